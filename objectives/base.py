@@ -1,0 +1,110 @@
+"""A measurement is never a bare number: value, unit, dispersion, number of runs, target."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+
+from spaces.base import Candidate
+
+
+class Direction(StrEnum):
+    """Which way is better."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measured quantity of one candidate.
+
+    Attributes:
+        name: What was measured, with its unit where it has one: `latency_ms`, `flops_g`, `size_mib`.
+        value: The figure that limits, fronts and tables use. Finite.
+        unit: `ms`, `MiB`, `GFLOPs`, `1` for shares and scores.
+        low: Lower end of the 95 % interval, in the same unit; None where the value is exact.
+        high: Upper end of it.
+        runs: Repetitions behind the value.
+        ratio: value / the reference model's value, timed in turn with it; None where there is no reference.
+        target: Key of the `objectives.target.Target` it holds on; None where it holds everywhere.
+        contended: Whether other work was seen on the device; None where that does not matter.
+    """
+
+    name: str
+    value: float
+    unit: str = "1"
+    low: float | None = None
+    high: float | None = None
+    runs: int = 1
+    ratio: float | None = None
+    target: str | None = None
+    contended: bool | None = None
+
+    def __post_init__(self) -> None:
+        for number in (self.value, self.low, self.high, self.ratio):
+            if number is not None and not math.isfinite(number):
+                raise ValueError(f"measurement '{self.name}' is {number}; only finite values are recorded")
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One epoch of a trial's learning curve. Epochs count from 1; epoch 0 is after BatchNorm re-estimation."""
+
+    epoch: int
+    map50_95: float
+    map50: float
+    loss: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Curves:
+    """P, R and F1 (mean over classes) against confidence; equal lengths, confidence ascending in [0, 1]."""
+
+    confidence: tuple[float, ...]
+    precision: tuple[float, ...]
+    recall: tuple[float, ...]
+    f1: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Accuracy on one split, from the saved file reloaded.
+
+    mAP is the standard sweep from confidence 0.001; `precision`, `recall`, `f1` are at `confidence` and
+    matching IoU `iou`, and the `*_at_best_f1` at the confidence of the best F1, all from the same predictions.
+    """
+
+    split: str
+    images: int
+    map50_95: float
+    map50: float
+    precision: float
+    recall: float
+    f1: float
+    confidence: float
+    iou: float
+    best_f1: float
+    best_f1_confidence: float
+    precision_at_best_f1: float
+    recall_at_best_f1: float
+    ap_per_class: tuple[float, ...] = ()  # mAP50-95 by class number
+    curves: Curves | None = None
+
+
+class Objective(ABC):
+    """Something that can be measured of a candidate, before or after its training."""
+
+    name: str
+    direction: Direction
+
+    @abstractmethod
+    def measure(self, candidate: Candidate) -> tuple[Measurement, ...]:
+        """Measure; the candidate is not modified.
+
+        Raises:
+            CandidateError: If this candidate cannot be measured (does not export, does not load).
+        """

@@ -1,0 +1,42 @@
+"""Where everything lies under the run folder. The one place that spells file names."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder that a project's runs share (`--project`, default `runs`)."""
+
+    root: Path
+
+    @property
+    def default_storage(self) -> str:
+        """URL of the SQLite database used when neither `--storage` nor SEARCH_STORAGE is given."""
+        return f"sqlite:///{self.root / 'yolofront.db'}"
+
+    @property
+    def data(self) -> Path:
+        """Data sets that we write: the built-in digits, resolved YAML files."""
+        return self.root / "data"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Saved networks, addressed by content hash."""
+        return self.root / "checkpoints"
+
+    def study(self, sampler_name: str) -> Path:
+        """Reports, plots and exports of one study."""
+        return self.root / sampler_name
+
+    def scratch(self, pid: int) -> Path:
+        """What one process may write and lose: trainer output, exported ONNX files."""
+        return self.root / "scratch" / str(pid)
+
+
+def storage_url(given: str | None, folder: RunFolder) -> str:
+    """The database URL: `--storage`, else SEARCH_STORAGE, else SQLite in the run folder."""
+    return given or os.environ.get("SEARCH_STORAGE") or folder.default_storage

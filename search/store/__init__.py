@@ -1,0 +1,1 @@
+"""The records of every trial. `search.store.base.Store` is the contract, `search.store.sql` the implementation."""

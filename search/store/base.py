@@ -1,0 +1,299 @@
+"""The contract of the database. Our records are the truth; Optuna's tables beside them are advice.
+
+Every method is one transaction, safe against `kill -9` at any moment and against other workers calling at the
+same time. Times are the database's own clock, never the worker's.
+
+Errors::
+
+    StoreError                 base; its message is one line for the user, with passwords masked
+    |-- StoreUnavailable       disk full, read-only folder, server gone: nothing is lost, the same command continues
+    |-- Fenced                 this attempt was given to somebody else; the caller must drop its work
+    `-- AlreadyStored          a record of that study and number, or name, exists already
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from objectives.base import Direction, EpochResult, Measurement
+from search.record import TrialRecord
+from spaces.base import ParamValue
+
+
+class StoreError(Exception):
+    """Something is wrong with the database or its folder; the message is one line for the user."""
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be reached or written. Nothing is lost; the same command continues."""
+
+
+class Fenced(StoreError):
+    """The attempt's token is no longer valid: another worker has taken the trial over."""
+
+
+class AlreadyStored(StoreError):
+    """The record to add exists already."""
+
+
+@dataclass(frozen=True)
+class WorkerId:
+    """A process that works on trials: enough to tell from the same host whether it still lives."""
+
+    host: str  # hostname, boot and pid namespace: equal only where pids mean the same
+    pid: int
+    started: float  # the process's creation time in seconds since the epoch, against reused pids
+
+
+@dataclass(frozen=True)
+class StudyEntry:
+    """A stored study.
+
+    Attributes:
+        name: The study's name; `generation` counts from 1 and grows with every `--new`.
+        definition: What was asked, as plain values (JSON); its equality decides whether a run may continue.
+        objectives: Names and directions, in the order of the values told to the sampler.
+        frozen: Facts settled at the start, each written once: `parent`, `donors`, `reference_point`, ...
+    """
+
+    id: int
+    name: str
+    generation: int
+    definition: Mapping[str, Any]
+    objectives: tuple[tuple[str, Direction], ...]
+    frozen: Mapping[str, Any]
+    created: datetime
+
+    @property
+    def sampler_name(self) -> str:
+        """The name of the sampler's own study under the same URL."""
+        return self.name if self.generation == 1 else f"{self.name}-{self.generation}"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The right to work on one trial. The token fences off whoever held it before.
+
+    Attributes:
+        number: The trial's number; None until `assign`.
+        tries: How often the trial was begun, this time included; grows when a worker dies, not when it hands back.
+        params: Empty until `assign`.
+    """
+
+    id: int
+    study_id: int
+    token: str
+    number: int | None = None
+    tries: int = 1
+    params: Mapping[str, ParamValue] | None = None
+
+
+@dataclass(frozen=True)
+class OpenAttempt:
+    """An attempt that is not finished, as others see it. `worker` is None while it waits to be taken up again."""
+
+    number: int | None
+    worker: WorkerId | None
+    tries: int
+    heartbeat_age_s: float
+
+
+@dataclass(frozen=True)
+class FrontEntry:
+    """The Pareto front at a moment when it changed.
+
+    Attributes:
+        sequence: 1, 2, ... within the study.
+        after: Number of counted trials (everything but duplicates and reference rows) stored at that moment.
+        members: Names of the records on the front, ascending in latency (the last objective).
+        hypervolume: Of the members' values against the reference point, in the product of the units.
+        reference_point: One value per objective, in the objectives' own direction.
+    """
+
+    sequence: int
+    after: int
+    members: tuple[str, ...]
+    hypervolume: float
+    reference_point: tuple[float, ...]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class TrainedEntry:
+    """A network trained once and found again: a parent or a donor.
+
+    Attributes:
+        key: Hash of everything that made it (data, structure, recipe, what it was cut from).
+        name: `parent`, `one-shot`, `round-2`, ...
+        parent: Checkpoint hash of the parent it was cut from; its own for a parent.
+        lineage: Key of the entry it was made from; None for a parent.
+        record: Its figures, as in a reference row (`record.checkpoint` is the content hash of its weights).
+    """
+
+    key: str
+    name: str
+    parent: str
+    lineage: str | None
+    record: TrialRecord
+
+
+@dataclass(frozen=True)
+class TargetEntry:
+    """A latency target with its frozen reference: `latency_ms` = ratio x `reference_ms`."""
+
+    key: str
+    description: Mapping[str, Any]
+    reference_ms: float
+
+
+class Store(ABC):
+    """Records of studies. Append-only and ordered: `records` returns them as they were added."""
+
+    # -- studies ---------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def add_study(
+        self, name: str, definition: Mapping[str, Any], objectives: Sequence[tuple[str, Direction]]
+    ) -> StudyEntry:
+        """Store a new study; its generation is one above the latest of that name."""
+
+    @abstractmethod
+    def latest_study(self, name: str) -> StudyEntry | None:
+        """The newest generation of a study, with what is frozen by now."""
+
+    @abstractmethod
+    def studies(self) -> tuple[StudyEntry, ...]:
+        """All studies, oldest first."""
+
+    @abstractmethod
+    def freeze(self, study: StudyEntry, facts: Mapping[str, Any]) -> StudyEntry:
+        """Write facts (JSON values) once; the first writer wins, and everybody gets what is stored."""
+
+    # -- attempts --------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def reserve(self, study: StudyEntry, worker: WorkerId, limit: int) -> Attempt | None:
+        """Take up a waiting attempt, else open a new one while counted + open trials < `limit`; else None."""
+
+    @abstractmethod
+    def assign(self, attempt: Attempt, number: int, params: Mapping[str, ParamValue]) -> Attempt:
+        """Give a new attempt its trial number and parameters.
+
+        Raises:
+            Fenced: If the attempt was taken away meanwhile.
+            AlreadyStored: If that number is already assigned in this study.
+        """
+
+    @abstractmethod
+    def claim_identity(self, attempt: Attempt, identity: str) -> str | None:
+        """Claim an identity for this attempt; the name of the trial or row that has it already, else None.
+
+        A claim made by this attempt before (in an earlier try) is its own.
+
+        Raises:
+            Fenced: If the attempt was taken away meanwhile.
+        """
+
+    @abstractmethod
+    def heartbeat(self, attempt: Attempt) -> None:
+        """Say that the worker lives. Raises `Fenced` if the attempt was taken away."""
+
+    @abstractmethod
+    def hand_back(self, attempt: Attempt) -> None:
+        """Give the attempt back, to be taken up by whoever reserves next. Does nothing if it was taken away."""
+
+    @abstractmethod
+    def reconcile(
+        self, study: StudyEntry, is_alive: Callable[[WorkerId], bool | None], stale_after_s: float
+    ) -> tuple[int, ...]:
+        """Make attempts of dead workers wait for a new one; idempotent.
+
+        Dead is a worker for which `is_alive` says False, or says None (cannot tell: another host) while its last
+        heartbeat is older than `stale_after_s`. An unassigned attempt of a dead worker is removed.
+
+        Returns:
+            Numbers of the attempts that now wait.
+        """
+
+    @abstractmethod
+    def open_attempts(self, study: StudyEntry) -> tuple[OpenAttempt, ...]:
+        """Attempts not finished: running, waiting, or not yet assigned."""
+
+    @abstractmethod
+    def report(self, attempt: Attempt, result: EpochResult) -> None:
+        """Store one point of the learning curve; the same epoch again (a later try) replaces it. Raises `Fenced`."""
+
+    # -- records ---------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def add(self, study: StudyEntry, record: TrialRecord, attempt: Attempt | None) -> FrontEntry | None:
+        """Store a finished trial, close its attempt and move the front, all in one transaction.
+
+        Args:
+            attempt: The attempt that it ends; None for a reference row.
+
+        Returns:
+            The new front if this record changed it.
+
+        Raises:
+            Fenced: If the attempt was taken away; nothing is stored.
+            AlreadyStored: If the trial number or the reference row's name is stored already.
+        """
+
+    @abstractmethod
+    def records(self, study: StudyEntry, *, curves: bool = False) -> tuple[TrialRecord, ...]:
+        """All records in the order they were added; `curves` loads the confidence curves too."""
+
+    @abstractmethod
+    def counted(self, study: StudyEntry) -> int:
+        """Stored trials without duplicates and reference rows."""
+
+    @abstractmethod
+    def fronts(self, study: StudyEntry) -> tuple[FrontEntry, ...]:
+        """The front each time it changed, oldest first."""
+
+    @abstractmethod
+    def front_after(self, study: StudyEntry, trials: int) -> FrontEntry | None:
+        """The front as it stood after that many counted trials."""
+
+    # -- trained networks, targets, latencies ----------------------------------------------------------------------
+    @abstractmethod
+    def find_trained(self, key: str) -> TrainedEntry | None:
+        """A parent or donor by the key of what made it."""
+
+    @abstractmethod
+    def add_trained(self, entry: TrainedEntry) -> TrainedEntry:
+        """Store it; the first writer wins, and everybody gets what is stored."""
+
+    @abstractmethod
+    def donors(self, parent: str) -> tuple[TrainedEntry, ...]:
+        """All donors cut from the parent with that checkpoint hash, oldest first."""
+
+    @abstractmethod
+    def add_target(self, key: str, description: Mapping[str, Any], reference_ms: float) -> TargetEntry:
+        """Freeze a target's reference latency; the first writer wins, and everybody gets what is stored."""
+
+    @abstractmethod
+    def target(self, key: str) -> TargetEntry | None:
+        """A target with its frozen reference."""
+
+    @abstractmethod
+    def latency(self, shape_key: str, target_key: str) -> Measurement | None:
+        """The stored latency of that shape on that target."""
+
+    @abstractmethod
+    def add_latency(
+        self, shape_key: str, target_key: str, measurement: Measurement, samples_ms: Sequence[float]
+    ) -> None:
+        """Store a latency with its raw samples. Append-only; `latency` returns the newest."""
+
+    # -- the whole -------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def exclusive(self, name: str) -> AbstractContextManager[None]:
+        """Hold a named lock among all workers of this database; freed when the holder dies."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release connections. The store cannot be used afterwards."""

@@ -1,0 +1,1 @@
+"""What can be built: parameters -> ArchSpec -> Candidate. Imports nothing from the layers above."""

@@ -1,0 +1,186 @@
+"""The central types: `ArchSpec` (which channels are kept), `Origin` (whose weights), `Candidate`, `Space`.
+
+This module imports neither torch nor Ultralytics, so that a command line which only reads records stays fast.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Section = Literal["backbone", "neck", "detect"]
+ParamValue = str | int | float | bool
+
+PARENT = "parent"
+"""The source that stands for the parent's own weights in an `Origin`."""
+
+
+class CandidateError(Exception):
+    """The candidate is at fault: it does not build, export, train or measure. The study goes on without it."""
+
+
+class SpaceError(ValueError):
+    """The definition of a space, a spec or a parent is at fault. Nothing may run with it."""
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """A parameter that takes one of the given options."""
+
+    options: tuple[ParamValue, ...]
+
+
+@dataclass(frozen=True)
+class Float:
+    """A real parameter in [low, high], on a grid of `step` or a logarithmic scale where given."""
+
+    low: float
+    high: float
+    step: float | None = None
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole parameter in [low, high], on a grid of `step`."""
+
+    low: int
+    high: int
+    step: int = 1
+
+
+Parameter = Categorical | Float | Integer
+
+
+@dataclass(frozen=True)
+class ArchSpec:
+    """Which channels of the parent are kept, group by group, in the parent's own numbering.
+
+    Canonical: every channel group of the parent is listed, in the parent's order, with ascending channel
+    numbers, so equal networks have equal specs.
+
+    Attributes:
+        parent: Key of the parent's structure and class count; its weights do not matter.
+        groups: Names of the parent's channel groups, in the parent's order.
+        widths: The parent's own width of each group, in channels.
+        kept: For each group the kept channel numbers, ascending, each in [0, width).
+    """
+
+    parent: str
+    groups: tuple[str, ...]
+    widths: tuple[int, ...]
+    kept: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.groups) == len(self.widths) == len(self.kept):
+            raise SpaceError("a spec needs one width and one list of kept channels for each group")
+        for name, width, kept in zip(self.groups, self.widths, self.kept, strict=True):
+            if not kept:
+                raise SpaceError(f"group '{name}' keeps no channel; at least one must stay")
+            if kept[0] < 0 or kept[-1] >= width or any(a >= b for a, b in zip(kept, kept[1:], strict=False)):
+                raise SpaceError(f"group '{name}': kept channels must be ascending, unique and in [0, {width})")
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of the whole spec, over packed bit masks (equal specs, equal keys)."""
+        digest = hashlib.sha256(self.parent.encode())
+        for width, kept in zip(self.widths, self.kept, strict=True):
+            mask = np.zeros(width, dtype=bool)
+            mask[list(kept)] = True
+            digest.update(np.packbits(mask).tobytes())
+        return digest.hexdigest()[:32]
+
+    @cached_property
+    def shape_key(self) -> str:
+        """Hash of what latency and cost depend on: the parent's structure and the number of kept channels."""
+        lengths = np.array([len(kept) for kept in self.kept], dtype=np.int32)
+        return hashlib.sha256(self.parent.encode() + lengths.tobytes()).hexdigest()[:32]
+
+    def kept_in(self, group: str) -> tuple[int, ...]:
+        """Kept channel numbers of one group.
+
+        Raises:
+            SpaceError: If the parent has no such group.
+        """
+        try:
+            return self.kept[self.groups.index(group)]
+        except ValueError:
+            raise SpaceError(f"the parent has no channel group '{group}'") from None
+
+    @property
+    def channel_ratio(self) -> float:
+        """Kept channels as a share of all channels that could be cut, in (0, 1]."""
+        return sum(map(len, self.kept)) / sum(self.widths)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose weights a candidate inherits, for each top-level layer of the parent (`model.0`, `model.1`, ...).
+
+    A source is `PARENT` or the content hash of a donor's checkpoint. Every channel group's producers lie
+    within one top-level layer, so this says the source of each group's weights. Weights that read a channel
+    which the source has cut come from the parent.
+    """
+
+    layers: tuple[str, ...]
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of the sources (equal origins, equal keys)."""
+        return hashlib.sha256("\n".join(self.layers).encode()).hexdigest()[:32]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The distinct sources, in order of first use."""
+        return tuple(dict.fromkeys(self.layers))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network built from a spec, with inherited (or, after training, its own) weights.
+
+    Attributes:
+        network: A stock Ultralytics `DetectionModel` whose layers have the spec's widths; float32, on the CPU.
+        classes: Class names by class number.
+        imgsz: Image size in px that the network is meant for (square).
+    """
+
+    spec: ArchSpec
+    origin: Origin
+    network: nn.Module
+    classes: tuple[str, ...]
+    imgsz: int
+
+
+class Space(ABC):
+    """What a study may choose from. `decode` is canonical and cheap; `build` does not touch the parent."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> Mapping[str, Parameter]:
+        """The parameters that a sampler sets, by name, in a fixed order."""
+
+    @abstractmethod
+    def decode(self, params: Mapping[str, ParamValue]) -> tuple[ArchSpec, Origin]:
+        """Turn a sampler's parameters into a spec and the origin of its weights.
+
+        Raises:
+            SpaceError: If a parameter is missing, unknown or out of its range.
+        """
+
+    @abstractmethod
+    def build(self, spec: ArchSpec, origin: Origin) -> Candidate:
+        """Build the network with inherited weights.
+
+        Raises:
+            CandidateError: If the network cannot be built.
+        """
