@@ -1,0 +1,199 @@
+"""The Pareto plot as a PNG: every record, the front as a staircase, and how the hypervolume grew.
+
+Colours are those of Okabe and Ito, told apart by people with any colour vision; each kind of record has a marker of
+its own as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # no display is needed, or looked for
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from objectives.base import Direction
+from search.files import write_beside
+from search.leaderboard import OBJECTIVES, front_roles, parent_of, spread_ms
+from search.record import Outcome, TrialRecord
+from search.store.base import FrontEntry
+
+BLUE, ORANGE, GREEN, VERMILLION, GREY, INK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#9AA0A6", "#30343B"
+AXIS_TITLES = {
+    "map50_95": "mAP50-95 (val)", "map50": "mAP50 (val)", "latency_ms": "latency, ms", "flops_g": "GFLOPs",
+    "size_mib": "file size, MiB", "parameters": "parameters",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How one kind of record is drawn."""
+
+    marker: str
+    colour: str
+    size: float
+    label: str
+    filled: bool = True
+
+
+KINDS = {
+    "parent": Marks("*", VERMILLION, 200, "parent"),
+    "reference": Marks("s", ORANGE, 48, "donors, controls"),
+    "front": Marks("o", BLUE, 52, "trial on the front"),
+    "trial": Marks("o", GREY, 26, "trial"),
+    "infeasible": Marks("o", GREY, 26, "trial over a limit", filled=False),
+}
+LEGEND = ("Pareto front", "trial on the front", "parent", "donors, controls", "trial", "trial over a limit")
+
+
+def kind_of(record: TrialRecord, front: Collection[str], parent: TrialRecord | None) -> str:
+    """Which of `KINDS` a complete record is drawn as."""
+    if record is parent:
+        return "parent"
+    if record.is_reference:
+        return "reference"
+    if not record.feasible:
+        return "infeasible"
+    return "front" if record.name in front else "trial"
+
+
+def axis_title(objective: str) -> str:
+    """An objective's name as an axis says it."""
+    return AXIS_TITLES.get(objective, objective)
+
+
+def pareto_png(
+    path: Path,
+    records: Sequence[TrialRecord],
+    fronts: Sequence[FrontEntry],
+    *,
+    objectives: Sequence[tuple[str, Direction]] = OBJECTIVES,
+    limits: Mapping[str, float | None] | None = None,
+    title: str = "",
+) -> Path:
+    """Write the plot: the last objective (latency) across, the first (accuracy) upwards.
+
+    Args:
+        fronts: The front each time it changed; the last is drawn, all give the hypervolume panel.
+        limits: The study's limits by objective; one on the axis across is drawn as a line.
+
+    Returns:
+        The path, written aside and renamed, so that a reader never sees half a file.
+    """
+    figure = Figure(figsize=(10.4, 5.6), dpi=200, layout="constrained")
+    grid = figure.add_gridspec(2, 2, width_ratios=(3.3, 1), height_ratios=(1, 1))
+    axes = figure.add_subplot(grid[:, 0])
+    front = fronts[-1].members if fronts else ()
+    _draw_records(axes, records, front, objectives)
+    _draw_limit(axes, (limits or {}).get(objectives[-1][0]))
+    legend = figure.add_subplot(grid[0, 1])
+    legend.axis("off")
+    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    labels = [label for label in LEGEND if label in handles] + [label for label in handles if label not in LEGEND]
+    legend.legend([handles[label] for label in labels], labels, loc="upper left", frameon=False, fontsize=9, borderaxespad=0)
+    _draw_hypervolume(figure.add_subplot(grid[1, 1]), fronts, records)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, fontweight="bold")
+    return write_beside(path, lambda partial: figure.savefig(partial, format="png"))
+
+
+def _draw_records(
+    axes: Axes, records: Sequence[TrialRecord], front: Collection[str], objectives: Sequence[tuple[str, Direction]]
+) -> None:
+    (upward, _), (across, better) = objectives[0], objectives[-1]
+    parent = parent_of(records)
+    points: dict[str, list[tuple[float, float, float, TrialRecord]]] = {kind: [] for kind in KINDS}
+    for record in records:
+        x, y = record.value(across), record.value(upward)
+        if record.outcome is Outcome.COMPLETE and x is not None and y is not None:
+            error = (spread_ms(record) or 0.0) if across == "latency_ms" else 0.0
+            points[kind_of(record, front, parent)].append((x, y, error, record))
+    for kind in ("infeasible", "trial", "reference", "front", "parent"):
+        _scatter(axes, KINDS[kind], points[kind])
+    members = [point for found in points.values() for point in found if point[3].name in front]
+    members.sort(key=lambda point: point[0], reverse=better is Direction.MAXIMIZE)
+    _draw_staircase(axes, [point[:2] for point in members])
+    _draw_rug(axes, records, across)
+    roles = front_roles([point[3] for point in members], objectives)
+    others = [point for kind in ("parent", "reference") for point in points[kind] if point[3].name not in front]
+    _name(axes, members, {name: ", ".join((name, *found)) for name, found in roles.items()}, above=True)
+    _name(axes, others, {}, above=False)
+    axes.margins(x=0.09, y=0.07)
+    axes.set_xlabel(axis_title(across))
+    axes.set_ylabel(axis_title(upward))
+    _quiet(axes)
+
+
+def _scatter(axes: Axes, marks: Marks, points: Sequence[tuple[float, float, float, TrialRecord]]) -> None:
+    if not points:
+        return
+    xs, ys, errors = [p[0] for p in points], [p[1] for p in points], [p[2] for p in points]
+    strong = marks.colour != GREY
+    axes.errorbar(xs, ys, xerr=errors, fmt="none", ecolor=marks.colour, elinewidth=1, alpha=0.6 if strong else 0.35)
+    axes.scatter(
+        xs, ys, s=marks.size, marker=marks.marker, label=marks.label, linewidths=1, zorder=4 if strong else 2,
+        facecolors=marks.colour if marks.filled else "none", edgecolors="white" if marks.filled else marks.colour,
+        alpha=1 if strong else 0.75,
+    )  # fmt: skip
+
+
+def _draw_staircase(axes: Axes, corners: Sequence[tuple[float, ...]]) -> None:
+    """The edge of what is reached: accuracy stays at a member's until the next, slower one."""
+    if corners:
+        xs, ys = [corner[0] for corner in corners], [corner[1] for corner in corners]
+        axes.plot(xs, ys, drawstyle="steps-post", color=BLUE, lw=1.4, alpha=0.8, zorder=3, label="Pareto front")
+
+
+def _draw_rug(axes: Axes, records: Sequence[TrialRecord], across: str) -> None:
+    """Records that were timed but never scored: short strokes on the axis."""
+    endings = (Outcome.RULED_OUT, Outcome.STOPPED, Outcome.FAILED)
+    found = [x for record in records if record.outcome in endings and (x := record.value(across)) is not None]
+    if found:
+        axes.plot(
+            found, [0.012] * len(found), "|", transform=axes.get_xaxis_transform(), color=INK, alpha=0.55, ms=9, mew=1.1,
+            label="ruled out, stopped, failed",
+        )  # fmt: skip
+
+
+def _draw_limit(axes: Axes, limit: float | None) -> None:
+    if limit is not None:
+        axes.axvline(limit, color=INK, lw=1, ls=(0, (4, 3)), alpha=0.7, label=f"limit {limit:g}", zorder=1)
+
+
+def _name(
+    axes: Axes, points: Sequence[tuple[float, float, float, TrialRecord]], names: Mapping[str, str], *, above: bool
+) -> None:
+    """Write names beside points: above and left for the front, where nothing can lie, else below and right."""
+    for index, (x, y, _, record) in enumerate(points):
+        left = above and index > 0  # the first member has the axis on its left
+        axes.annotate(
+            names.get(record.name, record.name), (x, y), xytext=(-6, 5) if left else (7, -11), fontsize=8,
+            textcoords="offset points", ha="right" if left else "left", color=INK, zorder=5,
+        )  # fmt: skip
+
+
+def _draw_hypervolume(axes: Axes, fronts: Sequence[FrontEntry], records: Sequence[TrialRecord]) -> None:
+    axes.set_title("hypervolume of the front", fontsize=9, loc="left", color=INK)
+    axes.set_xlabel("trials", fontsize=9)
+    _quiet(axes)
+    if not fronts:
+        return
+    counted = sum(not r.is_reference and r.outcome is not Outcome.DUPLICATE for r in records)
+    grown = {front.after: front.hypervolume for front in fronts}  # after the reference rows: the last of several at 0
+    xs = [*grown, max(counted, fronts[-1].after)]
+    axes.plot(xs, [*grown.values(), fronts[-1].hypervolume], drawstyle="steps-post", color=BLUE, lw=1.4)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.tick_params(labelsize=8)
+
+
+def _quiet(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#C4C8CE")
+    axes.tick_params(color="#C4C8CE", labelcolor=INK)
+    axes.grid(alpha=0.25, lw=0.6)
+    axes.set_axisbelow(True)

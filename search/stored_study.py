@@ -1,0 +1,40 @@
+"""Which stored study a name on the command line means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import PurePath
+
+from search.command import DefinitionError
+from search.store.base import Store, StudyEntry
+
+
+def find_study(store: Store, name: str) -> StudyEntry:
+    """The stored study that `name` means.
+
+    In this order: the newest generation of the study of that name; one generation by its full name (`nas_head-2`);
+    the newest study that was started from the YAML of that name (`nas_head-...`). A path to a YAML file stands for
+    its stem.
+
+    Raises:
+        DefinitionError: If there is none; the message names the nearest stored one.
+    """
+    wanted = PurePath(name).stem if name.endswith((".yaml", ".yml")) else name
+    studies = store.studies()
+    for matches in (
+        [study for study in studies if study.name == wanted],
+        [study for study in studies if study.sampler_name == wanted],
+        [study for study in studies if study.name.startswith(f"{wanted}-")],
+    ):
+        if matches:
+            return matches[-1]  # the store lists the oldest first
+    raise DefinitionError(f"no study '{wanted}' is stored; {_advice(wanted, studies)}")
+
+
+def _advice(wanted: str, studies: Sequence[StudyEntry]) -> str:
+    names = list(dict.fromkeys(study.name for study in studies))
+    if not names:
+        return f"the database holds none: start it with `python -m search.run --study {wanted}`"
+    near = get_close_matches(wanted, names, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"stored: {', '.join(names)}"

@@ -1,0 +1,71 @@
+"""Where the time of a study went, by phase."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from search.leaderboard import parent_of
+from search.record import TrialRecord
+
+PHASES = ("data", "parent", "donors", "build", "latency", "training", "evaluation", "database", "other")
+OWN_PHASES = ("data", "database")
+"""Phases that a reference row does not count as its own making."""
+
+
+@dataclass(frozen=True)
+class PhaseTime:
+    """Wall seconds of one phase, summed over all records, and their share of the whole in [0, 1]."""
+
+    phase: str
+    seconds: float
+    share: float
+
+
+def time_table(records: Sequence[TrialRecord], since: datetime | None = None) -> tuple[PhaseTime, ...]:
+    """Sum the seconds of all records by phase; phases without time are left out.
+
+    The making of the parent counts as `parent`, that of donors and controls as `donors`, whatever they did meanwhile;
+    trials count by what they did. With several workers the sum exceeds the time on the clock.
+
+    Args:
+        since: Reference rows finished before this (found again, made for an earlier study) took no time here.
+    """
+    parent = parent_of(records)
+    sums = dict.fromkeys(PHASES, 0.0)
+    for record in records:
+        if record.is_reference and since is not None and record.finished is not None and record.finished < since:
+            continue
+        making = None if not record.is_reference else "parent" if record is parent else "donors"
+        for phase, seconds in record.seconds.items():
+            place = making if making is not None and phase not in OWN_PHASES else phase
+            sums[place if place in sums else "other"] += seconds
+    whole = sum(sums.values())
+    return tuple(PhaseTime(phase, seconds, seconds / whole) for phase, seconds in sums.items() if seconds > 0)
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `37 s`, `4 min 07 s`, `3 h 12 min`."""
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def terminal_times(times: Sequence[PhaseTime]) -> Table:
+    """The table for rich, with the sum as its last line."""
+    table = Table(title="where the time went", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("phase")
+    table.add_column("time", justify="right")
+    table.add_column("share", justify="right")
+    for time in times:
+        table.add_row(time.phase, duration(time.seconds), f"{100 * time.share:.0f} %")
+    table.add_section()
+    table.add_row("sum", duration(sum(time.seconds for time in times)), "")
+    return table
