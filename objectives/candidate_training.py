@@ -1,0 +1,209 @@
+"""Ultralytics' trainer, made to train the network it is given, in memory, without files and without surprises."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import spaces.offline  # noqa: F401  (before ultralytics)
+import torch
+from spaces.base import Candidate, CandidateError
+from torch import nn
+from ultralytics.models.yolo.detect import DetectionTrainer
+
+from objectives import sparsity
+from objectives.base import EpochResult
+from objectives.data import Dataset
+from objectives.distillation import student_of, with_teacher
+from objectives.loader import detection_dataset
+from objectives.recipe import AUGMENTATION, Recipe
+
+OURS = frozenset({"val_every", "sparsity", "distill", "keep"})
+"""Fields of a recipe that Ultralytics does not know."""
+
+Report = Callable[[EpochResult], None]
+Progress = Callable[[int, int, int, int], None]
+
+
+def ultralytics_arguments(recipe: Recipe, *, seed: int, device: str, folder: Path) -> dict[str, Any]:
+    """The recipe as arguments of Ultralytics' trainer, with everything switched off that writes or looks outside."""
+    return {
+        **{name: value for name, value in recipe.as_plain().items() if name not in OURS},
+        "model": "candidate",
+        "data": "data",
+        "dis": recipe.distill,
+        "nbs": recipe.batch,
+        "device": device,
+        "seed": seed % 2**32,
+        "workers": 0,
+        "patience": 0,
+        "amp": False,  # `_setup_train` turns it on without the check that downloads a model
+        "pretrained": False,
+        "save": False,
+        "plots": False,
+        "verbose": False,
+        "project": str(folder.resolve()),
+        "name": "run",
+        "exist_ok": True,
+    }
+
+
+class CandidateTraining(DetectionTrainer):
+    """One training of one candidate; the best epoch's weights stay in `best_weights`.
+
+    Its name must not hold "Trainer": that is how Ultralytics decides to load mlflow, comet, wandb and the like.
+    """
+
+    def __init__(
+        self,
+        candidate: Candidate,
+        recipe: Recipe,
+        data: Dataset,
+        *,
+        seed: int,
+        device: str,
+        folder: Path,
+        teacher: Candidate | None,
+        report: Report | None,
+        progress: Progress | None,
+    ) -> None:
+        self.candidate, self.recipe, self.dataset, self.teacher = candidate, recipe, data, teacher
+        self.report, self.progress = report, progress
+        self.callers_error: BaseException | None = None
+        self.history: list[EpochResult] = []
+        self.best_weights: dict[str, torch.Tensor] = {}
+        self.best_epoch = 0
+        self.best_score = -1.0
+        self.batch_number = 0
+        self.scored_at = time.perf_counter()
+        threads = torch.get_num_threads()
+        super().__init__(overrides=ultralytics_arguments(recipe, seed=seed, device=device, folder=folder))
+        torch.set_num_threads(threads)  # Ultralytics has just set it to its own idea; it is the caller's business
+
+    # What is trained, and on what.
+
+    def get_dataset(self) -> dict[str, Any]:
+        """The data as Ultralytics describes it; split names stand where paths would."""
+        classes = self.dataset.classes
+        return {"train": "train", "val": "val", "nc": len(classes), "names": dict(enumerate(classes)), "channels": 3}
+
+    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
+        """A copy of the candidate's network: the stock method would silently rebuild the uncut one from its YAML."""
+        network = copy.deepcopy(self.candidate.network).float()
+        network.args = self.args
+        if self.recipe.distill > 0 and self.teacher is not None:
+            return with_teacher(network, self.teacher)
+        return network
+
+    def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
+        """Images and labels of a split, from memory; training images augmented as the recipe says."""
+        train = mode == "train"
+        plain = self.recipe.as_plain()
+        return detection_dataset(
+            self.dataset,
+            img_path,
+            imgsz=self.args.imgsz,
+            batch=batch or self.recipe.batch,
+            augment={name: plain[name] for name in AUGMENTATION} if train else None,
+            rect=not train,
+            stride=max(int(student_of(self.model).stride.max()), 32),
+        )
+
+    def _setup_train(self) -> None:
+        super()._setup_train()
+        if self.device.type == "cuda":
+            self.amp = True
+            self.scaler = torch.amp.GradScaler("cuda")
+        if self.recipe.sparsity > 0:
+            sparsity.attach(self.optimizer, student_of(self.model), self.recipe.sparsity)
+
+    # What happens while it trains.
+
+    def run_callbacks(self, event: str) -> None:
+        """Only our own: Ultralytics' callbacks send analytics and talk to loggers that happen to be installed."""
+        if event == "on_train_epoch_start":
+            self._oom_retries = 3  # spent: the stock loop would silently halve the batch in the first epoch
+            self.batch_number = 0
+        elif event == "on_train_batch_end":
+            self._after_batch()
+        elif event == "on_train_epoch_end":
+            self._require_finite_weights()
+        elif event == "on_fit_epoch_end" and self._is_scored(self.epoch):
+            self._after_scored_epoch()
+
+    def _after_batch(self) -> None:
+        self.batch_number += 1
+        if not torch.isfinite(self.loss):
+            raise CandidateError(
+                f"training loss is {float(self.loss)} in epoch {self.epoch + 1}, batch {self.batch_number} "
+                f"(lr0 {self.recipe.lr0}, {self.recipe.optimizer})"
+            )
+        if self.progress is not None:
+            with self._calling():
+                self.progress(self.epoch + 1, self.epochs, self.batch_number, len(self.train_loader))
+
+    def _require_finite_weights(self) -> None:
+        for name, tensor in self.ema.ema.state_dict().items():
+            if not torch.isfinite(tensor).all():
+                raise CandidateError(f"weights of '{name}' are not finite after epoch {self.epoch + 1}")
+
+    def _is_scored(self, epoch: int) -> bool:
+        return (epoch + 1) % self.recipe.val_every == 0 or epoch + 1 == self.epochs
+
+    def validate(self) -> tuple[dict[str, float], float | None]:
+        """Score the moving average of the weights on val, at the epochs the recipe names."""
+        if not self._is_scored(self.epoch):
+            return self.metrics, None
+        metrics, fitness = super().validate()
+        return metrics, float(fitness)
+
+    def _after_scored_epoch(self) -> None:
+        box = self.validator.metrics.box
+        loss = sum(value for name, value in self.metrics.items() if name.startswith("val/"))
+        now = time.perf_counter()
+        result = EpochResult(self.epoch + 1, float(box.map), float(box.map50), float(loss), now - self.scored_at)
+        self.scored_at = now
+        if not all(map(torch.isfinite, torch.tensor([result.map50_95, result.loss]))):
+            raise CandidateError(f"val loss is {result.loss}, mAP50-95 {result.map50_95} after epoch {result.epoch}")
+        score = result.map50_95 if self.recipe.keep == "map50_95" else best_f1(box.f1_curve)
+        if score >= self.best_score:  # of equals the later one, which has seen more
+            self.best_score, self.best_epoch = score, result.epoch
+            weights = student_of(self.ema.ema).state_dict()
+            self.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+        self.history.append(result)
+        if self.report is not None:
+            with self._calling():
+                self.report(result)
+
+    @contextlib.contextmanager
+    def _calling(self) -> Iterator[None]:
+        """Remember what the caller's own function raises: it must not be taken for a fault of the candidate."""
+        try:
+            yield
+        except BaseException as error:
+            self.callers_error = error
+            raise
+
+    # What is left out.
+
+    def _handle_nan_recovery(self, epoch: int) -> bool:
+        return False  # `_after_batch` has raised already; the stock recovery loops on a checkpoint file
+
+    def save_model(self) -> bool:
+        """Nothing is written: a stock checkpoint is a pickle and holds the checkout's git remote."""
+        return False
+
+    def save_metrics(self, metrics: dict[str, float]) -> None:
+        """Nothing is written: `history` has it."""
+
+    def final_eval(self) -> None:
+        """Nothing: accuracy is measured on the saved file, reloaded, by `objectives.accuracy`."""
+
+
+def best_f1(curve: Any) -> float:
+    """Best F1 over confidence of the mean over classes; `curve` has shape (classes, 1000), or is empty."""
+    return float(curve.mean(0).max()) if len(curve) else 0.0

@@ -1,0 +1,41 @@
+"""Knowledge distillation by Ultralytics' own wrapper, with a teacher that lies in memory instead of in a pickle."""
+
+from __future__ import annotations
+
+import copy
+
+import spaces.offline  # noqa: F401  (before ultralytics)
+from spaces.base import Candidate, CandidateError
+from torch import nn
+from ultralytics.nn.distill_model import DistillationModel
+
+
+def with_teacher(student: nn.Module, teacher: Candidate) -> nn.Module:
+    """Wrap a student so that its loss also pulls its neck's features towards the teacher's.
+
+    The widths may differ: 1x1 projections, thrown away afterwards, map the student's channels to the teacher's.
+    The student's `args` must be set (image size and weight of the loss are read from it).
+
+    Args:
+        student: Trained in place, through the wrapper.
+        teacher: Not modified; a frozen copy of its network is used.
+
+    Raises:
+        CandidateError: If the two do not see the image at the same strides.
+    """
+    if strides(student) != strides(teacher.network):
+        raise CandidateError(
+            f"the teacher's detection strides are {strides(teacher.network)}, the student's {strides(student)}; "
+            "distillation needs the same"
+        )
+    return DistillationModel(teacher_model=copy.deepcopy(teacher.network).float(), student_model=student)
+
+
+def strides(network: nn.Module) -> tuple[int, ...]:
+    """Strides in px of the detection levels, finest first."""
+    return tuple(int(stride) for stride in network.model[-1].stride)
+
+
+def student_of(network: nn.Module) -> nn.Module:
+    """The student inside the wrapper, or the network itself where there is no teacher."""
+    return network.student_model if isinstance(network, DistillationModel) else network

@@ -1,0 +1,165 @@
+"""How a candidate is trained: a frozen set of values, named as Ultralytics names its training arguments."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from spaces.base import ParamValue, SpaceError
+
+OPTIMIZERS = ("auto", "SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop")
+KEEP = ("map50_95", "best_f1")
+
+
+class RecipeError(SpaceError):
+    """A training recipe is wrong. The message names the field, the value seen and what is right."""
+
+
+def _number(default: float, low: float, high: float = math.inf) -> Any:
+    """A field that must lie in [low, high]."""
+    return field(default=default, metadata={"low": low, "high": high})
+
+
+def _choice(default: str, options: tuple[str, ...]) -> Any:
+    """A field that takes one of the options."""
+    return field(default=default, metadata={"options": options})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training recipe. Fields are Ultralytics' training arguments with Ultralytics' defaults, unless said here.
+
+    Departures from Ultralytics, each because the default is meant for runs a hundred times as long:
+
+    - the gradient is applied after every batch (`nbs = batch`), never accumulated up to 64 images;
+    - `warmup_bias_lr` is 0.0, not 0.1: short runs end their warm-up after a few dozen steps, and biases that
+      moved at 0.1 throw away what a pruned network has inherited;
+    - `optimizer` is SGD, not `auto`. `auto` is allowed; below 10,000 steps it means AdamW at a learning rate of
+      0.002 * 5 / (4 + classes), whatever `lr0` says;
+    - `val_every`, `sparsity`, `distill`, `keep` are ours.
+
+    Attributes:
+        imgsz: Image size in px, square; a multiple of 32, the coarsest stride.
+        lrf: Final learning rate as a share of `lr0`.
+        close_mosaic: Mosaic, mixup and cutmix are off in the last `close_mosaic` epochs: in a run of as many or
+            fewer epochs they never happen. 0 keeps them to the end.
+        val_every: The network is scored on `val` every so many epochs, and always after the last.
+        sparsity: Strength of the L1 penalty on the scales of BatchNorm (network slimming); 0 = none.
+        distill: Weight of the distillation loss (Ultralytics' `dis`, 6.0 there); 0 = none. Needs a teacher.
+        keep: Which epoch's weights are kept: the best val mAP50-95 or the best val F1.
+    """
+
+    epochs: int = _number(100, 1)
+    batch: int = _number(16, 1)
+    imgsz: int = _number(640, 32)
+    optimizer: str = _choice("SGD", OPTIMIZERS)
+    lr0: float = _number(0.01, 1e-8, 1.0)
+    lrf: float = _number(0.01, 0.0, 1.0)
+    cos_lr: bool = False
+    momentum: float = _number(0.937, 0.0, 0.9999)
+    weight_decay: float = _number(0.0005, 0.0, 1.0)
+    warmup_epochs: float = _number(3.0, 0.0)
+    warmup_momentum: float = _number(0.8, 0.0, 0.9999)
+    warmup_bias_lr: float = _number(0.0, 0.0, 1.0)
+    box: float = _number(7.5, 0.0)
+    cls: float = _number(0.5, 0.0)
+    dfl: float = _number(1.5, 0.0)
+    hsv_h: float = _number(0.015, 0.0, 1.0)
+    hsv_s: float = _number(0.7, 0.0, 1.0)
+    hsv_v: float = _number(0.4, 0.0, 1.0)
+    degrees: float = _number(0.0, 0.0, 180.0)
+    translate: float = _number(0.1, 0.0, 1.0)
+    scale: float = _number(0.5, 0.0, 1.0)
+    shear: float = _number(0.0, 0.0, 180.0)
+    perspective: float = _number(0.0, 0.0, 0.001)
+    flipud: float = _number(0.0, 0.0, 1.0)
+    fliplr: float = _number(0.5, 0.0, 1.0)
+    bgr: float = _number(0.0, 0.0, 1.0)
+    mosaic: float = _number(1.0, 0.0, 1.0)
+    mixup: float = _number(0.0, 0.0, 1.0)
+    cutmix: float = _number(0.0, 0.0, 1.0)
+    close_mosaic: int = _number(10, 0)
+    val_every: int = _number(1, 1)
+    sparsity: float = _number(0.0, 0.0)
+    distill: float = _number(0.0, 0.0)
+    keep: str = _choice("map50_95", KEEP)
+
+    def __post_init__(self) -> None:
+        for description in dataclasses.fields(self):
+            object.__setattr__(self, description.name, _checked(description, getattr(self, description.name)))
+        if self.imgsz % 32:
+            nearest = max(32, round(self.imgsz / 32) * 32)
+            raise RecipeError(f"recipe: 'imgsz' is {self.imgsz}; it must be a multiple of 32, such as {nearest}")
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Recipe:
+        """Make a recipe from plain values; what is not named keeps its default.
+
+        Raises:
+            RecipeError: If a field is unknown (the nearest name is suggested) or a value out of its range.
+        """
+        for name in values:
+            if name not in FIELDS:
+                near = difflib.get_close_matches(str(name), FIELDS, n=1)
+                hint = f"; did you mean '{near[0]}'?" if near else f"; the fields are {', '.join(FIELDS)}"
+                raise RecipeError(f"recipe: there is no field '{name}'{hint}")
+        return cls(**values)
+
+    def with_values(self, **values: Any) -> Recipe:
+        """A copy with some fields changed.
+
+        Raises:
+            RecipeError: As `from_plain`.
+        """
+        return Recipe.from_plain({**self.as_plain(), **values})
+
+    def as_plain(self) -> dict[str, ParamValue]:
+        """All fields as plain values, in a fixed order."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of all fields (equal recipes, equal keys)."""
+        return hashlib.sha256(json.dumps(self.as_plain(), sort_keys=True).encode()).hexdigest()[:32]
+
+
+FIELDS = tuple(description.name for description in dataclasses.fields(Recipe))
+"""Names of all fields, in order."""
+
+AUGMENTATION = FIELDS[FIELDS.index("hsv_h") : FIELDS.index("close_mosaic") + 1]
+"""The fields that say how training images are augmented; a data set or a checkpoint may set them."""
+
+
+def _checked(description: dataclasses.Field[Any], value: Any) -> ParamValue:
+    """The value in its field's type; whole floats pass for integers, as YAML and samplers produce them."""
+    name, kind = description.name, type(description.default)
+    if kind is bool or kind is str:
+        if not isinstance(value, kind):
+            raise RecipeError(f"recipe: '{name}' is {value!r}; it must be {'true or false' if kind is bool else 'text'}")
+        return _option(name, value, description.metadata.get("options"))
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise RecipeError(f"recipe: '{name}' is {value!r}; it must be a number")
+    if kind is int and value != int(value):
+        raise RecipeError(f"recipe: '{name}' is {value!r}; it must be a whole number")
+    low, high = description.metadata["low"], description.metadata["high"]
+    if not low <= value <= high:
+        right = f"at least {low}" if high == math.inf else f"in [{low}, {high}]"
+        raise RecipeError(f"recipe: '{name}' is {value!r}; it must be {right}")
+    return kind(value)
+
+
+def _option(name: str, value: ParamValue, options: tuple[str, ...] | None) -> ParamValue:
+    """The option that is meant; upper and lower case do not matter, as in Ultralytics."""
+    if options is None:
+        return value
+    by_lower = {option.lower(): option for option in options}
+    if str(value).lower() not in by_lower:
+        raise RecipeError(f"recipe: '{name}' is '{value}'; it must be one of {', '.join(options)}")
+    return by_lower[str(value).lower()]

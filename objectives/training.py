@@ -1,0 +1,141 @@
+"""Trains a candidate by a recipe through Ultralytics' trainer; nothing is left on the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import logging
+import random
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import spaces.offline  # noqa: F401  (before ultralytics)
+import torch
+from spaces.base import Candidate, CandidateError
+from ultralytics.utils import LOGGER
+
+from objectives.base import EpochResult
+from objectives.candidate_training import CandidateTraining, Progress, Report
+from objectives.data import Dataset
+from objectives.recipe import Recipe, RecipeError
+
+OUT_OF_MEMORY = re.compile(
+    r"out of memory|not enough memory|can't allocate memory|cannot allocate memory|CUBLAS_STATUS_ALLOC_FAILED", re.I
+)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained candidate and its learning curve.
+
+    Attributes:
+        candidate: The kept epoch's weights (their moving average), float32, on the CPU, in a stock network.
+        history: One entry for each scored epoch.
+        kept_epoch: The epoch whose weights were kept, from 1.
+        seconds: Wall seconds of the whole training, start and validation included.
+    """
+
+    candidate: Candidate
+    history: tuple[EpochResult, ...]
+    kept_epoch: int
+    seconds: float
+
+
+def train(
+    candidate: Candidate,
+    recipe: Recipe,
+    data: Dataset,
+    *,
+    seed: int,
+    device: str = "cpu",
+    scratch: Path,
+    teacher: Candidate | None = None,
+    report: Report | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train a candidate on `train`, score it on `val`, keep the best epoch.
+
+    Equal arguments give equal weights on the same machine with one thread. The global random generators, the
+    number of torch threads and Ultralytics' log level are left as they were.
+
+    Args:
+        candidate: Not modified.
+        seed: Seeds the order of images, the augmentation and the torch generators.
+        device: As Ultralytics names it: `cpu`, `0`, `cuda:0`. Mixed precision on a GPU, float32 on the CPU.
+        scratch: A folder inside which a temporary folder is made, and removed at the end.
+        teacher: Distilled from where `recipe.distill` > 0; not modified.
+        report: Called after each scored epoch. `EpochResult.loss` is the loss on val, `seconds` are those since
+            the previous scored epoch. Whatever it raises ends the training and leaves `train` unchanged.
+        progress: Called after each batch with epoch, epochs, batch, batches; may raise as well.
+
+    Raises:
+        CandidateError: If loss or weights are no longer finite, or memory runs out, or student and teacher do not
+            fit.
+        RecipeError: If `recipe.distill` > 0 and there is no teacher, or the classes do not fit the data.
+    """
+    if recipe.distill > 0 and teacher is None:
+        raise RecipeError(f"recipe: 'distill' is {recipe.distill}, but there is no teacher; set it to 0")
+    if len(candidate.classes) != len(data.classes):
+        raise RecipeError(f"the network has {len(candidate.classes)} classes, data '{data.name}' {len(data.classes)}")
+    started = time.perf_counter()
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="training-", dir=scratch) as folder, _quiet(), _own_randomness():
+        run = CandidateTraining(
+            candidate,
+            recipe,
+            data,
+            seed=seed,
+            device=device,
+            folder=Path(folder),
+            teacher=teacher,
+            report=report,
+            progress=progress,
+        )
+        complaint = _complaint(run)
+    if complaint:  # raised here, outside of the handler, so that the failed run's tensors can be freed
+        raise CandidateError(complaint)
+    network = copy.deepcopy(candidate.network).float()
+    network.load_state_dict(run.best_weights)
+    trained = dataclasses.replace(candidate, network=network.eval(), imgsz=recipe.imgsz)
+    return Trained(trained, tuple(run.history), run.best_epoch, time.perf_counter() - started)
+
+
+def _complaint(run: CandidateTraining) -> str:
+    """Train; what to say where memory ran out, empty where all went well."""
+    try:
+        run.train()
+    except (RuntimeError, MemoryError) as error:
+        if error is run.callers_error or not (isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error))):
+            raise
+        lines = str(error).strip().splitlines() or ["no memory left"]
+        return f"out of memory with batch {run.recipe.batch} at {run.recipe.imgsz} px on {run.device}: {lines[0]}"
+    return ""
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Ultralytics prints a table of layers and a progress bar otherwise."""
+    level = LOGGER.level
+    LOGGER.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        LOGGER.setLevel(level)
+
+
+@contextlib.contextmanager
+def _own_randomness() -> Iterator[None]:
+    """Ultralytics seeds every global generator; give them back as they were."""
+    plain, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(plain)
+            np.random.set_state(numpy)
