@@ -1,0 +1,251 @@
+"""Reads an Ultralytics detection YAML as inert data: classes, and which images each split holds.
+
+Nothing is downloaded, imported or executed. Paths are resolved as Ultralytics documents:
+
+- a missing `path` means the folder of the YAML; `path: .` means the working directory;
+- a relative `path` is looked for in the working directory, beside the YAML, in `datasets` in the working directory
+  and beside it; the first that exists counts;
+- a split is a folder, a list of folders, or a `.txt` file with one image path a line. `./` begins a path relative to
+  the `.txt`; other relative lines are looked for in the working directory, beside the `.txt`, under `path`;
+- the label of `.../images/a/b.jpg` is `.../labels/a/b.txt` (the last `images` counts), else the `.txt` beside it.
+
+Source: https://docs.ultralytics.com/datasets/detect
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spaces.base import SpaceError
+
+IMAGE_SUFFIXES = frozenset(
+    {"avif", "bmp", "dng", "heic", "heif", "jp2", "jpeg", "jpg", "mpo", "png", "tif", "tiff", "webp"}
+)
+_NOT_SPLITS = frozenset({"path", "train", "val", "validation", "names", "nc", "channels", "yaml_file", "masks_dir"})
+_LARGEST_YAML_BYTES = 16 * 1024**2
+
+
+class DataError(SpaceError):
+    """The data set is wrong. The message names the file (and line) and what is right; nothing was trained."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What the YAML says, with every path absolute.
+
+    Attributes:
+        root: The folder that file names in `Dataset.key` are relative to.
+        images: Image files of each split, sorted; train and val first.
+        roots: For each split the folders it names; empty where it is made of lists.
+    """
+
+    file: Path
+    classes: tuple[str, ...]
+    root: Path
+    images: Mapping[str, tuple[Path, ...]]
+    roots: Mapping[str, tuple[Path, ...]]
+
+
+def shown(path: Path | str) -> str:
+    """A path for a message: one line, whatever characters its name has."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(path))
+
+
+def label_path(image: Path | str) -> str:
+    """Where Ultralytics looks for the label of an image."""
+    return "/labels/".join(str(image).rsplit("/images/", 1)).rsplit(".", 1)[0] + ".txt"
+
+
+def read_definition(source: Path) -> Definition:
+    """Read a data set YAML (or the one YAML in a folder) and list its images.
+
+    Raises:
+        DataError: If the file, a key, a folder or a list is wrong.
+    """
+    file = _yaml_file(source)
+    content, lines = _parse(file)
+
+    def fail(key: str, message: str) -> DataError:
+        return DataError(f"{shown(file)}:{lines.get(key, 1)}: {message}")
+
+    if content.get("download"):
+        raise fail(
+            "download",
+            "'download:' is refused, because it can hold code that would be executed; fetch the images yourself and "
+            "remove this key",
+        )
+    if content.get("kpt_shape") is not None:
+        raise fail("kpt_shape", "this is a pose data set; only detection is supported")
+    if content.get("channels", 3) != 3:
+        raise fail("channels", f"images have {content['channels']!r} channels; only 3 are supported")
+    if content.get("val") is None and content.get("validation") is not None:
+        content["val"], lines["val"] = content["validation"], lines["validation"]
+    classes = _classes(content, fail)
+    root = _root(content, file, fail)
+    images: dict[str, tuple[Path, ...]] = {}
+    roots: dict[str, tuple[Path, ...]] = {}
+    for key in ("train", "val"):
+        if not content.get(key):
+            raise fail(key, f"key '{key}' is missing; a data set needs 'train' and 'val'")
+    for key in ("train", "val", *(key for key in content if key not in _NOT_SPLITS)):
+        if not content[key]:
+            continue
+        required = key in ("train", "val", "minival") or key.startswith("test")
+        try:
+            found = _split(content[key], root, required)
+        except DataError as error:
+            if required:
+                raise fail(key, f"'{key}': {error}") from None
+            continue  # some other key: licence, version, annotations, ...
+        if required or any(os.path.isfile(label_path(image)) for image in found[0]):
+            images[key], roots[key] = found
+    return Definition(file, classes, root, images, roots)
+
+
+def _yaml_file(source: Path) -> Path:
+    if source.is_dir():
+        files = [source / "data.yaml"] if (source / "data.yaml").is_file() else sorted(source.glob("*.y*ml"))
+        if len(files) != 1:
+            raise DataError(f"{shown(source)}: a folder with {len(files)} YAML files; name the one that is meant")
+        return files[0].absolute()
+    if not source.is_file():
+        near = difflib.get_close_matches(str(source), ["digits"])
+        hint = "did you mean 'digits'?" if near else "give 'digits' or the path of an Ultralytics data set YAML"
+        raise DataError(f"data set '{shown(source)}' does not exist; {hint}")
+    if source.stat().st_size > _LARGEST_YAML_BYTES:
+        raise DataError(f"{shown(source)}: {source.stat().st_size} bytes is no data set YAML")
+    return source.absolute()
+
+
+def _parse(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """The top-level mapping, and the line of each of its keys."""
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{shown(file)}: not a text file in UTF-8 (byte {error.start})") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise DataError(f"{shown(file)}:{line}: not plain YAML: {error.problem}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DataError(f"{shown(file)}: not plain YAML: {shown(str(error).splitlines()[0])}") from None
+    if not isinstance(content, dict) or not isinstance(node, yaml.MappingNode):
+        raise DataError(f"{shown(file)}: not a data set YAML; it needs the keys train, val and names")
+    lines = {str(key.value): key.start_mark.line + 1 for key, _ in node.value}
+    return {str(key): value for key, value in content.items()}, lines
+
+
+def _classes(content: Mapping[str, Any], fail: Any) -> tuple[str, ...]:
+    names, count = content.get("names"), content.get("nc")
+    if count is not None:
+        whole = not isinstance(count, bool) and str(count).removesuffix(".0").isdecimal()
+        if not whole or not 1 <= (number := int(float(count))) <= 1_000_000:
+            raise fail("nc", f"'nc: {_short(count)}' is not a number of classes")
+        if names is None:
+            return tuple(f"class_{i}" for i in range(number))
+    if isinstance(names, list):
+        names = dict(enumerate(names))
+    if not isinstance(names, dict) or not names:
+        raise fail("names", "'names' is missing; give the class names as a list or as 'number: name'")
+    if any(isinstance(name, list | dict | set) for name in names.values()):
+        raise fail("names", "'names' holds more than one name for a class")
+    try:
+        by_number = {int(key): str(name) for key, name in names.items()}
+    except (TypeError, ValueError):
+        raise fail("names", "'names' has a key that is not a class number") from None
+    if sorted(by_number) != list(range(len(names))):
+        raise fail("names", f"'names' has {len(names)} classes; their numbers must be 0 to {len(names) - 1}")
+    if count is not None and number != len(names):
+        raise fail("nc", f"'nc' is {number} but 'names' has {len(names)} classes")
+    return tuple(by_number[number] for number in range(len(names)))
+
+
+def _short(value: object) -> str:
+    return shown(repr(value))[:60] if not isinstance(value, list | dict) else type(value).__name__
+
+
+def _root(content: Mapping[str, Any], file: Path, fail: Any) -> Path:
+    given = content.get("path")
+    if not given:
+        return file.parent.resolve()
+    if not isinstance(given, str):
+        raise fail("path", f"'path: {_short(given)}' is not a path")
+    here = Path.cwd()
+    for base in (here, file.parent, here / "datasets", here.parent / "datasets"):
+        if _exists(base / given):
+            return (base / given).resolve()
+    raise fail("path", f"'path: {shown(given)}' does not exist (a missing 'path' means the folder of this file)")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, or with a null character
+        return False
+
+
+def _split(value: Any, root: Path, required: bool) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    places = value if isinstance(value, list) else [value]
+    if not all(isinstance(place, str) for place in places):
+        raise DataError(f"{_short(value)} is not a folder, a list of folders or a .txt list")
+    images: list[str] = []
+    folders: list[Path] = []
+    for place in places:
+        path = root / place
+        if not _exists(path) and place.startswith("../"):
+            path = root / place[3:]  # exports of Roboflow are one level off; Ultralytics allows for it
+        if not _exists(path):
+            hint = f" ('path' is {shown(root)})" if not Path(place).is_absolute() else ""
+            raise DataError(f"{shown(os.path.normpath(path))} does not exist{hint}")
+        if path.is_dir():
+            folders.append(path.resolve())
+            images.extend(_walk(path.resolve()))
+        elif path.suffix == ".txt" and path.is_file():
+            images.extend(_listed(path.resolve(), root))
+        else:
+            raise DataError(f"{shown(path)} is neither a folder nor a .txt list")
+    if required and not images:
+        raise DataError(f"no images in {', '.join(shown(root / place) for place in places)}")
+    only_folders = len(folders) == len(places)
+    return tuple(Path(image) for image in sorted(images)), tuple(folders) if only_folders else ()
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    """Images below a folder; links are followed, hidden names are left out."""
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:  # a link that leads back up
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if not name.startswith(".") and name.rpartition(".")[2].lower() in IMAGE_SUFFIXES:
+                yield os.path.join(parent, name)
+
+
+def _listed(file: Path, root: Path) -> Iterator[str]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{shown(file)} is not a text file in UTF-8") from None
+    for number, line in enumerate(text.splitlines(), start=1):
+        entry = line.strip()
+        if not entry:
+            continue
+        bases = [file.parent] if entry.startswith("./") else [Path.cwd(), file.parent, root]
+        found = next((base / entry for base in bases if _exists(base / entry)), None)
+        if found is None:
+            raise DataError(f"{shown(file)}:{number}: image {shown(entry)} does not exist")
+        if found.suffix[1:].lower() not in IMAGE_SUFFIXES:
+            raise DataError(f"{shown(file)}:{number}: {shown(entry)} is not an image")
+        yield os.path.normpath(found)

@@ -1,0 +1,225 @@
+"""The built-in data set: scikit-learn's handwritten digits, composed on 96 px scenes.
+
+Everything is drawn in whole numbers and written as uncompressed PNG, so a seed gives the same bytes on every
+machine. The glyphs of train, val and test are disjoint: a test digit was written in a hand never trained on.
+
+Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998 (via `load_digits`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import time
+import uuid
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+SCENE_PX = 96
+SCENES: Mapping[str, int] = {"train": 512, "val": 128, "test": 128}
+CLASSES = tuple("0123456789")
+DEFAULTS: Mapping[str, str | int | float | bool] = {
+    "imgsz": SCENE_PX,
+    "mosaic": 0.0,  # four scenes on one leave digits too small to read
+    "fliplr": 0.0,  # a mirrored 2 is no 2
+    "flipud": 0.0,  # a 6 on its head is a 9
+    "hsv_h": 0.0,  # the scenes are grey
+    "hsv_s": 0.0,
+    "hsv_v": 0.3,
+    "translate": 0.1,
+    "scale": 0.25,
+}
+"""What training on the digits wants, named as Ultralytics' arguments."""
+
+_FORMAT = 1  # raise when scenes are drawn differently, so that old folders are not taken for new ones
+_SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}  # of the 1,797 glyphs
+_HEIGHTS_PX = (20, 36)
+_PER_SCENE = (4, 6)
+_TRIES = 60
+_FAINT = 3  # ink of 0 to 16 below this does not count for a glyph's box
+_STALE_SECONDS = 3600  # an unfinished folder this old belongs to a process that was killed
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """One digit on a scene: class, and its box in px."""
+
+    label: int
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def touches(self, other: _Placed) -> bool:
+        """Whether the boxes overlap or lie less than 1 px apart."""
+        return (
+            self.left <= other.left + other.width
+            and other.left <= self.left + self.width
+            and self.top <= other.top + other.height
+            and other.top <= self.top + self.height
+        )
+
+    @property
+    def row(self) -> str:
+        """The Ultralytics label row: class and box centre, width, height as shares of the scene."""
+        centre = (self.left + self.width / 2, self.top + self.height / 2, self.width, self.height)
+        return " ".join([str(self.label), *(f"{value / SCENE_PX:.6f}" for value in centre)])
+
+
+def write_digits(cache: Path, seed: int = 0, scenes: Mapping[str, int] = SCENES) -> Path:
+    """Write the scenes under `cache` unless they are there, and return their `data.yaml`.
+
+    The folder appears as a whole: it is written aside and renamed, so a kill leaves nothing half, and processes
+    that write it at the same moment do not disturb each other.
+
+    Args:
+        scenes: Number of scenes of each split: train, val, test.
+    """
+    counts = "-".join(str(scenes[split]) for split in _SHARES)
+    folder = cache / f"digits-{_FORMAT}-{seed}-{counts}"
+    if not folder.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        _remove_stale(cache)
+        aside = cache / f".digits-{uuid.uuid4().hex}.partial"
+        try:
+            _write_folder(aside, seed, scenes)
+            _rename_unless_there(aside, folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    return folder / "data.yaml"
+
+
+def glyphs_of(split: str, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Glyphs that only this split uses: ink `(N, 8, 8)` in [0, 16], and classes `(N,)`."""
+    from sklearn.datasets import load_digits  # two seconds; only needed when the scenes are first written
+
+    digits = load_digits()
+    order = np.random.default_rng(seed).permutation(len(digits.target))
+    ends = np.cumsum([round(share * len(order)) for share in _SHARES.values()])
+    number = list(_SHARES).index(split)
+    chosen = order[0 if number == 0 else ends[number - 1] : ends[number]]
+    return digits.images[chosen].astype(np.int64), digits.target[chosen].astype(np.int64)
+
+
+def _write_folder(folder: Path, seed: int, scenes: Mapping[str, int]) -> None:
+    for number, split in enumerate(_SHARES):
+        images, labels = folder / "images" / split, folder / "labels" / split
+        images.mkdir(parents=True)
+        labels.mkdir(parents=True)
+        rng = np.random.default_rng([seed, number])
+        supply = _endless(*glyphs_of(split, seed), rng)
+        for scene in range(scenes[split]):
+            pixels, placed = _draw_scene(supply, rng)
+            (images / f"{scene:05d}.png").write_bytes(_png(pixels))
+            (labels / f"{scene:05d}.txt").write_text("".join(f"{digit.row}\n" for digit in placed), encoding="utf-8")
+    # No `path` key: Ultralytics then takes the folder of this file, so the data set can be moved.
+    definition = {split: f"images/{split}" for split in _SHARES} | {"names": dict(enumerate(CLASSES))}
+    (folder / "data.yaml").write_text(yaml.safe_dump(definition, sort_keys=False), encoding="utf-8")
+
+
+def _endless(
+    inks: NDArray[np.int64], labels: NDArray[np.int64], rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.int64], int]]:
+    """Every glyph once in a random order, then again: classes stay balanced."""
+    while True:
+        for number in rng.permutation(len(labels)):
+            yield _cropped(inks[number]), int(labels[number])
+
+
+def _cropped(ink: NDArray[np.int64]) -> NDArray[np.int64]:
+    rows, columns = np.nonzero(ink >= _FAINT)
+    return ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+
+
+def _draw_scene(
+    supply: Iterator[tuple[NDArray[np.int64], int]], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], list[_Placed]]:
+    background = int(rng.integers(10, 80))
+    noise = int(rng.integers(4, 16))
+    pixels = background + rng.integers(-noise, noise + 1, size=(SCENE_PX, SCENE_PX))
+    placed: list[_Placed] = []
+    for _ in range(int(rng.integers(_PER_SCENE[0], _PER_SCENE[1] + 1))):
+        ink, label = next(supply)
+        spot = _free_spot(ink, label, placed, rng)
+        if spot is None:
+            continue  # the scene is full
+        bright = int(rng.integers(background + 110, 256))
+        grown = _enlarged(ink, spot.height, spot.width)
+        area = pixels[spot.top : spot.top + spot.height, spot.left : spot.left + spot.width]
+        area += grown * (bright - background) // _INK_FULL
+        placed.append(spot)
+    return np.clip(pixels, 0, 255).astype(np.uint8), placed
+
+
+def _free_spot(
+    ink: NDArray[np.int64], label: int, placed: list[_Placed], rng: np.random.Generator
+) -> _Placed | None:
+    for _ in range(_TRIES):
+        height = int(rng.integers(_HEIGHTS_PX[0], _HEIGHTS_PX[1] + 1))
+        width = max(8, height * ink.shape[1] // ink.shape[0])
+        top = int(rng.integers(0, SCENE_PX - height + 1))
+        left = int(rng.integers(0, SCENE_PX - min(width, SCENE_PX) + 1))
+        spot = _Placed(label, top, left, height, min(width, SCENE_PX))
+        if not any(spot.touches(other) for other in placed):
+            return spot
+    return None
+
+
+_INK_FULL = 16 << 8  # full ink after `_enlarged`
+
+
+def _enlarged(ink: NDArray[np.int64], height: int, width: int) -> NDArray[np.int64]:
+    """Bilinear enlargement in whole numbers (no library's rounding): ink in [0, 16 * 256]."""
+    rows, columns = _weights(ink.shape[0], height), _weights(ink.shape[1], width)
+    return ((rows @ ink @ columns.T) << 8) // (4 * height * width)
+
+
+def _weights(source: int, target: int) -> NDArray[np.int64]:
+    """Interpolation weights `(target, source)`, in units of 1 / (2 * target)."""
+    weights = np.zeros((target, source), dtype=np.int64)
+    for pixel in range(target):
+        position = min(max(0, (2 * pixel + 1) * source - target), 2 * target * (source - 1))
+        first, rest = divmod(position, 2 * target)
+        weights[pixel, first] += 2 * target - rest
+        weights[pixel, min(first + 1, source - 1)] += rest
+    return weights
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    """An 8-bit grey PNG without compression: its bytes do not depend on the zlib that is installed."""
+    height, width = pixels.shape
+    raw = b"".join(b"\0" + row.tobytes() for row in pixels)  # each row begins with its filter, 0 for none
+    stored = b"\x78\x01\x01" + struct.pack("<HH", len(raw), len(raw) ^ 0xFFFF) + raw  # one block: 64 KiB at most
+    stored += struct.pack(">I", zlib.adler32(raw))
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", stored) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def _rename_unless_there(aside: Path, folder: Path) -> None:
+    try:
+        os.rename(aside, folder)
+    except OSError:
+        if not folder.exists():
+            raise
+        # another process was first; its scenes are the same
+
+
+def _remove_stale(cache: Path) -> None:
+    for partial in cache.glob(".digits-*.partial"):
+        try:
+            stale = time.time() - partial.stat().st_mtime > _STALE_SECONDS
+        except FileNotFoundError:
+            continue  # its writer has just renamed it
+        if stale:
+            shutil.rmtree(partial, ignore_errors=True)
