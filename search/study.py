@@ -1,0 +1,248 @@
+"""A study's definition: the YAML under `studies/`, checked and frozen. What to ask; it does nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from search.command import DefinitionError
+from search.difference import NOT_IDENTITY
+from search.overrides import apply_overrides
+from search.study_faults import FieldFault, describe, unknown_key
+from search.study_name import find_study, stored_name
+from search.study_recipe import RecipeDefinition
+from search.study_sections import (
+    PARENT_NAME,
+    SCRATCH_NAME,
+    AccuracySection,
+    ChannelsSection,
+    DataSection,
+    GraftSection,
+    ParentSection,
+    Recipe,
+    ReferenceSection,
+    SamplerSection,
+    Section,
+    TargetSection,
+    in_full,
+    known_fields,
+)
+from search.study_yaml import read_yaml
+from spaces.base import ParamValue
+
+BETTER: Mapping[str, Literal["maximize", "minimize"]] = {
+    **dict.fromkeys(("map50_95", "map50", "precision", "recall", "f1", "best_f1", "share_pruned"), "maximize"),
+    **dict.fromkeys(("latency_ms", "flops_g", "parameters", "size_mib"), "minimize"),
+}
+"""What a study can aim at, and which way is better."""
+
+LIMITABLE = ("latency_ms", "flops_g", "parameters", "size_mib")
+"""What a limit can be set on: everything that is known before training and better when smaller."""
+
+Space = Annotated[GraftSection | ChannelsSection, Field(discriminator="type")]
+
+
+class StudyDefinition(Section):
+    """What a study asks: data, parent, donors, space, recipe, objectives, limits, target.
+
+    Attributes:
+        name: The name it is stored under; not part of the YAML.
+        objectives: Names and directions, in the order of the values told to the sampler.
+        limits: Upper bounds by name of a measurement; null is no bound.
+        n_trials: Total of finished, stopped and ruled-out trials; may change while the study goes on.
+        seed: Worker k draws from seed + k; trials train with `seed` itself.
+    """
+
+    name: str
+    description: str = ""
+    data: DataSection
+    parent: ParentSection = Field(default_factory=ParentSection)
+    donors: tuple[ReferenceSection, ...] = Field(default=(), strict=False)
+    controls: tuple[ReferenceSection, ...] = Field(default=(), strict=False)
+    space: Space
+    recipe: Recipe = Field(default_factory=RecipeDefinition)
+    objectives: dict[str, Literal["maximize", "minimize"]] = Field(
+        default_factory=lambda: {"map50_95": BETTER["map50_95"], "latency_ms": BETTER["latency_ms"]}
+    )
+    limits: dict[str, float | None] = Field(default_factory=dict)
+    target: TargetSection = Field(default_factory=TargetSection)
+    accuracy: AccuracySection = Field(default_factory=AccuracySection)
+    sampler: SamplerSection = Field(default_factory=SamplerSection)
+    n_trials: int = Field(default=10, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+
+    @field_validator("objectives")
+    @classmethod
+    def _known_objectives(cls, objectives: dict[str, str]) -> dict[str, str]:
+        for name, direction in objectives.items():
+            if name not in BETTER:
+                raise FieldFault(name, unknown_key(name, BETTER))
+            if direction != BETTER[name]:
+                raise FieldFault(name, f"is '{direction}'; it must be {BETTER[name]}")
+        if len(objectives) < 2:
+            raise FieldFault("", f"names {len(objectives)}; a front needs at least two, such as map50_95 and latency_ms")
+        return objectives
+
+    @field_validator("limits")
+    @classmethod
+    def _known_limits(cls, limits: dict[str, float | None]) -> dict[str, float | None]:
+        for name, limit in limits.items():
+            if name not in LIMITABLE:
+                raise FieldFault(name, unknown_key(name, LIMITABLE))
+            if limit is not None and limit <= 0:
+                raise FieldFault(name, f"is {limit}; it must be above 0, or null for none")
+        return limits
+
+    @model_validator(mode="after")
+    def _rows_fit(self) -> StudyDefinition:
+        seen = [PARENT_NAME]
+        for position, donor in enumerate(self.donors):
+            _check_row(f"donors.{position}", donor, seen, seen)
+            self._check_epochs(f"donors.{position}", donor)
+            seen.append(donor.name)
+        for position, control in enumerate(self.controls):
+            _check_row(f"controls.{position}", control, (PARENT_NAME, SCRATCH_NAME), seen)
+            self._check_epochs(f"controls.{position}", control)
+            seen.append(control.name)
+        if isinstance(self.space, GraftSection) and not self.donors:
+            raise FieldFault("donors", "is empty; a graft takes its backbone and its head from donors")
+        return self
+
+    def _check_epochs(self, where: str, row: ReferenceSection) -> None:
+        """A range says nothing of how long a donor trains, and the default is far too long."""
+        if "recipe.epochs" in self.recipe.searched and "epochs" not in row.recipe.fixed:
+            raise FieldFault(f"{where}.recipe.epochs", "is missing; recipe.epochs is a range, so say it here")
+
+    def recipe_of(self, row: ReferenceSection) -> dict[str, ParamValue]:
+        """The fixed values of a donor's or control's recipe: the study's own, then the row's over them."""
+        return {**self.recipe.fixed, **row.recipe.fixed}
+
+    @property
+    def upper_limits(self) -> dict[str, float]:
+        """The limits that are set."""
+        return {name: limit for name, limit in self.limits.items() if limit is not None}
+
+    def as_plain(self) -> dict[str, Any]:
+        """What is stored: plain values (JSON) of everything that makes this study itself and no other.
+
+        The name, the description and `n_trials` are left out: they may change while the study goes on.
+        """
+        plain = self.model_dump(mode="json", by_alias=True, exclude={"name", *NOT_IDENTITY})
+        return {**plain, "limits": self.upper_limits}
+
+
+def load_study(
+    name_or_path: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    name: str | None = None,
+    data: str | Path | None = None,
+    model: str | Path | None = None,
+    imgsz: int | None = None,
+    epochs: int | None = None,
+    batch: int | None = None,
+    seed: int | None = None,
+    n_trials: int | None = None,
+) -> StudyDefinition:
+    """Read a study's YAML, put the command line's options over it, then the overrides, and check the whole.
+
+    Args:
+        name_or_path: A name, looked up in ./studies and then among the installed studies, or the path of a YAML.
+        overrides: `-o key=value`, in their order; they win over the other options.
+        name: The name to store the study under.
+        model: A model YAML, or weights: `.pt`, `.safetensors` or a checkpoint folder.
+        epochs: Of every trial, and of donors and controls that do not set their own; not of the parent.
+        batch: As `epochs`.
+
+    Raises:
+        DefinitionError: If there is no such study or a field is wrong; the message names it and the fix.
+    """
+    path = find_study(name_or_path)
+    plain = in_full(read_yaml(path))
+    if "name" in plain:
+        raise DefinitionError("name is unknown; a study is called like its file, or by --name")
+    own_source = plain["data"].get("source") if isinstance(plain.get("data"), dict) else None
+    options = {
+        "data.source": None if data is None else str(data),
+        "data.imgsz": imgsz,
+        "recipe.epochs": epochs,
+        "recipe.batch": batch,
+        "seed": seed,
+        "n_trials": n_trials,
+    }
+    given = {key: value for key, value in options.items() if value is not None}
+    plain = _with_options(plain, {**given, **_model_option(model)})
+    plain = in_full(apply_overrides(plain, overrides))
+    source = plain["data"].get("source") if isinstance(plain.get("data"), dict) else None
+    stored = stored_name(path.stem, str(source), str(own_source), name)
+    return checked({**plain, "name": stored})
+
+
+def stored_definition(name: str, plain: Mapping[str, Any]) -> StudyDefinition:
+    """The definition of a stored study, from `as_plain`.
+
+    Raises:
+        DefinitionError: If it was stored by a version whose fields this one does not have.
+    """
+    return checked({**plain, "name": name})
+
+
+def checked(plain: Mapping[str, Any]) -> StudyDefinition:
+    """Check plain values against the schema.
+
+    Raises:
+        DefinitionError: If a field is wrong; the message names each with its value and what is right.
+    """
+    try:
+        return StudyDefinition.model_validate(dict(plain))
+    except ValidationError as error:
+        raise DefinitionError(describe(error, _fields_at)) from None
+
+
+def _check_row(where: str, row: ReferenceSection, sources: Sequence[str], taken: Sequence[str]) -> None:
+    if row.name in taken:
+        raise FieldFault(f"{where}.name", f"is '{row.name}', which stands twice; names of rows must differ")
+    if row.source not in sources:
+        raise FieldFault(f"{where}.from", f"is '{row.source}'; it must be one of {', '.join(sources)}")
+
+
+def _model_option(model: str | Path | None) -> dict[str, str | None]:
+    """`--model` is a structure or weights, as in Ultralytics."""
+    if model is None:
+        return {}
+    if str(model).endswith((".yaml", ".yml")):
+        return {"parent.model": str(model), "parent.weights": None}
+    if not str(model).endswith((".pt", ".safetensors")) and not Path(model).is_dir():
+        raise DefinitionError(f"--model is '{model}'; give a .yaml, .pt or .safetensors file, or a checkpoint folder")
+    return {"parent.weights": str(model)}
+
+
+def _with_options(plain: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    changed = dict(plain)
+    for key, value in options.items():
+        section, dot, field = key.partition(".")
+        if not dot:
+            changed[section] = value
+        elif isinstance(changed.get(section) or {}, dict):
+            changed[section] = {**(changed.get(section) or {}), field: value}
+    return changed
+
+
+def _fields_at(location: tuple[Any, ...]) -> list[str]:
+    """The keys known at a place in the definition."""
+    sections: dict[Any, type[BaseModel]] = {
+        "data": DataSection,
+        "parent": ParentSection,
+        "donors": ReferenceSection,
+        "controls": ReferenceSection,
+        "space": ChannelsSection if "channels" in location else GraftSection,
+        "target": TargetSection,
+        "accuracy": AccuracySection,
+        "sampler": SamplerSection,
+    }
+    if not location:
+        return [field for field in known_fields(StudyDefinition) if field != "name"]
+    return known_fields(sections[location[0]])

@@ -1,0 +1,67 @@
+"""Words for what is wrong with a definition: the field, the value seen, and what is right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import ValidationError
+
+
+class FieldFault(ValueError):
+    """A fault of one field below the section that is being read.
+
+    Attributes:
+        field: Dotted name within the section; empty for the section itself.
+        fault: What is wrong, to be read after the field's name: `is 5; it must be ...`.
+    """
+
+    def __init__(self, field: str, fault: str) -> None:
+        """Name the field and the fault."""
+        super().__init__(f"{field} {fault}".strip())
+        self.field = field
+        self.fault = fault
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant, if one is near."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def unknown_key(name: str, known: Iterable[str]) -> str:
+    """What to say of an unknown key, to be read after its name."""
+    names = list(known)
+    near = nearest(name, names)
+    return f"is unknown; did you mean {near}?" if near else f"is unknown; known are {', '.join(names)}"
+
+
+def describe(error: ValidationError, fields_of: Any) -> str:
+    """All faults that pydantic found, as one line.
+
+    Args:
+        fields_of: Given a section's location (a tuple without the last key), its known field names.
+    """
+    return "; ".join(_describe_one(fault, fields_of) for fault in error.errors())
+
+
+def _describe_one(fault: Any, fields_of: Any) -> str:
+    location = fault["loc"]
+    if location[:1] == ("space",):
+        location = (*location[:1], *location[2:])  # the second part is the space's type
+    name = ".".join(str(part) for part in location)
+    kind, value, context = fault["type"], fault["input"], fault.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"{name} {unknown_key(str(location[-1]), fields_of(tuple(fault['loc'][:-1])))}"
+    if kind == "missing":
+        return f"{name} is missing"
+    cause = context.get("error")
+    if isinstance(cause, FieldFault):
+        return f"{'.'.join(part for part in (name, cause.field) if part)} {cause.fault}"
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        tag = context.get("tag")
+        known = str(context.get("expected_tags", "'graft', 'channels'")).replace("'", "")
+        return f"{name}.type is {tag or 'missing'}; it must be one of {known}"
+    right = fault["msg"].replace("Input should be ", "must be ").replace("String should ", "must ")
+    return f"{name} is {value!r}; it {right[:1].lower()}{right[1:]}"
