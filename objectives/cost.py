@@ -1,0 +1,71 @@
+"""Cost of a candidate: parameters, FLOPs, file size. Exact, from the architecture alone."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from objectives.base import Measurement
+from objectives.deployed import deployed
+from spaces.base import Candidate, CandidateError
+
+MIB = 2**20
+
+
+def cost(candidate: Candidate, parent_parameters: int) -> tuple[Measurement, ...]:
+    """Measure what a candidate costs, without timing it.
+
+    - `parameters`: of the deployed (fused) network: what ships, as in Ultralytics' own tables.
+    - `flops_g`: 10^9 FLOPs, 2 x multiply-adds of the convolutions and matrix products of the deployed network, for
+      one image of `candidate.imgsz` (rounded up to the network's stride, as Ultralytics does). Torch-pruning
+      reports multiply-adds, which is half of this.
+    - `size_mib`: tensors of the saved fp16 safetensors file. The file keeps BatchNorm, so that it can be trained on.
+    - `share_pruned`: 1 - parameters / parent_parameters.
+
+    Args:
+        candidate: Not modified.
+        parent_parameters: `parameters` of the parent, counted by this function or `count_parameters`.
+
+    Raises:
+        CandidateError: If the network does not run.
+    """
+    network = deployed(candidate)
+    parameters = _parameters(network)
+    return (
+        Measurement("parameters", parameters),
+        Measurement("flops_g", _flops(network, candidate.imgsz) / 1e9, unit="GFLOPs"),
+        Measurement("size_mib", _saved_bytes(candidate.network) / MIB, unit="MiB"),
+        Measurement("share_pruned", 1 - parameters / parent_parameters),
+    )
+
+
+def count_parameters(candidate: Candidate) -> int:
+    """Parameters of the deployed (fused) network."""
+    return _parameters(deployed(candidate))
+
+
+def _parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _flops(network: nn.Module, imgsz: int) -> int:
+    """Run one real image through: torch's meta device would not be faster, and its first use takes seconds."""
+    stride = int(max(network.stride))  # type: ignore[arg-type, type-var]
+    side = math.ceil(imgsz / stride) * stride
+    counter = FlopCounterMode(display=False)
+    try:
+        with torch.inference_mode(), counter:
+            network(torch.zeros(1, 3, side, side))
+    except RuntimeError as error:
+        raise CandidateError(f"the network does not run on an image of {side} px: {error}") from error
+    return int(counter.get_total_flops())
+
+
+def _saved_bytes(network: nn.Module) -> int:
+    return sum(
+        tensor.numel() * (2 if tensor.is_floating_point() else tensor.element_size())
+        for tensor in network.state_dict().values()
+    )

@@ -1,0 +1,134 @@
+"""Where latency is measured: a latency holds on one target only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from spaces.base import SpaceError
+
+STRIDE = 32
+"""Image sizes are multiples of this: the largest stride of the detectors."""
+
+
+class TargetError(SpaceError):
+    """The target is not defined rightly, or this machine cannot measure it."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Runtime, precision, shape of the input and the device on which latency is measured.
+
+    Attributes:
+        runtime: Name of a `Runtime`: `onnxruntime`.
+        provider: The runtime's way of running: `cpu`, `cuda`.
+        precision: `fp32` or `fp16`.
+        imgsz: Image size in px (square).
+        batch: Images per call.
+        threads: CPU threads of the runtime.
+        device: Fingerprint of the device, without hostnames: `AMD EPYC (family 25, model 1), 2 cores, x86_64`.
+        engine: The runtime's own version: `onnxruntime 1.31.1`.
+    """
+
+    runtime: str
+    provider: str
+    precision: str
+    imgsz: int
+    batch: int
+    threads: int
+    device: str
+    engine: str
+
+    def __post_init__(self) -> None:
+        if self.imgsz <= 0 or self.imgsz % STRIDE:
+            raise TargetError(f"target: imgsz is {self.imgsz}; it must be a multiple of {STRIDE}")
+        for name in ("batch", "threads"):
+            if getattr(self, name) < 1:
+                raise TargetError(f"target: {name} is {getattr(self, name)}; it must be at least 1")
+
+    @classmethod
+    def here(
+        cls,
+        runtime: str = "onnxruntime",
+        provider: str = "cpu",
+        precision: str = "fp32",
+        imgsz: int = 640,
+        batch: int = 1,
+        threads: int = 1,
+    ) -> Target:
+        """The target of that description on this machine.
+
+        Raises:
+            TargetError: If the runtime, provider or precision is unknown or cannot run here.
+        """
+        from objectives.runtimes.catalogue import runtime_named
+
+        engine = runtime_named(runtime)
+        if missing := engine.unavailable(provider):
+            raise TargetError(f"target: {runtime} cannot run here: {missing}")
+        if precision not in engine.precisions:
+            raise TargetError(f"target: precision is '{precision}'; {runtime} has {', '.join(engine.precisions)}")
+        device = cpu_fingerprint() if provider == "cpu" else gpu_fingerprint()
+        return cls(runtime, provider, precision, imgsz, batch, threads, device, engine.version())
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of the description: latencies are comparable, and may be reused, where it is equal."""
+        return hashlib.sha256(json.dumps(self.description(), sort_keys=True).encode()).hexdigest()[:32]
+
+    def description(self) -> dict[str, str | int]:
+        """The target as plain values."""
+        return asdict(self)
+
+    @property
+    def clock(self) -> str:
+        """Which time is the latency: `cpu` for one CPU thread (other work hardly moves it), else `wall`."""
+        return "cpu" if self.provider == "cpu" and self.threads == 1 else "wall"
+
+
+@cache
+def cpu_fingerprint() -> str:
+    """Model, cores this process may use, and architecture of the CPU."""
+    return f"{_cpu_model()}, {_usable_cores()} cores, {platform.machine()}"
+
+
+@cache
+def gpu_fingerprint() -> str:
+    """Name and driver of the first NVIDIA GPU.
+
+    Raises:
+        TargetError: If `nvidia-smi` is not there or lists none.
+    """
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        raise TargetError("target: provider is a GPU, but nvidia-smi is not installed; use provider: cpu")
+    query = [command, "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    listed = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False).stdout.strip()
+    if not listed:
+        raise TargetError("target: provider is a GPU, but nvidia-smi lists none; use provider: cpu")
+    name, driver = (part.strip() for part in listed.splitlines()[0].split(","))
+    return f"{name}, driver {driver}, {platform.machine()}"
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cpu_model() -> str:
+    """The CPU's name, with family and model where the system tells: virtual machines give one name to many CPUs."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(errors="replace").split("\n\n")[0]
+    except OSError:
+        return platform.processor() or "unknown CPU"  # not Linux
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+    name = facts.get("model name") or platform.processor() or "unknown CPU"
+    if "cpu family" in facts:
+        name += f" (family {facts['cpu family']}, model {facts.get('model', '?')})"
+    return name
