@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 
-import spaces.offline  # noqa: F401  (before ultralytics)
-from spaces.base import Candidate, CandidateError
 from torch import nn
+
+from spaces.base import Candidate, CandidateError
+
+import spaces.offline  # noqa: F401, I001  (before ultralytics)
 from ultralytics.nn.distill_model import DistillationModel
 
 

@@ -142,7 +142,8 @@ def _checked(description: dataclasses.Field[Any], value: Any) -> ParamValue:
     name, kind = description.name, type(description.default)
     if kind is bool or kind is str:
         if not isinstance(value, kind):
-            raise RecipeError(f"recipe: '{name}' is {value!r}; it must be {'true or false' if kind is bool else 'text'}")
+            right = "true or false" if kind is bool else "text"
+            raise RecipeError(f"recipe: '{name}' is {value!r}; it must be {right}")
         return _option(name, value, description.metadata.get("options"))
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise RecipeError(f"recipe: '{name}' is {value!r}; it must be a number")

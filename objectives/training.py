@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import spaces.offline  # noqa: F401  (before ultralytics)
 import torch
-from spaces.base import Candidate, CandidateError
-from ultralytics.utils import LOGGER
 
 from objectives.base import EpochResult
 from objectives.candidate_training import CandidateTraining, Progress, Report
 from objectives.data import Dataset
 from objectives.recipe import Recipe, RecipeError
+from spaces.base import Candidate, CandidateError
+
+import spaces.offline  # noqa: F401, I001  (before ultralytics)
+from ultralytics.utils import LOGGER
 
 OUT_OF_MEMORY = re.compile(
     r"out of memory|not enough memory|can't allocate memory|cannot allocate memory|CUBLAS_STATUS_ALLOC_FAILED", re.I
