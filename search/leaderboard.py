@@ -230,7 +230,9 @@ def note(record: TrialRecord, roles: Sequence[str] = ()) -> str:
 
 def over_limit(name: str, by: float) -> str:
     """`0.22 ms over the limit`, naming the quantity where its unit does not say it."""
-    return f"{significant(by)} ms over the limit" if name == "latency_ms" else f"{significant(by)} over its {name} limit"
+    return (
+        f"{significant(by)} ms over the limit" if name == "latency_ms" else f"{significant(by)} over its {name} limit"
+    )
 
 
 def _ending(record: TrialRecord) -> str:
@@ -252,9 +254,7 @@ def _value(record: TrialRecord, accuracy: Evaluation | None, key: str) -> float 
     return None if found is None else found.value
 
 
-def _best_values(
-    records: Sequence[TrialRecord], values: Mapping[str, Mapping[str, float | None]]
-) -> dict[str, float]:
+def _best_values(records: Sequence[TrialRecord], values: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
     best: dict[str, float] = {}
     rivals = [record for record in records if _competes(record)]
     for column in COLUMNS:

@@ -95,7 +95,9 @@ def pareto_png(
     legend.axis("off")
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     labels = [label for label in LEGEND if label in handles] + [label for label in handles if label not in LEGEND]
-    legend.legend([handles[label] for label in labels], labels, loc="upper left", frameon=False, fontsize=9, borderaxespad=0)
+    legend.legend(
+        [handles[label] for label in labels], labels, loc="upper left", frameon=False, fontsize=9, borderaxespad=0
+    )
     _draw_hypervolume(figure.add_subplot(grid[1, 1]), fronts, records)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, fontweight="bold")

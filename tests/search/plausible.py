@@ -63,7 +63,12 @@ def plausible_evaluation(split: str, accuracy: float) -> Evaluation:
 
 
 def plausible_record(
-    name: str, number: int | None, ratio: float, chance: random.Random, outcome: Outcome = Outcome.COMPLETE, **more: object
+    name: str,
+    number: int | None,
+    ratio: float,
+    chance: random.Random,
+    outcome: Outcome = Outcome.COMPLETE,
+    **more: object,
 ) -> TrialRecord:
     """One record whose accuracy and latency follow its channel ratio, with some luck."""
     luck = chance.gauss(0, 0.02)

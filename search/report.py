@@ -1,0 +1,112 @@
+"""`python -m search.report --study nas_head`: the leaderboard, where the time went, and the report's files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+
+from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
+from search.files import write_text
+from search.findings import read_findings
+from search.html_report import html_report
+from search.leaderboard_formats import csv_text, markdown, shortened, splits_of, terminal_table
+from search.pareto_plot import pareto_png
+from search.record import TrialRecord
+from search.store.base import Store, StudyEntry
+from search.store.sql import open_store
+from search.stored_study import find_study
+from search.time_table import terminal_times, time_table
+
+PLAIN_WIDTH = 140
+"""Columns of a table that goes to a file or a pipe."""
+
+
+def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, ...]:
+    """Write `report.html`, `pareto.png`, `leaderboard.md` and `leaderboard.csv`; each replaces the one before.
+
+    Args:
+        folder: Where to; `RunFolder.study(study.sampler_name)` by default on the command lines.
+
+    Returns:
+        The files' paths, the HTML report first.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    found = read_findings(store, study)
+    splits = splits_of(found.records)
+    title = f"{study.sampler_name}: front after {max((f.after for f in found.fronts), default=0)} trials"
+    picture = pareto_png(
+        folder / "pareto.png",
+        found.records,
+        found.fronts,
+        objectives=study.objectives,
+        limits=found.limits,
+        title=title,
+    )
+    tables = "\n".join(f"## {split}\n\n{markdown(found.rows(split))}" for split in splits)
+    return (
+        write_text(folder / "report.html", html_report(found, picture.read_bytes(), _target(store, found.records))),
+        picture,
+        write_text(folder / "leaderboard.md", f"# {study.sampler_name}\n\n{tables}"),
+        write_text(folder / "leaderboard.csv", csv_text(found.rows(), splits)),
+    )
+
+
+def _target(store: Store, records: Sequence[TrialRecord]) -> Mapping[str, object]:
+    """What the latencies were measured on, as stored with the first of them."""
+    latencies = (record.measurement("latency_ms") for record in records)
+    key = next((latency.target for latency in latencies if latency is not None and latency.target), None)
+    entry = None if key is None else store.target(key)
+    return {} if entry is None else {**entry.description, "reference_ms": entry.reference_ms}
+
+
+def print_findings(store: Store, study: StudyEntry, *, split: str = "val", to: TextIO | None = None) -> None:
+    """Print the leaderboard and where the time went; coloured and fitted to the width on a terminal."""
+    stream = to or sys.stdout
+    console = Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH, highlight=False)
+    found = read_findings(store, study, curves=False)
+    rows = found.rows(split)
+    shown = shortened(rows)
+    console.print(terminal_table(shown, f"{study.sampler_name} ({split})"), crop=False)
+    if len(shown) < len(rows):
+        console.print(f"{len(rows) - len(shown)} more trials are in leaderboard.csv")
+    console.print("● on the Pareto front; bold: best of its column\n")
+    console.print(terminal_times(time_table(found.records, since=study.created)))
+
+
+def main(arguments: list[str]) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m search.report", description=__doc__)
+    add_study_options(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (default: the study's run folder)")
+    parser.add_argument("--split", default="val", help="split whose accuracy is printed (default: %(default)s)")
+    parser.add_argument(
+        "--csv", action="store_true", help="print the leaderboard as CSV, all splits, and write nothing"
+    )
+    options = parser.parse_args(arguments)
+    store = open_store(url_of(options))
+    try:
+        study = find_study(store, options.study)
+        found = read_findings(store, study, curves=False)
+        splits = splits_of(found.records)
+        if options.split not in splits:
+            raise DefinitionError(f"no split '{options.split}' was evaluated; there are: {', '.join(splits)}")
+        if options.csv:
+            sys.stdout.write(csv_text(found.rows(), splits))
+            return Exit.DONE
+        print_findings(store, study, split=options.split)
+        for path in write_report(store, study, options.out or run_folder(options).study(study.sampler_name)):
+            print(path)
+    finally:
+        store.close()
+    return Exit.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
