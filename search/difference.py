@@ -24,8 +24,7 @@ def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str
     return [
         f"{name}: stored {_shown(left.get(name, _ABSENT))}, asked {_shown(right.get(name, _ABSENT))}"
         for name in names
-        if name.partition(".")[0] not in NOT_IDENTITY
-        and left.get(name, _ABSENT) != right.get(name, _ABSENT)
+        if name.partition(".")[0] not in NOT_IDENTITY and left.get(name, _ABSENT) != right.get(name, _ABSENT)
     ]
 
 

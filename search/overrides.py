@@ -31,45 +31,34 @@ def apply_overrides(plain: Mapping[str, Any], overrides: Sequence[str]) -> dict[
 
 def _assign(changed: dict[str, Any], key: str, value: Any) -> None:
     """Set one field, making sections that are not there yet."""
-    if not all(key.split(".")):
+    parts = key.split(".")
+    if not all(parts):
         raise DefinitionError(f"-o {key}: the key has an empty part; write it like recipe.epochs")
-    holder: Any = changed
-    path = _steps(changed, key)
-    for depth, step in enumerate(path[:-1]):
-        inner = holder[step] if isinstance(holder, list) else holder.get(step)
-        if inner is None:
-            inner = holder[step] = {}
-        if not isinstance(inner, dict | list):
-            reached = ".".join(str(part) for part in path[: depth + 1])
-            raise DefinitionError(f"-o {key}: {reached} is {inner!r}, which has no parts; set -o {reached}=... whole")
-        holder = inner
-    holder[path[-1]] = value
-
-
-def _steps(root: Any, key: str) -> list[str | int]:
-    """A dotted key as steps from the root; entries of a list are found by position or by their `name`."""
-    parts, steps, here = key.split("."), [], root
-    while parts:
-        if isinstance(here, list):
-            step, used = _entry(here, parts, key)
-        else:
-            step, used = parts[0], 1
-        steps.append(step)
+    here: Any = changed
+    while True:
+        step, used = _next_step(here, parts, key)
         parts = parts[used:]
-        if isinstance(here, list) and isinstance(step, int):
-            here = here[step]
-        else:
-            here = here.get(step) if isinstance(here, dict) else None
-    return steps
+        if not parts:
+            here[step] = value
+            return
+        inner = here[step] if isinstance(here, list) else here.setdefault(step, {})
+        if inner is None:  # `weights: null` and the like: a section that is not there yet
+            inner = here[step] = {}
+        if not isinstance(inner, dict | list):
+            whole = key[: -len(".".join(parts)) - 1]
+            raise DefinitionError(f"-o {key}: {whole} is {inner!r}, which has no parts; set -o {whole}=... whole")
+        here = inner
 
 
-def _entry(entries: list[Any], parts: list[str], key: str) -> tuple[int, int]:
-    """Position of the list entry that the next parts name, and how many parts its name takes (`uniform-0.5`: 2)."""
-    names = [entry.get("name") if isinstance(entry, dict) else None for entry in entries]
+def _next_step(here: Any, parts: list[str], key: str) -> tuple[Any, int]:
+    """The next key, or position in a list, and how many parts it takes (the name `uniform-0.5` takes two)."""
+    if isinstance(here, dict):
+        return parts[0], 1
+    names = [entry.get("name") if isinstance(entry, dict) else None for entry in here]
     for used in range(len(parts), 0, -1):
         if ".".join(parts[:used]) in names:
             return names.index(".".join(parts[:used])), used
-    if parts[0].isdigit() and int(parts[0]) < len(entries):
+    if parts[0].isdigit() and int(parts[0]) < len(here):
         return int(parts[0]), 1
     known = ", ".join(f"{position} ({name})" for position, name in enumerate(names)) or "none"
     raise DefinitionError(f"-o {key}: there is no entry '{parts[0]}'; entries are {known}")

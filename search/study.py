@@ -83,7 +83,7 @@ class StudyDefinition(Section):
             if direction != BETTER[name]:
                 raise FieldFault(name, f"is '{direction}'; it must be {BETTER[name]}")
         if len(objectives) < 2:
-            raise FieldFault("", f"names {len(objectives)}; a front needs at least two, such as map50_95 and latency_ms")
+            raise FieldFault("", f"names {len(objectives)}; a front needs two or more, such as map50_95, latency_ms")
         return objectives
 
     @field_validator("limits")

@@ -96,8 +96,9 @@ def resolve_recipe(
         data_defaults: Of the data set; names that are no recipe field are ignored.
         train_args: Of the checkpoint, as Ultralytics stores them; values that no recipe may have are ignored.
     """
+    defaults = Recipe().as_plain()
     resolved: dict[str, Resolved] = {}
-    for name, description in FIELDS.items():
+    for name in FIELDS:
         if recipe.get(name) is not None:
             resolved[name] = Resolved(_checked(name, recipe[name]), Source.STUDY)
         elif data_defaults.get(name) is not None:
@@ -105,7 +106,7 @@ def resolve_recipe(
         elif name in AUGMENTATION and _acceptable(name, train_args.get(name)):
             resolved[name] = Resolved(_checked(name, train_args[name]), Source.CHECKPOINT)
         else:
-            resolved[name] = Resolved(description.default, Source.DEFAULT)
+            resolved[name] = Resolved(defaults[name], Source.DEFAULT)
     return resolved
 
 
@@ -193,7 +194,7 @@ def _plain_range(parameter: Parameter) -> dict[str, Any]:
     if isinstance(parameter, Categorical):
         return {"choices": list(parameter.options)}
     plain: dict[str, Any] = {"low": parameter.low, "high": parameter.high}
-    if parameter.step not in (None, 1) or isinstance(parameter, Float) and parameter.step == 1:
+    if parameter.step not in (None, 1) or (isinstance(parameter, Float) and parameter.step == 1):
         plain["step"] = parameter.step
     if isinstance(parameter, Float) and parameter.log:
         plain["log"] = True

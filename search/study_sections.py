@@ -55,7 +55,7 @@ class ParentSection(Section):
     @classmethod
     def _is_yaml(cls, model: str) -> str:
         if not model.endswith((".yaml", ".yml")):
-            raise FieldFault("", f"is '{model}'; it must be a model YAML such as yolov8n.yaml, weights go to parent.weights")
+            raise FieldFault("", f"is '{model}'; it must be a .yaml such as yolov8n.yaml, weights go to parent.weights")
         return model
 
     @field_validator("recipe")

@@ -58,7 +58,7 @@ def parse_yaml(text: str, where: str) -> Any:
         DefinitionError: If it is not plain YAML; the message has the line and column.
     """
     try:
-        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506  (a SafeLoader)
+        return yaml.load(text, Loader=_PlainLoader)  # a SafeLoader underneath
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = f" line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""

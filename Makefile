@@ -1,0 +1,42 @@
+# `make run` and `make test` need nothing but Python 3.11 to 3.13; both create the virtual environment if it is absent.
+
+PYTHON ?= python3
+VENV ?= .venv
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+WORKERS ?= $(shell if [ $(CORES) -ge 2 ]; then echo 2; else echo 1; fi)
+STUDY ?= nas_head
+ARGS ?=
+
+.PHONY: help run test check install clean
+
+help:
+	@echo "make run    search the built-in study: a front of measured detectors, in about ten minutes on two cores"
+	@echo "            (STUDY=channel_ratio, WORKERS=1, ARGS='--n-trials 20 -o recipe.epochs=5')"
+	@echo "make test   run the tests (ARGS='-k front')"
+	@echo "make check  lint and types"
+	@echo "make clean  remove the virtual environment; runs/ is yours and stays"
+
+run: $(VENV)/.installed
+	$(VENV)/bin/python -m search.run --study $(STUDY) --workers $(WORKERS) $(ARGS)
+
+test: $(VENV)/.installed
+	PYTHON=$(VENV)/bin/python scripts/test $(ARGS)
+
+check: $(VENV)/.installed
+	PYTHON=$(VENV)/bin/python scripts/check
+
+install: $(VENV)/.installed
+
+# The stamp makes the second call instant; a changed pyproject.toml installs again. uv picks versions that fit each
+# other, where pip may pair a torch build with a torchvision that was not built for it.
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); \
+	    sys.exit(None if ok else f"error: {sys.executable} is Python {sys.version.split()[0]}; " \
+	    "3.11, 3.12 or 3.13 is needed, for example: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet uv
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV)
