@@ -91,7 +91,7 @@ class Evaluation:
     best_f1_confidence: float
     precision_at_best_f1: float
     recall_at_best_f1: float
-    ap_per_class: tuple[float, ...] = ()  # mAP50-95 by class number
+    ap_per_class: tuple[float, ...] = ()  # mAP50-95 by class number; -1 where the split has no such label (as COCO)
     curves: Curves | None = None
 
 
