@@ -1,0 +1,263 @@
+"""Connections, transactions and locks, for SQLite and PostgreSQL. Knows no table of ours.
+
+SQLite runs in WAL with `synchronous=FULL`: a commit that was acknowledged survives a power cut, which NORMAL
+does not promise in WAL. It costs one fsync a commit, some ten a trial; a trial costs minutes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sqlite3
+import threading
+import time
+import weakref
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from filelock import FileLock
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import RootTransaction
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from search.store.base import StoreError, StoreUnavailable
+from search.store.faults import is_busy, may_pass, one_line_faults
+from search.store.url import mask, sqlite_file
+
+BUSY_S = 60.0  # how long to wait for another's SQLite transaction; ours take milliseconds
+STEP_S = 1.0  # SQLite waits inside C, deaf to signals; it comes back this often
+POLL_S = 0.1
+RESTART_S = 30.0  # how long to wait for a PostgreSQL that restarts
+
+
+class Database:
+    """One database as one process sees it; safe to share among its threads.
+
+    A process keeps one connection open and opens a second only while two threads talk at once, so that N workers
+    take about N of a server's places.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self.shown_url = mask(url.render_as_string(hide_password=False))
+        self.file = sqlite_file(url)
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self._named_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        with one_line_faults(self.shown_url):
+            self._make_folder()
+            self._engine = self._create_engine()
+        forget = weakref.WeakMethod(self._forget_inherited)
+        os.register_at_fork(after_in_child=lambda: (method := forget()) and method())
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with self._transaction(writes=False, patience_s=RESTART_S) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, patience_s: float = RESTART_S) -> Iterator[Connection]:
+        """A transaction that writes; on SQLite the only one at that moment.
+
+        Args:
+            patience_s: How long to wait for a server that is restarting.
+        """
+        with self._transaction(writes=True, patience_s=patience_s) as connection:
+            yield connection
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Hold a named lock among all processes that use this database; freed when the holder dies."""
+        if not self.is_sqlite:
+            lock: AbstractContextManager[None] = self._advisory_lock(name)
+        elif self.file is not None:
+            lock = self._file_lock(name)
+        else:
+            lock = self._named_locks[name]  # type: ignore[assignment]  # a lock is a context manager
+        with lock:
+            yield
+
+    def prepare(self) -> None:
+        """Check that the database answers; put an SQLite file in WAL mode once.
+
+        Raises:
+            StoreUnavailable: If it cannot be reached or opened.
+        """
+        if self.file is None:
+            with self._transaction(writes=False, patience_s=0):
+                return
+        with one_line_faults(self.shown_url), self._engine.connect() as connection:
+            raw = _raw(connection)
+            if raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                with self._file_lock("first-start"):
+                    _until_free(lambda: raw.execute("PRAGMA journal_mode=WAL").fetchone())
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    # -- making connections ----------------------------------------------------------------------------------------
+    def _make_folder(self) -> None:
+        if self.file is None:
+            return
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"{self.shown_url}: its folder cannot be made ({error.strerror}: {error.filename}); "
+                "make it, or give another with --storage"
+            ) from error
+
+    def _create_engine(self) -> Engine:
+        if not self.is_sqlite:
+            return create_engine(self._url, **_server_options(self._url))
+        in_memory = self.file is None
+        engine = create_engine(
+            self._url,
+            json_serializer=_as_json,
+            poolclass=QueuePool,
+            pool_size=1,
+            max_overflow=0 if in_memory else 1,  # a second connection would be another, empty database
+            pool_timeout=BUSY_S,
+            connect_args={"timeout": STEP_S, "check_same_thread": False},
+        )
+        event.listen(engine, "connect", _set_up_sqlite)
+        return engine
+
+    def _forget_inherited(self) -> None:
+        """After a fork: the parent's connections are the parent's."""
+        self._engine.dispose(close=False)
+
+    # -- transactions ----------------------------------------------------------------------------------------------
+    @contextmanager
+    def _transaction(self, *, writes: bool, patience_s: float) -> Iterator[Connection]:
+        with one_line_faults(self.shown_url):
+            connection = self._connect(patience_s)
+            try:
+                transaction = connection.begin()
+                try:
+                    if self.is_sqlite:
+                        _begin_sqlite(connection, writes)
+                    yield connection
+                    transaction.commit()
+                except BaseException as error:
+                    _undo(connection, transaction, error)
+                    raise
+            finally:
+                connection.close()
+
+    def _connect(self, patience_s: float) -> Connection:
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                return self._engine.connect()
+            except DBAPIError as error:
+                if not may_pass(error) or time.monotonic() >= deadline:
+                    raise
+            time.sleep(POLL_S)
+
+    # -- named locks -----------------------------------------------------------------------------------------------
+    def _file_lock(self, name: str) -> AbstractContextManager[None]:
+        assert self.file is not None
+        folder = self.file.with_name(f"{self.file.name}.locks")
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"{folder} cannot be made ({error.strerror}); make its folder writable") from error
+        readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60]
+        return FileLock(folder / f"{readable}-{_number_of(name) & 0xFFFFFF:06x}.lock")  # type: ignore[return-value]
+
+    @contextmanager
+    def _advisory_lock(self, name: str) -> Iterator[None]:
+        """On a connection of its own: the server frees the lock when that connection ends, however it ends.
+
+        It asks again and again instead of blocking in the server, so that a signal is heard at once.
+        """
+        options = {**_server_options(self._url), "poolclass": NullPool}
+        for needless in ("pool_size", "max_overflow", "pool_timeout", "pool_pre_ping"):
+            del options[needless]
+        engine = create_engine(self._url, isolation_level="AUTOCOMMIT", **options)
+        with one_line_faults(self.shown_url):
+            connection = engine.connect()
+        try:
+            with one_line_faults(self.shown_url):
+                while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _number_of(name)}):
+                    time.sleep(POLL_S)
+            yield
+        finally:
+            connection.close()
+
+
+def _server_options(url: URL) -> dict[str, Any]:
+    wanted = {"connect_timeout": 5, "application_name": "yolofront", "keepalives_idle": 30}
+    return {
+        "json_serializer": _as_json,
+        "pool_size": 1,
+        "max_overflow": 1,
+        "pool_timeout": BUSY_S,
+        "pool_pre_ping": True,  # a restarted server is noticed before a transaction begins
+        "connect_args": {key: value for key, value in wanted.items() if key not in url.query},
+    }
+
+
+def _as_json(value: object) -> str:
+    """JSON without NaN and infinity (`ValueError`); NumPy's scalars become plain."""
+    return json.dumps(value, allow_nan=False, default=_plain)
+
+
+def _plain(value: object) -> object:
+    if hasattr(value, "item"):
+        return value.item()
+    if hasattr(value, "items"):
+        return dict(value.items())
+    raise TypeError(f"{type(value).__name__} {value!r} cannot be stored; give plain values")
+
+
+def _raw(connection: Connection) -> sqlite3.Connection:
+    raw = connection.connection.dbapi_connection
+    assert isinstance(raw, sqlite3.Connection)
+    return raw
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by us, never by the driver
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_sqlite(connection: Connection, writes: bool) -> None:
+    """Take the write lock at once: a transaction that reads first and then writes cannot wait its turn."""
+    raw = _raw(connection)
+    _until_free(lambda: raw.execute("BEGIN IMMEDIATE" if writes else "BEGIN"))
+
+
+def _until_free(statement: Any) -> None:
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            statement()
+            return
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= deadline:
+                raise
+        time.sleep(0.01)  # lets a signal through
+
+
+def _undo(connection: Connection, transaction: RootTransaction, error: BaseException) -> None:
+    """Roll back; a connection that an interruption left in the middle of a statement is thrown away."""
+    try:
+        transaction.rollback()
+    except SQLAlchemyError:
+        if isinstance(error, StoreError | SQLAlchemyError):
+            raise
+        connection.invalidate()
+
+
+def _number_of(name: str) -> int:
+    """A lock's number: 63 bits of a hash."""
+    return int.from_bytes(hashlib.sha256(f"yolofront {name}".encode()).digest()[:8]) >> 1

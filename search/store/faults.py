@@ -1,0 +1,114 @@
+"""Which errors of a database driver mean "not available now", in one line that says what to do."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from search.store.base import StoreError, StoreUnavailable
+
+AGAIN = "run the same command again; nothing is lost"
+
+_SQLITE = {  # by primary result code
+    sqlite3.SQLITE_FULL: "the disk is full; free some space, then",
+    sqlite3.SQLITE_READONLY: "it is read-only; make file and folder writable or give another with --storage, then",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that its folder exists and is writable, then",
+    sqlite3.SQLITE_PERM: "access is not permitted; make file and folder writable, then",
+    sqlite3.SQLITE_IOERR: "the disk cannot be read or written (full or failing); mend that, then",
+    sqlite3.SQLITE_BUSY: "another program keeps it locked; close that program, then",
+    sqlite3.SQLITE_LOCKED: "another program keeps it locked; close that program, then",
+}
+_DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+_STARTING = ("57P03", "57P01", "57P02", "53300")  # starting up, shutting down, crashed, too many connections
+_POSTGRESQL = (  # by the first characters of SQLSTATE
+    ("28", "the server refuses this user or password; correct the URL, then"),
+    ("3D", "the server has no such database; create it (createdb) or correct the URL, then"),
+    ("53100", "the server's disk is full; free some space there, then"),
+    ("53300", "the server has no free connection; raise max_connections or use fewer workers, then"),
+    ("53", "the server is short of memory or another resource; mend that, then"),
+    ("58", "the server cannot read or write its files; mend that, then"),
+    ("57P", "the server is stopping or starting; when it is up again,"),
+    ("57014", "the server cancelled the statement (statement_timeout?);"),
+    ("08", "the connection is broken; when the server can be reached again,"),
+    ("25006", "it is read-only (a standby?); give the primary's URL, then"),
+    ("42501", "this user may not create or write tables there; grant it the rights, then"),
+    ("40", "it was too busy to order this transaction;"),
+    ("55P03", "another program keeps a lock;"),
+)
+
+
+@contextmanager
+def one_line_faults(shown_url: str) -> Iterator[None]:
+    """Turn a driver's errors about the outside world into `StoreUnavailable`; a bug's errors pass unchanged.
+
+    Args:
+        shown_url: The database's URL without its password.
+    """
+    try:
+        yield
+    except PoolTimeout:
+        raise StoreUnavailable(f"{shown_url}: no connection became free; {AGAIN}") from None
+    except DBAPIError as error:
+        raise _explained(shown_url, error.orig) or error from error
+    except sqlite3.Error as error:  # from statements that bypass SQLAlchemy: BEGIN, PRAGMA
+        raise _explained(shown_url, error) or error from error
+    except StatementError as error:
+        if isinstance(error.orig, ValueError | TypeError):  # a value that must not be stored, such as NaN
+            raise error.orig from None
+        raise
+
+
+def may_pass(error: DBAPIError) -> bool:
+    """Whether a failed connection is worth trying again: the server is restarting, or all its places are taken."""
+    state = getattr(error.orig, "sqlstate", None)
+    if isinstance(error.orig, sqlite3.Error):
+        return False
+    return state in _STARTING or (state is None and "refused" in str(error.orig).lower()) or error.connection_invalidated
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another connection holds SQLite's lock."""
+    return _primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _explained(shown_url: str, error: BaseException | None) -> StoreError | None:
+    if isinstance(error, sqlite3.Error):
+        code = _primary_code(error)
+        if code in _DAMAGED:
+            return StoreError(f"{shown_url} is not an SQLite database or is damaged; restore it or give another file")
+        return _unavailable(shown_url, _SQLITE.get(code))
+    state = getattr(error, "sqlstate", None)
+    if state is not None:
+        return _unavailable(shown_url, next((advice for start, advice in _POSTGRESQL if state.startswith(start)), None))
+    if type(error).__name__ in ("OperationalError", "ConnectionTimeout"):  # psycopg's, without a server's answer
+        return _unavailable(shown_url, _without_answer(str(error)))
+    return None
+
+
+def _without_answer(message: str) -> str:
+    low = message.lower()
+    for sign, advice in (
+        ("authentication failed", "the server refuses this user or password; correct the URL, then"),
+        ("no password supplied", "the server wants a password; put it in the URL, then"),
+        ("does not exist", "the server has no such database or user; create it or correct the URL, then"),
+        ("resolve host", "its host name is not known; correct the URL, then"),
+        ("too many clients", "the server has no free connection; raise max_connections or use fewer workers, then"),
+        ("refused", "no server answers there; start it or correct the URL, then"),
+        ("no such file", "no server answers there; start it or correct the URL, then"),
+    ):
+        if sign in low:
+            return advice
+    return "the connection is broken; when the server can be reached again,"
+
+
+def _unavailable(shown_url: str, advice: str | None) -> StoreUnavailable | None:
+    return StoreUnavailable(f"{shown_url}: {advice} {AGAIN}") if advice else None
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    code: int = getattr(error, "sqlite_errorcode", None) or 0
+    return code & 0xFF

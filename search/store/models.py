@@ -1,0 +1,304 @@
+"""The tables. Their names start with `yolofront_`, so that they live beside Optuna's under one URL.
+
+What is stored and what can be asked of it::
+
+    studies --< frozen                facts settled at the start
+        |-----< attempts --< reports  who works on which trial; its learning curve so far
+        |-----< records               one finished trial or reference row, never changed
+        |          |--< measurements, evaluations --< curves, rungs
+        |          '--> architectures --> layouts;  origins          each stored once
+        '-----< fronts --< front_members --> records                 the front each time it changed
+    trained --- records               parents and donors, with their figures and lineage
+    targets, latencies                append-only, with raw samples
+
+The front after 20 trials, in SQL::
+
+    SELECT r.name FROM yolofront_front_members m JOIN yolofront_records r ON r.id = m.record_id
+    WHERE m.front_id = (SELECT id FROM yolofront_fronts WHERE study_id = 1 AND after <= 20
+                        ORDER BY sequence DESC LIMIT 1) ORDER BY m.position
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, LargeBinary, MetaData, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from search.store.columns import BigId, FiniteFloat, Json, UtcTime, Whole, database_now
+
+PREFIX = "yolofront_"
+Id = Annotated[int, mapped_column(BigId, primary_key=True)]
+Moment = Annotated[datetime, mapped_column(UtcTime, default=database_now())]
+Plain = Annotated[Any, mapped_column(Json, nullable=False)]  # lists, mappings, texts, numbers
+
+
+class Table(DeclarativeBase):
+    """What all tables share."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 (read by SQLAlchemy as it stands)
+        int: Whole,
+        float: FiniteFloat,
+        str: String,
+        bytes: LargeBinary,
+        bool: Boolean,
+        datetime: UtcTime,
+    }
+
+
+class StudyRow(Table):
+    """A study; `generation` grows with every `--new`."""
+
+    __tablename__ = f"{PREFIX}studies"
+    __table_args__ = (UniqueConstraint("name", "generation"),)
+    id: Mapped[Id]
+    name: Mapped[str]
+    generation: Mapped[int]
+    definition: Mapped[Plain]
+    objectives: Mapped[Plain]  # [[name, direction], ...]
+    created: Mapped[Moment]
+
+
+class FrozenRow(Table):
+    """A fact of a study, written once."""
+
+    __tablename__ = f"{PREFIX}frozen"
+    study_id: Mapped[int] = mapped_column(BigId, ForeignKey(StudyRow.id), primary_key=True)
+    fact: Mapped[str] = mapped_column(primary_key=True)
+    content: Mapped[Plain]
+
+
+class AttemptRow(Table):
+    """The right to work on one trial, and who has it."""
+
+    __tablename__ = f"{PREFIX}attempts"
+    __table_args__ = (
+        UniqueConstraint("study_id", "number"),
+        Index(None, "study_id", "state"),
+        Index(None, "study_id", "identity"),
+    )
+    id: Mapped[Id]
+    study_id: Mapped[int] = mapped_column(BigId, ForeignKey(StudyRow.id))
+    state: Mapped[str]  # running, waiting or finished
+    token: Mapped[str]
+    number: Mapped[int | None]
+    tries: Mapped[int]
+    params: Mapped[Any | None] = mapped_column(Json(none_as_null=True))
+    identity: Mapped[str | None]
+    worker_host: Mapped[str]
+    worker_pid: Mapped[int]
+    worker_started: Mapped[float]
+    heartbeat: Mapped[Moment]
+    opened: Mapped[Moment]
+
+
+class ReportRow(Table):
+    """One point of the learning curve of a trial that is not finished."""
+
+    __tablename__ = f"{PREFIX}reports"
+    attempt_id: Mapped[int] = mapped_column(BigId, ForeignKey(AttemptRow.id), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    map50_95: Mapped[float]
+    map50: Mapped[float]
+    loss: Mapped[float]
+    seconds: Mapped[float]
+
+
+class LayoutRow(Table):
+    """Names and widths of a parent's channel groups."""
+
+    __tablename__ = f"{PREFIX}layouts"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    parent: Mapped[str]
+    group_names: Mapped[Plain]
+    widths: Mapped[Plain]
+
+
+class ArchitectureRow(Table):
+    """Which channels are kept; `masks` holds one packed bit mask a group, each starting at a byte."""
+
+    __tablename__ = f"{PREFIX}architectures"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    shape_key: Mapped[str] = mapped_column(index=True)
+    layout_key: Mapped[str] = mapped_column(ForeignKey(LayoutRow.key))
+    masks: Mapped[bytes]
+
+
+class OriginRow(Table):
+    """Whose weights a network inherits, layer by layer."""
+
+    __tablename__ = f"{PREFIX}origins"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    layers: Mapped[Plain]
+
+
+class TrainedRow(Table):
+    """A parent or donor, trained once and found again; its figures are the record that belongs to it."""
+
+    __tablename__ = f"{PREFIX}trained"
+    id: Mapped[Id]
+    key: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    parent: Mapped[str] = mapped_column(index=True)
+    lineage: Mapped[str | None]
+    created: Mapped[Moment]
+
+
+class RecordRow(Table):
+    """A finished trial or reference row of a study, or the figures of a trained network. Never changed."""
+
+    __tablename__ = f"{PREFIX}records"
+    __table_args__ = (
+        UniqueConstraint("study_id", "number"),
+        UniqueConstraint("study_id", "name"),
+        Index(None, "study_id", "identity"),
+        CheckConstraint("(study_id IS NULL) <> (trained_id IS NULL)", name="one_owner"),
+    )
+    id: Mapped[Id]
+    study_id: Mapped[int | None] = mapped_column(BigId, ForeignKey(StudyRow.id))
+    trained_id: Mapped[int | None] = mapped_column(BigId, ForeignKey(TrainedRow.id), unique=True)
+    number: Mapped[int | None]
+    name: Mapped[str]
+    outcome: Mapped[str]
+    reason: Mapped[str]
+    params: Mapped[Plain]
+    architecture_key: Mapped[str | None] = mapped_column(ForeignKey(ArchitectureRow.key), index=True)
+    origin_key: Mapped[str | None] = mapped_column(ForeignKey(OriginRow.key))
+    identity: Mapped[str]
+    recipe: Mapped[Plain]
+    seed: Mapped[int]
+    constraints: Mapped[Plain]
+    checkpoint: Mapped[str | None]
+    lineage: Mapped[str | None]
+    seconds: Mapped[Plain]
+    started: Mapped[datetime | None]
+    finished: Mapped[datetime | None]
+    stored: Mapped[Moment]
+
+
+class MeasurementRow(Table):
+    """One measured quantity of a record."""
+
+    __tablename__ = f"{PREFIX}measurements"
+    __table_args__ = (Index(None, "name"),)
+    record_id: Mapped[int] = mapped_column(BigId, ForeignKey(RecordRow.id), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str]
+    value: Mapped[float]
+    unit: Mapped[str]
+    low: Mapped[float | None]
+    high: Mapped[float | None]
+    runs: Mapped[int]
+    ratio: Mapped[float | None]
+    target: Mapped[str | None]
+    contended: Mapped[bool | None]
+
+
+class EvaluationRow(Table):
+    """Accuracy of a record on one split."""
+
+    __tablename__ = f"{PREFIX}evaluations"
+    __table_args__ = (UniqueConstraint("record_id", "split"),)
+    record_id: Mapped[int] = mapped_column(BigId, ForeignKey(RecordRow.id), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    split: Mapped[str]
+    images: Mapped[int]
+    map50_95: Mapped[float]
+    map50: Mapped[float]
+    precision: Mapped[float]
+    recall: Mapped[float]
+    f1: Mapped[float]
+    confidence: Mapped[float]
+    iou: Mapped[float]
+    best_f1: Mapped[float]
+    best_f1_confidence: Mapped[float]
+    precision_at_best_f1: Mapped[float]
+    recall_at_best_f1: Mapped[float]
+    ap_per_class: Mapped[Plain]
+
+
+class CurvesRow(Table):
+    """P, R and F1 against confidence of one evaluation: four rows of doubles, packed and compressed."""
+
+    __tablename__ = f"{PREFIX}curves"
+    record_id: Mapped[int] = mapped_column(BigId, ForeignKey(RecordRow.id), primary_key=True)
+    split: Mapped[str] = mapped_column(primary_key=True)
+    packed: Mapped[bytes]
+
+
+class RungRow(Table):
+    """One point of a record's learning curve."""
+
+    __tablename__ = f"{PREFIX}rungs"
+    record_id: Mapped[int] = mapped_column(BigId, ForeignKey(RecordRow.id), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[int]
+    map50_95: Mapped[float]
+    map50: Mapped[float]
+    loss: Mapped[float]
+    seconds: Mapped[float]
+
+
+class FrontRow(Table):
+    """The front of a study at a moment when it changed."""
+
+    __tablename__ = f"{PREFIX}fronts"
+    __table_args__ = (UniqueConstraint("study_id", "sequence"),)
+    id: Mapped[Id]
+    study_id: Mapped[int] = mapped_column(BigId, ForeignKey(StudyRow.id))
+    sequence: Mapped[int]
+    after: Mapped[int]  # counted trials stored at that moment
+    hypervolume: Mapped[float]
+    reference_point: Mapped[Plain]
+    at: Mapped[Moment]
+
+
+class FrontMemberRow(Table):
+    """A record on a front, with the values that put it there."""
+
+    __tablename__ = f"{PREFIX}front_members"
+    front_id: Mapped[int] = mapped_column(BigId, ForeignKey(FrontRow.id), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    record_id: Mapped[int] = mapped_column(BigId, ForeignKey(RecordRow.id))
+    objective_values: Mapped[Plain]
+
+
+class TargetRow(Table):
+    """A latency target with its frozen reference."""
+
+    __tablename__ = f"{PREFIX}targets"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    description: Mapped[Plain]
+    reference_ms: Mapped[float]
+    created: Mapped[Moment]
+
+
+class LatencyRow(Table):
+    """One latency measurement of a shape on a target, with every sample."""
+
+    __tablename__ = f"{PREFIX}latencies"
+    __table_args__ = (Index(None, "shape_key", "target_key"),)
+    id: Mapped[Id]
+    shape_key: Mapped[str]
+    target_key: Mapped[str]
+    name: Mapped[str]
+    value: Mapped[float]
+    unit: Mapped[str]
+    low: Mapped[float | None]
+    high: Mapped[float | None]
+    runs: Mapped[int]
+    ratio: Mapped[float | None]
+    target: Mapped[str | None]
+    contended: Mapped[bool | None]
+    samples_ms: Mapped[Plain]
+    at: Mapped[Moment]

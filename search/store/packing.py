@@ -1,0 +1,54 @@
+"""Compact and exact: architectures as bit masks, confidence curves as compressed doubles."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from objectives.base import Curves
+from spaces.base import ArchSpec
+
+
+def pack_masks(spec: ArchSpec) -> bytes:
+    """One bit mask a group, padded to whole bytes."""
+    parts = []
+    for width, kept in zip(spec.widths, spec.kept, strict=True):
+        mask = np.zeros(width, dtype=bool)
+        mask[list(kept)] = True
+        parts.append(np.packbits(mask).tobytes())
+    return b"".join(parts)
+
+
+def unpack_masks(packed: bytes, parent: str, groups: Sequence[str], widths: Sequence[int]) -> ArchSpec:
+    """The spec whose masks these are."""
+    kept, start = [], 0
+    for width in widths:
+        end = start + (width + 7) // 8
+        bits = np.unpackbits(np.frombuffer(packed[start:end], dtype=np.uint8), count=width)
+        kept.append(tuple(np.flatnonzero(bits).tolist()))
+        start = end
+    return ArchSpec(parent, tuple(groups), tuple(widths), tuple(kept))
+
+
+def layout_key(spec: ArchSpec) -> str:
+    """Hash of the parent, its groups and their widths."""
+    return hashlib.sha256(json.dumps([spec.parent, spec.groups, spec.widths]).encode()).hexdigest()[:32]
+
+
+def pack_curves(curves: Curves) -> bytes:
+    """Four rows of little-endian doubles, (4, N), their bytes grouped by significance so that they compress."""
+    rows = np.array([curves.confidence, curves.precision, curves.recall, curves.f1], dtype="<f8")
+    if not np.isfinite(rows).all():
+        raise ValueError("a curve holds NaN or infinity; only finite values are recorded")
+    return zlib.compress(rows.view(np.uint8).reshape(-1, 8).T.tobytes(), 6)
+
+
+def unpack_curves(packed: bytes) -> Curves:
+    """The curves, digit for digit."""
+    planes = np.frombuffer(zlib.decompress(packed), dtype=np.uint8).reshape(8, -1)
+    rows = np.ascontiguousarray(planes.T).view("<f8").reshape(4, -1)
+    return Curves(*(tuple(row.tolist()) for row in rows))

@@ -1,0 +1,178 @@
+"""The store on SQLite and PostgreSQL. Here begin and end the transactions; what happens in them is next door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, final
+
+from objectives.base import Direction, EpochResult, Measurement
+from search.record import TrialRecord
+from search.store import attempts, fronts, migrate, reading, records, studies, trained
+from search.store.base import (
+    Attempt,
+    FrontEntry,
+    OpenAttempt,
+    Store,
+    StudyEntry,
+    TargetEntry,
+    TrainedEntry,
+    WorkerId,
+)
+from search.store.database import Database
+from search.store.models import FrontRow, RecordRow, TrainedRow
+from search.store.url import parse
+from spaces.base import ParamValue
+
+HAND_BACK_PATIENCE_S = 2.0  # an interrupted worker has 10 s in all
+
+
+def open_store(url: str) -> Store:
+    """Open a database; create and migrate our tables first where needed, once among all workers.
+
+    Args:
+        url: `sqlite:///folder/file.db` (the folder is made), `sqlite://` (in memory, gone with this process) or
+            `postgresql+psycopg://user:password@host/database`.
+
+    Raises:
+        StoreUnavailable: If it cannot be reached, opened or written.
+        StoreError: If the URL is not understood, or the schema is newer than this code.
+    """
+    database = Database(parse(url))
+    try:
+        database.prepare()
+        with database.read() as connection:
+            current = migrate.version(connection) == migrate.HEAD
+        if not current:
+            with database.exclusive("schema"), database.write() as connection:
+                migrate.upgrade(connection)
+    except BaseException:
+        database.close()
+        raise
+    return SqlStore(database)
+
+
+@final
+class SqlStore(Store):
+    """The contract's methods, one transaction each."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- studies ---------------------------------------------------------------------------------------------------
+    def add_study(
+        self, name: str, definition: Mapping[str, Any], objectives: Sequence[tuple[str, Direction]]
+    ) -> StudyEntry:
+        with self._database.write() as connection:
+            return studies.add_study(connection, name, definition, objectives)
+
+    def latest_study(self, name: str) -> StudyEntry | None:
+        with self._database.read() as connection:
+            return studies.latest_study(connection, name)
+
+    def studies(self) -> tuple[StudyEntry, ...]:
+        with self._database.read() as connection:
+            return studies.studies(connection)
+
+    def freeze(self, study: StudyEntry, facts: Mapping[str, Any]) -> StudyEntry:
+        with self._database.write() as connection:
+            return studies.freeze(connection, study, facts)
+
+    # -- attempts --------------------------------------------------------------------------------------------------
+    def reserve(self, study: StudyEntry, worker: WorkerId, limit: int) -> Attempt | None:
+        with self._database.write() as connection:
+            return attempts.reserve(connection, study, worker, limit)
+
+    def assign(self, attempt: Attempt, number: int, params: Mapping[str, ParamValue]) -> Attempt:
+        with self._database.write() as connection:
+            return attempts.assign(connection, attempt, number, params)
+
+    def claim_identity(self, attempt: Attempt, identity: str) -> str | None:
+        with self._database.write() as connection:
+            return attempts.claim_identity(connection, attempt, identity)
+
+    def heartbeat(self, attempt: Attempt) -> None:
+        with self._database.write() as connection:
+            attempts.heartbeat(connection, attempt)
+
+    def hand_back(self, attempt: Attempt) -> None:
+        with self._database.write(patience_s=HAND_BACK_PATIENCE_S) as connection:
+            attempts.hand_back(connection, attempt)
+
+    def reconcile(
+        self, study: StudyEntry, is_alive: Callable[[WorkerId], bool | None], stale_after_s: float
+    ) -> tuple[int, ...]:
+        with self._database.read() as connection:
+            running = attempts.running(connection, study)
+        dead = attempts.dead(running, is_alive, stale_after_s)  # asks the system: outside of any transaction
+        if not dead:
+            return ()
+        with self._database.write() as connection:
+            return attempts.make_wait(connection, study, dead)
+
+    def open_attempts(self, study: StudyEntry) -> tuple[OpenAttempt, ...]:
+        with self._database.read() as connection:
+            return attempts.open_attempts(connection, study)
+
+    def report(self, attempt: Attempt, result: EpochResult) -> None:
+        with self._database.write() as connection:
+            attempts.report(connection, attempt, result)
+
+    # -- records ---------------------------------------------------------------------------------------------------
+    def add(self, study: StudyEntry, record: TrialRecord, attempt: Attempt | None) -> FrontEntry | None:
+        with self._database.write() as connection:
+            return records.add(connection, study, record, attempt)
+
+    def records(self, study: StudyEntry, *, curves: bool = False) -> tuple[TrialRecord, ...]:
+        with self._database.read() as connection:
+            return tuple(reading.read_records(connection, RecordRow.study_id == study.id, curves=curves).values())
+
+    def counted(self, study: StudyEntry) -> int:
+        with self._database.read() as connection:
+            return attempts.counted(connection, study.id)
+
+    def fronts(self, study: StudyEntry) -> tuple[FrontEntry, ...]:
+        with self._database.read() as connection:
+            return fronts.entries(connection, FrontRow.study_id == study.id)
+
+    def front_after(self, study: StudyEntry, trials: int) -> FrontEntry | None:
+        with self._database.read() as connection:
+            return fronts.front_after(connection, study, trials)
+
+    # -- trained networks, targets, latencies ----------------------------------------------------------------------
+    def find_trained(self, key: str) -> TrainedEntry | None:
+        with self._database.read() as connection:
+            return next(iter(trained.trained(connection, TrainedRow.key == key)), None)
+
+    def add_trained(self, entry: TrainedEntry) -> TrainedEntry:
+        with self._database.write() as connection:
+            return trained.add_trained(connection, entry)
+
+    def donors(self, parent: str) -> tuple[TrainedEntry, ...]:
+        with self._database.read() as connection:
+            return trained.donors(connection, parent)
+
+    def add_target(self, key: str, description: Mapping[str, Any], reference_ms: float) -> TargetEntry:
+        with self._database.write() as connection:
+            return trained.add_target(connection, key, description, reference_ms)
+
+    def target(self, key: str) -> TargetEntry | None:
+        with self._database.read() as connection:
+            return trained.target(connection, key)
+
+    def latency(self, shape_key: str, target_key: str) -> Measurement | None:
+        with self._database.read() as connection:
+            return trained.latency(connection, shape_key, target_key)
+
+    def add_latency(
+        self, shape_key: str, target_key: str, measurement: Measurement, samples_ms: Sequence[float]
+    ) -> None:
+        with self._database.write() as connection:
+            trained.add_latency(connection, shape_key, target_key, measurement, samples_ms)
+
+    # -- the whole -------------------------------------------------------------------------------------------------
+    def exclusive(self, name: str) -> AbstractContextManager[None]:
+        return self._database.exclusive(name)
+
+    def close(self) -> None:
+        self._database.close()

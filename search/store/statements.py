@@ -1,0 +1,46 @@
+"""The few statements that the two dialects spell differently, and the lock of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from search.store.base import StoreError
+from search.store.models import StudyRow, Table
+
+
+def lock_study(connection: Connection, study_id: int) -> None:
+    """Decide about a study alone, until the transaction ends.
+
+    On SQLite every writing transaction is alone already. NO KEY UPDATE excludes itself, but not the rows of other
+    tables that refer to the study.
+
+    Raises:
+        StoreError: If the study is not in this database.
+    """
+    statement = select(StudyRow.id).where(StudyRow.id == study_id).with_for_update(key_share=True)
+    if connection.execute(statement).scalar_one_or_none() is None:
+        raise StoreError(f"study number {study_id} is not in this database; was the database replaced?")
+
+
+def insert_if_new(
+    connection: Connection, table: type[Table], values: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+) -> int:
+    """Insert rows whose key is not there yet; the first writer wins. Returns the number of rows inserted."""
+    statement = _insert(connection, table).on_conflict_do_nothing()
+    return connection.execute(statement, values).rowcount
+
+
+def insert_or_replace(connection: Connection, table: type[Table], values: Mapping[str, Any]) -> None:
+    """Insert one row, or replace all but the key of the one that is there."""
+    keys = [column.name for column in table.__table__.primary_key]
+    statement = _insert(connection, table).values(**values)
+    replaced = {name: statement.excluded[name] for name in values if name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=replaced))
+
+
+def _insert(connection: Connection, table: type[Table]) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)

@@ -1,0 +1,74 @@
+"""Studies and the facts frozen when they start. Every function runs inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, text
+
+from objectives.base import Direction
+from search.store.base import StudyEntry
+from search.store.models import FrozenRow, StudyRow
+from search.store.statements import insert_if_new
+
+
+def add_study(
+    connection: Connection, name: str, definition: Mapping[str, Any], objectives: Sequence[tuple[str, Direction]]
+) -> StudyEntry:
+    """See `Store.add_study`."""
+    if connection.dialect.name == "postgresql":  # two `--new` at once must not get the same generation
+        connection.execute(text(f"LOCK TABLE {StudyRow.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
+    newest = connection.scalar(select(func.max(StudyRow.generation)).where(StudyRow.name == name))
+    values = {
+        "name": name,
+        "generation": (newest or 0) + 1,
+        "definition": definition,
+        "objectives": [[objective, str(direction)] for objective, direction in objectives],
+    }
+    (study_id,) = connection.execute(insert(StudyRow).values(**values)).inserted_primary_key or (0,)
+    return study_of(connection, int(study_id))
+
+
+def study_of(connection: Connection, study_id: int) -> StudyEntry:
+    """A study by its number in the database, with what is frozen by now."""
+    (entry,) = studies(connection, StudyRow.id == study_id)
+    return entry
+
+
+def latest_study(connection: Connection, name: str) -> StudyEntry | None:
+    """See `Store.latest_study`."""
+    newest = select(func.max(StudyRow.generation)).where(StudyRow.name == name).scalar_subquery()
+    found = studies(connection, StudyRow.name == name, StudyRow.generation == newest)
+    return found[0] if found else None
+
+
+def studies(connection: Connection, *conditions: Any) -> tuple[StudyEntry, ...]:
+    """See `Store.studies`; those that meet the conditions."""
+    rows = connection.execute(select(StudyRow.__table__).where(*conditions).order_by(StudyRow.id)).all()
+    frozen: defaultdict[int, dict[str, Any]] = defaultdict(dict)
+    facts = select(FrozenRow.__table__).where(FrozenRow.study_id.in_([row.id for row in rows])).order_by(FrozenRow.fact)
+    for fact in connection.execute(facts):
+        frozen[fact.study_id][fact.fact] = fact.content
+    return tuple(
+        StudyEntry(
+            id=row.id,
+            name=row.name,
+            generation=row.generation,
+            definition=row.definition,
+            objectives=tuple((name, Direction(direction)) for name, direction in row.objectives),
+            frozen=frozen[row.id],
+            created=row.created,
+        )
+        for row in rows
+    )
+
+
+def freeze(connection: Connection, study: StudyEntry, facts: Mapping[str, Any]) -> StudyEntry:
+    """See `Store.freeze`."""
+    # Sorted, so that two workers freezing the same facts cannot wait for each other in a circle.
+    rows = [{"study_id": study.id, "fact": fact, "content": facts[fact]} for fact in sorted(facts)]
+    if rows:
+        insert_if_new(connection, FrozenRow, rows)
+    return study_of(connection, study.id)
