@@ -23,6 +23,9 @@ ParamValue = str | int | float | bool
 PARENT = "parent"
 """The source that stands for the parent's own weights in an `Origin`."""
 
+SCRATCH = "scratch"
+"""The source that stands for freshly initialised weights in an `Origin`."""
+
 
 class CandidateError(Exception):
     """The candidate is at fault: it does not build, export, train or measure. The study goes on without it."""

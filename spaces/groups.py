@@ -1,0 +1,111 @@
+"""Channel groups: channels of several layers that must be cut together, and where their tensors are sliced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spaces.base import ArchSpec, Section, SpaceError
+
+Side = Literal["in", "out"]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Member:
+    """Where a group's channels lie in one layer.
+
+    Attributes:
+        module: Full name of a convolution or batch norm, `model.2.cv1.conv`.
+        side: `out`: produced (or, in a depthwise convolution or a batch norm, carried through); `in`: read.
+        positions: For each channel of the group, in its order, the channel number in that layer. A group read
+            twice by one layer (SPPF) is two members.
+    """
+
+    module: str
+    side: Side
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ChannelGroup:
+    """Channels of several layers that must be cut together.
+
+    The residual of `y = x + conv2(conv1(x))` couples channel k of whatever made x with channel k of conv2: they
+    are one group of x's width. conv1's channels are a group of their own.
+
+    Attributes:
+        name: The layer that makes the channels, `model.4.cv2`; `model.4.cv1:0` where it makes several groups.
+        width: Channels in the parent.
+        section: Part of the detector that the producing layer belongs to.
+        stage: Resolution of the producing layer as the power of two by which the image is shrunk: 3 means
+            1/8 (P3). In the Detect head, that of the tower.
+        tie: Groups with the same tie keep equal widths (any channels), because the stock code splits their
+            common convolution into equal parts; None where nothing of the sort holds.
+    """
+
+    name: str
+    width: int
+    section: Section
+    stage: int
+    tie: str | None
+    members: tuple[Member, ...]
+
+
+class CutPlan:
+    """For each layer side, which channel of which group sits at each position; turns a spec into indices."""
+
+    def __init__(self, groups: Sequence[ChannelGroup], sizes: Mapping[tuple[str, Side], int]) -> None:
+        """Lay the groups' channels end to end and note each layer's positions in that line.
+
+        Args:
+            sizes: Channels of each layer side in the parent. Positions in no group are always kept.
+        """
+        self._widths = [group.width for group in groups]
+        total = sum(self._widths)
+        self._line: dict[tuple[str, Side], Indices] = {}
+        offset = 0
+        for group in groups:
+            channels = np.arange(offset, offset + group.width)
+            for member in group.members:
+                key = (member.module, member.side)
+                line = self._line.setdefault(key, np.full(sizes[key], total, dtype=np.int64))
+                line[list(member.positions)] = channels
+            offset += group.width
+
+    def kept(self, spec: ArchSpec) -> dict[tuple[str, Side], Indices]:
+        """Kept channel numbers, ascending, of each layer side that has channels in a group."""
+        mask = np.zeros(sum(self._widths) + 1, dtype=bool)
+        mask[-1] = True  # positions in no group
+        offset = 0
+        for width, kept in zip(self._widths, spec.kept, strict=True):
+            mask[np.asarray(kept) + offset] = True
+            offset += width
+        return {key: np.flatnonzero(mask[line]) for key, line in self._line.items()}
+
+
+def tied(groups: Sequence[ChannelGroup]) -> dict[str, tuple[int, ...]]:
+    """Indices of the groups under each tie; an untied group is alone under its own name."""
+    found: dict[str, list[int]] = {}
+    for index, group in enumerate(groups):
+        found.setdefault(group.tie or group.name, []).append(index)
+    return {name: tuple(indices) for name, indices in found.items()}
+
+
+def check_ties(groups: Sequence[ChannelGroup], kept: Sequence[Sequence[int]]) -> None:
+    """Make sure that tied groups keep equal widths.
+
+    Raises:
+        SpaceError: If they do not.
+    """
+    for tie, indices in tied(groups).items():
+        widths = [len(kept[index]) for index in indices]
+        if len(set(widths)) > 1:
+            raise SpaceError(
+                f"groups {', '.join(repr(groups[i].name) for i in indices)} keep {widths} channels; "
+                f"the equal parts of '{tie}' must keep equally many"
+            )

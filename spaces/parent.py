@@ -1,0 +1,235 @@
+"""The parent: the dense detector that everything is cut from, and the building of candidates from it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spaces import stock
+from spaces.base import PARENT, SCRATCH, ArchSpec, Candidate, CandidateError, Origin, Section, SpaceError
+from spaces.cut import Slicer, resized
+from spaces.groups import ChannelGroup, check_ties
+from spaces.scratch import initialise
+from spaces.structure import Structure
+from spaces.weights import ModelYaml, WeightsFile, read_weights
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A dense detector with its weights.
+
+    Attributes:
+        key: Hash of structure and class count; equal for equal detectors, whatever their weights.
+        model: The resolved model YAML: one scale, this class count.
+        network: Stock Ultralytics `DetectionModel`, float32, on the CPU. Not to be modified.
+        seed: Of freshly initialised weights.
+        weights_match: Whether its weights came from a detector of the same classes: the parent as it is.
+            Otherwise it has to be trained first.
+        inherited: Share of the tensors that were loaded from the weights given, in [0, 1].
+    """
+
+    key: str
+    model: Mapping[str, Any]
+    network: nn.Module
+    classes: tuple[str, ...]
+    imgsz: int
+    seed: int = 0
+    weights_match: bool = False
+    inherited: float = 0.0
+
+    @staticmethod
+    def load(
+        model: ModelYaml | None = None,
+        *,
+        classes: int | Sequence[str],
+        imgsz: int = 640,
+        seed: int = 0,
+        weights: Path | str | None = None,
+    ) -> Parent:
+        """Build a detector, with weights where they are given.
+
+        Args:
+            model: Ultralytics model YAML, by name or content; what the weights say of themselves goes first.
+            classes: Class names by number, or their count.
+            imgsz: Image size in px, square.
+            seed: Of the weights that are not loaded.
+            weights: `.pt`, `.safetensors` or a checkpoint's folder. If it has the same classes it is the
+                parent as it is; otherwise tensors of equal shape are loaded as a start for training.
+
+        Raises:
+            SpaceError: If the model is unknown or cannot be cut, or the weights cannot be read or do not fit.
+        """
+        file = None if weights is None else read_weights(weights)
+        named = (file.model if file else None) or model
+        if named is None:
+            raise SpaceError("no model is named, and the weights do not say what they are; give parent.model")
+        if isinstance(classes, int) and file and file.classes and len(file.classes) == classes:
+            classes = file.classes
+        names = tuple(map(str, range(classes))) if isinstance(classes, int) else tuple(classes)
+        if not names:
+            raise SpaceError("a detector needs at least one class")
+        resolved = stock.resolve(named, len(names))
+        structure = stock.structure_of(resolved)
+        network = stock.build(resolved, names, imgsz, seed)
+        parent = Parent(structure.key, resolved, network, names, imgsz, seed)
+        return parent if file is None else _loaded(parent, file)
+
+    @property
+    def structure(self) -> Structure:
+        """What can be cut of it; derived once per process."""
+        return stock.structure_of(self.model)
+
+    @property
+    def groups(self) -> tuple[ChannelGroup, ...]:
+        """Its channel groups, in the order in which the network makes them."""
+        return self.structure.groups
+
+    @property
+    def layer_sections(self) -> tuple[Section, ...]:
+        """For each top-level layer, the part of the detector that it belongs to."""
+        return self.structure.layer_sections
+
+    @property
+    def layer_stages(self) -> tuple[int, ...]:
+        """For each top-level layer, the power of two by which its output is smaller than the image."""
+        return self.structure.layer_stages
+
+    def full_spec(self) -> ArchSpec:
+        """The spec that keeps every channel."""
+        return self.structure.full_spec
+
+    def spec(self, kept: Mapping[str, Sequence[int] | int]) -> ArchSpec:
+        """A spec from kept channel numbers or widths by group; groups not named stay whole.
+
+        A width keeps the most important channels (L2 magnitude).
+
+        Raises:
+            SpaceError: If there is no such group, a number is out of range, or tied groups differ in width.
+        """
+        names = [group.name for group in self.groups]
+        for name in kept:
+            if name not in names:
+                raise SpaceError(f"the parent has no channel group '{name}'")
+        chosen = tuple(self._chosen(group, kept.get(group.name, group.width)) for group in self.groups)
+        check_ties(self.groups, chosen)
+        return self.structure.spec(chosen)
+
+    def _chosen(self, group: ChannelGroup, kept: Sequence[int] | int) -> tuple[int, ...]:
+        if not isinstance(kept, int):
+            return tuple(sorted(kept))
+        if not 1 <= kept <= group.width:
+            raise SpaceError(f"group '{group.name}' cannot keep {kept} of its {group.width} channels")
+        if kept == group.width:
+            return tuple(range(group.width))
+        from spaces.importance import order  # which reads parents
+
+        return tuple(sorted(order(self.candidate(), self)[group.name][:kept]))
+
+    def check(self, spec: ArchSpec) -> None:
+        """Make sure that a spec is one of this parent.
+
+        Raises:
+            SpaceError: If it is another parent's or breaks a tie.
+        """
+        full = self.full_spec()
+        if (spec.parent, spec.groups, spec.widths) != (full.parent, full.groups, full.widths):
+            raise SpaceError(f"spec {spec.key} is of parent {spec.parent}, not of this one ({self.key})")
+        check_ties(self.groups, spec.kept)
+
+    def candidate(self) -> Candidate:
+        """Itself as a candidate: uncut, a copy."""
+        origin = Origin((PARENT,) * len(self.layer_sections))
+        return Candidate(self.full_spec(), origin, copy.deepcopy(self.network), self.classes, self.imgsz)
+
+    def build(
+        self, spec: ArchSpec, origin: Origin | None = None, sources: Mapping[str, Candidate] | None = None
+    ) -> Candidate:
+        """Build a spec with weights from where `origin` says, layer by layer; by default all from the parent.
+
+        Weights and statistics that a source does not have, because it cut the channel, come from the parent.
+
+        Args:
+            sources: The donors by the content hash that `origin` names.
+
+        Raises:
+            SpaceError: If the spec or a source is of another parent, or a source is missing.
+            CandidateError: If the network cannot be built.
+        """
+        self.check(spec)
+        origin = origin or Origin((PARENT,) * len(self.layer_sections))
+        donors = self._donors(origin, sources or {})
+        try:
+            network = resized(self.network, self._inherit(spec, origin, donors))
+        except (RuntimeError, MemoryError) as error:
+            raise CandidateError(f"spec {spec.key} cannot be built: {error}") from error
+        scratch = [index for index, source in enumerate(origin.layers) if source == SCRATCH]
+        initialise(network, scratch, self.seed)
+        return Candidate(spec, origin, network, self.classes, self.imgsz)
+
+    def with_weights(self, candidate: Candidate) -> Parent:
+        """The same parent with the weights of an uncut candidate: itself, trained.
+
+        Raises:
+            SpaceError: If the candidate is cut or of another parent.
+        """
+        if candidate.spec.key != self.full_spec().key:
+            raise SpaceError("only an uncut network of this structure can be the parent")
+        state = {name: tensor.detach().float().cpu() for name, tensor in candidate.network.state_dict().items()}
+        network = copy.deepcopy(self.network)
+        network.load_state_dict(state)
+        return replace(self, network=network, weights_match=True, inherited=1.0)
+
+    def _donors(self, origin: Origin, sources: Mapping[str, Candidate]) -> dict[str, tuple[Slicer, Mapping[str, Any]]]:
+        if len(origin.layers) != len(self.layer_sections):
+            raise SpaceError(f"origin names {len(origin.layers)} layers; the parent has {len(self.layer_sections)}")
+        found = {}
+        for name in origin.sources:
+            if name in (PARENT, SCRATCH):
+                continue
+            if name not in sources:
+                raise SpaceError(f"origin names the donor {name}, which is not among the sources")
+            self.check(sources[name].spec)
+            found[name] = (Slicer(self.structure.plan, sources[name].spec), sources[name].network.state_dict())
+        return found
+
+    def _inherit(
+        self, spec: ArchSpec, origin: Origin, donors: Mapping[str, tuple[Slicer, Mapping[str, Any]]]
+    ) -> dict[str, Tensor]:
+        slicer = Slicer(self.structure.plan, spec)
+        state = {}
+        for name, tensor in self.network.state_dict().items():
+            source = origin.layers[int(name.split(".")[1])]
+            if source in donors:
+                donor, tensors = donors[source]
+                tensor = donor.put(name, tensor, tensors[name].detach())
+            state[name] = slicer.take(name, tensor)
+        return state
+
+
+def _loaded(parent: Parent, file: WeightsFile) -> Parent:
+    """The parent with a file's weights: all of them if it is of the same classes, else those that fit."""
+    own = parent.network.state_dict()
+    fitting = {name: tensor for name, tensor in file.state.items() if name in own and tensor.shape == own[name].shape}
+    same = file.classes is not None and file.classes == parent.classes
+    if same and (len(fitting) < len(own) or len(file.state) > len(own)):
+        odd = next(iter(sorted((own.keys() | file.state.keys()) - fitting.keys())))
+        raise SpaceError(
+            f"weights '{file.path}' are not those of {parent.model['yaml_file']}: tensor '{odd}' is "
+            f"{_shape(file.state, odd)} there and {_shape(own, odd)} in the model"
+        )
+    if not fitting:
+        raise SpaceError(f"weights '{file.path}' have no tensor in common with {parent.model['yaml_file']}")
+    if any(not torch.isfinite(tensor).all() for tensor in fitting.values()):
+        raise SpaceError(f"weights '{file.path}' hold values that are not finite")
+    parent.network.load_state_dict(fitting, strict=same)
+    return replace(parent, weights_match=same, inherited=len(fitting) / len(own))
+
+
+def _shape(state: Mapping[str, Tensor], name: str) -> str:
+    return str(tuple(state[name].shape)) if name in state else "absent"

@@ -1,0 +1,31 @@
+"""Fresh weights for a cut network, drawn for the widths that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+
+def initialise(network: nn.Module, layers: Sequence[int], seed: int) -> None:
+    """Draw new weights for these top-level layers, in place, as Ultralytics does for a new network.
+
+    Equal for equal seeds. Weights that are never trained (the DFL convolution's) stay as they are.
+    """
+    if not layers:
+        return
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for index in layers:
+            for module in network.model[index].modules():
+                _reset(module)
+    head = network.model[-1]
+    if len(network.model) - 1 in layers and hasattr(head, "bias_init"):
+        head.bias_init()
+
+
+def _reset(module: nn.Module) -> None:
+    """A module that initialises its own convolutions (`ABlock`) comes after them in no order: so it goes last."""
+    if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.Linear) and module.weight.requires_grad:
+        module.reset_parameters()

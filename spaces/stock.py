@@ -1,0 +1,124 @@
+"""Stock Ultralytics detectors from their YAML: resolve, build, key. Derives the structure once per process."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+import spaces.offline  # noqa: F401  (before ultralytics)
+from spaces.base import SpaceError
+from spaces.structure import Structure, derive
+from ultralytics.nn.tasks import DetectionModel, yaml_model_load
+from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace
+
+_STRUCTURES: dict[str, Structure] = {}
+_NOT_STRUCTURE = ("yaml_file", "channels", "ch", "names", "nc", "scales", "inplace")
+
+
+def resolve(model: str | Mapping[str, Any], classes: int) -> dict[str, Any]:
+    """The model YAML as a plain dict with one scale and this class count.
+
+    Args:
+        model: Name or path of an Ultralytics model YAML (`yolov8n.yaml`, `yolov8n`), or its content.
+
+    Raises:
+        SpaceError: If there is no such YAML, or it describes no three-channel detector.
+    """
+    content = _read_yaml(model) if isinstance(model, str) else copy.deepcopy(dict(model))
+    name = model if isinstance(model, str) else str(content.get("yaml_file", "model"))
+    for part in ("backbone", "head"):
+        if not isinstance(content.get(part), list):
+            raise SpaceError(f"model '{name}' has no '{part}'")
+    if content.get("channels", content.get("ch", 3)) != 3:
+        raise SpaceError(f"model '{name}' reads {content.get('channels')} image channels; 3 are needed")
+    content["yaml_file"] = Path(name).name  # never a path of the machine it was read on
+    content["nc"] = classes
+    if content.get("scales"):
+        scale = content.get("scale") or next(iter(content["scales"]))
+        if scale not in content["scales"]:
+            raise SpaceError(f"model '{name}' has no scale '{scale}'; it has {', '.join(content['scales'])}")
+        content["scale"] = scale
+        content["scales"] = {scale: list(content["scales"][scale])}
+    return content
+
+
+def _read_yaml(name: str) -> dict[str, Any]:
+    file = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
+    try:
+        content = yaml_model_load(file)
+    except (FileNotFoundError, yaml.YAMLError) as error:
+        raise SpaceError(f"no model '{name}': {str(error).splitlines()[0]}") from error
+    if not isinstance(content, dict):
+        raise SpaceError(f"model '{name}' is not a mapping")
+    return content
+
+
+def is_known(name: str) -> bool:
+    """Whether a name stands for an Ultralytics model YAML."""
+    try:
+        _read_yaml(name)
+    except SpaceError:
+        return False
+    return True
+
+
+def key_of(model: Mapping[str, Any]) -> str:
+    """Hash of a resolved model: what settles the structure, the class count included, and nothing else."""
+    settles = {name: value for name, value in model.items() if name not in _NOT_STRUCTURE and value is not None}
+    scales = model.get("scales")
+    if scales:
+        settles["depth_width_channels"] = next(iter(scales.values()))
+        settles.pop("scale", None)
+        settles["large"] = model["scale"] in ("m", "l", "x")  # these sizes get other blocks (parse_model)
+    settles["classes"] = model["nc"]
+    return hashlib.sha256(json.dumps(settles, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: int) -> nn.Module:
+    """A freshly initialised `DetectionModel`, equal for equal seeds.
+
+    Raises:
+        SpaceError: If Ultralytics cannot build it.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            network: nn.Module = DetectionModel(copy.deepcopy(dict(model)), verbose=False)
+        except (KeyError, TypeError, ValueError, IndexError, RuntimeError, AttributeError, AssertionError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise SpaceError(f"model '{model.get('yaml_file')}' cannot be built: {reason}") from error
+    dress(network, classes, imgsz)
+    return network
+
+
+def dress(network: nn.Module, classes: Sequence[str], imgsz: int) -> None:
+    """Give a network what Ultralytics' loss, validator and exporter expect to find on it."""
+    network.names = dict(enumerate(classes))
+    network.nc = len(classes)
+    network.task = "detect"
+    arguments = {**DEFAULT_CFG_DICT, "task": "detect", "model": network.yaml["yaml_file"], "imgsz": imgsz}
+    network.args = IterableSimpleNamespace(**arguments)
+
+
+def structure_of(model: Mapping[str, Any]) -> Structure:
+    """The structure of a resolved model; derived at the first call in this process.
+
+    Raises:
+        SpaceError: If the model holds a head or a block that cannot be cut.
+    """
+    key = key_of(model)
+    if key not in _STRUCTURES:
+        network = build(model, tuple(map(str, range(model["nc"]))), imgsz=640, seed=0)
+        try:
+            _STRUCTURES[key] = derive(key, network)
+        except SpaceError as error:
+            raise SpaceError(f"model '{model['yaml_file']}': {error}") from error
+    return _STRUCTURES[key]

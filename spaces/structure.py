@@ -1,0 +1,176 @@
+"""What can be cut of a detector: its channel groups, and the section and stage of its layers. Derived once."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+import spaces.offline  # noqa: F401  (before ultralytics)
+from spaces.base import ArchSpec, Section, SpaceError
+from spaces.coupling import groups_of
+from spaces.cut import HALVED, Slicer, resized, sizes_of
+from spaces.groups import ChannelGroup, CutPlan, tied
+from spaces.trace import LabelTracer
+from ultralytics.nn.modules.block import Attention
+from ultralytics.nn.modules.head import Detect, v10Detect
+
+TRACE_PX = 64  # of the square image that is traced: coupling does not depend on it, and small is fast
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a parent's YAML and class count settle, whatever the weights.
+
+    Attributes:
+        key: Hash of the resolved model YAML and the class count.
+        network: A network of this structure; only its modules are used, never its weights.
+        layer_sections: For each top-level layer, the part of the detector that it belongs to.
+        layer_stages: For each top-level layer, the power of two by which its output is smaller than the
+            image; for the Detect head that of its finest tower.
+    """
+
+    key: str
+    network: nn.Module
+    groups: tuple[ChannelGroup, ...]
+    layer_sections: tuple[Section, ...]
+    layer_stages: tuple[int, ...]
+
+    @cached_property
+    def plan(self) -> CutPlan:
+        """Where each group's channels lie in each layer."""
+        return CutPlan(self.groups, sizes_of(self.network))
+
+    def spec(self, kept: tuple[tuple[int, ...], ...]) -> ArchSpec:
+        """The spec that keeps these channels of each group."""
+        return ArchSpec(
+            self.key, tuple(group.name for group in self.groups), tuple(group.width for group in self.groups), kept
+        )
+
+    @cached_property
+    def full_spec(self) -> ArchSpec:
+        """The spec that keeps everything."""
+        return self.spec(tuple(tuple(range(group.width)) for group in self.groups))
+
+
+def raw_outputs(network: nn.Module, images: Tensor) -> list[Tensor]:
+    """What the Detect towers return, before decoding: `cv2` and `cv3` of each level, and their one-to-one copies.
+
+    Args:
+        images: (N, 3, H, W), H and W multiples of 32.
+
+    Returns:
+        Box tensors (N, 4 * reg_max, h, w) and class tensors (N, classes, h, w), tower by tower.
+    """
+    return [output for _, output in _towers(network, _layer_outputs(network, images))]
+
+
+def derive(key: str, network: nn.Module) -> Structure:
+    """Find out by tracing what can be cut of a detector, and check on an example that it can.
+
+    Args:
+        network: An Ultralytics `DetectionModel`. Not modified.
+
+    Raises:
+        SpaceError: If the detector holds a head or a block that cannot be cut.
+    """
+    head = network.model[-1]
+    if type(head) not in (Detect, v10Detect):
+        raise SpaceError(f"layer model.{head.i} is {type(head).__name__}; only Detect heads can be cut")
+    network = copy.deepcopy(network).eval()
+    sections = _sections(network)
+    with torch.no_grad():
+        images = torch.zeros(1, 3, TRACE_PX, TRACE_PX)
+        outputs = _layer_outputs(network, images)
+        stages = [_stage(output) for output in outputs]
+        stages.append(min(_stage(outputs[j]) for j in head.f))
+        tracer = _trace(network, images)
+    tower_stage = {f"model.{head.i}.{name}": _stage(output) for name, output in _towers(network, outputs)}
+
+    def place_of(layer: str) -> tuple[Section, int]:
+        index = int(layer.split(".")[1])
+        return sections[index], tower_stage.get(".".join(layer.split(".")[:4]), stages[index])
+
+    structure = Structure(key, network, groups_of(tracer, place_of), sections, tuple(stages))
+    _try_cut(structure)
+    return structure
+
+
+def _trace(network: nn.Module, images: Tensor) -> LabelTracer:
+    running: list[nn.Module] = []  # modules that store the sizes of a split, innermost last
+    tracer = LabelTracer(network, lambda: bool(running) and isinstance(running[-1], HALVED))
+    hooks = []
+    for module in network.modules():
+        if isinstance(module, Attention):  # reshapes with the width of its input
+            hooks.append(module.register_forward_pre_hook(lambda _, inputs: tracer.fix(inputs[0])))
+        hooks.append(module.register_forward_pre_hook(lambda m, _: running.append(m)))
+        hooks.append(module.register_forward_hook(lambda *_: running.pop() and None))
+    try:
+        with tracer:
+            for output in raw_outputs(network, images):
+                tracer.fix(output)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return tracer
+
+
+def _layer_outputs(network: nn.Module, images: Tensor) -> list[Tensor]:
+    """Outputs of all top-level layers but the head, as `BaseModel._predict_once` computes them."""
+    outputs: list[Tensor] = []
+    x = images
+    for layer in list(network.model)[:-1]:
+        x = layer(_inputs(layer, x, outputs))
+        outputs.append(x)
+    return outputs
+
+
+def _inputs(layer: nn.Module, x: Tensor, outputs: list[Tensor]) -> Tensor | list[Tensor]:
+    if isinstance(layer.f, int):
+        return x if layer.f == -1 else outputs[layer.f]
+    return [x if j == -1 else outputs[j] for j in layer.f]
+
+
+def _towers(network: nn.Module, outputs: list[Tensor]) -> list[tuple[str, Tensor]]:
+    head = network.model[-1]
+    found = []
+    for attribute in ("cv2", "cv3", "one2one_cv2", "one2one_cv3"):
+        for level, tower in enumerate(getattr(head, attribute, None) or ()):
+            found.append((f"{attribute}.{level}", tower(outputs[head.f[level]])))
+    return found
+
+
+def _stage(output: Tensor) -> int:
+    return round(math.log2(TRACE_PX / output.shape[-1]))
+
+
+def _sections(network: nn.Module) -> tuple[Section, ...]:
+    layers, backbone = len(network.model), len(network.yaml["backbone"])
+    return ("backbone",) * backbone + ("neck",) * (layers - backbone - 1) + ("detect",)
+
+
+def _try_cut(structure: Structure) -> None:
+    """Cut every group to half and run the result; a block that stores widths we do not know of fails here."""
+    kept = [tuple(range((group.width + 1) // 2)) for group in structure.groups]
+    for indices in tied(structure.groups).values():
+        for index in indices:
+            kept[index] = kept[indices[0]]
+    network = structure.network
+    slicer = Slicer(structure.plan, structure.spec(tuple(kept)))
+    cut = resized(network, {name: slicer.take(name, tensor) for name, tensor in network.state_dict().items()})
+    entered: list[nn.Module] = []
+    record: Callable[..., None] = lambda module, _: entered.append(module)  # noqa: E731
+    for layer in cut.model:
+        layer.register_forward_pre_hook(record)
+    try:
+        with torch.no_grad():
+            cut(torch.zeros(1, 3, TRACE_PX, TRACE_PX))
+    except (RuntimeError, IndexError, ValueError, AssertionError) as error:
+        layer = entered[-1]
+        reason = str(error).splitlines()[0]
+        raise SpaceError(f"layer model.{layer.i} ({type(layer).__name__}) cannot be cut: {reason}") from error
