@@ -1,0 +1,137 @@
+"""`--dry-run`: check everything, try one candidate for real, say what the study will cost. Leaves nothing behind."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from objectives.recipe import Recipe
+from search.durations import readable
+from search.folders import RunFolder
+from search.prepare import Setting, data_of, recipe_of, start_of, workbench
+from search.store.sql import open_store
+from search.study import StudyDefinition
+from search.workbench import Workbench
+from spaces.base import Candidate
+from spaces.uniform import uniform
+
+TIMED_BATCHES = 6
+SKIPPED_BATCHES = 2
+"""The first batches pay for memory and caches that later ones find ready."""
+LONG_S = 12 * 3600.0
+"""A study beyond this gets advice on a shorter recipe."""
+TYPICAL_RATIO = 0.75
+"""Share of channels that stay in the candidate that is tried: the middle of the usual range."""
+
+
+class _Enough(BaseException):
+    """Ends the timed training; no handler for ordinary errors may catch it."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds and MiB that were measured."""
+
+    latency_s: float
+    evaluation_s: float
+    parent_batch_s: float
+    batch_s: float
+    checkpoint_mib: float
+
+
+def dry_run(definition: StudyDefinition, folder: RunFolder, device: str, threads: int) -> int:
+    """Check data, parent, export and training of one candidate, and estimate the whole.
+
+    Raises:
+        SpaceError: If the data, the weights or the space are wrong; the message says what to mend.
+        CandidateError: If even a uniformly cut candidate does not build, export or train.
+    """
+    import torch
+
+    console = Console(soft_wrap=True, highlight=False)
+    with tempfile.TemporaryDirectory(prefix="yolofront-dry-run-") as name:
+        temporary = RunFolder(Path(name))
+        data = data_of(definition, temporary)
+        sizes = ", ".join(f"{split} {len(each.images)}" for split, each in data.splits.items())
+        console.print(f"data: {data.name}, {len(data.classes)} classes; images: {sizes}")
+        start = start_of(definition, data)
+        setting = Setting(temporary, device, temporary.root / "scratch")
+        with workbench(definition, open_store("sqlite://"), setting, data, start) as bench:
+            torch.set_num_threads(threads)
+            recipe = recipe_of(definition.recipe.fixed, start, data)
+            parent_recipe = recipe_of(definition.parent.recipe.fixed, start, data)
+            multiple = definition.space.multiple
+            candidate = bench.parent.build(uniform(bench.parent, TYPICAL_RATIO, multiple=multiple))
+            cost = _measured(bench, candidate, recipe, parent_recipe, console)
+            trained_already = start.as_is
+    _estimate(definition, cost, recipe, None if trained_already else parent_recipe, len(data.splits["train"].images), console)
+    del folder  # nothing is written there
+    return 0
+
+
+def _measured(
+    bench: Workbench, candidate: Candidate, recipe: Recipe, parent_recipe: Recipe, console: Console
+) -> Cost:
+    figures = {figure.name: figure for figure in bench.cost(candidate)}
+    console.print(
+        f"candidate: {figures['flops_g'].value:.3g} GFLOPs, {figures['size_mib'].value:.2f} MiB, "
+        f"{100 * figures['share_pruned'].value:.0f} % of the parent's parameters pruned"
+    )
+    begun = time.perf_counter()
+    latency = bench.latency(candidate)
+    latency_s = time.perf_counter() - begun
+    parent = bench.latency(bench.parent.candidate())
+    console.print(f"latency: candidate {latency.value:.3g} ms, parent {parent.value:.3g} ms ({bench.target.description()})")
+    begun = time.perf_counter()
+    for split in bench.scored_splits:
+        bench.evaluate(candidate, split)
+    evaluation_s = time.perf_counter() - begun
+    batch_s = _batch_seconds(bench, candidate, recipe)
+    parent_batch_s = _batch_seconds(bench, bench.parent.candidate(), parent_recipe)
+    console.print(f"training: {batch_s:.2f} s a batch of {recipe.batch} (parent {parent_batch_s:.2f} s)")
+    return Cost(latency_s, evaluation_s, parent_batch_s, batch_s, figures["size_mib"].value)
+
+
+def _batch_seconds(bench: Workbench, candidate: Candidate, recipe: Recipe) -> float:
+    """Median-free, since few: mean seconds a batch after the first ones."""
+    moments: list[float] = []
+
+    def count(_epoch: int, _epochs: int, _batch: int, _batches: int) -> None:
+        moments.append(time.perf_counter())
+        if len(moments) >= SKIPPED_BATCHES + TIMED_BATCHES:
+            raise _Enough
+
+    timed = Workbench(**{**bench.__dict__, "progress": count})
+    try:
+        timed.train(candidate, recipe.with_values(distill=0.0), None)
+    except _Enough:
+        pass
+    first = min(SKIPPED_BATCHES, len(moments) - 2) if len(moments) > 2 else 0
+    return (moments[-1] - moments[first]) / max(1, len(moments) - 1 - first)
+
+
+def _estimate(
+    definition: StudyDefinition, cost: Cost, recipe: Recipe, parent_recipe: Recipe | None, images: int, console: Console
+) -> None:
+    batches = -(-images // recipe.batch)
+    epoch_s = batches * cost.batch_s + cost.evaluation_s
+    trial_s = cost.latency_s + cost.evaluation_s + recipe.epochs * epoch_s
+    rows = [*definition.donors, *definition.controls]
+    row_epochs = sum(int(definition.recipe_of(row).get("epochs", recipe.epochs)) for row in rows)
+    before_s = row_epochs * epoch_s + len(rows) * (cost.latency_s + cost.evaluation_s)
+    if parent_recipe is not None:
+        parent_batches = -(-images // parent_recipe.batch)
+        before_s += parent_recipe.epochs * (parent_batches * cost.parent_batch_s + cost.evaluation_s)
+    study_s = before_s + definition.n_trials * trial_s
+    disk_mib = cost.checkpoint_mib * (definition.n_trials + len(rows)) + 2 * cost.checkpoint_mib + 20
+    console.print(f"parent, donors and controls: {readable(before_s)}")
+    console.print(f"a trial: {readable(trial_s)}, {trial_s / 3600:.3f} h ({recipe.epochs} epochs)")
+    console.print(f"the study of {definition.n_trials} trials with one worker: {readable(study_s)}, {study_s / 3600:.2f} h")
+    console.print(f"disk: {disk_mib:.0f} MiB")
+    if study_s > LONG_S:
+        shorter = max(1, int(recipe.epochs * LONG_S / study_s))
+        console.print(f"that is long: with `--epochs {shorter}` a trial takes {readable(shorter * epoch_s)}")

@@ -1,0 +1,151 @@
+"""The life of one trial, from parameters to a record. Knows neither Optuna nor SQL."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from objectives.base import EpochResult, Measurement
+from objectives.recipe import Recipe
+from search.workbench import Plan, Workbench
+from search.record import Outcome, TrialRecord
+from search.stopwatch import Stopwatch
+from spaces.base import ArchSpec, Candidate, CandidateError, Origin, ParamValue
+
+
+class TrialRunner(ABC):
+    """Runs trials. A seam: workers know nothing of networks, and their tests need none."""
+
+    @abstractmethod
+    def run(self, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
+        """Run one trial to its end. A candidate at fault is a record with a reason; other faults propagate."""
+
+    @abstractmethod
+    def given_up(self, number: int, params: Mapping[str, ParamValue], reason: str, now: datetime) -> TrialRecord:
+        """The record of a trial that is not tried again."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a trial needs from the outside while it runs.
+
+    Attributes:
+        earlier: Claims an identity; the name of the record that has it already, else None.
+        report: Called with each point of the learning curve; may raise to interrupt the trial.
+        say: Called with what happens now, for the progress display.
+        clock: The present time, UTC.
+    """
+
+    earlier: Callable[[str], str | None]
+    report: Callable[[EpochResult], None]
+    say: Callable[[str], None]
+    clock: Callable[[], datetime]
+
+
+def identity_of(spec: ArchSpec, origin: Origin, recipe: Recipe, seed: int) -> str:
+    """What makes two trials equal: architecture, origin of weights, recipe and seed."""
+    return hashlib.sha256(f"{spec.key} {origin.key} {recipe.key} {seed}".encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class StudyTrials(TrialRunner):
+    """The trials of a study, with the tools of this process."""
+
+    bench: Workbench
+    plan: Plan
+
+    def run(self, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
+        """See `evaluate`."""
+        return evaluate(self.bench, self.plan, number, params, hooks)
+
+    def given_up(self, number: int, params: Mapping[str, ParamValue], reason: str, now: datetime) -> TrialRecord:
+        """A failed record that says what would have been built."""
+        begun, _ = _begun(self.plan, number, params, now)
+        return replace(begun, reason=reason, finished=now)
+
+
+def evaluate(
+    bench: Workbench, plan: Plan, number: int, params: Mapping[str, ParamValue], hooks: Hooks
+) -> TrialRecord:
+    """Run one trial. A candidate at fault ends as a record with a reason; any other fault propagates."""
+    watch = Stopwatch()
+    begun, recipe = _begun(plan, number, params, hooks.clock())
+    with watch.phase("database"):
+        earlier = hooks.earlier(begun.identity)
+    if earlier is not None:
+        ended = replace(begun, outcome=Outcome.DUPLICATE, reason=f"duplicate of {earlier}")
+    else:
+        ended = _built_and_trained(bench, plan, begun, recipe, hooks, watch)
+    return replace(ended, seconds=watch.seconds(), finished=hooks.clock())
+
+
+def _begun(
+    plan: Plan, number: int, params: Mapping[str, ParamValue], now: datetime
+) -> tuple[TrialRecord, Recipe]:
+    spec, origin, recipe = plan.decode(params)
+    record = TrialRecord(
+        number=number,
+        name=f"trial {number}",
+        outcome=Outcome.FAILED,
+        reason="",
+        params=dict(params),
+        spec=spec,
+        origin=origin,
+        identity=identity_of(spec, origin, recipe, plan.seed),
+        recipe=recipe.as_plain(),
+        seed=plan.seed,
+        started=now,
+    )
+    return record, recipe
+
+
+def _built_and_trained(
+    bench: Workbench, plan: Plan, begun: TrialRecord, recipe: Recipe, hooks: Hooks, watch: Stopwatch
+) -> TrialRecord:
+    assert begun.spec is not None and begun.origin is not None
+    hooks.say("building")
+    try:
+        with watch.phase("build"):
+            candidate = plan.space.build(begun.spec, begun.origin)
+        before = measured_before(bench, candidate, watch)
+    except CandidateError as error:
+        return replace(begun, outcome=Outcome.RULED_OUT, reason=str(error))
+    begun = replace(begun, measurements=before, constraints=plan.constraints(before))
+    if not begun.feasible:
+        return replace(begun, outcome=Outcome.RULED_OUT, reason=plan.violation(begun.constraints))
+    curve: list[EpochResult] = []
+
+    def report(result: EpochResult) -> None:
+        curve.append(result)
+        with watch.phase("database"):
+            hooks.report(result)
+
+    try:
+        hooks.say("training")
+        with watch.phase("training"):
+            result = bench.train(candidate, recipe, report, bench.parent.candidate())
+        hooks.say("scoring")
+        complete = replace(begun, outcome=Outcome.COMPLETE, rungs=result.history)
+        return scored(bench, complete, result.candidate, watch)
+    except CandidateError as error:
+        return replace(begun, outcome=Outcome.FAILED, reason=str(error), rungs=tuple(curve))
+
+
+def measured_before(bench: Workbench, candidate: Candidate, watch: Stopwatch) -> tuple[Measurement, ...]:
+    """Cost and latency: what is known of a candidate before any training."""
+    with watch.phase("build"):
+        cost = bench.cost(candidate)
+    with watch.phase("latency"):
+        return (*cost, bench.latency(candidate))
+
+
+def scored(bench: Workbench, record: TrialRecord, candidate: Candidate, watch: Stopwatch) -> TrialRecord:
+    """Save a network, reload it, and score the file that would ship on every split."""
+    with watch.phase("evaluation"):
+        checkpoint = bench.checkpoints.put(candidate, {"name": record.name, "seed": record.seed})
+        reloaded = bench.checkpoints.get(checkpoint)
+        evaluations = tuple(bench.evaluate(reloaded, split) for split in bench.scored_splits)
+    return replace(record, checkpoint=checkpoint, evaluations=evaluations)

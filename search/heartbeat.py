@@ -1,0 +1,74 @@
+"""Says in the background that a worker lives, and notices when it lost its trial or its supervisor."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+from search.liveness import HEARTBEAT_S
+from search.store.base import Attempt, Fenced, Store, StoreError
+
+LOOK_S = 1.0
+
+
+class Heartbeat:
+    """A thread beside the training: heartbeats into the database, a look at the supervisor every second.
+
+    It has a connection of its own, since the main thread may be in a long statement. When the attempt was
+    taken away, or the supervisor is gone, the main thread is interrupted by a signal.
+
+    Args:
+        open_store: Opens a connection for this thread.
+        held: The attempt that the worker holds now.
+    """
+
+    def __init__(self, open_store: Callable[[], Store], held: Callable[[], Attempt | None]) -> None:
+        self._open_store, self._held = open_store, held
+        self._stop = threading.Event()
+        self._lost_token: str | None = None
+        self._supervisor = os.getppid()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Begin. Call this in the main thread, which is the one that will be interrupted."""
+        signal.signal(signal.SIGUSR1, self._interrupt)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; waits for a heartbeat that is under way."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
+        held = self._held()
+        if held is not None and held.token == self._lost_token:
+            raise Fenced(f"trial {held.number} was taken over by another worker")
+
+    def _run(self) -> None:
+        store = self._open_store()
+        next_beat = HEARTBEAT_S
+        waited = 0.0
+        while not self._stop.wait(LOOK_S):
+            if os.getppid() != self._supervisor:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+            waited += LOOK_S
+            if waited >= next_beat:
+                waited = 0.0
+                self._beat(store)
+        store.close()
+
+    def _beat(self, store: Store) -> None:
+        attempt = self._held()
+        if attempt is None:
+            return
+        try:
+            store.heartbeat(attempt)
+        except Fenced:
+            self._lost_token = attempt.token
+            os.kill(os.getpid(), signal.SIGUSR1)
+        except StoreError:
+            pass  # a database that restarts misses a beat; the main thread says so if it stays away

@@ -1,0 +1,206 @@
+"""Where a study comes from: its parent, the donors pruned from it round by round, and the controls.
+
+Each is trained once and found again by the key of everything that made it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from objectives.recipe import Recipe
+from search.evaluate import identity_of, measured_before, scored
+from search.record import Outcome, TrialRecord
+from search.stopwatch import Stopwatch
+from search.store.base import TrainedEntry
+from search.workbench import Workbench
+from spaces.base import PARENT, SCRATCH, Candidate, Origin
+from spaces.graft import Donor
+from spaces.uniform import thin, uniform
+
+PARENT_NAME = "parent"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One network to be cut and trained: a round of pruning, or a control.
+
+    Attributes:
+        source: Name of what it is cut from: `parent` or an earlier cut; `scratch` cuts the parent's structure
+            and starts from fresh weights.
+        ratio: Share of the source's channels that stay, in (0, 1].
+        multiple: Widths are multiples of this many channels.
+    """
+
+    name: str
+    source: str
+    ratio: float
+    multiple: int
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How the makers of networks say what they do and what time it is."""
+
+    say: Callable[[str], None]
+    clock: Callable[[], datetime]
+
+
+def key_of(**facts: Any) -> str:
+    """Hash of everything that made a network."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def ensure_parent(
+    bench: Workbench, recipe: Recipe, *, trained_already: bool, weights_hash: str | None, progress: Progress
+) -> tuple[Workbench, TrainedEntry, bool]:
+    """The trained parent, trained now unless it was before.
+
+    Args:
+        trained_already: The weights given are those of a detector for the same classes: the parent as it is.
+        weights_hash: Content hash of the weights file it starts from, if any.
+
+    Returns:
+        The workbench around the trained parent, its entry, and whether it was made now.
+    """
+    key = key_of(
+        kind=PARENT_NAME,
+        data=bench.data.key,
+        structure=bench.parent.key,
+        imgsz=bench.parent.imgsz,
+        weights=weights_hash,
+        recipe=None if trained_already else recipe.as_plain(),
+        seed=None if trained_already else bench.seed,
+    )
+    found = _found(bench, key)
+    if found is not None:
+        return _around(bench, found), found, False
+    candidate = bench.parent.candidate()
+    made = _make(bench, PARENT_NAME, candidate, None if trained_already else recipe, None, progress, inherited=False)
+    assert made.checkpoint is not None
+    entry = bench.store.add_trained(TrainedEntry(key, PARENT_NAME, made.checkpoint, None, made))
+    return _around(bench, entry), entry, True
+
+
+def ensure_cut(
+    bench: Workbench, cut: Cut, parent: TrainedEntry, sources: Mapping[str, TrainedEntry], progress: Progress
+) -> tuple[TrainedEntry, bool]:
+    """A donor or a control: cut from its source and fine-tuned, unless it was before.
+
+    Returns:
+        The entry, and whether it was made now.
+    """
+    source = sources.get(cut.source)
+    key = key_of(
+        kind="cut",
+        parent=parent.key,
+        source=source.key if source else cut.source,
+        ratio=cut.ratio,
+        multiple=cut.multiple,
+        recipe=cut.recipe.as_plain(),
+        seed=bench.seed,
+        data=bench.data.key,
+    )
+    found = _found(bench, key)
+    if found is not None:
+        return found, False
+    candidate = _cut_network(bench, cut, source)
+    made = _make(
+        bench, cut.name, candidate, cut.recipe, source, progress, inherited=cut.source != SCRATCH
+    )
+    assert parent.record.checkpoint is not None
+    lineage = source.key if source else None
+    return bench.store.add_trained(TrainedEntry(key, cut.name, parent.record.checkpoint, lineage, made)), True
+
+
+def donors_of(bench: Workbench, entries: Mapping[str, TrainedEntry]) -> dict[str, Donor]:
+    """The networks of donors by name, as a graft space takes them."""
+    donors = {}
+    for name, entry in entries.items():
+        checkpoint = entry.record.checkpoint
+        assert checkpoint is not None
+        donors[name] = Donor(checkpoint, bench.checkpoints.get(checkpoint))
+    return donors
+
+
+def reference_row(bench: Workbench, entry: TrainedEntry, *, made_now: bool) -> TrialRecord:
+    """A parent's, donor's or control's record as it stands in this study: on its target, with its thresholds."""
+    record = entry.record
+    assert record.checkpoint is not None
+    candidate = bench.checkpoints.get(record.checkpoint)
+    watch = Stopwatch()
+    measured = measured_before(bench, candidate, watch)
+    if any((e.confidence, e.iou) != (bench.confidence, bench.iou) for e in record.evaluations):
+        evaluations = tuple(bench.evaluate(candidate, split) for split in bench.scored_splits)
+    else:
+        evaluations = record.evaluations
+    seconds = {**record.seconds} if made_now else {}  # time that an earlier study spent is not this one's
+    return replace(record, measurements=measured, evaluations=evaluations, seconds=seconds)
+
+
+def _found(bench: Workbench, key: str) -> TrainedEntry | None:
+    entry = bench.store.find_trained(key)
+    if entry is None or entry.record.checkpoint is None or entry.record.checkpoint not in bench.checkpoints:
+        return None  # its weights were deleted: make it again
+    return entry
+
+
+def _around(bench: Workbench, parent: TrainedEntry) -> Workbench:
+    assert parent.record.checkpoint is not None
+    return bench.with_parent(bench.parent.with_weights(bench.checkpoints.get(parent.record.checkpoint)))
+
+
+def _cut_network(bench: Workbench, cut: Cut, source: TrainedEntry | None) -> Candidate:
+    layers = len(bench.parent.layer_sections)
+    if source is None or source.lineage is None and source.name == PARENT_NAME:
+        where = SCRATCH if cut.source == SCRATCH else PARENT
+        spec = uniform(bench.parent, cut.ratio, multiple=cut.multiple)
+        return bench.parent.build(spec, Origin((where,) * layers))
+    checkpoint = source.record.checkpoint
+    assert checkpoint is not None
+    donor = bench.checkpoints.get(checkpoint)
+    spec = thin(donor, bench.parent, cut.ratio, multiple=cut.multiple)
+    return bench.parent.build(spec, Origin((checkpoint,) * layers), {checkpoint: donor})
+
+
+def _make(
+    bench: Workbench,
+    name: str,
+    candidate: Candidate,
+    recipe: Recipe | None,
+    source: TrainedEntry | None,
+    progress: Progress,
+    *,
+    inherited: bool,
+) -> TrialRecord:
+    """Train (if there is a recipe), save, reload, score."""
+    watch = Stopwatch()
+    begun = TrialRecord(
+        number=None,
+        name=name,
+        outcome=Outcome.COMPLETE,
+        reason="",
+        params={},
+        spec=candidate.spec,
+        origin=candidate.origin,
+        identity=key_of(name=name) if recipe is None else identity_of(candidate.spec, candidate.origin, recipe, bench.seed),
+        recipe={} if recipe is None else recipe.as_plain(),
+        seed=bench.seed,
+        lineage=source.name if source else None,
+        started=progress.clock(),
+    )
+    measured = measured_before(bench, candidate, watch)
+    begun = replace(begun, measurements=measured)
+    if recipe is not None:
+        progress.say(f"training {name}")
+        with watch.phase("training"):
+            result = bench.train(candidate, recipe, None, bench.parent.candidate(), inherited=inherited)
+        candidate, begun = result.candidate, replace(begun, rungs=result.history)
+    progress.say(f"scoring {name}")
+    done = scored(bench, begun, candidate, watch)
+    return replace(done, seconds=watch.seconds(), finished=progress.clock())

@@ -1,0 +1,62 @@
+"""Opens a stored study or begins a new one, and refuses to mix two definitions under one name."""
+
+from __future__ import annotations
+
+from search.command import DefinitionError, DefinitionMismatch
+from search.difference import differences
+from search.store.base import Store, StudyEntry
+from search.study import StudyDefinition
+from objectives.base import Direction
+
+
+def generation_wanted(store: Store, definition: StudyDefinition, *, new: bool, resume: bool) -> int:
+    """Which generation of the study a run works on: the latest one, or with `--new` the next.
+
+    Raises:
+        DefinitionMismatch: If the stored definition differs from the one asked for.
+        DefinitionError: If `--resume` is asked for and there is nothing to resume.
+    """
+    stored = store.latest_study(definition.name)
+    if stored is None:
+        if resume:
+            raise DefinitionError(f"--resume: study '{definition.name}' is not in the database; leave --resume out")
+        return 1
+    if new:
+        return stored.generation + 1
+    _compare(stored, definition)
+    return stored.generation
+
+
+def open_study(store: Store, definition: StudyDefinition, generation: int, facts: dict[str, str | None]) -> StudyEntry:
+    """The stored study of that generation, begun now if it is not there.
+
+    Args:
+        facts: Content hashes of what the definition names by path (data set, weights).
+
+    Raises:
+        DefinitionMismatch: If the stored definition, or the content of a file that it names, is another.
+    """
+    with store.exclusive(f"open {definition.name}"):
+        study = store.latest_study(definition.name)
+        if study is None or study.generation < generation:
+            objectives = [(name, Direction(value)) for name, value in definition.objectives.items()]
+            study = store.add_study(definition.name, definition.as_plain(), objectives)
+    _compare(study, definition)
+    study = store.freeze(study, facts)
+    changed = [name for name, value in facts.items() if study.frozen[name] != value]
+    if changed:
+        raise DefinitionMismatch(
+            f"study '{definition.name}' was begun with other content of: {', '.join(changed)}. "
+            "Put the files back as they were, or begin again with --new or under another --name"
+        )
+    return study
+
+
+def _compare(stored: StudyEntry, definition: StudyDefinition) -> None:
+    lines = differences(stored.definition, definition.as_plain())
+    if lines:
+        raise DefinitionMismatch(
+            f"study '{definition.name}' is stored with another definition:\n  "
+            + "\n  ".join(lines)
+            + "\nrun the command as before to continue it, or begin again with --new or under another --name"
+        )

@@ -1,0 +1,60 @@
+"""`--print-config`: the study's definition, and where each value of its recipes comes from."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from search.study import StudyDefinition
+from search.study_recipe import Source, resolve_recipe
+from spaces.base import ParamValue
+
+
+def print_config(definition: StudyDefinition) -> int:
+    """Print the definition as YAML that can be saved as a study, with the settled recipe as comments."""
+    yaml.safe_dump(
+        {"description": definition.description, **definition.as_plain(), "n_trials": definition.n_trials},
+        sys.stdout,
+        sort_keys=False,
+        allow_unicode=True,
+    )
+    train_args = _train_args(definition)
+    print(f"\n# stored as: {definition.name}")
+    _print_recipe("parent.recipe", definition.parent.recipe.fixed, definition, train_args)
+    _print_recipe("recipe", definition.recipe.fixed, definition, train_args, definition.recipe.searched)
+    return 0
+
+
+def _print_recipe(
+    title: str,
+    fixed: Mapping[str, ParamValue],
+    definition: StudyDefinition,
+    train_args: Mapping[str, Any],
+    searched: Mapping[str, object] = {},  # noqa: B006  (never changed)
+) -> None:
+    print(f"\n# {title}, settled ({', '.join(source.value for source in Source)}):")
+    for name, each in resolve_recipe(fixed, _data_defaults(definition), train_args).items():
+        if f"recipe.{name}" in searched:
+            print(f"#   {name}: searched")
+        else:
+            print(f"#   {name}: {each.value}  ({each.source.value})")
+
+
+def _data_defaults(definition: StudyDefinition) -> Mapping[str, ParamValue]:
+    if definition.data.source != "digits":
+        return {}
+    from objectives.digits import DEFAULTS
+
+    return DEFAULTS
+
+
+def _train_args(definition: StudyDefinition) -> Mapping[str, Any]:
+    if definition.parent.weights is None:
+        return {}
+    from spaces.weights import read_weights
+
+    return read_weights(Path(definition.parent.weights)).train_args

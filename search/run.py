@@ -1,0 +1,149 @@
+"""Run a study: `python -m search.run --study nas_head`. The same command again continues it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
+from search.durations import readable, seconds_of
+from search.opening import generation_wanted
+from search.progress import Progress
+from search.report import print_findings, write_report
+from search.store.base import Store, StudyEntry
+from search.store.sql import open_store
+from search.store.url import mask
+from search.study import StudyDefinition, load_study
+from search.supervisor import Finish, Supervisor, for_workers
+from search.worker_process import Job
+
+ENDINGS = {
+    "done": "the study has its trials",
+    "timeout": "the time is up; the same command continues",
+    "exhausted": "the space is exhausted: 50 proposals in a row were duplicates",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """The command line."""
+    options = _parser().parse_args(arguments)
+    definition = _definition(options)
+    if options.print_config:
+        from search.print_config import print_config  # reads weights, hence torch
+
+        return print_config(definition)
+    if options.dry_run:
+        from search.dry_run import dry_run
+
+        return dry_run(definition, run_folder(options), options.device, options.threads)
+    timeout_s = None if options.timeout is None else seconds_of(options.timeout)
+    store = open_store(url_of(options))
+    try:
+        generation = generation_wanted(store, definition, new=options.new, resume=options.resume)
+        job = Job(
+            study=definition.name,
+            generation=generation,
+            definition=definition.as_plain(),
+            url=url_of(options),
+            root=run_folder(options).root,
+            index=0,
+            device=options.device,
+            threads=options.threads,
+            n_trials=definition.n_trials,
+            timeout_s=timeout_s,
+        )
+        return _run(store, definition, job, options)
+    finally:
+        store.close()
+
+
+def _run(store: Store, definition: StudyDefinition, job: Job, options: argparse.Namespace) -> int:
+    console = Console(soft_wrap=True)
+    before = store.latest_study(definition.name)
+    counted = store.counted(before) if before is not None and before.generation == job.generation else 0
+    console.print(
+        f"study {definition.name}: {counted} of {definition.n_trials} trials done, "
+        f"{options.workers} worker{'s' if options.workers != 1 else ''}, {mask(job.url)}",
+        highlight=False,
+    )
+    _set_threads(options.threads)
+    with Progress(console, tuple(definition.objectives), definition.n_trials, counted) as progress:
+        finish = Supervisor(for_workers(job, options.workers), progress.show).run()
+    if finish.why == "interrupted":
+        console.print("interrupted; the running trials were handed back, the same command continues")
+        return finish.exit_code
+    if finish.why == "error":
+        print(f"error: {finish.error}", file=sys.stderr)
+        return finish.exit_code
+    return _show_result(store, store.latest_study(definition.name), finish, console, options)
+
+
+def _show_result(
+    store: Store, study: StudyEntry | None, finish: Finish, console: Console, options: argparse.Namespace
+) -> int:
+    assert study is not None  # the workers left without an error, so they opened it
+    print_findings(store, study)
+    paths = write_report(store, study, run_folder(options).study(study.sampler_name))
+    console.print(f"{ENDINGS[finish.why]}; data checked in {readable(finish.seconds.get('data', 0.0))}")
+    for path in paths:
+        console.print(str(path), highlight=False)
+    return Exit.DONE
+
+
+def _definition(options: argparse.Namespace) -> StudyDefinition:
+    if options.workers < 1:
+        raise DefinitionError(f"--workers is {options.workers}; it must be at least 1")
+    if options.threads < 1:
+        raise DefinitionError(f"--threads is {options.threads}; it must be at least 1")
+    if options.new and options.resume:
+        raise DefinitionError("--new and --resume exclude each other")
+    return load_study(
+        options.study,
+        options.override,
+        name=options.name,
+        data=options.data,
+        model=options.model,
+        imgsz=options.imgsz,
+        epochs=options.epochs,
+        batch=options.batch,
+        seed=options.seed,
+        n_trials=options.n_trials,
+    )
+
+
+def _set_threads(threads: int) -> None:
+    """Workers inherit this; OpenMP reads it when they load torch."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m search.run", description=__doc__)
+    add_study_options(parser)
+    add = parser.add_argument
+    add("--data", metavar="YAML", help="data set in Ultralytics format (default: the study's own)")
+    add("--model", metavar="FILE", help="model YAML, or trained weights: .pt, .safetensors, a checkpoint folder")
+    add("--imgsz", type=int, metavar="PX", help="image size (default: the data's, the weights', or 640)")
+    add("--epochs", type=int, help="epochs of each trial")
+    add("--batch", type=int, help="images a batch")
+    add("--device", default="cpu", help="where training runs: cpu, 0, 1, ... (default: %(default)s)")
+    add("--seed", type=int, help="worker k samples with seed + k")
+    add("--n-trials", type=int, metavar="N", help="the study's total of finished, stopped and ruled-out trials")
+    add("--timeout", metavar="8h", help="begin no trial after this long")
+    add("--workers", type=int, default=1, metavar="N", help="processes on this machine (default: %(default)s)")
+    add("--threads", type=int, default=1, metavar="N", help="torch threads of each worker (default: %(default)s)")
+    add("--name", help="store the study under this name")
+    add("-o", "--override", action="append", default=[], metavar="KEY=VALUE", help="set a field: -o recipe.lr0=0.01")
+    add("--new", action="store_true", help="begin the study again; the old one stays in the database")
+    add("--resume", action="store_true", help="continue; an error if the study is not in the database")
+    add("--dry-run", action="store_true", help="check everything, try one candidate, say how long it will take")
+    add("--print-config", action="store_true", help="print the definition with every value settled")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,41 @@
+"""Where the time of a trial goes, by phase. What no phase claims is `other`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+PHASES = ("data", "build", "latency", "training", "evaluation", "database", "other")
+"""The phases of a record's `seconds`, in the order in which they are shown."""
+
+
+class Stopwatch:
+    """Adds up wall seconds by phase. Phases do not nest: the inner one takes its time from the outer one."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._begun = clock()
+        self._spent: dict[str, float] = {}
+        self._inner: list[float] = []  # for each open phase the seconds that inner phases took
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Count the time of the block under `name`, less the time of phases inside it."""
+        start = self._clock()
+        self._inner.append(0.0)
+        try:
+            yield
+        finally:
+            elapsed = self._clock() - start
+            own = elapsed - self._inner.pop()
+            self._spent[name] = self._spent.get(name, 0.0) + own
+            if self._inner:
+                self._inner[-1] += elapsed
+
+    def seconds(self) -> dict[str, float]:
+        """Wall seconds so far by phase, `other` being what no phase claimed."""
+        total = self._clock() - self._begun
+        spent = {name: self._spent.get(name, 0.0) for name in PHASES if name != "other"}
+        extra = {name: value for name, value in self._spent.items() if name not in spent}
+        return {**spent, **extra, "other": max(0.0, total - sum(self._spent.values()))}

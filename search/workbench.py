@@ -1,0 +1,142 @@
+"""What a worker process has at hand, loaded once: data, parent, latency meter, checkpoints; and what to search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from objectives.accuracy import evaluate as accuracy_of
+from objectives.base import EpochResult, Evaluation, Measurement
+from objectives.batchnorm import reestimate
+from objectives.cost import cost
+from objectives.data import Dataset
+from objectives.latency import LatencyMeter
+from objectives.recipe import Recipe
+from objectives.target import Target
+from objectives.training import Trained, train
+from search.store.base import Store
+from spaces.base import ArchSpec, Candidate, Origin, Parameter, ParamValue, Space
+from spaces.checkpoint import CheckpointStore
+from spaces.parent import Parent
+
+BATCHNORM_IMAGES = 256
+"""Images that BatchNorm statistics are re-estimated on; more changes accuracy by less than its noise."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study searches, and under which limits.
+
+    Attributes:
+        starts: Parameters of the first trials.
+        recipe: Values of the fields that are not searched.
+        searched: Ranges of the recipe's fields that are, by `recipe.<field>`.
+        limits: Upper bounds by name of a measurement; a candidate above one is ruled out before training.
+    """
+
+    space: Space
+    starts: tuple[Mapping[str, ParamValue], ...]
+    recipe: Recipe
+    searched: Mapping[str, Parameter]
+    limits: Mapping[str, float]
+    seed: int
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """Everything that the sampler sets: architecture and recipe."""
+        return {**self.space.parameters, **self.searched}
+
+    def decode(self, params: Mapping[str, ParamValue]) -> tuple[ArchSpec, Origin, Recipe]:
+        """Turn a sampler's parameters into what is to be built and how it is trained."""
+        shape = {name: value for name, value in params.items() if name not in self.searched}
+        spec, origin = self.space.decode(shape)
+        chosen = {name.removeprefix("recipe."): params[name] for name in self.searched}
+        return spec, origin, self.recipe.with_values(**chosen)
+
+    def constraints(self, measurements: tuple[Measurement, ...]) -> dict[str, float]:
+        """For each limit by how much it is missed (> 0) or met (<= 0)."""
+        figures = {measurement.name: measurement.value for measurement in measurements}
+        return {name: figures[name] - limit for name, limit in self.limits.items()}
+
+    def violation(self, constraints: Mapping[str, float]) -> str:
+        """In words which limits are missed and by how much."""
+        missed = {name: excess for name, excess in constraints.items() if excess > 0}
+        return "; ".join(f"{name} is {self.limits[name] + by:.3g}, limit {self.limits[name]:.3g}" for name, by in missed.items())
+
+
+@dataclass
+class Workbench:
+    """The tools of one worker process. The data is scanned and the meter started once, not once per trial."""
+
+    store: Store
+    data: Dataset
+    parent: Parent  # structure and weights; replaced by the trained one once it is known
+    checkpoints: CheckpointStore
+    target: Target
+    meter: LatencyMeter
+    reference_ms: float
+    device: str
+    scratch: Path
+    confidence: float
+    iou: float
+    seed: int
+    progress: Callable[[int, int, int, int], None] | None = None
+
+    @property
+    def scored_splits(self) -> tuple[str, ...]:
+        """The splits that accuracy is reported on: val first, then every further test split."""
+        return ("val", *(name for name in self.data.splits if name not in ("train", "val")))
+
+    def cost(self, candidate: Candidate) -> tuple[Measurement, ...]:
+        """Parameters, FLOPs, file size, share pruned."""
+        return cost(candidate, self.parent_parameters)
+
+    @property
+    def parent_parameters(self) -> int:
+        """Parameters of the uncut parent, by the same count as a candidate's."""
+        return int(cost(self.parent.candidate(), 1)[0].value)
+
+    def latency(self, candidate: Candidate) -> Measurement:
+        """Latency on the study's target, from the store if this shape was measured before."""
+        known = self.store.latency(candidate.spec.shape_key, self.target.key)
+        if known is not None:
+            return known
+        measurement, samples = self.meter.measure(candidate, self.reference_ms)
+        self.store.add_latency(candidate.spec.shape_key, self.target.key, measurement, samples)
+        return measurement
+
+    def train(
+        self,
+        candidate: Candidate,
+        recipe: Recipe,
+        report: Callable[[EpochResult], None] | None,
+        teacher: Candidate | None = None,
+        *,
+        inherited: bool = True,
+    ) -> Trained:
+        """Re-estimate BatchNorm on inherited weights, then fine-tune."""
+        if inherited:
+            batches = max(1, min(BATCHNORM_IMAGES, len(self.data.splits["train"].images)) // recipe.batch)
+            candidate = reestimate(candidate, self.data, imgsz=recipe.imgsz, batches=batches, batch=recipe.batch)
+        return train(
+            candidate,
+            recipe,
+            self.data,
+            seed=self.seed,
+            device=self.device,
+            scratch=self.scratch,
+            teacher=teacher if recipe.distill else None,
+            report=report,
+            progress=self.progress,
+        )
+
+    def evaluate(self, candidate: Candidate, split: str) -> Evaluation:
+        """Accuracy of a saved and reloaded network on one split."""
+        return accuracy_of(
+            candidate, self.data, split, device=self.device, confidence=self.confidence, iou=self.iou
+        )
+
+    def with_parent(self, parent: Parent) -> Workbench:
+        """The same tools around the trained parent."""
+        return replace(self, parent=parent)
