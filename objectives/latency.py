@@ -156,7 +156,7 @@ class LatencyMeter:
                 self._stop_child()
                 raise
             if "error" in answer:
-                raise CandidateError(answer["error"])
+                raise CandidateError(answer["error"]) if network else RuntimeError(answer["error"])
             return Timings.from_plain(answer)
         if status is not None and -status in CRASHES:
             raise CandidateError(f"{self._target.runtime} crashes on the network ({signal.Signals(-status).name})")
