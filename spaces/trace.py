@@ -35,6 +35,11 @@ _BINARY = "add add_ sub sub_ mul mul_ div div_ maximum minimum".split()
 class LabelTracer(TorchDispatchMode):
     """Run a network under this mode; `uses` and `splits` then say how its channels are coupled."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Asked by torch when the class is made: yes would import torch's compiler, seconds that nobody needs."""
+        return False
+
     def __init__(self, network: nn.Module, stored_split: Callable[[], bool]) -> None:
         """Prepare to trace.
 
