@@ -12,15 +12,16 @@ from typing import Any
 import torch
 from torch import nn
 
+import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives import sparsity
 from objectives.base import EpochResult
 from objectives.data import Dataset
-from objectives.distillation import student_of, with_teacher
+from objectives.distillation import strides, student_of, with_teacher
 from objectives.loader import detection_dataset
 from objectives.recipe import AUGMENTATION, Recipe
 from spaces.base import Candidate, CandidateError
 
-import spaces.offline  # noqa: F401, I001  (before ultralytics)
+# isort: split
 from ultralytics.models.yolo.detect import DetectionTrainer
 
 OURS = frozenset({"val_every", "sparsity", "distill", "keep"})
@@ -112,7 +113,7 @@ class CandidateTraining(DetectionTrainer):
             batch=batch or self.recipe.batch,
             augment={name: plain[name] for name in AUGMENTATION} if train else None,
             rect=not train,
-            stride=max(int(student_of(self.model).stride.max()), 32),
+            stride=max(*strides(student_of(self.model)), 32),
         )
 
     def _setup_train(self) -> None:
@@ -141,7 +142,7 @@ class CandidateTraining(DetectionTrainer):
         self.batch_number += 1
         if not torch.isfinite(self.loss):
             raise CandidateError(
-                f"training loss is {float(self.loss)} in epoch {self.epoch + 1}, batch {self.batch_number} "
+                f"training loss is {self.loss.item()} in epoch {self.epoch + 1}, batch {self.batch_number} "
                 f"(lr0 {self.recipe.lr0}, {self.recipe.optimizer})"
             )
         if self.progress is not None:

@@ -6,9 +6,10 @@ import copy
 
 from torch import nn
 
+import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import Candidate, CandidateError
 
-import spaces.offline  # noqa: F401, I001  (before ultralytics)
+# isort: split
 from ultralytics.nn.distill_model import DistillationModel
 
 
@@ -35,7 +36,8 @@ def with_teacher(student: nn.Module, teacher: Candidate) -> nn.Module:
 
 def strides(network: nn.Module) -> tuple[int, ...]:
     """Strides in px of the detection levels, finest first."""
-    return tuple(int(stride) for stride in network.model[-1].stride)
+    head = network.get_submodule("model")[-1]  # type: ignore[index]
+    return tuple(int(stride) for stride in head.stride)
 
 
 def student_of(network: nn.Module) -> nn.Module:

@@ -139,7 +139,8 @@ AUGMENTATION = FIELDS[FIELDS.index("hsv_h") : FIELDS.index("close_mosaic") + 1]
 
 def _checked(description: dataclasses.Field[Any], value: Any) -> ParamValue:
     """The value in its field's type; whole floats pass for integers, as YAML and samplers produce them."""
-    name, kind = description.name, type(description.default)
+    name: str = description.name
+    kind: type = type(description.default)
     if kind is bool or kind is str:
         if not isinstance(value, kind):
             right = "true or false" if kind is bool else "text"

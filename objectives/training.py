@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.base import EpochResult
 from objectives.candidate_training import CandidateTraining, Progress, Report
 from objectives.data import Dataset
 from objectives.recipe import Recipe, RecipeError
 from spaces.base import Candidate, CandidateError
 
-import spaces.offline  # noqa: F401, I001  (before ultralytics)
+# isort: split
 from ultralytics.utils import LOGGER
 
 OUT_OF_MEMORY = re.compile(
@@ -67,6 +68,8 @@ def train(
 
     Args:
         candidate: Not modified.
+        recipe: Its `imgsz` becomes the trained candidate's.
+        data: Splits `train` and `val` are used.
         seed: Seeds the order of images, the augmentation and the torch generators.
         device: As Ultralytics names it: `cpu`, `0`, `cuda:0`. Mixed precision on a GPU, float32 on the CPU.
         scratch: A folder inside which a temporary folder is made, and removed at the end.
