@@ -162,8 +162,6 @@ def load_study(
     """
     path = find_study(name_or_path)
     plain = in_full(read_yaml(path))
-    if "name" in plain:
-        raise DefinitionError("name is unknown; a study is called like its file, or by --name")
     own_source = plain["data"].get("source") if isinstance(plain.get("data"), dict) else None
     options = {
         "data.source": None if data is None else str(data),
@@ -176,6 +174,8 @@ def load_study(
     given = {key: value for key, value in options.items() if value is not None}
     plain = _with_options(plain, {**given, **_model_option(model)})
     plain = in_full(apply_overrides(plain, overrides))
+    if "name" in plain:
+        raise DefinitionError("name is set by --name, else by the file's own; leave it out of the definition")
     source = plain["data"].get("source") if isinstance(plain.get("data"), dict) else None
     stored = stored_name(path.stem, str(source), str(own_source), name)
     return checked({**plain, "name": stored})

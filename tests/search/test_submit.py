@@ -1,0 +1,129 @@
+"""The batch script: printed, quoted, without secrets, and what it does with a run's ending, in a real shell."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search import submit
+from search.command import Exit, run_command
+
+POSTGRES = "postgresql+psycopg://worker:s3cret@db.example/yolofront"
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    code = run_command(submit.main, ["--study", "nas_head", "--print", *arguments])
+    assert code == Exit.DONE, capsys.readouterr().err
+    return capsys.readouterr().out
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run_command(submit.main, ["--study", "nas_head", *arguments]) == Exit.USAGE
+    return capsys.readouterr().err
+
+
+def run_line(script: str) -> list[str]:
+    line = next(line for line in script.splitlines() if " -m search.run " in line)
+    return shlex.split(line.removesuffix(" &"))
+
+
+def test_the_script_asks_slurm_for_what_was_asked_and_for_a_signal_in_time(capsys: pytest.CaptureFixture[str]) -> None:
+    script = printed(capsys, "--time", "1-12", "--partition", "gpu", "--gpus", "a100:1", "--workers", "3")
+    headers = [line for line in script.splitlines() if line.startswith("#SBATCH")]
+    for wanted in ("--time=1-12", "--partition=gpu", "--gpus=a100:1", "--cpus-per-task=3", "--requeue"):
+        assert f"#SBATCH {wanted}" in headers
+    assert "#SBATCH --signal=B:TERM@60" in headers
+    assert not any("--array" in line for line in headers), "one job is no array"
+    assert run_line(script)[-2:] == ["--device", "0"]
+
+
+def test_what_comes_after_the_dashes_reaches_the_run_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
+    awkward = ["--data", "my data/$HOME.yaml", "-o", "recipe.lr0={low: 1e-4, high: 1e-2}", "--name", "it's"]
+    assert run_line(printed(capsys, "--", *awkward))[-len(awkward) :] == awkward
+
+
+def test_a_password_is_not_written_into_the_script(capsys: pytest.CaptureFixture[str]) -> None:
+    script = printed(capsys, "--storage", POSTGRES, "--array", "4")
+    assert "s3cret" not in script
+    assert "SEARCH_STORAGE:?" in script
+    assert "#SBATCH --array=1-4" in script
+
+
+def test_a_url_without_a_password_is_passed_on(capsys: pytest.CaptureFixture[str]) -> None:
+    command = run_line(printed(capsys, "--storage", "postgresql+psycopg://db.example/yolofront"))
+    assert command[command.index("--storage") + 1] == "postgresql+psycopg://db.example/yolofront"
+
+
+def test_several_jobs_on_sqlite_are_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEARCH_STORAGE", raising=False)
+    assert "need a database server" in refusal(capsys, "--print", "--array", "2")
+
+
+def test_without_print_nothing_is_submitted_and_the_exit_code_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "not submitted yet" in refusal(capsys)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--time", "8h\n#SBATCH --uid=0"), ("--partition", "a b"), ("--gpus", "$(id)"), ("--workers", "0")],
+)
+def test_a_header_takes_no_foreign_text(capsys: pytest.CaptureFixture[str], arguments: tuple[str, str]) -> None:
+    assert arguments[0] in refusal(capsys, "--print", *arguments)
+
+
+def test_an_unknown_study_is_refused_with_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(submit.main, ["--study", "nas_hed", "--print"]) == Exit.USAGE
+    assert "did you mean nas_head?" in capsys.readouterr().err
+
+
+class Job:
+    """The printed script in a real bash, with a program of our own in the place of the interpreter."""
+
+    def __init__(self, folder: Path, script: str, program: str) -> None:
+        self.folder = folder
+        self.requeued = folder / "requeued"
+        (folder / "scontrol").write_text(f'#!/bin/sh\necho "$@" > {shlex.quote(str(self.requeued))}\n')
+        (folder / "python").write_text(f"#!{sys.executable}\n{program}")
+        for name in ("scontrol", "python"):
+            (folder / name).chmod(0o755)
+        self.script = script
+        self.environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "SLURM_JOB_ID": "17"}
+
+    def start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            ["bash", "-c", self.script], env=self.environment, cwd=self.folder, stdout=subprocess.PIPE
+        )
+
+
+def test_a_run_that_was_told_to_stop_is_queued_again(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    script = printed(capsys, "--python", str(tmp_path / "python"))
+    program = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+        "print('ready', flush=True)\n"
+        "while True: signal.pause()\n"
+    )
+    job = Job(tmp_path, script, program)
+    with job.start() as shell:
+        assert shell.stdout is not None
+        assert shell.stdout.readline() == b"ready\n"
+        shell.terminate()
+        assert shell.wait(timeout=60) == 143
+    assert job.requeued.read_text() == "requeue 17\n"
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3])
+def test_a_run_that_ended_by_itself_is_not_queued_again(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, code: int
+) -> None:
+    job = Job(tmp_path, printed(capsys, "--python", str(tmp_path / "python")), f"raise SystemExit({code})\n")
+    with job.start() as shell:
+        assert shell.wait(timeout=60) == code
+    assert not job.requeued.exists()
