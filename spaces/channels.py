@@ -1,0 +1,62 @@
+"""The space of one ratio per channel group, cut from the parent in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import final
+
+from spaces.base import PARENT, ArchSpec, Candidate, Origin, Parameter, ParamValue, Space
+from spaces.groups import tied
+from spaces.parent import Parent
+from spaces.ratios import PREFIX, RatioRange, check
+from spaces.uniform import aligned, select
+
+
+@final
+class ChannelRatioSpace(Space):
+    """Parameters: `ratio.<group>`, the share of the group's channels that stay; tied groups share `ratio.<tie>`."""
+
+    def __init__(
+        self,
+        parent: Parent,
+        orders: Mapping[str, Sequence[int]],
+        low: float = 0.25,
+        high: float = 1.0,
+        step: float | None = 0.125,
+        multiple: int = 8,
+    ) -> None:
+        """Lay out the space.
+
+        Args:
+            orders: For each group its channels, best first (`importance.order` of the parent).
+
+        Raises:
+            SpaceError: If the range is not within (0, 1].
+        """
+        self._parent = parent
+        self._orders = {name: tuple(channels) for name, channels in orders.items()}
+        self._range = RatioRange(low, high, step, multiple)
+        self._structure = parent.structure
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """One ratio for each group, or for the groups of a tie."""
+        return self._range.parameters(tied(self._structure.groups))
+
+    def decode(self, params: Mapping[str, ParamValue]) -> tuple[ArchSpec, Origin]:
+        """Keep the most important channels of each group."""
+        check(self.parameters, params)
+        groups = self._structure.groups
+        widths = {
+            group.name: aligned(
+                group.width, float(params[PREFIX + (group.tie or group.name)]), self._range.multiple
+            )
+            for group in groups
+        }
+        spec = self._structure.spec(select(groups, self._orders, widths))
+        return spec, Origin((PARENT,) * len(self._structure.layer_sections))
+
+    def build(self, spec: ArchSpec, origin: Origin) -> Candidate:
+        """Build with the parent's weights."""
+        return self._parent.build(spec, origin)

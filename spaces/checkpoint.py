@@ -1,0 +1,232 @@
+"""A network on disk: its ArchSpec and model YAML as JSON, its tensors as safetensors. No pickle.
+
+Loading rebuilds the parent's YAML with stock Ultralytics code, cuts it by the spec and loads the tensors, strict.
+Every byte is covered by one hash, which is also the name that others know the checkpoint by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_tensors
+from safetensors.torch import save as pack_tensors
+from torch import Tensor, nn
+
+from spaces import stock
+from spaces.base import ArchSpec, Candidate, CandidateError, Origin, SpaceError
+from spaces.cut import Slicer, resized
+from spaces.durable import write_folder
+from spaces.structure import Structure
+
+FORMAT = 1
+WEIGHTS, ARCHITECTURE = "weights.safetensors", "architecture.json"
+
+
+class CheckpointError(SpaceError):
+    """A checkpoint is missing, damaged, or not of the network that it says it is."""
+
+
+def save(candidate: Candidate, folder: str | Path, **facts: Any) -> str:
+    """Write a candidate to a new folder: all of it or nothing.
+
+    Weights are stored in half precision, but for those that it cannot hold.
+
+    Args:
+        facts: Further JSON values to keep with it (recipe, figures).
+
+    Returns:
+        The content hash over tensors and JSON.
+
+    Raises:
+        CandidateError: If a weight is not finite.
+        CheckpointError: If the folder exists and holds something else.
+    """
+    folder = Path(folder)
+    digest, files = _packed(candidate, facts)
+    if not write_folder(folder, files) and _hash_of(folder) != digest:
+        raise CheckpointError(f"'{folder}' exists already and holds something else")
+    return digest
+
+
+def load(folder: str | Path) -> Candidate:
+    """Rebuild the network of a checkpoint, in float32.
+
+    Raises:
+        CheckpointError: If it is missing, a byte of it has changed, or its parts do not fit together.
+    """
+    return _rebuilt(Path(folder), *_verified(Path(folder)))
+
+
+@dataclass(frozen=True)
+class CheckpointStore:
+    """Checkpoints under one folder, by content hash. Writing the same content twice is harmless."""
+
+    root: Path
+
+    def put(self, candidate: Candidate, facts: Mapping[str, Any] | None = None) -> str:
+        """Write a candidate, durably, and return its content hash.
+
+        Raises:
+            CandidateError: If a weight is not finite.
+        """
+        digest, files = _packed(candidate, facts or {})
+        write_folder(self.folder(digest), files)
+        return digest
+
+    def get(self, digest: str) -> Candidate:
+        """Rebuild the network with that content hash.
+
+        Raises:
+            CheckpointError: If there is none or it is damaged.
+        """
+        folder = self._verified_folder(digest)
+        return load(folder)
+
+    def facts(self, digest: str) -> Mapping[str, Any]:
+        """What was kept with that checkpoint.
+
+        Raises:
+            CheckpointError: If there is none or it is damaged.
+        """
+        description, _ = _verified(self._verified_folder(digest))
+        facts: Mapping[str, Any] = description["facts"]
+        return facts
+
+    def folder(self, digest: str) -> Path:
+        """Where the checkpoint with that hash lies, whether it is there or not."""
+        return self.root / digest
+
+    def __contains__(self, digest: object) -> bool:
+        return isinstance(digest, str) and (self.folder(digest) / ARCHITECTURE).is_file()
+
+    def _verified_folder(self, digest: str) -> Path:
+        folder = self.folder(digest)
+        if digest not in self:
+            raise CheckpointError(f"no checkpoint {digest} in '{self.root}'")
+        if _hash_of(folder) != digest:
+            raise CheckpointError(f"checkpoint '{folder}' holds other content than its name says")
+        return folder
+
+
+def _packed(candidate: Candidate, facts: Mapping[str, Any]) -> tuple[str, dict[str, bytes]]:
+    """The content hash and the bytes of both files."""
+    tensors = {name: _stored(name, tensor) for name, tensor in candidate.network.state_dict().items()}
+    weights = pack_tensors(tensors, metadata={"format": "pt"})
+    spec = candidate.spec
+    description = {
+        "format": FORMAT,
+        "model": _plain_model(candidate.network),
+        "classes": list(candidate.classes),
+        "imgsz": candidate.imgsz,
+        "spec": {
+            "parent": spec.parent,
+            "groups": {
+                name: {"width": width, "kept": list(kept)}
+                for name, width, kept in zip(spec.groups, spec.widths, spec.kept, strict=True)
+            },
+        },
+        "origin": list(candidate.origin.layers),
+        "facts": dict(facts),
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    description["hash"] = digest = _digest(description)
+    return digest, {WEIGHTS: weights, ARCHITECTURE: _text(description)}
+
+
+def _plain_model(network: nn.Module) -> dict[str, Any]:
+    return {name: value for name, value in network.yaml.items() if name != "channels"}
+
+
+def _stored(name: str, tensor: Tensor) -> Tensor:
+    """The tensor as it is written: half precision where that can hold it."""
+    tensor = tensor.detach().cpu().contiguous()
+    if not tensor.is_floating_point():
+        return tensor
+    if not torch.isfinite(tensor).all():
+        raise CandidateError(f"tensor '{name}' holds values that are not finite")
+    half = tensor.half()
+    vanishes = name.endswith("running_var") and bool(((half == 0) & (tensor != 0)).any())
+    return tensor.float() if vanishes or not torch.isfinite(half).all() else half
+
+
+def _text(description: Mapping[str, Any]) -> bytes:
+    return (json.dumps(description, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def _digest(description: Mapping[str, Any]) -> str:
+    """Hash over the JSON, and through its `weights_sha256` over the tensors."""
+    return hashlib.sha256(_text({name: v for name, v in description.items() if name != "hash"})).hexdigest()[:32]
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    try:
+        text = (folder / ARCHITECTURE).read_bytes()
+        content = json.loads(text)
+    except FileNotFoundError:
+        raise CheckpointError(f"no checkpoint at '{folder}'") from None
+    except ValueError as error:
+        raise CheckpointError(f"checkpoint '{folder}' is damaged: {ARCHITECTURE} is not JSON ({error})") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        _damaged(folder, f"{ARCHITECTURE} is not of format {FORMAT}")
+    if _text(content) != text or _digest(content) != content.get("hash"):
+        _damaged(folder, f"{ARCHITECTURE} was changed")
+    return content
+
+
+def _hash_of(folder: Path) -> str:
+    digest: str = _description(folder)["hash"]
+    return digest
+
+
+def _verified(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Both files, if not a byte has changed since they were written."""
+    description = _description(folder)
+    try:
+        packed = (folder / WEIGHTS).read_bytes()
+    except FileNotFoundError:
+        _damaged(folder, f"{WEIGHTS} is missing")
+    if hashlib.sha256(packed).hexdigest() != description["weights_sha256"]:
+        _damaged(folder, f"{WEIGHTS} was changed")
+    try:
+        return description, parse_tensors(packed)
+    except SafetensorError as error:
+        _damaged(folder, f"{WEIGHTS}: {error}")
+
+
+def _damaged(folder: Path, reason: str) -> NoReturn:
+    raise CheckpointError(f"checkpoint '{folder}' is damaged: {reason}")
+
+
+def _rebuilt(folder: Path, description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Candidate:
+    classes = tuple(description["classes"])
+    if len(classes) != description["model"]["nc"]:
+        _damaged(folder, f"it names {len(classes)} classes and its model has {description['model']['nc']}")
+    structure = stock.structure_of(stock.resolve(description["model"], len(classes)))
+    spec = _spec(folder, description["spec"], structure)
+    expected, slicer = structure.network.state_dict(), Slicer(structure.plan, spec)
+    if expected.keys() != tensors.keys():
+        _damaged(folder, f"tensor '{min(expected.keys() ^ tensors.keys())}' is missing or too many")
+    for name, tensor in expected.items():
+        if tuple(tensors[name].shape) != slicer.shape(name, tensor):
+            shapes = f"{tuple(tensors[name].shape)}; by its spec it is {slicer.shape(name, tensor)}"
+            _damaged(folder, f"tensor '{name}' is {shapes}")
+    state = {name: tensors[name].to(tensor.dtype) for name, tensor in expected.items()}
+    network = resized(structure.network, state).train()
+    stock.dress(network, classes, description["imgsz"])
+    return Candidate(spec, Origin(tuple(description["origin"])), network, classes, description["imgsz"])
+
+
+def _spec(folder: Path, plain: Mapping[str, Any], structure: Structure) -> ArchSpec:
+    groups: Mapping[str, Mapping[str, Any]] = plain["groups"]
+    full = structure.full_spec
+    found = {name: group["width"] for name, group in groups.items()}
+    if plain["parent"] != full.parent or found != dict(zip(full.groups, full.widths, strict=True)):
+        _damaged(folder, f"its spec is of parent {plain['parent']}, its model is {full.parent}")
+    return structure.spec(tuple(tuple(groups[name]["kept"]) for name in full.groups))
