@@ -43,9 +43,10 @@ def reserve(connection: Connection, study: StudyEntry, worker: WorkerId, limit: 
     lock_study(connection, study.id)
     waiting = select(AttemptRow.__table__).where(AttemptRow.study_id == study.id, AttemptRow.state == WAITING)
     row = connection.execute(waiting.order_by(AttemptRow.id).limit(1)).one_or_none()
+    token = secrets.token_hex(16)
     taken = {
         "state": RUNNING,
-        "token": secrets.token_hex(16),
+        "token": token,
         "heartbeat": database_now(),
         "worker_host": worker.host,
         "worker_pid": worker.pid,
@@ -53,14 +54,14 @@ def reserve(connection: Connection, study: StudyEntry, worker: WorkerId, limit: 
     }
     if row is not None:
         connection.execute(update(AttemptRow).where(AttemptRow.id == row.id).values(**taken))
-        return Attempt(row.id, study.id, taken["token"], row.number, row.tries, row.params)
+        return Attempt(row.id, study.id, token, row.number, row.tries, row.params)
     is_open = (AttemptRow.study_id == study.id, AttemptRow.state != FINISHED)
     opened = connection.execute(select(func.count()).select_from(AttemptRow).where(*is_open)).scalar_one()
     if counted(connection, study.id) + opened >= limit:
         return None
     added = connection.execute(insert(AttemptRow).values(study_id=study.id, tries=1, **taken))
     (attempt_id,) = added.inserted_primary_key or (0,)
-    return Attempt(int(attempt_id), study.id, taken["token"])
+    return Attempt(int(attempt_id), study.id, token)
 
 
 def assign(connection: Connection, attempt: Attempt, number: int, params: Mapping[str, ParamValue]) -> Attempt:
@@ -69,11 +70,11 @@ def assign(connection: Connection, attempt: Attempt, number: int, params: Mappin
     if held.number is not None:
         raise AlreadyStored(f"the attempt has trial number {held.number} already; it cannot become {number}")
     try:
-        values = {"number": number, "params": dict(params)}
-        connection.execute(update(AttemptRow).where(AttemptRow.id == attempt.id).values(**values))
+        given = update(AttemptRow).where(AttemptRow.id == attempt.id).values(number=number, params=dict(params))
+        connection.execute(given)
     except IntegrityError:  # the only constraint that this statement can break
         raise AlreadyStored(f"trial {number} is assigned already in this study") from None
-    return Attempt(attempt.id, attempt.study_id, attempt.token, number, held.tries, values["params"])
+    return Attempt(attempt.id, attempt.study_id, attempt.token, number, held.tries, dict(params))
 
 
 def claim_identity(connection: Connection, attempt: Attempt, identity: str) -> str | None:
@@ -114,9 +115,8 @@ def hand_back(connection: Connection, attempt: Attempt) -> None:
 
 
 def running(connection: Connection, study: StudyEntry) -> list[Row[Any]]:
-    """Running attempts: `id`, `token`, `age` of the last heartbeat in s, and the worker's columns."""
-    columns = (AttemptRow.id, AttemptRow.token, AttemptRow.worker_host, AttemptRow.worker_pid, AttemptRow.worker_started)
-    statement = select(*columns, seconds_since(AttemptRow.heartbeat).label("age"))
+    """Running attempts: the table's columns, and the `age` of the last heartbeat in s."""
+    statement = select(AttemptRow.__table__, seconds_since(AttemptRow.heartbeat).label("age"))
     found = statement.where(AttemptRow.study_id == study.id, AttemptRow.state == RUNNING).order_by(AttemptRow.id)
     return list(connection.execute(found))
 
@@ -142,7 +142,7 @@ def make_wait(
 ) -> tuple[int, ...]:
     """Let the attempts of dead workers wait, one try more; remove those without a number."""
     lock_study(connection, study.id)
-    numbers = []
+    numbers: list[int | None] = []
     for conditions in dead_ones:
         connection.execute(delete(AttemptRow).where(*conditions, AttemptRow.number.is_(None)))
         waits = update(AttemptRow).where(*conditions).values(state=WAITING, tries=AttemptRow.tries + 1)

@@ -69,14 +69,14 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class database_now(GenericFunction[datetime]):  # noqa: N801 (a SQL function)
+class database_now(GenericFunction[datetime]):
     """The moment by the database's clock, advancing within a transaction."""
 
     type = UtcTime()
     inherit_cache = True
 
 
-class seconds_since(GenericFunction[float]):  # noqa: N801 (a SQL function)
+class seconds_since(GenericFunction[float]):
     """Seconds between a stored moment and now, both by the database's clock."""
 
     type = FiniteFloat()

@@ -219,7 +219,7 @@ def _plain(value: object) -> object:
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:
-    raw = connection.connection.dbapi_connection
+    raw: Any = connection.connection.dbapi_connection
     assert isinstance(raw, sqlite3.Connection)
     return raw
 

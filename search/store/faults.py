@@ -67,7 +67,8 @@ def may_pass(error: DBAPIError) -> bool:
     state = getattr(error.orig, "sqlstate", None)
     if isinstance(error.orig, sqlite3.Error):
         return False
-    return state in _STARTING or (state is None and "refused" in str(error.orig).lower()) or error.connection_invalidated
+    refused = state is None and "refused" in str(error.orig).lower()
+    return state in _STARTING or refused or error.connection_invalidated
 
 
 def is_busy(error: sqlite3.Error) -> bool:

@@ -21,39 +21,13 @@ The front after 20 trials, in SQL::
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, LargeBinary, MetaData, String, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
 
-from search.store.columns import BigId, FiniteFloat, Json, UtcTime, Whole, database_now
-
-PREFIX = "yolofront_"
-Id = Annotated[int, mapped_column(BigId, primary_key=True)]
-Moment = Annotated[datetime, mapped_column(UtcTime, default=database_now())]
-Plain = Annotated[Any, mapped_column(Json, nullable=False)]  # lists, mappings, texts, numbers
-
-
-class Table(DeclarativeBase):
-    """What all tables share."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 (read by SQLAlchemy as it stands)
-        int: Whole,
-        float: FiniteFloat,
-        str: String,
-        bytes: LargeBinary,
-        bool: Boolean,
-        datetime: UtcTime,
-    }
+from search.store.columns import BigId, Json
+from search.store.table import PREFIX, Id, Moment, Plain, Table
 
 
 class StudyRow(Table):

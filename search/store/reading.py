@@ -18,9 +18,9 @@ from search.store.models import (
     OriginRow,
     RecordRow,
     RungRow,
-    Table,
 )
 from search.store.packing import unpack_curves, unpack_masks
+from search.store.table import Table
 from spaces.base import ArchSpec, Origin
 
 _OWNER = ("record_id", "position")
@@ -49,7 +49,7 @@ def read_records(connection: Connection, *conditions: Any, curves: bool = False)
             recipe=row.recipe,
             seed=row.seed,
             measurements=tuple(Measurement(**entry) for entry in measurements[row.id]),
-            evaluations=tuple(_evaluation(entry, packed.get((row.id, entry["split"]))) for entry in evaluations[row.id]),
+            evaluations=tuple(_evaluation(one, packed.get((row.id, one["split"]))) for one in evaluations[row.id]),
             rungs=tuple(EpochResult(**entry) for entry in rungs[row.id]),
             constraints=row.constraints,
             checkpoint=row.checkpoint,

@@ -20,10 +20,10 @@ from search.store.models import (
     OriginRow,
     RecordRow,
     RungRow,
-    Table,
 )
 from search.store.packing import layout_key, pack_curves, pack_masks
 from search.store.statements import insert_if_new, lock_study
+from search.store.table import Table
 from spaces.base import ArchSpec, Origin
 
 
@@ -111,9 +111,7 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
     return {name: value for name, value in vars(evaluation).items() if name != "curves"}
 
 
-def _write_many(
-    connection: Connection, table: type[Table], record_id: int, entries: Iterable[dict[str, Any]]
-) -> None:
+def _write_many(connection: Connection, table: type[Table], record_id: int, entries: Iterable[dict[str, Any]]) -> None:
     rows: Sequence[dict[str, Any]] = [
         {"record_id": record_id, "position": position, **entry} for position, entry in enumerate(entries)
     ]

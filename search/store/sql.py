@@ -1,3 +1,4 @@
+# ruff: noqa: D102 (the contract in search/store/base.py says what each method promises)
 """The store on SQLite and PostgreSQL. Here begin and end the transactions; what happens in them is next door."""
 
 from __future__ import annotations

@@ -32,9 +32,7 @@ def trained(connection: Connection, *conditions: Any) -> tuple[TrainedEntry, ...
     owners = select(RecordRow.id, RecordRow.trained_id).where(RecordRow.trained_id.in_(ids))
     record_ids = {owner.trained_id: owner.id for owner in connection.execute(owners)}
     records = read_records(connection, RecordRow.trained_id.in_(ids), curves=True)
-    return tuple(
-        TrainedEntry(row.key, row.name, row.parent, row.lineage, records[record_ids[row.id]]) for row in rows
-    )
+    return tuple(TrainedEntry(row.key, row.name, row.parent, row.lineage, records[record_ids[row.id]]) for row in rows)
 
 
 def donors(connection: Connection, parent: str) -> tuple[TrainedEntry, ...]:
@@ -42,9 +40,7 @@ def donors(connection: Connection, parent: str) -> tuple[TrainedEntry, ...]:
     return trained(connection, TrainedRow.parent == parent, TrainedRow.lineage.is_not(None))
 
 
-def add_target(
-    connection: Connection, key: str, description: Mapping[str, Any], reference_ms: float
-) -> TargetEntry:
+def add_target(connection: Connection, key: str, description: Mapping[str, Any], reference_ms: float) -> TargetEntry:
     """See `Store.add_target`."""
     row = {"key": key, "description": dict(description), "reference_ms": reference_ms}
     insert_if_new(connection, TargetRow, row)

@@ -1,4 +1,8 @@
-"""The first tables: studies, attempts, records, fronts, trained networks, targets, latencies."""
+"""The first tables: studies, attempts, records, fronts, trained networks, targets, latencies.
+
+Frozen: it says what was released, and takes nothing from `models`, which go on changing. There is no way down;
+a database is restored from a backup.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,8 @@ def _id() -> sa.Column[int]:
     return sa.Column("id", BIG_ID, primary_key=True)
 
 
-def _text(name: str, *, null: bool = False, **options: bool) -> sa.Column[str]:
-    return sa.Column(name, sa.String, nullable=null, **options)
+def _text(name: str, *, null: bool = False, key: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.String, nullable=null, primary_key=key)
 
 
 def _whole(name: str, *, null: bool = False, key: bool = False) -> sa.Column[int]:
@@ -38,7 +42,9 @@ def _moment(name: str, *, null: bool = False) -> sa.Column[object]:
     return sa.Column(name, MOMENT, nullable=null)
 
 
-def _refers(table: str, column: str, target: str, *, null: bool = False, key: bool = False) -> list[sa.schema.SchemaItem]:
+def _refers(
+    table: str, column: str, target: str, *, null: bool = False, key: bool = False
+) -> list[sa.schema.SchemaItem]:
     """A column that refers to another table, with its constraint."""
     kind = sa.String() if target.endswith(".key") else BIG_ID
     return [
@@ -80,7 +86,7 @@ def _studies() -> None:
         _moment("created"), unique=("name,generation",),
     )  # fmt: skip
     _table("frozen", *_refers("frozen", "study_id", "studies.id", key=True),
-           sa.Column("fact", sa.String, primary_key=True, nullable=False), _plain("content"))  # fmt: skip
+           _text("fact", key=True), _plain("content"))  # fmt: skip
     _table(
         "attempts", _id(), *_refers("attempts", "study_id", "studies.id"), _text("state"), _text("token"),
         _whole("number", null=True), _whole("tries"), _plain("params", null=True), _text("identity", null=True),
@@ -98,14 +104,13 @@ def _learning_curve() -> list[sa.Column[float]]:
 
 
 def _architectures() -> None:
-    key = {"primary_key": True}
-    _table("layouts", _text("key", **key), _text("parent"), _plain("group_names"), _plain("widths"))
+    _table("layouts", _text("key", key=True), _text("parent"), _plain("group_names"), _plain("widths"))
     _table(
-        "architectures", _text("key", **key), _text("shape_key"), *_refers("architectures", "layout_key", "layouts.key"),
-        sa.Column("masks", sa.LargeBinary, nullable=False),
+        "architectures", _text("key", key=True), _text("shape_key"),
+        *_refers("architectures", "layout_key", "layouts.key"), sa.Column("masks", sa.LargeBinary, nullable=False),
     )  # fmt: skip
     _index("architectures", "shape_key")
-    _table("origins", _text("key", **key), _plain("layers"))
+    _table("origins", _text("key", key=True), _plain("layers"))
 
 
 def _records() -> None:
@@ -130,7 +135,7 @@ def _records() -> None:
     _table("evaluations", *_of_record("evaluations"), _text("split"), _whole("images"), *_accuracy(),
            _plain("ap_per_class"), unique=("record_id,split",))  # fmt: skip
     _table("curves", *_refers("curves", "record_id", "records.id", key=True),
-           sa.Column("split", sa.String, primary_key=True, nullable=False),
+           _text("split", key=True),
            sa.Column("packed", sa.LargeBinary, nullable=False))  # fmt: skip
     _table("rungs", *_of_record("rungs"), _whole("epoch"), *_learning_curve())
 
@@ -167,17 +172,8 @@ def _fronts() -> None:
 
 
 def _latencies() -> None:
-    _table("targets", _text("key", primary_key=True), _plain("description"), _figure("reference_ms"),
+    _table("targets", _text("key", key=True), _plain("description"), _figure("reference_ms"),
            _moment("created"))  # fmt: skip
     _table("latencies", _id(), _text("shape_key"), _text("target_key"), *_measurement(), _plain("samples_ms"),
            _moment("at"))  # fmt: skip
     _index("latencies", "shape_key", "target_key")
-
-
-def downgrade() -> None:
-    """Drop everything, in the order that references allow."""
-    for name in (
-        "latencies", "targets", "front_members", "fronts", "rungs", "curves", "evaluations", "measurements",
-        "records", "trained", "origins", "architectures", "layouts", "reports", "attempts", "frozen", "studies",
-    ):  # fmt: skip
-        op.drop_table(f"yolofront_{name}")
