@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from search.leaderboard import Row, leaderboard
 from search.record import TrialRecord
@@ -12,11 +12,17 @@ from search.store.base import FrontEntry, Store, StudyEntry
 
 @dataclass(frozen=True)
 class Findings:
-    """What a report is made of: one study with its records and fronts, as stored."""
+    """One study with its records and fronts, as stored.
+
+    Attributes:
+        fronts: The front each time it changed, oldest first.
+        target: What the latencies were measured on, with `reference_ms`; empty where that is not stored.
+    """
 
     study: StudyEntry
     records: tuple[TrialRecord, ...]
     fronts: tuple[FrontEntry, ...]
+    target: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def front(self) -> tuple[str, ...]:
@@ -35,4 +41,12 @@ class Findings:
 
 def read_findings(store: Store, study: StudyEntry, *, curves: bool = True) -> Findings:
     """Read a study from the store; `curves` as in `Store.records`."""
-    return Findings(study, store.records(study, curves=curves), store.fronts(study))
+    records = store.records(study, curves=curves)
+    return Findings(study, records, store.fronts(study), _target(store, records))
+
+
+def _target(store: Store, records: Sequence[TrialRecord]) -> Mapping[str, object]:
+    latencies = (record.measurement("latency_ms") for record in records)
+    key = next((latency.target for latency in latencies if latency is not None and latency.target), None)
+    entry = None if key is None else store.target(key)
+    return {} if entry is None else {**entry.description, "reference_ms": entry.reference_ms}

@@ -28,17 +28,15 @@ from search.record import Outcome
 from search.time_table import duration, time_table
 
 FOLDER = Path(__file__).with_name("html")
+TARGET_WORDS = ("runtime", "provider", "precision")
 PACKAGES = ("yolofront", "ultralytics", "torch", "onnxruntime", "optuna", "sqlalchemy", "numpy")
 
 
-def html_report(
-    found: Findings, picture: bytes, target: Mapping[str, object] | None = None, clock: datetime | None = None
-) -> str:
+def html_report(found: Findings, picture: bytes, clock: datetime | None = None) -> str:
     """The report as one HTML page.
 
     Args:
         picture: The Pareto plot as PNG, shown where scripts are switched off.
-        target: What the latencies were measured on.
         clock: When the report is made; now by default.
     """
     rows = found.rows()
@@ -54,7 +52,7 @@ def html_report(
         study=found.study,
         description=found.study.definition.get("description", ""),
         headline=headline(rows),
-        facts=_facts(found, target or {}, clock or datetime.now(UTC)),
+        facts=_facts(found, clock or datetime.now(UTC)),
         highlights=_highlights(rows),
         columns=COLUMNS,
         rows=rows,
@@ -62,7 +60,7 @@ def html_report(
         times=[(time, duration(time.seconds)) for time in time_table(found.records, since=found.study.created)],
         endings=_endings(rows),
         definition=yaml.safe_dump(_plain(found.study.definition), sort_keys=False, allow_unicode=True, width=100),
-        target=_target_lines(target or {}),
+        target=_target_lines(found.target),
         versions=_versions(),
         style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),  # ours, not a user's
         script=Markup(script),
@@ -93,15 +91,15 @@ def _gained(gain: float) -> str:
     return f"{abs(gain):.3f} {'more' if gain > 0 else 'less'} mAP50-95"
 
 
-def _facts(found: Findings, target: Mapping[str, object], now: datetime) -> list[tuple[str, str]]:
+def _facts(found: Findings, now: datetime) -> list[tuple[str, str]]:
     trials = [record for record in found.records if not record.is_reference]
     outcomes = [(o.value.replace("_", " "), sum(record.outcome is o for record in trials)) for o in Outcome]
     data = found.study.definition.get("data", "")
     facts = [
         ("trials", ", ".join(f"{count} {word}" for word, count in outcomes if count) or "none yet"),
         ("data", str(data.get("source", "")) if isinstance(data, Mapping) else str(data)),
-        ("latency on", " ".join(str(target[key]) for key in ("runtime", "provider", "precision") if key in target)),
-        ("limits", ", ".join(f"{name} {limit:g}" for name, limit in found.limits.items() if limit is not None)),
+        ("latency on", " ".join(str(found.target[key]) for key in TARGET_WORDS if key in found.target)),
+        ("limits", ", ".join(f"{name} up to {limit:g}" for name, limit in found.limits.items() if limit is not None)),
         ("started", f"{found.study.created:%Y-%m-%d %H:%M} UTC"),
         ("report made", f"{now:%Y-%m-%d %H:%M} UTC"),
     ]

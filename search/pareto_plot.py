@@ -6,6 +6,7 @@ its own as well.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ matplotlib.use("Agg")  # no display is needed, or looked for
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from objectives.base import Direction
 from search.files import write_beside
@@ -85,6 +87,19 @@ def pareto_png(
     Returns:
         The path, written aside and renamed, so that a reader never sees half a file.
     """
+    picture = pareto_bytes(records, fronts, objectives=objectives, limits=limits, title=title)
+    return write_beside(path, lambda partial: partial.write_bytes(picture))
+
+
+def pareto_bytes(
+    records: Sequence[TrialRecord],
+    fronts: Sequence[FrontEntry],
+    *,
+    objectives: Sequence[tuple[str, Direction]] = OBJECTIVES,
+    limits: Mapping[str, float | None] | None = None,
+    title: str = "",
+) -> bytes:
+    """The plot of `pareto_png` as the bytes of a PNG."""
     figure = Figure(figsize=(10.4, 5.6), dpi=200, layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(3.3, 1), height_ratios=(1, 1))
     axes = figure.add_subplot(grid[:, 0])
@@ -101,7 +116,9 @@ def pareto_png(
     _draw_hypervolume(figure.add_subplot(grid[1, 1]), fronts, records)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, fontweight="bold")
-    return write_beside(path, lambda partial: figure.savefig(partial, format="png"))
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
 
 
 def _draw_records(
@@ -128,7 +145,7 @@ def _draw_records(
     axes.margins(x=0.09, y=0.07)
     axes.set_xlabel(axis_title(across))
     axes.set_ylabel(axis_title(upward))
-    _quiet(axes)
+    quiet(axes)
 
 
 def _scatter(axes: Axes, marks: Marks, points: Sequence[tuple[float, float, float, TrialRecord]]) -> None:
@@ -157,8 +174,8 @@ def _draw_rug(axes: Axes, records: Sequence[TrialRecord], across: str) -> None:
     found = [x for record in records if record.outcome in endings and (x := record.value(across)) is not None]
     if found:
         axes.plot(
-            found, [0.012] * len(found), "|", transform=axes.get_xaxis_transform(), color=INK, alpha=0.55, ms=9, mew=1.1,
-            label="ruled out, stopped, failed",
+            found, [0.012] * len(found), "|", color=INK, alpha=0.55, ms=9, mew=1.1,
+            transform=axes.get_xaxis_transform(), label="ruled out, stopped, failed",
         )  # fmt: skip
 
 
@@ -182,18 +199,19 @@ def _name(
 def _draw_hypervolume(axes: Axes, fronts: Sequence[FrontEntry], records: Sequence[TrialRecord]) -> None:
     axes.set_title("hypervolume of the front", fontsize=9, loc="left", color=INK)
     axes.set_xlabel("trials", fontsize=9)
-    _quiet(axes)
+    quiet(axes)
     if not fronts:
         return
     counted = sum(not r.is_reference and r.outcome is not Outcome.DUPLICATE for r in records)
     grown = {front.after: front.hypervolume for front in fronts}  # after the reference rows: the last of several at 0
     xs = [*grown, max(counted, fronts[-1].after)]
     axes.plot(xs, [*grown.values(), fronts[-1].hypervolume], drawstyle="steps-post", color=BLUE, lw=1.4)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.tick_params(labelsize=8)
 
 
-def _quiet(axes: Axes) -> None:
+def quiet(axes: Axes) -> None:
+    """Take away what a chart does not need: two spines, dark ticks; keep a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#C4C8CE")
     axes.tick_params(color="#C4C8CE", labelcolor=INK)

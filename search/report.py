@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -16,10 +16,9 @@ from search.findings import read_findings
 from search.html_report import html_report
 from search.leaderboard_formats import csv_text, markdown, shortened, splits_of, terminal_table
 from search.pareto_plot import pareto_png
-from search.record import TrialRecord
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
-from search.stored_study import find_study
+from search.stored_study import find_study, require_database
 from search.time_table import terminal_times, time_table
 
 PLAIN_WIDTH = 140
@@ -51,23 +50,30 @@ def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, .
     )
     tables = "\n".join(f"## {split}\n\n{markdown(found.rows(split))}" for split in splits)
     return (
-        write_text(folder / "report.html", html_report(found, picture.read_bytes(), _target(store, found.records))),
+        write_text(folder / "report.html", html_report(found, picture.read_bytes())),
         picture,
         write_text(folder / "leaderboard.md", f"# {study.sampler_name}\n\n{tables}"),
         write_text(folder / "leaderboard.csv", csv_text(found.rows(), splits)),
     )
 
 
-def _target(store: Store, records: Sequence[TrialRecord]) -> Mapping[str, object]:
-    """What the latencies were measured on, as stored with the first of them."""
-    latencies = (record.measurement("latency_ms") for record in records)
-    key = next((latency.target for latency in latencies if latency is not None and latency.target), None)
-    entry = None if key is None else store.target(key)
-    return {} if entry is None else {**entry.description, "reference_ms": entry.reference_ms}
+def print_findings(
+    store: Store,
+    study: StudyEntry,
+    *,
+    split: str = "val",
+    to: TextIO | None = None,
+    more_seconds: Mapping[str, float] | None = None,
+) -> None:
+    """Print the leaderboard and where the time went; coloured and fitted to the width on a terminal.
 
-
-def print_findings(store: Store, study: StudyEntry, *, split: str = "val", to: TextIO | None = None) -> None:
-    """Print the leaderboard and where the time went; coloured and fitted to the width on a terminal."""
+    Args:
+        store: Where the study is.
+        study: What to print.
+        split: Whose accuracy the leaderboard shows.
+        to: Standard output by default.
+        more_seconds: Time by phase that no record knows of, such as `data`.
+    """
     stream = to or sys.stdout
     console = Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH, highlight=False)
     found = read_findings(store, study, curves=False)
@@ -77,7 +83,7 @@ def print_findings(store: Store, study: StudyEntry, *, split: str = "val", to: T
     if len(shown) < len(rows):
         console.print(f"{len(rows) - len(shown)} more trials are in leaderboard.csv")
     console.print("● on the Pareto front; bold: best of its column\n")
-    console.print(terminal_times(time_table(found.records, since=study.created)))
+    console.print(terminal_times(time_table(found.records, since=study.created, more_seconds=more_seconds)))
 
 
 def main(arguments: list[str]) -> int:
@@ -90,7 +96,9 @@ def main(arguments: list[str]) -> int:
         "--csv", action="store_true", help="print the leaderboard as CSV, all splits, and write nothing"
     )
     options = parser.parse_args(arguments)
-    store = open_store(url_of(options))
+    url = url_of(options)
+    require_database(url)
+    store = open_store(url)
     try:
         study = find_study(store, options.study)
         found = read_findings(store, study, curves=False)

@@ -7,7 +7,19 @@ from difflib import get_close_matches
 from pathlib import PurePath
 
 from search.command import DefinitionError
-from search.store.base import Store, StudyEntry
+from search.store.base import Store, StoreError, StudyEntry
+from search.store.url import mask, parse, sqlite_file
+
+
+def require_database(url: str) -> None:
+    """Refuse to make an empty database where somebody only wants to read one.
+
+    Raises:
+        StoreError: If the URL names an SQLite file that is not there.
+    """
+    file = sqlite_file(parse(url))
+    if file is not None and not file.exists():
+        raise StoreError(f"there is no database at {mask(url)}; a first `python -m search.run --study ...` makes it")
 
 
 def find_study(store: Store, name: str) -> StudyEntry:

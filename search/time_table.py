@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,7 +26,9 @@ class PhaseTime:
     share: float
 
 
-def time_table(records: Sequence[TrialRecord], since: datetime | None = None) -> tuple[PhaseTime, ...]:
+def time_table(
+    records: Sequence[TrialRecord], since: datetime | None = None, more_seconds: Mapping[str, float] | None = None
+) -> tuple[PhaseTime, ...]:
     """Sum the seconds of all records by phase; phases without time are left out.
 
     The making of the parent counts as `parent`, that of donors and controls as `donors`, whatever they did meanwhile;
@@ -34,6 +36,7 @@ def time_table(records: Sequence[TrialRecord], since: datetime | None = None) ->
 
     Args:
         since: Reference rows finished before this (found again, made for an earlier study) took no time here.
+        more_seconds: Time by phase that no record knows of, such as `data`.
     """
     parent = parent_of(records)
     sums = dict.fromkeys(PHASES, 0.0)
@@ -44,6 +47,8 @@ def time_table(records: Sequence[TrialRecord], since: datetime | None = None) ->
         for phase, seconds in record.seconds.items():
             place = making if making is not None and phase not in OWN_PHASES else phase
             sums[place if place in sums else "other"] += seconds
+    for phase, seconds in (more_seconds or {}).items():
+        sums[phase if phase in sums else "other"] += seconds
     whole = sum(sums.values())
     return tuple(PhaseTime(phase, seconds, seconds / whole) for phase, seconds in sums.items() if seconds > 0)
 

@@ -167,7 +167,7 @@ function label(f, points, members) {
   for (const point of wanted) {
     const text = point.roles ? `${point.name}, ${point.roles}` : point.name, width = text.length * 6.4;
     const sides = members.includes(point)
-      ? [["end", -8, -7], ["start", 9, 15], ["end", -8, 15]] : [["start", 9, 15], ["end", -8, 15], ["start", 9, -7]];
+      ? [["end", -8, -7], ["start", 9, 15], ["end", -8, 15], ["start", -4, -11]] : [["start", 9, 15], ["end", -8, 15], ["start", 9, -7]];
     for (const [anchor, dx, dy] of sides) {
       const x = point.px + dx, y = point.py + dy, left = anchor === "end" ? x - width : x;
       const box = [left, y - 10, left + width, y + 2];

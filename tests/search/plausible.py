@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from objectives.base import Curves, Direction, EpochResult, Evaluation, Measurement
 from search.record import Outcome, TrialRecord
-from search.store.base import FrontEntry, StudyEntry
-from spaces.base import PARENT, ArchSpec, Origin, ParamValue
+from search.sampler import Advisor, make_sampler
+from search.store.base import FrontEntry, Store, StudyEntry, WorkerId
+from spaces.base import PARENT, ArchSpec, Categorical, Float, Origin, ParamValue
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 TARGET = "onnxruntime-cpu-fp32"
@@ -96,8 +97,8 @@ def plausible_record(
         Measurement("size_mib", 5.9 * ratio**1.8 + 0.1, "MiB"),
         Measurement("share_pruned", 1 - min(1.0, ratio**1.8)),
         Measurement(
-            "latency_ms", latency, "ms", low=latency - half, high=latency + half, runs=50, ratio=latency / 9, target=TARGET,
-            contended=chance.random() < 0.1,
+            "latency_ms", latency, "ms", low=latency - half, high=latency + half, runs=50, ratio=latency / 9,
+            target=TARGET, contended=chance.random() < 0.1,
         ),
     )  # fmt: skip
     begun = START + timedelta(minutes=2 * (number if number is not None else -4))
@@ -153,6 +154,40 @@ def plausible_study(trials: int = 20, seed: int = 0, name: str = "nas_head") -> 
         created=START - timedelta(minutes=30),
     )  # fmt: skip
     return Plausible(study, tuple(records), _fronts(records))
+
+
+def store_study(store: Store, plausible: Plausible) -> StudyEntry:
+    """Add the study and its records to a store, by the way that a worker takes."""
+    given = plausible.study
+    study = store.add_study(given.name, given.definition, given.objectives)
+    study = store.freeze(study, {"parent": CHECKPOINT, "reference_point": [0.0, 20.0]})
+    store.add_target(TARGET, {"runtime": "onnxruntime", "provider": "cpu", "precision": "fp32", "batch": 1}, 9.0)
+    worker = WorkerId(host="here", pid=1, started=0.0)
+    for record in plausible.records:
+        attempt = None
+        if record.number is not None:
+            attempt = store.reserve(study, worker, limit=10_000)
+            assert attempt is not None
+            attempt = store.assign(attempt, record.number, record.params)
+            store.claim_identity(attempt, record.identity)
+            for rung in record.rungs:
+                store.report(attempt, rung)
+        store.add(study, record, attempt)
+    return study
+
+
+def tell_sampler(url: str, study: StudyEntry, plausible: Plausible) -> None:
+    """Tell the trials to Optuna under the same URL, as a worker does after `Store.add`."""
+    parameters = {
+        "backbone": Categorical(DONORS), "head": Categorical(DONORS),
+        **{f"ratio.{stage}": Float(0.5, 1.0, step=0.125) for stage in range(4)},
+    }  # fmt: skip
+    advisor = Advisor(url, study.sampler_name, study.objectives, parameters, make_sampler("random", seed=0))
+    for record in plausible.records:
+        if record.number is not None:
+            number, _ = advisor.ask()
+            assert number == record.number
+            advisor.tell(record)
 
 
 def _fronts(records: list[TrialRecord]) -> tuple[FrontEntry, ...]:

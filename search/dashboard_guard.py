@@ -1,0 +1,115 @@
+"""What stands between the dashboard and whoever asks it: it has no authentication of its own.
+
+`guarded` lets in only requests that name this server (a page elsewhere cannot reach it by rebinding a name), writes
+only from its own pages, none at all when read-only; artifacts are never run as pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Callable[[bytes], object]]
+App = Callable[[Environ, StartResponse], Iterable[bytes]]
+Headers = list[tuple[str, str]]
+
+READING = ("GET", "HEAD", "OPTIONS")
+SHOWN_ARTIFACTS = (
+    "image/png", "image/jpeg", "image/gif", "image/webp", "audio/", "video/", "text/plain", "text/csv",
+    "application/json", "application/jsonl", "application/x-jsonlines",
+)  # fmt: skip
+"""Content types that a browser shows without running anything; all others are offered as downloads."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole HTTP answer."""
+
+    status: str
+    headers: Headers
+    body: bytes
+
+    def send(self, start_response: StartResponse) -> list[bytes]:
+        """Send it; the length is set anew."""
+        kept = [(name, value) for name, value in self.headers if name.lower() != "content-length"]
+        start_response(self.status, [*kept, ("Content-Length", str(len(self.body)))])
+        return [self.body]
+
+
+def plain(status: str, text: str) -> Answer:
+    """A line of text, such as the reason of a refusal."""
+    return Answer(status, [("Content-Type", "text/plain; charset=utf-8")], text.encode() + b"\n")
+
+
+def ask(app: App, environ: Environ) -> Answer:
+    """What an application answers, collected."""
+    started: list[tuple[str, Headers]] = []
+
+    def start_response(status: str, headers: Headers, exc_info: object = None) -> Callable[[bytes], object]:
+        started.append((status, headers))
+        return lambda data: None
+
+    parts = app(environ, start_response)
+    try:
+        body = b"".join(parts)
+    finally:
+        if hasattr(parts, "close"):
+            parts.close()
+    status, headers = started[-1]
+    return Answer(status, list(headers), body)
+
+
+def guarded(app: App, hosts: Collection[str] | None, *, read_only: bool) -> App:
+    """The application behind the checks.
+
+    Args:
+        app: The dashboard.
+        hosts: Values of the Host header that are ours; None where any name may lead here.
+        read_only: Whether everything that could change something is refused.
+    """
+
+    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if refusal := _refusal(environ, hosts, read_only):
+            return refusal.send(start_response)
+        if environ.get("PATH_INFO", "").startswith("/artifacts/"):
+            found = ask(app, environ)
+            return Answer(found.status, _harmless(found.headers), found.body).send(start_response)
+        return app(environ, _with_headers(start_response))
+
+    return answer
+
+
+def _refusal(environ: Environ, hosts: Collection[str] | None, read_only: bool) -> Answer | None:
+    host = environ.get("HTTP_HOST", "").lower()
+    if hosts is not None and host not in hosts:
+        return plain("403 Forbidden", f"this server is not '{host}'; open it as http://{min(hosts)}")
+    if environ["REQUEST_METHOD"] in READING:
+        return None
+    if read_only:
+        return plain("403 Forbidden", "the dashboard was started read-only")
+    origin = environ.get("HTTP_ORIGIN")
+    if origin is not None and urlsplit(origin).netloc.lower() != host:
+        return plain("403 Forbidden", "only the dashboard's own pages may change something")
+    return None
+
+
+def _with_headers(start_response: StartResponse) -> StartResponse:
+    def start(status: str, headers: Headers, *rest: Any) -> Callable[[bytes], object]:
+        extra = [("X-Content-Type-Options", "nosniff"), ("X-Frame-Options", "SAMEORIGIN")]
+        return start_response(status, [*headers, *extra], *rest)
+
+    return start
+
+
+def _harmless(headers: Headers) -> Headers:
+    """Headers under which an uploaded file can only be looked at: pages and drawings with scripts are downloads."""
+    dropped = ("content-type", "access-control-allow-origin", "content-disposition")
+    content = next((value for name, value in headers if name.lower() == "content-type"), "")
+    kept = [(name, value) for name, value in headers if name.lower() not in dropped]
+    kept += [("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", "default-src 'none'; sandbox")]
+    if content.lower().startswith(SHOWN_ARTIFACTS):
+        return [*kept, ("Content-Type", content)]
+    return [*kept, ("Content-Type", "application/octet-stream"), ("Content-Disposition", "attachment")]
