@@ -218,7 +218,7 @@ def _rebuilt(folder: Path, description: Mapping[str, Any], tensors: Mapping[str,
             shapes = f"{tuple(tensors[name].shape)}; by its spec it is {slicer.shape(name, tensor)}"
             _damaged(folder, f"tensor '{name}' is {shapes}")
     state = {name: tensors[name].to(tensor.dtype) for name, tensor in expected.items()}
-    network = resized(structure.network, state).train()
+    network = resized(structure.network, state)
     stock.dress(network, classes, description["imgsz"])
     return Candidate(spec, Origin(tuple(description["origin"])), network, classes, description["imgsz"])
 

@@ -41,19 +41,22 @@ class Slicer:
 
     def take(self, name: str, tensor: Tensor) -> Tensor:
         """The kept part of one tensor of the parent's size, copied."""
+        part = tensor
         for dim, kept in self._dims(name, tensor):
-            tensor = tensor.index_select(dim, kept)
-        return tensor.clone()
+            part = part.index_select(dim, kept)
+        return tensor.clone() if part is tensor else part
 
     def put(self, name: str, tensor: Tensor, part: Tensor) -> Tensor:
         """A copy of a parent-sized tensor with this spec's part written over it."""
+        kept = dict(self._dims(name, tensor))
+        if not kept:
+            return part.to(tensor.dtype)
         whole = tensor.clone()
-        index: list[Tensor] = [torch.arange(size) for size in whole.shape]
-        for dim, kept in self._dims(name, tensor):
-            index[dim] = kept
-        if not index:  # a counter
-            return part.clone()
-        whole[torch.meshgrid(*index[:2], indexing="ij") if len(index) > 1 else index[0]] = part.to(whole.dtype)
+        rows = kept.get(0, torch.arange(tensor.shape[0]))
+        if 1 in kept:
+            whole[rows[:, None], kept[1][None, :]] = part.to(whole.dtype)
+        else:
+            whole[rows] = part.to(whole.dtype)
         return whole
 
     def shape(self, name: str, tensor: Tensor) -> tuple[int, ...]:

@@ -168,8 +168,7 @@ class Parent:
             network = resized(self.network, self._inherit(spec, origin, donors))
         except (RuntimeError, MemoryError) as error:
             raise CandidateError(f"spec {spec.key} cannot be built: {error}") from error
-        scratch = [index for index, source in enumerate(origin.layers) if source == SCRATCH]
-        initialise(network, scratch, self.seed)
+        initialise(network, [i for i, source in enumerate(origin.layers) if source == SCRATCH], self.seed)
         return Candidate(spec, origin, network, self.classes, self.imgsz)
 
     def with_weights(self, candidate: Candidate) -> Parent:

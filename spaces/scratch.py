@@ -18,14 +18,16 @@ def initialise(network: nn.Module, layers: Sequence[int], seed: int) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for index in layers:
-            for module in network.model[index].modules():
-                _reset(module)
+            _reset(network.model[index])
     head = network.model[-1]
     if len(network.model) - 1 in layers and hasattr(head, "bias_init"):
         head.bias_init()
 
 
-def _reset(module: nn.Module) -> None:
-    """A module that initialises its own convolutions (`ABlock`) comes after them in no order: so it goes last."""
-    if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.Linear) and module.weight.requires_grad:
-        module.reset_parameters()
+def _reset(layer: nn.Module) -> None:
+    for module in layer.modules():
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.Linear) and module.weight.requires_grad:
+            module.reset_parameters()
+    for module in layer.modules():
+        if hasattr(module, "_init_weights"):  # attention blocks of YOLO12 draw their own
+            module.apply(module._init_weights)

@@ -96,7 +96,7 @@ def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: in
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise SpaceError(f"model '{model.get('yaml_file')}' cannot be built: {reason}") from error
     dress(network, classes, imgsz)
-    return network
+    return network.eval()
 
 
 def dress(network: nn.Module, classes: Sequence[str], imgsz: int) -> None:

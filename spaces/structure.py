@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -104,12 +104,16 @@ def derive(key: str, network: nn.Module) -> Structure:
 def _trace(network: nn.Module, images: Tensor) -> LabelTracer:
     running: list[nn.Module] = []  # modules that store the sizes of a split, innermost last
     tracer = LabelTracer(network, lambda: bool(running) and isinstance(running[-1], HALVED))
+
+    def leave(*_: object) -> None:
+        running.pop()
+
     hooks = []
     for module in network.modules():
         if isinstance(module, Attention):  # reshapes with the width of its input
             hooks.append(module.register_forward_pre_hook(lambda _, inputs: tracer.fix(inputs[0])))
         hooks.append(module.register_forward_pre_hook(lambda m, _: running.append(m)))
-        hooks.append(module.register_forward_hook(lambda *_: running.pop() and None))
+        hooks.append(module.register_forward_hook(leave))
     try:
         with tracer:
             for output in raw_outputs(network, images):
@@ -145,8 +149,10 @@ def _towers(network: nn.Module, outputs: list[Tensor]) -> list[tuple[str, Tensor
     return found
 
 
-def _stage(output: Tensor) -> int:
-    return round(math.log2(TRACE_PX / output.shape[-1]))
+def _stage(output: Tensor | Sequence[Tensor]) -> int:
+    """Of a layer with several outputs (CBLinear of YOLOv9e), all of one size."""
+    tensor = output if isinstance(output, Tensor) else output[0]
+    return round(math.log2(TRACE_PX / tensor.shape[-1]))
 
 
 def _sections(network: nn.Module) -> tuple[Section, ...]:
