@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import torch
@@ -22,7 +23,7 @@ def cost(candidate: Candidate, parent_parameters: int) -> tuple[Measurement, ...
     - `flops_g`: 10^9 FLOPs, 2 x multiply-adds of the convolutions and matrix products of the deployed network, for
       one image of `candidate.imgsz` (rounded up to the network's stride, as Ultralytics does). Torch-pruning
       reports multiply-adds, which is half of this.
-    - `size_mib`: tensors of the saved fp16 safetensors file. The file keeps BatchNorm, so that it can be trained on.
+    - `size_mib`: the fp16 safetensors file of a checkpoint. It keeps BatchNorm, so that it can be trained on.
     - `share_pruned`: 1 - parameters / parent_parameters.
 
     Args:
@@ -65,7 +66,15 @@ def _flops(network: nn.Module, imgsz: int) -> int:
 
 
 def _saved_bytes(network: nn.Module) -> int:
-    return sum(
-        tensor.numel() * (2 if tensor.is_floating_point() else tensor.element_size())
-        for tensor in network.state_dict().values()
-    )
+    """Length of a safetensors file with floats in half precision, to the byte: its header and the tensors.
+
+    Source: github.com/huggingface/safetensors, "Format".
+    """
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name, tensor in sorted(network.state_dict().items(), key=lambda item: (item[1].is_floating_point(), item[0])):
+        kind, size = ("F16", 2) if tensor.is_floating_point() else ("I64", tensor.element_size())  # widest first
+        begin, end = end, end + size * tensor.numel()
+        header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    length = len(json.dumps(header, separators=(",", ":")))
+    return 8 + math.ceil(length / 8) * 8 + end

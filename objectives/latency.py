@@ -59,6 +59,9 @@ class LatencyMeter:
 
     The child has neither torch nor Ultralytics; it starts with the first measurement and again when it dies.
 
+    Attributes:
+        target: The target given, with the reference named in it: frozen times and stored latencies go under its key.
+
     Args:
         reference: The model that everything is compared with; see `objectives.reference`.
         scratch: Folder for exported files (default: the system's own); it is left as it was found.
@@ -71,7 +74,7 @@ class LatencyMeter:
     def __init__(
         self, target: Target, reference: Candidate, *, scratch: Path | None = None, timeout_s: float = 120.0
     ) -> None:
-        self._target = target
+        self.target = target.compared_with(reference)
         self._reference = reference
         self._runtime = runtime_named(target.runtime)
         if missing := self._runtime.unavailable(target.provider):
@@ -79,7 +82,6 @@ class LatencyMeter:
         self._scratch = scratch
         self._timeout_s = timeout_s
         self._folder: Path | None = None
-        self._reference_file: Path | None = None
         self._child: _Child | None = None
 
     def __enter__(self) -> LatencyMeter:
@@ -94,7 +96,7 @@ class LatencyMeter:
         self._stop_child()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder = self._reference_file = None
+        self._folder = None
 
     @property
     def process_id(self) -> int | None:
@@ -104,7 +106,7 @@ class LatencyMeter:
     def reference_ms(self) -> float:
         """Time of the reference now, in ms. Measure once, keep it, and pass it to `measure` ever after."""
         timings = self._time(None)
-        return timings.reference_ms(self._target.clock).median
+        return timings.reference_ms(self.target.clock).median
 
     def measure(self, candidate: Candidate, reference_ms: float) -> Latency:
         """Measure `latency_ms` of the deployed network.
@@ -118,7 +120,7 @@ class LatencyMeter:
             RuntimeError: If the timing process was killed or hung three times in a row.
         """
         timings = self.time(candidate)
-        clock = self._target.clock
+        clock = self.target.clock
         ratio = timings.ratio(clock)
         measurement = Measurement(
             "latency_ms",
@@ -128,7 +130,7 @@ class LatencyMeter:
             high=ratio.high * reference_ms,
             runs=timings.runs,
             ratio=ratio.median,
-            target=self._target.key,
+            target=self.target.key,
             contended=None if timings.others_busy is None else timings.others_busy > CONTENDED_CORES,
         )
         return Latency(measurement, tuple((timings.ratios(clock) * reference_ms).tolist()))
@@ -136,7 +138,7 @@ class LatencyMeter:
     def time(self, candidate: Candidate) -> Timings:
         """All raw times, by both clocks, of the candidate and the reference. Raises as `measure` does."""
         with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:
-            return self._time(self._runtime.export(candidate, Path(folder), self._target))
+            return self._time(self._runtime.export(candidate, Path(folder), self.target))
 
     def _time(self, network: Path | None) -> Timings:
         request = {
@@ -159,7 +161,7 @@ class LatencyMeter:
                 raise CandidateError(answer["error"]) if network else RuntimeError(answer["error"])
             return Timings.from_plain(answer)
         if status is not None and -status in CRASHES:
-            raise CandidateError(f"{self._target.runtime} crashes on the network ({signal.Signals(-status).name})")
+            raise CandidateError(f"{self.target.runtime} crashes on the network ({signal.Signals(-status).name})")
         how = f"did not answer within {self._timeout_s:g} s" if status is None else f"ended with status {status}"
         raise RuntimeError(f"the timing process {how}, {TRIES} times in a row; is memory short on this machine?")
 
@@ -171,10 +173,10 @@ class LatencyMeter:
     def _ready_child(self) -> _Child:
         """The child, with the reference loaded."""
         if self._child is None:
-            if self._reference_file is None:
-                self._reference_file = self._runtime.export(self._reference, self._open_folder(), self._target)
-            self._child = _Child(self._target)
-            answer = self._child.ask({"reference": str(self._reference_file.resolve())}, self._timeout_s)
+            with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:  # gone before a kill can leave it
+                model = self._runtime.export(self._reference, Path(folder), self.target)
+                self._child = _Child(self.target)
+                answer = self._child.ask({"reference": str(model.resolve())}, self._timeout_s)
             if "error" in answer:
                 raise RuntimeError(f"the reference model cannot be timed: {answer['error']}")
         return self._child

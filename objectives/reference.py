@@ -16,15 +16,16 @@ def reference_candidate(parent: Parent) -> Candidate:
 
     Its weights do not matter and are random. A parent that belongs to no family of sizes is its own reference, uncut.
     """
-    model = reference_model(parent.model)
-    if model is None or model == parent.model:
+    own = parent.model.get("yaml_file")
+    model = smallest_of_family(own)
+    if model is None or model == own:
         return parent.candidate()
     return Parent.load(model, classes=parent.classes, imgsz=parent.imgsz, seed=0).candidate()
 
 
-def reference_model(model: object) -> str | None:
+def smallest_of_family(model: str | None) -> str | None:
     """The YAML name of the smallest model of the family: `yolov8n.yaml` for `yolov8m.yaml`; None for a custom model."""
-    match = FAMILY.fullmatch(model) if isinstance(model, str) else None
+    match = FAMILY.fullmatch(model or "")
     if match is None:
         return None
     family = match["family"]

@@ -8,11 +8,11 @@ import os
 import platform
 import shutil
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
-from spaces.base import SpaceError
+from spaces.base import Candidate, SpaceError
 
 STRIDE = 32
 """Image sizes are multiples of this: the largest stride of the detectors."""
@@ -35,6 +35,8 @@ class Target:
         threads: CPU threads of the runtime.
         device: Fingerprint of the device, without hostnames: `AMD EPYC (family 25, model 1), 2 cores, x86_64`.
         engine: The runtime's own version: `onnxruntime 1.31.1`.
+        reference: The model that networks are timed in turn with, and its shape: `yolov8n 0f3a...`. Latencies against
+            different references do not share a target, because the reference's frozen time belongs to the target.
     """
 
     runtime: str
@@ -45,6 +47,7 @@ class Target:
     threads: int
     device: str
     engine: str
+    reference: str = ""
 
     def __post_init__(self) -> None:
         if self.imgsz <= 0 or self.imgsz % STRIDE:
@@ -82,6 +85,11 @@ class Target:
     def key(self) -> str:
         """Hash of the description: latencies are comparable, and may be reused, where it is equal."""
         return hashlib.sha256(json.dumps(self.description(), sort_keys=True).encode()).hexdigest()[:32]
+
+    def compared_with(self, reference: Candidate) -> Target:
+        """The same target with that reference model."""
+        model = Path(str(getattr(reference.network, "yaml", {}).get("yaml_file", "custom"))).stem
+        return replace(self, reference=f"{model} {reference.spec.shape_key}")
 
     def description(self) -> dict[str, str | int]:
         """The target as plain values."""

@@ -15,11 +15,14 @@ import numpy as np
 import psutil
 import pytest
 
+from objectives.cost import count_parameters
 from objectives.latency import LatencyMeter
+from objectives.reference import reference_candidate, smallest_of_family
 from objectives.runtimes.ort import OnnxRuntime
 from objectives.target import Target
 from objectives.timings import Block, Timings, median_interval
 from spaces.base import Candidate, CandidateError
+from spaces.parent import Parent
 from tests.objectives.networks import candidate, state_of, unchanged
 
 REFERENCE_MS = 10.0
@@ -51,23 +54,30 @@ def test_the_reference_takes_a_plausible_time(meter: LatencyMeter) -> None:
     assert 0.5 < meter.reference_ms() < 200  # yolov8n at 96 px: about 3 ms on a server's core
 
 
-def test_the_reference_against_itself_has_ratio_one(meter: LatencyMeter, target: Target) -> None:
+def test_the_reference_against_itself_has_ratio_one(meter: LatencyMeter) -> None:
     latency, samples_ms = meter.measure(candidate(), REFERENCE_MS)
     # one measurement's spread is 2 to 3 % on a shared machine; 10 % would be a mistake of method
     assert latency.ratio == pytest.approx(1.0, abs=0.1)
     assert latency.value == pytest.approx(latency.ratio * REFERENCE_MS)
     assert latency.low <= latency.value <= latency.high
     assert latency.value == pytest.approx(np.median(samples_ms))
-    assert (latency.name, latency.unit, latency.target) == ("latency_ms", "ms", target.key)
+    assert (latency.name, latency.unit, latency.target) == ("latency_ms", "ms", meter.target.key)
     assert latency.runs >= len(samples_ms) >= 7
 
 
 def test_near_widths_are_ranked_rightly_under_load(meter: LatencyMeter, busy: None) -> None:
     """The raw median ranked these two wrongly on a busy machine; the ratio in CPU time does not."""
-    narrow = [meter.measure(candidate(width=0.3125), REFERENCE_MS)[0] for _ in range(2)]
-    wide = [meter.measure(candidate(width=0.375), REFERENCE_MS)[0] for _ in range(2)]
-    assert max(latency.value for latency in narrow) < min(latency.value for latency in wide)
-    assert wide[0].contended
+    narrow, _ = meter.measure(candidate(width=0.3125), REFERENCE_MS)
+    wide, _ = meter.measure(candidate(width=0.375), REFERENCE_MS)
+    assert narrow.value < wide.value
+    assert wide.contended
+
+
+def test_times_against_different_references_have_different_targets(meter: LatencyMeter, target: Target) -> None:
+    """Else the frozen time of one family's reference would be multiplied with ratios to another's."""
+    other = LatencyMeter(target, candidate("yolo11n.yaml"))
+    assert other.target.key != meter.target.key
+    assert meter.target.reference.startswith("yolov8n ")
 
 
 def test_measuring_changes_neither_candidate_nor_folder(target: Target, tmp_path: Path) -> None:
@@ -195,3 +205,26 @@ def test_the_interval_covers_the_median_as_often_as_it_says() -> None:
     ]
     # 95 % of 300 with a standard deviation of 1.3 %; the percentile bootstrap of a median is a little off at n = 25
     assert 0.89 < np.mean(covered) < 0.99
+
+
+@pytest.mark.parametrize(
+    ("model", "smallest"),
+    [
+        ("yolov8m.yaml", "yolov8n.yaml"),
+        ("yolo11x.yaml", "yolo11n.yaml"),
+        ("yolov9e.yaml", "yolov9t.yaml"),
+        ("yolov8s-p2.yaml", "yolov8n-p2.yaml"),
+        ("my-own.yaml", None),
+        ("yolov3.yaml", None),
+        (None, None),
+    ],
+)
+def test_the_reference_is_the_smallest_of_the_family(model: str | None, smallest: str | None) -> None:
+    assert smallest_of_family(model) == smallest
+
+
+def test_the_reference_has_the_parents_classes_and_image_size() -> None:
+    parent = Parent.load("yolov8s.yaml", classes=("cat", "dog"), imgsz=96)
+    reference = reference_candidate(parent)
+    assert (reference.classes, reference.imgsz) == (("cat", "dog"), 96)
+    assert count_parameters(reference) < 0.4 * count_parameters(parent.candidate())  # n has half the widths of s
