@@ -230,7 +230,7 @@ def test_mosaic_is_closed_for_the_last_epochs(
 
     drawn: list[int] = []
     epoch = 0
-    stock = Mosaic._mix_transform
+    stock = Mosaic._cat_labels
 
     def counted(self: Any, labels: Any) -> Any:
         drawn.append(epoch)
@@ -240,7 +240,7 @@ def test_mosaic_is_closed_for_the_last_epochs(
         nonlocal epoch
         epoch = now if batch < batches else now + 1
 
-    monkeypatch.setattr(Mosaic, "_mix_transform", counted)
+    monkeypatch.setattr(Mosaic, "_cat_labels", counted)
     recipe = RECIPE.with_values(mosaic=1.0, close_mosaic=2, val_every=3)
     train(small, recipe, digits, seed=0, scratch=tmp_path, progress=progress)
     assert len(drawn) == 48  # every scene of the first epoch, none of the last two
