@@ -19,17 +19,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-
-from objectives.base import Curves, Evaluation
-from objectives.data import Dataset
-from objectives.loader import CheckedDataset, detection_dataset
-from spaces.base import Candidate, CandidateError, SpaceError
-
-import spaces.offline  # noqa: F401, I001  (before ultralytics)
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.utils import DEFAULT_CFG
 from ultralytics.utils.metrics import ap_per_class, smooth
 from ultralytics.utils.nms import non_max_suppression
+
+import spaces.offline  # noqa: F401  (before ultralytics)
+from objectives.base import Curves, Evaluation
+from objectives.data import Dataset
+from objectives.loader import CheckedDataset, detection_dataset
+from spaces.base import Candidate, CandidateError, SpaceError
 
 _CURVE_POINTS = 101
 _VALIDATION = {"conf": 0.001, "iou": 0.7, "max_det": 300}
@@ -134,7 +133,7 @@ def score(
     device: str = "cpu",
     loss: bool = False,
 ) -> Score:
-    """mAP of a network as it stands, for a trainer between two epochs; cheaper than `evaluate`, nothing is fused.
+    """MAP of a network as it stands, for a trainer between two epochs; cheaper than `evaluate`, nothing is fused.
 
     Args:
         network: An Ultralytics `DetectionModel`. Not modified; a copy runs in evaluation mode.
@@ -261,9 +260,7 @@ def _means(*curves: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     return [curve.mean(0) for curve in curves]
 
 
-def _at_confidence(
-    found: _Detections, classes: NDArray[np.int64], confidence: float
-) -> tuple[float, float, float]:
+def _at_confidence(found: _Detections, classes: NDArray[np.int64], confidence: float) -> tuple[float, float, float]:
     """Precision, recall and F1 by counting, each the mean over classes."""
     kept = found.confidence >= confidence
     rows = []

@@ -57,9 +57,7 @@ class Dataset:
     warnings: tuple[str, ...] = ()
 
 
-def open_dataset(
-    source: str | Path, cache: Path, seed: int = 0, *, scenes: Mapping[str, int] = SCENES
-) -> Dataset:
+def open_dataset(source: str | Path, cache: Path, seed: int = 0, *, scenes: Mapping[str, int] = SCENES) -> Dataset:
     """Open a data set and check all of it; a check that passed is remembered until a file changes.
 
     Args:
@@ -155,7 +153,9 @@ def _doubtful(splits: Mapping[str, Split], digests: Mapping[Path, Checked]) -> l
         shared = sum(digests[image].digest in train for image in split.images)
         if name == "train" or not shared:
             continue
-        what = "equals 'train'" if set(split.images) == set(splits["train"].images) else f"shares {shared} images with it"
+        what = (
+            "equals 'train'" if set(split.images) == set(splits["train"].images) else f"shares {shared} images with it"
+        )
         warnings.append(f"split '{name}' {what}: its accuracy does not show how well unseen images are detected")
     return warnings
 

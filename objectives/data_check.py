@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import stat
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -191,6 +192,20 @@ def _around(polygon: tuple[float, ...]) -> tuple[float, ...]:
     return (polygon[0], *centre, max(xs) - min(xs), max(ys) - min(ys))
 
 
+def open_image(file: Path | BytesIO) -> Image.Image:
+    """Open an image with Pillow itself.
+
+    Ultralytics replaces `PIL.Image.open` by a function that tries to install a package when it meets a file that
+    is no image.
+
+    Raises:
+        PIL.UnidentifiedImageError: If it is no image.
+    """
+    patches = sys.modules.get("ultralytics.utils.patches")
+    opener: Callable[[Path | BytesIO], Image.Image] = patches._image_open if patches else Image.open
+    return opener(file)
+
+
 def _read(path: Path) -> tuple[bytes, str | None]:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -210,7 +225,7 @@ def _image_problem(content: bytes) -> str | None:
     if not content:
         return "the file is empty"
     try:
-        with Image.open(BytesIO(content)) as image:
+        with open_image(BytesIO(content)) as image:
             if image.format not in _FORMATS:
                 return f"format {image.format} is not one that Ultralytics reads"
             if min(image.size) < _SMALLEST_PX:
@@ -218,6 +233,6 @@ def _image_problem(content: bytes) -> str | None:
             image.load()
     except UnidentifiedImageError:
         return "not an image that can be read"
-    except Exception as error:  # noqa: BLE001  (decoders raise whatever they like on broken input)
+    except Exception as error:
         return f"the image cannot be decoded: {shown(str(error))}"
     return None

@@ -39,9 +39,7 @@ class CheckMemory:
             entries = {}
         return cls(file, entries if isinstance(entries, dict) else {})
 
-    def check(
-        self, paths: Sequence[Path], check_new: Callable[[Sequence[Path]], list[Checked]]
-    ) -> dict[Path, Checked]:
+    def check(self, paths: Sequence[Path], check_new: Callable[[Sequence[Path]], list[Checked]]) -> dict[Path, Checked]:
         """Results for all the files; only those that changed are checked.
 
         Raises:

@@ -159,7 +159,7 @@ def _classes(content: Mapping[str, Any], fail: Any) -> tuple[str, ...]:
         raise fail("names", "'names' holds more than one name for a class")
     try:
         by_number = {int(key): str(name) for key, name in names.items()}
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise fail("names", "'names' has a key that is not a class number") from None
     if sorted(by_number) != list(range(len(names))):
         raise fail("names", f"'names' has {len(names)} classes; their numbers must be 0 to {len(names) - 1}")

@@ -158,9 +158,7 @@ def _draw_scene(
     return np.clip(pixels, 0, 255).astype(np.uint8), placed
 
 
-def _free_spot(
-    ink: NDArray[np.int64], label: int, placed: list[_Placed], rng: np.random.Generator
-) -> _Placed | None:
+def _free_spot(ink: NDArray[np.int64], label: int, placed: list[_Placed], rng: np.random.Generator) -> _Placed | None:
     for _ in range(_TRIES):
         height = int(rng.integers(_HEIGHTS_PX[0], _HEIGHTS_PX[1] + 1))
         width = max(8, height * ink.shape[1] // ink.shape[0])

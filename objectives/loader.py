@@ -28,18 +28,16 @@ import cv2
 import numpy as np
 import psutil
 from numpy.typing import NDArray
-from PIL import Image
-
-from objectives.data import DataError, Dataset, Split
-from objectives.data_check import read_labels
-from objectives.data_yaml import shown
-from spaces.base import SpaceError
-
-import spaces.offline  # noqa: F401, I001  (before ultralytics)
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.data.utils import exif_size
 from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace
 from ultralytics.utils.patches import imread
+
+import spaces.offline  # noqa: F401  (before ultralytics)
+from objectives.data import DataError, Dataset, Split
+from objectives.data_check import open_image, read_labels
+from objectives.data_yaml import shown
+from spaces.base import SpaceError
 
 Pixels = NDArray[np.uint8]
 
@@ -221,7 +219,7 @@ def _scan(split: Split, classes: int) -> _Scan:
 
 def _shape(image: Path) -> tuple[int, int]:
     try:
-        with Image.open(image) as opened:
+        with open_image(image) as opened:
             width, height = exif_size(opened)
     except OSError as error:
         raise DataError(f"{shown(image)}: cannot be read any more: {error}") from None
