@@ -1,0 +1,101 @@
+"""One library, one home: who may import what. A library that is exchanged is then exchanged in one place."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from fnmatch import fnmatch
+
+import pytest
+
+from tests.tree import LAYERS, ROOT, imports, named, sources
+
+HOMES: dict[str, tuple[str, ...]] = {
+    "optuna": ("search/sampler*.py",),
+    "optuna_dashboard": ("search/dashboard.py",),
+    "sqlalchemy": ("search/store/*",),
+    "alembic": ("search/store/*",),
+    "psycopg": ("search/store/*",),
+    "filelock": ("search/store/*",),
+    "moocore": ("search/front.py",),
+    "jinja2": ("search/html_report.py",),
+    "matplotlib": ("search/pareto_plot.py", "search/trial_pictures.py", "spaces/offline.py"),
+    "pydantic": ("search/study*.py",),
+    "torch_pruning": ("spaces/importance.py",),
+    "safetensors": ("spaces/checkpoint.py", "spaces/weights.py"),
+    "onnx": ("objectives/onnx_export.py",),
+    "onnxruntime": ("objectives/runtimes/ort.py",),
+    "openvino": ("objectives/runtimes/*",),
+    "sklearn": ("objectives/digits.py",),
+    "PIL": ("objectives/data_check.py", "objectives/digits.py", "objectives/loader.py"),
+    "cv2": ("objectives/digits.py", "objectives/loader.py"),
+    # Ultralytics, by the part of it: model code, trainer, validator, data, exporter
+    "ultralytics.nn": ("spaces/*", "objectives/distillation.py"),
+    "ultralytics.engine.trainer": ("objectives/candidate_training.py",),
+    "ultralytics.models.yolo.detect.DetectionTrainer": ("objectives/candidate_training.py",),
+    "ultralytics.models.yolo.detect.DetectionValidator": ("objectives/accuracy.py",),
+    "ultralytics.data": ("objectives/loader.py",),
+    "ultralytics.engine.exporter": ("objectives/exporter.py",),
+    "ultralytics": ("spaces/*", "objectives/*"),
+}
+
+DISTRIBUTIONS = {
+    "cv2": "opencv-python",
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+    "optuna_dashboard": "optuna-dashboard",
+    "torch_pruning": "torch-pruning",
+}
+"""Where the name on the package index is not the name that is imported."""
+
+NEVER_IMPORTED = {"torchvision", "onnxslim", "psycopg"}
+"""Needed by other libraries: Ultralytics, its ONNX export, SQLAlchemy's driver."""
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_a_library_is_imported_only_at_its_home(library: str) -> None:
+    strangers = [
+        f"{each.where} imports {each.module}; the home of {library} is {', '.join(HOMES[library])}"
+        for path in sources()
+        for each in imports(path)
+        if (each.module == library or each.module.startswith(f"{library}."))
+        and not any(fnmatch(named(path), home) for home in HOMES[library])
+    ]
+    assert strangers == []
+
+
+def _declared(group: str | None = None) -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = project["dependencies"] if group is None else project["optional-dependencies"][group]
+    return {re.split(r"[^A-Za-z0-9._-]", line)[0].lower() for line in lines}
+
+
+def _imported() -> dict[str, str]:
+    ours = {*LAYERS, "tests", *sys.stdlib_module_names}
+    return {
+        DISTRIBUTIONS.get(each.package, each.package): each.where
+        for path in sources()
+        for each in imports(path)
+        if each.package not in ours and each.package != ""
+    }
+
+
+def test_everything_imported_is_declared_and_everything_declared_is_imported() -> None:
+    imported = _imported()
+    optional = _declared("openvino")
+    assert {name: where for name, where in imported.items() if name not in _declared() | optional} == {}
+    assert _declared() - set(imported) - NEVER_IMPORTED == set()
+
+
+def test_each_dependency_has_a_comment_that_names_a_home_which_exists() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    block = text[text.index("dependencies = [") : text.index("[tool.hatch")]
+    for line in re.findall(r'^    "[^"]+".*$', block, re.MULTILINE):
+        if "types-" in line or "xdist" in line:
+            continue
+        package, _, comment = line.partition("#")
+        assert comment.strip(), f"{package.strip()} has no comment that names its home"
+        for home in re.findall(r"\b(?:search|objectives|spaces|scripts|tests)/[\w/.-]*", comment):
+            assert (ROOT / home).exists(), f"{package.strip()} names {home}, which is not there"
