@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -89,7 +90,7 @@ class ArchSpec:
         for name, width, kept in zip(self.groups, self.widths, self.kept, strict=True):
             if not kept:
                 raise SpaceError(f"group '{name}' keeps no channel; at least one must stay")
-            if kept[0] < 0 or kept[-1] >= width or any(a >= b for a, b in zip(kept, kept[1:], strict=False)):
+            if kept[0] < 0 or kept[-1] >= width or any(a >= b for a, b in pairwise(kept)):
                 raise SpaceError(f"group '{name}': kept channels must be ascending, unique and in [0, {width})")
 
     @cached_property

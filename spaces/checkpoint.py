@@ -17,11 +17,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as pack_tensors
-from torch import Tensor, nn
+from torch import Tensor
 
 from spaces import stock
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, SpaceError
-from spaces.cut import Slicer, resized
+from spaces.cut import Detector, Slicer, resized
 from spaces.durable import write_folder
 from spaces.structure import Structure
 
@@ -140,7 +140,7 @@ def _packed(candidate: Candidate, facts: Mapping[str, Any]) -> tuple[str, dict[s
     return digest, {WEIGHTS: weights, ARCHITECTURE: _text(description)}
 
 
-def _plain_model(network: nn.Module) -> dict[str, Any]:
+def _plain_model(network: Detector) -> dict[str, Any]:
     return {name: value for name, value in network.yaml.items() if name != "channels"}
 
 

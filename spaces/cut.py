@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +12,16 @@ from torch import Tensor, nn
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import ArchSpec
 from spaces.groups import CutPlan, Side
-from ultralytics.nn.modules.block import C2, PSA, ADown, C2f, C2PSA, RepNCSPELAN4
+
+# isort: split
+from ultralytics.nn.modules.block import C2, C2PSA, PSA, ADown, C2f, RepNCSPELAN4
 from ultralytics.nn.modules.conv import RepConv
 
 HALVED = (C2, C2f, C2PSA, PSA, RepNCSPELAN4)
 """Modules that split the output of `cv1` into two halves of `c` channels, which they store."""
+
+Detector = Any
+"""An Ultralytics `DetectionModel`: torch's types do not know its attributes."""
 
 State = Mapping[str, Tensor]
 Sizes = dict[tuple[str, Side], int]
@@ -75,7 +81,7 @@ class Slicer:
             yield 1, self._kept[module, "in"]
 
 
-def resized(network: nn.Module, state: State) -> nn.Module:
+def resized(network: Detector, state: State) -> Detector:
     """A copy of the parent's network that holds these tensors, every module sized as its tensors are.
 
     Args:
@@ -88,7 +94,7 @@ def resized(network: nn.Module, state: State) -> nn.Module:
         memo[id(parameter)] = nn.Parameter(state[name], requires_grad=parameter.requires_grad)
     for name, buffer in network.named_buffers():
         memo[id(buffer)] = state[name]
-    twin: nn.Module = copy.deepcopy(network, memo)
+    twin: Detector = copy.deepcopy(network, memo)
     for module in twin.modules():
         _renew_sizes(module)
     for layer in twin.model:
@@ -96,7 +102,7 @@ def resized(network: nn.Module, state: State) -> nn.Module:
     return twin
 
 
-def _renew_sizes(module: nn.Module) -> None:
+def _renew_sizes(module: Any) -> None:
     if isinstance(module, nn.Conv2d):
         if module.groups > 1 and module.groups == module.in_channels:  # depthwise in the parent
             module.groups = module.in_channels = module.weight.shape[0]
@@ -104,7 +110,7 @@ def _renew_sizes(module: nn.Module) -> None:
             module.in_channels = module.weight.shape[1] * module.groups
         module.out_channels = module.weight.shape[0]
     elif isinstance(module, nn.BatchNorm2d):
-        module.num_features = module.running_mean.shape[0]
+        module.num_features = module.weight.shape[0]
     elif isinstance(module, HALVED):
         module.c = module.cv1.conv.weight.shape[0] // 2
     elif isinstance(module, ADown):

@@ -187,7 +187,7 @@ class Parent:
     def _donors(self, origin: Origin, sources: Mapping[str, Candidate]) -> dict[str, tuple[Slicer, Mapping[str, Any]]]:
         if len(origin.layers) != len(self.layer_sections):
             raise SpaceError(f"origin names {len(origin.layers)} layers; the parent has {len(self.layer_sections)}")
-        found = {}
+        found: dict[str, tuple[Slicer, Mapping[str, Any]]] = {}
         for name in origin.sources:
             if name in (PARENT, SCRATCH):
                 continue

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
+from spaces.cut import Detector
 
-def initialise(network: nn.Module, layers: Sequence[int], seed: int) -> None:
+
+def initialise(network: Detector, layers: Sequence[int], seed: int) -> None:
     """Draw new weights for these top-level layers, in place, as Ultralytics does for a new network.
 
     Equal for equal seeds. Weights that are never trained (the DFL convolution's) stay as they are.
@@ -29,5 +32,6 @@ def _reset(layer: nn.Module) -> None:
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.Linear) and module.weight.requires_grad:
             module.reset_parameters()
     for module in layer.modules():
-        if hasattr(module, "_init_weights"):  # attention blocks of YOLO12 draw their own
-            module.apply(module._init_weights)
+        own: Any = getattr(module, "_init_weights", None)
+        if own is not None:  # attention blocks of YOLO12 draw theirs differently
+            module.apply(own)

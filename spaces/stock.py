@@ -11,11 +11,13 @@ from typing import Any
 
 import torch
 import yaml
-from torch import nn
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import SpaceError
+from spaces.cut import Detector
 from spaces.structure import Structure, derive
+
+# isort: split
 from ultralytics.nn.tasks import DetectionModel, yaml_model_load
 from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace
 
@@ -82,7 +84,7 @@ def key_of(model: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settles, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: int) -> nn.Module:
+def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: int) -> Detector:
     """A freshly initialised `DetectionModel`, equal for equal seeds.
 
     Raises:
@@ -91,15 +93,16 @@ def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: in
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            network: nn.Module = DetectionModel(copy.deepcopy(dict(model)), verbose=False)
+            network: Detector = DetectionModel(copy.deepcopy(dict(model)), verbose=False)
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError, AttributeError, AssertionError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise SpaceError(f"model '{model.get('yaml_file')}' cannot be built: {reason}") from error
     dress(network, classes, imgsz)
-    return network.eval()
+    network.eval()
+    return network
 
 
-def dress(network: nn.Module, classes: Sequence[str], imgsz: int) -> None:
+def dress(network: Detector, classes: Sequence[str], imgsz: int) -> None:
     """Give a network what Ultralytics' loss, validator and exporter expect to find on it."""
     network.names = dict(enumerate(classes))
     network.nc = len(classes)

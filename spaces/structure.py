@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +15,11 @@ from torch import Tensor, nn
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import ArchSpec, Section, SpaceError
 from spaces.coupling import groups_of
-from spaces.cut import HALVED, Slicer, resized, sizes_of
+from spaces.cut import HALVED, Detector, Slicer, resized, sizes_of
 from spaces.groups import ChannelGroup, CutPlan, tied
 from spaces.trace import LabelTracer
+
+# isort: split
 from ultralytics.nn.modules.block import Attention
 from ultralytics.nn.modules.head import Detect, v10Detect
 
@@ -36,7 +39,7 @@ class Structure:
     """
 
     key: str
-    network: nn.Module
+    network: Detector
     groups: tuple[ChannelGroup, ...]
     layer_sections: tuple[Section, ...]
     layer_stages: tuple[int, ...]
@@ -58,7 +61,7 @@ class Structure:
         return self.spec(tuple(tuple(range(group.width)) for group in self.groups))
 
 
-def raw_outputs(network: nn.Module, images: Tensor) -> list[Tensor]:
+def raw_outputs(network: Detector, images: Tensor) -> list[Tensor]:
     """What the Detect towers return, before decoding: `cv2` and `cv3` of each level, and their one-to-one copies.
 
     Args:
@@ -70,7 +73,7 @@ def raw_outputs(network: nn.Module, images: Tensor) -> list[Tensor]:
     return [output for _, output in _towers(network, _layer_outputs(network, images))]
 
 
-def derive(key: str, network: nn.Module) -> Structure:
+def derive(key: str, network: Detector) -> Structure:
     """Find out by tracing what can be cut of a detector, and check on an example that it can.
 
     Args:
@@ -101,7 +104,7 @@ def derive(key: str, network: nn.Module) -> Structure:
     return structure
 
 
-def _trace(network: nn.Module, images: Tensor) -> LabelTracer:
+def _trace(network: Detector, images: Tensor) -> LabelTracer:
     running: list[nn.Module] = []  # modules that store the sizes of a split, innermost last
     tracer = LabelTracer(network, lambda: bool(running) and isinstance(running[-1], HALVED))
 
@@ -124,7 +127,7 @@ def _trace(network: nn.Module, images: Tensor) -> LabelTracer:
     return tracer
 
 
-def _layer_outputs(network: nn.Module, images: Tensor) -> list[Tensor]:
+def _layer_outputs(network: Detector, images: Tensor) -> list[Tensor]:
     """Outputs of all top-level layers but the head, as `BaseModel._predict_once` computes them."""
     outputs: list[Tensor] = []
     x = images
@@ -134,13 +137,13 @@ def _layer_outputs(network: nn.Module, images: Tensor) -> list[Tensor]:
     return outputs
 
 
-def _inputs(layer: nn.Module, x: Tensor, outputs: list[Tensor]) -> Tensor | list[Tensor]:
+def _inputs(layer: Any, x: Tensor, outputs: list[Tensor]) -> Tensor | list[Tensor]:
     if isinstance(layer.f, int):
         return x if layer.f == -1 else outputs[layer.f]
     return [x if j == -1 else outputs[j] for j in layer.f]
 
 
-def _towers(network: nn.Module, outputs: list[Tensor]) -> list[tuple[str, Tensor]]:
+def _towers(network: Detector, outputs: list[Tensor]) -> list[tuple[str, Tensor]]:
     head = network.model[-1]
     found = []
     for attribute in ("cv2", "cv3", "one2one_cv2", "one2one_cv3"):
@@ -155,9 +158,12 @@ def _stage(output: Tensor | Sequence[Tensor]) -> int:
     return round(math.log2(TRACE_PX / tensor.shape[-1]))
 
 
-def _sections(network: nn.Module) -> tuple[Section, ...]:
+def _sections(network: Detector) -> tuple[Section, ...]:
     layers, backbone = len(network.model), len(network.yaml["backbone"])
-    return ("backbone",) * backbone + ("neck",) * (layers - backbone - 1) + ("detect",)
+    found: list[Section] = ["neck"] * layers
+    found[:backbone] = ["backbone"] * backbone
+    found[-1] = "detect"
+    return tuple(found)
 
 
 def _try_cut(structure: Structure) -> None:
@@ -169,7 +175,7 @@ def _try_cut(structure: Structure) -> None:
     network = structure.network
     slicer = Slicer(structure.plan, structure.spec(tuple(kept)))
     cut = resized(network, {name: slicer.take(name, tensor) for name, tensor in network.state_dict().items()})
-    entered: list[nn.Module] = []
+    entered: list[Any] = []
     record: Callable[..., None] = lambda module, _: entered.append(module)  # noqa: E731
     for layer in cut.model:
         layer.register_forward_pre_hook(record)

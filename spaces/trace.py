@@ -23,13 +23,16 @@ from spaces.labels import FIXED, LabelBook, Labels
 
 aten = torch.ops.aten
 
-_POINTWISE = (
-    "silu silu_ relu relu_ sigmoid sigmoid_ tanh gelu elu leaky_relu leaky_relu_ hardtanh hardtanh_ hardswish "
-    "hardswish_ hardsigmoid mish softplus relu6 clamp clamp_min clamp_max neg abs exp sqrt rsqrt clone _to_copy "
-    "detach alias contiguous dropout max_pool2d_with_indices avg_pool2d _adaptive_avg_pool2d adaptive_max_pool2d "
-    "upsample_nearest2d upsample_bilinear2d _upsample_nearest_exact2d"
-).split()
-_BINARY = "add add_ sub sub_ mul mul_ div div_ maximum minimum".split()
+# fmt: off
+_POINTWISE = (  # channel k of the result depends on channel k alone: activations, copies, pooling, resizing
+    "silu", "silu_", "relu", "relu_", "relu6", "sigmoid", "sigmoid_", "tanh", "gelu", "elu", "leaky_relu",
+    "leaky_relu_", "hardtanh", "hardtanh_", "hardswish", "hardswish_", "hardsigmoid", "mish", "softplus", "clamp",
+    "clamp_min", "clamp_max", "neg", "abs", "exp", "sqrt", "rsqrt", "clone", "_to_copy", "detach", "alias",
+    "contiguous", "dropout", "max_pool2d_with_indices", "avg_pool2d", "_adaptive_avg_pool2d", "adaptive_max_pool2d",
+    "upsample_nearest2d", "upsample_bilinear2d", "_upsample_nearest_exact2d",
+)
+_BINARY = ("add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "maximum", "minimum")
+# fmt: on
 
 
 class LabelTracer(TorchDispatchMode):

@@ -15,6 +15,8 @@ from torch import Tensor
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import SpaceError
 from spaces.stock import is_known
+
+# isort: split
 from ultralytics.nn.tasks import DetectionModel, torch_safe_load
 
 ModelYaml = str | Mapping[str, Any]
@@ -61,11 +63,12 @@ def _read_checkpoint(folder: Path) -> WeightsFile:
     from spaces.checkpoint import load  # a checkpoint is built by way of its parent, which reads weights
 
     candidate = load(folder)
+    network: Any = candidate.network
     if candidate.spec.channel_ratio < 1:
         share = f"{candidate.spec.channel_ratio:.0%}"
         raise SpaceError(f"checkpoint '{folder}' keeps {share} of its parent's channels; a parent must be whole")
     return WeightsFile(
-        folder, dict(candidate.network.yaml), candidate.classes, candidate.network.state_dict(), {}, candidate.imgsz
+        folder, dict(network.yaml), candidate.classes, network.state_dict(), {}, candidate.imgsz
     )
 
 
@@ -108,7 +111,7 @@ def _json(path: Path, metadata: Mapping[str, str], key: str) -> Any:
 
 def _read_pt(path: Path) -> WeightsFile:
     content = _load_pt(path)
-    model = content.get("ema") or content.get("model")
+    model: Any = content.get("ema") or content.get("model")
     if type(model) is not DetectionModel:
         raise SpaceError(f"weights '{path}' hold a {type(model).__name__}; a DetectionModel is needed")
     train_args = content.get("train_args")
