@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,36 +12,8 @@ from objectives.recipe import Recipe
 from search.workbench import Plan, Workbench
 from search.record import Outcome, TrialRecord
 from search.stopwatch import Stopwatch
+from search.trial_runner import Hooks, TrialRunner
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, ParamValue
-
-
-class TrialRunner(ABC):
-    """Runs trials. A seam: workers know nothing of networks, and their tests need none."""
-
-    @abstractmethod
-    def run(self, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
-        """Run one trial to its end. A candidate at fault is a record with a reason; other faults propagate."""
-
-    @abstractmethod
-    def given_up(self, number: int, params: Mapping[str, ParamValue], reason: str, now: datetime) -> TrialRecord:
-        """The record of a trial that is not tried again."""
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """What a trial needs from the outside while it runs.
-
-    Attributes:
-        earlier: Claims an identity; the name of the record that has it already, else None.
-        report: Called with each point of the learning curve; may raise to interrupt the trial.
-        say: Called with what happens now, for the progress display.
-        clock: The present time, UTC.
-    """
-
-    earlier: Callable[[str], str | None]
-    report: Callable[[EpochResult], None]
-    say: Callable[[str], None]
-    clock: Callable[[], datetime]
 
 
 def identity_of(spec: ArchSpec, origin: Origin, recipe: Recipe, seed: int) -> str:

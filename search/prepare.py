@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from objectives.base import Direction
+from objectives.cost import count_parameters
 from objectives.data import Dataset, open_dataset
 from objectives.latency import LatencyMeter
 from objectives.recipe import Recipe
@@ -87,9 +88,8 @@ def start_of(definition: StudyDefinition, data: Dataset) -> Start:
         seed=definition.seed,
         weights=None if path is None else Path(path),
     )
-    as_is = weights is not None and weights.classes is not None and tuple(weights.classes) == data.classes
     content = None if path is None else _content_hash(Path(path))
-    return Start(parent, as_is, weights, content)
+    return Start(parent, parent.weights_match, weights, content)
 
 
 def recipe_of(fixed: Mapping[str, ParamValue], start: Start, data: Dataset) -> Recipe:
@@ -117,9 +117,10 @@ def workbench(
     definition: StudyDefinition, store: Store, setting: Setting, data: Dataset, start: Start
 ) -> Iterator[Workbench]:
     """The tools of this process, around the untrained parent. Ends the latency process on the way out."""
-    target = target_of(definition, start.parent.imgsz)
+    asked = target_of(definition, start.parent.imgsz)
     setting.scratch.mkdir(parents=True, exist_ok=True)
-    with LatencyMeter(target, reference_candidate(start.parent)) as meter:
+    with LatencyMeter(asked, reference_candidate(start.parent), scratch=setting.scratch) as meter:
+        target = meter.target
         frozen = store.target(target.key)
         if frozen is None:
             frozen = store.add_target(target.key, target.description(), meter.reference_ms())
@@ -127,6 +128,7 @@ def workbench(
             store=store,
             data=data,
             parent=start.parent,
+            parent_parameters=count_parameters(start.parent.candidate()),
             checkpoints=CheckpointStore(setting.folder.checkpoints),
             target=target,
             meter=meter,

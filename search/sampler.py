@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import UpdateFinishedTrialError
@@ -54,6 +55,16 @@ def optuna_storage(url: str) -> BaseStorage:
         storage = RDBStorage(canonical(url), engine_kwargs=engine_options(url))
         make_writes_immediate(storage.engine)
     return storage
+
+
+def sampler_seed(seed: int, worker: int, trials_so_far: int) -> int:
+    """The seed of worker k: seed + k in a new study; another one in a study that goes on.
+
+    With the first seed again a continued study would propose its first points again.
+    """
+    if not trials_so_far:
+        return seed + worker
+    return int(np.random.SeedSequence([seed, worker, trials_so_far]).generate_state(1)[0])
 
 
 def make_sampler(name: str, seed: int, starts: Sequence[Mapping[str, ParamValue]] = ()) -> BaseSampler:

@@ -72,6 +72,7 @@ class Workbench:
     store: Store
     data: Dataset
     parent: Parent  # structure and weights; replaced by the trained one once it is known
+    parent_parameters: int  # of the uncut parent, counted as a candidate's
     checkpoints: CheckpointStore
     target: Target
     meter: LatencyMeter
@@ -91,11 +92,6 @@ class Workbench:
     def cost(self, candidate: Candidate) -> tuple[Measurement, ...]:
         """Parameters, FLOPs, file size, share pruned."""
         return cost(candidate, self.parent_parameters)
-
-    @property
-    def parent_parameters(self) -> int:
-        """Parameters of the uncut parent, by the same count as a candidate's."""
-        return int(cost(self.parent.candidate(), 1)[0].value)
 
     def latency(self, candidate: Candidate) -> Measurement:
         """Latency on the study's target, from the store if this shape was measured before."""
@@ -117,8 +113,9 @@ class Workbench:
     ) -> Trained:
         """Re-estimate BatchNorm on inherited weights, then fine-tune."""
         if inherited:
-            batches = max(1, min(BATCHNORM_IMAGES, len(self.data.splits["train"].images)) // recipe.batch)
-            candidate = reestimate(candidate, self.data, imgsz=recipe.imgsz, batches=batches, batch=recipe.batch)
+            batch = max(2, recipe.batch)  # a variance needs two images
+            batches = max(1, min(BATCHNORM_IMAGES, len(self.data.splits["train"].images)) // batch)
+            candidate = reestimate(candidate, self.data, imgsz=recipe.imgsz, batches=batches, batch=batch)
         return train(
             candidate,
             recipe,

@@ -9,12 +9,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from objectives.base import EpochResult
-from search.evaluate import Hooks, TrialRunner
 from search.events import Doing, Ended, Event, Note
 from search.liveness import STALE_AFTER_S, is_alive, this_worker
 from search.record import Outcome, TrialRecord
 from search.sampler import Advisor
 from search.store.base import AlreadyStored, Attempt, Fenced, Store, StoreError, StudyEntry
+from search.trial_runner import Hooks, TrialRunner
 
 DUPLICATES_UNTIL_EXHAUSTED = 50
 TRIES_UNTIL_FAILED = 5

@@ -89,7 +89,7 @@ def _work(job: Job, folder: RunFolder, scratch: Path, say: Callable[[Event], Non
     from search.heartbeat import Heartbeat
     from search.opening import open_study
     from search.prepare import Setting, data_of, prepare, start_of, workbench
-    from search.sampler import Advisor, make_sampler
+    from search.sampler import Advisor, make_sampler, sampler_seed
     from search.stopwatch import Stopwatch
     from search.store.sql import open_store
     from search.study import stored_definition
@@ -110,7 +110,8 @@ def _work(job: Job, folder: RunFolder, scratch: Path, say: Callable[[Event], Non
         bench = replace(bench, progress=lambda *numbers: say(Batch(*numbers)))
         bench, plan, study = prepare(definition, store, study, bench, start, say)
         with store.exclusive("optuna tables"):
-            sampler = make_sampler(definition.sampler.name, definition.seed + job.index, plan.starts)
+            seed = sampler_seed(definition.seed, job.index, len(store.records(study)))
+            sampler = make_sampler(definition.sampler.name, seed, plan.starts)
             advisor = Advisor(job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
         deadline = None if job.timeout_s is None else begun + job.timeout_s
         worker = Worker(

@@ -1,0 +1,201 @@
+"""The making of an export: load, measure again, write aside, check, put in place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from objectives.base import Evaluation, Measurement
+from objectives.data import open_dataset
+from objectives.exporter import run_exporter
+from objectives.latency import LatencyMeter
+from objectives.onnx_export import add_metadata
+from objectives.parity import Parity, check_parity, real_images
+from objectives.reference import reference_candidate
+from objectives.target import Target
+from search.command import DefinitionError
+from search.folders import RunFolder
+from search.record import TrialRecord
+from search.store.base import Store, StudyEntry
+from search.study import StudyDefinition, stored_definition
+from spaces.base import Candidate
+from spaces.checkpoint import CheckpointStore
+from spaces.parent import Parent
+
+RUNTIME_OF = {"onnx": "onnxruntime"}
+"""Which runtime times which format."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be exported.
+
+    Attributes:
+        out: Folder that the files are put into.
+        data: Path of the data set, if it is no longer where the study says.
+        images: Val images that ONNX and torch are compared on.
+    """
+
+    study: StudyEntry
+    record: TrialRecord
+    file_format: str
+    out: Path
+    data: str | None
+    images: int
+
+
+@dataclass(frozen=True)
+class Remeasured:
+    """Latency now, beside that of the study; the target is that of this machine."""
+
+    latency: Measurement
+    target: Target
+    as_in_study: bool
+
+
+def deliver(order: Order, store: Store, folder: RunFolder) -> Iterator[str]:
+    """Export; yields the lines to print, one for each thing that is done.
+
+    Raises:
+        CandidateError: If the network does not export, or ONNX and torch disagree.
+        DefinitionError: If the format's package is missing.
+        DataError: If the data set is not there any more.
+    """
+    record = order.record
+    assert record.checkpoint is not None, "only records with weights are chosen"
+    definition = stored_definition(order.study.name, order.study.definition)
+    checkpoints = CheckpointStore(folder.checkpoints)
+    candidate = checkpoints.get(record.checkpoint)
+    yield f"{record.name} of {order.study.sampler_name}: {_accuracy(record)}"
+    target = _target(definition, record, store, candidate.imgsz)
+    remeasured = _remeasure(order, store, candidate, target)
+    yield _latency_line(record, remeasured)
+    order.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=order.out) as name:
+        aside = Path(name)
+        model = _export(candidate, aside / record.name.replace(" ", "-"), order.file_format, target)
+        facts = _facts(order, candidate, remeasured)
+        if order.file_format == "onnx":
+            parity = _parity(order, definition, folder, candidate, model, target.imgsz)
+            facts["parity"] = {"images": parity.images, "score": parity.score, "box_px": parity.box_px}
+            add_metadata(model, {name: _text(value) for name, value in facts.items()})
+            yield f"onnx agrees with torch: {parity}"
+        described = aside / f"{record.name.replace(' ', '-')}.json"
+        described.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        for file in checkpoints.folder(record.checkpoint).iterdir():
+            shutil.copy2(file, aside / file.name)
+        for file in sorted(aside.iterdir()):
+            _put(file, order.out / file.name)
+            yield f"wrote {order.out / file.name}"
+
+
+def _target(definition: StudyDefinition, record: TrialRecord, store: Store, imgsz: int) -> Target:
+    """The study's target on this machine; its shapes are exported even where it cannot be timed."""
+    measured = record.measurement("latency_ms")
+    entry = None if measured is None or measured.target is None else store.target(measured.target)
+    size = imgsz if entry is None else int(entry.description["imgsz"])
+    asked = definition.target
+    return Target.here(asked.runtime, asked.provider, asked.precision, size, asked.batch, asked.threads)
+
+
+def _remeasure(order: Order, store: Store, candidate: Candidate, target: Target) -> Remeasured | None:
+    """Time the network again; None where no runtime here runs the format."""
+    if RUNTIME_OF.get(order.file_format) != target.runtime:
+        return None
+    parent = Parent.load(_model(candidate), classes=candidate.classes, imgsz=candidate.imgsz)
+    with LatencyMeter(target, reference_candidate(parent)) as meter:
+        frozen = store.target(meter.target.key)
+        reference_ms = meter.reference_ms() if frozen is None else frozen.reference_ms
+        return Remeasured(meter.measure(candidate, reference_ms).measurement, meter.target, frozen is not None)
+
+
+def _export(candidate: Candidate, stem: Path, file_format: str, target: Target) -> Path:
+    try:
+        return run_exporter(
+            candidate,
+            stem,
+            file_format=file_format,
+            imgsz=target.imgsz,
+            batch=target.batch,
+            precision=target.precision if file_format == "onnx" else "fp32",
+        )
+    except ImportError as error:
+        package = (error.name or file_format).split(".")[0]
+        raise DefinitionError(
+            f"--format {file_format} needs the package '{package}', which is not installed: pip install {package}"
+        ) from error
+
+
+def _parity(
+    order: Order, definition: StudyDefinition, folder: RunFolder, candidate: Candidate, model: Path, imgsz: int
+) -> Parity:
+    data = open_dataset(order.data or definition.data.source, folder.data, seed=definition.seed)
+    return check_parity(candidate, model, real_images(data, imgsz, order.images))
+
+
+def _facts(order: Order, candidate: Candidate, remeasured: Remeasured | None) -> dict[str, Any]:
+    """What goes into the file's metadata and the JSON beside it."""
+    record, spec = order.record, candidate.spec
+    facts: dict[str, Any] = {
+        "study": order.study.sampler_name,
+        "trial": record.name,
+        "checkpoint": record.checkpoint,
+        "classes": list(candidate.classes),
+        "architecture": {
+            "model": _model(candidate).get("yaml_file"),
+            "parent": spec.parent,
+            "spec": spec.key,
+            "widths": {name: len(kept) for name, kept in zip(spec.groups, spec.kept, strict=True)},
+        },
+        "figures": {
+            **{entry.name: entry.value for entry in record.measurements},
+            "accuracy": {entry.split: _figures(entry) for entry in record.evaluations},
+        },
+    }
+    if remeasured is not None:
+        latency = remeasured.latency
+        facts["figures"]["latency_ms_now"] = {"value": latency.value, "low": latency.low, "high": latency.high}
+        facts["target"] = remeasured.target.description()
+    return facts
+
+
+def _model(candidate: Candidate) -> Mapping[str, Any]:
+    """The resolved model YAML of the parent, as Ultralytics keeps it with every network."""
+    return cast(Mapping[str, Any], candidate.network.yaml)
+
+
+def _figures(evaluation: Evaluation) -> Mapping[str, float]:
+    names = ("map50_95", "map50", "precision", "recall", "f1", "confidence", "iou", "best_f1", "best_f1_confidence")
+    return {name: getattr(evaluation, name) for name in names}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _accuracy(record: TrialRecord) -> str:
+    return ", ".join(f"{entry.split} mAP50-95 {entry.map50_95:.3f}" for entry in record.evaluations) or "not evaluated"
+
+
+def _latency_line(record: TrialRecord, remeasured: Remeasured | None) -> str:
+    stored = record.measurement("latency_ms")
+    before = "not measured in the study" if stored is None else f"{stored.value:.3g} ms in the study"
+    if remeasured is None:
+        return f"latency: {before}; no runtime here times this format"
+    now = remeasured.latency
+    assert now.low is not None
+    assert now.high is not None
+    where = "" if remeasured.as_in_study else ", on another target than the study's"
+    return f"latency: {now.value:.3g} ms now ({now.low:.3g} to {now.high:.3g}{where}), {before}"
+
+
+def _put(file: Path, place: Path) -> None:
+    """Replace what an earlier export left there."""
+    if place.is_dir():
+        shutil.rmtree(place)
+    file.replace(place)

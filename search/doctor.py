@@ -1,0 +1,64 @@
+"""What this machine can do: `python -m search.doctor [--storage URL]`.
+
+Every line is a fact, a warning (something optional is missing) or a fault (a run would not start).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from search.checkup import Finding, Verdict, database, machine, packages, run_folder_state, runtimes, studies
+from search.command import Exit, add_study_options, run_command, run_folder, url_of
+
+MARKS = {Verdict.GOOD: ("ok", "green"), Verdict.WARNING: ("--", "yellow"), Verdict.BROKEN: ("!!", "bold red")}
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; exits with 1 if something that every run needs is broken."""
+    parser = argparse.ArgumentParser(prog="python -m search.doctor", description=__doc__)
+    add_study_options(parser, required=False)
+    options = parser.parse_args(arguments)
+    folder = run_folder(options)
+    groups: list[tuple[str, list[Finding]]] = [
+        ("machine", machine()),
+        ("packages", packages()),
+        ("runtimes", runtimes()),
+        ("storage", [run_folder_state(folder.root), database(url_of(options))]),
+        ("studies", studies(options.study)),
+    ]
+    _show(groups)
+    broken = [finding for _, findings in groups for finding in findings if finding.verdict is Verdict.BROKEN]
+    print("everything that a run needs is here" if not broken else f"{_count(broken)} to mend first")
+    return Exit.ERROR if broken else Exit.DONE
+
+
+def _count(broken: Sequence[Finding]) -> str:
+    return "1 fault" if len(broken) == 1 else f"{len(broken)} faults"
+
+
+def _show(groups: Sequence[tuple[str, Sequence[Finding]]]) -> None:
+    """A table on a terminal; elsewhere one line a finding, for logs and grep."""
+    if not sys.stdout.isatty():
+        for group, findings in groups:
+            for finding in findings:
+                print(f"{MARKS[finding.verdict][0]} {group}: {finding.name}: {finding.value}")
+        return
+    for group, findings in groups:
+        table = Table(title=group, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 1))
+        table.add_column(width=2)
+        table.add_column(no_wrap=True, min_width=18)
+        table.add_column(overflow="fold")
+        for finding in findings:
+            mark, style = MARKS[finding.verdict]
+            table.add_row(Text(mark, style=style), Text(finding.name), Text(finding.value))
+        Console().print(table, "", sep="\n")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
