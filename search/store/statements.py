@@ -29,10 +29,15 @@ def lock_study(connection: Connection, study_id: int) -> None:
 
 def insert_if_new(
     connection: Connection, table: type[Table], values: Mapping[str, Any] | Sequence[Mapping[str, Any]]
-) -> int:
-    """Insert rows whose key is not there yet; the first writer wins. Returns the number of rows inserted."""
-    statement = _insert(connection, table).on_conflict_do_nothing()
-    return connection.execute(statement, values).rowcount
+) -> None:
+    """Insert rows whose key is not there yet; the first writer wins."""
+    connection.execute(_insert(connection, table).on_conflict_do_nothing(), values)
+
+
+def insert_numbered_if_new(connection: Connection, table: type[Table], values: Mapping[str, Any]) -> int | None:
+    """Insert one row whose key is not there yet; its `id`, or None if somebody was first."""
+    statement = _insert(connection, table).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement.returning(table.__table__.c.id)).scalar_one_or_none()
 
 
 def insert_or_replace(connection: Connection, table: type[Table], values: Mapping[str, Any]) -> None:

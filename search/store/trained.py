@@ -12,14 +12,14 @@ from search.store.base import TargetEntry, TrainedEntry
 from search.store.models import LatencyRow, RecordRow, TargetRow, TrainedRow
 from search.store.reading import read_records
 from search.store.records import write_record
-from search.store.statements import insert_if_new
+from search.store.statements import insert_if_new, insert_numbered_if_new
 
 
 def add_trained(connection: Connection, entry: TrainedEntry) -> TrainedEntry:
     """See `Store.add_trained`."""
     row = {"key": entry.key, "name": entry.name, "parent": entry.parent, "lineage": entry.lineage}
-    if insert_if_new(connection, TrainedRow, row):
-        trained_id = connection.execute(select(TrainedRow.id).where(TrainedRow.key == entry.key)).scalar_one()
+    trained_id = insert_numbered_if_new(connection, TrainedRow, row)
+    if trained_id is not None:
         write_record(connection, entry.record, trained_id=trained_id)
     (stored,) = trained(connection, TrainedRow.key == entry.key)
     return stored

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -73,10 +74,10 @@ class PostgresServer:
             self._process.wait(timeout=START_S)
             self._process = None
 
-    def execute(self, statement: str) -> None:
+    def execute(self, statement: str, database: str = "postgres") -> None:
         """Run one statement as the superuser."""
         with psycopg.connect(
-            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname="postgres", autocommit=True
+            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname=database, autocommit=True
         ) as connection:
             connection.execute(statement.encode())
 
@@ -102,7 +103,7 @@ class PostgresServer:
         if made.returncode:
             raise RuntimeError(f"initdb failed: {made.stderr[-2000:]}")
 
-    def _as_account(self) -> dict[str, object]:
+    def _as_account(self) -> dict[str, Any]:
         if self._account is None:
             return {"cwd": self._folder}
         ids = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from search.store.base import StudyEntry
+from search.store.sql import open_store
+from search.store.table import Table
+from tests.search.store.contract_faults import HoldDatabase
+from tests.search.store.postgres import PostgresServer
+from tests.search.store.store_contract import SharedStoreContract
+
+
+class TestPostgresqlStore(SharedStoreContract):
+    @pytest.fixture(scope="class")
+    def database(self, postgres_server: PostgresServer) -> Iterator[str]:
+        """A database with our tables; emptying them is faster than making a database for every test."""
+        with postgres_server.database() as name:
+            open_store(postgres_server.url(name)).close()
+            yield name
+
+    @pytest.fixture
+    def url(self, postgres_server: PostgresServer, database: str) -> Iterator[str]:
+        yield postgres_server.url(database)
+        tables = ", ".join(Table.metadata.tables)
+        postgres_server.execute(f"TRUNCATE {tables} RESTART IDENTITY", database)
+
+    @pytest.fixture
+    def empty_url(self, postgres_url: str) -> str:
+        return postgres_url
+
+    @pytest.fixture
+    def hold_database(self, url: str) -> HoldDatabase:
+        """Keeps the study's row locked, as a worker that was stopped in a transaction would."""
+
+        @contextmanager
+        def hold(study: StudyEntry) -> Iterator[None]:
+            with psycopg.connect(url.replace("+psycopg", "")) as connection:
+                connection.execute("SELECT id FROM yolofront_studies WHERE id = %s FOR UPDATE", [study.id])
+                yield
+
+        return hold
