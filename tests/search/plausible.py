@@ -192,18 +192,16 @@ def tell_sampler(url: str, study: StudyEntry, plausible: Plausible) -> None:
 
 def _fronts(records: list[TrialRecord]) -> tuple[FrontEntry, ...]:
     fronts: list[FrontEntry] = []
-    seen: list[TrialRecord] = []
+    members: list[TrialRecord] = []
     counted = 0
     for record in records:
         counted += int(not record.is_reference and record.outcome is not Outcome.DUPLICATE)
         if record.outcome is not Outcome.COMPLETE or not record.feasible:
             continue
-        seen.append(record)
-        members = _non_dominated(seen)
+        members = _non_dominated([*members, record])
         names = tuple(member.name for member in members)
         if not fronts or fronts[-1].members != names:
-            volume = _area(members)
-            fronts.append(FrontEntry(len(fronts) + 1, counted, names, volume, (0.0, 20.0), START))
+            fronts.append(FrontEntry(len(fronts) + 1, counted, names, _area(members), (0.0, 20.0), START))
     return tuple(fronts)
 
 
