@@ -1,0 +1,97 @@
+"""What every space promises. A test of a space subclasses this and says which space and which parameters."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import pytest
+
+from spaces.base import Categorical, Float, ParamValue, Space, SpaceError
+from tests.spaces.silencing import states_differ
+
+
+def choose(space: Space, share: float) -> dict[str, ParamValue]:
+    """A point of the space: the category, and the place in each range, at that share of the way."""
+    params: dict[str, ParamValue] = {}
+    for name, parameter in space.parameters.items():
+        if isinstance(parameter, Categorical):
+            params[name] = parameter.options[min(int(share * len(parameter.options)), len(parameter.options) - 1)]
+        else:
+            assert isinstance(parameter, Float)
+            params[name] = parameter.low + share * (parameter.high - parameter.low)
+    return params
+
+
+class SpaceContract(ABC):
+    """Promises of `Space`, as tests."""
+
+    @pytest.fixture
+    @abstractmethod
+    def space(self) -> Space:
+        """The space under test."""
+
+    def test_parameters_keep_their_order(self, space: Space) -> None:
+        assert list(space.parameters) == list(space.parameters)
+        assert len(space.parameters) > 0
+
+    @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+    def test_decode_is_canonical(self, space: Space, share: float) -> None:
+        params = choose(space, share)
+        backwards = dict(reversed(params.items()))
+        first, second = space.decode(params), space.decode(backwards)
+        assert first == second
+        assert (first[0].key, first[1].key) == (second[0].key, second[1].key)
+
+    def test_more_is_a_superset_of_less(self, space: Space) -> None:
+        params = choose(space, 0.0)
+        wide = {name: space.parameters[name].high if isinstance(value, float) else value for name, value in params.items()}  # type: ignore[union-attr]
+        narrow_spec, wide_spec = space.decode(params)[0], space.decode(wide)[0]
+        for less, more in zip(narrow_spec.kept, wide_spec.kept, strict=True):
+            assert set(less) <= set(more)
+
+    def test_decode_takes_less_than_five_milliseconds(self, space: Space) -> None:
+        params = choose(space, 0.5)
+        space.decode(params)
+        times = []
+        for _ in range(10):
+            begun = time.thread_time()
+            space.decode(params)
+            times.append(time.thread_time() - begun)
+        assert min(times) < 0.005
+
+    def test_what_is_decoded_can_be_built_and_has_the_widths_of_its_spec(self, space: Space) -> None:
+        spec, origin = space.decode(choose(space, 0.5))
+        candidate = space.build(spec, origin)
+        assert (candidate.spec, candidate.origin) == (spec, origin)
+        weights = candidate.network.state_dict()
+        assert weights["model.3.conv.weight"].shape[0] == len(spec.kept_in("model.3"))
+        assert weights["model.16.conv.weight"].shape[0] == len(spec.kept_in("model.16"))
+
+    def test_building_twice_gives_the_same_and_shares_nothing(self, space: Space) -> None:
+        spec, origin = space.decode(choose(space, 0.5))
+        first, second = space.build(spec, origin), space.build(spec, origin)
+        assert states_differ(first.network.state_dict(), second.network.state_dict()) == []
+        for tensor in first.network.state_dict().values():
+            tensor.zero_()
+        third = space.build(spec, origin)
+        assert states_differ(second.network.state_dict(), third.network.state_dict()) == []
+
+    def test_a_missing_parameter_is_named(self, space: Space) -> None:
+        params = choose(space, 0.5)
+        name = list(params)[-1]
+        del params[name]
+        with pytest.raises(SpaceError, match=f"parameter '{name}' is missing"):
+            space.decode(params)
+
+    def test_an_unknown_parameter_is_named(self, space: Space) -> None:
+        with pytest.raises(SpaceError, match="parameter 'depth' is not one of this space"):
+            space.decode({**choose(space, 0.5), "depth": 3})
+
+    @pytest.mark.parametrize("value", [1.5, 0.0, -1, float("nan"), True, "wide"])
+    def test_a_ratio_out_of_its_range_is_named(self, space: Space, value: ParamValue) -> None:
+        params: Mapping[str, ParamValue] = choose(space, 0.5)
+        name = list(params)[-1]
+        with pytest.raises(SpaceError, match=f"parameter '{name}' is"):
+            space.decode({**params, name: value})

@@ -1,0 +1,151 @@
+"""What the tracer finds in stock detectors, and what it leaves whole."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spaces.base import SpaceError
+from spaces.parent import Parent
+from spaces.structure import Structure, derive
+from spaces.trace import LabelTracer
+
+COUNTS = {"yolov5n": 62, "yolov8n": 59, "yolov9t": 145, "yolov10n": 72, "yolo11n": 67, "yolo12n": 68, "yolo26n": 85}
+
+
+@pytest.mark.parametrize("family", COUNTS)
+def test_the_number_of_groups_of_each_family(family: str) -> None:
+    parent = Parent.load(f"{family}.yaml", classes=3)
+    assert len(parent.groups) == COUNTS[family]
+    assert len({group.name for group in parent.groups}) == COUNTS[family]
+
+
+def test_final_convolutions_and_dfl_are_in_no_group(parent: Parent) -> None:
+    cut = {(member.module, member.side) for group in parent.groups for member in group.members}
+    for level in range(3):
+        assert (f"model.22.cv2.{level}.2", "in") in cut
+        assert (f"model.22.cv2.{level}.2", "out") not in cut
+        assert (f"model.22.cv3.{level}.2", "out") not in cut
+    assert not any(module.startswith("model.22.dfl") for module, _ in cut)
+
+
+def test_detect_towers_are_cuttable_inside(parent: Parent) -> None:
+    towers = [group for group in parent.groups if group.section == "detect"]
+    assert len(towers) == 12
+    assert {group.stage for group in towers if ".cv3.1." in group.name} == {4}
+
+
+def test_layers_have_sections_and_stages(parent: Parent) -> None:
+    assert parent.layer_sections == ("backbone",) * 10 + ("neck",) * 12 + ("detect",)
+    assert parent.layer_stages[:10] == (1, 2, 2, 3, 3, 4, 4, 5, 5, 5)
+    assert parent.layer_stages[22] == 3
+
+
+def test_a_residual_couples_its_two_ends(parent: Parent) -> None:
+    group = next(group for group in parent.groups if group.name == "model.4.cv1:1")
+    made_by = [member.module for member in group.members if member.side == "out" and member.module.endswith("conv")]
+    assert made_by == ["model.4.cv1.conv", "model.4.m.0.cv2.conv", "model.4.m.1.cv2.conv"]
+    assert group.members[0].positions == tuple(range(32, 64))
+    assert group.tie == "model.4.cv1"
+
+
+def test_sppf_reads_its_channels_four_times(parent: Parent) -> None:
+    group = next(group for group in parent.groups if group.name == "model.9.cv1")
+    reads = [member.positions[0] for member in group.members if member.module == "model.9.cv2.conv"]
+    assert reads == [0, 128, 256, 384]
+
+
+def test_the_width_of_attention_is_never_cut() -> None:
+    parent = Parent.load("yolo11n.yaml", classes=3)
+    network = parent.build(parent.spec({group.name: group.members[0].positions and 1 for group in parent.groups}))
+    attention = network.network.model[10].m[0].attn
+    whole = parent.network.model[10].m[0].attn
+    for name, module in attention.named_modules():
+        if isinstance(module, nn.Conv2d):
+            assert module.weight.shape == whole.get_submodule(name).weight.shape
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("yolov8n-seg.yaml", "layer model.22 is Segment; only Detect heads can be cut"),
+        ("yolo11n-pose.yaml", "layer model.23 is Pose"),
+        ("rtdetr-l.yaml", "layer model.28 is RTDETRDecoder"),
+        ("yolov8n-world.yaml", "cannot be built"),
+    ],
+)
+def test_a_model_that_cannot_be_cut_is_named(model: str, reason: str) -> None:
+    with pytest.raises(SpaceError, match=f"model '{model}'.*{reason}"):
+        Parent.load(model, classes=3)
+
+
+class _ReadsItsWidth(nn.Module):
+    """A block that stores a width that nothing renews."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+        self.width = 32
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, _, height, width = x.shape
+        return self.inner(x.reshape(rows, self.width, height, width))
+
+
+def test_a_block_that_stores_its_width_is_found_out_and_named(parent: Parent) -> None:
+    network = parent.candidate().network
+    layer = network.model[2]
+    block = _ReadsItsWidth(layer)
+    block.i, block.f, block.type = layer.i, layer.f, layer.type
+    network.model[2] = block
+    with pytest.raises(SpaceError, match=r"layer model.2 \(_ReadsItsWidth\) cannot be cut: shape"):
+        derive("some key", network)
+
+
+class _Net(nn.Module):
+    """Two convolutions with something between them."""
+
+    def __init__(self, between: object) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1)
+        self.between = between
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert callable(self.between)
+        return self.second(self.between(self.first(x)))
+
+
+@pytest.mark.parametrize(
+    ("between", "fixed"),
+    [
+        (lambda x: torch.nn.functional.silu(x) + 0, False),
+        (lambda x: x.permute(0, 2, 3, 1).permute(0, 3, 1, 2), False),
+        (lambda x: x * x.mean((2, 3), keepdim=True).sigmoid(), False),
+        (lambda x: x.flatten(2).transpose(1, 2).transpose(1, 2).reshape(x.shape), False),
+        (lambda x: torch.stack([x, x]).sum(0), False),
+        (lambda x: x + torch.ones(1, 8, 1, 1), True),  # one constant for each channel
+        (lambda x: x.cumsum(1), True),  # an operation that mixes channels, unknown to the tracer
+        (lambda x: torch.cat([x[:, 3:], x[:, :3]], 1), True),  # bounds written in the code
+        (lambda x: x.reshape(1, 2, 4, 8, 8).transpose(1, 2).reshape(1, 8, 8, 8), True),  # channel shuffle
+        (lambda x: x.softmax(1), True),
+    ],
+)
+def test_labels_follow_what_keeps_channels_apart_and_fix_the_rest(between: object, fixed: bool) -> None:
+    network = _Net(between).eval()
+    tracer = LabelTracer(network, lambda: False)
+    with torch.no_grad(), tracer:
+        tracer.fix(network(torch.rand(1, 3, 8, 8)))
+    made, read = tracer.uses["first", "out"], tracer.uses["second", "in"]
+    assert all(tracer.book.is_fixed(label) == fixed for label in made.tolist())
+    if not fixed:
+        assert [tracer.book.find(a) for a in made.tolist()] == [tracer.book.find(b) for b in read.tolist()]
+
+
+def test_the_structure_is_derived_once_per_process(parent: Parent) -> None:
+    again = Parent.load("yolov8n", classes=3, seed=5)
+    assert isinstance(again.structure, Structure)
+    assert again.structure is parent.structure
+    assert again.key == parent.key
+    assert Parent.load("yolov8n", classes=4).key != parent.key
+    assert Parent.load("yolov8s", classes=3).key != parent.key
