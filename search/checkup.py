@@ -29,7 +29,10 @@ from spaces.base import SpaceError
 GIB = 2**30
 PYTHONS = ((3, 11), (3, 13))
 NEEDED = ("torch", "ultralytics", "optuna", "sqlalchemy", "alembic", "pydantic", "safetensors", "moocore", "onnx")
-OPTIONAL = {"psycopg": "pip install 'psycopg[binary]' (for PostgreSQL)", "optuna-dashboard": "pip install optuna-dashboard"}
+OPTIONAL = {
+    "psycopg": "pip install 'psycopg[binary]' (for PostgreSQL)",
+    "optuna-dashboard": "pip install optuna-dashboard",
+}
 LOW_DISK_GIB = 2.0
 LOW_MEMORY_GIB = 2.0
 

@@ -50,7 +50,9 @@ def _show(groups: Sequence[tuple[str, Sequence[Finding]]]) -> None:
                 print(f"{MARKS[finding.verdict][0]} {group}: {finding.name}: {finding.value}")
         return
     for group, findings in groups:
-        table = Table(title=group, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 1))
+        table = Table(
+            title=group, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 1)
+        )
         table.add_column(width=2)
         table.add_column(no_wrap=True, min_width=18)
         table.add_column(overflow="fold")

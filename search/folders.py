@@ -32,9 +32,18 @@ class RunFolder:
         """Reports, plots and exports of one study."""
         return self.root / sampler_name
 
-    def scratch(self, pid: int) -> Path:
-        """What one process may write and lose: trainer output, exported ONNX files."""
-        return self.root / "scratch" / str(pid)
+    def scratch(self, host: str, pid: int) -> Path:
+        """What one process may write and lose: trainer output, exported ONNX files.
+
+        Args:
+            host: A short tag of the host, since several may share the run folder.
+        """
+        return self.root / "scratch" / f"{host}-{pid}"
+
+    def scratches(self, host: str) -> tuple[tuple[int, Path], ...]:
+        """Process numbers and folders of what that host's processes left behind or still use."""
+        found = (self.root / "scratch").glob(f"{host}-*")
+        return tuple((int(path.name.rpartition("-")[2]), path) for path in found if path.name[-1].isdigit())
 
 
 def storage_url(given: str | None, folder: RunFolder) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 from pathlib import Path
@@ -25,6 +26,11 @@ def _host() -> str:
     if namespace.exists():
         parts.append(os.readlink(namespace))
     return "|".join(parts)
+
+
+def host_tag() -> str:
+    """A short name of this host and boot, for the names of folders."""
+    return hashlib.sha256(_host().encode()).hexdigest()[:8]
 
 
 def _started(pid: int) -> float:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from objectives.data_yaml import read_definition
 from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
 from search.durations import readable, seconds_of
 from search.opening import generation_wanted
 from search.progress import Progress
-from search.report import print_findings, write_report
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
 from search.store.url import mask
@@ -40,6 +40,7 @@ def main(arguments: list[str]) -> int:
         from search.dry_run import dry_run
 
         return dry_run(definition, run_folder(options), options.device, options.threads)
+    _check_paths(definition)
     timeout_s = None if options.timeout is None else seconds_of(options.timeout)
     store = open_store(url_of(options))
     try:
@@ -85,6 +86,8 @@ def _run(store: Store, definition: StudyDefinition, job: Job, options: argparse.
 def _show_result(
     store: Store, study: StudyEntry | None, finish: Finish, console: Console, options: argparse.Namespace
 ) -> int:
+    from search.report import print_findings, write_report  # matplotlib: seconds that a usage error need not wait for
+
     assert study is not None  # the workers left without an error, so they opened it
     print_findings(store, study)
     paths = write_report(store, study, run_folder(options).study(study.sampler_name))
@@ -113,6 +116,20 @@ def _definition(options: argparse.Namespace) -> StudyDefinition:
         seed=options.seed,
         n_trials=options.n_trials,
     )
+
+
+def _check_paths(definition: StudyDefinition) -> None:
+    """Find what is plainly wrong before any process starts: the whole check comes with the first worker.
+
+    Raises:
+        DataError: If the data set's YAML or a folder that it names is not there or not right.
+        DefinitionError: If the weights are not there.
+    """
+    if definition.data.source != "digits":
+        read_definition(Path(definition.data.source))
+    weights = definition.parent.weights
+    if weights is not None and not Path(weights).exists():
+        raise DefinitionError(f"parent.weights is '{weights}', which does not exist; give a .pt or .safetensors file")
 
 
 def _set_threads(threads: int) -> None:

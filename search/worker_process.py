@@ -17,9 +17,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import psutil
+
 from search.command import DefinitionError, DefinitionMismatch, Exit
 from search.events import Batch, Doing, Event, Left
 from search.folders import RunFolder
+from search.liveness import host_tag
 from search.store.base import StoreError
 from spaces.base import CandidateError, SpaceError
 
@@ -60,7 +63,8 @@ def run_worker(job: Job, pipe: Connection) -> None:
     _redirect_output(folder.study(job.study) / f"worker-{job.index}.log")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides; a terminal sends it to everybody
     signal.signal(signal.SIGTERM, _interrupt)
-    scratch = folder.scratch(os.getpid())
+    scratch = folder.scratch(host_tag(), os.getpid())
+    _sweep(folder)
 
     def say(event: Event) -> None:
         with suppress(BrokenPipeError):  # the supervisor died; the heartbeat notices and ends this process
@@ -127,6 +131,13 @@ def _work(job: Job, folder: RunFolder, scratch: Path, say: Callable[[Event], Non
             heartbeat.stop()
     store.close()
     return Left(why, seconds={"data": watch.seconds()["data"]})
+
+
+def _sweep(folder: RunFolder) -> None:
+    """Remove what processes of this host that were killed have left."""
+    for pid, left_behind in folder.scratches(host_tag()):
+        if not psutil.pid_exists(pid):
+            shutil.rmtree(left_behind, ignore_errors=True)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

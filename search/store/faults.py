@@ -23,7 +23,7 @@ _SQLITE = {  # by primary result code
     sqlite3.SQLITE_LOCKED: "another program keeps it locked; close that program, then",
 }
 _DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
-_STARTING = ("57P03", "57P01", "57P02", "53300")  # starting up, shutting down, crashed, too many connections
+_RESTARTING = ("57P01", "57P02", "57P03", "53300", "08")  # stopping, crashed, starting, no free place, broken
 _POSTGRESQL = (  # by the first characters of SQLSTATE
     ("28", "the server refuses this user or password; correct the URL, then"),
     ("3D", "the server has no such database; create it (createdb) or correct the URL, then"),
@@ -39,6 +39,23 @@ _POSTGRESQL = (  # by the first characters of SQLSTATE
     ("40", "it was too busy to order this transaction;"),
     ("55P03", "another program keeps a lock;"),
 )
+# While connecting, psycopg gives the server's words but not its SQLSTATE.
+_REFUSED = (
+    ("authentication failed", "the server refuses this user or password; correct the URL, then"),
+    ("no password supplied", "the server wants a password; put it in the URL, then"),
+    ("no pg_hba.conf entry", "the server does not let this user in from this machine; allow it (pg_hba.conf), then"),
+    ("does not exist", "the server has no such database or user; create it or correct the URL, then"),
+    ("resolve host", "its host name is not known; correct the URL, then"),
+)
+_UNREACHED = (
+    ("too many clients", "the server has no free connection; raise max_connections or use fewer workers, then"),
+    ("starting up", "the server is starting; when it is up,"),
+    ("shutting down", "the server is stopping; when it is up again,"),
+    ("refused", "no server answers there; start it or correct the URL, then"),
+    ("no such file", "no server answers there; start it or correct the URL, then"),
+    ("timeout", "no server answers there; start it or correct the URL, then"),
+)
+_BROKEN = "the connection is broken; when the server can be reached again,"
 
 
 @contextmanager
@@ -64,11 +81,12 @@ def one_line_faults(shown_url: str) -> Iterator[None]:
 
 def may_pass(error: DBAPIError) -> bool:
     """Whether a failed connection is worth trying again: the server is restarting, or all its places are taken."""
-    state = getattr(error.orig, "sqlstate", None)
     if isinstance(error.orig, sqlite3.Error):
         return False
-    refused = state is None and "refused" in str(error.orig).lower()
-    return state in _STARTING or refused or error.connection_invalidated
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return state.startswith(_RESTARTING) or error.connection_invalidated
+    return not any(sign in str(error.orig).lower() for sign, _ in _REFUSED)
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -92,18 +110,7 @@ def _explained(shown_url: str, error: BaseException | None) -> StoreError | None
 
 def _without_answer(message: str) -> str:
     low = message.lower()
-    for sign, advice in (
-        ("authentication failed", "the server refuses this user or password; correct the URL, then"),
-        ("no password supplied", "the server wants a password; put it in the URL, then"),
-        ("does not exist", "the server has no such database or user; create it or correct the URL, then"),
-        ("resolve host", "its host name is not known; correct the URL, then"),
-        ("too many clients", "the server has no free connection; raise max_connections or use fewer workers, then"),
-        ("refused", "no server answers there; start it or correct the URL, then"),
-        ("no such file", "no server answers there; start it or correct the URL, then"),
-    ):
-        if sign in low:
-            return advice
-    return "the connection is broken; when the server can be reached again,"
+    return next((advice for sign, advice in (*_REFUSED, *_UNREACHED) if sign in low), _BROKEN)
 
 
 def _unavailable(shown_url: str, advice: str | None) -> StoreUnavailable | None:

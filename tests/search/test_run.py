@@ -1,0 +1,204 @@
+"""The whole command, for real: data, parent, donors, trials, database, report; killed, interrupted, continued."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import psutil
+import pytest
+
+from objectives.digits import write_digits
+from search.record import Outcome
+from search.store.base import Store, StudyEntry
+from search.store.sql import open_store
+from spaces.checkpoint import CheckpointStore
+
+ROOT = Path(__file__).resolve().parents[2]
+N_TRIALS = 3
+WITHIN_S = 420
+"""Longer than any step takes on a slow machine; a step that hangs fails instead of holding up everything."""
+
+
+class Project:
+    """A run folder, a small data set, and the command on them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = write_digits(folder / "scenes", scenes={"train": 32, "val": 16, "test": 16})
+        self.url = f"sqlite:///{folder / 'runs' / 'yolofront.db'}"
+
+    def command(self, *more: str) -> list[str]:
+        fixed = ["--study", "nas_head", "--name", "small", "--data", str(self.data), "--imgsz", "64"]
+        quick = ["-o", "parent.recipe.epochs=1", "-o", "recipe.epochs=1", "--n-trials", str(N_TRIALS), "--workers", "2"]
+        return [sys.executable, "-m", "search.run", *fixed, *quick, "--project", str(self.folder / "runs"), *more]
+
+    def start(self, *more: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.Popen(
+            self.command(*more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        )
+
+    def run(self, *more: str) -> tuple[int, str]:
+        process = self.start(*more)
+        output, _ = process.communicate(timeout=WITHIN_S)
+        return process.returncode, output
+
+    def store(self) -> Store:
+        return open_store(self.url)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="module")
+def finished(project: Project) -> str:
+    """The study's output, after it was killed with everything it had started, interrupted, and continued."""
+    _kill_everything(project, when=lambda: _rows(project) >= 2)
+    _interrupt(project, when=lambda: _running(project))
+    _kill_everything(project, when=lambda: _running(project))
+    code, output = project.run()
+    assert code == 0, output
+    return output
+
+
+def test_a_killed_and_interrupted_study_ends_whole(project: Project, finished: str) -> None:
+    store = project.store()
+    study = _study(store)
+    records = store.records(study)
+    rows = [record.name for record in records if record.is_reference]
+    assert rows == ["parent", "one-shot", "round-2", "round-3", "uniform-0.5"]
+    trials = [record for record in records if not record.is_reference and record.outcome is not Outcome.DUPLICATE]
+    assert len(trials) == store.counted(study) == N_TRIALS
+    assert store.open_attempts(study) == ()
+    assert [record.lineage for record in records[:4]] == [None, "parent", "one-shot", "round-2"]
+    stored = optuna.load_study(study_name="small", storage=project.url).get_trials()
+    assert all(trial.state.is_finished() for trial in stored)
+
+
+def test_every_row_has_all_its_figures_on_every_split(project: Project, finished: str) -> None:
+    store = project.store()
+    for record in store.records(_study(store), curves=True):
+        if record.outcome is not Outcome.COMPLETE:
+            continue
+        assert [evaluation.split for evaluation in record.evaluations] == ["val", "test"]
+        assert {m.name for m in record.measurements} >= {"parameters", "flops_g", "size_mib", "share_pruned", "latency_ms"}
+        latency = record.measurement("latency_ms")
+        assert latency is not None and latency.low is not None and latency.high is not None
+        assert latency.low <= latency.value <= latency.high
+        assert len(record.rungs) == 1
+        assert record.evaluations[0].curves is not None
+
+
+def test_a_checkpoint_holds_what_was_scored(project: Project, finished: str) -> None:
+    store = project.store()
+    record = next(r for r in store.records(_study(store)) if r.name == "round-3")
+    assert record.checkpoint is not None and record.spec is not None
+    candidate = CheckpointStore(project.folder / "runs" / "checkpoints").get(record.checkpoint)
+    assert candidate.spec == record.spec
+    weights = project.folder / "runs" / "checkpoints" / record.checkpoint
+    size = record.measurement("size_mib")
+    assert size is not None
+    on_disk = next(weights.glob("*.safetensors")).stat().st_size / 2**20
+    assert on_disk == pytest.approx(size.value, rel=1e-3)  # the header's length may differ by its facts
+
+
+def test_the_report_and_the_table_are_there(project: Project, finished: str) -> None:
+    folder = project.folder / "runs" / "small"
+    assert {path.name for path in folder.iterdir()} >= {"report.html", "pareto.png", "leaderboard.md", "leaderboard.csv"}
+    assert "where the time went" in finished
+    assert "uniform-0.5" in finished
+    assert not list((project.folder / "runs").glob("scratch/*/*")), "a killed worker's files are swept by the next run"
+
+
+def test_the_same_command_again_only_reports(project: Project, finished: str) -> None:
+    before = project.store().records(_study(project.store()))
+    code, output = project.run()
+    assert code == 0, output
+    assert project.store().records(_study(project.store())) == before
+
+
+def test_a_changed_definition_is_refused_with_what_differs(project: Project, finished: str) -> None:
+    code, output = project.run("-o", "recipe.epochs=2")
+    assert code == 3
+    assert "recipe.epochs: stored 1, asked 2" in output
+    assert "--new" in output
+
+
+def test_other_data_under_the_same_path_is_refused(project: Project, finished: str) -> None:
+    label = next((project.data.parent / "labels" / "val").glob("*.txt"))
+    original = label.read_text()
+    label.write_text("".join(original.splitlines(keepends=True)[1:]))
+    try:
+        code, output = project.run()
+    finally:
+        label.write_text(original)
+    assert code == 3, output
+    assert "other content of: data" in output
+
+
+def _study(store: Store) -> StudyEntry:
+    study = store.latest_study("small")
+    assert study is not None
+    return study
+
+
+def _rows(project: Project) -> int:
+    if not Path(project.url.removeprefix("sqlite:///")).exists():
+        return 0
+    store = project.store()
+    study = store.latest_study("small")
+    count = 0 if study is None else len(store.records(study))
+    store.close()
+    return count
+
+
+def _running(project: Project) -> bool:
+    """Whether a trial is under way that a live worker holds."""
+    store = project.store()
+    study = store.latest_study("small")
+    attempts = () if study is None else store.open_attempts(study)
+    store.close()
+    return any(a.number is not None and a.worker is not None and psutil.pid_exists(a.worker.pid) for a in attempts)
+
+
+def _wait(process: subprocess.Popen[str], when: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not when():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "the moment to interrupt never came"
+        time.sleep(0.05)
+
+
+def _kill_everything(project: Project, when: Callable[[], bool]) -> None:
+    process = project.start()
+    _wait(process, when)
+    time.sleep(random.Random(3).uniform(0, 1))  # anywhere in what comes next
+    tree = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for child in tree:
+        child.kill()
+    process.wait()
+
+
+def _interrupt(project: Project, when: Callable[[], bool]) -> None:
+    process = project.start()
+    _wait(process, when)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 143, output
+    assert time.monotonic() - begun < 10, "an interrupted run has to end within 10 s"
+    assert "handed back" in output
+    store = project.store()
+    assert all(attempt.worker is None for attempt in store.open_attempts(_study(store)))
+    store.close()
