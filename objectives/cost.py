@@ -54,7 +54,7 @@ def _parameters(network: nn.Module) -> int:
 
 def _flops(network: nn.Module, imgsz: int) -> int:
     """Run one real image through: torch's meta device would not be faster, and its first use takes seconds."""
-    stride = int(max(network.stride))  # type: ignore[arg-type, type-var]
+    stride = int(max(network.stride))  # type: ignore[arg-type]
     side = math.ceil(imgsz / stride) * stride
     counter = FlopCounterMode(display=False)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import cast
 
 from torch import nn
 
@@ -21,7 +20,7 @@ def deployed(candidate: Candidate) -> nn.Module:
     Raises:
         CandidateError: If the network cannot be fused.
     """
-    network = cast(nn.Module, copy.deepcopy(candidate.network)).float().cpu().eval().requires_grad_(False)
+    network = copy.deepcopy(candidate.network).float().cpu().eval().requires_grad_(False)
     try:
         network.fuse(verbose=False)  # type: ignore[operator]
     except (RuntimeError, ValueError, TypeError, AttributeError) as error:

@@ -19,6 +19,13 @@ ONNX_OPSET = 17
 """Fixed, because the graph, and so the latency, must not change with the installed packages."""
 
 
+def export_formats() -> tuple[str, ...]:
+    """Ultralytics' names of the formats that it can write, installed or not."""
+    from ultralytics.engine import exporter
+
+    return tuple(name for name in exporter.export_formats()["Argument"] if name != "-")
+
+
 def run_exporter(
     candidate: Candidate,
     stem: Path,

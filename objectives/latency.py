@@ -32,6 +32,7 @@ from spaces.base import Candidate, CandidateError
 CPU_BUDGET_S = 1.0
 WIDTH = 0.03  # of the 95 % interval, as a share of the ratio: then enough has been seen
 TRIES = 3
+COMMAND = (sys.executable, "-P", "-m", "objectives.latency_process")
 CONTENDED_CORES = 0.25  # other work that keeps more cores busy than this is named in the measurement
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGBUS, signal.SIGFPE)
 
@@ -195,8 +196,7 @@ class _Child:
         self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed by stop)
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "objectives.latency_process", str(theirs.fileno()), str(os.getpid())]
-                + [json.dumps(target.description())],
+                [*COMMAND, str(theirs.fileno()), str(os.getpid()), json.dumps(target.description())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

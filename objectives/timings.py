@@ -106,6 +106,4 @@ class Timings:
         def blocks(values: Sequence[Sequence[Sequence[float]]]) -> tuple[Block, ...]:
             return tuple(Block(tuple(cpu_s), tuple(wall_s)) for cpu_s, wall_s in values)
 
-        return cls(
-            blocks(plain["reference"]), blocks(plain["network"]), plain["cpu_seconds"], plain["others_busy"]
-        )
+        return cls(blocks(plain["reference"]), blocks(plain["network"]), plain["cpu_seconds"], plain["others_busy"])

@@ -27,7 +27,28 @@ def candidate(model: str = "yolov8n.yaml", width: float | None = None, imgsz: in
         structure |= {"scales": {"n": [0.33, width, 1024]}, "scale": "n"}
     spec = ArchSpec(parent=f"{model} x {width}", groups=("all",), widths=(1,), kept=((0,),))
     network = DetectionModel(structure, nc=len(CLASSES), verbose=False)
+    enliven(network, seed=0)
     return Candidate(spec, Origin((PARENT,)), network, CLASSES, imgsz)
+
+
+def enliven(network: Any, seed: int) -> None:
+    """Random BatchNorm and class biases, in place: a fresh network answers nearly the same to every image.
+
+    Without this two networks with different weights agree within any useful tolerance.
+    """
+    import torch
+
+    random = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.weight.data.uniform_(0.8, 1.6, generator=random)
+            module.bias.data.normal_(0.0, 0.3, generator=random)
+            module.running_mean.normal_(0.0, 0.1, generator=random)
+            module.running_var.uniform_(0.3, 0.8, generator=random)
+    head = network.model[-1]
+    for towers in (head.cv3, getattr(head, "one2one_cv3", None) or ()):
+        for tower in towers:
+            tower[-1].bias.data.normal_(0.0, 1.0, generator=random)
 
 
 def state_of(network: Any) -> dict[str, Any]:

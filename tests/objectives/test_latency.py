@@ -114,8 +114,9 @@ def test_a_killed_timing_process_is_started_again(meter: LatencyMeter) -> None:
 
 
 def test_a_process_that_hangs_is_given_up_after_three_tries(target: Target) -> None:
-    with LatencyMeter(target, candidate(), timeout_s=0.0) as impatient, pytest.raises(
-        RuntimeError, match=r"did not answer within 0 s, 3 times in a row"
+    with (
+        LatencyMeter(target, candidate(), timeout_s=0.0) as impatient,
+        pytest.raises(RuntimeError, match=r"did not answer within 0 s, 3 times in a row"),
     ):
         impatient.reference_ms()
 
