@@ -20,12 +20,13 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from search.durations import readable
 from search.findings import Findings
 from search.html_charts import chart_data, counted_text
 from search.leaderboard import COLUMNS, Row, parent_of, score, significant
 from search.leaderboard_formats import splits_of
 from search.record import Outcome
-from search.time_table import duration, time_table
+from search.time_table import time_table
 
 FOLDER = Path(__file__).with_name("html")
 TARGET_WORDS = ("runtime", "provider", "precision")
@@ -57,7 +58,7 @@ def html_report(found: Findings, picture: bytes, clock: datetime | None = None) 
         columns=COLUMNS,
         rows=rows,
         further_splits=_further_splits(found),
-        times=[(time, duration(time.seconds)) for time in time_table(found.records, since=found.study.created)],
+        times=[(time, readable(time.seconds)) for time in time_table(found.records, since=found.study.created)],
         endings=_endings(rows),
         definition=yaml.safe_dump(_plain(found.study.definition), sort_keys=False, allow_unicode=True, width=100),
         target=_target_lines(found.target),

@@ -9,6 +9,7 @@ from datetime import datetime
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from search.durations import readable
 from search.leaderboard import parent_of
 from search.record import TrialRecord
 
@@ -53,16 +54,6 @@ def time_table(
     return tuple(PhaseTime(phase, seconds, seconds / whole) for phase, seconds in sums.items() if seconds > 0)
 
 
-def duration(seconds: float) -> str:
-    """`0.4 s`, `37 s`, `4 min 07 s`, `3 h 12 min`."""
-    if seconds < 59.5:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def terminal_times(times: Sequence[PhaseTime]) -> Table:
     """The table for rich, with the sum as its last line."""
     table = Table(title="where the time went", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
@@ -70,7 +61,7 @@ def terminal_times(times: Sequence[PhaseTime]) -> Table:
     table.add_column("time", justify="right")
     table.add_column("share", justify="right")
     for time in times:
-        table.add_row(time.phase, duration(time.seconds), f"{100 * time.share:.0f} %")
+        table.add_row(time.phase, readable(time.seconds), f"{100 * time.share:.0f} %")
     table.add_section()
-    table.add_row("sum", duration(sum(time.seconds for time in times)), "")
+    table.add_row("sum", readable(sum(time.seconds for time in times)), "")
     return table

@@ -11,7 +11,7 @@ from objectives.base import Curves, Direction, EpochResult, Evaluation, Measurem
 from search.record import Outcome, TrialRecord
 from search.sampler import Advisor, make_sampler
 from search.store.base import FrontEntry, Store, StudyEntry, WorkerId
-from spaces.base import PARENT, ArchSpec, Categorical, Float, Origin, ParamValue
+from spaces.base import PARENT, ArchSpec, Categorical, Float, Origin, Parameter, ParamValue
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 TARGET = "onnxruntime-cpu-fp32"
@@ -178,7 +178,7 @@ def store_study(store: Store, plausible: Plausible) -> StudyEntry:
 
 def tell_sampler(url: str, study: StudyEntry, plausible: Plausible) -> None:
     """Tell the trials to Optuna under the same URL, as a worker does after `Store.add`."""
-    parameters = {
+    parameters: dict[str, Parameter] = {
         "backbone": Categorical(DONORS), "head": Categorical(DONORS),
         **{f"ratio.{stage}": Float(0.5, 1.0, step=0.125) for stage in range(4)},
     }  # fmt: skip

@@ -149,7 +149,7 @@ def dashboard(found: Plausible, tmp_path_factory: pytest.TempPathFactory) -> Ite
     store.close()
 
 
-def test_the_dashboard_draws_the_pareto_page(dashboard: str, tmp_path: Path) -> None:
+def test_the_dashboard_draws_the_pareto_page(dashboard: str, found: Plausible, tmp_path: Path) -> None:
     page, _ = browse(dashboard, tmp_path, budget_ms=15_000)
     assert "Pareto Front" in page
     assert "map50_95" in page and "latency_ms" in page
