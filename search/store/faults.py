@@ -24,6 +24,7 @@ _SQLITE = {  # by primary result code
 }
 _DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 _RESTARTING = ("57P01", "57P02", "57P03", "53300", "08")  # stopping, crashed, starting, no free place, broken
+_BROKEN = "the connection is broken; when the server can be reached again,"
 _POSTGRESQL = (  # by the first characters of SQLSTATE
     ("28", "the server refuses this user or password; correct the URL, then"),
     ("3D", "the server has no such database; create it (createdb) or correct the URL, then"),
@@ -33,7 +34,7 @@ _POSTGRESQL = (  # by the first characters of SQLSTATE
     ("58", "the server cannot read or write its files; mend that, then"),
     ("57P", "the server is stopping or starting; when it is up again,"),
     ("57014", "the server cancelled the statement (statement_timeout?);"),
-    ("08", "the connection is broken; when the server can be reached again,"),
+    ("08", _BROKEN),
     ("25006", "it is read-only (a standby?); give the primary's URL, then"),
     ("42501", "this user may not create or write tables there; grant it the rights, then"),
     ("40", "it was too busy to order this transaction;"),
@@ -55,7 +56,6 @@ _UNREACHED = (
     ("no such file", "no server answers there; start it or correct the URL, then"),
     ("timeout", "no server answers there; start it or correct the URL, then"),
 )
-_BROKEN = "the connection is broken; when the server can be reached again,"
 
 
 @contextmanager
@@ -69,10 +69,11 @@ def one_line_faults(shown_url: str) -> Iterator[None]:
         yield
     except PoolTimeout:
         raise StoreUnavailable(f"{shown_url}: no connection became free; {AGAIN}") from None
-    except DBAPIError as error:
-        raise _explained(shown_url, error.orig) or error from error
-    except sqlite3.Error as error:  # from statements that bypass SQLAlchemy: BEGIN, PRAGMA
-        raise _explained(shown_url, error) or error from error
+    except (DBAPIError, sqlite3.Error) as error:  # the latter from statements that bypass SQLAlchemy: BEGIN, PRAGMA
+        explained = _explained(shown_url, error.orig if isinstance(error, DBAPIError) else error)
+        if explained is None:
+            raise
+        raise explained from error
     except StatementError as error:
         if isinstance(error.orig, ValueError | TypeError):  # a value that must not be stored, such as NaN
             raise error.orig from None
