@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -43,7 +44,7 @@ class Cost:
     checkpoint_mib: float
 
 
-def dry_run(definition: StudyDefinition, folder: RunFolder, device: str, threads: int) -> int:
+def dry_run(definition: StudyDefinition, device: str, threads: int) -> int:
     """Check data, parent, export and training of one candidate, and estimate the whole.
 
     Raises:
@@ -67,15 +68,12 @@ def dry_run(definition: StudyDefinition, folder: RunFolder, device: str, threads
             multiple = definition.space.multiple
             candidate = bench.parent.build(uniform(bench.parent, TYPICAL_RATIO, multiple=multiple))
             cost = _measured(bench, candidate, recipe, parent_recipe, console)
-            trained_already = start.as_is
-    _estimate(definition, cost, recipe, None if trained_already else parent_recipe, len(data.splits["train"].images), console)
-    del folder  # nothing is written there
+    images = len(data.splits["train"].images)
+    _estimate(definition, cost, recipe, None if start.as_is else parent_recipe, images, console)
     return 0
 
 
-def _measured(
-    bench: Workbench, candidate: Candidate, recipe: Recipe, parent_recipe: Recipe, console: Console
-) -> Cost:
+def _measured(bench: Workbench, candidate: Candidate, recipe: Recipe, parent_recipe: Recipe, console: Console) -> Cost:
     figures = {figure.name: figure for figure in bench.cost(candidate)}
     console.print(
         f"candidate: {figures['flops_g'].value:.3g} GFLOPs, {figures['size_mib'].value:.2f} MiB, "
@@ -85,7 +83,9 @@ def _measured(
     latency = bench.latency(candidate)
     latency_s = time.perf_counter() - begun
     parent = bench.latency(bench.parent.candidate())
-    console.print(f"latency: candidate {latency.value:.3g} ms, parent {parent.value:.3g} ms ({bench.target.description()})")
+    console.print(
+        f"latency: candidate {latency.value:.3g} ms, parent {parent.value:.3g} ms ({bench.target.description()})"
+    )
     begun = time.perf_counter()
     for split in bench.scored_splits:
         bench.evaluate(candidate, split)
@@ -105,11 +105,9 @@ def _batch_seconds(bench: Workbench, candidate: Candidate, recipe: Recipe) -> fl
         if len(moments) >= SKIPPED_BATCHES + TIMED_BATCHES:
             raise _Enough
 
-    timed = Workbench(**{**bench.__dict__, "progress": count})
-    try:
+    timed = replace(bench, progress=count)
+    with suppress(_Enough):
         timed.train(candidate, recipe.with_values(distill=0.0), None)
-    except _Enough:
-        pass
     first = min(SKIPPED_BATCHES, len(moments) - 2) if len(moments) > 2 else 0
     return (moments[-1] - moments[first]) / max(1, len(moments) - 1 - first)
 
@@ -130,7 +128,9 @@ def _estimate(
     disk_mib = cost.checkpoint_mib * (definition.n_trials + len(rows)) + 2 * cost.checkpoint_mib + 20
     console.print(f"parent, donors and controls: {readable(before_s)}")
     console.print(f"a trial: {readable(trial_s)}, {trial_s / 3600:.3f} h ({recipe.epochs} epochs)")
-    console.print(f"the study of {definition.n_trials} trials with one worker: {readable(study_s)}, {study_s / 3600:.2f} h")
+    console.print(
+        f"the study of {definition.n_trials} trials with one worker: {readable(study_s)}, {study_s / 3600:.2f} h"
+    )
     console.print(f"disk: {disk_mib:.0f} MiB")
     if study_s > LONG_S:
         shorter = max(1, int(recipe.epochs * LONG_S / study_s))

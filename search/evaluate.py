@@ -9,10 +9,10 @@ from datetime import datetime
 
 from objectives.base import EpochResult, Measurement
 from objectives.recipe import Recipe
-from search.workbench import Plan, Workbench
 from search.record import Outcome, TrialRecord
 from search.stopwatch import Stopwatch
 from search.trial_runner import Hooks, TrialRunner
+from search.workbench import Plan, Workbench, excess_over
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, ParamValue
 
 
@@ -38,9 +38,7 @@ class StudyTrials(TrialRunner):
         return replace(begun, reason=reason, finished=now)
 
 
-def evaluate(
-    bench: Workbench, plan: Plan, number: int, params: Mapping[str, ParamValue], hooks: Hooks
-) -> TrialRecord:
+def evaluate(bench: Workbench, plan: Plan, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
     """Run one trial. A candidate at fault ends as a record with a reason; any other fault propagates."""
     watch = Stopwatch()
     begun, recipe = _begun(plan, number, params, hooks.clock())
@@ -53,9 +51,7 @@ def evaluate(
     return replace(ended, seconds=watch.seconds(), finished=hooks.clock())
 
 
-def _begun(
-    plan: Plan, number: int, params: Mapping[str, ParamValue], now: datetime
-) -> tuple[TrialRecord, Recipe]:
+def _begun(plan: Plan, number: int, params: Mapping[str, ParamValue], now: datetime) -> tuple[TrialRecord, Recipe]:
     spec, origin, recipe = plan.decode(params)
     record = TrialRecord(
         number=number,
@@ -84,7 +80,7 @@ def _built_and_trained(
         before = measured_before(bench, candidate, watch)
     except CandidateError as error:
         return replace(begun, outcome=Outcome.RULED_OUT, reason=str(error))
-    begun = replace(begun, measurements=before, constraints=plan.constraints(before))
+    begun = replace(begun, measurements=before, constraints=excess_over(plan.limits, before))
     if not begun.feasible:
         return replace(begun, outcome=Outcome.RULED_OUT, reason=plan.violation(begun.constraints))
     curve: list[EpochResult] = []

@@ -15,6 +15,8 @@ from search.record import Outcome, TrialRecord
 
 PARENT_NAME = "parent"
 OBJECTIVES = (("map50_95", Direction.MAXIMIZE), ("latency_ms", Direction.MINIMIZE))
+LOADED_MARK = "~"
+"""Before a latency that was measured while other work was seen on the device."""
 ACCURACY = ("map50_95", "map50", "precision", "recall", "f1")
 
 
@@ -92,13 +94,16 @@ class Row:
     note: str = ""
 
     def text(self, column: Column) -> str:
-        """The column's cell: a figure, with `±` for a latency that has an interval; empty where unknown."""
+        """The column's cell; empty where unknown. A latency as `~12.3 ± 0.4`: `~` if it was timed under load."""
         value = self.values[column.key]
         if value is None:
             return ""
-        if column.key == "latency_ms" and self.spread_ms is not None:
-            return f"{column.text(value)} ± {_spread_text(value, self.spread_ms)}"
-        return column.text(value)
+        if column.key != "latency_ms":
+            return column.text(value)
+        latency = self.record.measurement("latency_ms")
+        mark = LOADED_MARK if latency is not None and latency.contended else ""
+        spread = "" if self.spread_ms is None else f" ± {_spread_text(value, self.spread_ms)}"
+        return f"{mark}{column.text(value)}{spread}"
 
     @property
     def gain_text(self) -> str:
@@ -222,9 +227,6 @@ def note(record: TrialRecord, roles: Sequence[str] = ()) -> str:
         parts.append(f"{record.params['backbone']} + {record.params['head']}")
     if record.lineage:
         parts.append(f"from {record.lineage}")
-    latency = record.measurement("latency_ms")
-    if latency is not None and latency.contended:
-        parts.append("timed under load")
     return "; ".join(parts)
 
 

@@ -110,9 +110,7 @@ def ensure_cut(
     if found is not None:
         return found, False
     candidate = _cut_network(bench, cut, source)
-    made = _make(
-        bench, cut.name, candidate, cut.recipe, source, progress, inherited=cut.source != SCRATCH
-    )
+    made = _make(bench, cut.name, candidate, cut.recipe, source, progress, inherited=cut.source != SCRATCH)
     assert parent.record.checkpoint is not None
     lineage = source.key if source else None
     return bench.store.add_trained(TrainedEntry(key, cut.name, parent.record.checkpoint, lineage, made)), True
@@ -157,7 +155,7 @@ def _around(bench: Workbench, parent: TrainedEntry) -> Workbench:
 
 def _cut_network(bench: Workbench, cut: Cut, source: TrainedEntry | None) -> Candidate:
     layers = len(bench.parent.layer_sections)
-    if source is None or source.lineage is None and source.name == PARENT_NAME:
+    if source is None or (source.lineage is None and source.name == PARENT_NAME):
         where = SCRATCH if cut.source == SCRATCH else PARENT
         spec = uniform(bench.parent, cut.ratio, multiple=cut.multiple)
         return bench.parent.build(spec, Origin((where,) * layers))
@@ -180,6 +178,7 @@ def _make(
 ) -> TrialRecord:
     """Train (if there is a recipe), save, reload, score."""
     watch = Stopwatch()
+    how = None if recipe is None else identity_of(candidate.spec, candidate.origin, recipe, bench.seed)
     begun = TrialRecord(
         number=None,
         name=name,
@@ -188,7 +187,7 @@ def _make(
         params={},
         spec=candidate.spec,
         origin=candidate.origin,
-        identity=key_of(name=name) if recipe is None else identity_of(candidate.spec, candidate.origin, recipe, bench.seed),
+        identity=how or key_of(name=name),
         recipe={} if recipe is None else recipe.as_plain(),
         seed=bench.seed,
         lineage=source.name if source else None,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from objectives.base import Direction
 from search.command import DefinitionError, DefinitionMismatch
 from search.difference import differences
 from search.store.base import Store, StudyEntry
 from search.study import StudyDefinition
-from objectives.base import Direction
 
 
 def generation_wanted(store: Store, definition: StudyDefinition, *, new: bool, resume: bool) -> int:

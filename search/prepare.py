@@ -28,7 +28,7 @@ from search.store.base import AlreadyStored, Store, StudyEntry, TrainedEntry
 from search.study import StudyDefinition
 from search.study_recipe import resolve_recipe
 from search.study_sections import ReferenceSection
-from search.workbench import Plan, Workbench
+from search.workbench import Plan, Workbench, excess_over
 from spaces.base import ParamValue, Space, SpaceError
 from spaces.channels import ChannelRatioSpace
 from spaces.checkpoint import CheckpointStore
@@ -190,9 +190,7 @@ def _reference_point(study: StudyEntry, parent: TrialRecord) -> list[float]:
 
 
 def _add_row(store: Store, study: StudyEntry, row: TrialRecord, definition: StudyDefinition, say: Say) -> None:
-    limits = definition.upper_limits
-    excess = {name: row.measurement(name).value - limit for name, limit in limits.items() if row.measurement(name)}
-    row = replace(row, constraints=excess)
+    row = replace(row, constraints=excess_over(definition.upper_limits, row.measurements))
     with suppress(AlreadyStored):  # by this study's run before a crash
         front = store.add(study, row, None)
         say(Ended(row, front is not None))

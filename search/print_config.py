@@ -34,7 +34,7 @@ def _print_recipe(
     fixed: Mapping[str, ParamValue],
     definition: StudyDefinition,
     train_args: Mapping[str, Any],
-    searched: Mapping[str, object] = {},  # noqa: B006  (never changed)
+    searched: Mapping[str, object] = {},
 ) -> None:
     print(f"\n# {title}, settled ({', '.join(source.value for source in Source)}):")
     for name, each in resolve_recipe(fixed, _data_defaults(definition), train_args).items():

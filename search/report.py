@@ -14,7 +14,8 @@ from search.command import DefinitionError, Exit, add_study_options, run_command
 from search.files import write_text
 from search.findings import read_findings
 from search.html_report import html_report
-from search.leaderboard_formats import csv_text, markdown, shortened, splits_of, terminal_table
+from search.leaderboard import LOADED_MARK
+from search.leaderboard_formats import FRONT_MARK, csv_text, markdown, shortened, splits_of, terminal_table
 from search.pareto_plot import pareto_png
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
@@ -82,7 +83,7 @@ def print_findings(
     console.print(terminal_table(shown, f"{study.sampler_name} ({split})"), crop=False)
     if len(shown) < len(rows):
         console.print(f"{len(rows) - len(shown)} more trials are in leaderboard.csv")
-    console.print("● on the Pareto front; bold: best of its column\n")
+    console.print(f"{FRONT_MARK} on the Pareto front; bold: best of its column; {LOADED_MARK} timed under load\n")
     console.print(terminal_times(time_table(found.records, since=study.created, more_seconds=more_seconds)))
 
 

@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from objectives.base import Direction
@@ -31,7 +30,6 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
-SAMPLERS = ("tpe", "nsga2", "nsga3", "gp", "qmc", "random")
 STATE_OF = {
     Outcome.COMPLETE: TrialState.COMPLETE,
     Outcome.STOPPED: TrialState.PRUNED,
@@ -55,88 +53,6 @@ def optuna_storage(url: str) -> BaseStorage:
         storage = RDBStorage(canonical(url), engine_kwargs=engine_options(url))
         make_writes_immediate(storage.engine)
     return storage
-
-
-def sampler_seed(seed: int, worker: int, trials_so_far: int) -> int:
-    """The seed of worker k: seed + k in a new study; another one in a study that goes on.
-
-    With the first seed again a continued study would propose its first points again.
-    """
-    if not trials_so_far:
-        return seed + worker
-    return int(np.random.SeedSequence([seed, worker, trials_so_far]).generate_state(1)[0])
-
-
-def make_sampler(name: str, seed: int, starts: Sequence[Mapping[str, ParamValue]] = ()) -> BaseSampler:
-    """A sampler by name; the first trials take the given start points.
-
-    Raises:
-        ValueError: If the name is not one of `SAMPLERS`.
-    """
-    samplers = optuna.samplers
-    if name == "tpe":
-        # Multivariate: univariate TPE, Optuna's default for several objectives, needs about twice the trials.
-        chosen: BaseSampler = samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=8)
-    elif name == "nsga2":
-        chosen = samplers.NSGAIISampler(seed=seed)
-    elif name == "nsga3":
-        chosen = samplers.NSGAIIISampler(seed=seed)
-    elif name == "gp":
-        chosen = samplers.GPSampler(seed=seed)
-    elif name == "qmc":
-        chosen = samplers.QMCSampler(seed=seed, scramble=True)
-    elif name == "random":
-        chosen = samplers.RandomSampler(seed=seed)
-    else:
-        raise ValueError(f"sampler '{name}' is unknown; there are {', '.join(SAMPLERS)}")
-    return StartPoints(chosen, starts) if starts else chosen
-
-
-class StartPoints(BaseSampler):
-    """Proposes fixed points for the first trial numbers, then leaves it to another sampler.
-
-    Optuna's queue (`enqueue_trial`) would do, but a process killed while filling it leaves it half full.
-    """
-
-    def __init__(self, sampler: BaseSampler, points: Sequence[Mapping[str, ParamValue]]) -> None:
-        self._sampler = sampler
-        self._points = tuple(points)
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Nothing is sampled jointly while start points last."""
-        if trial.number < len(self._points):
-            return {}
-        return self._sampler.infer_relative_search_space(study, trial)
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """The inner sampler's joint proposal."""
-        if trial.number < len(self._points):
-            return {}
-        return self._sampler.sample_relative(study, trial, search_space)
-
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """The start point's value, where it names this parameter."""
-        if trial.number < len(self._points) and param_name in self._points[trial.number]:
-            return self._points[trial.number][param_name]
-        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Tell the inner sampler."""
-        self._sampler.before_trial(study, trial)
-
-    def after_trial(
-        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
-    ) -> None:
-        """Tell the inner sampler."""
-        self._sampler.after_trial(study, trial, state, values)
-
-    def reseed_rng(self) -> None:
-        """Reseed the inner sampler."""
-        self._sampler.reseed_rng()
 
 
 def distribution_of(parameter: Parameter) -> BaseDistribution:
@@ -171,7 +87,7 @@ class Advisor:
     ) -> None:
         self._objectives = tuple(objectives)
         self._distributions = {key: distribution_of(parameter) for key, parameter in parameters.items()}
-        directions = [direction.value for _, direction in self._objectives]
+        directions = [StudyDirection[direction.name] for _, direction in self._objectives]
         names = [key for key, _ in self._objectives]
         self._url = url
         self._storage = optuna_storage(url)
@@ -216,7 +132,10 @@ class Advisor:
         """
         if record.number is None:
             raise ValueError(f"reference row '{record.name}' is not a trial; only trials are told")
-        with faults_in_one_line(self._url), suppress(UpdateFinishedTrialError):  # another worker, settling, told it at the same moment
+        with (
+            faults_in_one_line(self._url),
+            suppress(UpdateFinishedTrialError),
+        ):  # another worker, settling, told it at the same moment
             self._tell(record.number, record)
 
     def _tell(self, number: int, record: TrialRecord) -> None:
@@ -283,7 +202,9 @@ class Advisor:
     def _values(self, record: TrialRecord) -> list[float]:
         values = [record.value(name) for name, _ in self._objectives]
         if any(value is None for value in values):
-            raise ValueError(f"'{record.name}' is complete but lacks a value of {[name for name, _ in self._objectives]}")
+            raise ValueError(
+                f"'{record.name}' is complete but lacks a value of {[name for name, _ in self._objectives]}"
+            )
         return [float(value) for value in values if value is not None]
 
     def _set_state(self, number: int, state: TrialState) -> None:

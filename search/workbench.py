@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,15 +54,17 @@ class Plan:
         chosen = {name.removeprefix("recipe."): params[name] for name in self.searched}
         return spec, origin, self.recipe.with_values(**chosen)
 
-    def constraints(self, measurements: tuple[Measurement, ...]) -> dict[str, float]:
-        """For each limit by how much it is missed (> 0) or met (<= 0)."""
-        figures = {measurement.name: measurement.value for measurement in measurements}
-        return {name: figures[name] - limit for name, limit in self.limits.items()}
-
     def violation(self, constraints: Mapping[str, float]) -> str:
         """In words which limits are missed and by how much."""
         missed = {name: excess for name, excess in constraints.items() if excess > 0}
-        return "; ".join(f"{name} is {self.limits[name] + by:.3g}, limit {self.limits[name]:.3g}" for name, by in missed.items())
+        said = [f"{name} is {self.limits[name] + by:.3g}, limit {self.limits[name]:.3g}" for name, by in missed.items()]
+        return "; ".join(said)
+
+
+def excess_over(limits: Mapping[str, float], measurements: Sequence[Measurement]) -> dict[str, float]:
+    """For each limit by how much it is missed (> 0) or met (<= 0), in the limit's unit."""
+    figures = {measurement.name: measurement.value for measurement in measurements}
+    return {name: figures[name] - limit for name, limit in limits.items()}
 
 
 @dataclass
@@ -130,9 +132,7 @@ class Workbench:
 
     def evaluate(self, candidate: Candidate, split: str) -> Evaluation:
         """Accuracy of a saved and reloaded network on one split."""
-        return accuracy_of(
-            candidate, self.data, split, device=self.device, confidence=self.confidence, iou=self.iou
-        )
+        return accuracy_of(candidate, self.data, split, device=self.device, confidence=self.confidence, iou=self.iou)
 
     def with_parent(self, parent: Parent) -> Workbench:
         """The same tools around the trained parent."""

@@ -93,7 +93,8 @@ def _work(job: Job, folder: RunFolder, scratch: Path, say: Callable[[Event], Non
     from search.heartbeat import Heartbeat
     from search.opening import open_study
     from search.prepare import Setting, data_of, prepare, start_of, workbench
-    from search.sampler import Advisor, make_sampler, sampler_seed
+    from search.sampler import Advisor
+    from search.sampler_choice import make_sampler, sampler_seed
     from search.stopwatch import Stopwatch
     from search.store.sql import open_store
     from search.study import stored_definition

@@ -329,7 +329,7 @@ function sortBy(column) {
   for (const cell of table.tHead.rows[0].cells) cell.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", up ? "ascending" : "descending");
   const value = (row) => {
-    const text = row.cells[column].textContent.trim();
+    const text = row.cells[column].textContent.trim().replace("~", "");
     return text === "" ? null : /^[-+]?[\d.]/.test(text) ? parseFloat(text) : text;
   };
   const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b

@@ -12,15 +12,16 @@ from pathlib import Path
 
 from objectives.base import Direction, EpochResult, Evaluation, Measurement
 from search.record import Outcome, TrialRecord
-from search.sampler import Advisor, make_sampler, sampler_seed
+from search.sampler import Advisor
+from search.sampler_choice import make_sampler, sampler_seed
 from search.store.base import StudyEntry
 from search.store.sql import open_store
 from search.trial_runner import Hooks, TrialRunner
 from search.worker import Worker
-from spaces.base import Categorical, Float, ParamValue
+from spaces.base import Categorical, Float, Parameter, ParamValue
 
 OBJECTIVES = (("map50_95", Direction.MAXIMIZE), ("latency_ms", Direction.MINIMIZE))
-PARAMETERS = {"backbone": Categorical(("one", "two")), "ratio": Float(0.1, 1.0)}
+PARAMETERS: dict[str, Parameter] = {"backbone": Categorical(("one", "two")), "ratio": Float(0.1, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ class QuickTrials(TrialRunner):
         if earlier is not None:
             return self._ended(begun, Outcome.DUPLICATE, f"duplicate of {earlier}")
         accuracy = ratio**0.5 * (0.9 if params["backbone"] == "one" else 0.8)
-        curve = tuple(EpochResult(epoch, accuracy * epoch / 3, accuracy, 1 / epoch, self.epoch_s) for epoch in (1, 2, 3))
+        curve = tuple(
+            EpochResult(epoch, accuracy * epoch / 3, accuracy, 1 / epoch, self.epoch_s) for epoch in (1, 2, 3)
+        )
         for result in curve:
             time.sleep(self.epoch_s)
             hooks.report(result)
@@ -75,7 +78,11 @@ class QuickTrials(TrialRunner):
     ) -> TrialRecord:
         evaluations = () if score is None else (score,)
         return replace(
-            record, outcome=outcome, reason=reason, evaluations=evaluations, finished=datetime.now(UTC),
+            record,
+            outcome=outcome,
+            reason=reason,
+            evaluations=evaluations,
+            finished=datetime.now(UTC),
             seconds={"training": 3 * self.epoch_s},
         )
 
@@ -98,7 +105,9 @@ def advisor_of(url: str, study: StudyEntry, seed: int) -> Advisor:
     return Advisor(url, study.sampler_name, study.objectives, PARAMETERS, make_sampler("random", seed))
 
 
-def work(url: str, n_trials: int, seed: int, acknowledged: Path | None = None, trials: TrialRunner | None = None) -> str:
+def work(
+    url: str, n_trials: int, seed: int, acknowledged: Path | None = None, trials: TrialRunner | None = None
+) -> str:
     """One worker's life; every record that the store acknowledged is noted in a file as well."""
     store = open_store(url)
     study = store.latest_study("quick")
@@ -114,9 +123,7 @@ def work(url: str, n_trials: int, seed: int, acknowledged: Path | None = None, t
                 file.flush()
                 os.fsync(file.fileno())
 
-    worker = Worker(
-        store, study, advisor, trials or QuickTrials(), n_trials=n_trials, deadline=None, say=note
-    )
+    worker = Worker(store, study, advisor, trials or QuickTrials(), n_trials=n_trials, deadline=None, say=note)
     worker.reconcile()
     worker.settle()
     why = worker.work()

@@ -17,7 +17,7 @@ def test_durations_are_read(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "h", "8 h", "eight", "1h30", "-5m", "8x"])
 def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(DefinitionError, match="write 8h|needs a unit"):
+    with pytest.raises(DefinitionError, match=r"write 8h|needs a unit"):
         seconds_of(text)
 
 

@@ -89,7 +89,7 @@ def _front_is_exact(store: Store) -> None:
     study = store.latest_study("quick")
     assert study is not None
     complete = [r for r in store.records(study) if r.outcome is Outcome.COMPLETE and r.feasible]
-    values = [[r.value("map50_95"), r.value("latency_ms")] for r in complete]
+    values = [[r.value("map50_95") or 0.0, r.value("latency_ms") or 0.0] for r in complete]
     directions = [direction for _, direction in study.objectives]
     best = [complete[index] for index in non_dominated(values, directions)]
     last = store.fronts(study)[-1]

@@ -91,7 +91,13 @@ def test_every_row_has_all_its_figures_on_every_split(project: Project, finished
         if record.outcome is not Outcome.COMPLETE:
             continue
         assert [evaluation.split for evaluation in record.evaluations] == ["val", "test"]
-        assert {m.name for m in record.measurements} >= {"parameters", "flops_g", "size_mib", "share_pruned", "latency_ms"}
+        assert {m.name for m in record.measurements} >= {
+            "parameters",
+            "flops_g",
+            "size_mib",
+            "share_pruned",
+            "latency_ms",
+        }
         latency = record.measurement("latency_ms")
         assert latency is not None and latency.low is not None and latency.high is not None
         assert latency.low <= latency.value <= latency.high
@@ -114,7 +120,12 @@ def test_a_checkpoint_holds_what_was_scored(project: Project, finished: str) -> 
 
 def test_the_report_and_the_table_are_there(project: Project, finished: str) -> None:
     folder = project.folder / "runs" / "small"
-    assert {path.name for path in folder.iterdir()} >= {"report.html", "pareto.png", "leaderboard.md", "leaderboard.csv"}
+    assert {path.name for path in folder.iterdir()} >= {
+        "report.html",
+        "pareto.png",
+        "leaderboard.md",
+        "leaderboard.csv",
+    }
     assert "where the time went" in finished
     assert "uniform-0.5" in finished
     assert not list((project.folder / "runs").glob("scratch/*/*")), "a killed worker's files are swept by the next run"
