@@ -18,6 +18,7 @@ def candidate(model: str = "yolov8n.yaml", width: float | None = None, imgsz: in
     Shared between tests: nothing that is tested here may modify it.
     """
     import torch
+
     from ultralytics.nn.tasks import DetectionModel, yaml_model_load
 
     torch.set_num_threads(1)
@@ -32,23 +33,31 @@ def candidate(model: str = "yolov8n.yaml", width: float | None = None, imgsz: in
 
 
 def enliven(network: Any, seed: int) -> None:
-    """Random BatchNorm and class biases, in place: a fresh network answers nearly the same to every image.
+    """Give a fresh network outputs that depend on image and weights, in place.
 
-    Without this two networks with different weights agree within any useful tolerance.
+    Fresh BatchNorm statistics let the signal fade from layer to layer: two networks with different weights would
+    agree within any useful tolerance. So the statistics are taken from random images, as training would.
     """
     import torch
 
     random = torch.Generator().manual_seed(seed)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.weight.data.uniform_(0.8, 1.6, generator=random)
-            module.bias.data.normal_(0.0, 0.3, generator=random)
-            module.running_mean.normal_(0.0, 0.1, generator=random)
-            module.running_var.uniform_(0.3, 0.8, generator=random)
+    norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    momentum = [module.momentum for module in norms]
+    for module in norms:
+        module.weight.data.uniform_(0.8, 1.6, generator=random)
+        module.bias.data.normal_(0.0, 0.3, generator=random)
+        module.momentum = 1.0
     head = network.model[-1]
     for towers in (head.cv3, getattr(head, "one2one_cv3", None) or ()):
         for tower in towers:
             tower[-1].bias.data.normal_(0.0, 1.0, generator=random)
+            tower[-1].weight.data.normal_(0.0, 0.1, generator=random)
+    mode = network.training
+    with torch.no_grad():
+        network.train()(torch.rand(8, 3, 96, 96, generator=random))
+    network.train(mode)
+    for module, before in zip(norms, momentum, strict=True):
+        module.momentum = before
 
 
 def state_of(network: Any) -> dict[str, Any]:

