@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from search.leaderboard import Row, leaderboard
-from search.record import TrialRecord
+from search.record import Outcome, TrialRecord
 from search.store.base import FrontEntry, Store, StudyEntry
 
 
@@ -28,6 +28,11 @@ class Findings:
     def front(self) -> tuple[str, ...]:
         """Names of the records on the front as it stands."""
         return self.fronts[-1].members if self.fronts else ()
+
+    @property
+    def counted(self) -> int:
+        """Finished trials without duplicates: what the study's total counts."""
+        return sum(not r.is_reference and r.outcome is not Outcome.DUPLICATE for r in self.records)
 
     @property
     def limits(self) -> Mapping[str, float | None]:

@@ -80,14 +80,13 @@ def _rug(found: Findings) -> list[dict[str, Any]]:
 def _history(found: Findings) -> list[list[float]]:
     """Hypervolume against counted trials: where it changed, and where the study stands now."""
     grown = {front.after: front.hypervolume for front in found.fronts}
-    counted = sum(not r.is_reference and r.outcome is not Outcome.DUPLICATE for r in found.records)
     if grown:
-        grown.setdefault(max(counted, *grown), found.fronts[-1].hypervolume)
+        grown.setdefault(max(found.counted, *grown), found.fronts[-1].hypervolume)
     return [[after, _short(volume)] for after, volume in grown.items()]
 
 
 def _learners(found: Findings) -> list[TrialRecord]:
-    curved = [record for record in found.records if len(record.rungs) > 1]
+    curved = [record for record in found.records if record.rungs]
     first = [record for record in curved if record.is_reference or record.name in found.front]
     rest = [record for record in curved if not record.is_reference and record.name not in found.front]
     return rest[-MOST_CURVES:] + first  # drawn in this order: the ones that matter lie on top

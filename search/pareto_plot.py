@@ -22,6 +22,7 @@ from matplotlib.ticker import MaxNLocator
 from objectives.base import Direction
 from search.files import write_beside
 from search.leaderboard import OBJECTIVES, front_roles, parent_of, spread_ms
+from search.plot_labels import Label, place_labels
 from search.record import Outcome, TrialRecord
 from search.store.base import FrontEntry
 
@@ -50,6 +51,9 @@ KINDS = {
     "trial": Marks("o", GREY, 26, "trial"),
     "infeasible": Marks("o", GREY, 26, "trial over a limit", filled=False),
 }
+Point = tuple[float, float, float, TrialRecord]
+"""Across, upwards, half the interval across, and whose it is."""
+Points = dict[str, list[Point]]
 LEGEND = ("Pareto front", "trial on the front", "parent", "donors, controls", "trial", "trial over a limit")
 
 
@@ -104,18 +108,20 @@ def pareto_bytes(
     grid = figure.add_gridspec(2, 2, width_ratios=(3.3, 1), height_ratios=(1, 1))
     axes = figure.add_subplot(grid[:, 0])
     front = fronts[-1].members if fronts else ()
-    _draw_records(axes, records, front, objectives)
+    points = _draw_records(axes, records, front, objectives)
     _draw_limit(axes, (limits or {}).get(objectives[-1][0]))
     legend = figure.add_subplot(grid[0, 1])
     legend.axis("off")
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    labels = [label for label in LEGEND if label in handles] + [label for label in handles if label not in LEGEND]
+    order = [label for label in LEGEND if label in handles] + [label for label in handles if label not in LEGEND]
     legend.legend(
-        [handles[label] for label in labels], labels, loc="upper left", frameon=False, fontsize=9, borderaxespad=0
+        [handles[label] for label in order], order, loc="upper left", frameon=False, fontsize=9, borderaxespad=0
     )
     _draw_hypervolume(figure.add_subplot(grid[1, 1]), fronts, records)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, fontweight="bold")
+    labels = _labels(points, front, objectives)
+    place_labels(figure, axes, labels, [point[:2] for found in points.values() for point in found], INK)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
@@ -123,10 +129,10 @@ def pareto_bytes(
 
 def _draw_records(
     axes: Axes, records: Sequence[TrialRecord], front: Collection[str], objectives: Sequence[tuple[str, Direction]]
-) -> None:
+) -> Points:
     (upward, _), (across, better) = objectives[0], objectives[-1]
     parent = parent_of(records)
-    points: dict[str, list[tuple[float, float, float, TrialRecord]]] = {kind: [] for kind in KINDS}
+    points: Points = {kind: [] for kind in KINDS}
     for record in records:
         x, y = record.value(across), record.value(upward)
         if record.outcome is Outcome.COMPLETE and x is not None and y is not None:
@@ -138,17 +144,26 @@ def _draw_records(
     members.sort(key=lambda point: point[0], reverse=better is Direction.MAXIMIZE)
     _draw_staircase(axes, [point[:2] for point in members])
     _draw_rug(axes, records, across)
-    roles = front_roles([point[3] for point in members], objectives)
-    others = [point for kind in ("parent", "reference") for point in points[kind] if point[3].name not in front]
-    _name(axes, members, {name: ", ".join((name, *found)) for name, found in roles.items()}, above=True)
-    _name(axes, others, {}, above=False)
     axes.margins(x=0.09, y=0.07)
     axes.set_xlabel(axis_title(across))
     axes.set_ylabel(axis_title(upward))
     quiet(axes)
+    return points
 
 
-def _scatter(axes: Axes, marks: Marks, points: Sequence[tuple[float, float, float, TrialRecord]]) -> None:
+def _labels(points: Points, front: Collection[str], objectives: Sequence[tuple[str, Direction]]) -> list[Label]:
+    """Names of the front and of the reference rows; those with a role on the front first."""
+    everything = [point for found in points.values() for point in found]
+    roles = front_roles([record for *_, record in everything if record.name in front], objectives)
+    named = [
+        Label(", ".join((r.name, *roles.get(r.name, ()))), x, y, True) for x, y, _, r in everything if r.name in front
+    ]
+    named.sort(key=lambda label: "," not in label.text)
+    others = [point for kind in ("parent", "reference") for point in points[kind] if point[3].name not in front]
+    return named + [Label(record.name, x, y, False) for x, y, _, record in others]
+
+
+def _scatter(axes: Axes, marks: Marks, points: Sequence[Point]) -> None:
     if not points:
         return
     xs, ys, errors = [p[0] for p in points], [p[1] for p in points], [p[2] for p in points]
@@ -182,18 +197,6 @@ def _draw_rug(axes: Axes, records: Sequence[TrialRecord], across: str) -> None:
 def _draw_limit(axes: Axes, limit: float | None) -> None:
     if limit is not None:
         axes.axvline(limit, color=INK, lw=1, ls=(0, (4, 3)), alpha=0.7, label=f"limit {limit:g}", zorder=1)
-
-
-def _name(
-    axes: Axes, points: Sequence[tuple[float, float, float, TrialRecord]], names: Mapping[str, str], *, above: bool
-) -> None:
-    """Write names beside points: above and left for the front, where nothing can lie, else below and right."""
-    for index, (x, y, _, record) in enumerate(points):
-        left = above and index > 0  # the first member has the axis on its left
-        axes.annotate(
-            names.get(record.name, record.name), (x, y), xytext=(-6, 5) if left else (7, -11), fontsize=8,
-            textcoords="offset points", ha="right" if left else "left", color=INK, zorder=5,
-        )  # fmt: skip
 
 
 def _draw_hypervolume(axes: Axes, fronts: Sequence[FrontEntry], records: Sequence[TrialRecord]) -> None:

@@ -40,7 +40,7 @@ def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, .
     """
     found = read_findings(store, study)
     splits = splits_of(found.records)
-    title = f"{study.sampler_name}: front after {max((f.after for f in found.fronts), default=0)} trials"
+    title = f"{study.sampler_name}: front after {found.counted} trials"
     picture = pareto_png(
         folder / "pareto.png",
         found.records,

@@ -225,6 +225,7 @@ function lines(host, options, series) {
     if (one.colour) path.style.color = one.colour;
     if (one.dashes) path.setAttribute("stroke-dasharray", one.dashes);
     if (one.faint) path.setAttribute("opacity", 0.55);
+    if (one.points.length === 1) path.setAttribute("d", disc(f.sx(one.points[0][0]), f.sy(one.points[0][1]), 2.5));
     one.points.forEach(([x, y]) => spots.push({ one, x, y, px: f.sx(x), py: f.sy(y) }));
     return path;
   });
@@ -243,7 +244,7 @@ function lines(host, options, series) {
 
 function learning() {
   const host = document.getElementById("learning"), series = figures.learning;
-  if (!series.length) return empty(host, "nothing was trained yet");
+  if (!series.length) return empty(host, "no learning curve is stored");
   const all = series.flatMap((one) => one.points);
   lines(host, {
     x: span(all.map((p) => p[0]), 0.02), y: span([0, ...all.map((p) => p[1])], 0.03), xTitle: "epoch", what: "mAP50-95",

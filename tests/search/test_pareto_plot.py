@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from objectives.base import Direction
 from search.files import write_beside
 from search.pareto_plot import KINDS, kind_of, pareto_bytes, pareto_png
+from search.plot_labels import Label, place_labels
 from search.record import Outcome
 from search.trial_pictures import channel_picture, curves_picture
 from tests.search.plausible import LIMIT_MS, Plausible, plausible_study
@@ -65,6 +67,21 @@ def test_each_record_is_drawn_as_what_it_is(found: Plausible) -> None:
     over = next(r for r in found.records if r.outcome is Outcome.COMPLETE and not r.feasible)
     assert kinds[over.name] == "infeasible"
     assert {name for name, kind in kinds.items() if kind == "front"} == set(front) - {"parent", *list(kinds)[1:5]}
+
+
+def test_no_name_covers_a_point_or_another_name() -> None:
+    chance = np.random.default_rng(0)
+    points = [(float(x), float(y)) for x, y in chance.normal(size=(40, 2))]
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.scatter([x for x, _ in points], [y for _, y in points])
+    labels = [Label(f"trial {number}", x, y, number % 2 == 0) for number, (x, y) in enumerate(points)]
+    place_labels(figure, axes, labels, points, "black")
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert 10 < len(boxes) < 40  # the crowded ones are left out
+    assert all(box.count_overlaps(boxes) == 1 for box in boxes)  # itself
+    assert not any(box.contains(*axes.transData.transform(point)) for box in boxes for point in points)
 
 
 def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path) -> None:
