@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from objectives.base import EpochResult, Measurement
 from objectives.recipe import Recipe
+from objectives.training import OUT_OF_MEMORY
 from search.record import Outcome, TrialRecord
 from search.stopwatch import Stopwatch
 from search.trial_runner import Hooks, TrialRunner
@@ -75,7 +77,7 @@ def _built_and_trained(
     assert begun.spec is not None and begun.origin is not None
     hooks.say("building")
     try:
-        with watch.phase("build"):
+        with watch.phase("build"), _out_of_memory_is_the_candidates_fault():
             candidate = plan.space.build(begun.spec, begun.origin)
         before = measured_before(bench, candidate, watch)
     except CandidateError as error:
@@ -96,9 +98,22 @@ def _built_and_trained(
             result = bench.train(candidate, recipe, report, bench.parent.candidate())
         hooks.say("scoring")
         complete = replace(begun, outcome=Outcome.COMPLETE, rungs=result.history)
-        return scored(bench, complete, result.candidate, watch)
+        with _out_of_memory_is_the_candidates_fault():
+            return scored(bench, complete, result.candidate, watch)
     except CandidateError as error:
         return replace(begun, outcome=Outcome.FAILED, reason=str(error), rungs=tuple(curve))
+
+
+@contextmanager
+def _out_of_memory_is_the_candidates_fault() -> Iterator[None]:
+    """The training says so itself; building and scoring may run out of memory too."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not OUT_OF_MEMORY.search(str(error)):
+            raise
+        first = (str(error).strip().splitlines() or ["no memory left"])[0]
+        raise CandidateError(f"out of memory: {first}") from error
 
 
 def measured_before(bench: Workbench, candidate: Candidate, watch: Stopwatch) -> tuple[Measurement, ...]:
