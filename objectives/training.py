@@ -10,6 +10,7 @@ import random
 import re
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +129,9 @@ def _quiet() -> Iterator[None]:
     level = LOGGER.level
     LOGGER.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*deterministic", category=UserWarning)  # a few GPU kernels
+            yield
     finally:
         LOGGER.setLevel(level)
 
@@ -137,7 +140,8 @@ def _quiet() -> Iterator[None]:
 def _own_randomness() -> Iterator[None]:
     """Ultralytics seeds every global generator; give them back as they were."""
     plain, numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
+    with torch.random.fork_rng(devices):
         try:
             yield
         finally:

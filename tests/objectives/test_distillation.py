@@ -25,7 +25,10 @@ def test_a_narrow_student_learns_from_a_wider_teacher_and_comes_out_as_the_stock
     alone = train(student, RECIPE, digits, seed=0, scratch=tmp_path)
     taught = train(student, DISTILLED, digits, seed=0, scratch=tmp_path, teacher=teacher)
     assert unchanged(teacher.network, before)
-    assert all(parameter.requires_grad == (".dfl" not in name) for name, parameter in taught.candidate.network.named_parameters())
+    assert all(
+        parameter.requires_grad == (".dfl" not in name)
+        for name, parameter in taught.candidate.network.named_parameters()
+    )
     stock = {name: tensor.shape for name, tensor in student.network.state_dict().items()}
     assert {name: tensor.shape for name, tensor in taught.candidate.network.state_dict().items()} == stock
     assert not taught.candidate.network.get_submodule("model.15")._forward_hooks  # the wrapper listens there

@@ -93,7 +93,11 @@ def test_a_cut_network_stays_cut(digits: Dataset, tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_sent_or_left_changed(
-    small: Candidate, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    small: Candidate,
+    digits: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     dialled: list[Any] = []
     monkeypatch.setattr(socket.socket, "connect", lambda self, address: dialled.append(address))
