@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
+from objectives.base import Evaluation
+from objectives.cost import cost
 from search.command import DefinitionError
 from search.difference import differences
-from search.study import BETTER, StudyDefinition, load_study, stored_definition
+from search.sampler_choice import SAMPLERS
+from search.study import BETTER, LIMITABLE, load_study, stored_definition
+from search.study_sections import SamplerSection
+from spaces.parent import Parent
 
 SMALL = """
 data: digits
@@ -228,9 +235,17 @@ def test_each_difference_is_a_line_of_its_own(tmp_path: Path) -> None:
     assert "recipe.lr0.log: stored nothing, asked true" in lines
 
 
-def test_whatever_a_study_may_aim_at_has_one_better_direction() -> None:
-    assert set(BETTER.values()) == {"maximize", "minimize"}
-    assert set(StudyDefinition.model_fields) >= {"objectives", "limits", "target", "accuracy"}
+def test_a_study_can_aim_at_what_an_evaluation_or_a_measurement_holds_and_at_nothing_else() -> None:
+    scores = {field.name for field in dataclasses.fields(Evaluation)}
+    candidate = Parent.load("yolov8n.yaml", classes=2, imgsz=64).candidate()
+    measured = {"latency_ms", *(each.name for each in cost(candidate, 1))}
+    assert set(BETTER) <= scores | measured
+    assert measured <= set(BETTER)
+    assert set(LIMITABLE) <= measured
+
+
+def test_the_samplers_of_a_study_are_those_that_there_are() -> None:
+    assert get_args(SamplerSection.model_fields["name"].annotation) == SAMPLERS
 
 
 def test_the_plain_values_are_yaml_that_can_be_saved_as_a_study(tmp_path: Path) -> None:
