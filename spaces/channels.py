@@ -49,9 +49,7 @@ class ChannelRatioSpace(Space):
         check(self.parameters, params)
         groups = self._structure.groups
         widths = {
-            group.name: aligned(
-                group.width, float(params[PREFIX + (group.tie or group.name)]), self._range.multiple
-            )
+            group.name: aligned(group.width, float(params[PREFIX + (group.tie or group.name)]), self._range.multiple)
             for group in groups
         }
         spec = self._structure.spec(select(groups, self._orders, widths))

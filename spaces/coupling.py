@@ -120,5 +120,3 @@ def _members(run: list[_Channel]) -> tuple[Member, ...]:
         Member(module, side, tuple(channel.places[place][1] for channel in run))
         for place, ((module, side), _) in enumerate(run[0].places)
     )
-
-

@@ -117,4 +117,3 @@ def _renew_sizes(module: Any) -> None:
         module.c = module.cv1.conv.weight.shape[0]
     elif isinstance(module, RepConv):
         module.c1, module.c2 = module.conv1.conv.weight.shape[1] * module.g, module.conv1.conv.weight.shape[0]
-

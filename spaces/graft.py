@@ -93,9 +93,7 @@ class GraftSpace(Space):
         names = {part: str(params[part]) for part in (BACKBONE, HEAD)}
         orders = {group.name: self._orders[names[_part(group.section)]][group.name] for group in groups}
         widths = {
-            group.name: aligned(
-                len(orders[group.name]), float(params[PREFIX + _stage(group)]), self._range.multiple
-            )
+            group.name: aligned(len(orders[group.name]), float(params[PREFIX + _stage(group)]), self._range.multiple)
             for group in groups
         }
         parts = {part: self._donors[name] for part, name in names.items()}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,9 @@ from torch import Tensor
 
 from spaces.base import ArchSpec, Candidate, SpaceError
 from spaces.groups import ChannelGroup, CutPlan, Indices, Side
-from spaces.parent import Parent
+
+if TYPE_CHECKING:
+    from spaces.parent import Parent  # which ranks channels itself
 
 Criterion = Literal["l2", "l1"]
 

@@ -15,6 +15,7 @@ from spaces import stock
 from spaces.base import PARENT, SCRATCH, ArchSpec, Candidate, CandidateError, Origin, Section, SpaceError
 from spaces.cut import Slicer, resized
 from spaces.groups import ChannelGroup, check_ties
+from spaces.importance import order
 from spaces.scratch import initialise
 from spaces.structure import Structure
 from spaces.weights import ModelYaml, WeightsFile, read_weights
@@ -116,20 +117,10 @@ class Parent:
         for name in kept:
             if name not in names:
                 raise SpaceError(f"the parent has no channel group '{name}'")
-        chosen = tuple(self._chosen(group, kept.get(group.name, group.width)) for group in self.groups)
+        best = order(self._as_candidate(), self)
+        chosen = tuple(_chosen(group, kept.get(group.name, group.width), best) for group in self.groups)
         check_ties(self.groups, chosen)
         return self.structure.spec(chosen)
-
-    def _chosen(self, group: ChannelGroup, kept: Sequence[int] | int) -> tuple[int, ...]:
-        if not isinstance(kept, int):
-            return tuple(sorted(kept))
-        if not 1 <= kept <= group.width:
-            raise SpaceError(f"group '{group.name}' cannot keep {kept} of its {group.width} channels")
-        if kept == group.width:
-            return tuple(range(group.width))
-        from spaces.importance import order  # which reads parents
-
-        return tuple(sorted(order(self.candidate(), self)[group.name][:kept]))
 
     def check(self, spec: ArchSpec) -> None:
         """Make sure that a spec is one of this parent.
@@ -144,8 +135,12 @@ class Parent:
 
     def candidate(self) -> Candidate:
         """Itself as a candidate: uncut, a copy."""
+        own = self._as_candidate()
+        return replace(own, network=copy.deepcopy(own.network))
+
+    def _as_candidate(self) -> Candidate:
         origin = Origin((PARENT,) * len(self.layer_sections))
-        return Candidate(self.full_spec(), origin, copy.deepcopy(self.network), self.classes, self.imgsz)
+        return Candidate(self.full_spec(), origin, self.network, self.classes, self.imgsz)
 
     def build(
         self, spec: ArchSpec, origin: Origin | None = None, sources: Mapping[str, Candidate] | None = None
@@ -209,6 +204,14 @@ class Parent:
                 tensor = donor.put(name, tensor, tensors[name].detach())
             state[name] = slicer.take(name, tensor)
         return state
+
+
+def _chosen(group: ChannelGroup, kept: Sequence[int] | int, best: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
+    if not isinstance(kept, int):
+        return tuple(sorted(kept))
+    if not 1 <= kept <= group.width:
+        raise SpaceError(f"group '{group.name}' cannot keep {kept} of its {group.width} channels")
+    return tuple(sorted(best[group.name][:kept]))
 
 
 def _loaded(parent: Parent, file: WeightsFile) -> Parent:

@@ -50,9 +50,7 @@ def uniform(parent: Parent, ratio: float, multiple: int = 8) -> ArchSpec:
     return parent.structure.spec(select(parent.groups, orders, widths))
 
 
-def thin(
-    candidate: Candidate, parent: Parent, ratio: float, multiple: int = 8, scope: Scope = "uniform"
-) -> ArchSpec:
+def thin(candidate: Candidate, parent: Parent, ratio: float, multiple: int = 8, scope: Scope = "uniform") -> ArchSpec:
     """One round of cutting: keep this share of the channels that a candidate still has.
 
     Args:
@@ -76,8 +74,7 @@ def thin(
 def _global_widths(importance: Mapping[str, Mapping[int, float]], ratio: float, multiple: int) -> dict[str, int]:
     """How many channels of each group are among the most important ones of the whole network."""
     relative = {
-        name: [value * len(of) / (sum(of.values()) or 1.0) for value in of.values()]
-        for name, of in importance.items()
+        name: [value * len(of) / (sum(of.values()) or 1.0) for value in of.values()] for name, of in importance.items()
     }
     everything = sorted((value for values in relative.values() for value in values), reverse=True)
     threshold = everything[max(1, round(len(everything) * ratio)) - 1]

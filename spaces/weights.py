@@ -14,6 +14,7 @@ from torch import Tensor
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import SpaceError
+from spaces.checkpoint import load
 from spaces.stock import is_known
 
 # isort: split
@@ -60,16 +61,12 @@ def read_weights(path: str | Path) -> WeightsFile:
 
 
 def _read_checkpoint(folder: Path) -> WeightsFile:
-    from spaces.checkpoint import load  # a checkpoint is built by way of its parent, which reads weights
-
     candidate = load(folder)
     network: Any = candidate.network
     if candidate.spec.channel_ratio < 1:
         share = f"{candidate.spec.channel_ratio:.0%}"
         raise SpaceError(f"checkpoint '{folder}' keeps {share} of its parent's channels; a parent must be whole")
-    return WeightsFile(
-        folder, dict(network.yaml), candidate.classes, network.state_dict(), {}, candidate.imgsz
-    )
+    return WeightsFile(folder, dict(network.yaml), candidate.classes, network.state_dict(), {}, candidate.imgsz)
 
 
 def _read_safetensors(path: Path) -> WeightsFile:

@@ -46,8 +46,8 @@ class SpaceContract(ABC):
 
     def test_more_is_a_superset_of_less(self, space: Space) -> None:
         params = choose(space, 0.0)
-        wide = {name: space.parameters[name].high if isinstance(value, float) else value for name, value in params.items()}  # type: ignore[union-attr]
-        narrow_spec, wide_spec = space.decode(params)[0], space.decode(wide)[0]
+        highest = {name: p.high for name, p in space.parameters.items() if isinstance(p, Float)}
+        narrow_spec, wide_spec = space.decode(params)[0], space.decode({**params, **highest})[0]
         for less, more in zip(narrow_spec.kept, wide_spec.kept, strict=True):
             assert set(less) <= set(more)
 

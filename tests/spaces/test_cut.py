@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from typing import Any
 
 import pytest
 import torch
@@ -39,7 +40,7 @@ def test_the_oracle_notices_channel_numbers_that_are_off_by_one(parent: Parent, 
 
 def test_a_plan_that_cuts_a_single_channel_is_exact(parent: Parent) -> None:
     spec = parent.spec({"model.4.cv2": [c for c in range(64) if c != 17]})
-    assert 0 < difference(parent, parent.full_spec(), silence=spec)  # that channel matters
+    assert difference(parent, parent.full_spec(), silence=spec) > TOLERANCE  # that channel matters
     assert difference(parent, spec) < TOLERANCE
 
 
@@ -73,7 +74,7 @@ def test_each_family_of_stock_detectors_is_cut_exactly(family: str) -> None:
 
 def test_the_network_stays_a_stock_detection_model_in_all_its_sizes(parent: Parent) -> None:
     candidate = parent.build(random_spec(parent, 0.5, seed=5))
-    network = candidate.network
+    network: Any = candidate.network
     assert type(network) is DetectionModel
     assert network.names == {0: "cat", 1: "dog", 2: "bird"}
     assert network.nc == 3
@@ -85,12 +86,12 @@ def test_the_network_stays_a_stock_detection_model_in_all_its_sizes(parent: Pare
             rows, columns = module.weight.shape[:2]
             assert (module.out_channels, module.in_channels) == (rows, columns * module.groups), name
         if isinstance(module, nn.BatchNorm2d):
-            assert module.num_features == len(module.running_mean) == len(module.bias), name
+            assert module.num_features == module.weight.numel() == module.bias.numel(), name
     assert network.model[4].c == len(candidate.spec.kept_in("model.4.cv1:0"))
 
 
 def test_the_split_form_that_exporters_use_gives_the_same(parent: Parent) -> None:
-    network = parent.build(random_spec(parent, 0.5, seed=6)).network
+    network: Any = parent.build(random_spec(parent, 0.5, seed=6)).network
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         chunked = raw_outputs(network, images)
@@ -102,7 +103,7 @@ def test_the_split_form_that_exporters_use_gives_the_same(parent: Parent) -> Non
 
 
 def test_a_cut_network_trains_with_the_stock_loss(parent: Parent) -> None:
-    network = copy.deepcopy(parent.build(random_spec(parent, 0.5, seed=7)).network).train()
+    network: Any = copy.deepcopy(parent.build(random_spec(parent, 0.5, seed=7)).network).train()
     batch = {
         "img": torch.rand(2, 3, 64, 64),
         "cls": torch.tensor([[0.0], [2.0]]),
@@ -124,7 +125,8 @@ def test_building_leaves_the_parent_as_it_is(parent: Parent) -> None:
         for tensor in built.state_dict().values():
             tensor.zero_()
     assert states_differ(before, parent.network.state_dict()) == []
-    assert parent.network.model[4].c == 32
+    whole: Any = parent.network
+    assert whole.model[4].c == 32
 
 
 def test_fresh_weights_depend_on_the_seed_alone_and_fit_the_width(parent: Parent) -> None:

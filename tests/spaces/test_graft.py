@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -54,10 +56,12 @@ def test_backbone_features_of_a_graft_are_those_of_its_donor(
     grafts: GraftSpace, donors: dict[str, Donor], parent: Parent
 ) -> None:
     joined = graft(parent, backbone=donors["one-shot"], head=donors["round-2"])
-    donor, head = donors["one-shot"].candidate.network, donors["round-2"].candidate
+    head = donors["round-2"].candidate
+    donor: Any = donors["one-shot"].candidate.network
+    network: Any = joined.network
     x = y = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        for ours, theirs in zip(joined.network.model[:10], donor.model[:10], strict=True):
+        for ours, theirs in zip(network.model[:10], donor.model[:10], strict=True):
             x, y = ours(x), theirs(y)
         assert torch.equal(x, y)
         assert all(torch.isfinite(o).all() for o in raw_outputs(joined.network, torch.rand(1, 3, 64, 64)))

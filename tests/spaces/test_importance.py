@@ -39,7 +39,7 @@ def test_importance_is_the_sum_over_all_that_make_and_read_a_channel(parent: Par
     read = state["model.9.cv2.conv.weight"].double().square().flatten(2).sum((0, 2)).reshape(4, 128).sum(0)
     found = scores(parent.candidate(), parent)["model.9.cv1"]
     # Sums of some 1e5 float64 terms in another order.
-    torch.testing.assert_close(torch.tensor(list(found.values()), dtype=torch.float64), made + read, rtol=1e-9, atol=0)
+    assert torch.allclose(torch.tensor(list(found.values()), dtype=torch.float64), made + read, rtol=1e-9, atol=0)
 
 
 def test_batch_norms_do_not_count(parent: Parent) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -58,9 +61,9 @@ def test_sppf_reads_its_channels_four_times(parent: Parent) -> None:
 
 def test_the_width_of_attention_is_never_cut() -> None:
     parent = Parent.load("yolo11n.yaml", classes=3)
-    network = parent.build(parent.spec({group.name: group.members[0].positions and 1 for group in parent.groups}))
-    attention = network.network.model[10].m[0].attn
-    whole = parent.network.model[10].m[0].attn
+    cut: Any = parent.build(parent.spec({group.name: 1 for group in parent.groups})).network
+    network: Any = parent.network
+    attention, whole = cut.model[10].m[0].attn, network.model[10].m[0].attn
     for name, module in attention.named_modules():
         if isinstance(module, nn.Conv2d):
             assert module.weight.shape == whole.get_submodule(name).weight.shape
@@ -88,17 +91,16 @@ class _ReadsItsWidth(nn.Module):
         self.inner = inner
         self.width = 32
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         rows, _, height, width = x.shape
         return self.inner(x.reshape(rows, self.width, height, width))
 
 
 def test_a_block_that_stores_its_width_is_found_out_and_named(parent: Parent) -> None:
-    network = parent.candidate().network
+    network: Any = parent.candidate().network
     layer = network.model[2]
-    block = _ReadsItsWidth(layer)
-    block.i, block.f, block.type = layer.i, layer.f, layer.type
-    network.model[2] = block
+    network.model[2] = _ReadsItsWidth(layer)
+    network.model[2].i, network.model[2].f = layer.i, layer.f
     with pytest.raises(SpaceError, match=r"layer model.2 \(_ReadsItsWidth\) cannot be cut: shape"):
         derive("some key", network)
 
@@ -106,14 +108,14 @@ def test_a_block_that_stores_its_width_is_found_out_and_named(parent: Parent) ->
 class _Net(nn.Module):
     """Two convolutions with something between them."""
 
-    def __init__(self, between: object) -> None:
+    def __init__(self, between: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         self.first, self.second = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1)
         self.between = between
 
     def forward(self, x: Tensor) -> Tensor:
-        assert callable(self.between)
-        return self.second(self.between(self.first(x)))
+        made: Tensor = self.second(self.between(self.first(x)))
+        return made
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,9 @@ class _Net(nn.Module):
         (lambda x: x.softmax(1), True),
     ],
 )
-def test_labels_follow_what_keeps_channels_apart_and_fix_the_rest(between: object, fixed: bool) -> None:
+def test_labels_follow_what_keeps_channels_apart_and_fix_the_rest(
+    between: Callable[[Tensor], Tensor], fixed: bool
+) -> None:
     network = _Net(between).eval()
     tracer = LabelTracer(network, lambda: False)
     with torch.no_grad(), tracer:

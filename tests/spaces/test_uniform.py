@@ -23,7 +23,9 @@ def test_widths_are_rounded_to_the_multiple(width: int, ratio: float, expected: 
 
 
 @given(st.integers(1, 512), st.floats(0.01, 1.0), st.sampled_from([1, 4, 8, 16]))
-def test_a_width_is_aligned_or_whole_and_off_by_at_most_half_a_multiple(width: int, ratio: float, multiple: int) -> None:
+def test_a_width_is_aligned_or_whole_and_off_by_half_a_multiple_at_most(
+    width: int, ratio: float, multiple: int
+) -> None:
     kept = aligned(width, ratio, multiple)
     assert 1 <= kept <= width
     assert kept % multiple == 0 or kept == width
@@ -58,7 +60,9 @@ def test_global_thinning_gives_groups_different_shares(parent: Parent, donors: d
     assert len(shares) > 2
 
 
-@pytest.mark.parametrize(("ratio", "multiple", "message"), [(0.0, 8, "ratio 0.0"), (1.2, 8, "ratio 1.2"), (0.5, 0, "0")])
+@pytest.mark.parametrize(
+    ("ratio", "multiple", "message"), [(0.0, 8, "ratio 0.0"), (1.2, 8, "ratio 1.2"), (0.5, 0, "multiple 0")]
+)
 def test_a_share_outside_zero_to_one_is_refused(parent: Parent, ratio: float, multiple: int, message: str) -> None:
     with pytest.raises(SpaceError, match=message):
         uniform(parent, ratio, multiple)
