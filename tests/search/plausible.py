@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from objectives.base import Curves, Direction, EpochResult, Evaluation, Measurement
 from search.record import Outcome, TrialRecord
-from search.sampler import Advisor, make_sampler
 from search.store.base import FrontEntry, Store, StudyEntry, WorkerId
-from spaces.base import PARENT, ArchSpec, Categorical, Float, Origin, Parameter, ParamValue
+from spaces.base import PARENT, ArchSpec, Origin, ParamValue
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 TARGET = "onnxruntime-cpu-fp32"
@@ -174,20 +173,6 @@ def store_study(store: Store, plausible: Plausible) -> StudyEntry:
                 store.report(attempt, rung)
         store.add(study, record, attempt)
     return study
-
-
-def tell_sampler(url: str, study: StudyEntry, plausible: Plausible) -> None:
-    """Tell the trials to Optuna under the same URL, as a worker does after `Store.add`."""
-    parameters: dict[str, Parameter] = {
-        "backbone": Categorical(DONORS), "head": Categorical(DONORS),
-        **{f"ratio.{stage}": Float(0.5, 1.0, step=0.125) for stage in range(4)},
-    }  # fmt: skip
-    advisor = Advisor(url, study.sampler_name, study.objectives, parameters, make_sampler("random", seed=0))
-    for record in plausible.records:
-        if record.number is not None:
-            number, _ = advisor.ask()
-            assert number == record.number
-            advisor.tell(record)
 
 
 def _fronts(records: list[TrialRecord]) -> tuple[FrontEntry, ...]:

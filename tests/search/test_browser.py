@@ -22,7 +22,8 @@ from search.html_report import html_report
 from search.leaderboard import COLUMNS
 from search.pareto_plot import pareto_bytes
 from search.store.sql import open_store
-from tests.search.plausible import Plausible, plausible_study, store_study, tell_sampler
+from tests.search.plausible import Plausible, plausible_study, store_study
+from tests.search.told import tell_sampler
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (

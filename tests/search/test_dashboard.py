@@ -22,7 +22,8 @@ from search.notes import study_note, trial_note
 from search.record import Outcome
 from search.store.base import Store
 from search.store.sql import open_store
-from tests.search.plausible import Plausible, plausible_study, store_study, tell_sampler
+from tests.search.plausible import Plausible, plausible_study, store_study
+from tests.search.told import tell_sampler
 
 HOST = "127.0.0.1:8080"
 HTML_FILE = "data:text/html;base64," + base64.b64encode(b"<script>alert(1)</script>").decode()
