@@ -19,16 +19,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from ultralytics.models.yolo.detect import DetectionValidator
-from ultralytics.utils import DEFAULT_CFG
-from ultralytics.utils.metrics import ap_per_class, smooth
-from ultralytics.utils.nms import non_max_suppression
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.base import Curves, Evaluation
 from objectives.data import Dataset
 from objectives.loader import CheckedDataset, detection_dataset
 from spaces.base import Candidate, CandidateError, SpaceError
+
+from ultralytics.models.yolo.detect import DetectionValidator
+from ultralytics.utils import DEFAULT_CFG
+from ultralytics.utils.metrics import ap_per_class, smooth
+from ultralytics.utils.nms import non_max_suppression
 
 _CURVE_POINTS = 101
 _VALIDATION = {"conf": 0.001, "iou": 0.7, "max_det": 300}
@@ -81,6 +82,8 @@ def evaluate(
 
     Args:
         candidate: Not modified; its copy is fused and runs in float32.
+        batch: Images that are padded to one rectangle, as in `yolo val` (whose default it is): where images are not
+            square, another batch size gives slightly other figures.
         confidence: Where `precision`, `recall` and `f1` are taken: detections at or above it count. A class
             without any has precision 0.
         iou: Overlap at which a detection matches a label for them, and for everything said of the F1; mAP always
@@ -94,7 +97,7 @@ def evaluate(
         raise SpaceError(f"confidence {confidence} must lie in [0, 1], iou {iou} in (0, 1]")
     if len(candidate.classes) != len(data.classes):
         raise SpaceError(f"the network has {len(candidate.classes)} classes, data '{data.name}' {len(data.classes)}")
-    network = copy.deepcopy(candidate.network).float()
+    network: Any = copy.deepcopy(candidate.network).float()
     network.end2end = False  # as `yolo val` does unless told otherwise: v10 and 26 are scored with NMS
     network = network.eval().fuse(verbose=False)
     found = _detect(network, data, split, imgsz=candidate.imgsz, batch=batch, device=device, iou=iou, loss=False)
@@ -143,18 +146,18 @@ def score(
     Raises:
         CandidateError: If outputs or loss are NaN or infinite, or memory runs out.
     """
-    network = copy.deepcopy(network).float().eval()
-    network.end2end = False
-    if loss and (not hasattr(network, "args") or isinstance(network.args, Mapping)):
-        network.args = DEFAULT_CFG
-    found = _detect(network, data, split, imgsz=imgsz, batch=batch, device=device, iou=0.5, loss=loss)
+    scored: Any = copy.deepcopy(network).float().eval()
+    scored.end2end = False
+    if loss and (not hasattr(scored, "args") or isinstance(scored.args, Mapping)):
+        scored.args = DEFAULT_CFG
+    found = _detect(scored, data, split, imgsz=imgsz, batch=batch, device=device, iou=0.5, loss=loss)
     if loss and not math.isfinite(found.loss):
         raise CandidateError(f"the loss on '{split}' is {found.loss}")
     ap = _average(found)[5]
     return Score(float(ap[:, 1:].mean()), float(ap[:, 1].mean()), found.loss)
 
 
-class CheckedValidator(DetectionValidator):  # type: ignore[misc]  # Ultralytics is not typed
+class CheckedValidator(DetectionValidator):
     """Ultralytics' validator without its files, and without its clock.
 
     The stock NMS gives up on a batch after some two seconds and drops what is left: on a busy machine the same
@@ -176,7 +179,7 @@ class CheckedValidator(DetectionValidator):  # type: ignore[misc]  # Ultralytics
 
 
 def _detect(
-    network: nn.Module,
+    network: Any,
     data: Dataset,
     split: str,
     *,
@@ -219,7 +222,7 @@ def _detect(
 
 
 def _validator(dataset: CheckedDataset, data: Dataset, batch: int, device: str, iou: float) -> CheckedValidator:
-    loader = DataLoader(
+    loader: DataLoader[dict[str, Any]] = DataLoader(
         dataset,
         batch_size=batch,
         collate_fn=dataset.collate_fn,
@@ -236,7 +239,7 @@ def _validator(dataset: CheckedDataset, data: Dataset, batch: int, device: str, 
     return validator
 
 
-def _run(network: nn.Module, validator: CheckedValidator, split: str, loss: bool) -> float:
+def _run(network: Any, validator: CheckedValidator, split: str, loss: bool) -> float:
     losses = []
     with torch.inference_mode():
         for batch in validator.dataloader:

@@ -150,6 +150,9 @@ def _doubtful(splits: Mapping[str, Split], digests: Mapping[Path, Checked]) -> l
         repeated = sum(count - 1 for count in Counter(split.images).values())
         if repeated:
             warnings.append(f"split '{name}' names {repeated} images more than once")
+        rows = sum(digests[label].repeated for label in split.labels if label is not None)
+        if rows:
+            warnings.append(f"split '{name}' has {rows} repeated label rows; each is counted once, as in Ultralytics")
         shared = sum(digests[image].digest in train for image in split.images)
         if name == "train" or not shared:
             continue

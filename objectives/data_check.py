@@ -36,7 +36,8 @@ class Checked:
 
     digest: str
     problems: tuple[str, ...]
-    objects: int = 0  # label rows; 0 for images
+    objects: int = 0  # distinct label rows; 0 for images
+    repeated: int = 0  # label rows that are there already
 
 
 def check_all(paths: Sequence[Path], check: Callable[[Path], Checked]) -> list[Checked]:
@@ -80,8 +81,8 @@ def check_labels(path: Path, classes: int) -> Checked:
     content, problem = _read(path)
     if problem is not None:
         return Checked(_digest(content), (f"{shown(path)}: {problem}",))
-    boxes, problems = parse_labels(content, classes)
-    return Checked(_digest(content), tuple(f"{shown(path)}{problem}" for problem in problems), len(boxes))
+    boxes, repeated, problems = parse_labels(content, classes)
+    return Checked(_digest(content), tuple(f"{shown(path)}{problem}" for problem in problems), len(boxes), repeated)
 
 
 def read_labels(path: Path | None, classes: int) -> NDArray[np.float32]:
@@ -98,21 +99,21 @@ def read_labels(path: Path | None, classes: int) -> NDArray[np.float32]:
     content, problem = _read(path)
     if problem is not None:
         raise DataError(f"{shown(path)}: {problem}")
-    boxes, problems = parse_labels(content, classes)
+    boxes, _, problems = parse_labels(content, classes)
     raise_problems([f"{shown(path)}{problem}" for problem in problems])
     return boxes
 
 
-def parse_labels(content: bytes, classes: int) -> tuple[NDArray[np.float32], list[str]]:
+def parse_labels(content: bytes, classes: int) -> tuple[NDArray[np.float32], int, list[str]]:
     """Parse a label file's bytes.
 
     Returns:
-        Boxes `(N, 5)` without repeated rows, and problems as `:line: what is wrong`.
+        Boxes `(N, 5)` without repeated rows, the number of those, and problems as `:line: what is wrong`.
     """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        return np.zeros((0, 5), np.float32), [f": not a text file (byte {error.start} is not UTF-8)"]
+        return np.zeros((0, 5), np.float32), 0, [f": not a text file (byte {error.start} is not UTF-8)"]
     rows: list[tuple[float, ...]] = []
     problems: list[str] = []
     polygons: bool | None = None
@@ -130,7 +131,8 @@ def parse_labels(content: bytes, classes: int) -> tuple[NDArray[np.float32], lis
             continue
         polygons = len(columns) > 5
         rows.append(row)
-    return _boxes(rows), problems
+    boxes = _boxes(rows)
+    return boxes, len(rows) - len(boxes), problems
 
 
 def _row(columns: Sequence[str], classes: int) -> tuple[tuple[float, ...], str | None]:

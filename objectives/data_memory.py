@@ -17,12 +17,12 @@ from typing import Any, TypeGuard
 
 from objectives.data_check import Checked
 
-_VERSION = 1  # raise when a check becomes stricter
+_VERSION = 2  # raise when a check becomes stricter
 
 
 @dataclass
 class CheckMemory:
-    """Results of checks that passed, by file path: size, mtime in ns, ctime in ns, digest, number of objects."""
+    """Results of checks that passed, by file path: size, mtime in ns, ctime in ns, digest, objects, repeated rows."""
 
     file: Path
     entries: dict[str, list[Any]] = field(default_factory=dict)
@@ -51,14 +51,14 @@ class CheckMemory:
         for path, stamp in stamps.items():
             entry = self.entries.get(str(path))
             if _is_valid(entry) and entry[:3] == stamp:
-                results[path] = Checked(entry[3], (), entry[4])
+                results[path] = Checked(entry[3], (), entry[4], entry[5])
                 self.used[str(path)] = entry
             else:
                 new.append(path)
         for path, result in zip(new, check_new(new), strict=True):
             results[path] = result
             if (stamp := stamps[path]) is not None:
-                self.used[str(path)] = [*stamp, result.digest, result.objects]
+                self.used[str(path)] = [*stamp, result.digest, result.objects, result.repeated]
         return results
 
     def save(self) -> None:
@@ -92,4 +92,6 @@ def _stamp(path: Path) -> list[int] | None:
 
 
 def _is_valid(entry: object) -> TypeGuard[list[Any]]:
-    return isinstance(entry, list) and len(entry) == 5 and isinstance(entry[3], str) and isinstance(entry[4], int)
+    if not isinstance(entry, list) or len(entry) != 6:
+        return False
+    return isinstance(entry[3], str) and all(isinstance(count, int) for count in entry[4:])

@@ -7,6 +7,8 @@ Nothing is downloaded, imported or executed. Paths are resolved as Ultralytics d
   and beside it; the first that exists counts;
 - a split is a folder, a list of folders, or a `.txt` file with one image path a line. `./` begins a path relative to
   the `.txt`; other relative lines are looked for in the working directory, beside the `.txt`, under `path`;
+- further splits are `minival`, every key that begins with `test`, and any other key whose value looks like images
+  (a folder below `images`, or a list) and has labels;
 - the label of `.../images/a/b.jpg` is `.../labels/a/b.txt` (the last `images` counts), else the `.txt` beside it.
 
 Source: https://docs.ultralytics.com/datasets/detect
@@ -83,7 +85,7 @@ def read_definition(source: Path) -> Definition:
         )
     if content.get("kpt_shape") is not None:
         raise fail("kpt_shape", "this is a pose data set; only detection is supported")
-    if content.get("channels", 3) != 3:
+    if content.get("channels") not in (None, 3):
         raise fail("channels", f"images have {content['channels']!r} channels; only 3 are supported")
     if content.get("val") is None and content.get("validation") is not None:
         content["val"], lines["val"] = content["validation"], lines["validation"]
@@ -98,12 +100,14 @@ def read_definition(source: Path) -> Definition:
         if not content[key]:
             continue
         required = key in ("train", "val", "minival") or key.startswith("test")
+        if not required and not _may_hold_images(content[key]):
+            continue  # some other key: licence, version, annotations, ...
         try:
             found = _split(content[key], root, required)
         except DataError as error:
             if required:
                 raise fail(key, f"'{key}': {error}") from None
-            continue  # some other key: licence, version, annotations, ...
+            continue
         if required or any(os.path.isfile(label_path(image)) for image in found[0]):
             images[key], roots[key] = found
     return Definition(file, classes, root, images, roots)
@@ -192,6 +196,12 @@ def _exists(path: Path) -> bool:
         return False
 
 
+def _may_hold_images(value: Any) -> bool:
+    """Whether a key that Ultralytics does not know can be a further split: named as images are, below the root."""
+    places = value if isinstance(value, list) else [value]
+    return all(isinstance(x, str) and ("images" in Path(x).parts or x.endswith(".txt")) for x in places)
+
+
 def _split(value: Any, root: Path, required: bool) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     places = value if isinstance(value, list) else [value]
     if not all(isinstance(place, str) for place in places):
@@ -220,8 +230,12 @@ def _split(value: Any, root: Path, required: bool) -> tuple[tuple[Path, ...], tu
 
 def _walk(folder: Path) -> Iterator[str]:
     """Images below a folder; links are followed, hidden names are left out."""
+
+    def unreadable(error: OSError) -> None:
+        raise DataError(f"{shown(error.filename)} cannot be read: {error.strerror}")
+
     seen: set[str] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
         real = os.path.realpath(parent)
         if real in seen:  # a link that leads back up
             folders.clear()

@@ -8,6 +8,7 @@ Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import struct
@@ -84,9 +85,10 @@ def write_digits(cache: Path, seed: int = 0, scenes: Mapping[str, int] = SCENES)
     """
     counts = "-".join(str(scenes[split]) for split in _SHARES)
     folder = cache / f"digits-{_FORMAT}-{seed}-{counts}"
-    if not folder.exists():
+    if not _is_whole(folder, scenes):
         cache.mkdir(parents=True, exist_ok=True)
         _remove_stale(cache)
+        _remove_damaged(folder, cache, scenes)
         aside = cache / f".digits-{uuid.uuid4().hex}.partial"
         try:
             _write_folder(aside, seed, scenes)
@@ -202,6 +204,21 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def _is_whole(folder: Path, scenes: Mapping[str, int]) -> bool:
+    """Whether no file is missing: a folder for temporary files is cleaned file by file on some machines."""
+    if not (folder / "data.yaml").is_file():
+        return False
+    folders = [(folder / kind / split, count) for kind in ("images", "labels") for split, count in scenes.items()]
+    return all(path.is_dir() and len(os.listdir(path)) == count for path, count in folders)
+
+
+def _remove_damaged(folder: Path, cache: Path, scenes: Mapping[str, int]) -> None:
+    """Make room. A folder that another process has just renamed into place is whole, and stays."""
+    if folder.exists() and not _is_whole(folder, scenes):
+        with contextlib.suppress(FileNotFoundError):  # another process was first
+            os.rename(folder, cache / f".digits-{uuid.uuid4().hex}.partial")  # removed as stale later
 
 
 def _rename_unless_there(aside: Path, folder: Path) -> None:

@@ -28,16 +28,17 @@ import cv2
 import numpy as np
 import psutil
 from numpy.typing import NDArray
-from ultralytics.data.dataset import YOLODataset
-from ultralytics.data.utils import exif_size
-from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace
-from ultralytics.utils.patches import imread
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.data import DataError, Dataset, Split
 from objectives.data_check import open_image, read_labels
 from objectives.data_yaml import shown
 from spaces.base import SpaceError
+
+from ultralytics.data.dataset import YOLODataset
+from ultralytics.data.utils import exif_size
+from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace
+from ultralytics.utils.patches import imread
 
 Pixels = NDArray[np.uint8]
 
@@ -93,7 +94,7 @@ class _Scan:
 _scans: dict[tuple[str, str], _Scan] = {}
 
 
-class CheckedDataset(YOLODataset):  # type: ignore[misc]  # Ultralytics is not typed
+class CheckedDataset(YOLODataset):
     """A `YOLODataset` that neither scans folders nor touches `*.cache` and `*.npy` files."""
 
     def __init__(self, scan: _Scan, **arguments: Any) -> None:

@@ -64,7 +64,7 @@ def test_every_further_split_is_found(pets: Path, cache: Path) -> None:
         if name != "masks":
             label(pets / f"labels/{name}/x.txt")
     changes = {name: f"images/{name}" for name in ("rain", "test_night", "masks")}
-    file = define(pets, test=["images/test"], **changes, licence="CC BY", version=3, roboflow={"project": "x"})
+    file = define(pets, test=["images/test"], **changes, licence="CC BY", out=".", roboflow={"project": "x"})
     assert list(open_dataset(file, cache).splits) == ["train", "val", "test", "rain", "test_night"]
 
 
@@ -123,6 +123,13 @@ def test_odd_file_names_are_no_problem(pets: Path, cache: Path) -> None:
     assert all(split.labels)
     (pets / "images/train/line\nbreak.PNG").write_bytes(b"")
     assert complaint(pets, cache).endswith(r"images/train/line\nbreak.PNG: the file is empty")
+
+
+def test_repeated_rows_are_counted_once_and_said_so(pets: Path, cache: Path) -> None:
+    label(pets / "labels/train/a.txt", BOX * 3)
+    expected = ("split 'train' has 2 repeated label rows; each is counted once, as in Ultralytics",)
+    assert open_dataset(pets, cache).warnings == expected
+    assert open_dataset(pets, cache).warnings == expected  # remembered
 
 
 def test_judging_on_training_images_is_allowed_with_a_warning(pets: Path, cache: Path) -> None:

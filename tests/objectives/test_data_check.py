@@ -24,8 +24,11 @@ def test_polygons_become_the_boxes_around_them(pets: Path, cache: Path) -> None:
 
 
 def test_labels_may_have_a_byte_order_mark_carriage_returns_and_repeated_rows() -> None:
-    boxes, problems = parse_labels(("\ufeff" + BOX + BOX + "\n" + "1.0 .5 .5 1 1").replace("\n", "\r\n").encode(), 2)
+    boxes, repeated, problems = parse_labels(
+        ("\ufeff" + BOX + BOX + "\n" + "1.0 .5 .5 1 1").replace("\n", "\r\n").encode(), 2
+    )
     assert problems == []
+    assert repeated == 1
     np.testing.assert_array_equal(boxes, np.array([[0, 0.5, 0.5, 0.25, 0.5], [1, 0.5, 0.5, 1, 1]], np.float32))
 
 
@@ -137,12 +140,12 @@ def one_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @settings(max_examples=200, deadline=None)
 @given(text=files)
 def test_what_we_accept_ultralytics_reads_the_same_way(one_image: Path, text: str) -> None:
-    from ultralytics.data.utils import verify_image_label
-
     import spaces.offline  # noqa: F401  (before ultralytics)
 
+    from ultralytics.data.utils import verify_image_label
+
     file = label(one_image.with_suffix(".txt"), text)
-    boxes, problems = parse_labels(file.read_bytes(), 2)
+    boxes, _, problems = parse_labels(file.read_bytes(), 2)
     name, theirs, *_ = verify_image_label((str(one_image), str(file), "", False, 2, 0, 0, False))
     if problems:
         return
@@ -155,7 +158,7 @@ def test_what_we_accept_ultralytics_reads_the_same_way(one_image: Path, text: st
 @settings(max_examples=200, deadline=None)
 @given(content=st.binary(max_size=200))
 def test_no_bytes_crash_the_label_parser(content: bytes) -> None:
-    boxes, problems = parse_labels(content, 3)
+    boxes, _, problems = parse_labels(content, 3)
     assert boxes.shape[1] == 5
     assert np.isfinite(boxes).all()
     assert all(problem.startswith(":") for problem in problems)

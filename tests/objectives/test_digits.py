@@ -52,7 +52,7 @@ def test_no_glyph_is_in_two_splits() -> None:
 def test_boxes_are_tight_and_do_not_overlap(digits: Dataset) -> None:
     split = digits.splits["train"]
     for image, label in zip(split.images, split.labels, strict=True):
-        pixels = cv2.imread(str(image), cv2.IMREAD_GRAYSCALE).astype(int)
+        pixels = np.asarray(cv2.imread(str(image), cv2.IMREAD_GRAYSCALE)).astype(int)
         assert pixels.shape == (SCENE_PX, SCENE_PX)
         covered = np.zeros(pixels.shape, dtype=int)
         background = int(np.median(pixels))
@@ -108,6 +108,13 @@ def test_workers_that_start_together_get_one_folder(tmp_path: Path) -> None:
         files = set(pool.map(lambda _: write_digits(tmp_path, 0, FEW), range(4)))
     assert len(files) == 1
     assert [path.name for path in tmp_path.iterdir()] == [files.pop().parent.name]
+
+
+def test_a_folder_that_lost_files_is_written_again(tmp_path: Path) -> None:
+    folder = write_digits(tmp_path, 0, FEW).parent
+    before = content_hash(folder)
+    (folder / "labels/val/00001.txt").unlink()
+    assert content_hash(write_digits(tmp_path, 0, FEW).parent) == before
 
 
 def test_its_yaml_is_an_ultralytics_data_set(tmp_path: Path) -> None:
