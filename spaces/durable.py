@@ -9,6 +9,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+PARTIAL = ".partial"
+LEFT_AFTER_S = 3600  # no writer takes an hour
+
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> bool:
     """Write a new folder with these files, durably.
@@ -22,8 +25,9 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> bool:
     if folder.exists():
         return False
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=PARTIAL, dir=folder.parent))
     try:
+        _sweep(folder.parent, aside)
         for name, content in files.items():
             _write(aside / name, content)
         _flush(aside)
@@ -38,6 +42,15 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> bool:
         return True
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sweep(parent: Path, own: Path) -> None:
+    """Remove what writers that were killed have left, judged by the file system's own clock."""
+    now = own.stat().st_mtime
+    for left in parent.glob(f".*{PARTIAL}"):
+        with contextlib.suppress(FileNotFoundError):  # another writer finishes or sweeps too
+            if now - left.stat().st_mtime > LEFT_AFTER_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _write(path: Path, content: bytes) -> None:

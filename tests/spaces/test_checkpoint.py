@@ -184,6 +184,18 @@ def test_an_existing_folder_is_never_overwritten(parent: Parent, folder: Path) -
     assert (folder / WEIGHTS).read_bytes() == before
 
 
+def test_what_a_killed_writer_left_is_swept_up_and_what_others_write_is_not(
+    candidate: Candidate, tmp_path: Path
+) -> None:
+    old, new = tmp_path / ".old.partial", tmp_path / ".new.partial"
+    for left in (old, new):
+        left.mkdir()
+        (left / WEIGHTS).write_bytes(b"half")
+    os.utime(old, (0, 0))
+    CheckpointStore(tmp_path).put(candidate)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
 def test_a_write_that_fails_leaves_nothing(
     candidate: Candidate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
