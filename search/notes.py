@@ -45,7 +45,7 @@ def _figures(row: Row, parent: Row | None) -> list[tuple[str, str, str]]:
         other = theirs.evaluation(accuracy.split) if theirs else None
         if accuracy.split == "val":
             best = _best_f1_text(row.record)
-            lines.append(("best F1", best, _best_f1_text(theirs) if theirs else ""))
+            lines.append(("best F1 (confidence)", best, _best_f1_text(theirs) if theirs else ""))
         else:
             split = markdown_text(accuracy.split)
             lines.append((f"mAP50-95, {split}", f"{accuracy.map50_95:.3f}", f"{other.map50_95:.3f}" if other else ""))
@@ -54,7 +54,7 @@ def _figures(row: Row, parent: Row | None) -> list[tuple[str, str, str]]:
 
 def _best_f1_text(record: TrialRecord) -> str:
     found = record.evaluation()
-    return "" if found is None else f"{found.best_f1:.3f} at confidence {found.best_f1_confidence:.2f}"
+    return "" if found is None else f"{found.best_f1:.3f} ({found.best_f1_confidence:.2f})"
 
 
 def study_note(rows: Sequence[Row], report: str | None = None) -> str:

@@ -90,7 +90,7 @@ def _draw_curves(axes: Axes, curves: Curves | None, parent: Curves | None) -> No
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     if curves is not None:
-        axes.legend(frameon=False, fontsize=9, loc="lower left")
+        axes.legend(frameon=False, fontsize=9, loc="best")
     quiet(axes)
 
 
