@@ -103,15 +103,13 @@ class _Timer:
         return Timings(tuple(reference), tuple(network), 0.0, None).ratio(clock).relative_width < width
 
     def _warm_up(self, run: Run) -> float:
-        """Run three times, as the engine allocates and caches fill; seconds of the last."""
+        """Run a few times, as the engine allocates and caches fill; seconds of one run, by the target's clock."""
         try:
-            for _ in range(3):
-                started = time.perf_counter()
-                run()
-                seconds = time.perf_counter() - started
+            run()
+            seconds = self._block(run, 3).seconds(self._target.clock)
         except Exception as error:  # the engines' own errors share no base class
             raise CandidateError(f"{self._target.runtime} does not run the network: {error}") from error
-        return seconds
+        return min(seconds)
 
     def _block(self, run: Run, runs: int) -> Block:
         cpu_s, wall_s = [], []
