@@ -11,7 +11,7 @@ from rich.console import Console
 
 from objectives.data_yaml import read_definition
 from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
-from search.durations import readable, seconds_of
+from search.durations import seconds_of
 from search.opening import generation_wanted
 from search.progress import Progress
 from search.store.base import Store, StudyEntry
@@ -89,9 +89,9 @@ def _show_result(
     from search.report import print_findings, write_report  # matplotlib: seconds that a usage error need not wait for
 
     assert study is not None  # the workers left without an error, so they opened it
-    print_findings(store, study)
+    print_findings(store, study, more_seconds=finish.seconds)
     paths = write_report(store, study, run_folder(options).study(study.sampler_name))
-    console.print(f"{ENDINGS[finish.why]}; data checked in {readable(finish.seconds.get('data', 0.0))}")
+    console.print(ENDINGS[finish.why])
     for path in paths:
         console.print(str(path), highlight=False)
     return Exit.DONE
