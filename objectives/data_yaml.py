@@ -32,6 +32,7 @@ IMAGE_SUFFIXES = frozenset(
 )
 _NOT_SPLITS = frozenset({"path", "train", "val", "validation", "names", "nc", "channels", "yaml_file", "masks_dir"})
 _LARGEST_YAML_BYTES = 16 * 1024**2
+_MOST_CLASSES = 1_000_000
 
 
 class DataError(SpaceError):
@@ -86,7 +87,7 @@ def read_definition(source: Path) -> Definition:
     if content.get("kpt_shape") is not None:
         raise fail("kpt_shape", "this is a pose data set; only detection is supported")
     if content.get("channels") not in (None, 3):
-        raise fail("channels", f"images have {content['channels']!r} channels; only 3 are supported")
+        raise fail("channels", f"images have {_short(content['channels'])} channels; only 3 are supported")
     if content.get("val") is None and content.get("validation") is not None:
         content["val"], lines["val"] = content["validation"], lines["validation"]
     classes = _classes(content, fail)
@@ -149,12 +150,11 @@ def _parse(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
 
 def _classes(content: Mapping[str, Any], fail: Any) -> tuple[str, ...]:
     names, count = content.get("names"), content.get("nc")
-    if count is not None:
-        whole = not isinstance(count, bool) and str(count).removesuffix(".0").isdecimal()
-        if not whole or not 1 <= (number := int(float(count))) <= 1_000_000:
-            raise fail("nc", f"'nc: {_short(count)}' is not a number of classes")
-        if names is None:
-            return tuple(f"class_{i}" for i in range(number))
+    number = _whole_number(count)
+    if count is not None and number is None:
+        raise fail("nc", f"'nc: {_short(count)}' is not a number of classes")
+    if names is None and number is not None:
+        return tuple(f"class_{i}" for i in range(number))
     if isinstance(names, list):
         names = dict(enumerate(names))
     if not isinstance(names, dict) or not names:
@@ -167,13 +167,24 @@ def _classes(content: Mapping[str, Any], fail: Any) -> tuple[str, ...]:
         raise fail("names", "'names' has a key that is not a class number") from None
     if sorted(by_number) != list(range(len(names))):
         raise fail("names", f"'names' has {len(names)} classes; their numbers must be 0 to {len(names) - 1}")
-    if count is not None and number != len(names):
+    if number not in (None, len(names)):
         raise fail("nc", f"'nc' is {number} but 'names' has {len(names)} classes")
     return tuple(by_number[number] for number in range(len(names)))
 
 
+def _whole_number(value: Any) -> int | None:
+    """A number of classes, also as `3.0` or `'3'` as Ultralytics allows; None for anything else."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return int(number) if not isinstance(value, bool) and number.is_integer() and 1 <= number <= _MOST_CLASSES else None
+
+
 def _short(value: object) -> str:
-    return shown(repr(value))[:60] if not isinstance(value, list | dict) else type(value).__name__
+    if not isinstance(value, str | int | float) or (isinstance(value, int) and value.bit_length() > 64):
+        return type(value).__name__  # too long to be shown, or nested
+    return shown(repr(value))[:60]
 
 
 def _root(content: Mapping[str, Any], file: Path, fail: Any) -> Path:

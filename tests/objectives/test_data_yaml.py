@@ -66,6 +66,8 @@ def test_a_wrong_definition_is_named_with_its_line(
         b"[" * 5000,
         b"nc: " + b"9" * 5000 + b"\ntrain: x\nval: x\n",
         b"nc: .inf\ntrain: x\nval: x\n",
+        b"nc: 0x" + b"f" * 9000 + b"\ntrain: x\nval: x\n",
+        b"names: [0x" + b"f" * 9000 + b"]\ntrain: x\nval: x\n",
         b"names: {.inf: a}\ntrain: x\nval: x\n",
     ],
 )
