@@ -23,6 +23,12 @@ from ultralytics.nn.tasks import yaml_model_load
 RECIPE = Recipe(epochs=10, batch=4, imgsz=96, optimizer="SGD", warmup_epochs=1, mosaic=0.0, fliplr=0.0, val_every=5)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    """Several threads on a busy machine wait for each other: a hundred times slower."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="module")
 def parent(digits: Dataset) -> Parent:
     """A yolov8 of half of n's width, untrained."""
