@@ -107,6 +107,9 @@ class OpenAttempt:
 class FrontEntry:
     """The Pareto front at a moment when it changed.
 
+    On it are complete, feasible records (reference rows included) that have every objective and that no other
+    dominates. Of records with equal values only the earlier is on it.
+
     Attributes:
         sequence: 1, 2, ... within the study.
         after: Number of counted trials (everything but duplicates and reference rows) stored at that moment.
@@ -215,7 +218,7 @@ class Store(ABC):
         heartbeat is older than `stale_after_s`. An unassigned attempt of a dead worker is removed.
 
         Returns:
-            Numbers of the attempts that now wait.
+            Numbers of the attempts that this call made wait.
         """
 
     @abstractmethod
