@@ -105,15 +105,12 @@ class OpenAttempt:
 
 @dataclass(frozen=True)
 class FrontEntry:
-    """The Pareto front at a moment when it changed.
-
-    On it are complete, feasible records (reference rows included) that have every objective and that no other
-    dominates. Of records with equal values only the earlier is on it.
+    """The Pareto front at a moment when it changed: complete, feasible records that no other dominates.
 
     Attributes:
         sequence: 1, 2, ... within the study.
         after: Number of counted trials (everything but duplicates and reference rows) stored at that moment.
-        members: Names of the records on the front, ascending in latency (the last objective).
+        members: Names of the records (reference rows too; of equals only the earlier), ascending in the last objective.
         hypervolume: Of the members' values against the reference point, in the product of the units.
         reference_point: One value per objective, in the objectives' own direction.
     """
