@@ -17,16 +17,15 @@ LOOK_S = 1.0
 class Heartbeat:
     """A thread beside the training: heartbeats into the database, a look at the supervisor every second.
 
-    It has a connection of its own, since the main thread may be in a long statement. When the attempt was
-    taken away, or the supervisor is gone, the main thread is interrupted by a signal.
+    When the attempt was taken away, or the supervisor is gone, the main thread is interrupted by a signal.
 
     Args:
-        open_store: Opens a connection for this thread.
+        store: The worker's own; safe to share among threads.
         held: The attempt that the worker holds now.
     """
 
-    def __init__(self, open_store: Callable[[], Store], held: Callable[[], Attempt | None]) -> None:
-        self._open_store, self._held = open_store, held
+    def __init__(self, store: Store, held: Callable[[], Attempt | None]) -> None:
+        self._store, self._held = store, held
         self._stop = threading.Event()
         self._lost_token: str | None = None
         self._supervisor = os.getppid()
@@ -48,7 +47,6 @@ class Heartbeat:
             raise Fenced(f"trial {held.number} was taken over by another worker")
 
     def _run(self) -> None:
-        store = self._open_store()
         next_beat = HEARTBEAT_S
         waited = 0.0
         while not self._stop.wait(LOOK_S):
@@ -58,15 +56,14 @@ class Heartbeat:
             waited += LOOK_S
             if waited >= next_beat:
                 waited = 0.0
-                self._beat(store)
-        store.close()
+                self._beat()
 
-    def _beat(self, store: Store) -> None:
+    def _beat(self) -> None:
         attempt = self._held()
         if attempt is None:
             return
         try:
-            store.heartbeat(attempt)
+            self._store.heartbeat(attempt)
         except Fenced:
             self._lost_token = attempt.token
             os.kill(os.getpid(), signal.SIGUSR1)

@@ -122,7 +122,7 @@ def _work(job: Job, folder: RunFolder, scratch: Path, say: Callable[[Event], Non
         worker = Worker(
             store, study, advisor, StudyTrials(bench, plan), n_trials=job.n_trials, deadline=deadline, say=say
         )
-        heartbeat = Heartbeat(lambda: open_store(job.url), lambda: worker.held)
+        heartbeat = Heartbeat(store, lambda: worker.held)
         heartbeat.start()
         try:
             worker.reconcile()
