@@ -175,7 +175,10 @@ class LatencyMeter:
         """The child, with the reference loaded."""
         if self._child is None:
             with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:  # gone before a kill can leave it
-                model = self._runtime.export(self._reference, Path(folder), self.target)
+                try:
+                    model = self._runtime.export(self._reference, Path(folder), self.target)
+                except CandidateError as error:  # no candidate is to blame for the reference
+                    raise RuntimeError(f"the reference model cannot be timed: {error}") from error
                 self._child = _Child(self.target)
                 answer = self._child.ask({"reference": str(model.resolve())}, self._timeout_s)
             if "error" in answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -97,6 +98,6 @@ def _with_wrong_input(network: nn.Module) -> nn.Module:
     import copy
 
     broken = copy.deepcopy(network)
-    first = broken.model[0]  # type: ignore[index]
+    first: Any = broken.model[0]  # type: ignore[index]
     first.conv = nn.Conv2d(4, first.conv.out_channels, 3, 2, 1, bias=False)
     return broken

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 
 from objectives.cost import count_parameters
 from objectives.latency import LatencyMeter
+from objectives.onnx_export import export_onnx
 from objectives.reference import reference_candidate, smallest_of_family
 from objectives.runtimes.ort import OnnxRuntime
 from objectives.target import Target
@@ -58,7 +58,10 @@ def test_the_reference_against_itself_has_ratio_one(meter: LatencyMeter) -> None
     latency, samples_ms = meter.measure(candidate(), REFERENCE_MS)
     # one measurement's spread is 2 to 3 % on a shared machine; 10 % would be a mistake of method
     assert latency.ratio == pytest.approx(1.0, abs=0.1)
+    assert latency.ratio is not None
     assert latency.value == pytest.approx(latency.ratio * REFERENCE_MS)
+    assert latency.low is not None
+    assert latency.high is not None
     assert latency.low <= latency.value <= latency.high
     assert latency.value == pytest.approx(np.median(samples_ms))
     assert (latency.name, latency.unit, latency.target) == ("latency_ms", "ms", meter.target.key)
@@ -139,6 +142,20 @@ def test_a_network_that_does_not_load_is_the_candidates_fault(
     assert meter.process_id == process, "the timing process outlives a network that does not load"
 
 
+def test_a_reference_that_cannot_be_timed_is_not_the_candidates_fault(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(runtime: OnnxRuntime, reference: Candidate, folder: Path, target: Target) -> Path:
+        raise CandidateError("does not export to onnx: no such operator")
+
+    monkeypatch.setattr(OnnxRuntime, "export", refuse)
+    with (
+        LatencyMeter(target, candidate()) as meter,
+        pytest.raises(RuntimeError, match="the reference model cannot be timed: does not export"),
+    ):
+        meter.reference_ms()
+
+
 def test_after_an_interruption_the_next_answer_is_not_that_of_the_last_request(
     meter: LatencyMeter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,22 +173,32 @@ def test_after_an_interruption_the_next_answer_is_not_that_of_the_last_request(
     assert meter.measure(candidate(), REFERENCE_MS).measurement.ratio == pytest.approx(1.0, abs=0.1)
 
 
-def _measure_until_killed(pids: multiprocessing.SimpleQueue[int]) -> None:
-    with LatencyMeter(Target.here(imgsz=96), candidate(width=0.125)) as meter:
-        meter.reference_ms()
-        assert meter.process_id is not None
-        pids.put(meter.process_id)
-        signal.pause()
+PARENT_TO_BE_KILLED = """
+import shutil, signal, sys
+from pathlib import Path
+from objectives.latency import LatencyMeter
+from objectives.runtimes.ort import OnnxRuntime
+from objectives.target import Target
+from spaces.base import ArchSpec, Candidate, Origin
+
+OnnxRuntime.export = lambda *_: Path(sys.argv[1])  # exported before: this process needs no torch
+reference = Candidate(ArchSpec("p", ("g",), (1,), ((0,),)), Origin(("parent",)), None, ("a",), 96)
+with LatencyMeter(Target.here(imgsz=96), reference) as meter:
+    meter.reference_ms()
+    print(meter.process_id, flush=True)
+    signal.pause()
+"""
 
 
-def test_the_timing_process_ends_with_a_killed_parent() -> None:
-    context = multiprocessing.get_context("spawn")
-    pids = context.SimpleQueue()
-    parent = context.Process(target=_measure_until_killed, args=(pids,))
-    parent.start()
-    child = psutil.Process(pids.get())
+def test_the_timing_process_ends_with_a_killed_parent(tmp_path: Path) -> None:
+    model = export_onnx(candidate(width=0.125), tmp_path / "model.onnx")
+    command = [sys.executable, "-c", PARENT_TO_BE_KILLED, str(model)]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
     parent.kill()
-    parent.join()
+    parent.wait()
+    parent.stdout.close()
     gone, _ = psutil.wait_procs([child], timeout=30)
     assert gone
 

@@ -71,7 +71,7 @@ def test_half_precision_keeps_float_inputs_and_halves_the_file(tmp_path: Path) -
 
 def test_the_graph_does_not_name_files_of_this_machine(tmp_path: Path) -> None:
     model = candidate(width=0.125)
-    model.network.args = {"data": "/secret/place/data.yaml"}
+    model.network.args = {"data": "/secret/place/data.yaml"}  # type: ignore[assignment]
     try:
         path = export_onnx(model, tmp_path / "net.onnx")
     finally:
