@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -12,14 +13,15 @@ from rich.console import Console
 from objectives.data_yaml import read_definition
 from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
 from search.durations import seconds_of
+from search.job import Job
+from search.liveness import STALE_AFTER_S, is_alive
 from search.opening import generation_wanted
 from search.progress import Progress
-from search.store.base import Store, StudyEntry
+from search.store.base import Store, StoreError, StudyEntry
 from search.store.sql import open_store
 from search.store.url import mask
 from search.study import StudyDefinition, load_study
 from search.supervisor import Finish, Supervisor, for_workers
-from search.worker_process import Job
 
 ENDINGS = {
     "done": "the study has its trials",
@@ -74,6 +76,7 @@ def _run(store: Store, definition: StudyDefinition, job: Job, options: argparse.
     _set_threads(options.threads)
     with Progress(console, tuple(definition.objectives), definition.n_trials, counted) as progress:
         finish = Supervisor(for_workers(job, options.workers), progress.show).run()
+    _hand_back_dead(store, definition)
     if finish.why == "interrupted":
         console.print("interrupted; the running trials were handed back, the same command continues")
         return finish.exit_code
@@ -81,6 +84,14 @@ def _run(store: Store, definition: StudyDefinition, job: Job, options: argparse.
         print(f"error: {finish.error}", file=sys.stderr)
         return finish.exit_code
     return _show_result(store, store.latest_study(definition.name), finish, console, options)
+
+
+def _hand_back_dead(store: Store, definition: StudyDefinition) -> None:
+    """Take back what workers held that had to be killed. If the database is gone, the next start does it."""
+    with suppress(StoreError):
+        study = store.latest_study(definition.name)
+        if study is not None:
+            store.reconcile(study, is_alive, STALE_AFTER_S)
 
 
 def _show_result(

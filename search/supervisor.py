@@ -16,7 +16,8 @@ from typing import cast
 
 from search.command import Exit
 from search.events import Ended, Event, Left, Note
-from search.worker_process import Job, run_worker
+from search.job import Job
+from search.worker_process import run_worker
 
 GRACE_S = 8.0
 """How long an interrupted worker may take to hand its trial back before it is killed."""

@@ -1,0 +1,99 @@
+"""What a worker process does from start to end: load, prepare, search. Here torch is imported."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from search.evaluate import StudyTrials
+from search.events import Batch, Doing, Event, Left
+from search.folders import RunFolder
+from search.heartbeat import Heartbeat
+from search.job import Job
+from search.opening import open_study
+from search.prepare import Setting, data_of, prepare, start_of, workbench
+from search.sampler import Advisor
+from search.sampler_choice import make_sampler, sampler_seed
+from search.stopwatch import Stopwatch
+from search.store.base import Attempt, Store, StudyEntry
+from search.store.sql import open_store
+from search.study import StudyDefinition, stored_definition
+from search.workbench import Plan
+from search.worker import Worker
+
+Say = Callable[[Event], None]
+
+
+def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> Left:
+    """Load everything once, make or wait for what the study stands on, and run trials until there is no more.
+
+    Raises:
+        SpaceError: If data, weights or space are wrong.
+        DefinitionMismatch: If the study is stored with another definition or other content of its files.
+        StoreUnavailable: If the database is not available.
+    """
+    torch.set_num_threads(job.threads)
+    store = open_store(job.url)
+    session = _Session(job, folder, scratch, say, store)
+    heartbeat = Heartbeat(store, session.held)
+    heartbeat.start()
+    try:
+        return session.run()
+    finally:
+        heartbeat.stop()
+        store.close()
+
+
+class _Session:
+    def __init__(self, job: Job, folder: RunFolder, scratch: Path, say: Say, store: Store) -> None:
+        self._job, self._folder, self._say, self._store = job, folder, say, store
+        self._setting = Setting(folder, job.device, scratch)
+        self._begun = time.monotonic()
+        self._worker: Worker | None = None
+
+    def held(self) -> Attempt | None:
+        """The attempt that is worked on now."""
+        return None if self._worker is None else self._worker.held
+
+    def run(self) -> Left:
+        """The whole session; why it ended."""
+        watch = Stopwatch()
+        definition = stored_definition(self._job.study, self._job.definition)
+        with watch.phase("data"):
+            self._say(Doing("checking the data"))
+            data = data_of(definition, self._folder)
+            start = start_of(definition, data)
+        facts = {"data": data.key, "weights": start.weights_hash}
+        study = open_study(self._store, definition, self._job.generation, facts)
+        with workbench(definition, self._store, self._setting, data, start) as bench:
+            torch.set_num_threads(self._job.threads)  # Ultralytics sets its own number while it loads
+            bench = replace(bench, progress=lambda *numbers: self._say(Batch(*numbers)))
+            bench, plan, study = prepare(definition, self._store, study, bench, start, self._say)
+            advisor = self._advisor(definition, study, plan)
+            why = self._search(study, advisor, StudyTrials(bench, plan))
+        return Left(why, seconds={"data": watch.seconds()["data"]})
+
+    def _advisor(self, definition: StudyDefinition, study: StudyEntry, plan: Plan) -> Advisor:
+        with self._store.exclusive("optuna tables"):
+            seed = sampler_seed(definition.seed, self._job.index, len(self._store.records(study)))
+            sampler = make_sampler(definition.sampler.name, seed, plan.starts)
+            return Advisor(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
+
+    def _search(self, study: StudyEntry, advisor: Advisor, trials: StudyTrials) -> str:
+        timeout_s = self._job.timeout_s
+        self._worker = Worker(
+            self._store,
+            study,
+            advisor,
+            trials,
+            n_trials=self._job.n_trials,
+            deadline=None if timeout_s is None else self._begun + timeout_s,
+            say=self._say,
+        )
+        self._worker.reconcile()
+        self._worker.settle()
+        return self._worker.work()
