@@ -20,7 +20,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "filelock": ("search/store/*",),
     "moocore": ("search/front.py",),
     "jinja2": ("search/html_report.py",),
-    "matplotlib": ("search/pareto_plot.py", "search/trial_pictures.py", "spaces/offline.py"),
+    "matplotlib": ("search/pareto_plot.py", "search/plot_labels.py", "search/trial_pictures.py", "spaces/offline.py"),
     "pydantic": ("search/study*.py",),
     "torch_pruning": ("spaces/importance.py",),
     "safetensors": ("spaces/checkpoint.py", "spaces/weights.py"),
