@@ -75,8 +75,8 @@ def deliver(order: Order, store: Store, folder: RunFolder) -> Iterator[str]:
     target = _target(definition, record, store, candidate.imgsz)
     remeasured = _remeasure(order, store, candidate, target)
     yield _latency_line(record, remeasured)
-    order.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=order.out) as name:
+    order.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=order.out.parent) as name:
         aside = Path(name)
         model = _export(candidate, aside / record.name.replace(" ", "-"), order.file_format, target)
         facts = _facts(order, candidate, remeasured)
@@ -89,6 +89,7 @@ def deliver(order: Order, store: Store, folder: RunFolder) -> Iterator[str]:
         described.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         for file in checkpoints.folder(record.checkpoint).iterdir():
             shutil.copy2(file, aside / file.name)
+        order.out.mkdir(exist_ok=True)
         for file in sorted(aside.iterdir()):
             _put(file, order.out / file.name)
             yield f"wrote {order.out / file.name}"

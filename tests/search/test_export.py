@@ -168,7 +168,7 @@ def test_what_cannot_be_exported_ends_with_2_and_what_there_is(
     out = tmp_path / "out"
     assert run.export(*arguments, "--out", str(out)) == Exit.USAGE
     assert message in capsys.readouterr().err
-    assert not out.exists() or not list(out.iterdir())
+    assert list(tmp_path.iterdir()) == []
 
 
 def _installed(package: str) -> bool:
