@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from search.command import DefinitionError
 from search.evaluate import StudyTrials
 from search.events import Batch, Doing, Event, Left
 from search.folders import RunFolder
@@ -33,9 +34,11 @@ def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> Left:
 
     Raises:
         SpaceError: If data, weights or space are wrong.
+        DefinitionError: If the device is not there.
         DefinitionMismatch: If the study is stored with another definition or other content of its files.
         StoreUnavailable: If the database is not available.
     """
+    check_device(job.device)
     torch.set_num_threads(job.threads)
     store = open_store(job.url)
     session = _Session(job, folder, scratch, say, store)
@@ -46,6 +49,25 @@ def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> Left:
     finally:
         heartbeat.stop()
         store.close()
+
+
+def check_device(device: str) -> None:
+    """Make sure that training can run there.
+
+    Args:
+        device: `cpu`, `mps`, or a GPU as `0` or `cuda:0`.
+
+    Raises:
+        DefinitionError: If this machine has no such device, or the text names none.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device == "cpu" or (device == "mps" and torch.backends.mps.is_available()):
+        return
+    number = device.removeprefix("cuda:")
+    if number.isdecimal() and int(number) < gpus:
+        return
+    here = ", ".join(["cpu", *map(str, range(gpus))])
+    raise DefinitionError(f"--device is '{device}'; this machine has {here}")
 
 
 class _Session:
@@ -68,8 +90,9 @@ class _Session:
             data = data_of(definition, self._folder)
             start = start_of(definition, data)
         facts = {"data": data.key, "weights": start.weights_hash}
-        study = open_study(self._store, definition, self._job.generation, facts)
         with workbench(definition, self._store, self._setting, data, start) as bench:
+            # Not before: a definition that cannot run here must not be stored, or the corrected one were refused.
+            study = open_study(self._store, definition, self._job.generation, facts)
             torch.set_num_threads(self._job.threads)  # Ultralytics sets its own number while it loads
             bench = replace(bench, progress=lambda *numbers: self._say(Batch(*numbers)))
             bench, plan, study = prepare(definition, self._store, study, bench, start, self._say)
