@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +179,7 @@ class CandidateTraining(DetectionTrainer):
         self.scored_at = now
         if not all(map(torch.isfinite, torch.tensor([result.map50_95, result.loss]))):
             raise CandidateError(f"val loss is {result.loss}, mAP50-95 {result.map50_95} after epoch {result.epoch}")
-        score = result.map50_95 if self.recipe.keep == "map50_95" else best_f1(box.f1_curve)
+        score = result.map50_95 if self.recipe.keep == "map50_95" else best_f1(box.f1)
         if score >= self.best_score:  # of equals the later one, which has seen more
             self.best_score, self.best_epoch = score, result.epoch
             weights = student_of(self.ema.ema).state_dict()
@@ -214,6 +214,6 @@ class CandidateTraining(DetectionTrainer):
         """Nothing: accuracy is measured on the saved file, reloaded, by `objectives.accuracy`."""
 
 
-def best_f1(curve: Any) -> float:
-    """Best F1 over confidence of the mean over classes; `curve` has shape (classes, 1000), or is empty."""
-    return float(curve.mean(0).max()) if len(curve) else 0.0
+def best_f1(per_class: Sequence[float]) -> float:
+    """The best F1 over all confidences, as `Evaluation.best_f1`: a mean over classes; 0 where nothing was found."""
+    return sum(map(float, per_class)) / len(per_class) if len(per_class) else 0.0

@@ -34,6 +34,7 @@ class Cut:
             and starts from fresh weights.
         ratio: Share of the source's channels that stay, in (0, 1].
         multiple: Widths are multiples of this many channels.
+        gives: Whether it is a donor; a control gives nothing to others.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Cut:
     ratio: float
     multiple: int
     recipe: Recipe
+    gives: bool
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def ensure_cut(
     candidate = _cut_network(bench, cut, source)
     made = _make(bench, cut.name, candidate, cut.recipe, source, progress, inherited=cut.source != SCRATCH)
     assert parent.record.checkpoint is not None
-    lineage = source.key if source else None
+    lineage = source.key if source is not None and cut.gives else None
     return bench.store.add_trained(TrainedEntry(key, cut.name, parent.record.checkpoint, lineage, made)), True
 
 

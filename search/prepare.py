@@ -103,7 +103,8 @@ def recipe_of(fixed: Mapping[str, ParamValue], start: Start, data: Dataset) -> R
 def cut_of(definition: StudyDefinition, cut: ReferenceSection, start: Start, data: Dataset) -> Cut:
     """A donor's or control's definition; its recipe is the study's, changed by its own fields."""
     recipe = recipe_of(definition.recipe_of(cut), start, data)
-    return Cut(cut.name, cut.source, cut.ratio, definition.space.multiple, recipe)
+    gives = cut in definition.donors
+    return Cut(cut.name, cut.source, cut.ratio, definition.space.multiple, recipe, gives)
 
 
 def target_of(definition: StudyDefinition, imgsz: int) -> Target:

@@ -125,13 +125,13 @@ class FrontEntry:
 
 @dataclass(frozen=True)
 class TrainedEntry:
-    """A network trained once and found again: a parent or a donor.
+    """A network trained once and found again: a parent, a donor or a control.
 
     Attributes:
         key: Hash of everything that made it (data, structure, recipe, what it was cut from).
         name: `parent`, `one-shot`, `round-2`, ...
         parent: Checkpoint hash of the parent it was cut from; its own for a parent.
-        lineage: Key of the entry it was made from; None for a parent.
+        lineage: Key of the entry that a donor was made from; None for a parent or a control.
         record: Its figures, as in a reference row (`record.checkpoint` is the content hash of its weights).
     """
 

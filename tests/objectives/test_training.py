@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import spaces.offline  # noqa: F401  (before ultralytics)
+from objectives import candidate_training
 from objectives.base import EpochResult
 from objectives.data import Dataset
 from objectives.recipe import Recipe, RecipeError
@@ -90,6 +91,14 @@ def test_a_cut_network_stays_cut(digits: Dataset, tmp_path: Path) -> None:
     sizes = [sum(weight.numel() for weight in each.network.parameters()) for each in (parent.candidate(), cut, result)]
     assert sizes[2] == sizes[1] < sizes[0] / 4
     assert [x.shape for x in result.network.parameters()] == [x.shape for x in cut.network.parameters()]
+
+
+def test_a_detector_without_nms_trains_both_of_its_heads(digits: Dataset, tmp_path: Path) -> None:
+    before = Parent.load("yolo26n.yaml", classes=digits.classes, imgsz=96).candidate()
+    after = train(before, ONE_EPOCH, digits, seed=0, scratch=tmp_path).candidate
+    for head in ("cv3", "one2one_cv3"):
+        name = f"model.23.{head}.0.2.weight"
+        assert not torch.equal(before.network.state_dict()[name], after.network.state_dict()[name]), head
 
 
 def test_nothing_is_written_sent_or_left_changed(
@@ -181,6 +190,19 @@ def test_epochs_are_scored_as_often_as_the_recipe_says_and_the_last_always(
         small, RECIPE.with_values(val_every=2), digits, seed=0, scratch=tmp_path, report=lambda x: seen.append(x.epoch)
     )
     assert seen == [x.epoch for x in result.history] == [2, 3]
+
+
+def test_the_epoch_of_the_best_f1_is_kept_where_the_recipe_says_so(
+    small: Candidate, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.1, 0.3, 0.2])
+    monkeypatch.setattr(candidate_training, "best_f1", lambda per_class: next(scores))
+    assert train(small, RECIPE.with_values(keep="best_f1"), digits, seed=0, scratch=tmp_path).kept_epoch == 2
+
+
+def test_best_f1_is_the_mean_over_classes_and_zero_where_nothing_was_found() -> None:
+    assert candidate_training.best_f1([0.5, 1.0]) == 0.75
+    assert candidate_training.best_f1([]) == 0.0
 
 
 def test_a_loss_that_is_not_finite_is_the_candidates_fault(digits: Dataset, tmp_path: Path) -> None:
