@@ -28,14 +28,15 @@ check: $(VENV)/.installed
 install: $(VENV)/.installed
 
 # The stamp makes the second call instant; a changed pyproject.toml installs again. uv picks versions that fit each
-# other, where pip may pair a torch build with a torchvision that was not built for it.
+# other, where pip may pair a torch build with a torchvision that was not built for it. Bytecode is compiled here, once:
+# where Python may not write it (PYTHONDONTWRITEBYTECODE), every process would spend seconds compiling torch anew.
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); \
 	    sys.exit(None if ok else f"error: {sys.executable} is Python {sys.version.split()[0]}; " \
 	    "3.11, 3.12 or 3.13 is needed, for example: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet uv
-	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --editable '.[dev]'
+	$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python --editable '.[dev]'
 	@touch $@
 
 clean:
