@@ -18,7 +18,7 @@ def test_defaults_are_those_of_ultralytics_but_for_the_documented_ones() -> None
     # isort: split
     from ultralytics.utils import DEFAULT_CFG_DICT
 
-    departures = {"optimizer", "warmup_bias_lr", "val_every", "sparsity", "distill", "keep"}
+    departures = {"optimizer", "warmup_bias_lr", "bn_momentum", "val_every", "sparsity", "distill", "keep"}
     for name, value in Recipe().as_plain().items():
         if name not in departures:
             assert DEFAULT_CFG_DICT[name] == value, name

@@ -249,6 +249,20 @@ def test_a_fault_of_the_code_is_not_blamed_on_the_candidate(digits: Dataset, tmp
         train(broken_by(fail), RECIPE, digits, seed=0, scratch=tmp_path)
 
 
+def test_batchnorm_averages_at_the_recipes_pace_while_training_only(digits: Dataset, tmp_path: Path) -> None:
+    during: set[float | None] = set()
+
+    def look(module: torch.nn.BatchNorm2d, inputs: Any) -> None:
+        during.add(module.momentum)
+
+    before = broken_by(lambda module, inputs: None)
+    norm = before.network.get_submodule("model.0.bn")
+    norm.register_forward_pre_hook(look)
+    after = train(before, ONE_EPOCH.with_values(bn_momentum=0.2), digits, seed=0, scratch=tmp_path).candidate
+    assert during == {0.2}
+    assert after.network.get_submodule("model.0.bn").momentum == norm.momentum == 0.03  # Ultralytics' own
+
+
 def test_mosaic_is_closed_for_the_last_epochs(
     small: Candidate, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
