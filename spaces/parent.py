@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spaces import stock
+from spaces import class_towers, stock
 from spaces.base import PARENT, SCRATCH, ArchSpec, Candidate, CandidateError, Origin, Section, SpaceError
 from spaces.cut import Slicer, resized
 from spaces.groups import ChannelGroup, check_ties
@@ -76,6 +76,8 @@ class Parent:
         if not names:
             raise SpaceError("a detector needs at least one class")
         resolved = stock.resolve(named, len(names))
+        if file is not None:
+            resolved = _with_class_width(resolved, names, file)
         structure = stock.structure_of(resolved)
         network = stock.build(resolved, names, imgsz, seed)
         parent = Parent(structure.key, resolved, network, names, imgsz, seed)
@@ -212,6 +214,17 @@ def _chosen(group: ChannelGroup, kept: Sequence[int] | int, best: Mapping[str, S
     if not 1 <= kept <= group.width:
         raise SpaceError(f"group '{group.name}' cannot keep {kept} of its {group.width} channels")
     return tuple(sorted(best[group.name][:kept]))
+
+
+def _with_class_width(model: Mapping[str, Any], names: tuple[str, ...], file: WeightsFile) -> dict[str, Any]:
+    """The model with the class towers of a file of the same classes; of other classes, those of its own YAML."""
+    plain = {name: value for name, value in model.items() if name != class_towers.KEY}
+    network = stock.build(plain, names, imgsz=640, seed=0)
+    width = class_towers.class_width_in(file.state, network)
+    own = class_towers.class_width(network)
+    if file.classes != names or own is None or width in (None, own) or not class_towers.is_possible(network, width):
+        return plain
+    return {**plain, class_towers.KEY: width}
 
 
 def _loaded(parent: Parent, file: WeightsFile) -> Parent:

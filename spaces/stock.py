@@ -14,6 +14,8 @@ import yaml
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import SpaceError
+from spaces.class_towers import KEY as CLASS_WIDTH
+from spaces.class_towers import widen
 from spaces.cut import Detector
 from spaces.structure import Structure, derive
 
@@ -94,6 +96,8 @@ def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: in
         torch.manual_seed(seed)
         try:
             network: Detector = DetectionModel(copy.deepcopy(dict(model)), verbose=False)
+            if model.get(CLASS_WIDTH) is not None:
+                widen(network, model[CLASS_WIDTH])
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError, AttributeError, AssertionError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise SpaceError(f"model '{model.get('yaml_file')}' cannot be built: {reason}") from error

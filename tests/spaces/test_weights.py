@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import SpaceError
-from spaces.checkpoint import save
+from spaces.checkpoint import load, save
 from spaces.parent import Parent
 from spaces.uniform import uniform
 from spaces.weights import read_weights
@@ -47,6 +47,33 @@ def test_weights_of_the_same_classes_are_the_parent_as_it_is(parent: Parent, tmp
     assert loaded.inherited == 1
     assert loaded.key == parent.key
     assert states_differ(loaded.network.state_dict(), dict(read_weights(path).state)) == []
+
+
+def test_a_detector_fine_tuned_from_coco_keeps_the_class_towers_of_coco(tmp_path: Path) -> None:
+    coco = Parent.load("yolov8n.yaml", classes=80).network
+    tuned = DetectionModel(dict(Parent.load("yolov8n.yaml", classes=3).model), verbose=False)
+    tuned.load(coco, verbose=False)  # what Ultralytics' trainer does with pretrained weights
+    tuned.names = {0: "cat", 1: "dog", 2: "bird"}
+    path = tmp_path / "best.pt"
+    torch.save({"model": None, "ema": tuned.half(), "train_args": ARGUMENTS}, path)
+    loaded = Parent.load(classes=("cat", "dog", "bird"), weights=path)
+    assert loaded.weights_match
+    assert loaded.network.model[-1].cv3[0][0].conv.out_channels == 80
+    assert states_differ(loaded.network.state_dict(), dict(read_weights(path).state)) == []
+    cut = loaded.build(uniform(loaded, 0.5))
+    digest = save(cut, tmp_path / "cut")
+    assert digest and load(tmp_path / "cut").spec == cut.spec
+    only_a_start = Parent.load(classes=5, weights=path)
+    assert only_a_start.network.model[-1].cv3[0][0].conv.out_channels == 64
+
+
+@pytest.mark.parametrize("model", ["yolov8n", "yolo11n", "yolov10n"])
+def test_class_towers_of_another_width_are_as_ultralytics_makes_them(model: str) -> None:
+    width = Parent.load(model, classes=80).network.model[-1].cv3[0][-1].in_channels
+    wide = Parent.load({**Parent.load(model, classes=3).model, "class_width": width}, classes=3)
+    tuned = DetectionModel(dict(Parent.load(model, classes=3).model), verbose=False)
+    tuned.load(Parent.load(model, classes=80).network, verbose=False)
+    assert str(wide.network.model[-1]) == str(tuned.model[-1])
 
 
 def test_weights_of_other_classes_are_a_start(parent: Parent, tmp_path: Path) -> None:
