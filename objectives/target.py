@@ -95,6 +95,12 @@ class Target:
         """The target as plain values."""
         return asdict(self)
 
+    def __str__(self) -> str:
+        """One line for people: `onnxruntime cpu fp32, 96 px, batch 1, 1 thread, AMD EPYC (...)`."""
+        threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
+        words = f"{self.runtime} {self.provider} {self.precision}"
+        return f"{words}, {self.imgsz} px, batch {self.batch}, {threads}, {self.device}"
+
     @property
     def clock(self) -> str:
         """Which time is the latency: `cpu` for one CPU thread (other work hardly moves it), else `wall`."""

@@ -13,7 +13,7 @@ from rich.console import Console
 from objectives.recipe import Recipe
 from search.durations import readable
 from search.folders import RunFolder
-from search.prepare import Setting, data_of, recipe_of, start_of, workbench
+from search.prepare import Setting, Start, data_of, recipe_of, start_of, workbench
 from search.store.sql import open_store
 from search.study import StudyDefinition
 from search.workbench import Workbench
@@ -61,6 +61,7 @@ def dry_run(definition: StudyDefinition, device: str, threads: int) -> int:
         console.print(f"data: {data.name}, {len(data.classes)} classes; images: {sizes}")
         start = start_of(definition, data)
         setting = Setting(temporary, device, temporary.root / "scratch")
+        console.print(f"parent: {_parent_words(start)}, {start.parent.imgsz} px")
         with workbench(definition, open_store("sqlite://"), setting, data, start) as bench:
             torch.set_num_threads(threads)
             recipe = recipe_of(definition.recipe.fixed, start, data)
@@ -73,6 +74,15 @@ def dry_run(definition: StudyDefinition, device: str, threads: int) -> int:
     return 0
 
 
+def _parent_words(start: Start) -> str:
+    if start.weights is None:
+        return f"{start.parent.model['yaml_file']}, to be trained"
+    if start.as_is:
+        return f"{start.weights.path} as it is"
+    why = "the weights do not name their classes" if start.weights.classes is None else "other classes"
+    return f"to be trained from {start.weights.path} ({why}; {100 * start.parent.inherited:.0f} % of its tensors fit)"
+
+
 def _measured(bench: Workbench, candidate: Candidate, recipe: Recipe, parent_recipe: Recipe, console: Console) -> Cost:
     figures = {figure.name: figure for figure in bench.cost(candidate)}
     console.print(
@@ -83,9 +93,7 @@ def _measured(bench: Workbench, candidate: Candidate, recipe: Recipe, parent_rec
     latency = bench.latency(candidate)
     latency_s = time.perf_counter() - begun
     parent = bench.latency(bench.parent.candidate())
-    console.print(
-        f"latency: candidate {latency.value:.3g} ms, parent {parent.value:.3g} ms ({bench.target.description()})"
-    )
+    console.print(f"latency: candidate {latency.value:.3g} ms, parent {parent.value:.3g} ms ({bench.target})")
     begun = time.perf_counter()
     for split in bench.scored_splits:
         bench.evaluate(candidate, split)
@@ -134,4 +142,7 @@ def _estimate(
     console.print(f"disk: {disk_mib:.0f} MiB")
     if study_s > LONG_S:
         shorter = max(1, int(recipe.epochs * LONG_S / study_s))
-        console.print(f"that is long: with `--epochs {shorter}` a trial takes {readable(shorter * epoch_s)}")
+        console.print(
+            f"that is long: with `--epochs {shorter}` a trial takes {readable(shorter * epoch_s)}, "
+            f"the study about {readable(LONG_S)}"
+        )

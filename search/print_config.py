@@ -12,6 +12,7 @@ import yaml
 from search.study import StudyDefinition
 from search.study_recipe import Source, resolve_recipe
 from spaces.base import ParamValue
+from spaces.weights import WeightsFile, read_weights
 
 
 def print_config(definition: StudyDefinition) -> int:
@@ -22,8 +23,10 @@ def print_config(definition: StudyDefinition) -> int:
         sort_keys=False,
         allow_unicode=True,
     )
-    train_args = _train_args(definition)
+    weights = _weights(definition)
+    train_args = {} if weights is None else weights.train_args
     print(f"\n# stored as: {definition.name}")
+    print(f"# image size: {_image_size(definition, weights)}")
     _print_recipe("parent.recipe", definition.parent.recipe.fixed, definition, train_args)
     _print_recipe("recipe", definition.recipe.fixed, definition, train_args, definition.recipe.searched)
     return 0
@@ -44,6 +47,17 @@ def _print_recipe(
             print(f"#   {name}: {each.value}  ({each.source.value})")
 
 
+def _image_size(definition: StudyDefinition, weights: WeightsFile | None) -> str:
+    """The image size in px, and where it comes from."""
+    asked = (
+        (definition.data.imgsz, Source.STUDY),
+        (_data_defaults(definition).get("imgsz"), Source.DATA),
+        (None if weights is None else weights.imgsz, Source.CHECKPOINT),
+    )
+    size, source = next(((size, source) for size, source in asked if size), (640, Source.DEFAULT))
+    return f"{size}  ({source.value})"
+
+
 def _data_defaults(definition: StudyDefinition) -> Mapping[str, ParamValue]:
     if definition.data.source != "digits":
         return {}
@@ -52,9 +66,5 @@ def _data_defaults(definition: StudyDefinition) -> Mapping[str, ParamValue]:
     return DEFAULTS
 
 
-def _train_args(definition: StudyDefinition) -> Mapping[str, Any]:
-    if definition.parent.weights is None:
-        return {}
-    from spaces.weights import read_weights
-
-    return read_weights(Path(definition.parent.weights)).train_args
+def _weights(definition: StudyDefinition) -> WeightsFile | None:
+    return None if definition.parent.weights is None else read_weights(Path(definition.parent.weights))

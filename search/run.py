@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ from search.store.url import mask
 from search.study import StudyDefinition, load_study
 from search.supervisor import Finish, Supervisor, for_workers
 
+WORKERS_PER_CORE = 4
+"""More would only be in each other's way; and a slip of the pen should not bring the machine down."""
 ENDINGS = {
     "done": "the study has its trials",
     "timeout": "the time is up; the same command continues",
@@ -105,12 +108,27 @@ def _show_result(
     console.print(ENDINGS[finish.why])
     for path in paths:
         console.print(str(path), highlight=False)
+    where = _place(options)
+    console.print(f"look: python -m search.dashboard --study {study.sampler_name}{where}", highlight=False)
+    console.print(
+        f"take: python -m search.export --study {study.sampler_name}{where} --knee --format onnx", highlight=False
+    )
     return Exit.DONE
+
+
+def _place(options: argparse.Namespace) -> str:
+    """The options that lead the other commands to the same database and folder."""
+    project = None if options.project == Path("runs") else options.project
+    asked = (("project", project), ("storage", options.storage and mask(options.storage)))
+    return "".join(f" --{name} {shlex.quote(str(value))}" for name, value in asked if value)
 
 
 def _definition(options: argparse.Namespace) -> StudyDefinition:
     if options.workers < 1:
         raise DefinitionError(f"--workers is {options.workers}; it must be at least 1")
+    most = WORKERS_PER_CORE * (os.cpu_count() or 1)
+    if options.workers > most:
+        raise DefinitionError(f"--workers is {options.workers}; it must be at most {most} on this machine's cores")
     if options.threads < 1:
         raise DefinitionError(f"--threads is {options.threads}; it must be at least 1")
     if options.new and options.resume:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,11 +128,13 @@ def _read_pt(path: Path) -> WeightsFile:
 def _load_pt(path: Path) -> Mapping[str, Any]:
     if not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):  # torch before 2.6
         raise SpaceError(f"weights '{path}': torch {torch.__version__} cannot load a .pt safely; 2.6 or newer can")
+    if not zipfile.is_zipfile(path):  # else the unpickler meets any bytes, and fails in any way
+        raise SpaceError(f"weights '{path}' are refused: not a file that torch.save wrote")
     try:
         content, _ = torch_safe_load(path, safe_only=True)
     except ModuleNotFoundError as error:
         raise SpaceError(f"weights '{path}' need the module '{error.name}'; only stock detectors are read") from error
-    except (TypeError, AttributeError, RuntimeError, ValueError, KeyError, EOFError) as error:
+    except (TypeError, AttributeError, RuntimeError, ValueError, LookupError, EOFError) as error:
         raise SpaceError(f"weights '{path}' are refused: {_reason(error)}") from error
     if not isinstance(content, Mapping):
         raise SpaceError(f"weights '{path}' hold a {type(content).__name__}, not an Ultralytics checkpoint")

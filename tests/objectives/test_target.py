@@ -25,6 +25,11 @@ def test_the_description_makes_the_target_again() -> None:
     assert Target(**target.description()) == target  # type: ignore[arg-type]
 
 
+def test_a_target_is_one_line_for_people() -> None:
+    target = Target("onnxruntime", "cpu", "fp32", 96, 1, 2, "some CPU", "onnxruntime 1")
+    assert str(target) == "onnxruntime cpu fp32, 96 px, batch 1, 2 threads, some CPU"
+
+
 def test_the_fingerprint_names_the_hardware_and_not_the_host() -> None:
     assert platform.machine() in cpu_fingerprint()
     assert "cores" in cpu_fingerprint()

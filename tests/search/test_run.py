@@ -127,6 +127,7 @@ def test_the_report_and_the_table_are_there(project: Project, finished: str) -> 
         "leaderboard.csv",
     }
     assert "where the time went" in finished
+    assert "take: python -m search.export --study small" in finished
     assert "uniform-0.5" in finished
     assert not list((project.folder / "runs").glob("scratch/*/*")), "a killed worker's files are swept by the next run"
 

@@ -126,7 +126,7 @@ def test_a_pt_whose_network_was_cut_is_refused_by_tensor(parent: Parent, tmp_pat
         Parent.load(classes=("cat", "dog", "bird"), weights=tmp_path / "cut.pt")
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"<html>404</html>"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"<html>404</html>", b"text\n"])
 def test_a_broken_pt_is_one_clear_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.pt"
     path.write_bytes(content)
