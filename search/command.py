@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
+from types import FrameType
 
 from search.folders import RunFolder, storage_url
 from search.store.base import StoreError
@@ -22,6 +26,10 @@ class Exit(IntEnum):
     MISMATCH = 3  # the definition does not match the stored study
     INTERRUPTED = 130  # SIGINT
     TERMINATED = 143  # SIGTERM
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived. Not an `Exception`: nobody may swallow it."""
 
 
 class DefinitionError(ValueError):
@@ -56,7 +64,8 @@ def url_of(options: argparse.Namespace) -> str:
 def run_command(command: Callable[[list[str]], int], arguments: list[str] | None = None) -> int:
     """Run a command line; errors that users can mend become one line on stderr and an exit code."""
     try:
-        return command(sys.argv[1:] if arguments is None else arguments)
+        with _sigterm_raises():
+            return command(sys.argv[1:] if arguments is None else arguments)
     except (DefinitionError, SpaceError) as error:
         return _fail(error, Exit.USAGE)
     except DefinitionMismatch as error:
@@ -65,6 +74,25 @@ def run_command(command: Callable[[list[str]], int], arguments: list[str] | None
         return _fail(error, Exit.ERROR)
     except KeyboardInterrupt:
         return _fail("interrupted", Exit.INTERRUPTED)
+    except Terminated:
+        return _fail("terminated", Exit.TERMINATED)
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, so that it leaves no half-written file and says a line."""
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _fail(error: object, code: Exit) -> int:

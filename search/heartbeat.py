@@ -1,4 +1,4 @@
-"""Says in the background that a worker lives, and notices when it lost its trial or its supervisor."""
+"""Says in the background that a worker lives, and notices when it lost its trial."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from types import FrameType
 from search.liveness import HEARTBEAT_S
 from search.store.base import Attempt, Fenced, Store, StoreError
 
-LOOK_S = 1.0
-
 
 class Heartbeat:
-    """A thread beside the training: heartbeats into the database, a look at the supervisor every second.
+    """A thread beside the training: heartbeats into the database.
 
-    When the attempt was taken away, or the supervisor is gone, the main thread is interrupted by a signal.
+    When the attempt was taken away, the main thread is interrupted by a signal.
 
     Args:
         store: The worker's own; safe to share among threads.
@@ -28,7 +26,6 @@ class Heartbeat:
         self._store, self._held = store, held
         self._stop = threading.Event()
         self._lost_token: str | None = None
-        self._supervisor = os.getppid()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -47,16 +44,8 @@ class Heartbeat:
             raise Fenced(f"trial {held.number} was taken over by another worker")
 
     def _run(self) -> None:
-        next_beat = HEARTBEAT_S
-        waited = 0.0
-        while not self._stop.wait(LOOK_S):
-            if os.getppid() != self._supervisor:
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
-            waited += LOOK_S
-            if waited >= next_beat:
-                waited = 0.0
-                self._beat()
+        while not self._stop.wait(HEARTBEAT_S):
+            self._beat()
 
     def _beat(self) -> None:
         attempt = self._held()

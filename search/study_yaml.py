@@ -11,6 +11,8 @@ import yaml
 
 from search.command import DefinitionError
 
+LARGEST_BYTES = 2**20
+
 
 class _PlainLoader(yaml.SafeLoader):
     """YAML without tags that make objects, in which a key may stand only once."""
@@ -42,6 +44,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         DefinitionError: If it cannot be read, is not YAML, or holds something else.
     """
     try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise DefinitionError(f"study file '{path}' is larger than 1 MiB; a study has some dozens of lines")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DefinitionError(f"study file '{path}' cannot be read: {error}") from None
@@ -63,6 +67,8 @@ def parse_yaml(text: str, where: str) -> Any:
         mark = error.problem_mark
         at = f" line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         raise DefinitionError(f"{where}{at}: {error.problem}") from None
+    except RecursionError:
+        raise DefinitionError(f"{where}: nested too deeply to be read") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
         raise DefinitionError(f"{where}: {' '.join(str(error).split())}") from None
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import FrameType
@@ -17,10 +18,8 @@ from typing import cast
 from search.command import Exit
 from search.events import Ended, Event, Left, Note
 from search.job import Job
-from search.worker_process import run_worker
+from search.worker_process import END_WITH, GRACE_S, run_worker
 
-GRACE_S = 8.0
-"""How long an interrupted worker may take to hand its trial back before it is killed."""
 DEATHS_UNTIL_GIVEN_UP = 5
 """A worker that dies this often without a finished event in between is not started again."""
 
@@ -68,16 +67,25 @@ class Supervisor:
     def run(self) -> Finish:
         """Start the workers and wait for them. SIGINT and SIGTERM end them and return `interrupted`."""
         with self._signals_noted():
-            self._workers = [self._start(job) for job in self._jobs]
-            while any(worker.left is None for worker in self._workers):
-                if self._signal:
-                    self._end_all()
-                    return Finish("interrupted", "", _exit_code_of(self._signal), self._seconds())
-                self._listen()
-                failed = next((w.left for w in self._workers if w.left is not None and w.left.why == "error"), None)
-                if failed is not None:
-                    self._end_all()
-                    return Finish("error", failed.error, failed.exit_code, self._seconds())
+            try:
+                return self._run()
+            except BaseException:  # such as a closed standard output: no worker may outlive this
+                self._end_all()
+                raise
+
+    def _run(self) -> Finish:
+        for job in self._jobs:
+            if not self._signal:
+                self._workers.append(self._start(job))
+        while any(worker.left is None for worker in self._workers):
+            if self._signal:
+                self._end_all()
+                return Finish("interrupted", "", _exit_code_of(self._signal), self._seconds())
+            self._listen()
+            failed = next((w.left for w in self._workers if w.left is not None and w.left.why == "error"), None)
+            if failed is not None:
+                self._end_all()
+                return Finish("error", failed.error, failed.exit_code, self._seconds())
         for worker in self._workers:
             worker.process.join(timeout=GRACE_S)
         reasons = [worker.left.why for worker in self._workers if worker.left is not None]
@@ -87,7 +95,12 @@ class Supervisor:
     def _start(self, job: Job) -> _Running:
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(target=run_worker, args=(job, theirs), name=f"worker-{job.index}")
-        process.start()
+        resource_tracker.ensure_running()  # it unblocks the signals when it has to be started
+        signal.pthread_sigmask(signal.SIG_BLOCK, END_WITH)  # until the worker has said what it does on them
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, END_WITH)
         theirs.close()
         return _Running(job, process, ours)
 

@@ -1,12 +1,15 @@
-"""The process around a worker: signals, quiet output, the tools loaded once, the heartbeat."""
+"""The process around a worker: signals, quiet output, the tools loaded once, an end with the supervisor."""
 
 from __future__ import annotations
 
 import faulthandler
+import multiprocessing
 import os
 import shutil
 import signal
 import sys
+import threading
+import time
 import traceback
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -23,25 +26,32 @@ from search.liveness import host_tag
 from search.store.base import StoreError
 from spaces.base import CandidateError, SpaceError
 
+END_WITH = frozenset({signal.SIGINT, signal.SIGTERM})
+"""Signals that end a run. The supervisor blocks them while it starts a worker; the worker lets them in again."""
+GRACE_S = 8.0
+"""How long an interrupted worker may take to hand its trial back before it is killed."""
+
 
 class Interrupted(BaseException):
     """The supervisor wants this process to end. Not an `Exception`: nobody may swallow it."""
 
 
 def run_worker(job: Job, pipe: Connection) -> None:
-    """Entry point of the process. Everything it has to say goes through the pipe; its output goes to a log."""
+    """Entry point of the process, which ends here. What it has to say goes through the pipe; its output to a log."""
     folder = RunFolder(job.root)
-    _redirect_output(folder.study(job.study) / f"worker-{job.index}.log")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides; a terminal sends it to everybody
     signal.signal(signal.SIGTERM, _interrupt)
+    _end_with_supervisor()
     scratch = folder.scratch(host_tag(), os.getpid())
-    _sweep(folder)
 
     def say(event: Event) -> None:
-        with suppress(BrokenPipeError):  # the supervisor died; the heartbeat notices and ends this process
+        with suppress(BrokenPipeError):  # the supervisor died, and this process ends with it
             pipe.send(event)
 
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, END_WITH)
+        _redirect_output(folder.study(job.study) / f"worker-{job.index}.log")
+        _sweep(folder)
         say(Doing("loading"))
         from search.worker_session import work_on  # not above: the supervisor imports this module, without torch
 
@@ -49,12 +59,31 @@ def run_worker(job: Job, pipe: Connection) -> None:
     except Interrupted:
         left = Left("interrupted")
     except Exception as error:  # reported in one line by the supervisor, in full in the log
-        traceback.print_exc()
+        with suppress(OSError):  # a full disk
+            traceback.print_exc()
         left = _left_in_error(error)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         shutil.rmtree(scratch, ignore_errors=True)
     say(left)
+    with suppress(OSError):  # a full disk
+        sys.stdout.flush()
+    os._exit(0)  # everything is closed and said; taking torch apart would keep the user waiting for seconds
+
+
+def _end_with_supervisor() -> None:
+    """Interrupt this process when the supervisor is gone, also while it still loads; kill it if it does not end."""
+    supervisor = multiprocessing.parent_process()
+
+    def watch() -> None:
+        assert supervisor is not None
+        supervisor.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE_S)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if supervisor is not None:
+        threading.Thread(target=watch, name="supervisor watch", daemon=True).start()
 
 
 def _sweep(folder: RunFolder) -> None:

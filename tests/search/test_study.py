@@ -83,6 +83,8 @@ def test_one_e_minus_four_is_a_number_as_everybody_means_it(tmp_path: Path) -> N
         ("recipe: {epochs: 3, epochs: 4}\n", "key 'epochs' stands twice"),
         ("data: !!python/object/apply:os.system ['true']\n", "could not determine a constructor"),
         ("data: [\n", "line 2"),
+        ("data: " + "[" * 20_000, "nested too deeply"),
+        ("#" * (2**20 + 1), "larger than 1 MiB"),
         ("- a\n- b\n", "holds a list"),
         ("", "holds nothing"),
     ],
