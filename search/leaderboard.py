@@ -217,7 +217,7 @@ def speed_up(record: TrialRecord, parent: TrialRecord | None) -> float | None:
 
 
 def note(record: TrialRecord, roles: Sequence[str] = ()) -> str:
-    """What the figures do not say: role on the front, missed limits, ending and reason, what it was made from."""
+    """What the figures do not say: role on the front, missed limits, ending and reason, what it was made of and how."""
     parts = [", ".join(roles)] if roles else []
     if record.outcome is not Outcome.COMPLETE:
         parts.append(_ending(record))
@@ -225,9 +225,17 @@ def note(record: TrialRecord, roles: Sequence[str] = ()) -> str:
         parts += [over_limit(name, by) for name, by in record.constraints.items() if by > 0]
     if {"backbone", "head"} <= record.params.keys():
         parts.append(f"{record.params['backbone']} + {record.params['head']}")
+    if searched := _searched_recipe(record):
+        parts.append(searched)
     if record.lineage:
         parts.append(f"from {record.lineage}")
     return "; ".join(parts)
+
+
+def _searched_recipe(record: TrialRecord) -> str:
+    """The recipe's fields that were searched: `lr0 0.00316, distill 3`."""
+    found = {name.removeprefix("recipe."): v for name, v in record.params.items() if name.startswith("recipe.")}
+    return ", ".join(f"{name} {v:.3g}" if isinstance(v, float) else f"{name} {v}" for name, v in found.items())
 
 
 def over_limit(name: str, by: float) -> str:

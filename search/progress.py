@@ -112,7 +112,7 @@ def summary(record: TrialRecord, objectives: tuple[str, ...]) -> str:
         if value is not None:
             figures.append(f"{name} {value:.4g}")
     ended = "" if record.outcome is Outcome.COMPLETE else record.outcome.value.replace("_", " ")
-    parts = [ended, *figures, record.reason]
+    parts = [ended, *(figures if not record.reason else []), record.reason]  # a reason brings its own figures
     return f"{record.name}: " + ", ".join(part for part in parts if part)
 
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from objectives.base import Direction
-from search.leaderboard import COLUMNS, Row, leaderboard
+from search.leaderboard import COLUMNS, Row, leaderboard, note
 from search.leaderboard_formats import csv_text, markdown, shortened, splits_of, terminal_table
 from search.record import Outcome
 from tests.search.plausible import LIMIT_MS, Plausible, plausible_study
@@ -104,6 +104,12 @@ def test_the_note_says_how_a_trial_ended_and_what_a_row_was_made_from(rows: tupl
     assert row_of(rows, "trial 3").note.startswith("ruled out: latency_ms is 16.4; the limit is 14")
     assert row_of(rows, "trial 6").note.startswith("stopped at epoch 1")  # said once, though the reason says it too
     assert "from one-shot" in row_of(rows, "round-2").note
+
+
+def test_the_note_says_which_recipe_was_drawn(found: Plausible) -> None:
+    record = next(r for r in found.records if r.outcome is Outcome.COMPLETE and not r.is_reference)
+    params = {**record.params, "recipe.lr0": 0.0031622, "recipe.optimizer": "AdamW", "recipe.epochs": 5}
+    assert note(replace(record, params=params)).endswith("lr0 0.00316, optimizer AdamW, epochs 5")
 
 
 def test_another_split_changes_accuracy_but_not_the_front(found: Plausible, rows: tuple[Row, ...]) -> None:
