@@ -25,7 +25,7 @@ def trial_note(row: Row, parent: Row | None, pictures: Mapping[str, str] | None 
     record = row.record
     standing = "on the front" if row.on_front else record.outcome.value.replace("_", " ")
     opening = f"**{standing}**"
-    if remark := note(record, row.roles):
+    if remark := note(record, row.roles).removeprefix(f"{standing}: "):
         opening += f": {markdown_text(remark[:LONGEST_REASON])}"
     blocks = [opening]
     figures = _figures(row, parent)

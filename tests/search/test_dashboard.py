@@ -130,7 +130,7 @@ def test_metric_names_are_those_of_the_study(served: Served) -> None:
 
 def test_each_finished_trial_has_a_note_and_its_pictures(served: Served, found: Plausible) -> None:
     trials = {trial["number"]: trial for trial in served.json("/api/studies/1")["trials"]}
-    assert "ruled out: latency_ms is 16.4" in trials[3]["note"]["body"]
+    assert "**ruled out**: latency_ms is 16.4" in trials[3]["note"]["body"]
     assert "| latency, ms |" in trials[0]["note"]["body"] and "Against the parent" in trials[0]["note"]["body"]
     assert [artifact["filename"] for artifact in trials[0]["artifacts"]] == ["channels.png", "curves.png"]
     assert [artifact["filename"] for artifact in trials[3]["artifacts"]] == ["channels.png"]  # never trained
