@@ -52,7 +52,7 @@ def best_under(records: Sequence[TrialRecord], limit_ms: float, accuracy: str = 
     """
     known = [r for r in _usable(records) if r.value(accuracy) is not None and r.measurement("latency_ms") is not None]
     if not known:
-        raise DefinitionError("--best-under: no finished network has both accuracy and latency yet")
+        raise DefinitionError(f"--best-under: no finished network{_within(records)} has both accuracy and latency yet")
     enough = [record for record in known if _latency_ms(record) <= limit_ms]
     if not enough:
         fastest = min(known, key=_latency_ms)
@@ -72,7 +72,7 @@ def at_knee(records: Sequence[TrialRecord], objectives: Objectives) -> TrialReco
     rows = [(r, [r.value(name) for name in names]) for r in _usable(records)]
     known = [(record, [v for v in values if v is not None]) for record, values in rows if None not in values]
     if not known:
-        raise DefinitionError(f"--knee: no finished network has {' and '.join(names)} yet")
+        raise DefinitionError(f"--knee: no finished network{_within(records)} has {' and '.join(names)} yet")
     chosen = knee([values for _, values in known], [direction for _, direction in objectives])
     return known[chosen][0]
 
@@ -91,6 +91,12 @@ def milliseconds(text: str) -> float:
 
 def _usable(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     return [record for record in records if record.checkpoint is not None and record.feasible]
+
+
+def _within(records: Sequence[TrialRecord]) -> str:
+    """Says that the limits are why, if they are."""
+    finished = any(record.checkpoint is not None for record in records)
+    return " within the limits" if finished and not _usable(records) else ""
 
 
 def _latency_ms(record: TrialRecord) -> float:

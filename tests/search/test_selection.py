@@ -82,6 +82,14 @@ def test_a_knee_of_nothing_says_what_is_missing() -> None:
         at_knee(RECORDS, (("map50_95", Direction.MAXIMIZE), ("flops_x", Direction.MINIMIZE)))
 
 
+def test_where_everything_misses_a_limit_the_limits_are_named() -> None:
+    missed = [replace(record, constraints={"latency_ms": 0.5}) for record in RECORDS]
+    with pytest.raises(DefinitionError, match="no finished network within the limits has"):
+        at_knee(missed, (("map50_95", Direction.MAXIMIZE),))
+    with pytest.raises(DefinitionError, match="no finished network within the limits has"):
+        best_under(missed, 100.0)
+
+
 @pytest.mark.parametrize(("text", "value"), [("5ms", 5.0), ("0.75 ms", 0.75), ("12", 12.0)])
 def test_latencies_are_read_as_people_write_them(text: str, value: float) -> None:
     assert milliseconds(text) == value
