@@ -6,6 +6,7 @@ import copy
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -58,22 +59,28 @@ def test_a_detector_fine_tuned_from_coco_keeps_the_class_towers_of_coco(tmp_path
     torch.save({"model": None, "ema": tuned.half(), "train_args": ARGUMENTS}, path)
     loaded = Parent.load(classes=("cat", "dog", "bird"), weights=path)
     assert loaded.weights_match
-    assert loaded.network.model[-1].cv3[0][0].conv.out_channels == 80
+    assert detect_of(loaded).cv3[0][0].conv.out_channels == 80
     assert states_differ(loaded.network.state_dict(), dict(read_weights(path).state)) == []
     cut = loaded.build(uniform(loaded, 0.5))
     digest = save(cut, tmp_path / "cut")
     assert digest and load(tmp_path / "cut").spec == cut.spec
     only_a_start = Parent.load(classes=5, weights=path)
-    assert only_a_start.network.model[-1].cv3[0][0].conv.out_channels == 64
+    assert detect_of(only_a_start).cv3[0][0].conv.out_channels == 64
+
+
+def detect_of(parent: Parent) -> Any:
+    """The Detect layer; torch's types do not know its attributes."""
+    layers: Any = parent.network.model
+    return layers[-1]
 
 
 @pytest.mark.parametrize("model", ["yolov8n", "yolo11n", "yolov10n"])
 def test_class_towers_of_another_width_are_as_ultralytics_makes_them(model: str) -> None:
-    width = Parent.load(model, classes=80).network.model[-1].cv3[0][-1].in_channels
+    width = detect_of(Parent.load(model, classes=80)).cv3[0][-1].in_channels
     wide = Parent.load({**Parent.load(model, classes=3).model, "class_width": width}, classes=3)
     tuned = DetectionModel(dict(Parent.load(model, classes=3).model), verbose=False)
     tuned.load(Parent.load(model, classes=80).network, verbose=False)
-    assert str(wide.network.model[-1]) == str(tuned.model[-1])
+    assert str(detect_of(wide)) == str(tuned.model[-1])
 
 
 def test_weights_of_other_classes_are_a_start(parent: Parent, tmp_path: Path) -> None:
