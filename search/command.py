@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import signal
 import sys
 import threading
@@ -95,6 +96,22 @@ def _sigterm_raises() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some space, then run the same command again; nothing is lost",
+    errno.EDQUOT: "your disk quota is used up; free some space, then run the same command again; nothing is lost",
+    errno.EROFS: "the disk is read-only; make it writable or give another folder with --project",
+    errno.EACCES: "no permission; make file and folder accessible or give another folder with --project",
+}
+
+
+def in_words(error: object) -> str:
+    """An error as one line for the user; for a file's error with its place and the remedy."""
+    if not isinstance(error, OSError) or error.errno not in _REMEDIES:
+        return str(error)
+    place = "" if error.filename is None else f"{error.filename}: "
+    return f"{place}{_REMEDIES[error.errno]}"
+
+
 def _fail(error: object, code: Exit) -> int:
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {in_words(error)}", file=sys.stderr)
     return int(code)

@@ -79,7 +79,8 @@ def _run(store: Store, definition: StudyDefinition, job: Job, options: argparse.
     _set_threads(options.threads)
     with Progress(console, tuple(definition.objectives), definition.n_trials, counted) as progress:
         finish = Supervisor(for_workers(job, options.workers), progress.show).run()
-    _hand_back_dead(store, definition)
+    if not finish.clean:
+        _hand_back_dead(store, definition)
     if finish.why == "interrupted":
         console.print("interrupted; the running trials were handed back, the same command continues")
         return finish.exit_code

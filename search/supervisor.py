@@ -41,12 +41,14 @@ class Finish:
         why: `done`, `timeout`, `exhausted`, `interrupted` or `error`.
         error: One line for the user where `why` is `error`.
         seconds: Wall seconds by phase that the workers spent outside of trials, summed.
+        clean: Whether every worker left by itself; one that was killed may still hold a trial.
     """
 
     why: str
     error: str
     exit_code: int
     seconds: dict[str, float]
+    clean: bool
 
 
 class Supervisor:
@@ -80,17 +82,17 @@ class Supervisor:
         while any(worker.left is None for worker in self._workers):
             if self._signal:
                 self._end_all()
-                return Finish("interrupted", "", _exit_code_of(self._signal), self._seconds())
+                return self._finish("interrupted", "", _exit_code_of(self._signal))
             self._listen()
             failed = next((w.left for w in self._workers if w.left is not None and w.left.why == "error"), None)
             if failed is not None:
                 self._end_all()
-                return Finish("error", failed.error, failed.exit_code, self._seconds())
+                return self._finish("error", failed.error, failed.exit_code)
         for worker in self._workers:
             worker.process.join(timeout=GRACE_S)
         reasons = [worker.left.why for worker in self._workers if worker.left is not None]
         why = next((reason for reason in ("exhausted", "timeout") if reason in reasons), "done")
-        return Finish(why, "", int(Exit.DONE), self._seconds())
+        return self._finish(why, "", int(Exit.DONE))
 
     def _start(self, job: Job) -> _Running:
         ours, theirs = self._context.Pipe(duplex=False)
@@ -158,6 +160,10 @@ class Supervisor:
                     return
             except (EOFError, OSError):
                 return
+
+    def _finish(self, why: str, error: str, exit_code: int) -> Finish:
+        clean = all(worker.left is not None and not worker.deaths for worker in self._workers)
+        return Finish(why, error, exit_code, self._seconds(), clean)
 
     def _seconds(self) -> dict[str, float]:
         total: dict[str, float] = {}

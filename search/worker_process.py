@@ -18,7 +18,7 @@ from types import FrameType
 
 import psutil
 
-from search.command import DefinitionError, DefinitionMismatch, Exit
+from search.command import DefinitionError, DefinitionMismatch, Exit, in_words
 from search.events import Doing, Event, Left
 from search.folders import RunFolder
 from search.job import Job
@@ -99,7 +99,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _left_in_error(error: Exception) -> Left:
-    line = str(error) or type(error).__name__
+    line = in_words(error) or type(error).__name__
     if isinstance(error, DefinitionMismatch):
         return Left("error", line, int(Exit.MISMATCH))
     if isinstance(error, DefinitionError | SpaceError):
@@ -110,11 +110,19 @@ def _left_in_error(error: Exception) -> Left:
 
 
 def _redirect_output(log: Path) -> None:
-    """Send this process's output to a file: libraries print at will, and the terminal belongs to the progress."""
+    """Send this process's output to a file: libraries print at will, and the terminal belongs to the progress.
+
+    Raises:
+        OSError: If the file cannot be made; the output goes nowhere then.
+    """
+    _send_output_to(os.open(os.devnull, os.O_WRONLY))
     log.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    _send_output_to(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    faulthandler.enable()
+
+
+def _send_output_to(handle: int) -> None:
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.close(handle)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    faulthandler.enable()

@@ -16,7 +16,7 @@ import time
 import weakref
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 from filelock import FileLock
@@ -183,14 +183,29 @@ class Database:
             del options[needless]
         engine = create_engine(self._url, isolation_level="AUTOCOMMIT", **options)
         with one_line_faults(self.shown_url):
-            connection = engine.connect()
+            connection = _locked(engine, _number_of(name))
         try:
-            with one_line_faults(self.shown_url):
-                while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _number_of(name)}):
-                    time.sleep(POLL_S)
             yield
         finally:
             connection.close()
+
+
+def _locked(engine: Engine, number: int) -> Connection:
+    """A new connection that holds the lock. A server that restarts meanwhile is waited for, as in a transaction."""
+    last_answer = time.monotonic()
+    while True:
+        try:
+            with ExitStack() as on_failure:
+                connection = on_failure.enter_context(engine.connect())
+                while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": number}):
+                    last_answer = time.monotonic()
+                    time.sleep(POLL_S)
+                on_failure.pop_all()
+                return connection
+        except DBAPIError as error:
+            if not may_pass(error) or time.monotonic() - last_answer >= RESTART_S:
+                raise
+        time.sleep(POLL_S)
 
 
 def _server_options(url: URL) -> dict[str, Any]:

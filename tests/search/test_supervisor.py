@@ -83,6 +83,27 @@ def test_more_workers_than_the_machine_can_bear_are_refused(command: list[str]) 
     assert "--workers is 1000; it must be at most" in output
 
 
+def test_a_full_disk_is_said_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    def command(_arguments: list[str]) -> int:
+        with open("/dev/full", "w") as disk:
+            disk.write("a checkpoint")
+        raise AssertionError("the disk took it")
+
+    assert run_command(command, []) == Exit.ERROR
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.endswith("the disk is full; free some space, then run the same command again; nothing is lost\n")
+
+
+def test_a_run_folder_that_cannot_be_made_is_one_line(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    run = _start([*command, "--storage", f"sqlite:///{tmp_path / 'elsewhere.db'}"])
+    output, _ = run.communicate(timeout=WITHIN_S)
+    assert run.returncode == Exit.ERROR
+    assert "Traceback" not in output
+    assert len([line for line in output.splitlines() if line.startswith("error: ")]) == 1
+
+
 def _start(command: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command,

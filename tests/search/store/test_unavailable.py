@@ -206,3 +206,23 @@ def test_a_server_that_restarts_is_waited_for(postgres_server: PostgresServer, p
     store.add(study, record_of(0), attempt)
     assert store.counted(study) == 1
     store.close()
+
+
+def test_who_waits_for_a_lock_outlasts_a_restart_of_the_server(
+    postgres_server: PostgresServer, postgres_url: str
+) -> None:
+    store = open_store(postgres_url)
+    entered = threading.Event()
+
+    def wait_for_it() -> None:
+        with store.exclusive("work"):
+            entered.set()
+
+    with store.exclusive("work"):
+        waiter = threading.Thread(target=wait_for_it)
+        waiter.start()
+        postgres_server.stop()  # which frees the holder's lock
+        postgres_server.start()
+        waiter.join(timeout=60)
+    assert entered.is_set()
+    store.close()
