@@ -117,6 +117,7 @@ def test_optunas_study_is_rebuilt_from_the_records(url: str, study: StudyEntry) 
 
 def test_a_trial_that_kills_its_workers_is_given_up(url: str, study: StudyEntry) -> None:
     context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.search.quick_trials"])
     for _ in range(TRIES_UNTIL_FAILED):
         killer = context.Process(target=_die_in_a_trial, args=(url,))
         killer.start()
