@@ -31,7 +31,7 @@ from search.study_sections import ReferenceSection
 from search.workbench import Plan, Workbench, excess_over
 from spaces.base import ParamValue, Space, SpaceError
 from spaces.channels import ChannelRatioSpace
-from spaces.checkpoint import CheckpointStore
+from spaces.checkpoint import CheckpointError, CheckpointStore
 from spaces.graft import GraftSpace
 from spaces.importance import order
 from spaces.parent import Parent
@@ -145,13 +145,21 @@ def workbench(
 def prepare(
     definition: StudyDefinition, store: Store, study: StudyEntry, bench: Workbench, start: Start, say: Say
 ) -> tuple[Workbench, Plan, StudyEntry]:
-    """Make or find parent, donors and controls, store them as reference rows, and lay out the search."""
+    """Make or find parent, donors and controls, store them as reference rows, and lay out the search.
+
+    Raises:
+        CheckpointError: If the weights of one that was made before are gone or damaged.
+    """
     stored = {record.name for record in store.records(study) if record.is_reference}
-    if not stored >= _reference_names(definition):
-        say(Doing("waiting for the parent"))
-        with store.exclusive(f"prepare {study.id}"):
-            bench, study = _make_references(definition, store, study, bench, start, say)
-    return _plan(definition, store, study, bench, start)
+    try:
+        if not stored >= _reference_names(definition):
+            say(Doing("waiting for the parent"))
+            with store.exclusive(f"prepare {study.id}"):
+                bench, study = _make_references(definition, store, study, bench, start, say)
+        return _plan(definition, store, study, bench, start)
+    except CheckpointError as error:
+        remedy = "put it back, or delete what is left of it and begin again with --new, which makes it again"
+        raise CheckpointError(f"{error}; {remedy}") from error
 
 
 def _reference_names(definition: StudyDefinition) -> set[str]:
