@@ -14,7 +14,7 @@ INSTALLED = Path(__file__).resolve().parent.parent / "studies"
 
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 GENERATION = re.compile(r"-(\d+)$")
-TAKEN = ("data", "checkpoints", "scratch")
+TAKEN = ("data", "checkpoints", "scratch", "yolofront.db", "yolofront.db.locks")
 
 
 def find_study(name_or_path: str | Path) -> Path:
