@@ -94,7 +94,7 @@ def _built_and_trained(
 
     try:
         hooks.say("training")
-        with watch.phase("training"):
+        with watch.phase("training"), _out_of_memory_is_the_candidates_fault():
             result = bench.train(candidate, recipe, report, bench.parent.candidate())
         hooks.say("scoring")
         complete = replace(begun, outcome=Outcome.COMPLETE, rungs=result.history)
@@ -106,7 +106,7 @@ def _built_and_trained(
 
 @contextmanager
 def _out_of_memory_is_the_candidates_fault() -> Iterator[None]:
-    """The training says so itself; building and scoring may run out of memory too."""
+    """Training says so itself; what stands around it may run out of memory too."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
