@@ -235,6 +235,6 @@ def _image_problem(content: bytes) -> str | None:
             image.load()
     except UnidentifiedImageError:
         return "not an image that can be read"
-    except Exception as error:
+    except Exception as error:  # Pillow's decoders raise what they like of broken bytes; each is told with its file
         return f"the image cannot be decoded: {shown(str(error))}"
     return None

@@ -157,7 +157,7 @@ def _around(bench: Workbench, parent: TrainedEntry) -> Workbench:
 
 def _cut_network(bench: Workbench, cut: Cut, source: TrainedEntry | None) -> Candidate:
     layers = len(bench.parent.layer_sections)
-    if source is None or (source.lineage is None and source.name == PARENT_NAME):
+    if source is None or source.name == PARENT_NAME:
         where = SCRATCH if cut.source == SCRATCH else PARENT
         spec = uniform(bench.parent, cut.ratio, multiple=cut.multiple)
         return bench.parent.build(spec, Origin((where,) * layers))

@@ -12,8 +12,9 @@ from rich.table import Table
 from search.durations import readable
 from search.leaderboard import parent_of
 from search.record import TrialRecord
+from search.stopwatch import PHASES as TRIAL_PHASES
 
-PHASES = ("data", "parent", "donors", "build", "latency", "training", "evaluation", "database", "other")
+PHASES = (TRIAL_PHASES[0], "parent", "donors", *TRIAL_PHASES[1:])
 OWN_PHASES = ("data", "database")
 """Phases that a reference row does not count as its own making."""
 

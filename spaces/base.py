@@ -130,9 +130,9 @@ class ArchSpec:
 class Origin:
     """Whose weights a candidate inherits, for each top-level layer of the parent (`model.0`, `model.1`, ...).
 
-    A source is `PARENT` or the content hash of a donor's checkpoint. Every channel group's producers lie
-    within one top-level layer, so this says the source of each group's weights. Weights that read a channel
-    which the source has cut come from the parent.
+    A source is `PARENT`, `SCRATCH` or the content hash of a donor's checkpoint. Each tensor is inherited from the
+    source of the layer that it lies in, so a channel group whose members lie in several layers may have several
+    sources. Weights that read a channel which the source has cut come from the parent.
     """
 
     layers: tuple[str, ...]

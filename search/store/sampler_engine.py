@@ -47,7 +47,8 @@ def faults_in_one_line(url: str) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            if isinstance(error.__cause__, DBAPIError):  # Optuna wraps it in an error of its own
+            # Optuna wraps the driver's error in one of its own, which this package may not import. All is raised again.
+            if isinstance(error.__cause__, DBAPIError):
                 raise error.__cause__ from None
             raise
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,12 @@ from spaces.base import CandidateError
 from tests.objectives.networks import candidate, state_of, unchanged
 
 
-class RuntimeContract:
+class RuntimeContract(ABC):
     """What every runtime promises. A new runtime is tested by a subclass that returns it."""
 
+    @abstractmethod
     def runtime(self) -> Runtime:
-        raise NotImplementedError
+        """The runtime under test."""
 
     def target(self, imgsz: int = 96) -> Target:
         runtime = self.runtime()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import pwd
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -67,10 +70,20 @@ def test_a_real_server_is_reached_and_left_as_it_was(postgres_url: str) -> None:
     assert database(postgres_url).value.endswith("0 studies stored")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_a_fault(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    assert run_folder_state(tmp_path / "runs").verdict is Verdict.BROKEN
+def test_a_folder_that_cannot_be_written_is_a_fault() -> None:
+    def look(folder: Path) -> None:
+        if os.geteuid() == 0:  # root may write everywhere
+            os.setuid(pwd.getpwnam("nobody").pw_uid)
+        os._exit(0 if run_folder_state(folder / "runs").verdict is Verdict.BROKEN else 1)
+
+    with tempfile.TemporaryDirectory() as name:  # not pytest's own, which nobody but its owner may enter
+        folder = Path(name)
+        folder.chmod(0o555)
+        process = multiprocessing.get_context("fork").Process(target=look, args=(folder,))
+        process.start()
+        process.join()
+        folder.chmod(0o700)
+    assert process.exitcode == 0
 
 
 def test_a_file_in_place_of_the_run_folder_is_a_fault(tmp_path: Path) -> None:
