@@ -1,4 +1,4 @@
-"""The central types: `ArchSpec` (which channels are kept), `Origin` (whose weights), `Candidate`, `Space`.
+"""The central types: `ArchSpec` (what is kept of the parent), `Origin` (whose weights), `Candidate`, `Space`.
 
 This module imports neither torch nor Ultralytics, so that a command line which only reads records stays fast.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +17,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from spaces.parent import Parent
 
 Section = Literal["backbone", "neck", "detect"]
 ParamValue = str | int | float | bool
@@ -67,22 +69,24 @@ Parameter = Categorical | Float | Integer
 
 @dataclass(frozen=True)
 class ArchSpec:
-    """Which channels of the parent are kept, group by group, in the parent's own numbering.
+    """Which channels and which repeats of the parent are kept, in the parent's own numbering.
 
     Canonical: every channel group of the parent is listed, in the parent's order, with ascending channel
-    numbers, so equal networks have equal specs.
+    numbers, and groups that lie inside a dropped bottleneck are whole; so equal networks have equal specs.
 
     Attributes:
         parent: Key of the parent's structure and class count; its weights do not matter.
         groups: Names of the parent's channel groups, in the parent's order.
         widths: The parent's own width of each group, in channels.
         kept: For each group the kept channel numbers, ascending, each in [0, width).
+        dropped: Names of the residual bottlenecks (`model.4.m.1`) that are left out, in the parent's order.
     """
 
     parent: str
     groups: tuple[str, ...]
     widths: tuple[int, ...]
     kept: tuple[tuple[int, ...], ...]
+    dropped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.groups) == len(self.widths) == len(self.kept):
@@ -92,6 +96,8 @@ class ArchSpec:
                 raise SpaceError(f"group '{name}' keeps no channel; at least one must stay")
             if kept[0] < 0 or kept[-1] >= width or any(a >= b for a, b in pairwise(kept)):
                 raise SpaceError(f"group '{name}': kept channels must be ascending, unique and in [0, {width})")
+        if len(set(self.dropped)) < len(self.dropped):
+            raise SpaceError("a spec names a dropped bottleneck twice")
 
     @cached_property
     def key(self) -> str:
@@ -101,13 +107,15 @@ class ArchSpec:
             mask = np.zeros(width, dtype=bool)
             mask[list(kept)] = True
             digest.update(np.packbits(mask).tobytes())
+        digest.update("\n".join(self.dropped).encode())
         return digest.hexdigest()[:32]
 
     @cached_property
     def shape_key(self) -> str:
-        """Hash of what latency and cost depend on: the parent's structure and the number of kept channels."""
+        """Hash of what latency and cost depend on: structure, number of kept channels, dropped bottlenecks."""
         lengths = np.array([len(kept) for kept in self.kept], dtype=np.int32)
-        return hashlib.sha256(self.parent.encode() + lengths.tobytes()).hexdigest()[:32]
+        dropped = "\n".join(self.dropped).encode()
+        return hashlib.sha256(self.parent.encode() + lengths.tobytes() + dropped).hexdigest()[:32]
 
     def kept_in(self, group: str) -> tuple[int, ...]:
         """Kept channel numbers of one group.
@@ -119,6 +127,11 @@ class ArchSpec:
             return self.kept[self.groups.index(group)]
         except ValueError:
             raise SpaceError(f"the parent has no channel group '{group}'") from None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is cut: the parent itself."""
+        return not self.dropped and all(map(int.__eq__, map(len, self.kept), self.widths))
 
     @property
     def channel_ratio(self) -> float:
@@ -156,6 +169,7 @@ class Candidate:
         network: A stock Ultralytics `DetectionModel` whose layers have the spec's widths; float32, on the CPU.
         classes: Class names by class number.
         imgsz: Image size in px that the network is meant for (square).
+        parent: What it was built from, where that is at hand: not for a network loaded from a checkpoint.
     """
 
     spec: ArchSpec
@@ -163,6 +177,7 @@ class Candidate:
     network: nn.Module
     classes: tuple[str, ...]
     imgsz: int
+    parent: Parent | None = field(default=None, repr=False, compare=False)
 
 
 class Space(ABC):

@@ -25,7 +25,9 @@ from spaces.cut import Detector, Slicer, resized
 from spaces.durable import write_folder
 from spaces.structure import Structure
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
+"""Format 1 knew no dropped bottlenecks; it is read as one that drops none."""
 WEIGHTS, ARCHITECTURE = "weights.safetensors", "architecture.json"
 
 
@@ -131,6 +133,7 @@ def _packed(candidate: Candidate, facts: Mapping[str, Any]) -> tuple[str, dict[s
                 name: {"width": width, "kept": list(kept)}
                 for name, width, kept in zip(spec.groups, spec.widths, spec.kept, strict=True)
             },
+            "dropped": list(spec.dropped),
         },
         "origin": list(candidate.origin.layers),
         "facts": dict(facts),
@@ -173,8 +176,8 @@ def _description(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"no checkpoint at '{folder}'") from None
     except ValueError as error:
         raise CheckpointError(f"checkpoint '{folder}' is damaged: {ARCHITECTURE} is not JSON ({error})") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        _damaged(folder, f"{ARCHITECTURE} is not of format {FORMAT}")
+    if not isinstance(content, dict) or content.get("format") not in READABLE:
+        _damaged(folder, f"{ARCHITECTURE} is not of a format known here, {' or '.join(map(str, READABLE))}")
     if _text(content) != text or _digest(content) != content.get("hash"):
         _damaged(folder, f"{ARCHITECTURE} was changed")
     return content
@@ -210,17 +213,26 @@ def _rebuilt(folder: Path, description: Mapping[str, Any], tensors: Mapping[str,
         _damaged(folder, f"it names {len(classes)} classes and its model has {description['model']['nc']}")
     structure = stock.structure_of(stock.resolve(description["model"], len(classes)))
     spec = _spec(folder, description["spec"], structure)
-    expected, slicer = structure.network.state_dict(), Slicer(structure.plan, spec)
-    if expected.keys() != tensors.keys():
-        _damaged(folder, f"tensor '{min(expected.keys() ^ tensors.keys())}' is missing or too many")
-    for name, tensor in expected.items():
-        if tuple(tensors[name].shape) != slicer.shape(name, tensor):
-            shapes = f"{tuple(tensors[name].shape)}; by its spec it is {slicer.shape(name, tensor)}"
-            _damaged(folder, f"tensor '{name}' is {shapes}")
-    state = {name: tensors[name].to(tensor.dtype) for name, tensor in expected.items()}
-    network = resized(structure.network, state)
+    network = resized(structure.network, _whole(folder, tensors, structure, spec), structure.shortening(spec))
     stock.dress(network, classes, description["imgsz"])
     return Candidate(spec, Origin(tuple(description["origin"])), network, classes, description["imgsz"])
+
+
+def _whole(folder: Path, tensors: Mapping[str, Tensor], structure: Structure, spec: ArchSpec) -> dict[str, Tensor]:
+    """The tensors under the parent's names, checked against the spec; empty ones where a bottleneck was dropped."""
+    shortening, slicer = structure.shortening(spec), Slicer(structure.plan, spec)
+    whole = structure.network.state_dict()
+    shapes = {name: slicer.shape(name, tensor) for name, tensor in whole.items()}
+    own = {shortening.renamed(name): shortening.shape(name, shape) for name, shape in shapes.items()}
+    own.pop(None, None)
+    if own.keys() != tensors.keys():
+        _damaged(folder, f"tensor '{min(own.keys() ^ tensors.keys(), key=str)}' is missing or too many")
+    for name, shape in own.items():
+        if name is not None and tuple(tensors[name].shape) != shape:
+            _damaged(folder, f"tensor '{name}' is {tuple(tensors[name].shape)}; by its spec it is {shape}")
+    restored = structure.whole_state(spec, tensors)
+    empty = {name: torch.zeros(shape) for name, shape in shapes.items() if name not in restored}
+    return {name: {**restored, **empty}[name].to(tensor.dtype) for name, tensor in whole.items()}
 
 
 def _spec(folder: Path, plain: Mapping[str, Any], structure: Structure) -> ArchSpec:
@@ -229,4 +241,4 @@ def _spec(folder: Path, plain: Mapping[str, Any], structure: Structure) -> ArchS
     found = {name: group["width"] for name, group in groups.items()}
     if plain["parent"] != full.parent or found != dict(zip(full.groups, full.widths, strict=True)):
         _damaged(folder, f"its spec is of parent {plain['parent']}, its model is {full.parent}")
-    return structure.spec(tuple(tuple(groups[name]["kept"]) for name in full.groups))
+    return structure.spec(tuple(tuple(groups[name]["kept"]) for name in full.groups), plain.get("dropped", ()))

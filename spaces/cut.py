@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import ArchSpec
 from spaces.groups import CutPlan, Side
+from spaces.repeats import Shortening
 
 # isort: split
 from ultralytics.nn.modules.block import C2, C2PSA, PSA, ADown, C2f, RepNCSPELAN4
@@ -25,6 +26,9 @@ Detector = Any
 
 State = Mapping[str, Tensor]
 Sizes = dict[tuple[str, Side], int]
+
+Seam = Literal["parent", "zeros"]
+"""What a donor's convolution reads channels with that the donor never saw."""
 
 
 def sizes_of(network: nn.Module) -> Sizes:
@@ -52,14 +56,20 @@ class Slicer:
             part = part.index_select(dim, kept)
         return tensor.clone() if part is tensor else part
 
-    def put(self, name: str, tensor: Tensor, part: Tensor) -> Tensor:
-        """A copy of a parent-sized tensor with this spec's part written over it."""
+    def put(self, name: str, tensor: Tensor, part: Tensor, seam: Seam = "parent") -> Tensor:
+        """A copy of a parent-sized tensor with this spec's part written over it.
+
+        Args:
+            seam: What stands in its rows for channels that this spec does not read: the parent's weights, or zeros.
+        """
         kept = dict(self._dims(name, tensor))
         if not kept:
             return part.to(tensor.dtype)
         whole = tensor.clone()
         rows = kept.get(0, torch.arange(tensor.shape[0]))
         if 1 in kept:
+            if seam == "zeros":
+                whole[rows] = 0
             whole[rows[:, None], kept[1][None, :]] = part.to(whole.dtype)
         else:
             whole[rows] = part.to(whole.dtype)
@@ -81,12 +91,13 @@ class Slicer:
             yield 1, self._kept[module, "in"]
 
 
-def resized(network: Detector, state: State) -> Detector:
+def resized(network: Detector, state: State, shortening: Shortening | None = None) -> Detector:
     """A copy of the parent's network that holds these tensors, every module sized as its tensors are.
 
     Args:
         network: The parent's network, whole. Not modified.
         state: One tensor for each name in the network's state dict; used as they are, not copied.
+        shortening: Bottlenecks to leave out afterwards.
     """
     memo: dict[int, object] = {}
     # deepcopy takes what memo holds instead of copying: the parent's own tensors are never duplicated.
@@ -97,6 +108,8 @@ def resized(network: Detector, state: State) -> Detector:
     twin: Detector = copy.deepcopy(network, memo)
     for module in twin.modules():
         _renew_sizes(module)
+    if shortening is not None:
+        shortening.shorten(twin)
     for layer in twin.model:
         layer.np = sum(parameter.numel() for parameter in layer.parameters())
     return twin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from spaces import class_towers, stock
 from spaces.base import PARENT, SCRATCH, ArchSpec, Candidate, CandidateError, Origin, Section, SpaceError
-from spaces.cut import Slicer, resized
+from spaces.cut import Seam, Slicer, resized
 from spaces.groups import ChannelGroup, check_ties
 from spaces.importance import order
+from spaces.repeats import Repeat
 from spaces.scratch import initialise
 from spaces.structure import Structure
 from spaces.weights import ModelYaml, WeightsFile, read_weights
@@ -103,17 +104,26 @@ class Parent:
         """For each top-level layer, the power of two by which its output is smaller than the image."""
         return self.structure.layer_stages
 
+    @property
+    def repeats(self) -> tuple[Repeat, ...]:
+        """Its residual bottlenecks that can be left out, in the order in which they run."""
+        return self.structure.repeats
+
     def full_spec(self) -> ArchSpec:
-        """The spec that keeps every channel."""
+        """The spec that keeps everything."""
         return self.structure.full_spec
 
-    def spec(self, kept: Mapping[str, Sequence[int] | int]) -> ArchSpec:
+    def spec(self, kept: Mapping[str, Sequence[int] | int], *, dropped: Collection[str] = ()) -> ArchSpec:
         """A spec from kept channel numbers or widths by group; groups not named stay whole.
 
         A width keeps the most important channels (L2 magnitude).
 
+        Args:
+            dropped: Names of residual bottlenecks to leave out.
+
         Raises:
-            SpaceError: If there is no such group, a number is out of range, or tied groups differ in width.
+            SpaceError: If there is no such group or bottleneck, a number is out of range, or tied groups differ
+                in width.
         """
         names = [group.name for group in self.groups]
         for name in kept:
@@ -122,18 +132,20 @@ class Parent:
         best = order(self._as_candidate(), self)
         chosen = tuple(_chosen(group, kept.get(group.name, group.width), best) for group in self.groups)
         check_ties(self.groups, chosen)
-        return self.structure.spec(chosen)
+        return self.structure.spec(chosen, dropped)
 
     def check(self, spec: ArchSpec) -> None:
         """Make sure that a spec is one of this parent.
 
         Raises:
-            SpaceError: If it is another parent's or breaks a tie.
+            SpaceError: If it is another parent's, breaks a tie or is not canonical.
         """
         full = self.full_spec()
         if (spec.parent, spec.groups, spec.widths) != (full.parent, full.groups, full.widths):
             raise SpaceError(f"spec {spec.key} is of parent {spec.parent}, not of this one ({self.key})")
         check_ties(self.groups, spec.kept)
+        if spec.dropped and spec != self.structure.spec(spec.kept, spec.dropped):
+            raise SpaceError(f"spec {spec.key} is not canonical: make it with Parent.spec or Structure.spec")
 
     def candidate(self) -> Candidate:
         """Itself as a candidate: uncut, a copy."""
@@ -142,10 +154,15 @@ class Parent:
 
     def _as_candidate(self) -> Candidate:
         origin = Origin((PARENT,) * len(self.layer_sections))
-        return Candidate(self.full_spec(), origin, self.network, self.classes, self.imgsz)
+        return Candidate(self.full_spec(), origin, self.network, self.classes, self.imgsz, self)
 
     def build(
-        self, spec: ArchSpec, origin: Origin | None = None, sources: Mapping[str, Candidate] | None = None
+        self,
+        spec: ArchSpec,
+        origin: Origin | None = None,
+        sources: Mapping[str, Candidate] | None = None,
+        *,
+        seam: Seam = "parent",
     ) -> Candidate:
         """Build a spec with weights from where `origin` says, layer by layer; by default all from the parent.
 
@@ -153,6 +170,8 @@ class Parent:
 
         Args:
             sources: The donors by the content hash that `origin` names.
+            seam: What a donor's convolution reads channels with that the donor never saw: the parent's weights,
+                or zeros.
 
         Raises:
             SpaceError: If the spec or a source is of another parent, or a source is missing.
@@ -162,11 +181,12 @@ class Parent:
         origin = origin or Origin((PARENT,) * len(self.layer_sections))
         donors = self._donors(origin, sources or {})
         try:
-            network = resized(self.network, self._inherit(spec, origin, donors))
+            state = self._inherit(spec, origin, donors, seam)
+            network = resized(self.network, state, self.structure.shortening(spec))
         except (RuntimeError, MemoryError) as error:
             raise CandidateError(f"spec {spec.key} cannot be built: {error}") from error
         initialise(network, [i for i, source in enumerate(origin.layers) if source == SCRATCH], self.seed)
-        return Candidate(spec, origin, network, self.classes, self.imgsz)
+        return Candidate(spec, origin, network, self.classes, self.imgsz, self)
 
     def with_weights(self, candidate: Candidate) -> Parent:
         """The same parent with the weights of an uncut candidate: itself, trained.
@@ -191,19 +211,21 @@ class Parent:
             if name not in sources:
                 raise SpaceError(f"origin names the donor {name}, which is not among the sources")
             self.check(sources[name].spec)
-            found[name] = (Slicer(self.structure.plan, sources[name].spec), sources[name].network.state_dict())
+            spec = sources[name].spec
+            state = self.structure.whole_state(spec, sources[name].network.state_dict())
+            found[name] = (Slicer(self.structure.plan, spec), state)
         return found
 
     def _inherit(
-        self, spec: ArchSpec, origin: Origin, donors: Mapping[str, tuple[Slicer, Mapping[str, Any]]]
+        self, spec: ArchSpec, origin: Origin, donors: Mapping[str, tuple[Slicer, Mapping[str, Any]]], seam: Seam
     ) -> dict[str, Tensor]:
         slicer = Slicer(self.structure.plan, spec)
         state = {}
         for name, tensor in self.network.state_dict().items():
             source = origin.layers[int(name.split(".")[1])]
-            if source in donors:
+            if source in donors and name in donors[source][1]:
                 donor, tensors = donors[source]
-                tensor = donor.put(name, tensor, tensors[name].detach())
+                tensor = donor.put(name, tensor, tensors[name].detach(), seam)
             state[name] = slicer.take(name, tensor)
         return state
 

@@ -1,10 +1,10 @@
-"""What can be cut of a detector: its channel groups, and the section and stage of its layers. Derived once."""
+"""What can be cut of a detector: its channel groups and residual bottlenecks, and where they lie. Derived once."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,7 @@ from spaces.base import ArchSpec, Section, SpaceError
 from spaces.coupling import groups_of
 from spaces.cut import HALVED, Detector, Slicer, resized, sizes_of
 from spaces.groups import ChannelGroup, CutPlan, tied
+from spaces.repeats import Repeat, Shortening, found_in
 from spaces.trace import LabelTracer
 
 # isort: split
@@ -36,6 +37,7 @@ class Structure:
         layer_sections: For each top-level layer, the part of the detector that it belongs to.
         layer_stages: For each top-level layer, the power of two by which its output is smaller than the
             image; for the Detect head that of its finest tower.
+        repeats: The residual bottlenecks that can be left out, in the order in which they run.
     """
 
     key: str
@@ -43,17 +45,69 @@ class Structure:
     groups: tuple[ChannelGroup, ...]
     layer_sections: tuple[Section, ...]
     layer_stages: tuple[int, ...]
+    repeats: tuple[Repeat, ...] = ()
 
     @cached_property
     def plan(self) -> CutPlan:
         """Where each group's channels lie in each layer."""
         return CutPlan(self.groups, sizes_of(self.network))
 
-    def spec(self, kept: tuple[tuple[int, ...], ...]) -> ArchSpec:
-        """The spec that keeps these channels of each group."""
-        return ArchSpec(
-            self.key, tuple(group.name for group in self.groups), tuple(group.width for group in self.groups), kept
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(group.name for group in self.groups)
+
+    @cached_property
+    def _widths(self) -> tuple[int, ...]:
+        return tuple(group.width for group in self.groups)
+
+    def spec(self, kept: tuple[tuple[int, ...], ...], dropped: Collection[str] = ()) -> ArchSpec:
+        """The spec that keeps these channels of each group, without these bottlenecks; canonical.
+
+        Raises:
+            SpaceError: If there is no such bottleneck, or a group keeps what it does not have.
+        """
+        if not dropped:
+            return ArchSpec(self.key, self._names, self._widths, kept)
+        inner = self.groups_inside(dropped)
+        whole = tuple(
+            tuple(range(width)) if index in inner else channels
+            for index, (width, channels) in enumerate(zip(self._widths, kept, strict=True))
         )
+        return ArchSpec(self.key, self._names, self._widths, whole, self.without(dropped))
+
+    def without(self, dropped: Collection[str]) -> tuple[str, ...]:
+        """Names of bottlenecks in the parent's order.
+
+        Raises:
+            SpaceError: If there is no such bottleneck.
+        """
+        names = [repeat.name for repeat in self.repeats]
+        for name in dropped:
+            if name not in names:
+                raise SpaceError(f"the parent has no residual bottleneck '{name}'; it has {', '.join(names) or 'none'}")
+        return tuple(name for name in names if name in dropped)
+
+    def groups_inside(self, dropped: Collection[str]) -> frozenset[int]:
+        """Indices of the groups that lie wholly inside these bottlenecks: gone with them."""
+        places = tuple(f"{name}." for name in dropped)
+        return frozenset(
+            index
+            for index, group in enumerate(self.groups)
+            if dropped and all(member.module.startswith(places) for member in group.members)
+        )
+
+    def shortening(self, spec: ArchSpec) -> Shortening:
+        """What the dropped bottlenecks of a spec do to names and shapes."""
+        return Shortening(tuple(repeat for repeat in self.repeats if repeat.name in spec.dropped))
+
+    @cached_property
+    def tensor_names(self) -> tuple[str, ...]:
+        """Names in the state dict of an uncut network."""
+        return tuple(self.network.state_dict())
+
+    def whole_state(self, spec: ArchSpec, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """A cut network's tensors under the parent's names; absent are those of the bottlenecks that it dropped."""
+        return self.shortening(spec).restored(state, self.tensor_names) if spec.dropped else state
 
     @cached_property
     def full_spec(self) -> ArchSpec:
@@ -99,7 +153,8 @@ def derive(key: str, network: Detector) -> Structure:
         index = int(layer.split(".")[1])
         return sections[index], tower_stage.get(".".join(layer.split(".")[:4]), stages[index])
 
-    structure = Structure(key, network, groups_of(tracer, place_of), sections, tuple(stages))
+    repeats = found_in(network, sections, stages)
+    structure = Structure(key, network, groups_of(tracer, place_of), sections, tuple(stages), repeats)
     _try_cut(structure)
     return structure
 

@@ -64,9 +64,12 @@ def read_weights(path: str | Path) -> WeightsFile:
 def _read_checkpoint(folder: Path) -> WeightsFile:
     candidate = load(folder)
     network: Any = candidate.network
-    if candidate.spec.channel_ratio < 1:
-        share = f"{candidate.spec.channel_ratio:.0%}"
-        raise SpaceError(f"checkpoint '{folder}' keeps {share} of its parent's channels; a parent must be whole")
+    if not candidate.spec.is_whole:
+        share, dropped = f"{candidate.spec.channel_ratio:.0%}", len(candidate.spec.dropped)
+        raise SpaceError(
+            f"checkpoint '{folder}' keeps {share} of its parent's channels and drops {dropped} of its bottlenecks; "
+            "a parent must be whole"
+        )
     return WeightsFile(folder, dict(network.yaml), candidate.classes, network.state_dict(), {}, candidate.imgsz)
 
 
