@@ -10,8 +10,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.base import Measurement
-from objectives.deployed import deployed
 from spaces.base import Candidate, CandidateError
+from spaces.deployed import deployed, image_side
 
 MIB = 2**20
 
@@ -54,8 +54,7 @@ def _parameters(network: nn.Module) -> int:
 
 def _flops(network: nn.Module, imgsz: int) -> int:
     """Run one real image through: torch's meta device would not be faster, and its first use takes seconds."""
-    stride = int(max(network.stride))  # type: ignore[arg-type]
-    side = math.ceil(imgsz / stride) * stride
+    side = image_side(network, imgsz)
     counter = FlopCounterMode(display=False)
     try:
         with torch.inference_mode(), counter:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import spaces.offline  # noqa: F401  (before ultralytics)
-from objectives.deployed import deployed
 from spaces.base import Candidate, CandidateError
+from spaces.deployed import deployed
 
 PRECISIONS = {"fp32": None, "fp16": 16}
 """Our names of a precision, and what Ultralytics calls `quantize`."""

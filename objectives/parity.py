@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from objectives.data import Dataset
-from objectives.deployed import deployed
 from objectives.loader import detection_dataset
 from objectives.runtimes.ort import open_session
 from spaces.base import Candidate, CandidateError
+from spaces.deployed import deployed
 
 Array = NDArray[np.float32]
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from objectives.cost import cost, count_parameters
-from objectives.deployed import deployed
 from spaces.base import Candidate, CandidateError
 from spaces.checkpoint import WEIGHTS, save
+from spaces.deployed import deployed
 from spaces.parent import Parent
 from tests.objectives.networks import candidate, state_of, unchanged
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from objectives.deployed import deployed
 from objectives.onnx_export import add_metadata, export_onnx, read_metadata
 from objectives.runtimes.ort import open_session
 from spaces.base import Candidate, CandidateError
+from spaces.deployed import deployed
 from tests.objectives.networks import CLASSES, candidate, state_of, unchanged
 
 FAMILIES = ["yolov8n.yaml", "yolo11n.yaml", "yolo26n.yaml"]

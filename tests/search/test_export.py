@@ -15,7 +15,6 @@ import torch
 from objectives.base import Direction, Measurement
 from objectives.cost import cost, count_parameters
 from objectives.data import Dataset, open_dataset
-from objectives.deployed import deployed
 from objectives.onnx_export import export_onnx, read_metadata
 from objectives.parity import check_parity, real_images
 from objectives.runtimes.ort import open_session
@@ -27,6 +26,7 @@ from search.store.sql import open_store
 from search.study import load_study
 from spaces.base import Candidate, CandidateError
 from spaces.checkpoint import CheckpointStore, load
+from spaces.deployed import deployed
 from spaces.parent import Parent
 from spaces.uniform import uniform
 from tests.objectives.networks import enliven

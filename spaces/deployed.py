@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 from torch import nn
 
@@ -20,9 +21,27 @@ def deployed(candidate: Candidate) -> nn.Module:
     Raises:
         CandidateError: If the network cannot be fused.
     """
-    network = copy.deepcopy(candidate.network).float().cpu().eval().requires_grad_(False)
+    return fused(candidate.network)
+
+
+def fused(network: nn.Module) -> nn.Module:
+    """The same of a bare network.
+
+    Args:
+        network: Not modified.
+
+    Raises:
+        CandidateError: If the network cannot be fused.
+    """
+    network = copy.deepcopy(network).float().cpu().eval().requires_grad_(False)
     try:
         network.fuse(verbose=False)  # type: ignore[operator]
     except (RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise CandidateError(f"the network cannot be fused: {error}") from error
     return network
+
+
+def image_side(network: nn.Module, imgsz: int) -> int:
+    """Side of the square image, in px, that a network runs on: rounded up to its stride, as Ultralytics does."""
+    stride = int(max(network.stride))  # type: ignore[arg-type]
+    return math.ceil(imgsz / stride) * stride
