@@ -32,7 +32,7 @@ from search.workbench import Plan, Workbench, excess_over
 from spaces.base import ParamValue, Space, SpaceError
 from spaces.channels import ChannelRatioSpace
 from spaces.checkpoint import CheckpointError, CheckpointStore
-from spaces.graft import GraftSpace
+from spaces.graft_space import GraftSpace
 from spaces.importance import order
 from spaces.parent import Parent
 from spaces.weights import WeightsFile, read_weights

@@ -1,1 +1,16 @@
-"""What can be built: parameters -> ArchSpec -> Candidate. Imports nothing from the layers above."""
+"""What can be built: parameters -> ArchSpec -> Candidate. Imports nothing from the layers above.
+
+`import spaces` is enough: `spaces.parent.Parent.load(...)`, `spaces.checkpoint.save(...)`, `spaces.graft.graft(...)`.
+Modules are imported when they are first used, so that a command line which needs no network does not import torch.
+"""
+
+import importlib
+from types import ModuleType
+
+_PUBLIC = ("base", "channels", "checkpoint", "graft", "importance", "parent", "show", "uniform")
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'spaces' has no attribute '{name}'")
+    return importlib.import_module(f"spaces.{name}")

@@ -57,6 +57,15 @@ def save(candidate: Candidate, folder: str | Path, **facts: Any) -> str:
     return digest
 
 
+def content_hash(candidate: Candidate) -> str:
+    """The name that a candidate's checkpoint without further facts has.
+
+    Raises:
+        CandidateError: If a weight is not finite.
+    """
+    return _packed(candidate, {})[0]
+
+
 def load(folder: str | Path) -> Candidate:
     """Rebuild the network of a checkpoint, in float32.
 

@@ -1,26 +1,30 @@
-"""The space of grafts: the backbone of one pruned donor, the head of another, and a further ratio per stage."""
+"""Grafts: parts of several pruned networks of one parent, joined into one network.
+
+The parent's numbering is common to all of them, so the seam needs no adapter: a graft keeps, in each part, the channels
+that the part's donor kept. Where a part reads channels that its donor never saw, the weights come from the parent, or
+are zeros.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import final
+from typing import Any
 
-from spaces.base import ArchSpec, Candidate, Categorical, Origin, Parameter, ParamValue, Section, Space, SpaceError
+from spaces.base import PARENT, Candidate, Origin, Section, SpaceError
+from spaces.checkpoint import content_hash
+from spaces.cut import Seam
 from spaces.groups import ChannelGroup
-from spaces.importance import order
 from spaces.parent import Parent
-from spaces.ratios import PREFIX, RatioRange, check
 from spaces.structure import Structure
-from spaces.uniform import aligned, select
 
 BACKBONE, HEAD = "backbone", "head"
+NECK, DETECT = "neck", "detect"
 
 
 @dataclass(frozen=True)
 class Donor:
-    """A trained network that gives its backbone or its head (neck and Detect).
+    """A trained network that gives parts of itself.
 
     Attributes:
         hash: Content hash of its checkpoint; `PARENT` for the parent itself.
@@ -30,87 +34,113 @@ class Donor:
     candidate: Candidate
 
 
-def graft(parent: Parent, *, backbone: Donor, head: Donor) -> Candidate:
-    """The backbone of one donor joined to the head of another, whole.
+def graft(
+    *,
+    backbone: Donor | Candidate | Parent,
+    head: Donor | Candidate | Parent,
+    parent: Parent | None = None,
+    seam: Seam | None = None,
+) -> Candidate:
+    """The backbone of one donor joined to the head (neck and Detect) of another, whole.
 
-    Where the head reads backbone channels that its donor never saw, those weights come from the parent.
+    Args:
+        parent: What both were cut from; needed only where the donors come from checkpoints, which do not hold it.
+        seam: What the head reads channels with that its donor never saw: the parent's weights (the default where
+            the parent is known), or zeros.
 
     Raises:
-        SpaceError: If a donor is of another parent.
+        SpaceError: If the donors are of different parents, or the seam asks for a parent that is not known.
     """
-    parts = {BACKBONE: backbone, HEAD: head}
-    kept = []
-    for index, group in enumerate(parent.groups):
-        donor = parts[_part(group.section)].candidate
-        parent.check(donor.spec)
-        kept.append(donor.spec.kept[index])
-    origin = _origin(parent.structure, parts)
-    sources = {donor.hash: donor.candidate for donor in parts.values()}
-    return parent.build(parent.structure.spec(tuple(kept)), origin, sources)
+    return join({BACKBONE: backbone, NECK: head, DETECT: head}, parent=parent, seam=seam)
 
 
-@final
-class GraftSpace(Space):
-    """Parameters: `backbone` and `head` name donors; `ratio.<stage>` cuts each stage of the graft further.
+def join(
+    parts: Mapping[str, Donor | Candidate | Parent], *, parent: Parent | None = None, seam: Seam | None = None
+) -> Candidate:
+    """A network of parts: its stages `P1` to `P5` (or all of them as `backbone`), its `neck` and its `detect`.
 
-    Stages are P1 to P5 of the backbone (by resolution), `neck` and `detect`. A ratio is the share that stays of
-    the channels its donor still has, in that donor's own order of importance.
+    `join({"P1": a, "P2": a, "P3": a, "P4": c, "P5": c, "neck": b, "detect": d})`
+
+    Args:
+        parent: See `graft`.
+        seam: See `graft`; it is where any part reads what its donor never saw.
+
+    Raises:
+        SpaceError: If a part is missing or unknown, or as `graft`.
     """
-
-    def __init__(
-        self,
-        parent: Parent,
-        donors: Mapping[str, Donor],
-        low: float = 0.5,
-        high: float = 1.0,
-        step: float | None = 0.125,
-        multiple: int = 8,
-    ) -> None:
-        """Lay out the space and rank the donors' channels.
-
-        Raises:
-            SpaceError: If there is no donor, one is of another parent, or the range is not within (0, 1].
-        """
-        if not donors:
-            raise SpaceError("a graft needs at least one donor")
-        self._parent = parent
-        self._donors = dict(donors)
-        self._range = RatioRange(low, high, step, multiple)
-        self._structure = parent.structure
-        self._orders = {name: order(donor.candidate, parent) for name, donor in donors.items()}
-
-    @cached_property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """Two donors' names and one ratio for each stage that the parent has."""
-        names = Categorical(tuple(self._donors))
-        stages = dict.fromkeys(_stage(group) for group in self._structure.groups)
-        return {BACKBONE: names, HEAD: names, **self._range.parameters(stages)}
-
-    def decode(self, params: Mapping[str, ParamValue]) -> tuple[ArchSpec, Origin]:
-        """Take each group's channels from its donor, the most important ones."""
-        check(self.parameters, params)
-        groups = self._structure.groups
-        names = {part: str(params[part]) for part in (BACKBONE, HEAD)}
-        orders = {group.name: self._orders[names[_part(group.section)]][group.name] for group in groups}
-        widths = {
-            group.name: aligned(len(orders[group.name]), float(params[PREFIX + _stage(group)]), self._range.multiple)
-            for group in groups
-        }
-        parts = {part: self._donors[name] for part, name in names.items()}
-        return self._structure.spec(select(groups, orders, widths)), _origin(self._structure, parts)
-
-    def build(self, spec: ArchSpec, origin: Origin) -> Candidate:
-        """Build with the donors' weights; where a donor has none, with the parent's."""
-        return self._parent.build(spec, origin, {donor.hash: donor.candidate for donor in self._donors.values()})
+    donors = {name: _as_donor(donor) for name, donor in parts.items()}
+    known = parent or _parent_of(donors.values())
+    if known is None and seam == "parent":
+        raise SpaceError("the donors come from checkpoints, which do not hold their parent; give parent=")
+    common = known or _bare_parent(next(iter(donors.values())).candidate)
+    by_part = by_stage(common.structure, donors)
+    sources = {donor.hash: donor.candidate for donor in donors.values()}
+    for candidate in sources.values():
+        common.check(candidate.spec)
+    kept = tuple(by_part[part_of(group)].candidate.spec.kept[i] for i, group in enumerate(common.groups))
+    spec = common.structure.spec(kept, dropped_by(common.structure, by_part))
+    joined = common.build(
+        spec, origin_of(common.structure, by_part), sources, seam=seam or ("parent" if known else "zeros")
+    )
+    return joined if known else Candidate(spec, joined.origin, joined.network, joined.classes, joined.imgsz)
 
 
-def _part(section: Section) -> str:
-    return BACKBONE if section == "backbone" else HEAD
+def part_of(group: ChannelGroup) -> str:
+    """The part that a group belongs to: `P1` to `P5` in the backbone, `neck`, `detect`."""
+    return _part(group.section, group.stage)
 
 
-def _stage(group: ChannelGroup) -> str:
-    return f"P{group.stage}" if group.section == "backbone" else group.section
+def layer_parts(structure: Structure) -> tuple[str, ...]:
+    """The part that each top-level layer belongs to."""
+    return tuple(map(_part, structure.layer_sections, structure.layer_stages))
 
 
-def _origin(structure: Structure, parts: Mapping[str, Donor]) -> Origin:
-    return Origin(tuple(parts[_part(section)].hash for section in structure.layer_sections))
+def by_stage(structure: Structure, parts: Mapping[str, Donor]) -> dict[str, Donor]:
+    """The donor of each part, where `backbone` stands for all of its stages and `head` for neck and Detect.
+
+    Raises:
+        SpaceError: If a part has no donor, or there is no such part.
+    """
+    names = tuple(dict.fromkeys(layer_parts(structure)))
+    whole = {name: parts.get(name) or parts.get(HEAD if name in (NECK, DETECT) else BACKBONE) for name in names}
+    for name in parts.keys() - {*names, BACKBONE, HEAD}:
+        raise SpaceError(f"there is no part '{name}'; there are {', '.join(names)}, and backbone for P1 to P5")
+    for name, donor in whole.items():
+        if donor is None:
+            raise SpaceError(f"part '{name}' has no donor")
+    return {name: donor for name, donor in whole.items() if donor is not None}
+
+
+def origin_of(structure: Structure, parts: Mapping[str, Donor]) -> Origin:
+    """Whose weights each layer gets."""
+    return Origin(tuple(parts[part].hash for part in layer_parts(structure)))
+
+
+def dropped_by(structure: Structure, parts: Mapping[str, Donor]) -> list[str]:
+    """The bottlenecks that the donors of their parts have dropped."""
+    places = layer_parts(structure)
+    return [
+        repeat.name for repeat in structure.repeats if repeat.name in parts[places[repeat.layer]].candidate.spec.dropped
+    ]
+
+
+def _part(section: Section, stage: int) -> str:
+    return f"P{stage}" if section == "backbone" else section
+
+
+def _as_donor(donor: Donor | Candidate | Parent) -> Donor:
+    if isinstance(donor, Donor):
+        return donor
+    if isinstance(donor, Parent):
+        return Donor(PARENT, donor.as_candidate())
+    return Donor(content_hash(donor), donor)
+
+
+def _parent_of(donors: Iterable[Donor]) -> Parent | None:
+    return next((donor.candidate.parent for donor in donors if donor.candidate.parent is not None), None)
+
+
+def _bare_parent(candidate: Candidate) -> Parent:
+    """The structure that a checkpoint's network was cut from, without its weights."""
+    network: Any = candidate.network
+    return Parent.load(dict(network.yaml), classes=candidate.classes, imgsz=candidate.imgsz)

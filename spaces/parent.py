@@ -129,7 +129,7 @@ class Parent:
         for name in kept:
             if name not in names:
                 raise SpaceError(f"the parent has no channel group '{name}'")
-        best = order(self._as_candidate(), self)
+        best = order(self.as_candidate(), self)
         chosen = tuple(_chosen(group, kept.get(group.name, group.width), best) for group in self.groups)
         check_ties(self.groups, chosen)
         return self.structure.spec(chosen, dropped)
@@ -149,10 +149,11 @@ class Parent:
 
     def candidate(self) -> Candidate:
         """Itself as a candidate: uncut, a copy."""
-        own = self._as_candidate()
+        own = self.as_candidate()
         return replace(own, network=copy.deepcopy(own.network))
 
-    def _as_candidate(self) -> Candidate:
+    def as_candidate(self) -> Candidate:
+        """Itself as a candidate: uncut, not a copy. Its network is not to be modified."""
         origin = Origin((PARENT,) * len(self.layer_sections))
         return Candidate(self.full_spec(), origin, self.network, self.classes, self.imgsz, self)
 

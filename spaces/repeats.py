@@ -53,6 +53,11 @@ class Repeat:
         return self.name.rpartition(".")[0]
 
     @property
+    def layer(self) -> int:
+        """Number of the top-level layer that it lies in."""
+        return int(self.name.split(".")[1])
+
+    @property
     def index(self) -> int:
         """Its place in that list."""
         return int(self.name.rpartition(".")[2])

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def candidate(parent: Parent, donors: dict[str, Donor]) -> Candidate:
-    return graft(parent, backbone=donors["one-shot"], head=donors["round-2"])
+    return graft(parent=parent, backbone=donors["one-shot"], head=donors["round-2"])
 
 
 @pytest.fixture

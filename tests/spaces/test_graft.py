@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from spaces.base import PARENT, Categorical, SpaceError
-from spaces.graft import Donor, GraftSpace, graft
+from spaces.graft import Donor, graft
+from spaces.graft_space import GraftSpace
 from spaces.importance import order
 from spaces.parent import Parent
 from spaces.structure import raw_outputs
@@ -55,7 +56,7 @@ def test_the_parent_with_its_own_head_is_the_parent(grafts: GraftSpace, parent: 
 def test_backbone_features_of_a_graft_are_those_of_its_donor(
     grafts: GraftSpace, donors: dict[str, Donor], parent: Parent
 ) -> None:
-    joined = graft(parent, backbone=donors["one-shot"], head=donors["round-2"])
+    joined = graft(parent=parent, backbone=donors["one-shot"], head=donors["round-2"])
     head = donors["round-2"].candidate
     donor: Any = donors["one-shot"].candidate.network
     network: Any = joined.network
@@ -73,7 +74,7 @@ def test_where_the_head_reads_channels_that_its_donor_never_saw_weights_are_the_
     parent: Parent, donors: dict[str, Donor]
 ) -> None:
     wide, narrow = donors["one-shot"], donors["round-2"]
-    joined = graft(parent, backbone=wide, head=narrow)
+    joined = graft(parent=parent, backbone=wide, head=narrow)
     # model.21.cv1 reads model.19 (neck), then model.9.cv2 (backbone).
     rows = narrow.candidate.spec.kept_in("model.21.cv1:0") + tuple(
         128 + channel for channel in narrow.candidate.spec.kept_in("model.21.cv1:1")
