@@ -9,7 +9,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
@@ -67,6 +67,19 @@ class Integer:
 Parameter = Categorical | Float | Integer
 
 
+@lru_cache(maxsize=8192)
+def _packed(width: int, kept: tuple[int, ...]) -> bytes | None:
+    """The kept channels as a packed bit mask; None if they are not ascending, not unique or out of [0, width).
+
+    The specs of a study keep the same few slices of each group again and again, so these are remembered.
+    """
+    if not kept or kept[0] < 0 or kept[-1] >= width or any(a >= b for a, b in pairwise(kept)):
+        return None
+    mask = np.zeros(width, dtype=bool)
+    mask[list(kept)] = True
+    return np.packbits(mask).tobytes()
+
+
 @dataclass(frozen=True)
 class ArchSpec:
     """Which channels and which repeats of the parent are kept, in the parent's own numbering.
@@ -91,24 +104,23 @@ class ArchSpec:
     def __post_init__(self) -> None:
         if not len(self.groups) == len(self.widths) == len(self.kept):
             raise SpaceError("a spec needs one width and one list of kept channels for each group")
-        for name, width, kept in zip(self.groups, self.widths, self.kept, strict=True):
+        for name, width, kept, mask in zip(self.groups, self.widths, self.kept, self._masks, strict=True):
             if not kept:
                 raise SpaceError(f"group '{name}' keeps no channel; at least one must stay")
-            if kept[0] < 0 or kept[-1] >= width or any(a >= b for a, b in pairwise(kept)):
+            if mask is None:
                 raise SpaceError(f"group '{name}': kept channels must be ascending, unique and in [0, {width})")
         if len(set(self.dropped)) < len(self.dropped):
             raise SpaceError("a spec names a dropped bottleneck twice")
 
     @cached_property
+    def _masks(self) -> tuple[bytes | None, ...]:
+        return tuple(map(_packed, self.widths, self.kept))
+
+    @cached_property
     def key(self) -> str:
         """Hash of the whole spec, over packed bit masks (equal specs, equal keys)."""
-        digest = hashlib.sha256(self.parent.encode())
-        for width, kept in zip(self.widths, self.kept, strict=True):
-            mask = np.zeros(width, dtype=bool)
-            mask[list(kept)] = True
-            digest.update(np.packbits(mask).tobytes())
-        digest.update("\n".join(self.dropped).encode())
-        return digest.hexdigest()[:32]
+        parts = (self.parent.encode(), *(mask for mask in self._masks if mask), "\n".join(self.dropped).encode())
+        return hashlib.sha256(b"".join(parts)).hexdigest()[:32]
 
     @cached_property
     def shape_key(self) -> str:
