@@ -10,7 +10,8 @@ from spaces.base import PARENT, ArchSpec, Candidate, Origin, Parameter, ParamVal
 from spaces.groups import tied
 from spaces.parent import Parent
 from spaces.ratios import PREFIX, RatioRange, check
-from spaces.uniform import aligned, select
+from spaces.slices import Slices
+from spaces.widths import aligned
 
 
 @final
@@ -35,9 +36,11 @@ class ChannelRatioSpace(Space):
             SpaceError: If the range is not within (0, 1].
         """
         self._parent = parent
-        self._orders = {name: tuple(channels) for name, channels in orders.items()}
         self._range = RatioRange(low, high, step, multiple)
         self._structure = parent.structure
+        self._slices = Slices(self._structure.groups, orders)
+        self._widths = [(PREFIX + (group.tie or group.name), group.width) for group in self._structure.groups]
+        self._origin = Origin((PARENT,) * len(self._structure.layer_sections))
 
     @cached_property
     def parameters(self) -> Mapping[str, Parameter]:
@@ -47,13 +50,8 @@ class ChannelRatioSpace(Space):
     def decode(self, params: Mapping[str, ParamValue]) -> tuple[ArchSpec, Origin]:
         """Keep the most important channels of each group."""
         check(self.parameters, params)
-        groups = self._structure.groups
-        widths = {
-            group.name: aligned(group.width, float(params[PREFIX + (group.tie or group.name)]), self._range.multiple)
-            for group in groups
-        }
-        spec = self._structure.spec(select(groups, self._orders, widths))
-        return spec, Origin((PARENT,) * len(self._structure.layer_sections))
+        widths = [aligned(width, float(params[name]), self._range.multiple) for name, width in self._widths]
+        return self._structure.spec(self._slices.kept(widths)), self._origin
 
     def build(self, spec: ArchSpec, origin: Origin) -> Candidate:
         """Build with the parent's weights."""

@@ -11,7 +11,7 @@ from spaces.graft import BACKBONE, HEAD, Donor, by_stage, dropped_by, layer_part
 from spaces.importance import order
 from spaces.parent import Parent
 from spaces.ratios import PREFIX, RatioRange, check
-from spaces.uniform import aligned, select
+from spaces.widths import aligned, select
 
 Parts = Literal["sections", "stages"]
 Ratios = Literal["stage", "group"]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from spaces.base import Categorical, Float, Parameter, ParamValue, SpaceError
+from spaces.base import Categorical, Float, Integer, Parameter, ParamValue, SpaceError
 
 PREFIX = "ratio."
 SLACK = 1e-9  # samplers compute grid points as low + k * step, which may end beside the bound
@@ -61,3 +61,5 @@ def check(parameters: Mapping[str, Parameter], params: Mapping[str, ParamValue])
             raise SpaceError(f"parameter '{name}' is {value!r}; it must be a number")
         elif not parameter.low - SLACK <= value <= parameter.high + SLACK:
             raise SpaceError(f"parameter '{name}' is {value}; it must be in [{parameter.low}, {parameter.high}]")
+        elif isinstance(parameter, Integer) and value != int(value):
+            raise SpaceError(f"parameter '{name}' is {value}; it must be a whole number")

@@ -11,7 +11,8 @@ from spaces.graft import Donor
 from spaces.groups import check_ties
 from spaces.importance import order
 from spaces.parent import Parent
-from spaces.uniform import aligned, thin, uniform
+from spaces.uniform import thin, uniform
+from spaces.widths import aligned
 
 
 @pytest.mark.parametrize(
@@ -43,10 +44,9 @@ def test_uniform_at_one_is_the_parent(parent: Parent) -> None:
     assert uniform(parent, 1.0) == parent.full_spec()
 
 
-@pytest.mark.parametrize("scope", ["uniform", "global"])
-def test_thinning_keeps_a_subset_of_what_the_donor_has(parent: Parent, donors: dict[str, Donor], scope: str) -> None:
+def test_thinning_keeps_a_subset_of_what_the_donor_has(parent: Parent, donors: dict[str, Donor]) -> None:
     donor = donors["one-shot"].candidate
-    spec = thin(donor, parent, 0.75, scope=scope)  # type: ignore[arg-type]
+    spec = thin(donor, parent, 0.75)
     assert all(set(new) <= set(old) for new, old in zip(spec.kept, donor.spec.kept, strict=True))
     check_ties(parent.groups, spec.kept)
     assert all(len(kept) % 8 == 0 for kept in spec.kept)
@@ -54,14 +54,8 @@ def test_thinning_keeps_a_subset_of_what_the_donor_has(parent: Parent, donors: d
     assert abs(spec.channel_ratio / donor.spec.channel_ratio - 0.75) < 0.1
 
 
-def test_global_thinning_gives_groups_different_shares(parent: Parent, donors: dict[str, Donor]) -> None:
-    spec = thin(donors["one-shot"].candidate, parent, 0.6, scope="global")
-    shares = {round(len(kept) / width, 2) for kept, width in zip(spec.kept, spec.widths, strict=True)}
-    assert len(shares) > 2
-
-
 @pytest.mark.parametrize(
-    ("ratio", "multiple", "message"), [(0.0, 8, "ratio 0.0"), (1.2, 8, "ratio 1.2"), (0.5, 0, "multiple 0")]
+    ("ratio", "multiple", "message"), [(0.0, 8, "strength 0.0"), (1.2, 8, "strength 1.2"), (0.5, 0, "multiple 0")]
 )
 def test_a_share_outside_zero_to_one_is_refused(parent: Parent, ratio: float, multiple: int, message: str) -> None:
     with pytest.raises(SpaceError, match=message):
