@@ -22,7 +22,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "jinja2": ("search/html_report.py",),
     "matplotlib": ("search/pareto_plot.py", "search/plot_labels.py", "search/trial_pictures.py", "spaces/offline.py"),
     "pydantic": ("search/study*.py",),
-    "torch_pruning": ("spaces/importance.py",),
+    "torch_pruning": ("tests/*", "benchmarks/*"),  # the oracle and the opponent, never in the product
     "safetensors": ("spaces/checkpoint.py", "spaces/weights.py"),
     "onnx": ("objectives/onnx_export.py",),
     "onnxruntime": ("objectives/runtimes/ort.py",),
