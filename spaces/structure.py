@@ -38,6 +38,8 @@ class Structure:
         layer_stages: For each top-level layer, the power of two by which its output is smaller than the
             image; for the Detect head that of its finest tower.
         repeats: The residual bottlenecks that can be left out, in the order in which they run.
+        unknown_operations: Those that the tracer does not know, with the module that holds them; the channels that
+            they read stay whole.
     """
 
     key: str
@@ -46,6 +48,7 @@ class Structure:
     layer_sections: tuple[Section, ...]
     layer_stages: tuple[int, ...]
     repeats: tuple[Repeat, ...] = ()
+    unknown_operations: tuple[str, ...] = ()
 
     @cached_property
     def plan(self) -> CutPlan:
@@ -154,23 +157,28 @@ def derive(key: str, network: Detector) -> Structure:
         return sections[index], tower_stage.get(".".join(layer.split(".")[:4]), stages[index])
 
     repeats = found_in(network, sections, stages)
-    structure = Structure(key, network, groups_of(tracer, place_of), sections, tuple(stages), repeats)
+    groups = groups_of(tracer, place_of)
+    structure = Structure(key, network, groups, sections, tuple(stages), repeats, tuple(tracer.unknown))
     _try_cut(structure)
     return structure
 
 
 def _trace(network: Detector, images: Tensor) -> LabelTracer:
-    running: list[nn.Module] = []  # modules that store the sizes of a split, innermost last
-    tracer = LabelTracer(network, lambda: bool(running) and isinstance(running[-1], HALVED))
+    running: list[tuple[str, nn.Module]] = []  # innermost last
+
+    def stored_split() -> bool:
+        return bool(running) and isinstance(running[-1][1], HALVED)
+
+    tracer = LabelTracer(network, stored_split, lambda: running[-1][0] if running else "the network")
 
     def leave(*_: object) -> None:
         running.pop()
 
     hooks = []
-    for module in network.modules():
+    for name, module in network.named_modules():
         if isinstance(module, Attention):  # reshapes with the width of its input
             hooks.append(module.register_forward_pre_hook(lambda _, inputs: tracer.fix(inputs[0])))
-        hooks.append(module.register_forward_pre_hook(lambda m, _: running.append(m)))
+        hooks.append(module.register_forward_pre_hook(lambda m, _, name=name: running.append((name, m))))
         hooks.append(module.register_forward_hook(leave))
     try:
         with tracer:

@@ -2,7 +2,7 @@
 
 `LabelTracer` watches the aten operations of one forward pass. Labels are joined where channels meet (add, multiply,
 depthwise convolution) and moved where they move (concat, split, permute, reshape). An operation that it does not
-know fixes the channels that it reads: they are never cut, which is safe.
+know fixes the channels that it reads: they are never cut, which is safe, and `unknown` names it.
 
 Source: the idea of DepGraph (Fang et al., CVPR 2023, arXiv:2301.12900), by labels instead of a graph of layers.
 """
@@ -31,6 +31,9 @@ _POINTWISE = (  # channel k of the result depends on channel k alone: activation
     "contiguous", "dropout", "max_pool2d_with_indices", "avg_pool2d", "_adaptive_avg_pool2d", "adaptive_max_pool2d",
     "upsample_nearest2d", "upsample_bilinear2d", "_upsample_nearest_exact2d",
 )
+_MIXING = (  # every channel of the result depends on several: what they read stays whole, as in attention
+    "mm", "addmm", "bmm", "baddbmm", "_softmax", "_scaled_dot_product_flash_attention_for_cpu",
+)
 _BINARY = ("add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "maximum", "minimum")
 # fmt: on
 
@@ -43,18 +46,23 @@ class LabelTracer(TorchDispatchMode):
         """Asked by torch when the class is made: yes would import torch's compiler, seconds that nobody needs."""
         return False
 
-    def __init__(self, network: nn.Module, stored_split: Callable[[], bool]) -> None:
+    def __init__(
+        self, network: nn.Module, stored_split: Callable[[], bool], running: Callable[[], str] = lambda: "the network"
+    ) -> None:
         """Prepare to trace.
 
         Args:
             network: In evaluation mode, on the CPU.
             stored_split: Whether a split with stored sizes, as it happens, belongs to a module whose stored
                 sizes are renewed when it is cut.
+            running: Name of the module that an operation, as it happens, belongs to.
         """
         super().__init__()
         self.book = LabelBook()
         self.uses: dict[tuple[str, Side], Labels] = {}
         self.splits: list[list[Labels]] = []
+        self.unknown: dict[str, None] = {}
+        self._running = running
         self._stored_split = stored_split
         self._owners: dict[int, str] = {}  # id of a weight or of running statistics -> name of the layer
         for name, module in network.named_modules():
@@ -82,9 +90,16 @@ class LabelTracer(TorchDispatchMode):
         elif func.overloadpacket is aten.convolution:
             self._convolution(args, out)
         else:
-            for tensor in _tensors((args, tuple((kwargs or {}).values()))):
-                self.fix(tensor)
+            self._unknown(func.overloadpacket, (args, tuple((kwargs or {}).values())))
         return out
+
+    def _unknown(self, operation: Any, values: Any) -> None:
+        """Fix what an operation reads that nobody described to us; remember it if that keeps channels whole."""
+        for tensor in _tensors(values):
+            labels = self._seen[id(tensor)][2].tolist() if id(tensor) in self._seen else []
+            if not all(map(self.book.is_fixed, labels)):
+                self.unknown[f"{operation} in {self._running()}"] = None
+            self.fix(tensor)
 
     def _make_handlers(self) -> dict[Any, Callable[[tuple[Any, ...], Any], None]]:
         handlers: dict[Any, Callable[[tuple[Any, ...], Any], None]] = {
@@ -106,6 +121,7 @@ class LabelTracer(TorchDispatchMode):
         }
         handlers.update({getattr(aten, name): self._pointwise for name in _POINTWISE if hasattr(aten, name)})
         handlers.update({getattr(aten, name): self._binary for name in _BINARY})
+        handlers.update({getattr(aten, name): self._mixing for name in _MIXING if hasattr(aten, name)})
         return handlers
 
     # -- labels of tensors -----------------------------------------------------------------------------------------
@@ -181,6 +197,10 @@ class LabelTracer(TorchDispatchMode):
         for labels in runs[1:]:
             self.book.join(runs[0], labels)
         self._set(out, at + (dim <= at), runs[0])
+
+    def _mixing(self, args: tuple[Any, ...], out: Any) -> None:
+        for tensor in _tensors(args):
+            self.fix(tensor)
 
     # -- channels that move ----------------------------------------------------------------------------------------
     def _pointwise(self, args: tuple[Any, ...], out: Any) -> None:

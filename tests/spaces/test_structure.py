@@ -105,6 +105,27 @@ def test_a_block_that_stores_its_width_is_found_out_and_named(parent: Parent) ->
         derive("some key", network)
 
 
+class _Accumulates(nn.Module):
+    """A layer with an operation that the tracer does not know."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.conv, self.i, self.f = layer.conv, layer.i, layer.f
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = self.conv(x).cumsum(1)
+        return made
+
+
+def test_an_operation_that_the_tracer_does_not_know_is_named_and_keeps_its_channels_whole(parent: Parent) -> None:
+    assert parent.structure.unknown_operations == ()
+    network: Any = parent.candidate().network
+    network.model[3] = _Accumulates(network.model[3])
+    structure = derive("some key", network)
+    assert structure.unknown_operations == ("aten.cumsum in model.3",)
+    assert {group.name for group in parent.groups} - {group.name for group in structure.groups} == {"model.3"}
+
+
 class _Net(nn.Module):
     """Two convolutions with something between them."""
 
