@@ -99,13 +99,18 @@ class LayoutRow(Table):
 
 
 class ArchitectureRow(Table):
-    """Which channels are kept; `masks` holds one packed bit mask a group, each starting at a byte."""
+    """Which channels are kept, and which residual bottlenecks are not.
+
+    `masks` holds one packed bit mask a group, each starting at a byte; `dropped` is empty in all rows from before
+    bottlenecks could be left out.
+    """
 
     __tablename__ = f"{PREFIX}architectures"
     key: Mapped[str] = mapped_column(primary_key=True)
     shape_key: Mapped[str] = mapped_column(index=True)
     layout_key: Mapped[str] = mapped_column(ForeignKey(LayoutRow.key))
     masks: Mapped[bytes]
+    dropped: Mapped[Plain]
 
 
 class OriginRow(Table):

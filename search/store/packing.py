@@ -23,15 +23,17 @@ def pack_masks(spec: ArchSpec) -> bytes:
     return b"".join(parts)
 
 
-def unpack_masks(packed: bytes, parent: str, groups: Sequence[str], widths: Sequence[int]) -> ArchSpec:
-    """The spec whose masks these are."""
+def unpack_masks(
+    packed: bytes, parent: str, groups: Sequence[str], widths: Sequence[int], dropped: Sequence[str]
+) -> ArchSpec:
+    """The spec whose masks these are, without the bottlenecks of these names."""
     kept, start = [], 0
     for width in widths:
         end = start + (width + 7) // 8
         bits = np.unpackbits(np.frombuffer(packed[start:end], dtype=np.uint8), count=width)
         kept.append(tuple(np.flatnonzero(bits).tolist()))
         start = end
-    return ArchSpec(parent, tuple(groups), tuple(widths), tuple(kept))
+    return ArchSpec(parent, tuple(groups), tuple(widths), tuple(kept), tuple(dropped))
 
 
 def layout_key(spec: ArchSpec) -> str:

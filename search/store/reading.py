@@ -84,12 +84,14 @@ def _evaluation(entry: dict[str, Any], curves: Curves | None) -> Evaluation:
 def _specs(connection: Connection, conditions: tuple[Any, ...]) -> dict[str | None, ArchSpec]:
     wanted = select(RecordRow.architecture_key).where(*conditions)
     statement = (
-        select(ArchitectureRow.key, ArchitectureRow.masks, LayoutRow.parent, LayoutRow.group_names, LayoutRow.widths)
+        select(ArchitectureRow.__table__, LayoutRow.parent, LayoutRow.group_names, LayoutRow.widths)
         .join(LayoutRow, LayoutRow.key == ArchitectureRow.layout_key)
         .where(ArchitectureRow.key.in_(wanted))
     )
-    rows = connection.execute(statement)
-    return {row.key: unpack_masks(row.masks, row.parent, row.group_names, row.widths) for row in rows}
+    return {
+        row.key: unpack_masks(row.masks, row.parent, row.group_names, row.widths, row.dropped)
+        for row in connection.execute(statement)
+    }
 
 
 def _origins(connection: Connection, conditions: tuple[Any, ...]) -> dict[str | None, Origin]:

@@ -93,10 +93,10 @@ def _architecture(connection: Connection, spec: ArchSpec | None) -> str | None:
     known = select(ArchitectureRow.key).where(ArchitectureRow.key == spec.key)
     if connection.execute(known).scalar_one_or_none() is None:
         layout = layout_key(spec)
-        rows = {"key": layout, "parent": spec.parent, "group_names": spec.groups, "widths": spec.widths}
-        insert_if_new(connection, LayoutRow, rows)
-        masks = {"key": spec.key, "shape_key": spec.shape_key, "layout_key": layout, "masks": pack_masks(spec)}
-        insert_if_new(connection, ArchitectureRow, masks)
+        row = {"key": layout, "parent": spec.parent, "group_names": spec.groups, "widths": spec.widths}
+        insert_if_new(connection, LayoutRow, row)
+        row = {"key": spec.key, "shape_key": spec.shape_key, "layout_key": layout}
+        insert_if_new(connection, ArchitectureRow, {**row, "masks": pack_masks(spec), "dropped": spec.dropped})
     return spec.key
 
 

@@ -86,6 +86,19 @@ class RecordContract:
         add_trial(store, study, second)
         assert store.records(study, curves=True) == (first, second)
 
+    def test_networks_that_differ_in_dropped_bottlenecks_alone_are_stored_apart(
+        self, store: Store, study: StudyEntry
+    ) -> None:
+        whole = record_of(0)
+        assert whole.spec is not None
+        shallow = [
+            record_of(number, spec=replace(whole.spec, dropped=dropped))
+            for number, dropped in enumerate([("model.4.m.1",), ("model.4.m.1", "model.6.m.0")], start=1)
+        ]
+        for record in (whole, *shallow):
+            add_trial(store, study, record)
+        assert store.records(study, curves=True) == (whole, *shallow)
+
     def test_a_trial_number_and_a_rows_name_are_stored_once(self, store: Store, study: StudyEntry) -> None:
         store.add(study, reference_of("parent"), None)
         attempt = begin(store, study, 0)

@@ -2,22 +2,25 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, MetaData, insert, text
+from sqlalchemy import Table as SqlTable
 
 from objectives.base import EpochResult
 from search.store import migrate
 from search.store.base import StoreError
 from search.store.database import Database
-from search.store.sql import open_store
+from search.store.packing import pack_masks
+from search.store.sql import SqlStore, open_store
 from search.store.table import PREFIX, Table
 from search.store.url import parse
-from tests.search.store.examples import add_trial, begin, new_study, record_of, reference_of
+from tests.search.store.examples import GROUPS, WIDTHS, add_trial, begin, new_study, record_of, reference_of
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -59,8 +62,38 @@ def test_the_newest_revision_is_the_one_that_the_code_compares_with() -> None:
 def test_a_schema_newer_than_the_code_is_refused_by_name(url: str, database: Database) -> None:
     with database.write() as connection:
         connection.execute(text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '9999'"))
-    with pytest.raises(StoreError, match=r"schema is '9999', which is newer than this version knows \('0001'\)"):
+    with pytest.raises(StoreError, match=r"schema is '9999', which is newer than this version knows \('0002'\)"):
         open_store(url)
+
+
+def test_records_from_before_bottlenecks_could_be_dropped_are_kept_and_say_that_none_is(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = record_of(0)
+    assert record.spec is not None and not record.spec.dropped
+    monkeypatch.setattr(migrate, "HEAD", "0001")
+    open_store(url).close()
+    database = Database(parse(url))
+    with database.write() as connection:
+        _insert(connection, "layouts", key="a layout", parent="n-10", group_names=GROUPS, widths=WIDTHS)
+        masks = {"shape_key": record.spec.shape_key, "masks": pack_masks(record.spec)}
+        _insert(connection, "architectures", key=record.spec.key, layout_key="a layout", **masks)
+    old = SqlStore(database)  # finds the architecture, so it need not write the column that is not there yet
+    add_trial(old, new_study(old), record)
+    old.close()
+    monkeypatch.undo()
+    store = open_store(url)
+    (study,) = store.studies()
+    assert store.records(study, curves=True) == (record,)
+    shallow = record_of(1, spec=replace(record.spec, dropped=("model.4.m.1", "model.6.m.0")))
+    add_trial(store, study, shallow)
+    assert store.records(study, curves=True) == (record, shallow)
+    store.close()
+
+
+def _insert(connection: Connection, table: str, **values: object) -> None:
+    """Insert a row into a table as the database itself describes it."""
+    connection.execute(insert(SqlTable(f"{PREFIX}{table}", MetaData(), autoload_with=connection)).values(**values))
 
 
 def test_tables_of_others_are_left_alone(url: str) -> None:
