@@ -24,12 +24,14 @@ from spaces.labels import FIXED, LabelBook, Labels
 aten = torch.ops.aten
 
 # fmt: off
-_POINTWISE = (  # channel k of the result depends on channel k alone: activations, copies, pooling, resizing
+_POINTWISE = (  # channel k of the result depends on channel k alone
     "silu", "silu_", "relu", "relu_", "relu6", "sigmoid", "sigmoid_", "tanh", "gelu", "elu", "leaky_relu",
     "leaky_relu_", "hardtanh", "hardtanh_", "hardswish", "hardswish_", "hardsigmoid", "mish", "softplus", "clamp",
-    "clamp_min", "clamp_max", "neg", "abs", "exp", "sqrt", "rsqrt", "clone", "_to_copy", "detach", "alias",
-    "contiguous", "dropout", "max_pool2d_with_indices", "avg_pool2d", "_adaptive_avg_pool2d", "adaptive_max_pool2d",
-    "upsample_nearest2d", "upsample_bilinear2d", "_upsample_nearest_exact2d",
+    "clamp_min", "clamp_max", "neg", "abs", "exp", "sqrt", "rsqrt", "clone", "_to_copy", "detach", "alias", "dropout",
+)
+_SPATIAL = (  # the same, unless it lies in one of the last two dimensions
+    "max_pool2d_with_indices", "avg_pool2d", "_adaptive_avg_pool2d", "adaptive_max_pool2d", "upsample_nearest2d",
+    "upsample_bilinear2d", "_upsample_nearest_exact2d",
 )
 _MIXING = (  # every channel of the result depends on several: what they read stays whole, as in attention
     "mm", "addmm", "bmm", "baddbmm", "_softmax", "_scaled_dot_product_flash_attention_for_cpu",
@@ -74,10 +76,9 @@ class LabelTracer(TorchDispatchMode):
         self._seen: dict[int, tuple[Tensor, int, Labels]] = {}
         self._handlers = self._make_handlers()
 
-    def fix(self, tensor: Tensor) -> None:
-        """Fix the channels of a tensor: network outputs, inputs whose width a module reads."""
-        if id(tensor) in self._seen:
-            self.book.fix(self._seen[id(tensor)][2])
+    def fix(self, tensor: Tensor) -> bool:
+        """Fix the channels of a tensor (network outputs, inputs whose width a module reads); whether any were free."""
+        return id(tensor) in self._seen and self.book.fix(self._seen[id(tensor)][2])
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -95,11 +96,8 @@ class LabelTracer(TorchDispatchMode):
 
     def _unknown(self, operation: Any, values: Any) -> None:
         """Fix what an operation reads that nobody described to us; remember it if that keeps channels whole."""
-        for tensor in _tensors(values):
-            labels = self._seen[id(tensor)][2].tolist() if id(tensor) in self._seen else []
-            if not all(map(self.book.is_fixed, labels)):
-                self.unknown[f"{operation} in {self._running()}"] = None
-            self.fix(tensor)
+        if any([self.fix(tensor) for tensor in _tensors(values)]):  # a list, so that every tensor is fixed
+            self.unknown[f"{operation} in {self._running()}"] = None
 
     def _make_handlers(self) -> dict[Any, Callable[[tuple[Any, ...], Any], None]]:
         handlers: dict[Any, Callable[[tuple[Any, ...], Any], None]] = {
@@ -120,6 +118,7 @@ class LabelTracer(TorchDispatchMode):
             aten.constant_pad_nd: self._pad,
         }
         handlers.update({getattr(aten, name): self._pointwise for name in _POINTWISE if hasattr(aten, name)})
+        handlers.update({getattr(aten, name): self._spatial for name in _SPATIAL if hasattr(aten, name)})
         handlers.update({getattr(aten, name): self._binary for name in _BINARY})
         handlers.update({getattr(aten, name): self._mixing for name in _MIXING if hasattr(aten, name)})
         return handlers
@@ -150,8 +149,8 @@ class LabelTracer(TorchDispatchMode):
         x, weight, transposed, groups = args[0], args[1], args[6], args[8]
         name, labels = self._owners.get(id(weight)), self._at(x, 1)
         depthwise = groups == weight.shape[0] == x.shape[1] and groups > 1
-        if name is None or transposed or (groups > 1 and not depthwise):
-            self.book.fix(labels)
+        if name is None or transposed or (groups > 1 and not depthwise):  # computed weights may have labels as well
+            self._unknown(f"{'transposed ' * transposed}{'grouped ' * (groups > 1)}convolution", args)
             return
         made = self.book.new(out.shape[1])
         self._use(name, "out", made)
@@ -164,10 +163,10 @@ class LabelTracer(TorchDispatchMode):
     def _batch_norm(self, args: tuple[Any, ...], out: Sequence[Tensor]) -> None:
         name, labels = self._owners.get(id(args[3])), self._at(args[0], 1)
         if name is None:
-            self.book.fix(labels)
-            return
-        self._use(name, "out", labels)
-        self._set(out[0], 1, labels)
+            self._unknown("normalisation without running statistics", args)
+        else:
+            self._use(name, "out", labels)
+            self._set(out[0], 1, labels)
 
     # -- channels that meet ----------------------------------------------------------------------------------------
     def _binary(self, args: tuple[Any, ...], out: Tensor) -> None:
@@ -204,12 +203,16 @@ class LabelTracer(TorchDispatchMode):
 
     # -- channels that move ----------------------------------------------------------------------------------------
     def _pointwise(self, args: tuple[Any, ...], out: Any) -> None:
-        tensor, at, labels = self._seen[id(args[0])]
-        made = out if isinstance(out, Tensor) else out[0]
-        if at >= tensor.ndim - 2 and made.shape != tensor.shape:  # spatial operation over the labelled dimension
-            self.book.fix(labels)
+        if len(list(_tensors(args))) > 1:  # bounds given as tensors
+            self._mixing(args, out)
         else:
-            self._set(made, at, labels)
+            self._set(out, *self._seen[id(args[0])][1:])
+
+    def _spatial(self, args: tuple[Any, ...], out: Any) -> None:
+        if self._seen[id(args[0])][1] >= args[0].ndim - 2:  # pooled or resized over the channels
+            self.fix(args[0])
+        else:
+            self._pointwise(args, out if isinstance(out, Tensor) else out[0])
 
     def _cat(self, args: tuple[Any, ...], out: Tensor) -> None:
         tensors = [t for t in args[0] if t.numel()]
@@ -280,8 +283,12 @@ class LabelTracer(TorchDispatchMode):
             self._set(out, at if out.ndim == tensor.ndim else at - sum(d < at for d in dims), labels)
 
     def _pad(self, args: tuple[Any, ...], out: Tensor) -> None:
-        _, at, labels = self._seen[id(args[0])]
-        self._set(out, at, labels)  # padding the channels changes their number, which `_set` fixes
+        tensor, at, labels = self._seen[id(args[0])]
+        first = 2 * (tensor.ndim - 1 - at)  # of `args[1]`, which has two numbers for each dimension, from the last
+        if any(args[1][first : first + 2]):  # also where one channel comes and one goes: all of them move
+            self.book.fix(labels)
+        else:
+            self._set(out, at, labels)
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import ArchSpec
-from spaces.groups import tied
+from spaces.groups import Side, tied
 from spaces.parent import Parent
 from spaces.structure import raw_outputs
 
+# isort: split
+from ultralytics.nn.modules.conv import Conv
+
 TOLERANCE = 2e-4  # of an output's standard deviation: float32 sums in another order differ by up to 7e-5
+DOUBLE_TOLERANCE = 1e-9  # the same in float64, where rounding gives up to 1e-11, also after batch statistics
 
 
 def randomise_batchnorm(network: nn.Module, seed: int) -> None:
@@ -47,45 +54,102 @@ def rolled(spec: ArchSpec) -> ArchSpec:
         tuple(sorted((channel + 1) % width for channel in channels))
         for channels, width in zip(spec.kept, spec.widths, strict=True)
     )
-    return ArchSpec(spec.parent, spec.groups, spec.widths, kept)
+    return replace(spec, kept=kept)
+
+
+def off_by_one(spec: ArchSpec, group: int) -> ArchSpec | None:
+    """The same spec, but for one channel number of one group, which is one too high; None where none can be."""
+    kept, width = spec.kept[group], spec.widths[group]
+    movable = [channel for channel in kept if channel + 1 < width and channel + 1 not in kept]
+    if not movable:
+        return None
+    wrong = movable[len(movable) // 2]
+    moved = tuple(sorted(channel + (channel == wrong) for channel in kept))
+    return replace(spec, kept=(*spec.kept[:group], moved, *spec.kept[group + 1 :]))
 
 
 @contextmanager
 def silenced(parent: Parent, spec: ArchSpec) -> Iterator[nn.Module]:
     """The parent's network with every channel that the spec cuts set to 0 wherever it is made.
 
-    Independent of cutting: it masks what Ultralytics' `Conv` modules return, after batch norm and activation.
+    Independent of cutting: it masks what Ultralytics' `Conv` modules return, after batch norm and activation, and what
+    convolutions and batch norms outside of them return.
     """
-    modules = dict(parent.network.named_modules())
-    masks: dict[str, Tensor] = {}
-    for group, kept in zip(parent.groups, spec.kept, strict=True):
-        lost = sorted(set(range(group.width)) - set(kept))
-        for member in group.members:
-            if member.side == "out" and member.module.endswith(".conv"):
-                width = modules[member.module].out_channels
-                mask = masks.setdefault(member.module.removesuffix(".conv"), torch.ones(1, width, 1, 1))
-                mask[0, [member.positions[channel] for channel in lost]] = 0
-    hooks = [
-        modules[name].register_forward_hook(lambda _, __, output, mask=mask: output * mask)
-        for name, mask in masks.items()
-    ]
-    try:
+    with ExitStack() as stack:
+        for name, lost in _lost(parent, spec, "out", _maker).items():
+            module = parent.network.get_submodule(name)
+            hook = module.register_forward_hook(lambda _, __, output, lost=lost: output.index_fill(1, lost, 0))
+            stack.callback(hook.remove)
         yield parent.network
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
-def difference(parent: Parent, spec: ArchSpec, *, silence: ArchSpec | None = None, px: int = 64) -> float:
-    """Largest difference of any raw output, in that output's standard deviations, on a random image."""
-    images = torch.rand(1, 3, px, px, generator=torch.Generator().manual_seed(7))
-    cut = parent.build(spec).network.eval()
-    parent.network.eval()
+@contextmanager
+def unread(parent: Parent, spec: ArchSpec) -> Iterator[nn.Module]:
+    """The parent's network with every channel that the spec cuts set to 0 wherever a convolution reads it.
+
+    The same as silencing it where it is made, but for layers between the two that turn 0 into something else.
+    """
+    with ExitStack() as stack:
+        for name, lost in _lost(parent, spec, "in", lambda _, name: name).items():
+            module = parent.network.get_submodule(name)
+            hook = module.register_forward_pre_hook(lambda _, x, lost=lost: (x[0].index_fill(1, lost, 0),))
+            stack.callback(hook.remove)
+        yield parent.network
+
+
+def _maker(network: nn.Module, name: str) -> str:
+    """The module whose output these channels are: the `Conv` around a convolution and its batch norm, if any."""
+    outer = name.rpartition(".")[0]
+    return outer if isinstance(network.get_submodule(outer), Conv) else name
+
+
+def _lost(parent: Parent, spec: ArchSpec, side: Side, module_of: Callable[[nn.Module, str], str]) -> dict[str, Tensor]:
+    """Channels that the spec cuts, in the numbers of each module that makes or reads them."""
+    found: dict[str, set[int]] = {}
+    for group, kept in zip(parent.groups, spec.kept, strict=True):
+        lost = set(range(group.width)) - set(kept)
+        for member in group.members:
+            if member.side == side:
+                name = module_of(parent.network, member.module)
+                found.setdefault(name, set()).update(member.positions[channel] for channel in lost)
+    return {name: torch.tensor(sorted(lost), dtype=torch.int64) for name, lost in found.items()}
+
+
+Silencing = Callable[[Parent, ArchSpec], AbstractContextManager[nn.Module]]
+
+
+def outputs(network: nn.Module, images: Tensor) -> list[Tensor]:
+    """Raw outputs without gradients."""
     with torch.no_grad():
-        ours = raw_outputs(cut, images)
-        with silenced(parent, silence or spec) as network:
-            theirs = raw_outputs(network, images)
+        return raw_outputs(network, images)
+
+
+def distance(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:
+    """Largest difference of any raw output, in standard deviations of the second's."""
     return max(((a - b).abs().max() / b.std()).item() for a, b in zip(ours, theirs, strict=True))
+
+
+def difference(
+    parent: Parent,
+    spec: ArchSpec,
+    *,
+    silence: ArchSpec | None = None,
+    by: Silencing = silenced,
+    train: bool = False,
+    dtype: torch.dtype = torch.float32,
+    px: int = 64,
+) -> float:
+    """Largest difference between the cut network and the silenced one on two random images (see `distance`).
+
+    Args:
+        silence: What is silenced, if not what is cut.
+        train: With the statistics of these images in every batch norm.
+    """
+    images = torch.rand(2, 3, px, px, generator=torch.Generator().manual_seed(7)).to(dtype)
+    whole = replace(parent, network=copy.deepcopy(parent.network).to(dtype).train(train))
+    ours = outputs(parent.build(spec).network.to(dtype).train(train), images)
+    with by(whole, silence or spec) as network:
+        return distance(ours, outputs(network, images))
 
 
 def states_differ(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> Sequence[str]:

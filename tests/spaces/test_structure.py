@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from spaces.base import SpaceError
 from spaces.parent import Parent
@@ -108,7 +109,7 @@ def test_a_block_that_stores_its_width_is_found_out_and_named(parent: Parent) ->
 class _Accumulates(nn.Module):
     """A layer with an operation that the tracer does not know."""
 
-    def __init__(self, layer: nn.Module) -> None:
+    def __init__(self, layer: Any) -> None:
         super().__init__()
         self.conv, self.i, self.f = layer.conv, layer.i, layer.f
 
@@ -152,6 +153,15 @@ class _Net(nn.Module):
         (lambda x: torch.cat([x[:, 3:], x[:, :3]], 1), True),  # bounds written in the code
         (lambda x: x.reshape(1, 2, 4, 8, 8).transpose(1, 2).reshape(1, 8, 8, 8), True),  # channel shuffle
         (lambda x: x.softmax(1), True),
+        (lambda x: functional.max_pool2d(x, 3, 1, 1), False),
+        (lambda x: functional.max_pool2d(x.permute(0, 2, 3, 1), 3, 1, 1).permute(0, 3, 1, 2), True),  # over channels
+        (lambda x: functional.pad(x, (1, -1)), False),
+        (lambda x: functional.pad(x, (0, 0, 0, 0, 1, -1)), True),  # every channel moves to the next one's place
+        (lambda x: x.clamp(0.0, 1.0), False),
+        (lambda x: torch.clamp(torch.zeros(1, 8, 8, 8), min=x), True),
+        (lambda x: functional.conv2d(x, x.mean((2, 3)).reshape(8, 1, 1, 1).repeat(1, 8, 1, 1)), True),
+        (lambda x: functional.conv2d(torch.ones(1, 8, 8, 8), x.reshape(8, 8, 8, 1)[:, :, :1]), True),
+        (lambda x: functional.batch_norm(torch.ones(1, 8, 8, 8), None, None, x.mean((0, 2, 3)), training=True), True),
     ],
 )
 def test_labels_follow_what_keeps_channels_apart_and_fix_the_rest(
