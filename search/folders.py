@@ -28,6 +28,11 @@ class RunFolder:
         """Saved networks, addressed by content hash."""
         return self.root / "checkpoints"
 
+    @property
+    def maps(self) -> Path:
+        """Sensitivity maps of trained parents, by what made them."""
+        return self.root / "sensitivity"
+
     def study(self, sampler_name: str) -> Path:
         """Reports, plots and exports of one study."""
         return self.root / sampler_name

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from objectives.recipe import Recipe
+from search.cutting import Rule, cutter_of, flops_of
 from search.evaluate import identity_of, measured_before, scored
 from search.record import Outcome, TrialRecord
 from search.stopwatch import Stopwatch
@@ -20,7 +21,7 @@ from search.store.base import TrainedEntry
 from search.workbench import Workbench
 from spaces.base import PARENT, SCRATCH, Candidate, Origin
 from spaces.graft import Donor
-from spaces.uniform import thin, uniform
+from spaces.parent import Parent
 
 PARENT_NAME = "parent"
 
@@ -32,17 +33,40 @@ class Cut:
     Attributes:
         source: Name of what it is cut from: `parent` or an earlier cut; `scratch` cuts the parent's structure
             and starts from fresh weights.
-        ratio: Share of the source's channels that stay, in (0, 1].
-        multiple: Widths are multiples of this many channels.
+        ratio: Share of the source's channels that stay, in (0, 1]; None where `flops` is given.
+        flops: Share of the source's FLOPs that stays, in (0, 1].
         gives: Whether it is a donor; a control gives nothing to others.
     """
 
     name: str
     source: str
-    ratio: float
-    multiple: int
+    ratio: float | None
+    flops: float | None
+    rule: Rule
     recipe: Recipe
     gives: bool
+
+    def facts(self) -> dict[str, Any]:
+        """What of it goes into its key. Fields that came later only where they are used, so that keys last."""
+        facts: dict[str, Any] = {"ratio": self.ratio, "multiple": self.rule.multiple}
+        if (self.rule.cut, self.rule.criterion) != ("uniform", "l2"):
+            facts |= {"cut": self.rule.cut, "criterion": self.rule.criterion}
+        return facts if self.flops is None else {**facts, "flops": self.flops}
+
+
+@dataclass(frozen=True)
+class Stock:
+    """A detector of its own, trained whole: a point to compare with.
+
+    Attributes:
+        start: Before its training.
+        weights_hash: Content hash of the weights that it starts from, if any.
+    """
+
+    name: str
+    start: Parent
+    weights_hash: str | None
+    recipe: Recipe
 
 
 @dataclass(frozen=True)
@@ -102,8 +126,7 @@ def ensure_cut(
         kind="cut",
         parent=parent.key,
         source=source.key if source else cut.source,
-        ratio=cut.ratio,
-        multiple=cut.multiple,
+        **cut.facts(),
         recipe=cut.recipe.as_plain(),
         seed=bench.seed,
         data=bench.data.key,
@@ -111,21 +134,38 @@ def ensure_cut(
     found = _found(bench, key)
     if found is not None:
         return found, False
-    candidate = _cut_network(bench, cut, source)
+    candidate = _cut_network(bench, cut, source, progress)
     made = _make(bench, cut.name, candidate, cut.recipe, source, progress, inherited=cut.source != SCRATCH)
-    assert parent.record.checkpoint is not None
     lineage = source.key if source is not None and cut.gives else None
-    return bench.store.add_trained(TrainedEntry(key, cut.name, parent.record.checkpoint, lineage, made)), True
+    return bench.store.add_trained(TrainedEntry(key, cut.name, _checkpoint(parent), lineage, made)), True
+
+
+def ensure_stock(bench: Workbench, stock: Stock, parent: TrainedEntry, progress: Progress) -> tuple[TrainedEntry, bool]:
+    """A detector of its own, trained unless it was before.
+
+    Returns:
+        The entry, and whether it was made now.
+    """
+    key = key_of(
+        kind="stock",
+        data=bench.data.key,
+        structure=stock.start.key,
+        imgsz=stock.recipe.imgsz,
+        weights=stock.weights_hash,
+        recipe=stock.recipe.as_plain(),
+        seed=bench.seed,
+    )
+    found = _found(bench, key)
+    if found is not None:
+        return found, False
+    made = _make(bench, stock.name, stock.start.candidate(), stock.recipe, None, progress, inherited=False)
+    return bench.store.add_trained(TrainedEntry(key, stock.name, _checkpoint(parent), None, made)), True
 
 
 def donors_of(bench: Workbench, entries: Mapping[str, TrainedEntry]) -> dict[str, Donor]:
     """The networks of donors by name, as a graft space takes them."""
-    donors = {}
-    for name, entry in entries.items():
-        checkpoint = entry.record.checkpoint
-        assert checkpoint is not None
-        donors[name] = Donor(checkpoint, bench.checkpoints.get(checkpoint))
-    return donors
+    checkpoints = {name: _checkpoint(entry) for name, entry in entries.items()}
+    return {name: Donor(checkpoint, bench.checkpoints.get(checkpoint)) for name, checkpoint in checkpoints.items()}
 
 
 def reference_row(bench: Workbench, entry: TrainedEntry, *, made_now: bool) -> TrialRecord:
@@ -151,21 +191,28 @@ def _found(bench: Workbench, key: str) -> TrainedEntry | None:
 
 
 def _around(bench: Workbench, parent: TrainedEntry) -> Workbench:
-    assert parent.record.checkpoint is not None
-    return bench.with_parent(bench.parent.with_weights(bench.checkpoints.get(parent.record.checkpoint)))
+    return bench.with_parent(bench.parent.with_weights(bench.checkpoints.get(_checkpoint(parent))))
 
 
-def _cut_network(bench: Workbench, cut: Cut, source: TrainedEntry | None) -> Candidate:
+def _cut_network(bench: Workbench, cut: Cut, source: TrainedEntry | None, progress: Progress) -> Candidate:
     layers = len(bench.parent.layer_sections)
-    if source is None or source.name == PARENT_NAME:
-        where = SCRATCH if cut.source == SCRATCH else PARENT
-        spec = uniform(bench.parent, cut.ratio, multiple=cut.multiple)
-        return bench.parent.build(spec, Origin((where,) * layers))
-    checkpoint = source.record.checkpoint
-    assert checkpoint is not None
-    donor = bench.checkpoints.get(checkpoint)
-    spec = thin(donor, bench.parent, cut.ratio, multiple=cut.multiple)
+    whole = source is None or source.name == PARENT_NAME
+    donor = bench.parent.as_candidate() if whole or source is None else bench.checkpoints.get(_checkpoint(source))
+    cutter = cutter_of(bench, cut.rule, donor, progress.say)
+    if cut.flops is None:
+        assert cut.ratio is not None
+        spec = cutter.spec(cut.ratio)
+    else:
+        spec = cutter.at_share(cut.flops, flops_of(bench.parent))
+    if whole or source is None:
+        return bench.parent.build(spec, Origin((SCRATCH if cut.source == SCRATCH else PARENT,) * layers))
+    checkpoint = _checkpoint(source)
     return bench.parent.build(spec, Origin((checkpoint,) * layers), {checkpoint: donor})
+
+
+def _checkpoint(entry: TrainedEntry) -> str:
+    assert entry.record.checkpoint is not None
+    return entry.record.checkpoint
 
 
 def _make(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from objectives.base import Direction
 from search.command import DefinitionError, DefinitionMismatch
 from search.difference import differences
 from search.store.base import Store, StudyEntry
-from search.study import StudyDefinition
+from search.study import StudyDefinition, stored_definition
 
 
 def generation_wanted(store: Store, definition: StudyDefinition, *, new: bool, resume: bool) -> int:
@@ -53,10 +56,18 @@ def open_study(store: Store, definition: StudyDefinition, generation: int, facts
 
 
 def _compare(stored: StudyEntry, definition: StudyDefinition) -> None:
-    lines = differences(stored.definition, definition.as_plain())
+    lines = differences(_in_full(stored), definition.as_plain())
     if lines:
         raise DefinitionMismatch(
             f"study '{definition.name}' is stored with another definition:\n  "
             + "\n  ".join(lines)
             + "\nrun the command as before to continue it, or begin again with --new or under another --name"
         )
+
+
+def _in_full(stored: StudyEntry) -> Mapping[str, Any]:
+    """The stored definition, with the fields that came later at their defaults."""
+    try:
+        return stored_definition(stored.name, stored.definition).as_plain()
+    except DefinitionError:  # of a version that knew other fields: what is stored is what is shown
+        return stored.definition

@@ -19,21 +19,28 @@ from objectives.latency import LatencyMeter
 from objectives.recipe import Recipe
 from objectives.reference import reference_candidate
 from objectives.target import Target
+from search.cutting import Rule, sensitivity_map
 from search.events import Doing, Ended, Event
 from search.folders import RunFolder
-from search.lineage import Cut, Progress, donors_of, ensure_cut, ensure_parent, reference_row
+from search.layout import layout_of, wants_map
+from search.lineage import (
+    Cut,
+    Progress,
+    Stock,
+    donors_of,
+    ensure_cut,
+    ensure_parent,
+    ensure_stock,
+    reference_row,
+)
 from search.record import TrialRecord
-from search.starts import start_points
 from search.store.base import AlreadyStored, Store, StudyEntry, TrainedEntry
 from search.study import StudyDefinition
+from search.study_cuts import ReferenceSection
 from search.study_recipe import resolve_recipe
-from search.study_sections import ReferenceSection
 from search.workbench import Plan, Workbench, excess_over
-from spaces.base import ParamValue, Space, SpaceError
-from spaces.channels import ChannelRatioSpace
+from spaces.base import ParamValue, SpaceError
 from spaces.checkpoint import CheckpointError, CheckpointStore
-from spaces.graft_space import GraftSpace
-from spaces.importance import order
 from spaces.parent import Parent
 from spaces.weights import WeightsFile, read_weights
 
@@ -102,9 +109,18 @@ def recipe_of(fixed: Mapping[str, ParamValue], start: Start, data: Dataset) -> R
 
 def cut_of(definition: StudyDefinition, cut: ReferenceSection, start: Start, data: Dataset) -> Cut:
     """A donor's or control's definition; its recipe is the study's, changed by its own fields."""
+    assert cut.source is not None
     recipe = recipe_of(definition.recipe_of(cut), start, data)
-    gives = cut in definition.donors
-    return Cut(cut.name, cut.source, cut.ratio, definition.space.multiple, recipe, gives)
+    rule = Rule(cut.cut, cut.criterion, definition.space.multiple)
+    return Cut(cut.name, cut.source, cut.ratio, cut.flops, rule, recipe, gives=cut in definition.donors)
+
+
+def stock_of(definition: StudyDefinition, row: ReferenceSection, start: Start, data: Dataset) -> Stock:
+    """A control that is a detector of its own; its recipe is the parent's, changed by its own fields."""
+    path = None if row.weights is None else Path(row.weights)
+    model = Parent.load(row.model, classes=data.classes, imgsz=start.parent.imgsz, seed=definition.seed, weights=path)
+    recipe = recipe_of(definition.recipe_of(row), start, data)
+    return Stock(row.name, model, None if path is None else _content_hash(path), recipe)
 
 
 def target_of(definition: StudyDefinition, imgsz: int) -> Target:
@@ -131,6 +147,7 @@ def workbench(
             parent=start.parent,
             parent_parameters=count_parameters(start.parent.candidate()),
             checkpoints=CheckpointStore(setting.folder.checkpoints),
+            maps=setting.folder.maps,
             target=target,
             meter=meter,
             reference_ms=frozen.reference_ms,
@@ -156,7 +173,7 @@ def prepare(
             say(Doing("waiting for the parent"))
             with store.exclusive(f"prepare {study.id}"):
                 bench, study = _make_references(definition, store, study, bench, start, say)
-        return _plan(definition, store, study, bench, start)
+        return _plan(definition, store, study, bench, start, say)
     except CheckpointError as error:
         remedy = "put it back, or delete what is left of it and begin again with --new, which makes it again"
         raise CheckpointError(f"{error}; {remedy}") from error
@@ -178,11 +195,17 @@ def _make_references(
     study = store.freeze(study, {"parent": row.checkpoint, "reference_point": _reference_point(study, row)})
     _add_row(store, study, row, definition, say)
     made = {parent.name: parent}
-    for cut_definition in (*definition.donors, *definition.controls):
-        cut = cut_of(definition, cut_definition, start, bench.data)
-        entry, new = ensure_cut(bench, cut, parent, made, progress)
-        made[cut.name] = entry
+    for row_definition in (*definition.donors, *definition.controls):
+        if row_definition.source is None:
+            stock = stock_of(definition, row_definition, start, bench.data)
+            entry, new = ensure_stock(bench, stock, parent, progress)
+        else:
+            cut = cut_of(definition, row_definition, start, bench.data)
+            entry, new = ensure_cut(bench, cut, parent, made, progress)
+        made[entry.name] = entry
         _add_row(store, study, reference_row(bench, entry, made_now=new), definition, say)
+    if wants_map(definition):  # here, where only one worker is at work
+        sensitivity_map(bench, definition.space.multiple, progress.say)
     donors = {cut.name: made[cut.name].key for cut in definition.donors}
     return bench, store.freeze(study, {"donors": donors})
 
@@ -206,17 +229,17 @@ def _add_row(store: Store, study: StudyEntry, row: TrialRecord, definition: Stud
 
 
 def _plan(
-    definition: StudyDefinition, store: Store, study: StudyEntry, bench: Workbench, start: Start
+    definition: StudyDefinition, store: Store, study: StudyEntry, bench: Workbench, start: Start, say: Say
 ) -> tuple[Workbench, Plan, StudyEntry]:
     current = store.latest_study(study.name)
     study = current if current is not None and current.id == study.id else study
     trained = bench.checkpoints.get(study.frozen["parent"])
     bench = bench.with_parent(bench.parent.with_weights(trained))
     entries = {name: _entry(store, key) for name, key in study.frozen["donors"].items()}
-    space = space_of(definition, bench, entries)
+    layout = layout_of(definition.space, bench, donors_of(bench, entries), lambda what: say(Doing(what)))
     plan = Plan(
-        space=space,
-        starts=start_points(space.parameters),
+        space=layout.space,
+        starts=layout.starts,
         recipe=recipe_of(definition.recipe.fixed, start, bench.data),
         searched=definition.recipe.searched,
         limits=definition.upper_limits,
@@ -230,15 +253,6 @@ def _entry(store: Store, key: str) -> TrainedEntry:
     if found is None:
         raise SpaceError("a donor of this study is no longer in the database; start again with --new")
     return found
-
-
-def space_of(definition: StudyDefinition, bench: Workbench, donors: Mapping[str, TrainedEntry]) -> Space:
-    """The space that the study names."""
-    asked = definition.space
-    if asked.type == "channels":
-        orders = order(bench.parent.candidate(), bench.parent)
-        return ChannelRatioSpace(bench.parent, orders, asked.low, asked.high, asked.step, asked.multiple)
-    return GraftSpace(bench.parent, donors_of(bench, donors), asked.low, asked.high, asked.step, asked.multiple)
 
 
 def _imgsz(definition: StudyDefinition, data: Dataset, weights: WeightsFile | None) -> int:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from spaces.base import Categorical, Float, Integer, Parameter, ParamValue
+from spaces.base import ArchSpec, Categorical, Float, Parameter, ParamValue
+from spaces.groups import ChannelGroup
 
 UNIFORM_LEVELS = (1.0, 0.5, 0.0)
 """Where on the range from low to high all ratios are put together, in a space of ratios alone."""
+
+START_SHARES = (0.75, 0.5, 0.3)
+"""Shares of the parent's FLOPs at which other ways of cutting give start points."""
+
+HEAD = ("head", "donor.neck", "donor.detect")
 
 
 def start_points(parameters: Mapping[str, Parameter]) -> tuple[dict[str, ParamValue], ...]:
@@ -15,25 +21,46 @@ def start_points(parameters: Mapping[str, Parameter]) -> tuple[dict[str, ParamVa
 
     In a space of grafts: the hand-made `nas_final` (backbone of the round before the last, head of the last),
     then the two mixed ends (first backbone with last head, last backbone with first head), all uncut. In a
-    space of ratios: all ratios at their greatest, in the middle, at their smallest.
+    space of ratios or of one share: all at their greatest, in the middle, at their smallest.
     """
-    backbone, head = parameters.get("backbone"), parameters.get("head")
-    ratios = {name: each for name, each in parameters.items() if name.startswith("ratio.") and isinstance(each, Float)}
-    if isinstance(backbone, Categorical) and isinstance(head, Categorical):
-        whole = _at(ratios, 1.0)
-        names = backbone.options
-        pairs = ((names[-2:][0], names[-1]), (names[0], names[-1]), (names[-1], names[0]))
-        distinct = dict.fromkeys(pair for pair in pairs if pair[1] in head.options)
-        return tuple({"backbone": one, "head": other, **whole} for one, other in distinct)
+    parts = {name: each for name, each in parameters.items() if isinstance(each, Categorical)}
+    ratios = {name: each for name, each in parameters.items() if isinstance(each, Float)}
+    if any(name in parts for name in HEAD):
+        return tuple({**point, **_at(ratios, 1.0)} for point in _mixed(parts))
     return tuple(_at(ratios, level) for level in UNIFORM_LEVELS) if ratios else ()
 
 
-def _at(ratios: Mapping[str, Float | Integer], level: float) -> dict[str, ParamValue]:
-    """All ratios at one level of their range, on their grid."""
+def nearest_ratios(
+    parameters: Mapping[str, Parameter], groups: Sequence[ChannelGroup], spec: ArchSpec
+) -> dict[str, ParamValue]:
+    """The point of a space of channel ratios that comes nearest to the widths of a spec."""
     point: dict[str, ParamValue] = {}
-    for name, ratio in ratios.items():
-        value = ratio.low + level * (ratio.high - ratio.low)
-        if ratio.step:
-            value = ratio.low + round((value - ratio.low) / ratio.step) * ratio.step
-        point[name] = value
+    for group, kept in zip(groups, spec.kept, strict=True):
+        name = f"ratio.{group.tie or group.name}"
+        parameter = parameters[name]
+        assert isinstance(parameter, Float)
+        share = (len(kept) / group.width - parameter.low) / (parameter.high - parameter.low)
+        point[name] = _on_grid(parameter, min(1.0, max(0.0, share)))
     return point
+
+
+def _mixed(parts: Mapping[str, Categorical]) -> list[dict[str, ParamValue]]:
+    names = next(iter(parts.values())).options
+    pairs = ((names[-2:][0], names[-1]), (names[0], names[-1]), (names[-1], names[0]))
+    return [
+        {part: head if part in HEAD else backbone for part in parts}
+        for backbone, head in dict.fromkeys(pairs)
+        if all(head in each.options for each in parts.values())
+    ]
+
+
+def _at(ratios: Mapping[str, Float], level: float) -> dict[str, ParamValue]:
+    """All ratios at one level of their range, on their grid."""
+    return {name: _on_grid(ratio, level) for name, ratio in ratios.items()}
+
+
+def _on_grid(parameter: Float, level: float) -> float:
+    value = parameter.low + level * (parameter.high - parameter.low)
+    if parameter.step:
+        value = parameter.low + round((value - parameter.low) / parameter.step) * parameter.step
+    return value

@@ -11,19 +11,22 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from search.command import DefinitionError
 from search.difference import NOT_IDENTITY
 from search.overrides import apply_overrides
+from search.study_cuts import (
+    PARENT_NAME,
+    SCRATCH_NAME,
+    BaselineSection,
+    ChannelsSection,
+    GraftSection,
+    ReferenceSection,
+)
 from search.study_faults import FieldFault, describe, unknown_key
 from search.study_name import find_study, stored_name
 from search.study_recipe import RecipeDefinition
 from search.study_sections import (
-    PARENT_NAME,
-    SCRATCH_NAME,
     AccuracySection,
-    ChannelsSection,
     DataSection,
-    GraftSection,
     ParentSection,
     Recipe,
-    ReferenceSection,
     SamplerSection,
     Section,
     TargetSection,
@@ -42,7 +45,7 @@ BETTER: Mapping[str, Literal["maximize", "minimize"]] = {
 LIMITABLE = ("latency_ms", "flops_g", "parameters", "size_mib")
 """What a limit can be set on: everything that is known before training and better when smaller."""
 
-Space = Annotated[GraftSection | ChannelsSection, Field(discriminator="type")]
+Space = Annotated[GraftSection | ChannelsSection | BaselineSection, Field(discriminator="type")]
 
 
 class StudyDefinition(Section):
@@ -100,25 +103,49 @@ class StudyDefinition(Section):
     def _rows_fit(self) -> StudyDefinition:
         seen = [PARENT_NAME]
         for position, donor in enumerate(self.donors):
-            _check_row(f"donors.{position}", donor, seen, seen)
-            self._check_epochs(f"donors.{position}", donor)
+            where = f"donors.{position}"
+            if donor.source is None:
+                raise FieldFault(f"{where}.model", "is set; a donor is cut from the parent, a model stands in controls")
+            _check_row(where, donor, seen, seen)
+            self._check_recipe(where, donor)
             seen.append(donor.name)
         for position, control in enumerate(self.controls):
-            _check_row(f"controls.{position}", control, (PARENT_NAME, SCRATCH_NAME), seen)
-            self._check_epochs(f"controls.{position}", control)
+            _check_row(f"controls.{position}", control, (*seen, SCRATCH_NAME), seen)
+            self._check_recipe(f"controls.{position}", control)
             seen.append(control.name)
         if isinstance(self.space, GraftSection) and not self.donors:
             raise FieldFault("donors", "is empty; a graft takes its backbone and its head from donors")
+        if _reads_scales(self.space):
+            self._check_sparsity("space.criterion", PARENT_NAME)
         return self
 
-    def _check_epochs(self, where: str, row: ReferenceSection) -> None:
+    def _check_recipe(self, where: str, row: ReferenceSection) -> None:
         """A range says nothing of how long a donor trains, and the default is far too long."""
-        if "recipe.epochs" in self.recipe.searched and "epochs" not in row.recipe.fixed:
+        if row.source is not None and "recipe.epochs" in self.recipe.searched and "epochs" not in row.recipe.fixed:
             raise FieldFault(f"{where}.recipe.epochs", "is missing; recipe.epochs is a range, so say it here")
+        if row.source is not None and _reads_scales(row):
+            self._check_sparsity(f"{where}.criterion", row.source)
+        if row.cut == "sensitivity" and row.source not in (PARENT_NAME, SCRATCH_NAME):
+            raise FieldFault(f"{where}.cut", f"is sensitivity, which is measured of the parent, not of {row.source}")
+
+    def _check_sparsity(self, where: str, source: str) -> None:
+        """BatchNorm's scales rank channels only of a network that was trained with sparsity."""
+        rows = {row.name: self.recipe_of(row) for row in (*self.donors, *self.controls)}
+        recipe = {PARENT_NAME: self.parent.recipe.fixed, **rows}.get(source, {})
+        if not recipe.get("sparsity"):
+            raise FieldFault(
+                where,
+                f"is 'batchnorm', but {source} is not trained with sparsity; set sparsity in its recipe (0.001 in "
+                "long trainings, 0.3 in some hundred steps), or take another criterion",
+            )
 
     def recipe_of(self, row: ReferenceSection) -> dict[str, ParamValue]:
-        """The fixed values of a donor's or control's recipe: the study's own, then the row's over them."""
-        return {**self.recipe.fixed, **row.recipe.fixed}
+        """The fixed values of a donor's or control's recipe: the study's own, then the row's over them.
+
+        A model of its own is trained as the parent is, not as what was cut from it.
+        """
+        base = self.recipe if row.source is not None else self.parent.recipe
+        return {**base.fixed, **row.recipe.fixed}
 
     @property
     def upper_limits(self) -> dict[str, float]:
@@ -209,6 +236,10 @@ def _check_row(where: str, row: ReferenceSection, sources: Sequence[str], taken:
         raise FieldFault(f"{where}.from", f"is '{row.source}'; it must be one of {', '.join(sources)}")
 
 
+def _reads_scales(section: object) -> bool:
+    return getattr(section, "criterion", None) == "batchnorm"
+
+
 def _model_option(model: str | Path | None) -> dict[str, str | None]:
     """`--model` is a structure or weights, as in Ultralytics."""
     if model is None:
@@ -238,7 +269,7 @@ def _fields_at(location: tuple[Any, ...]) -> list[str]:
         "parent": ParentSection,
         "donors": ReferenceSection,
         "controls": ReferenceSection,
-        "space": ChannelsSection if "channels" in location else GraftSection,
+        "space": _space_section(location),
         "target": TargetSection,
         "accuracy": AccuracySection,
         "sampler": SamplerSection,
@@ -246,3 +277,9 @@ def _fields_at(location: tuple[Any, ...]) -> list[str]:
     if not location:
         return [field for field in known_fields(StudyDefinition) if field != "name"]
     return known_fields(sections[location[0]])
+
+
+def _space_section(location: tuple[Any, ...]) -> type[BaseModel]:
+    """Pydantic puts the chosen type of a union into the place that it names."""
+    kinds: dict[str, type[BaseModel]] = {"channels": ChannelsSection, "baseline": BaselineSection}
+    return next((kinds[part] for part in location if part in kinds), GraftSection)

@@ -76,6 +76,7 @@ class Workbench:
     parent: Parent  # structure and weights; replaced by the trained one once it is known
     parent_parameters: int  # of the uncut parent, counted as a candidate's
     checkpoints: CheckpointStore
+    maps: Path  # folder of sensitivity maps
     target: Target
     meter: LatencyMeter
     reference_ms: float

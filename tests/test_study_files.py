@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from search.study import load_study
-from search.study_sections import ChannelsSection, GraftSection
+from search.study_cuts import ChannelsSection, GraftSection
 from tests.tree import ROOT
 
 FILES = sorted((ROOT / "studies").glob("*.yaml"))

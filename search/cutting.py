@@ -1,0 +1,125 @@
+"""Cuts by name: gathers what an allocation and a criterion need to know of the data, and remembers what is dear."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from objectives.gradients import gradients
+from objectives.sensitivity import IMAGES, RATIOS, sensitivity
+from search.files import write_text
+from spaces.allocation import Allocation, Cutter
+from spaces.base import ArchSpec, Candidate, SpaceError
+from spaces.checkpoint import content_hash
+from spaces.cost_formula import CostFormula
+from spaces.criteria import Criterion
+from spaces.global_ranking import GlobalRanking
+from spaces.importance import Scores, mean_scales, scores
+from spaces.parent import Parent
+from spaces.sensitivity import SensitivityAllocation, SensitivityMap
+from spaces.slimming import Slimming
+from spaces.uniform import Uniform
+
+if TYPE_CHECKING:
+    from search.workbench import Workbench
+
+GRADIENT_BATCHES, GRADIENT_BATCH = 8, 8
+COMPARABLE: tuple[Criterion, ...] = ("lamp", "taylor", "batchnorm")
+"""Criteria whose scores rank channels of different groups as they are."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How channels are chosen.
+
+    Attributes:
+        cut: `uniform`, `global`, `slimming` or `sensitivity`.
+        multiple: Widths are multiples of this many channels.
+    """
+
+    cut: str
+    criterion: Criterion
+    multiple: int
+
+
+def cutter_of(bench: Workbench, rule: Rule, candidate: Candidate, say: Say) -> Cutter:
+    """Cuts a trained network of the bench's parent by a rule.
+
+    Args:
+        candidate: The parent or one of its donors.
+        say: Told what takes long.
+
+    Raises:
+        SpaceError: If sensitivity is asked of a donor.
+    """
+    found = channel_scores(bench, rule, candidate)
+    return Cutter(bench.parent, candidate, found, _allocation(bench, rule, candidate, say), rule.multiple)
+
+
+def channel_scores(bench: Workbench, rule: Rule, candidate: Candidate) -> Scores:
+    """Importance of each kept channel by the rule's criterion."""
+    parent = bench.parent
+    if rule.cut == "slimming":
+        return mean_scales(candidate, parent, after_sparsity=True)  # the study's definition makes sure of that
+    slopes = None
+    if rule.criterion == "taylor":
+        slopes = gradients(
+            candidate,
+            bench.data,
+            imgsz=candidate.imgsz,
+            batches=GRADIENT_BATCHES,
+            batch=GRADIENT_BATCH,
+            device=bench.device,
+        )
+    return scores(candidate, parent, rule.criterion, gradients=slopes, after_sparsity=True, seed=bench.seed)
+
+
+def flops_of(parent: Parent) -> Callable[[ArchSpec], float]:
+    """FLOPs of a spec at the parent's image size, by formula."""
+    formula = CostFormula.of(parent)
+    return lambda spec: float(formula.costs((spec,)).flops[0])
+
+
+def sensitivity_map(bench: Workbench, multiple: int, say: Say) -> SensitivityMap:
+    """The trained parent's sensitivity map, from the run folder if it was measured before."""
+    parent = bench.parent
+    facts = [content_hash(parent.as_candidate()), bench.data.key, parent.imgsz, multiple, RATIOS, IMAGES]
+    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+    file = bench.maps / f"{digest}.json"
+    known = _read(file)
+    if known is not None:
+        return known
+    say("measuring sensitivity")
+    measured = sensitivity(parent, bench.data, imgsz=parent.imgsz, multiple=multiple, device=bench.device)
+    write_text(file, json.dumps(dataclasses.asdict(measured), indent=1) + "\n")
+    return measured
+
+
+def _allocation(bench: Workbench, rule: Rule, candidate: Candidate, say: Say) -> Allocation:
+    if rule.cut == "uniform":
+        return Uniform()
+    if rule.cut == "global":
+        return GlobalRanking(relative=rule.criterion not in COMPARABLE)
+    if rule.cut == "slimming":
+        return Slimming()
+    if not candidate.spec.is_whole:
+        raise SpaceError("sensitivity is measured of the parent only; a donor cannot be cut by it")
+    ties = {group.name: group.tie or group.name for group in bench.parent.groups}
+    return SensitivityAllocation(sensitivity_map(bench, rule.multiple, say), ties)
+
+
+def _read(file: Path) -> SensitivityMap | None:
+    """A map that was measured before; None if there is none, or it cannot be read."""
+    try:
+        plain = json.loads(file.read_text(encoding="utf-8"))
+        values = {name: tuple(row) for name, row in plain["values"].items()}
+        return SensitivityMap(plain["measure"], plain["whole"], tuple(plain["ratios"]), values)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
