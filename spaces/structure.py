@@ -174,10 +174,13 @@ def _trace(network: Detector, images: Tensor) -> LabelTracer:
     def leave(*_: object) -> None:
         running.pop()
 
+    def fix_input(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:  # what a hook returns would be the new input
+        tracer.fix(inputs[0])
+
     hooks = []
     for name, module in network.named_modules():
         if isinstance(module, Attention):  # reshapes with the width of its input
-            hooks.append(module.register_forward_pre_hook(lambda _, inputs: tracer.fix(inputs[0])))
+            hooks.append(module.register_forward_pre_hook(fix_input))
         hooks.append(module.register_forward_pre_hook(lambda m, _, name=name: running.append((name, m))))
         hooks.append(module.register_forward_hook(leave))
     try:
