@@ -179,8 +179,10 @@ def test_a_bottleneck_that_adds_more_scores_more_than_its_mates(parent: Parent) 
 def test_the_folded_norm_is_that_of_ultralytics_own_fused_convolution(parent: Parent) -> None:
     candidate = parent.build(random_spec(parent, 0.6, seed=1))
     found, network = repeat_scores(candidate, parent), candidate.network
-    layers = [(network.get_submodule(f"model.6.m.{i}.cv2.{part}") for part in ("conv", "bn")) for i in (0, 1)]
-    fused = [fuse_conv_and_bn(*pair).weight.double().norm().item() for pair in layers]
+    fused = []
+    for name in ("model.6.m.0.cv2", "model.6.m.1.cv2"):
+        pair = network.get_submodule(f"{name}.conv"), network.get_submodule(f"{name}.bn")
+        fused.append(fuse_conv_and_bn(*pair).weight.double().norm().item())
     # Theirs is folded in float32.
     assert found["model.6.m.0"] / found["model.6.m.1"] == pytest.approx(fused[0] / fused[1], rel=1e-5)
 
