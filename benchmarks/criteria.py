@@ -1,0 +1,166 @@
+"""Which channels to cut, and where? One parent at half its FLOPs, by every criterion and by the ways of others.
+
+    python -m benchmarks.criteria --data path/to/data.yaml --weights yolov8n.safetensors --out runs/criteria
+
+Every row keeps the same share of FLOPs, has its BatchNorm statistics re-estimated and is fine-tuned alike. Rows that
+read BatchNorm scales start from a parent that had further epochs with sparsity; `sparse` parents are rows of their own.
+Prints a Markdown table and writes it, with all figures as JSON lines, to --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from benchmarks.finetuning import BATCH, Bench, Results, arguments, markdown, spread
+from objectives.gradients import gradients
+from objectives.sensitivity import sensitivity
+from spaces.allocation import Allocation, Cutter
+from spaces.base import Candidate
+from spaces.cost_formula import CostFormula
+from spaces.criteria import Criterion
+from spaces.global_ranking import GlobalRanking
+from spaces.importance import Scores, mean_scales, scores
+from spaces.parent import Parent
+from spaces.sensitivity import SensitivityAllocation, SensitivityMap
+from spaces.slimming import Slimming
+from spaces.uniform import Uniform
+
+SPARSITY_EPOCHS, SPARSITY = 15, 0.3
+"""Steps x mean rate x strength is then about 0.6: how much a scale that nothing holds up loses."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way of cutting.
+
+    Attributes:
+        sparse: Whether it starts from the parent that was trained with sparsity.
+    """
+
+    allocation: str
+    criterion: Criterion
+    sparse: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is called in the table."""
+        return f"{self.allocation}, {self.criterion}" + (" (sparse parent)" if self.sparse else "")
+
+
+ROWS = (
+    *(Row("uniform", criterion) for criterion in ("l2", "l1", "lamp", "taylor", "random")),
+    Row("uniform", "batchnorm", sparse=True),
+    Row("uniform", "l2", sparse=True),
+    Row("global", "l2"),
+    Row("global", "lamp"),
+    Row("global", "taylor"),
+    Row("slimming", "batchnorm", sparse=True),
+    Row("sensitivity", "l2"),
+    Row("sensitivity", "taylor"),
+)
+
+
+def main() -> None:
+    """Run what is missing and print the table."""
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--share", type=float, default=0.5, help="of the parent's FLOPs that stays")
+    options = parser.parse_args()
+    bench = Bench.of(options)
+    results = Results(options.out / "criteria.jsonl")
+    parent = bench.parent(options)
+    sparse = parent.with_weights(bench.kept("sparse", lambda: _sparse(bench, parent)))
+    table = [_whole(bench, results, "parent", parent), _whole(bench, results, "sparse parent", sparse)]
+    for seed in range(options.seeds):
+        for row in ROWS:
+            results.once(f"{row.name} seed {seed}", partial(_run, bench, parent, sparse, row, seed, options))
+            print(f"done: {row.name}, seed {seed}", flush=True)
+    for row in ROWS:
+        found = [results.once(f"{row.name} seed {seed}", dict) for seed in range(options.seeds)]
+        table.append(_line(row.name, found))
+    head = ["cut", "FLOPs", "parameters", "as cut", "BatchNorm re-estimated", "fine-tuned: val", "fine-tuned: test"]
+    text = markdown(head, table)
+    (options.out / "criteria.md").write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+def _sparse(bench: Bench, parent: Parent) -> Candidate:
+    return bench.trained(parent.candidate(), bench.recipe(SPARSITY_EPOCHS, sparsity=SPARSITY), seed=0)
+
+
+def _whole(bench: Bench, results: Results, name: str, parent: Parent) -> list[str]:
+    found = results.once(name, lambda: bench.accuracies(parent.as_candidate()))
+    return [name, "1.00", "1.00", "", "", f"{found['val']:.3f}", f"{found['test']:.3f}" if "test" in found else ""]
+
+
+def _run(
+    bench: Bench, parent: Parent, sparse: Parent, row: Row, seed: int, options: argparse.Namespace
+) -> Mapping[str, Any]:
+    parent = sparse if row.sparse else parent
+    formula = CostFormula.of(parent)
+    cutter = Cutter(parent, parent.as_candidate(), _scores(bench, parent, row), _allocation(bench, parent, row))
+    spec = cutter.at_share(options.share, lambda spec: float(formula.costs((spec,)).flops[0]))
+    cut = parent.build(spec)
+    settled = bench.settled(cut)
+    tuned = bench.trained(settled, bench.recipe(options.epochs), seed)
+    whole = formula.costs((parent.full_spec(), spec))
+    return {
+        "flops": float(whole.flops[1] / whole.flops[0]),
+        "parameters": float(whole.parameters[1] / whole.parameters[0]),
+        "cut": bench.map50_95(cut),
+        "settled": bench.map50_95(settled),
+        "tuned": bench.accuracies(tuned),
+    }
+
+
+def _scores(bench: Bench, parent: Parent, row: Row) -> Scores:
+    candidate = parent.as_candidate()
+    if row.criterion == "batchnorm":
+        return mean_scales(candidate, parent, after_sparsity=row.sparse)
+    slopes = None
+    if row.criterion == "taylor":
+        slopes = gradients(candidate, bench.data, imgsz=bench.imgsz, batches=8, batch=BATCH, device=bench.device)
+    return scores(candidate, parent, row.criterion, gradients=slopes)
+
+
+def _allocation(bench: Bench, parent: Parent, row: Row) -> Allocation:
+    if row.allocation == "uniform":
+        return Uniform()
+    if row.allocation == "slimming":
+        return Slimming()
+    if row.allocation == "global":
+        return GlobalRanking(relative=row.criterion == "l2")  # LAMP's and Taylor's scores compare as they are
+    return SensitivityAllocation(_map(bench, parent), {g.name: g.tie or g.name for g in parent.groups})
+
+
+def _map(bench: Bench, parent: Parent) -> SensitivityMap:
+    """Measured once: it takes as long as a fine-tuning."""
+    found = Results(bench.out / "sensitivity.jsonl").once(
+        "parent",
+        lambda: dataclasses.asdict(
+            sensitivity(parent, bench.data, imgsz=bench.imgsz, batch=BATCH, device=bench.device)
+        ),
+    )
+    values = {name: tuple(row) for name, row in found["values"].items()}
+    return SensitivityMap(found["measure"], found["whole"], tuple(found["ratios"]), values)
+
+
+def _line(name: str, found: list[dict[str, Any]]) -> list[str]:
+    first = found[0]
+    return [
+        name,
+        f"{first['flops']:.2f}",
+        f"{first['parameters']:.2f}",
+        f"{first['cut']:.3f}",
+        f"{first['settled']:.3f}",
+        spread([each["tuned"]["val"] for each in found]),
+        spread([each["tuned"]["test"] for each in found]) if "test" in first["tuned"] else "",
+    ]
+
+
+if __name__ == "__main__":
+    main()
