@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace
 
 _STRUCTURES: dict[str, Structure] = {}
 _NOT_STRUCTURE = ("yaml_file", "channels", "ch", "names", "nc", "scales", "inplace")
+_HEADS = ("Detect", "v10Detect")
 
 
 def resolve(model: str | Mapping[str, Any], classes: int) -> dict[str, Any]:
@@ -34,24 +36,45 @@ def resolve(model: str | Mapping[str, Any], classes: int) -> dict[str, Any]:
         model: Name or path of an Ultralytics model YAML (`yolov8n.yaml`, `yolov8n`), or its content.
 
     Raises:
-        SpaceError: If there is no such YAML, or it describes no three-channel detector.
+        SpaceError: If there is no such YAML, or it describes no three-channel detector with a Detect head.
     """
     content = _read_yaml(model) if isinstance(model, str) else copy.deepcopy(dict(model))
     name = model if isinstance(model, str) else str(content.get("yaml_file", "model"))
     for part in ("backbone", "head"):
         if not isinstance(content.get(part), list):
             raise SpaceError(f"model '{name}' has no '{part}'")
+    _check_layers(name, content["backbone"] + content["head"])
     if content.get("channels", content.get("ch", 3)) != 3:
         raise SpaceError(f"model '{name}' reads {content.get('channels')} image channels; 3 are needed")
     content["yaml_file"] = Path(name).name  # never a path of the machine it was read on
     content["nc"] = classes
     if content.get("scales"):
-        scale = content.get("scale") or next(iter(content["scales"]))
-        if scale not in content["scales"]:
-            raise SpaceError(f"model '{name}' has no scale '{scale}'; it has {', '.join(content['scales'])}")
-        content["scale"] = scale
-        content["scales"] = {scale: list(content["scales"][scale])}
+        content |= _one_scale(name, content["scales"], content.get("scale"))
     return content
+
+
+def _check_layers(name: str, layers: Sequence[Any]) -> None:
+    """Refuse by name, before anything is built, what is no detector and what would download weights."""
+    for index, row in enumerate(layers):
+        if not isinstance(row, list) or len(row) != 4 or not isinstance(row[3], list):
+            raise SpaceError(f"model '{name}': layer {index} is {row!r}; [from, repeats, module, [arguments]] is right")
+        if row[2] == "TorchVision" and (len(row[3]) < 3 or row[3][2] not in (None, "None")):
+            raise SpaceError(
+                f"model '{name}': layer model.{index} (TorchVision) would download weights; its third argument must "
+                "be None"
+            )
+    if not layers or layers[-1][2] not in _HEADS:
+        last = layers[-1][2] if layers else "absent"
+        raise SpaceError(f"model '{name}': layer model.{len(layers) - 1} is {last}; only Detect heads can be cut")
+
+
+def _one_scale(name: str, scales: Any, scale: Any) -> dict[str, Any]:
+    if not isinstance(scales, Mapping) or not all(isinstance(v, list | tuple) and len(v) == 3 for v in scales.values()):
+        raise SpaceError(f"model '{name}': scales are {scales!r}; right is {{name: [depth, width, max channels]}}")
+    scale = scale or next(iter(scales))
+    if scale not in scales:
+        raise SpaceError(f"model '{name}' has no scale '{scale}'; it has {', '.join(map(str, scales))}")
+    return {"scale": scale, "scales": {scale: list(scales[scale])}}
 
 
 def _read_yaml(name: str) -> dict[str, Any]:
@@ -82,6 +105,8 @@ def key_of(model: Mapping[str, Any]) -> str:
         settles["depth_width_channels"] = next(iter(scales.values()))
         settles.pop("scale", None)
         settles["large"] = model["scale"] in ("m", "l", "x")  # these sizes get other blocks (parse_model)
+        if model["scale"] in ("l", "x"):  # and these yet others, in YOLO12
+            settles["largest"] = True
     settles["classes"] = model["nc"]
     return hashlib.sha256(json.dumps(settles, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -100,10 +125,23 @@ def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: in
                 widen(network, model[CLASS_WIDTH])
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError, AttributeError, AssertionError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise SpaceError(f"model '{model.get('yaml_file')}' cannot be built: {reason}") from error
+            unknown = "unknown name " * isinstance(error, KeyError)
+            where = _layer_at_work(error)
+            raise SpaceError(f"model '{model.get('yaml_file')}' cannot be built: {where}{unknown}{reason}") from error
     dress(network, classes, imgsz)
     network.eval()
     return network
+
+
+def _layer_at_work(error: Exception) -> str:
+    """Which layer Ultralytics was building or running, by its own variables; empty where that is not known."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        index, module = frame.f_locals.get("i"), frame.f_locals.get("m")
+        if frame.f_code.co_name == "parse_model" and index is not None:
+            return f"layer model.{index} ({getattr(module, '__name__', module)}): "
+        if frame.f_code.co_name == "_predict_once" and hasattr(module, "i"):
+            return f"layer model.{module.i} ({type(module).__name__}): "
+    return ""
 
 
 def dress(network: Detector, classes: Sequence[str], imgsz: int) -> None:

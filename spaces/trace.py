@@ -76,9 +76,10 @@ class LabelTracer(TorchDispatchMode):
         self._seen: dict[int, tuple[Tensor, int, Labels]] = {}
         self._handlers = self._make_handlers()
 
-    def fix(self, tensor: Tensor) -> bool:
-        """Fix the channels of a tensor (network outputs, inputs whose width a module reads); whether any were free."""
-        return id(tensor) in self._seen and self.book.fix(self._seen[id(tensor)][2])
+    def fix(self, tensor: Tensor) -> None:
+        """Fix the channels of a tensor: network outputs, inputs whose width a module reads."""
+        if id(tensor) in self._seen:
+            self.book.fix(self._seen[id(tensor)][2])
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -86,17 +87,17 @@ class LabelTracer(TorchDispatchMode):
         """Run the operation and carry the labels of what it reads over to what it returns."""
         out = func(*args, **(kwargs or {}))
         handler = self._handlers.get(func.overloadpacket)
-        if handler is not None and any(id(t) in self._seen for t in _tensors(args)):
+        makes = func.overloadpacket is aten.convolution  # labels, also from an image that has none
+        if handler is not None and (makes or any(id(t) in self._seen for t in _tensors(args))):
             handler(args, out)
-        elif func.overloadpacket is aten.convolution:
-            self._convolution(args, out)
         else:
             self._unknown(func.overloadpacket, (args, tuple((kwargs or {}).values())))
         return out
 
     def _unknown(self, operation: Any, values: Any) -> None:
         """Fix what an operation reads that nobody described to us; remember it if that keeps channels whole."""
-        if any([self.fix(tensor) for tensor in _tensors(values)]):  # a list, so that every tensor is fixed
+        seen = [self._seen[id(tensor)][2] for tensor in _tensors(values) if id(tensor) in self._seen]
+        if any([self.book.fix(labels) for labels in seen]):  # a list, so that all are fixed and not the first alone
             self.unknown[f"{operation} in {self._running()}"] = None
 
     def _make_handlers(self) -> dict[Any, Callable[[tuple[Any, ...], Any], None]]:

@@ -76,7 +76,6 @@ def test_the_width_of_attention_is_never_cut() -> None:
         ("yolov8n-seg.yaml", "layer model.22 is Segment; only Detect heads can be cut"),
         ("yolo11n-pose.yaml", "layer model.23 is Pose"),
         ("rtdetr-l.yaml", "layer model.28 is RTDETRDecoder"),
-        ("yolov8n-world.yaml", "cannot be built"),
     ],
 )
 def test_a_model_that_cannot_be_cut_is_named(model: str, reason: str) -> None:
