@@ -6,6 +6,7 @@ Groups are made comparable by dividing each channel's score by the mean of its g
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
@@ -43,4 +44,6 @@ def widths_above(scores: Scores, threshold: float, multiple: int) -> dict[str, i
 
 def _relative(of: Mapping[int, float]) -> dict[int, float]:
     mean = sum(of.values()) / len(of) or 1.0
+    if math.isinf(mean):  # a group that a criterion cannot judge, and that is therefore left whole
+        return dict(of)
     return {channel: value / mean for channel, value in of.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import pytest
@@ -82,6 +83,15 @@ def test_global_ranking_gives_groups_different_shares(parent: Parent) -> None:
     spec = cutter(parent, GlobalRanking()).spec(0.6)
     shares = {round(len(kept) / width, 2) for kept, width in zip(spec.kept, spec.widths, strict=True)}
     assert len(shares) > 2
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_a_group_that_a_criterion_cannot_judge_stays_whole(parent: Parent, relative: bool) -> None:
+    scores = {g.name: {c: float(c) for c in range(g.width)} for g in parent.groups}
+    scores["model.5"] = dict.fromkeys(range(128), math.inf)
+    spec = Cutter(parent, parent.candidate(), scores, GlobalRanking(relative)).spec(0.3)
+    assert len(spec.kept_in("model.5")) == 128
+    assert spec.channel_ratio < 0.5
 
 
 def test_a_threshold_cuts_what_lies_below_it_and_leaves_a_slice_of_a_dead_group(parent: Parent) -> None:
