@@ -25,8 +25,8 @@ from search.leaderboard import OBJECTIVES, front_roles, parent_of, spread_ms
 from search.plot_labels import Label, place_labels
 from search.record import Outcome, TrialRecord
 from search.store.base import FrontEntry
+from spaces.drawing import BLUE, GREY, INK, ORANGE, VERMILLION, quiet
 
-BLUE, ORANGE, GREEN, VERMILLION, GREY, INK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#9AA0A6", "#30343B"
 AXIS_TITLES = {
     "map50_95": "mAP50-95 (val)", "map50": "mAP50 (val)", "latency_ms": "latency, ms", "flops_g": "GFLOPs",
     "size_mib": "file size, MiB", "parameters": "parameters",
@@ -211,12 +211,3 @@ def _draw_hypervolume(axes: Axes, fronts: Sequence[FrontEntry], records: Sequenc
     axes.plot(xs, [*grown.values(), fronts[-1].hypervolume], drawstyle="steps-post", color=BLUE, lw=1.4)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.tick_params(labelsize=8)
-
-
-def quiet(axes: Axes) -> None:
-    """Take away what a chart does not need: two spines, dark ticks; keep a faint grid."""
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color("#C4C8CE")
-    axes.tick_params(color="#C4C8CE", labelcolor=INK)
-    axes.grid(alpha=0.25, lw=0.6)
-    axes.set_axisbelow(True)

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from objectives.base import Curves
-from search.pareto_plot import BLUE, GREEN, INK, VERMILLION, quiet
 from search.record import TrialRecord
 from spaces.base import ArchSpec
+from spaces.drawing import BLUE, GREEN, INK, VERMILLION, quiet
 
 MOST_NAMES = 72
 """Channel groups whose names fit below the bars; of more, every second or third is named."""

@@ -184,7 +184,7 @@ class CostFormula:
                 dropped[row, self._repeats[name]] = True
         return dropped
 
-    def _layers(self, widths: Amounts, dropped: NDArray[np.bool_] | None) -> tuple[Amounts, Amounts, Amounts, Amounts]:
+    def _layers(self, widths: Amounts, dropped: NDArray[np.bool_]) -> tuple[Amounts, Amounts, Amounts, Amounts]:
         """For each of L layers of N networks, each (N, L): weights, biases, channels read and made."""
         read, made = self._read.count(widths), self._made.count(widths)
         biases = self._bias * made

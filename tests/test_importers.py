@@ -20,7 +20,13 @@ HOMES: dict[str, tuple[str, ...]] = {
     "filelock": ("search/store/*",),
     "moocore": ("search/front.py",),
     "jinja2": ("search/html_report.py",),
-    "matplotlib": ("search/pareto_plot.py", "search/plot_labels.py", "search/trial_pictures.py", "spaces/offline.py"),
+    "matplotlib": (
+        "search/pareto_plot.py",
+        "search/plot_labels.py",
+        "search/trial_pictures.py",
+        "spaces/drawing.py",
+        "spaces/offline.py",
+    ),
     "pydantic": ("search/study*.py",),
     "torch_pruning": ("tests/*", "benchmarks/*"),  # the oracle and the opponent, never in the product
     "safetensors": ("spaces/checkpoint.py", "spaces/weights.py"),
@@ -33,7 +39,10 @@ HOMES: dict[str, tuple[str, ...]] = {
     # Ultralytics, by the part of it: model code, trainer, validator, data, exporter
     "ultralytics.nn": ("spaces/*", "objectives/distillation.py"),
     "ultralytics.engine.trainer": ("objectives/candidate_training.py",),
-    "ultralytics.models.yolo.detect.DetectionTrainer": ("objectives/candidate_training.py",),
+    "ultralytics.models.yolo.detect.DetectionTrainer": (
+        "objectives/candidate_training.py",
+        "objectives/pruned_training.py",
+    ),
     "ultralytics.models.yolo.detect.DetectionValidator": ("objectives/accuracy.py",),
     "ultralytics.data": ("objectives/loader.py",),
     "ultralytics.engine.exporter": ("objectives/exporter.py",),

@@ -61,9 +61,8 @@ def test_every_exit_code_is_explained_as_it_is() -> None:
 
 
 def test_every_command_line_is_named_in_the_readme() -> None:
-    commands = {
-        named(path)[:-3].replace("/", ".") for path in sources("search") if "run_command(main)" in path.read_text()
-    }
+    modules = {named(path)[:-3].replace("/", "."): path.read_text() for path in sources()}
+    commands = {module for module, text in modules.items() if f'prog="python -m {module}"' in text}
     assert commands == set(MODULES)
 
 
