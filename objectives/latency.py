@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -64,24 +65,33 @@ class LatencyMeter:
         target: The target given, with the reference named in it: frozen times and stored latencies go under its key.
 
     Args:
-        reference: The model that everything is compared with; see `objectives.reference`.
+        reference: The model that everything is compared with, at the target's image size; see
+            `objectives.reference`.
         scratch: Folder for exported files (default: the system's own); it is left as it was found.
         timeout_s: A child that has not answered by then hangs.
+        cpu_budget_s: CPU time for one network; it takes less where the interval is narrow before that.
 
     Raises:
         TargetError: If the runtime cannot run here.
     """
 
     def __init__(
-        self, target: Target, reference: Candidate, *, scratch: Path | None = None, timeout_s: float = 120.0
+        self,
+        target: Target,
+        reference: Candidate,
+        *,
+        scratch: Path | None = None,
+        timeout_s: float = 120.0,
+        cpu_budget_s: float = CPU_BUDGET_S,
     ) -> None:
         self.target = target.compared_with(reference)
-        self._reference = reference
+        self._reference = replace(reference, imgsz=target.imgsz)
         self._runtime = runtime_named(target.runtime)
         if missing := self._runtime.unavailable(target.provider):
             raise TargetError(f"target: {target.runtime} cannot run here: {missing}")
         self._scratch = scratch
         self._timeout_s = timeout_s
+        self._cpu_budget_s = cpu_budget_s
         self._folder: Path | None = None
         self._child: _Child | None = None
 
@@ -110,7 +120,7 @@ class LatencyMeter:
         return timings.reference_ms(self.target.clock).median
 
     def measure(self, candidate: Candidate, reference_ms: float) -> Latency:
-        """Measure `latency_ms` of the deployed network.
+        """Measure `latency_ms` of the deployed network at its own image size.
 
         Args:
             candidate: Not modified.
@@ -144,7 +154,7 @@ class LatencyMeter:
     def _time(self, network: Path | None) -> Timings:
         request = {
             "network": None if network is None else str(network.resolve()),
-            "cpu_budget_s": CPU_BUDGET_S,
+            "cpu_budget_s": self._cpu_budget_s,
             "width": WIDTH,
         }
         status: int | None = None

@@ -30,7 +30,7 @@ class Target:
         runtime: Name of a `Runtime`: `onnxruntime`.
         provider: The runtime's way of running: `cpu`, `cuda`.
         precision: `fp32` or `fp16`.
-        imgsz: Image size in px (square).
+        imgsz: Image size in px (square) of the reference, and of all candidates that have no other.
         batch: Images per call.
         threads: CPU threads of the runtime.
         device: Fingerprint of the device, without hostnames: `AMD EPYC (family 25, model 1), 2 cores, x86_64`.

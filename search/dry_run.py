@@ -64,10 +64,11 @@ def dry_run(definition: StudyDefinition, device: str, threads: int) -> int:
         console.print(f"parent: {_parent_words(start)}, {start.parent.imgsz} px")
         with workbench(definition, open_store("sqlite://"), setting, data, start) as bench:
             torch.set_num_threads(threads)
-            recipe = recipe_of(definition.recipe.fixed, start, data)
+            recipe = recipe_of(definition.recipe.longest(), start, data)
             parent_recipe = recipe_of(definition.parent.recipe.fixed, start, data)
             multiple = definition.space.multiple
-            candidate = bench.parent.build(uniform(bench.parent, TYPICAL_RATIO, multiple=multiple))
+            built = bench.parent.build(uniform(bench.parent, TYPICAL_RATIO, multiple=multiple))
+            candidate = replace(built, imgsz=recipe.imgsz)
             cost = _measured(bench, candidate, recipe, parent_recipe, console)
     images = len(data.splits["train"].images)
     _estimate(definition, cost, recipe, None if start.as_is else parent_recipe, images, console)
@@ -86,7 +87,7 @@ def _parent_words(start: Start) -> str:
 def _measured(bench: Workbench, candidate: Candidate, recipe: Recipe, parent_recipe: Recipe, console: Console) -> Cost:
     figures = {figure.name: figure for figure in bench.cost(candidate)}
     console.print(
-        f"candidate: {figures['flops_g'].value:.3g} GFLOPs, {figures['size_mib'].value:.2f} MiB, "
+        f"candidate: {candidate.imgsz} px, {figures['flops_g'].value:.3g} GFLOPs, {figures['size_mib'].value:.2f} MiB, "
         f"{100 * figures['share_pruned'].value:.0f} % of the parent's parameters pruned"
     )
     begun = time.perf_counter()

@@ -78,7 +78,7 @@ def _built_and_trained(
     hooks.say("building")
     try:
         with watch.phase("build"), _out_of_memory_is_the_candidates_fault():
-            candidate = plan.space.build(begun.spec, begun.origin)
+            candidate = replace(plan.space.build(begun.spec, begun.origin), imgsz=recipe.imgsz)
         before = measured_before(bench, candidate, watch)
     except CandidateError as error:
         return replace(begun, outcome=Outcome.RULED_OUT, reason=str(error))

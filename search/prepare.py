@@ -37,7 +37,7 @@ from search.record import TrialRecord
 from search.store.base import AlreadyStored, Store, StudyEntry, TrainedEntry
 from search.study import StudyDefinition
 from search.study_cuts import ReferenceSection
-from search.study_recipe import resolve_recipe
+from search.study_recipe import Resolved, Source, image_size, resolve_recipe
 from search.workbench import Plan, Workbench, excess_over
 from spaces.base import ParamValue, SpaceError
 from spaces.checkpoint import CheckpointError, CheckpointStore
@@ -102,9 +102,8 @@ def start_of(definition: StudyDefinition, data: Dataset) -> Start:
 def recipe_of(fixed: Mapping[str, ParamValue], start: Start, data: Dataset) -> Recipe:
     """A recipe with every field settled, from the fields that a study sets."""
     train_args = {} if start.weights is None else start.weights.train_args
-    resolved = resolve_recipe(fixed, data.defaults, train_args)
-    values = {name: each.value for name, each in resolved.items()}
-    return Recipe.from_plain({**values, "imgsz": start.parent.imgsz})
+    resolved = resolve_recipe(fixed, data.defaults, train_args, Resolved(start.parent.imgsz, Source.STUDY))
+    return Recipe.from_plain({name: each.value for name, each in resolved.items()})
 
 
 def cut_of(definition: StudyDefinition, cut: ReferenceSection, start: Start, data: Dataset) -> Cut:
@@ -256,9 +255,8 @@ def _entry(store: Store, key: str) -> TrainedEntry:
 
 
 def _imgsz(definition: StudyDefinition, data: Dataset, weights: WeightsFile | None) -> int:
-    """The study's own image size, else the data set's, else the checkpoint's, else Ultralytics' 640."""
     checkpoint = None if weights is None else weights.imgsz
-    return int(definition.data.imgsz or data.defaults.get("imgsz") or checkpoint or 640)
+    return int(image_size(definition.data.imgsz, data.defaults, checkpoint).value)
 
 
 def _content_hash(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from search.study import StudyDefinition
-from search.study_recipe import Source, resolve_recipe
+from search.study_recipe import Resolved, Source, image_size, resolve_recipe
 from spaces.base import ParamValue
 from spaces.weights import WeightsFile, read_weights
 
@@ -26,9 +26,10 @@ def print_config(definition: StudyDefinition) -> int:
     weights = _weights(definition)
     train_args = {} if weights is None else weights.train_args
     print(f"\n# stored as: {definition.name}")
-    print(f"# image size: {_image_size(definition, weights)}")
-    _print_recipe("parent.recipe", definition.parent.recipe.fixed, definition, train_args)
-    _print_recipe("recipe", definition.recipe.fixed, definition, train_args, definition.recipe.searched)
+    imgsz = image_size(definition.data.imgsz, _data_defaults(definition), None if weights is None else weights.imgsz)
+    print(f"# image size: {imgsz.value}  ({imgsz.source.value})")
+    _print_recipe("parent.recipe", definition.parent.recipe.fixed, definition, train_args, imgsz)
+    _print_recipe("recipe", definition.recipe.fixed, definition, train_args, imgsz, definition.recipe.searched)
     return 0
 
 
@@ -37,25 +38,15 @@ def _print_recipe(
     fixed: Mapping[str, ParamValue],
     definition: StudyDefinition,
     train_args: Mapping[str, Any],
+    imgsz: Resolved,
     searched: Mapping[str, object] = {},
 ) -> None:
     print(f"\n# {title}, settled ({', '.join(source.value for source in Source)}):")
-    for name, each in resolve_recipe(fixed, _data_defaults(definition), train_args).items():
+    for name, each in resolve_recipe(fixed, _data_defaults(definition), train_args, imgsz).items():
         if f"recipe.{name}" in searched:
             print(f"#   {name}: searched")
         else:
             print(f"#   {name}: {each.value}  ({each.source.value})")
-
-
-def _image_size(definition: StudyDefinition, weights: WeightsFile | None) -> str:
-    """The image size in px, and where it comes from."""
-    asked = (
-        (definition.data.imgsz, Source.STUDY),
-        (_data_defaults(definition).get("imgsz"), Source.DATA),
-        (None if weights is None else weights.imgsz, Source.CHECKPOINT),
-    )
-    size, source = next(((size, source) for size, source in asked if size), (640, Source.DEFAULT))
-    return f"{size}  ({source.value})"
 
 
 def _data_defaults(definition: StudyDefinition) -> Mapping[str, ParamValue]:

@@ -10,14 +10,21 @@ from enum import StrEnum
 from typing import Any
 
 from objectives.recipe import AUGMENTATION, Recipe, RecipeError
+from objectives.target import STRIDE
 from search.study_faults import FieldFault, unknown_key
 from spaces.base import Categorical, Float, Integer, Parameter, ParamValue
 
 PREFIX = "recipe."
 """A searched field's parameter is called `recipe.lr0`."""
 
-FIELDS = {each.name: each for each in dataclasses.fields(Recipe) if each.name != "imgsz"}
-"""What a study's recipe may set, by name. The image size is the whole study's: `data.imgsz`."""
+FIELDS = {each.name: each for each in dataclasses.fields(Recipe)}
+"""What a study's recipe may set, by name."""
+
+GRID = {"imgsz": STRIDE}
+"""Whole numbers that must be multiples of another."""
+
+LONGEST = ("epochs", "imgsz")
+"""Of what is searched, the fields whose greatest value makes the longest trial."""
 
 
 class Source(StrEnum):
@@ -55,6 +62,11 @@ class RecipeDefinition:
         both = {**self.fixed, **ranges}
         return {name: both[name] for name in FIELDS if name in both}
 
+    def longest(self) -> dict[str, ParamValue]:
+        """The fixed values, and the greatest of what is searched and decides how long a trial takes."""
+        found = {name: _greatest(self.searched[PREFIX + name]) for name in LONGEST if PREFIX + name in self.searched}
+        return {**self.fixed, **found}
+
 
 def read_recipe(raw: Any) -> RecipeDefinition:
     """Read a `recipe:` section: a field is a value, `{low:, high:, step:, log:}`, `{choices: [...]}` or null.
@@ -71,8 +83,6 @@ def read_recipe(raw: Any) -> RecipeDefinition:
     fixed: dict[str, ParamValue] = {}
     searched: dict[str, Parameter] = {}
     for name, value in raw.items():
-        if name == "imgsz":
-            raise FieldFault("imgsz", "is not set here; data.imgsz is the image size of the whole study")
         if name not in FIELDS:
             raise FieldFault(str(name), unknown_key(str(name), FIELDS))
         if isinstance(value, Mapping):
@@ -82,10 +92,22 @@ def read_recipe(raw: Any) -> RecipeDefinition:
     return RecipeDefinition(fixed, searched)
 
 
+def image_size(asked: int | None, data_defaults: Mapping[str, ParamValue], checkpoint: int | None) -> Resolved:
+    """The study's image size in px: its own, else the data set's, else the checkpoint's, else Ultralytics' 640.
+
+    It is that of the parent, of the latency target, and of every recipe that sets no other.
+    """
+    known = ((asked, Source.STUDY), (data_defaults.get("imgsz"), Source.DATA), (checkpoint, Source.CHECKPOINT))
+    return next((Resolved(size, source) for size, source in known if size), Resolved(640, Source.DEFAULT))
+
+
 def resolve_recipe(
-    recipe: Mapping[str, ParamValue], data_defaults: Mapping[str, ParamValue], train_args: Mapping[str, Any]
+    recipe: Mapping[str, ParamValue],
+    data_defaults: Mapping[str, ParamValue],
+    train_args: Mapping[str, Any],
+    imgsz: Resolved,
 ) -> dict[str, Resolved]:
-    """Settle every field of a recipe but the image size, and say where each value comes from.
+    """Settle every field of a recipe, and say where each value comes from.
 
     The study's own value comes first, then the data set's (the digits' scenes must not be mirrored), then the
     checkpoint's training arguments, then the default. Of a checkpoint only the augmentation is taken: it tells
@@ -95,12 +117,15 @@ def resolve_recipe(
         recipe: The study's fixed values; None counts as left out.
         data_defaults: Of the data set; names that are no recipe field are ignored.
         train_args: Of the checkpoint, as Ultralytics stores them; values that no recipe may have are ignored.
+        imgsz: The study's image size, from `image_size`.
     """
     defaults = Recipe().as_plain()
     resolved: dict[str, Resolved] = {}
     for name in FIELDS:
         if recipe.get(name) is not None:
             resolved[name] = Resolved(_checked(name, recipe[name]), Source.STUDY)
+        elif name == "imgsz":
+            resolved[name] = imgsz
         elif data_defaults.get(name) is not None:
             resolved[name] = Resolved(_checked(name, data_defaults[name]), Source.DATA)
         elif name in AUGMENTATION and _acceptable(name, train_args.get(name)):
@@ -159,11 +184,14 @@ def _read_choices(name: str, raw: Mapping[str, Any]) -> Categorical:
 
 
 def _integer(name: str, low: int, high: int, raw: Mapping[str, Any]) -> Integer:
-    step = 1 if raw.get("step") is None else raw["step"]
+    grid = GRID.get(name, 1)
+    step = grid if raw.get("step") is None else raw["step"]
     if raw.get("log"):
         raise FieldFault(f"{name}.log", "is true; a whole number has no logarithmic range, leave it out")
     if isinstance(step, bool) or not isinstance(step, int) or step < 1:
-        raise FieldFault(f"{name}.step", f"is {step!r}; it must be a whole number of at least 1")
+        raise FieldFault(f"{name}.step", f"is {step!r}; it must be a whole number of at least {grid}")
+    if step % grid:
+        raise FieldFault(f"{name}.step", f"is {step}; it must be a multiple of {grid}, as {name} itself")
     _divides(name, low, high, step)
     return Integer(low, high, step)
 
@@ -188,6 +216,10 @@ def _divides(name: str, low: float, high: float, step: float) -> None:
     steps = (high - low) / step
     if steps < 1 or abs(steps - round(steps)) > 1e-6:
         raise FieldFault(f"{name}.step", f"is {step}; it must divide the range from {low} to {high}")
+
+
+def _greatest(parameter: Parameter) -> ParamValue:
+    return max(parameter.options, key=float) if isinstance(parameter, Categorical) else parameter.high
 
 
 def _plain_range(parameter: Parameter) -> dict[str, Any]:

@@ -26,7 +26,8 @@ class DataSection(Section):
 
     Attributes:
         source: `digits`, or the path of an Ultralytics data set YAML (from the working directory).
-        imgsz: Image size in px, square, of training and latency; null: the data's, the checkpoint's, or 640.
+        imgsz: Image size in px, square, of the parent, of the target's reference, and of every recipe that sets no
+            other; null: the data's, the checkpoint's, or 640.
     """
 
     source: str = Field(min_length=1)
@@ -67,6 +68,8 @@ class ParentSection(Section):
     @field_validator("recipe")
     @classmethod
     def _fixed(cls, recipe: RecipeDefinition) -> RecipeDefinition:
+        if "imgsz" in recipe.fixed:
+            raise FieldFault("imgsz", "is not set here; the parent has the study's image size, data.imgsz")
         return without_ranges(recipe)
 
 

@@ -97,13 +97,19 @@ class Workbench:
         return cost(candidate, self.parent_parameters)
 
     def latency(self, candidate: Candidate) -> Measurement:
-        """Latency on the study's target, from the store if this shape was measured before."""
-        known = self.store.latency(candidate.spec.shape_key, self.target.key)
+        """Latency on the study's target at the candidate's image size; from the store if it was measured before."""
+        shape = self._shape_key(candidate)
+        known = self.store.latency(shape, self.target.key)
         if known is not None:
             return known
         measurement, samples = self.meter.measure(candidate, self.reference_ms)
-        self.store.add_latency(candidate.spec.shape_key, self.target.key, measurement, samples)
+        self.store.add_latency(shape, self.target.key, measurement, samples)
         return measurement
+
+    def _shape_key(self, candidate: Candidate) -> str:
+        """The spec's; with the image size where that is not the target's own, which the target's key tells."""
+        own = candidate.imgsz == self.target.imgsz
+        return candidate.spec.shape_key if own else f"{candidate.spec.shape_key} {candidate.imgsz} px"
 
     def train(
         self,

@@ -33,10 +33,11 @@ class Runtime(ABC):
 
     @abstractmethod
     def export(self, candidate: Candidate, folder: Path, target: Target) -> Path:
-        """Write the engine's file of the candidate into an existing folder.
+        """Write the engine's file of the candidate, at the candidate's own image size, into an existing folder.
 
         Args:
             candidate: Not modified.
+            target: Says batch and precision.
 
         Raises:
             CandidateError: If the network does not export.
@@ -46,7 +47,8 @@ class Runtime(ABC):
     def load(self, model: Path, target: Target) -> Callable[[], None]:
         """Load a file that `export` wrote; the result runs one batch and returns when it is done.
 
-        The input is (target.batch, 3, target.imgsz, target.imgsz), float32 in [0, 1], the same at each call.
+        The input is (target.batch, 3, H, W), float32 in [0, 1], of the size that it was exported at, and the same
+        at each call.
 
         Raises:
             CandidateError: If the engine does not load it.

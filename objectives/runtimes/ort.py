@@ -49,9 +49,7 @@ class OnnxRuntime(Runtime):
         """Write `model.onnx`."""
         from objectives.onnx_export import export_onnx  # imports torch: not in the timing process
 
-        return export_onnx(
-            candidate, folder / "model.onnx", imgsz=target.imgsz, batch=target.batch, precision=target.precision
-        )
+        return export_onnx(candidate, folder / "model.onnx", batch=target.batch, precision=target.precision)
 
     def load(self, model: Path, target: Target) -> Callable[[], None]:
         """Open a session; each call runs one batch that lies on the device already."""
@@ -92,7 +90,7 @@ def _bind(session: Any, target: Target) -> Any:
     import onnxruntime
 
     (entry,) = session.get_inputs()
-    image = np.random.default_rng(0).random((target.batch, 3, target.imgsz, target.imgsz), dtype=np.float32)
+    image = np.random.default_rng(0).random(entry.shape, dtype=np.float32)  # exported with a static shape
     binding = session.io_binding()
     binding.bind_ortvalue_input(entry.name, onnxruntime.OrtValue.ortvalue_from_numpy(image, target.provider, 0))
     for output in session.get_outputs():

@@ -83,6 +83,18 @@ def test_times_against_different_references_have_different_targets(meter: Latenc
     assert meter.target.reference.startswith("yolov8n ")
 
 
+def test_a_network_is_timed_at_its_own_image_size(meter: LatencyMeter) -> None:
+    latency, _ = meter.measure(candidate(imgsz=192), REFERENCE_MS)
+    assert latency.target == meter.target.key
+    assert latency.ratio is not None
+    assert 2 < latency.ratio < 6  # 4 times the work of the reference, less what every run costs; caches may hold less
+
+
+def test_the_reference_is_timed_at_the_targets_image_size(target: Target) -> None:
+    with LatencyMeter(target, candidate(imgsz=192)) as other:
+        assert other.measure(candidate(), REFERENCE_MS).measurement.ratio == pytest.approx(1.0, abs=0.1)
+
+
 def test_measuring_changes_neither_candidate_nor_folder(target: Target, tmp_path: Path) -> None:
     before = state_of(candidate().network)
     with LatencyMeter(target, candidate(), scratch=tmp_path) as meter:

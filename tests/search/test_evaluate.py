@@ -21,7 +21,7 @@ from search.store.sql import open_store
 from search.study import load_study
 from search.trial_runner import Hooks
 from search.workbench import Plan, Workbench
-from spaces.base import ArchSpec, Candidate, Origin, Parameter, ParamValue, Space
+from spaces.base import ArchSpec, Candidate, Categorical, Origin, Parameter, ParamValue, Space
 from spaces.channels import ChannelRatioSpace
 from spaces.importance import order
 
@@ -102,6 +102,34 @@ def test_a_good_candidate_ends_complete_with_all_its_figures(run: Callable[..., 
     assert [evaluation.split for evaluation in record.evaluations] == ["val", "test"]
     assert record.checkpoint is not None
     assert record.seconds["training"] > record.seconds["other"]
+
+
+def test_each_trial_has_its_own_image_size_in_cost_latency_training_and_file(
+    bench_and_plan: tuple[Workbench, Plan],
+) -> None:
+    bench, plan = bench_and_plan
+    plan = replace(plan, searched={"recipe.imgsz": Categorical((64, 128))})
+    params = dict.fromkeys(plan.space.parameters, HALF)
+
+    def trial(number: int, imgsz: int) -> TrialRecord:
+        return evaluate(bench, plan, number, {**params, "recipe.imgsz": imgsz}, Witness().hooks())
+
+    small, large = trial(0, 64), trial(1, 128)
+    assert (small.outcome, large.outcome) == (Outcome.COMPLETE, Outcome.COMPLETE), (small.reason, large.reason)
+    assert (small.recipe["imgsz"], large.recipe["imgsz"]) == (64, 128)
+    assert small.spec == large.spec and small.identity != large.identity
+    flops = [record.value("flops_g") or 0.0 for record in (small, large)]
+    assert flops[1] == pytest.approx(4 * flops[0], rel=1e-9)  # convolutions alone: four times the pixels
+    fast, slow = (record.measurement("latency_ms") for record in (small, large))
+    assert fast is not None and fast.high is not None and slow is not None and slow.low is not None
+    assert fast.high < slow.low
+    assert fast.target == slow.target == bench.target.key
+    assert small.spec is not None
+    assert bench.store.latency(small.spec.shape_key, bench.target.key) == fast
+    assert bench.store.latency(f"{small.spec.shape_key} 128 px", bench.target.key) == slow
+    files = [bench.checkpoints.get(str(record.checkpoint)) for record in (small, large)]
+    assert [candidate.imgsz for candidate in files] == [64, 128]
+    assert trial(2, 128).measurement("latency_ms") == slow  # to the last digit: it is not timed again
 
 
 def test_a_duplicate_costs_nothing(run: Callable[..., TrialRecord]) -> None:

@@ -37,3 +37,13 @@ def test_the_image_size_is_named_with_where_it_comes_from(capsys: pytest.Capture
     assert "# image size: 640  (default)" in _printed(capsys, data=str(data))
     assert "# image size: 320  (checkpoint)" in _printed(capsys, data=str(data), model=str(weights))
     assert "# image size: 160  (study)" in _printed(capsys, data=str(data), model=str(weights), imgsz=160)
+
+
+def test_the_image_size_of_a_recipe_is_the_studys_or_its_own_or_searched(capsys: pytest.CaptureFixture[str]) -> None:
+    parents, own = _printed(capsys, "recipe.imgsz=128").split("# recipe, settled")
+    assert "#   imgsz: 96  (data)" in parents
+    assert "#   imgsz: 128  (study)" in own
+    assert "#   imgsz: 160  (study)" in _printed(capsys, imgsz=160).split("# recipe, settled")[1]
+    searched = _printed(capsys, "recipe.imgsz={low: 64, high: 128}")
+    assert "#   imgsz: searched" in searched
+    assert yaml.safe_load(searched)["recipe"]["imgsz"] == {"low": 64, "high": 128, "step": 32}
