@@ -174,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data", metavar="YAML", help="data set in Ultralytics format (default: the study's own)")
     add("--model", metavar="FILE", help="model YAML, or trained weights: .pt, .safetensors, a checkpoint folder")
-    add("--imgsz", type=int, metavar="PX", help="image size (default: the data's, the weights', or 640)")
+    add("--imgsz", type=int, metavar="PX", help="image size of the study (default: the data's, the weights', or 640)")
     add("--epochs", type=int, help="epochs of each trial")
     add("--batch", type=int, help="images a batch")
     add("--device", default="cpu", help="where training runs: cpu, 0, 1, ... (default: %(default)s)")
