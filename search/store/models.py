@@ -263,7 +263,10 @@ class TargetRow(Table):
 
 
 class LatencyRow(Table):
-    """One latency measurement of a shape on a target, with every sample."""
+    """One latency measurement of a shape on a target, with every sample.
+
+    `shape_key` ends in the image size (`... 128 px`) where that is not the target's own.
+    """
 
     __tablename__ = f"{PREFIX}latencies"
     __table_args__ = (Index(None, "shape_key", "target_key"),)
