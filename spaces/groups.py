@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,8 @@ Side = Literal["in", "out"]
 Indices = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Member:
-    """Where a group's channels lie in one layer.
+class Member(NamedTuple):
+    """Where a group's channels lie in one layer: (module, side, positions).
 
     Attributes:
         module: Full name of a convolution or batch norm, `model.2.cv1.conv`.

@@ -187,8 +187,7 @@ def _renumbered(
     group: ChannelGroup, kept: Mapping[tuple[str, Side], Indices], numbers: tuple[int, ...]
 ) -> ChannelGroup:
     members = tuple(
-        replace(
-            member,
+        member._replace(
             positions=tuple(
                 np.searchsorted(kept[member.module, member.side], [member.positions[n] for n in numbers]).tolist()
             ),

@@ -97,6 +97,19 @@ def is_known(name: str) -> bool:
     return True
 
 
+def class_count(model: str | Mapping[str, Any]) -> int:
+    """The class count that a model YAML names.
+
+    Raises:
+        SpaceError: If there is no such YAML, or it names none.
+    """
+    content = _read_yaml(model) if isinstance(model, str) else model
+    count = content.get("nc")
+    if not isinstance(count, int):
+        raise SpaceError(f"model '{model if isinstance(model, str) else 'given'}' names no class count; give classes")
+    return count
+
+
 def key_of(model: Mapping[str, Any]) -> str:
     """Hash of a resolved model: what settles the structure, the class count included, and nothing else."""
     settles = {name: value for name, value in model.items() if name not in _NOT_STRUCTURE and value is not None}
