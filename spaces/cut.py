@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import ArchSpec
 from spaces.groups import CutPlan, Side
 from spaces.repeats import Shortening
+from spaces.twin import twin_of
 
 # isort: split
 from ultralytics.nn.modules.block import C2, C2PSA, PSA, ADown, C2f, RepNCSPELAN4
@@ -100,12 +100,12 @@ def resized(network: Detector, state: State, shortening: Shortening | None = Non
         shortening: Bottlenecks to leave out afterwards.
     """
     memo: dict[int, object] = {}
-    # deepcopy takes what memo holds instead of copying: the parent's own tensors are never duplicated.
+    # Copying takes what memo holds instead: the parent's own tensors are never duplicated.
     for name, parameter in network.named_parameters():
         memo[id(parameter)] = nn.Parameter(state[name], requires_grad=parameter.requires_grad)
     for name, buffer in network.named_buffers():
         memo[id(buffer)] = state[name]
-    twin: Detector = copy.deepcopy(network, memo)
+    twin: Detector = twin_of(network, memo)
     for module in twin.modules():
         _renew_sizes(module)
     if shortening is not None:
