@@ -16,6 +16,7 @@ from objectives.exporter import run_exporter
 from objectives.latency import LatencyMeter
 from objectives.onnx_export import add_metadata
 from objectives.parity import Parity, check_parity, real_images
+from objectives.pt_export import check_pt, export_pt
 from objectives.reference import reference_candidate
 from objectives.target import Target
 from search.command import DefinitionError
@@ -62,7 +63,7 @@ def deliver(order: Order, store: Store, folder: RunFolder) -> Iterator[str]:
     """Export; yields the lines to print, one for each thing that is done.
 
     Raises:
-        CandidateError: If the network does not export, or ONNX and torch disagree.
+        CandidateError: If the network does not export, or what was written disagrees with it.
         DefinitionError: If the format's package is missing.
         DataError: If the data set is not there any more.
     """
@@ -78,14 +79,18 @@ def deliver(order: Order, store: Store, folder: RunFolder) -> Iterator[str]:
     order.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=order.out.parent) as name:
         aside = Path(name)
-        model = _export(candidate, aside / record.name.replace(" ", "-"), order.file_format, target)
+        stem = aside / record.name.replace(" ", "-")
         facts = _facts(order, candidate, remeasured)
+        if order.file_format == "pt":
+            yield _write_pt(candidate, stem, facts)
+        else:
+            model = _export(candidate, stem, order.file_format, target)
         if order.file_format == "onnx":
             parity = _parity(order, definition, folder, candidate, model, target.imgsz)
             facts["parity"] = {"images": parity.images, "score": parity.score, "box_px": parity.box_px}
             add_metadata(model, {name: _text(value) for name, value in facts.items()})
             yield f"onnx agrees with torch: {parity}"
-        described = aside / f"{record.name.replace(' ', '-')}.json"
+        described = stem.with_name(f"{stem.name}.json")
         described.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         for file in checkpoints.folder(record.checkpoint).iterdir():
             shutil.copy2(file, aside / file.name)
@@ -113,6 +118,11 @@ def _remeasure(order: Order, store: Store, candidate: Candidate, target: Target)
         frozen = store.target(meter.target.key)
         reference_ms = meter.reference_ms() if frozen is None else frozen.reference_ms
         return Remeasured(meter.measure(candidate, reference_ms).measurement, meter.target, frozen is not None)
+
+
+def _write_pt(candidate: Candidate, stem: Path, facts: Mapping[str, Any]) -> str:
+    file = export_pt(candidate, stem.with_name(f"{stem.name}.pt"), facts)
+    return f"pt reads back in stock Ultralytics: {check_pt(candidate, file):,} parameters, every tensor equal"
 
 
 def _export(candidate: Candidate, stem: Path, file_format: str, target: Target) -> Path:

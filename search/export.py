@@ -1,7 +1,7 @@
 """Take a network out of a study: `python -m search.export --study nas_head --trial 12 --format onnx`.
 
-The network is measured again, exported, the ONNX file is compared with torch on real images, and the weights and
-figures are put beside it.
+The network is measured again, exported, an ONNX file is compared with torch on real images, a `.pt` is read back by
+Ultralytics, and the weights and figures are put beside it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--best-under", metavar="5ms", help="the most accurate feasible network at or under a latency")
     which.add_argument("--knee", action="store_true", help="the network at the knee of the front")
     parser.add_argument(
-        "--format", default="onnx", help="any of Ultralytics' export formats whose package is installed (default: onnx)"
+        "--format",
+        default="onnx",
+        help="pt, or any of Ultralytics' export formats whose package is installed (default: onnx)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (default: in the study's folder)")
     parser.add_argument("--data", metavar="YAML", help="the data set, where it has moved since the study began")
@@ -74,7 +76,7 @@ def _chosen(options: argparse.Namespace, store: Store, study: StudyEntry) -> Tri
 def _check_format(name: str) -> None:
     from objectives.exporter import export_formats
 
-    formats = export_formats()
+    formats = ("pt", *export_formats())
     if name not in formats:
         near = get_close_matches(name, formats, n=1)
         hint = f"did you mean {near[0]}? " if near else ""

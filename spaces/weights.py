@@ -23,6 +23,9 @@ from ultralytics.nn.tasks import DetectionModel, torch_safe_load
 
 ModelYaml = str | Mapping[str, Any]
 
+PRUNED = "pruned"
+"""Key in the model YAML of a `.pt` whose network was cut: the YAML is that of its parent."""
+
 
 @dataclass(frozen=True)
 class WeightsFile:
@@ -115,6 +118,8 @@ def _read_pt(path: Path) -> WeightsFile:
     model: Any = content.get("ema") or content.get("model")
     if type(model) is not DetectionModel:
         raise SpaceError(f"weights '{path}' hold a {type(model).__name__}; a DetectionModel is needed")
+    if PRUNED in model.yaml:
+        raise SpaceError(f"weights '{path}' hold a pruned network; a parent must be whole")
     train_args = content.get("train_args")
     train_args = dict(train_args) if isinstance(train_args, Mapping) else {}
     imgsz = train_args.get("imgsz")

@@ -32,6 +32,9 @@ from spaces.uniform import uniform
 from tests.objectives.networks import enliven
 from tests.search.plausible import plausible_evaluation
 
+# isort: split
+from ultralytics.nn.tasks import torch_safe_load
+
 
 @dataclass(frozen=True)
 class Run:
@@ -148,12 +151,32 @@ def test_other_formats_are_written_by_ultralytics(run: Run, tmp_path: Path) -> N
     assert module(torch.zeros(1, 3, 96, 96)).shape[1] == 4 + 10
 
 
+def test_a_pt_is_read_back_by_ultralytics_and_holds_figures_classes_and_image_size(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.export("--trial", "0", "--format", "pt", "--out", str(tmp_path)) == Exit.DONE
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files == ["architecture.json", "trial-0.json", "trial-0.pt", "weights.safetensors"]
+    assert f"pt reads back in stock Ultralytics: {_parameters(run.candidate):,} parameters" in capsys.readouterr().out
+    content = torch_safe_load(str(tmp_path / "trial-0.pt"), safe_only=True)[0]
+    assert content["facts"] == json.loads((tmp_path / "trial-0.json").read_text())
+    assert content["facts"]["figures"]["accuracy"]["val"]["map50_95"] == 0.4
+    assert tuple(content["model"].names.values()) == run.data.classes
+    assert content["train_args"]["imgsz"] == 96
+    for path in (run.root, tmp_path):
+        assert str(path).encode() not in (tmp_path / "trial-0.pt").read_bytes()
+
+
+def _parameters(candidate: Candidate) -> int:
+    return sum(parameter.numel() for parameter in candidate.network.parameters())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--trial", "7"], "--trial is 7; exported can be 0"),
         (["--name", "parnt"], "did you mean parent?"),
-        (["--trial", "0", "--format", "onx"], "--format is 'onx'; did you mean onnx? there are torchscript, onnx,"),
+        (["--trial", "0", "--format", "onx"], "--format is 'onx'; did you mean onnx? there are pt, torchscript, onnx,"),
         (["--trial", "0", "--format", "ncnn"], "needs the package 'ncnn', which is not installed: pip install ncnn"),
         (["--trial", "0", "--images", "0"], "--images is 0; it must be at least 1"),
     ],

@@ -21,6 +21,9 @@ from spaces.parent import Parent
 from spaces.structure import raw_outputs
 from tests.spaces.silencing import random_spec, states_differ
 
+# isort: split
+from ultralytics.nn.tasks import DetectionModel
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -69,6 +72,12 @@ def test_a_new_process_gets_the_same_outputs(candidate: Candidate, folder: Path,
     with torch.no_grad():
         ours = raw_outputs(load(folder).network, images)
     assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_what_is_loaded_holds_no_class_that_a_stock_installation_lacks(folder: Path) -> None:
+    network = load(folder).network
+    assert type(network) is DetectionModel
+    assert {type(module).__module__.split(".")[0] for module in network.modules()} == {"torch", "ultralytics"}
 
 
 def test_there_is_no_pickle_in_it(folder: Path) -> None:

@@ -133,6 +133,13 @@ def test_a_pt_whose_network_was_cut_is_refused_by_tensor(parent: Parent, tmp_pat
         Parent.load(classes=("cat", "dog", "bird"), weights=tmp_path / "cut.pt")
 
 
+def test_a_pt_whose_network_was_cut_is_not_even_a_start_for_other_classes(parent: Parent, tmp_path: Path) -> None:
+    cut = parent.build(uniform(parent, 0.5)).network
+    torch.save({"model": cut, "train_args": {}}, tmp_path / "cut.pt")
+    with pytest.raises(SpaceError, match=r"tensor 'model.0.bn.bias' is \(8,\) there and \(16,\) in the model"):
+        Parent.load(classes=5, weights=tmp_path / "cut.pt")
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"<html>404</html>", b"text\n"])
 def test_a_broken_pt_is_one_clear_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.pt"

@@ -1,0 +1,41 @@
+"""Trains an exported `.pt` further, as pruned as it is: `YOLO("x.pt").train(data=..., trainer=PrunedTrainer)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+import spaces.offline  # noqa: F401  (before ultralytics)
+from spaces.base import SpaceError
+
+# isort: split
+from ultralytics.models.yolo.detect import DetectionTrainer
+
+
+class PrunedTrainer(DetectionTrainer):
+    """Ultralytics' own trainer, but for the network: the one in the file instead of one built from its YAML.
+
+    What it writes holds stock classes only, is pruned as before and is trained on in the same way. Not for searches:
+    `objectives.training` trains candidates.
+    """
+
+    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
+        """The network that was loaded.
+
+        Args:
+            cfg: The model YAML; cannot say how a network was pruned (docs/decisions/0007), so it is not read.
+            weights: The network that was loaded; trained in place.
+
+        Raises:
+            SpaceError: If there is none, it is fused, or the data has another number of classes.
+        """
+        if weights is None:
+            raise SpaceError("pretrained=False: a pruned network exists in its weights file only; leave it out")
+        if weights.is_fused():
+            raise SpaceError("the network is fused, its BatchNorm layers are gone; load the file anew")
+        outputs, classes = weights.model[-1].nc, self.data["nc"]
+        if outputs != classes:
+            raise SpaceError(f"the network has {outputs} classes, the data {classes}; both must have the same")
+        network: nn.Module = weights.float()
+        return network.requires_grad_(True)  # the trainer freezes what it wants frozen, and says so
