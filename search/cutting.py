@@ -97,7 +97,15 @@ def sensitivity_map(bench: Workbench, multiple: int, say: Say) -> SensitivityMap
     if known is not None:
         return known
     say("measuring sensitivity")
-    measured = sensitivity(parent, bench.data, imgsz=parent.imgsz, multiple=multiple, device=bench.device)
+    measured = sensitivity(
+        parent,
+        bench.data,
+        imgsz=parent.imgsz,
+        ratios=RATIOS,
+        multiple=multiple,
+        images=IMAGES,
+        device=bench.device,
+    )
     write_text(file, json.dumps(dataclasses.asdict(measured), indent=1) + "\n")
     return measured
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from objectives.base import EpochResult, Measurement
 from objectives.recipe import Recipe
@@ -127,7 +128,25 @@ def measured_before(bench: Workbench, candidate: Candidate, watch: Stopwatch) ->
 def scored(bench: Workbench, record: TrialRecord, candidate: Candidate, watch: Stopwatch) -> TrialRecord:
     """Save a network, reload it, and score the file that would ship on every split."""
     with watch.phase("evaluation"):
-        checkpoint = bench.checkpoints.put(candidate, {"name": record.name, "seed": record.seed})
+        checkpoint = bench.checkpoints.put(candidate, _facts(record))
         reloaded = bench.checkpoints.get(checkpoint)
         evaluations = tuple(bench.evaluate(reloaded, split) for split in bench.scored_splits)
     return replace(record, checkpoint=checkpoint, evaluations=evaluations)
+
+
+def _facts(record: TrialRecord) -> dict[str, Any]:
+    """What a checkpoint says of itself: where it comes from, how it was trained, what is known of it.
+
+    Only what the same training gives again: no times, so that equal networks are equal files.
+    """
+    return {
+        "name": record.name,
+        "seed": record.seed,
+        "lineage": record.lineage,
+        "recipe": dict(record.recipe),
+        "figures": {each.name: each.value for each in record.measurements if each.target is None},
+        "curve": [
+            {"epoch": each.epoch, "map50_95": each.map50_95, "map50": each.map50, "loss": each.loss}
+            for each in record.rungs
+        ],
+    }

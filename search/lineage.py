@@ -226,6 +226,8 @@ def _make(
     inherited: bool,
 ) -> TrialRecord:
     """Train (if there is a recipe), save, reload, score."""
+    if recipe is not None:
+        candidate = replace(candidate, imgsz=recipe.imgsz)
     watch = Stopwatch()
     how = None if recipe is None else identity_of(candidate.spec, candidate.origin, recipe, bench.seed)
     begun = TrialRecord(

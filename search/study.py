@@ -232,7 +232,7 @@ def checked(plain: Mapping[str, Any]) -> StudyDefinition:
 def _check_row(where: str, row: ReferenceSection, sources: Sequence[str], taken: Sequence[str]) -> None:
     if row.name in taken:
         raise FieldFault(f"{where}.name", f"is '{row.name}', which stands twice; names of rows must differ")
-    if row.source not in sources:
+    if row.source is not None and row.source not in sources:
         raise FieldFault(f"{where}.from", f"is '{row.source}'; it must be one of {', '.join(sources)}")
 
 

@@ -1,0 +1,149 @@
+"""Studies prepared for real: rows cut by every rule, stock models beside them, and the spaces around the parent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from objectives.digits import write_digits
+from search.events import Event
+from search.folders import RunFolder
+from search.opening import open_study
+from search.prepare import Setting, data_of, prepare, start_of, workbench
+from search.record import TrialRecord
+from search.store.base import Store
+from search.store.sql import open_store
+from search.study import StudyDefinition, load_study
+from search.workbench import Plan
+from spaces.base import Categorical, Float, Integer
+
+PARENT = "parent={model: yolov5n.yaml, recipe: {epochs: 1, batch: 8, sparsity: 0.3}}"
+ROWS = """donors=[
+    {name: global, from: parent, cut: global, criterion: taylor, flops: 0.6},
+    {name: slim, from: parent, cut: slimming, criterion: batchnorm, ratio: 0.7},
+    {name: again, from: global, cut: global, criterion: lamp, flops: 0.8}]"""
+CONTROLS = """controls=[
+    {name: thinned, from: global, ratio: 0.5},
+    {name: chance, from: parent, criterion: random, flops: 0.6},
+    {name: fresh, from: scratch, ratio: 0.5},
+    {name: other, model: yolov8n.yaml}]"""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a study stands on, once it is prepared."""
+
+    definition: StudyDefinition
+    plan: Plan
+    rows: dict[str, TrialRecord]
+
+
+class Studies:
+    """Prepares studies in one run folder, so that parents and donors are made once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = RunFolder(folder / "runs")
+        self.scenes = write_digits(folder / "scenes", scenes={"train": 16, "val": 8, "test": 8})
+        self.store: Store = open_store("sqlite://")
+        self.said: list[Event] = []
+
+    def prepared(self, name: str, *overrides: str, study: str = "nas_head") -> Prepared:
+        definition = load_study(study, [PARENT, *overrides], name=name, data=self.scenes, imgsz=64, epochs=1)
+        data = data_of(definition, self.folder)
+        start = start_of(definition, data)
+        entry = open_study(self.store, definition, 1, {})
+        setting = Setting(self.folder, "cpu", self.folder.root / "scratch")
+        with workbench(definition, self.store, setting, data, start) as bench:
+            _, plan, entry = prepare(definition, self.store, entry, bench, start, self.said.append)
+        return Prepared(definition, plan, {record.name: record for record in self.store.records(entry)})
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studies]:
+    torch.set_num_threads(1)
+    made = Studies(tmp_path_factory.mktemp("layout"))
+    yield made
+    made.store.close()
+
+
+@pytest.fixture(scope="module")
+def combined(studies: Studies) -> Prepared:
+    space = "space={type: graft, parts: stages, repeats: true, low: 0.5, high: 1.0, step: 0.25, multiple: 8}"
+    return studies.prepared("combined", ROWS, CONTROLS, space)
+
+
+def test_every_row_is_made_and_costs_what_was_asked(combined: Prepared) -> None:
+    rows = combined.rows
+    assert list(rows) == ["parent", "global", "slim", "again", "thinned", "chance", "fresh", "other"]
+    whole, half = rows["parent"].value("flops_g"), rows["global"].value("flops_g")
+    chance, again = rows["chance"].value("flops_g"), rows["again"].value("flops_g")
+    assert whole is not None and half is not None and chance is not None and again is not None
+    # At most the share, and no further below it than the last step of widths by 8 channels.
+    assert 0.5 * whole < half <= 0.6 * whole
+    assert 0.5 * whole < chance <= 0.6 * whole
+    assert 0.65 * half < again <= 0.8 * half
+
+
+def test_a_row_of_a_donor_keeps_only_what_the_donor_has(combined: Prepared) -> None:
+    for name, source in (("again", "global"), ("thinned", "global")):
+        new, old = combined.rows[name].spec, combined.rows[source].spec
+        assert new is not None and old is not None
+        assert all(set(less) <= set(more) for less, more in zip(new.kept, old.kept, strict=True))
+
+
+def test_a_stock_model_is_a_row_of_another_structure(combined: Prepared) -> None:
+    own, stock = combined.rows["parent"].spec, combined.rows["other"].spec
+    assert own is not None and stock is not None
+    assert stock.is_whole
+    assert stock.parent != own.parent
+    assert (combined.rows["other"].value("latency_ms") or 0) > 0
+
+
+def test_stages_repeats_and_donors_are_dimensions_of_one_space(combined: Prepared) -> None:
+    parameters = combined.plan.space.parameters
+    names = ("P1", "P2", "P3", "P4", "P5", "neck", "detect")
+    donors = Categorical(("global", "slim", "again"))
+    assert [name for name, each in parameters.items() if each == donors] == [f"donor.{name}" for name in names]
+    assert [name for name, each in parameters.items() if isinstance(each, Float)] == [f"ratio.{n}" for n in names]
+    repeats = {name: each for name, each in parameters.items() if isinstance(each, Integer)}
+    assert repeats == {f"repeats.P{stage}": Integer(0, most) for stage, most in ((2, 1), (3, 2), (4, 3), (5, 1))}
+
+
+def test_the_first_trials_mix_donors_and_can_be_built(combined: Prepared) -> None:
+    plan = combined.plan
+    assert plan.starts[0]["donor.P4"] == "slim"
+    assert plan.starts[0]["donor.detect"] == "again"
+    for point in plan.starts:
+        spec, origin = plan.space.decode(point)
+        assert plan.space.build(spec, origin).spec.dropped == ()
+    shortest = {**plan.starts[0], "repeats.P3": 0, "repeats.P4": 1}
+    spec, origin = plan.space.decode(shortest)
+    assert len(spec.dropped) == 4
+    assert plan.space.build(spec, origin).spec == spec
+
+
+def test_a_baseline_is_a_space_of_one_share(studies: Studies) -> None:
+    made = studies.prepared("sweep", "space.cut=global", "space.criterion=taylor", study="baseline")
+    assert list(made.plan.space.parameters) == ["flops"]
+    assert [point["flops"] for point in made.plan.starts] == pytest.approx([0.9, 0.6, 0.2])
+    specs = [made.plan.space.decode(point)[0] for point in made.plan.starts]
+    assert specs[0].channel_ratio > specs[1].channel_ratio > specs[2].channel_ratio
+
+
+def test_sensitivity_gives_start_points_and_is_measured_once(studies: Studies, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.cutting.RATIOS", (0.5,))  # a third of the time
+    starts = "space.starts=[sensitivity]"
+    made = studies.prepared("first", starts, "controls=[]", study="channel_ratio")
+    maps = list(studies.folder.maps.iterdir())
+    assert len(maps) == 1
+    written = maps[0].stat().st_mtime_ns
+    assert studies.prepared("second", starts, "controls=[]", study="channel_ratio").plan.starts == made.plan.starts
+    assert maps[0].stat().st_mtime_ns == written
+    assert len(made.plan.starts) == 3
+    for point in made.plan.starts:
+        assert made.plan.space.decode(point)[0].channel_ratio < 1
+        assert len({round(float(value), 3) for value in point.values()}) > 1  # not uniform
