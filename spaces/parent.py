@@ -49,7 +49,7 @@ class Parent:
     def load(
         model: ModelYaml | None = None,
         *,
-        classes: int | Sequence[str],
+        classes: int | Sequence[str] | None = None,
         imgsz: int = 640,
         seed: int = 0,
         weights: Path | str | None = None,
@@ -58,7 +58,7 @@ class Parent:
 
         Args:
             model: Ultralytics model YAML, by name or content; what the weights say of themselves goes first.
-            classes: Class names by number, or their count.
+            classes: Class names by number, or their count; by default those of the weights, or the YAML's count.
             imgsz: Image size in px, square.
             seed: Of the weights that are not loaded.
             weights: `.pt`, `.safetensors` or a checkpoint's folder. If it has the same classes it is the
@@ -71,8 +71,10 @@ class Parent:
         named = (file.model if file else None) or model
         if named is None:
             raise SpaceError("no model is named, and the weights do not say what they are; give parent.model")
-        if isinstance(classes, int) and file and file.classes and len(file.classes) == classes:
+        if file and file.classes and (classes is None or classes == len(file.classes)):
             classes = file.classes
+        if classes is None:
+            classes = stock.class_count(named)
         names = tuple(map(str, range(classes))) if isinstance(classes, int) else tuple(classes)
         if not names:
             raise SpaceError("a detector needs at least one class")
@@ -129,8 +131,9 @@ class Parent:
         for name in kept:
             if name not in names:
                 raise SpaceError(f"the parent has no channel group '{name}'")
-        best = order(self.as_candidate(), self)
-        chosen = tuple(_chosen(group, kept.get(group.name, group.width), best) for group in self.groups)
+        counted = any(isinstance(channels, int) for channels in kept.values())
+        best = order(self.as_candidate(), self) if counted else {}
+        chosen = tuple(_chosen(group, kept.get(group.name, range(group.width)), best) for group in self.groups)
         check_ties(self.groups, chosen)
         return self.structure.spec(chosen, dropped)
 
@@ -233,7 +236,7 @@ class Parent:
 
 def _chosen(group: ChannelGroup, kept: Sequence[int] | int, best: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
     if not isinstance(kept, int):
-        return tuple(sorted(kept))
+        return tuple(sorted(map(int, kept)))  # of any kind: they go into JSON
     if not 1 <= kept <= group.width:
         raise SpaceError(f"group '{group.name}' cannot keep {kept} of its {group.width} channels")
     return tuple(sorted(best[group.name][:kept]))
@@ -255,11 +258,14 @@ def _loaded(parent: Parent, file: WeightsFile) -> Parent:
     own = parent.network.state_dict()
     fitting = {name: tensor for name, tensor in file.state.items() if name in own and tensor.shape == own[name].shape}
     same = file.classes is not None and file.classes == parent.classes
-    if same and (len(fitting) < len(own) or len(file.state) > len(own)):
-        odd = next(iter(sorted((own.keys() | file.state.keys()) - fitting.keys())))
+    odd = sorted((own.keys() | file.state.keys()) - fitting.keys())
+    if not same:  # the head depends on the classes; the rest is settled by the model, where the file names it
+        head = f"model.{len(parent.layer_sections) - 1}."
+        odd = [name for name in odd if file.model is not None and not name.startswith(head)]
+    if odd:
         raise SpaceError(
-            f"weights '{file.path}' are not those of {parent.model['yaml_file']}: tensor '{odd}' is "
-            f"{_shape(file.state, odd)} there and {_shape(own, odd)} in the model"
+            f"weights '{file.path}' are not those of {parent.model['yaml_file']}: tensor '{odd[0]}' is "
+            f"{_shape(file.state, odd[0])} there and {_shape(own, odd[0])} in the model"
         )
     if not fitting:
         raise SpaceError(f"weights '{file.path}' have no tensor in common with {parent.model['yaml_file']}")
