@@ -86,7 +86,7 @@ def deliver(order: Order, store: Store, folder: RunFolder) -> Iterator[str]:
         else:
             model = _export(candidate, stem, order.file_format, target)
         if order.file_format == "onnx":
-            parity = _parity(order, definition, folder, candidate, model, target.imgsz)
+            parity = _parity(order, definition, folder, candidate, model, candidate.imgsz)
             facts["parity"] = {"images": parity.images, "score": parity.score, "box_px": parity.box_px}
             add_metadata(model, {name: _text(value) for name, value in facts.items()})
             yield f"onnx agrees with torch: {parity}"
@@ -131,7 +131,7 @@ def _export(candidate: Candidate, stem: Path, file_format: str, target: Target) 
             candidate,
             stem,
             file_format=file_format,
-            imgsz=target.imgsz,
+            imgsz=candidate.imgsz,
             batch=target.batch,
             precision=target.precision if file_format == "onnx" else "fp32",
         )
@@ -157,6 +157,7 @@ def _facts(order: Order, candidate: Candidate, remeasured: Remeasured | None) ->
         "trial": record.name,
         "checkpoint": record.checkpoint,
         "classes": list(candidate.classes),
+        "imgsz": candidate.imgsz,
         "architecture": {
             "model": _model(candidate).get("yaml_file"),
             "parent": spec.parent,

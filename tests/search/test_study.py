@@ -209,7 +209,7 @@ def test_a_misspelt_study_is_answered_with_the_nearest_name(name: str) -> None:
 
 
 def test_an_unlike_name_is_answered_with_what_there_is() -> None:
-    assert "there are channel_ratio, nas_head" in refused("zzz")
+    assert "there are baseline, channel_ratio, combined, nas_head" in refused("zzz")
     assert "there is no study file 'zzz.yaml'" in refused("zzz.yaml")
 
 
