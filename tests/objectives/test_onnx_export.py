@@ -13,6 +13,7 @@ from objectives.runtimes.ort import open_session
 from spaces.base import Candidate, CandidateError
 from spaces.deployed import deployed
 from tests.objectives.networks import CLASSES, candidate, state_of, unchanged
+from tests.spaces.lively import pictures
 
 FAMILIES = ["yolov8n.yaml", "yolo11n.yaml", "yolo26n.yaml"]
 
@@ -25,7 +26,7 @@ def outputs(path: Path, images: torch.Tensor) -> np.ndarray:
 def test_onnx_gives_what_torch_gives(model: str, tmp_path: Path) -> None:
     network = candidate(model)
     path = export_onnx(network, tmp_path / "model.onnx")
-    images = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    images = pictures(1, 96, torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = deployed(network)(images)[0].numpy()
     # px and scores. float32 sums in another order give up to 0.004 px, another image gives 10 px and more

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 
 def enliven(network: Any, seed: int) -> None:
     """Give a fresh network outputs that depend on image and weights, in place.
 
     Fresh BatchNorm statistics let the signal fade from layer to layer: two networks with different weights would
-    agree within any useful tolerance. So the statistics are taken from random images, as training would, between
-    random scales and shifts. The last convolutions get weights and biases of the size that training gives them.
+    agree within any useful tolerance. So the statistics are taken from images, as training would, between random
+    scales and shifts. The last convolutions get weights and biases of the size that training gives them.
     """
     import torch
 
@@ -28,7 +31,18 @@ def enliven(network: Any, seed: int) -> None:
             tower[-1].weight.data.normal_(0.0, 0.1, generator=random)
     mode = network.training
     with torch.no_grad():
-        network.train()(torch.rand(8, 3, 96, 96, generator=random))
+        network.train()(pictures(4, 128, random))
     network.train(mode)
     for module, before in zip(norms, momentum, strict=True):
         module.momentum = before
+
+
+def pictures(count: int, px: int, random: torch.Generator) -> torch.Tensor:
+    """Clouds of all sizes, in [0, 1]. White noise has no large features: deep layers would see the same everywhere."""
+    import torch
+
+    clouds = torch.zeros(count, 3, px, px)
+    for size in (1, 2, 4, 8, 16):
+        coarse = torch.randn(count, 3, size, size, generator=random)
+        clouds += torch.nn.functional.interpolate(coarse, size=(px, px), mode="bilinear")
+    return (0.5 + 0.2 * clouds).clamp(0, 1)

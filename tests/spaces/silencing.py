@@ -16,6 +16,7 @@ from spaces.base import ArchSpec
 from spaces.groups import Side, tied
 from spaces.parent import Parent
 from spaces.structure import raw_outputs
+from tests.spaces.lively import pictures
 
 # isort: split
 from ultralytics.nn.modules.conv import Conv
@@ -118,10 +119,10 @@ def _lost(parent: Parent, spec: ArchSpec, side: Side, module_of: Callable[[nn.Mo
 Silencing = Callable[[Parent, ArchSpec], AbstractContextManager[nn.Module]]
 
 
-def outputs(network: nn.Module, images: Tensor) -> list[Tensor]:
+def outputs(network: nn.Module, batch: Tensor) -> list[Tensor]:
     """Raw outputs without gradients."""
     with torch.no_grad():
-        return raw_outputs(network, images)
+        return raw_outputs(network, batch)
 
 
 def distance(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:
@@ -129,27 +130,38 @@ def distance(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:
     return max(((a - b).abs().max() / b.std()).item() for a, b in zip(ours, theirs, strict=True))
 
 
-def difference(
+def images(dtype: torch.dtype = torch.float32) -> Tensor:
+    """Two images of 64 px."""
+    return pictures(2, 64, torch.Generator().manual_seed(7)).to(dtype)
+
+
+def differences(
     parent: Parent,
     spec: ArchSpec,
-    *,
-    silence: ArchSpec | None = None,
+    *silences: ArchSpec,
     by: Silencing = silenced,
     train: bool = False,
     dtype: torch.dtype = torch.float32,
-    px: int = 64,
-) -> float:
-    """Largest difference between the cut network and the silenced one on two random images (see `distance`).
+) -> list[float]:
+    """Largest difference (see `distance`) between one cut network and the parent silenced so and so, on two images.
 
     Args:
-        silence: What is silenced, if not what is cut.
         train: With the statistics of these images in every batch norm.
     """
-    images = torch.rand(2, 3, px, px, generator=torch.Generator().manual_seed(7)).to(dtype)
-    whole = replace(parent, network=copy.deepcopy(parent.network).to(dtype).train(train))
-    ours = outputs(parent.build(spec).network.to(dtype).train(train), images)
-    with by(whole, silence or spec) as network:
-        return distance(ours, outputs(network, images))
+    whole = parent
+    if train or dtype != torch.float32:  # training moves running statistics
+        whole = replace(parent, network=copy.deepcopy(parent.network).to(dtype).train(train))
+    ours = outputs(parent.build(spec).network.to(dtype).train(train), images(dtype))
+    found = []
+    for silence in silences:
+        with by(whole, silence) as network:
+            found.append(distance(ours, outputs(network, images(dtype))))
+    return found
+
+
+def difference(parent: Parent, spec: ArchSpec, *, silence: ArchSpec | None = None) -> float:
+    """Largest difference between the cut network and the silenced one: what is cut, if nothing else is named."""
+    return differences(parent, spec, silence or spec)[0]
 
 
 def states_differ(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> Sequence[str]:

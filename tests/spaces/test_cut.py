@@ -16,12 +16,10 @@ from spaces.groups import tied
 from spaces.parent import Parent
 from spaces.structure import raw_outputs
 from spaces.uniform import uniform
-from tests.spaces.silencing import TOLERANCE, difference, random_spec, randomise_batchnorm, rolled, states_differ
+from tests.spaces.silencing import TOLERANCE, difference, random_spec, rolled, states_differ
 
 # isort: split
 from ultralytics.nn.tasks import DetectionModel
-
-FAMILIES = ("yolov5n", "yolov8n", "yolov9t", "yolov10n", "yolo11n", "yolo12n", "yolo26n")
 
 
 @pytest.mark.parametrize("share", [0.9, 0.6, 0.25])
@@ -44,13 +42,6 @@ def test_a_plan_that_cuts_a_single_channel_is_exact(parent: Parent) -> None:
     assert difference(parent, spec) < TOLERANCE
 
 
-def test_a_plan_that_keeps_one_channel_of_each_group_is_exact(parent: Parent) -> None:
-    spec = parent.spec({group.name: [group.width - 1] for group in parent.groups})
-    network = parent.build(spec).network.eval()
-    with torch.no_grad():
-        assert all(torch.isfinite(output).all() for output in raw_outputs(network, torch.rand(1, 3, 64, 64)))
-
-
 def test_cutting_nothing_changes_no_bit(parent: Parent) -> None:
     built = parent.build(parent.full_spec())
     assert states_differ(built.network.state_dict(), parent.network.state_dict()) == []
@@ -58,18 +49,6 @@ def test_cutting_nothing_changes_no_bit(parent: Parent) -> None:
     with torch.no_grad():
         pairs = zip(raw_outputs(built.network, images), raw_outputs(parent.network, images), strict=True)
         assert all(torch.equal(ours, theirs) for ours, theirs in pairs)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_each_family_of_stock_detectors_is_cut_exactly(family: str) -> None:
-    parent = Parent.load(f"{family}.yaml", classes=3, imgsz=64)
-    randomise_batchnorm(parent.network, seed=0)
-    half = parent.build(uniform(parent, 0.5)).network
-    # Half the width leaves a quarter of most weights; what stays whole is attention and the final convolutions.
-    assert _parameters(half) < 0.4 * _parameters(parent.network)
-    spec = random_spec(parent, 0.7, seed=3)
-    assert difference(parent, spec) < TOLERANCE
-    assert difference(parent, spec, silence=rolled(spec)) > 1e-2
 
 
 def test_the_network_stays_a_stock_detection_model_in_all_its_sizes(parent: Parent) -> None:
@@ -186,7 +165,3 @@ def test_every_group_has_a_producer_and_ties_are_halves(parent: Parent) -> None:
     ties = {name: indices for name, indices in tied(parent.groups).items() if len(indices) > 1}
     assert len(ties) == 8  # one for each C2f
     assert all(len({parent.groups[i].width for i in indices}) == 1 for indices in ties.values())
-
-
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
