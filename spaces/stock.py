@@ -149,7 +149,8 @@ def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: in
 def _layer_at_work(error: Exception) -> str:
     """Which layer Ultralytics was building or running, by its own variables; empty where that is not known."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        index, module = frame.f_locals.get("i"), frame.f_locals.get("m")
+        index: Any = frame.f_locals.get("i")
+        module: Any = frame.f_locals.get("m")
         if frame.f_code.co_name == "parse_model" and index is not None:
             return f"layer model.{index} ({getattr(module, '__name__', module)}): "
         if frame.f_code.co_name == "_predict_once" and hasattr(module, "i"):

@@ -15,7 +15,6 @@ from spaces.sensitivity import SensitivityMap
 # isort: split
 from ultralytics.nn.tasks import yaml_model_load
 
-
 NAMES = ("model.1", "model.2.cv1", "model.7", "model.22.cv2.0.0")  # one of them a tie
 
 
