@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from spaces.base import ArchSpec, Candidate, SpaceError
+from spaces.groups import tied
 from spaces.importance import best_first, scores
 from spaces.parent import Parent
 from spaces.widths import select
@@ -64,14 +65,14 @@ class Cutter:
             raise SpaceError(f"strength {strength} is not in (0, 1]: it is what stays")
         if self.multiple < 1:
             raise SpaceError(f"multiple {self.multiple} is below 1")
-        widths = self.allocation.widths(self.scores, strength, self.multiple)
-        kept = select(self.parent.groups, self._orders, widths)
-        return self.parent.structure.spec(kept, self.candidate.spec.dropped)
+        return self._of_widths(self.allocation.widths(self.scores, strength, self.multiple))
 
     def at_share(self, share: float, cost: Callable[[ArchSpec], float]) -> ArchSpec:
-        """The strongest cut whose cost is at most this share of what the network costs now.
+        """The weakest cut whose cost is at most this share of what the network costs now.
 
-        If even the weakest width of all groups costs more, that one.
+        Widths move in steps, and many groups move at once. The last step, which would be too much as a whole, is
+        taken group by group in the network's order as long as the share allows: so that allocations compare at
+        equal cost. If even the narrowest cut costs more, that one.
 
         Args:
             cost: Of a spec, in any unit; falls with every width.
@@ -88,7 +89,26 @@ class Cutter:
         for _ in range(HALVINGS):
             middle = (low + high) / 2
             low, high = (middle, high) if cost(self.spec(middle)) <= limit else (low, middle)
-        return self.spec(low or high)
+        return self._filled(low, high, lambda spec: cost(spec) <= limit) if low else self.spec(high)
+
+    def _filled(self, low: float, high: float, fits: Callable[[ArchSpec], bool]) -> ArchSpec:
+        """The cut of the lower strength, with groups as wide as at the higher one as long as the whole fits."""
+        narrow, wide = (dict(self.allocation.widths(self.scores, strength, self.multiple)) for strength in (low, high))
+        best = self._of_widths(narrow)
+        for indices in tied(self.parent.groups).values():
+            names = [self.parent.groups[index].name for index in indices]
+            wider = {**narrow, **{name: wide[name] for name in names}}
+            if wider == narrow:
+                continue
+            spec = self._of_widths(wider)
+            if not fits(spec):
+                break
+            narrow, best = wider, spec
+        return best
+
+    def _of_widths(self, widths: Mapping[str, int]) -> ArchSpec:
+        kept = select(self.parent.groups, self._orders, widths)
+        return self.parent.structure.spec(kept, self.candidate.spec.dropped)
 
 
 def cutter(parent: Parent, allocation: Allocation, candidate: Candidate | None = None, multiple: int = 8) -> Cutter:
