@@ -18,7 +18,10 @@ from typing import Any
 
 from benchmarks.finetuning import BATCH, Bench, Results, arguments, markdown, spread
 from objectives.gradients import gradients
+from objectives.latency import LatencyMeter
+from objectives.reference import reference_candidate
 from objectives.sensitivity import sensitivity
+from objectives.target import Target
 from spaces.allocation import Allocation, Cutter
 from spaces.base import Candidate
 from spaces.cost_formula import CostFormula
@@ -79,10 +82,13 @@ def main() -> None:
         for row in ROWS:
             results.once(f"{row.name} seed {seed}", partial(_run, bench, parent, sparse, row, seed, options))
             print(f"done: {row.name}, seed {seed}", flush=True)
-    for row in ROWS:
-        found = [results.once(f"{row.name} seed {seed}", dict) for seed in range(options.seeds)]
-        table.append(_line(row.name, found))
-    head = ["cut", "FLOPs", "parameters", "as cut", "BatchNorm re-estimated", "fine-tuned: val", "fine-tuned: test"]
+    with _meter(bench, parent) as meter:
+        whole_ms = results.once("latency of the parent", lambda: _latency(meter, parent.as_candidate()))["ratio"]
+        for row in ROWS:
+            found = [results.once(f"{row.name} seed {seed}", dict) for seed in range(options.seeds)]
+            timed = partial(_row_latency, meter, bench, parent, sparse, row, options)
+            table.append(_line(row.name, found, results.once(f"latency of {row.name}", timed)["ratio"] / whole_ms))
+    head = ["cut", "FLOPs", "parameters", "latency", "as cut", "BatchNorm re-estimated", "fine-tuned: val", "test"]
     text = markdown(head, table)
     (options.out / "criteria.md").write_text(text + "\n", encoding="utf-8")
     print(text)
@@ -94,7 +100,16 @@ def _sparse(bench: Bench, parent: Parent) -> Candidate:
 
 def _whole(bench: Bench, results: Results, name: str, parent: Parent) -> list[str]:
     found = results.once(name, lambda: bench.accuracies(parent.as_candidate()))
-    return [name, "1.00", "1.00", "", "", f"{found['val']:.3f}", f"{found['test']:.3f}" if "test" in found else ""]
+    return [
+        name,
+        "1.00",
+        "1.00",
+        "1.00",
+        "",
+        "",
+        f"{found['val']:.3f}",
+        f"{found['test']:.3f}" if "test" in found else "",
+    ]
 
 
 def _run(
@@ -102,9 +117,8 @@ def _run(
 ) -> Mapping[str, Any]:
     parent = sparse if row.sparse else parent
     formula = CostFormula.of(parent)
-    cutter = Cutter(parent, parent.as_candidate(), _scores(bench, parent, row), _allocation(bench, parent, row))
-    spec = cutter.at_share(options.share, lambda spec: float(formula.costs((spec,)).flops[0]))
-    cut = parent.build(spec)
+    cut = _cut(bench, parent, row, options)
+    spec = cut.spec
     settled = bench.settled(cut)
     tuned = bench.trained(settled, bench.recipe(options.epochs), seed)
     whole = formula.costs((parent.full_spec(), spec))
@@ -115,6 +129,29 @@ def _run(
         "settled": bench.map50_95(settled),
         "tuned": bench.accuracies(tuned),
     }
+
+
+def _cut(bench: Bench, parent: Parent, row: Row, options: argparse.Namespace) -> Candidate:
+    """The parent cut by that row's rule, nothing trained."""
+    formula = CostFormula.of(parent)
+    cutter = Cutter(parent, parent.as_candidate(), _scores(bench, parent, row), _allocation(bench, parent, row))
+    return parent.build(cutter.at_share(options.share, lambda spec: float(formula.costs((spec,)).flops[0])))
+
+
+def _meter(bench: Bench, parent: Parent) -> LatencyMeter:
+    target = Target.here("onnxruntime", "cpu", "fp32", bench.imgsz, 1, 1)
+    return LatencyMeter(target, reference_candidate(parent), scratch=bench.out / "scratch")
+
+
+def _latency(meter: LatencyMeter, candidate: Candidate) -> dict[str, float]:
+    """Latency relative to the reference's, timed in turn with it."""
+    return {"ratio": meter.time(candidate).ratio(meter.target.clock).median}
+
+
+def _row_latency(
+    meter: LatencyMeter, bench: Bench, parent: Parent, sparse: Parent, row: Row, options: argparse.Namespace
+) -> dict[str, float]:
+    return _latency(meter, _cut(bench, sparse if row.sparse else parent, row, options))
 
 
 def _scores(bench: Bench, parent: Parent, row: Row) -> Scores:
@@ -149,12 +186,13 @@ def _map(bench: Bench, parent: Parent) -> SensitivityMap:
     return SensitivityMap(found["measure"], found["whole"], tuple(found["ratios"]), values)
 
 
-def _line(name: str, found: list[dict[str, Any]]) -> list[str]:
+def _line(name: str, found: list[dict[str, Any]], latency: float) -> list[str]:
     first = found[0]
     return [
         name,
         f"{first['flops']:.2f}",
         f"{first['parameters']:.2f}",
+        f"{latency:.2f}",
         f"{first['cut']:.3f}",
         f"{first['settled']:.3f}",
         spread([each["tuned"]["val"] for each in found]),
