@@ -54,7 +54,10 @@ def layout_of(
         swept = BaselineSpace(cutter, flops_of(bench.parent), section.low, section.high, section.step)
         return Layout(swept, start_points(swept.parameters))
     if isinstance(section, GraftSection):
-        return _with_repeats(section, bench, GraftSpace(bench.parent, donors, **_grid(section), **_kinds(section)), [])
+        rule = Rule("uniform", section.criterion, section.multiple)
+        of_donors = {name: best_first(channel_scores(bench, rule, donor.candidate)) for name, donor in donors.items()}
+        kinds: dict[str, Any] = {"parts": section.parts, "ratios": section.ratios, "orders": of_donors}
+        return _with_repeats(section, bench, GraftSpace(bench.parent, donors, **_grid(section), **kinds), [])
     rule = Rule("uniform", section.criterion, section.multiple)
     orders = best_first(channel_scores(bench, rule, bench.parent.as_candidate()))
     space = ChannelRatioSpace(bench.parent, orders, **_grid(section))
@@ -64,10 +67,6 @@ def layout_of(
 
 def _grid(section: GraftSection | ChannelsSection) -> dict[str, Any]:
     return {"low": section.low, "high": section.high, "step": section.step, "multiple": section.multiple}
-
-
-def _kinds(section: GraftSection) -> dict[str, Any]:
-    return {"parts": section.parts, "ratios": section.ratios}
 
 
 def _with_repeats(

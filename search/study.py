@@ -116,7 +116,9 @@ class StudyDefinition(Section):
         if isinstance(self.space, GraftSection) and not self.donors:
             raise FieldFault("donors", "is empty; a graft takes its backbone and its head from donors")
         if _reads_scales(self.space):
-            self._check_sparsity("space.criterion", PARENT_NAME)
+            donors = [donor.name for donor in self.donors]
+            for source in donors if isinstance(self.space, GraftSection) else (PARENT_NAME,):
+                self._check_sparsity("space.criterion", source)
         return self
 
     def _check_recipe(self, where: str, row: ReferenceSection) -> None:

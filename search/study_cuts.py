@@ -17,6 +17,8 @@ ROW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 Cut = Literal["uniform", "global", "slimming", "sensitivity"]
 Criterion = Literal["l1", "l2", "lamp", "taylor", "batchnorm", "random"]
+OrderCriterion = Literal["l1", "l2", "lamp", "taylor", "batchnorm"]
+"""What a search may order channels by; random is for controls."""
 
 
 class ReferenceSection(Section):
@@ -113,12 +115,14 @@ class GraftSection(RatioSection):
         parts: `sections`: one donor's backbone, another's head (neck and detect); `stages`: a donor for each of P1
             to P5, neck and detect.
         ratios: One a stage, or one a channel group.
+        criterion: What makes a channel of a donor important.
         repeats: Whether the number of residual bottlenecks of each stage is searched too.
     """
 
     type: Literal["graft"]
     parts: Literal["sections", "stages"] = "sections"
     ratios: Literal["stage", "group"] = "stage"
+    criterion: OrderCriterion = "l2"
     repeats: bool = False
 
 
@@ -132,16 +136,9 @@ class ChannelsSection(RatioSection):
     """
 
     type: Literal["channels"]
-    criterion: Criterion = "l2"
+    criterion: OrderCriterion = "l2"
     repeats: bool = False
     starts: tuple[Literal["uniform", "sensitivity"], ...] = Field(default=("uniform",), strict=False)
-
-    @field_validator("criterion")
-    @classmethod
-    def _known_scales(cls, criterion: Criterion) -> Criterion:
-        if criterion == "random":
-            raise FieldFault("", "is 'random'; that is a control (controls: cut, criterion), not an order to search by")
-        return criterion
 
 
 class BaselineSection(RatioSection):

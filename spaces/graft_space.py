@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Literal, final
 
@@ -15,6 +15,7 @@ from spaces.widths import aligned, select
 
 Parts = Literal["sections", "stages"]
 Ratios = Literal["stage", "group"]
+Orders = Mapping[str, Sequence[int]]
 DONOR = "donor."
 
 
@@ -38,8 +39,13 @@ class GraftSpace(Space):
         *,
         parts: Parts = "sections",
         ratios: Ratios = "stage",
+        orders: Mapping[str, Orders] | None = None,
     ) -> None:
-        """Lay out the space and rank the donors' channels.
+        """Lay out the space.
+
+        Args:
+            orders: By donor, for each group its kept channels, best first; by default the donors' own by L2
+                magnitude.
 
         Raises:
             SpaceError: If there is no donor, one is of another parent, or the range is not within (0, 1].
@@ -50,7 +56,9 @@ class GraftSpace(Space):
         self._donors = dict(donors)
         self._range = RatioRange(low, high, step, multiple)
         self._structure = parent.structure
-        self._orders = {name: order(donor.candidate, parent) for name, donor in donors.items()}
+        self._orders = orders or {name: order(donor.candidate, parent) for name, donor in donors.items()}
+        for donor in donors.values():
+            parent.check(donor.candidate.spec)
         self._stages = tuple(dict.fromkeys(layer_parts(self._structure)))
         self._given = (BACKBONE, HEAD) if parts == "sections" else tuple(DONOR + stage for stage in self._stages)
         self._ratio_of = tuple(
