@@ -20,10 +20,11 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from search.digits import score, significant
 from search.durations import readable
 from search.findings import Findings
 from search.html_charts import chart_data, counted_text
-from search.leaderboard import COLUMNS, Row, parent_of, score, significant
+from search.leaderboard import COLUMNS, Row, parent_of
 from search.leaderboard_formats import splits_of
 from search.record import Outcome
 from search.time_table import time_table

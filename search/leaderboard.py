@@ -10,7 +10,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from objectives.base import Direction, Evaluation
+from search.digits import percent, score, significant, spread_text
 from search.front import knee
+from search.leaderboard_note import note
 from search.record import Outcome, TrialRecord
 
 PARENT_NAME = "parent"
@@ -35,23 +37,6 @@ class Column:
     title: str
     better: Direction | None
     text: Callable[[float], str]
-
-
-def significant(value: float) -> str:
-    """Three significant digits without an exponent: `0.184`, `8.70`, `14.2`, `153`."""
-    size = abs(value)
-    digits = 3 if size < 1 else 2 if size < 10 else 1 if size < 100 else 0
-    return f"{value:.{digits}f}"
-
-
-def score(value: float) -> str:
-    """A score between 0 and 1: `0.512`."""
-    return f"{value:.3f}"
-
-
-def percent(value: float) -> str:
-    """A share as per cent: `41 %`."""
-    return f"{100 * value:.0f} %"
 
 
 COLUMNS = (
@@ -102,7 +87,7 @@ class Row:
             return column.text(value)
         latency = self.record.measurement("latency_ms")
         mark = LOADED_MARK if latency is not None and latency.contended else ""
-        spread = "" if self.spread_ms is None else f" ± {_spread_text(value, self.spread_ms)}"
+        spread = "" if self.spread_ms is None else f" ± {spread_text(value, self.spread_ms)}"
         return f"{mark}{column.text(value)}{spread}"
 
     @property
@@ -114,13 +99,6 @@ class Row:
     def speed_up_text(self) -> str:
         """`1.80x`; empty where there is nothing to compare."""
         return "" if self.speed_up is None else f"{self.speed_up:.2f}x"
-
-
-def _spread_text(value: float, spread: float) -> str:
-    """The spread with as many decimals as its value, so that `12.3 ± 0.4` can be read at a glance."""
-    decimals = len(significant(value).partition(".")[2])
-    text = f"{spread:.{decimals}f}"
-    return text if float(text) > 0 else significant(spread)
 
 
 def leaderboard(
@@ -214,42 +192,6 @@ def speed_up(record: TrialRecord, parent: TrialRecord | None) -> float | None:
     theirs = None if parent is None or record is parent else parent.value("latency_ms")
     ours = record.value("latency_ms")
     return theirs / ours if ours and theirs else None
-
-
-def note(record: TrialRecord, roles: Sequence[str] = ()) -> str:
-    """What the figures do not say: role on the front, missed limits, ending and reason, what it was made of and how."""
-    parts = [", ".join(roles)] if roles else []
-    if record.outcome is not Outcome.COMPLETE:
-        parts.append(_ending(record))
-    else:
-        parts += [over_limit(name, by) for name, by in record.constraints.items() if by > 0]
-    if {"backbone", "head"} <= record.params.keys():
-        parts.append(f"{record.params['backbone']} + {record.params['head']}")
-    if searched := _searched_recipe(record):
-        parts.append(searched)
-    if record.lineage:
-        parts.append(f"from {record.lineage}")
-    return "; ".join(parts)
-
-
-def _searched_recipe(record: TrialRecord) -> str:
-    """The recipe's fields that were searched: `lr0 0.00316, distill 3`."""
-    found = {name.removeprefix("recipe."): v for name, v in record.params.items() if name.startswith("recipe.")}
-    return ", ".join(f"{name} {v:.3g}" if isinstance(v, float) else f"{name} {v}" for name, v in found.items())
-
-
-def over_limit(name: str, by: float) -> str:
-    """`0.22 ms over the limit`, naming the quantity where its unit does not say it."""
-    return (
-        f"{significant(by)} ms over the limit" if name == "latency_ms" else f"{significant(by)} over its {name} limit"
-    )
-
-
-def _ending(record: TrialRecord) -> str:
-    """`ruled out: <reason>`, saying the outcome once."""
-    word = record.outcome.value.replace("_", " ")
-    reason = " ".join(record.reason.split())
-    return reason if reason.startswith(word) else f"{word}: {reason}" if reason else word
 
 
 def _values(record: TrialRecord, split: str) -> dict[str, float | None]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from search.html_report import headline
-from search.leaderboard import COLUMNS, Row, note
+from search.leaderboard import COLUMNS, Row
 from search.leaderboard_formats import markdown_text
+from search.leaderboard_note import note
 from search.record import TrialRecord
 
 LONGEST_REASON = 500

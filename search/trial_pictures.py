@@ -36,7 +36,9 @@ def channel_picture(record: TrialRecord) -> bytes | None:
     axes.set_ylim(bottom=max(1, min(kept) / 2))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_ylabel("channels")
-    axes.set_title(f"{record.name} keeps {100 * spec.channel_ratio:.0f} % of the channels", loc="left", color=INK)
+    without = f", drops {', '.join(spec.dropped)}" if spec.dropped else ""
+    title = f"{record.name} keeps {100 * spec.channel_ratio:.0f} % of the channels{without}"
+    axes.set_title(title, loc="left", color=INK)
     _name_groups(axes, spec)
     axes.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, fontsize=9)
     quiet(axes)

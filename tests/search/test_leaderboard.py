@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from objectives.base import Direction
-from search.leaderboard import COLUMNS, Row, leaderboard, note
+from search.leaderboard import COLUMNS, Row, leaderboard
 from search.leaderboard_formats import csv_text, markdown, shortened, splits_of, terminal_table
+from search.leaderboard_note import note
 from search.record import Outcome
 from tests.search.plausible import LIMIT_MS, Plausible, plausible_study
 
@@ -110,6 +111,15 @@ def test_the_note_says_which_recipe_was_drawn(found: Plausible) -> None:
     record = next(r for r in found.records if r.outcome is Outcome.COMPLETE and not r.is_reference)
     params = {**record.params, "recipe.lr0": 0.0031622, "recipe.optimizer": "AdamW", "recipe.epochs": 5}
     assert note(replace(record, params=params)).endswith("lr0 0.00316, optimizer AdamW, epochs 5")
+
+
+def test_the_note_says_whose_stages_a_graft_has_and_what_it_does_without(found: Plausible) -> None:
+    record = next(each for each in found.records if each.spec is not None and each.outcome is Outcome.COMPLETE)
+    assert record.spec is not None
+    donors = {"P1": "one-shot", "P2": "one-shot", "P3": "round-2", "neck": "round-2", "detect": "one-shot"}
+    short = replace(record.spec, dropped=("model.4.m.0", "model.6.m.1"))
+    grafted = replace(record, spec=short, params={f"donor.{part}": donor for part, donor in donors.items()})
+    assert "one-shot P1 P2 detect, round-2 P3 neck; without 2 bottlenecks" in note(grafted)
 
 
 def test_another_split_changes_accuracy_but_not_the_front(found: Plausible, rows: tuple[Row, ...]) -> None:
