@@ -8,12 +8,15 @@ if TYPE_CHECKING:
     import torch
 
 
-def enliven(network: Any, seed: int) -> None:
+def enliven(network: Any, seed: int, images: torch.Tensor | None = None) -> None:
     """Give a fresh network outputs that depend on image and weights, in place.
 
     Fresh BatchNorm statistics let the signal fade from layer to layer: two networks with different weights would
     agree within any useful tolerance. So the statistics are taken from images, as training would, between random
     scales and shifts. The last convolutions get weights and biases of the size that training gives them.
+
+    Args:
+        images: (N, 3, H, W) that the network is to be used on; `pictures` if None.
     """
     import torch
 
@@ -31,7 +34,7 @@ def enliven(network: Any, seed: int) -> None:
             tower[-1].weight.data.normal_(0.0, 0.1, generator=random)
     mode = network.training
     with torch.no_grad():
-        network.train()(pictures(4, 128, random))
+        network.train()(pictures(4, 128, random) if images is None else images)
     network.train(mode)
     for module, before in zip(norms, momentum, strict=True):
         module.momentum = before
