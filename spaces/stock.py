@@ -25,6 +25,8 @@ from ultralytics.nn.tasks import DetectionModel, yaml_model_load
 from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace
 
 _STRUCTURES: dict[str, Structure] = {}
+MOST_SCALED, MOST_ROWS = 8, 200
+"""Far above any detector of Ultralytics, far below what exhausts a machine."""
 _NOT_STRUCTURE = ("yaml_file", "channels", "ch", "names", "nc", "scales", "inplace")
 _HEADS = ("Detect", "v10Detect")
 
@@ -50,7 +52,19 @@ def resolve(model: str | Mapping[str, Any], classes: int) -> dict[str, Any]:
     content["nc"] = classes
     if content.get("scales"):
         content |= _one_scale(name, content["scales"], content.get("scale"))
+    _check_size(name, content)
     return content
+
+
+def _check_size(name: str, content: Mapping[str, Any]) -> None:
+    """Building takes memory by what these numbers say, and a file may say anything."""
+    factors = [factor for scale in (content.get("scales") or {}).values() for factor in scale[:2]]
+    for factor in (*factors, *(content.get(key, 1) for key in ("depth_multiple", "width_multiple"))):
+        if not isinstance(factor, int | float) or not 0 < factor <= MOST_SCALED:
+            raise SpaceError(f"model '{name}' is scaled by {factor!r}; it must be above 0 and at most {MOST_SCALED}")
+    rows = [*content["backbone"], *content["head"]]
+    if len(rows) > MOST_ROWS or any(isinstance(row[1], int) and row[1] > MOST_ROWS for row in rows):
+        raise SpaceError(f"model '{name}' has more than {MOST_ROWS} layers or repeats of one; so many are not built")
 
 
 def _check_layers(name: str, layers: Sequence[Any]) -> None:

@@ -10,10 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import spaces.offline  # noqa: F401  (before ultralytics)
+from spaces import stock
 from spaces.base import SpaceError
 from spaces.parent import Parent
 from spaces.structure import Structure, derive
 from spaces.trace import LabelTracer
+
+# isort: split
+from ultralytics.nn.tasks import yaml_model_load
 
 
 def test_final_convolutions_and_dfl_are_in_no_group(parent: Parent) -> None:
@@ -161,3 +166,17 @@ def test_the_structure_is_derived_once_per_process(parent: Parent) -> None:
     assert again.key == parent.key
     assert Parent.load("yolov8n", classes=4).key != parent.key
     assert Parent.load("yolov8s", classes=3).key != parent.key
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"scales": {"n": [1e6, 0.25, 1024]}}, "is scaled by 1000000.0; it must be above 0 and at most 8"),
+        ({"scales": {"n": ["much", 0.25, 1024]}}, "is scaled by 'much'"),
+        ({"scales": None, "depth_multiple": float("inf")}, "is scaled by inf"),
+    ],
+)
+def test_a_model_that_would_exhaust_the_machine_is_refused(change: dict[str, Any], words: str) -> None:
+    content = yaml_model_load("yolov8n.yaml")
+    with pytest.raises(SpaceError, match=words):
+        stock.resolve({**content, **change}, 3)
