@@ -21,7 +21,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import objectives
 from objectives.base import Measurement
@@ -29,6 +29,9 @@ from objectives.runtimes.catalogue import runtime_named
 from objectives.target import Target, TargetError
 from objectives.timings import Timings
 from spaces.base import Candidate, CandidateError
+
+if TYPE_CHECKING:
+    from objectives.calibration import Calibration
 
 CPU_BUDGET_S = 1.0
 WIDTH = 0.03  # of the 95 % interval, as a share of the ratio: then enough has been seen
@@ -70,6 +73,7 @@ class LatencyMeter:
         scratch: Folder for exported files (default: the system's own); it is left as it was found.
         timeout_s: A child that has not answered by then hangs.
         cpu_budget_s: CPU time for one network; it takes less where the interval is narrow before that.
+        calibration: The images that an int8 target names.
 
     Raises:
         TargetError: If the runtime cannot run here.
@@ -83,11 +87,13 @@ class LatencyMeter:
         scratch: Path | None = None,
         timeout_s: float = 120.0,
         cpu_budget_s: float = CPU_BUDGET_S,
+        calibration: Calibration | None = None,
     ) -> None:
         self.target = target.compared_with(reference)
         self._reference = replace(reference, imgsz=target.imgsz)
         self._runtime = runtime_named(target.runtime)
-        if missing := self._runtime.unavailable(target.provider):
+        self._calibration = calibration
+        if missing := self._runtime.unavailable(target.provider, target.precision):
             raise TargetError(f"target: {target.runtime} cannot run here: {missing}")
         self._scratch = scratch
         self._timeout_s = timeout_s
@@ -149,7 +155,7 @@ class LatencyMeter:
     def time(self, candidate: Candidate) -> Timings:
         """All raw times, by both clocks, of the candidate and the reference. Raises as `measure` does."""
         with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:
-            return self._time(self._runtime.export(candidate, Path(folder), self.target))
+            return self._time(self._export(candidate, Path(folder)))
 
     def _time(self, network: Path | None) -> Timings:
         request = {
@@ -176,6 +182,9 @@ class LatencyMeter:
         how = f"did not answer within {self._timeout_s:g} s" if status is None else f"ended with status {status}"
         raise RuntimeError(f"the timing process {how}, {TRIES} times in a row; is memory short on this machine?")
 
+    def _export(self, candidate: Candidate, folder: Path) -> Path:
+        return self._runtime.export(candidate, folder, self.target, self._calibration)
+
     def _open_folder(self) -> Path:
         if self._folder is None:
             raise RuntimeError("a LatencyMeter is used in a with block")
@@ -186,7 +195,7 @@ class LatencyMeter:
         if self._child is None:
             with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:  # gone before a kill can leave it
                 try:
-                    model = self._runtime.export(self._reference, Path(folder), self.target)
+                    model = self._export(self._reference, Path(folder))
                 except CandidateError as error:  # no candidate is to blame for the reference
                     raise RuntimeError(f"the reference model cannot be timed: {error}") from error
                 self._child = _Child(self.target)

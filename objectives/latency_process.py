@@ -1,4 +1,4 @@
-"""The timing process: loads the reference once, then times networks in turn with it. Has neither torch nor Ultralytics.
+"""The timing process: loads the reference once, then times networks in turn with it. Imports their engine alone.
 
 Started by `LatencyMeter` as `python -m objectives.latency_process FD PARENT_PID TARGET`; answers JSON messages over
 the socket FD. It ends when the other end closes, or when its parent is no longer its parent.

@@ -61,3 +61,10 @@ def read_metadata(path: Path) -> dict[str, str]:
     import onnx
 
     return {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
+
+
+def node_names(path: Path) -> list[str]:
+    """Names of an ONNX file's nodes, in order: the layers that they come from, as in `/model.22/dfl/conv/Conv`."""
+    import onnx
+
+    return [node.name for node in onnx.load(str(path), load_external_data=False).graph.node]

@@ -74,9 +74,9 @@ def check_parity(candidate: Candidate, onnx_file: Path, images: Iterable[Array])
     return parity
 
 
-def real_images(data: Dataset, imgsz: int, most: int) -> list[Array]:
-    """Up to `most` images of the val split, evenly spread, letterboxed as Ultralytics does: (3, imgsz, imgsz)."""
-    images = detection_dataset(data, "val", imgsz=imgsz, batch=1, augment=None, rect=False)
+def real_images(data: Dataset, imgsz: int, most: int, split: str = "val") -> list[Array]:
+    """Up to `most` images of a split, evenly spread, letterboxed as Ultralytics does: (3, imgsz, imgsz)."""
+    images = detection_dataset(data, split, imgsz=imgsz, batch=1, augment=None, rect=False)
     chosen = np.unique(np.linspace(0, len(images) - 1, most).round().astype(int))
     return [images[int(index)]["img"].numpy().astype(np.float32) / 255 for index in chosen]
 

@@ -27,9 +27,9 @@ class Target:
     """Runtime, precision, shape of the input and the device on which latency is measured.
 
     Attributes:
-        runtime: Name of a `Runtime`: `onnxruntime`.
+        runtime: Name of a `Runtime`: `onnxruntime`, `openvino`, ... (`python -m search.targets` lists them).
         provider: The runtime's way of running: `cpu`, `cuda`.
-        precision: `fp32` or `fp16`.
+        precision: `fp32`, `fp16` or `int8`.
         imgsz: Image size in px (square) of the reference, and of all candidates that have no other.
         batch: Images per call.
         threads: CPU threads of the runtime.
@@ -37,6 +37,7 @@ class Target:
         engine: The runtime's own version: `onnxruntime 1.31.1`.
         reference: The model that networks are timed in turn with, and its shape: `yolov8n 0f3a...`. Latencies against
             different references do not share a target, because the reference's frozen time belongs to the target.
+        calibration: Hash of the images that int8 is calibrated on; empty in other precisions.
     """
 
     runtime: str
@@ -48,6 +49,7 @@ class Target:
     device: str
     engine: str
     reference: str = ""
+    calibration: str = ""
 
     def __post_init__(self) -> None:
         if self.imgsz <= 0 or self.imgsz % STRIDE:
@@ -65,6 +67,7 @@ class Target:
         imgsz: int = 640,
         batch: int = 1,
         threads: int = 1,
+        calibration: str = "",
     ) -> Target:
         """The target of that description on this machine.
 
@@ -74,12 +77,14 @@ class Target:
         from objectives.runtimes.catalogue import runtime_named
 
         engine = runtime_named(runtime)
-        if missing := engine.unavailable(provider):
-            raise TargetError(f"target: {runtime} cannot run here: {missing}")
         if precision not in engine.precisions:
             raise TargetError(f"target: precision is '{precision}'; {runtime} has {', '.join(engine.precisions)}")
-        device = cpu_fingerprint() if provider == "cpu" else gpu_fingerprint()
-        return cls(runtime, provider, precision, imgsz, batch, threads, device, engine.version())
+        if missing := engine.unavailable(provider, precision):
+            raise TargetError(f"target: {runtime} cannot run here: {missing}")
+        if precision == "int8" and not calibration:
+            raise TargetError("target: precision is int8, which needs a study's images to calibrate on; use fp32")
+        device, version = engine.device(provider), engine.version()
+        return cls(runtime, provider, precision, imgsz, batch, threads, device, version, calibration=calibration)
 
     @cached_property
     def key(self) -> str:
@@ -92,8 +97,11 @@ class Target:
         return replace(self, reference=f"{model} {reference.spec.shape_key}")
 
     def description(self) -> dict[str, str | int]:
-        """The target as plain values."""
-        return asdict(self)
+        """The target as plain values. An empty calibration is left out: keys stored before there was one stay valid."""
+        plain = asdict(self)
+        if not self.calibration:
+            del plain["calibration"]
+        return plain
 
     def __str__(self) -> str:
         """One line for people: `onnxruntime cpu fp32, 96 px, batch 1, 1 thread, AMD EPYC (...)`."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from objectives.runtimes.catalogue import RUNTIMES
+from objectives.runtimes.catalogue import ways
 from objectives.target import cpu_fingerprint
 from search.command import DefinitionError
 from search.store.base import StoreError
@@ -80,13 +80,16 @@ def packages() -> list[Finding]:
 
 
 def runtimes() -> list[Finding]:
-    """Each inference engine with each of its providers; one that works is needed."""
-    findings = []
-    for name, runtime in RUNTIMES.items():
-        for provider in runtime.providers:
-            missing = runtime.unavailable(provider)
-            value = runtime.version() if missing is None else missing
-            findings.append(Finding(f"{name}, {provider}", value, Verdict.WARNING if missing else Verdict.GOOD))
+    """Each inference engine with each of its providers; one that works is needed. Precisions: `search.targets`."""
+    findings = [
+        Finding(
+            f"{way.runtime.name}, {way.provider}",
+            way.missing or way.runtime.version(),
+            Verdict.WARNING if way.missing else Verdict.GOOD,
+        )
+        for way in ways()
+        if way.precision == "fp32"
+    ]
     if all(finding.verdict is Verdict.WARNING for finding in findings):
         findings.append(Finding("latency", "no runtime works; pip install onnxruntime", Verdict.BROKEN))
     return findings

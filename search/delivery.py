@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from objectives.base import Evaluation, Measurement
-from objectives.data import open_dataset
+from objectives.calibration import Calibration
+from objectives.data import Dataset, open_dataset
 from objectives.exporter import run_exporter
 from objectives.latency import LatencyMeter
 from objectives.onnx_export import add_metadata
@@ -28,8 +29,8 @@ from spaces.base import Candidate
 from spaces.checkpoint import CheckpointStore
 from spaces.parent import Parent
 
-RUNTIME_OF = {"onnx": "onnxruntime"}
-"""Which runtime times which format."""
+RUNTIMES_OF = {"onnx": ("onnxruntime", "openvino"), "openvino": ("openvino",)}
+"""Which runtimes time which format."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,9 @@ def deliver(order: Order, store: Store, folder: RunFolder) -> Iterator[str]:
     checkpoints = CheckpointStore(folder.checkpoints)
     candidate = checkpoints.get(record.checkpoint)
     yield f"{record.name} of {order.study.sampler_name}: {_accuracy(record)}"
-    target = _target(definition, record, store, candidate.imgsz)
-    remeasured = _remeasure(order, store, candidate, target)
+    calibration = Calibration(_data(order, definition, folder)) if definition.target.precision == "int8" else None
+    target = _target(definition, record, store, candidate.imgsz, calibration)
+    remeasured = _remeasure(order, store, candidate, target, calibration)
     yield _latency_line(record, remeasured)
     order.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=order.out.parent) as name:
@@ -100,21 +102,25 @@ def deliver(order: Order, store: Store, folder: RunFolder) -> Iterator[str]:
             yield f"wrote {order.out / file.name}"
 
 
-def _target(definition: StudyDefinition, record: TrialRecord, store: Store, imgsz: int) -> Target:
+def _target(
+    definition: StudyDefinition, record: TrialRecord, store: Store, imgsz: int, calibration: Calibration | None
+) -> Target:
     """The study's target on this machine; its shapes are exported even where it cannot be timed."""
     measured = record.measurement("latency_ms")
     entry = None if measured is None or measured.target is None else store.target(measured.target)
     size = imgsz if entry is None else int(entry.description["imgsz"])
-    asked = definition.target
-    return Target.here(asked.runtime, asked.provider, asked.precision, size, asked.batch, asked.threads)
+    asked, images = definition.target, "" if calibration is None else calibration.key
+    return Target.here(asked.runtime, asked.provider, asked.precision, size, asked.batch, asked.threads, images)
 
 
-def _remeasure(order: Order, store: Store, candidate: Candidate, target: Target) -> Remeasured | None:
+def _remeasure(
+    order: Order, store: Store, candidate: Candidate, target: Target, calibration: Calibration | None
+) -> Remeasured | None:
     """Time the network again; None where no runtime here runs the format."""
-    if RUNTIME_OF.get(order.file_format) != target.runtime:
+    if target.runtime not in RUNTIMES_OF.get(order.file_format, ()):
         return None
     parent = Parent.load(_model(candidate), classes=candidate.classes, imgsz=candidate.imgsz)
-    with LatencyMeter(target, reference_candidate(parent)) as meter:
+    with LatencyMeter(target, reference_candidate(parent), calibration=calibration) as meter:
         frozen = store.target(meter.target.key)
         reference_ms = meter.reference_ms() if frozen is None else frozen.reference_ms
         return Remeasured(meter.measure(candidate, reference_ms).measurement, meter.target, frozen is not None)
@@ -133,7 +139,7 @@ def _export(candidate: Candidate, stem: Path, file_format: str, target: Target) 
             file_format=file_format,
             imgsz=candidate.imgsz,
             batch=target.batch,
-            precision=target.precision if file_format == "onnx" else "fp32",
+            precision=target.precision if file_format == "onnx" and target.precision != "int8" else "fp32",
         )
     except ImportError as error:
         package = (error.name or file_format).split(".")[0]
@@ -145,8 +151,11 @@ def _export(candidate: Candidate, stem: Path, file_format: str, target: Target) 
 def _parity(
     order: Order, definition: StudyDefinition, folder: RunFolder, candidate: Candidate, model: Path, imgsz: int
 ) -> Parity:
-    data = open_dataset(order.data or definition.data.source, folder.data, seed=definition.seed)
-    return check_parity(candidate, model, real_images(data, imgsz, order.images))
+    return check_parity(candidate, model, real_images(_data(order, definition, folder), imgsz, order.images))
+
+
+def _data(order: Order, definition: StudyDefinition, folder: RunFolder) -> Dataset:
+    return open_dataset(order.data or definition.data.source, folder.data, seed=definition.seed)
 
 
 def _facts(order: Order, candidate: Candidate, remeasured: Remeasured | None) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
         ("storage", [run_folder_state(folder.root), database(url_of(options))]),
         ("studies", studies(options.study)),
     ]
-    _show(groups)
+    show(groups)
     broken = [finding for _, findings in groups for finding in findings if finding.verdict is Verdict.BROKEN]
     print("everything that a run needs is here" if not broken else f"{_count(broken)} to mend first")
     return Exit.ERROR if broken else Exit.DONE
@@ -42,7 +42,7 @@ def _count(broken: Sequence[Finding]) -> str:
     return "1 fault" if len(broken) == 1 else f"{len(broken)} faults"
 
 
-def _show(groups: Sequence[tuple[str, Sequence[Finding]]]) -> None:
+def show(groups: Sequence[tuple[str, Sequence[Finding]]]) -> None:
     """A table on a terminal; elsewhere one line a finding, for logs and grep."""
     if not sys.stdout.isatty():
         for group, findings in groups:

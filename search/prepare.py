@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from objectives.base import Direction
+from objectives.calibration import Calibration
 from objectives.cost import count_parameters
 from objectives.data import Dataset, open_dataset
 from objectives.latency import LatencyMeter
@@ -122,10 +123,10 @@ def stock_of(definition: StudyDefinition, row: ReferenceSection, start: Start, d
     return Stock(row.name, model, None if path is None else _content_hash(path), recipe)
 
 
-def target_of(definition: StudyDefinition, imgsz: int) -> Target:
+def target_of(definition: StudyDefinition, imgsz: int, calibration: Calibration | None = None) -> Target:
     """The study's latency target on this machine."""
-    asked = definition.target
-    return Target.here(asked.runtime, asked.provider, asked.precision, imgsz, asked.batch, asked.threads)
+    asked, images = definition.target, "" if calibration is None else calibration.key
+    return Target.here(asked.runtime, asked.provider, asked.precision, imgsz, asked.batch, asked.threads, images)
 
 
 @contextmanager
@@ -133,9 +134,11 @@ def workbench(
     definition: StudyDefinition, store: Store, setting: Setting, data: Dataset, start: Start
 ) -> Iterator[Workbench]:
     """The tools of this process, around the untrained parent. Ends the latency process on the way out."""
-    asked = target_of(definition, start.parent.imgsz)
+    calibration = Calibration(data) if definition.target.precision == "int8" else None
+    asked = target_of(definition, start.parent.imgsz, calibration)
+    reference = reference_candidate(start.parent)
     setting.scratch.mkdir(parents=True, exist_ok=True)
-    with LatencyMeter(asked, reference_candidate(start.parent), scratch=setting.scratch) as meter:
+    with LatencyMeter(asked, reference, scratch=setting.scratch, calibration=calibration) as meter:
         target = meter.target
         frozen = store.target(target.key)
         if frozen is None:

@@ -31,7 +31,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "torch_pruning": ("tests/*", "benchmarks/*"),  # the oracle and the opponent, never in the product
     "safetensors": ("spaces/checkpoint.py", "spaces/weights.py"),
     "onnx": ("objectives/onnx_export.py",),
-    "onnxruntime": ("objectives/runtimes/ort.py",),
+    "onnxruntime": ("objectives/runtimes/ort.py", "objectives/runtimes/quantization.py"),
     "openvino": ("objectives/runtimes/*",),
     "sklearn": ("objectives/digits.py",),
     "PIL": ("objectives/data_check.py", "objectives/digits.py", "objectives/loader.py"),

@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from objectives.target import cpu_fingerprint, gpu_fingerprint
+
 if TYPE_CHECKING:
+    from objectives.calibration import Calibration
     from objectives.target import Target
     from spaces.base import Candidate
+
+Array = NDArray[np.float32]
+
+
+class Loaded(ABC):
+    """A network that an engine has ready."""
+
+    @abstractmethod
+    def __call__(self) -> None:
+        """Run one batch, the same at each call, and return when it is done."""
+
+    @abstractmethod
+    def predict(self, images: Array) -> Array:
+        """The network's first output, `output0` of `export_onnx`.
+
+        Args:
+            images: (target.batch, 3, H, W) in [0, 1], of the size that was exported.
+        """
 
 
 class Runtime(ABC):
     """An inference engine.
 
-    `export` runs in the worker, `load` in the timing process, which has neither torch nor Ultralytics: a runtime's
-    module imports its engine inside the methods, and torch in `export` alone.
+    `export` runs in the worker, `load` in the timing process, which has neither torch (but for the runtimes that are
+    torch) nor Ultralytics: a runtime's module imports its engine inside the methods, and torch in `export` alone.
+    Nothing spins between two runs.
     """
 
     name: str
@@ -24,32 +49,50 @@ class Runtime(ABC):
     precisions: tuple[str, ...]
 
     @abstractmethod
-    def unavailable(self, provider: str) -> str | None:
-        """Why it cannot run here with that provider, with the command that mends it; None if it can."""
+    def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
+        """Why it cannot run here in that way, with what mends it; None if it can."""
 
     @abstractmethod
     def version(self) -> str:
         """Name and version of the engine, as it enters the target's key."""
 
+    def device(self, provider: str) -> str:
+        """Fingerprint of the device that the provider runs on.
+
+        Raises:
+            TargetError: If there is no such device.
+        """
+        return cpu_fingerprint() if provider == "cpu" else gpu_fingerprint()
+
     @abstractmethod
-    def export(self, candidate: Candidate, folder: Path, target: Target) -> Path:
+    def export(
+        self, candidate: Candidate, folder: Path, target: Target, calibration: Calibration | None = None
+    ) -> Path:
         """Write the engine's file of the candidate, at the candidate's own image size, into an existing folder.
 
         Args:
             candidate: Not modified.
-            target: Says batch and precision.
+            target: Says batch, threads and precision.
+            calibration: The images that int8 is calibrated on; other precisions need none.
 
         Raises:
             CandidateError: If the network does not export.
         """
 
     @abstractmethod
-    def load(self, model: Path, target: Target) -> Callable[[], None]:
-        """Load a file that `export` wrote; the result runs one batch and returns when it is done.
-
-        The input is (target.batch, 3, H, W), float32 in [0, 1], of the size that it was exported at, and the same
-        at each call.
+    def load(self, model: Path, target: Target) -> Loaded:
+        """Load a file that `export` wrote. May set the threads of the whole process.
 
         Raises:
             CandidateError: If the engine does not load it.
         """
+
+
+def unknown(what: str, value: str, known: Sequence[str]) -> str:
+    """The line that says that there is no such provider or precision, and which there are."""
+    return f"there is no {what} '{value}'; use {', '.join(known[:-1])}{' or ' if len(known) > 1 else ''}{known[-1]}"
+
+
+def timing_images(shape: Sequence[int]) -> Array:
+    """The batch that is timed: noise in [0, 1], the same in every process."""
+    return np.random.default_rng(0).random(tuple(shape), dtype=np.float32)

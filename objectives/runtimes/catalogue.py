@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from objectives.runtimes.base import Runtime
+from objectives.runtimes.openvino import OpenVino
 from objectives.runtimes.ort import OnnxRuntime
+from objectives.runtimes.torch_native import TorchCompiled, TorchEager
 from objectives.target import TargetError
 
-RUNTIMES: dict[str, Runtime] = {runtime.name: runtime for runtime in (OnnxRuntime(),)}
+RUNTIMES: dict[str, Runtime] = {
+    runtime.name: runtime for runtime in (OnnxRuntime(), OpenVino(), TorchEager(), TorchCompiled())
+}
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of running a network: a runtime, one of its providers, one of its precisions.
+
+    Attributes:
+        missing: Why this machine does not have it, with what mends it; None if it does.
+    """
+
+    runtime: Runtime
+    provider: str
+    precision: str
+    missing: str | None
+
+    def __str__(self) -> str:
+        """Engine and device, or what is missing."""
+        return self.missing or f"{self.runtime.version()} on {self.runtime.device(self.provider)}"
+
+
+def ways() -> Iterator[Way]:
+    """Every runtime with each of its providers and precisions, whether it runs here or not."""
+    for runtime in RUNTIMES.values():
+        for provider in runtime.providers:
+            for precision in runtime.precisions:
+                yield Way(runtime, provider, precision, runtime.unavailable(provider, precision))
 
 
 def runtime_named(name: str) -> Runtime:

@@ -1,23 +1,33 @@
-"""onnxruntime, on the CPU or on CUDA."""
+"""Onnxruntime, on the CPU, on CUDA, or through TensorRT."""
 
 from __future__ import annotations
 
+import ctypes.util
+import importlib
 import importlib.util
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from objectives.runtimes.base import Runtime
+from objectives.runtimes.base import Array, Loaded, Runtime, timing_images, unknown
+from objectives.target import TargetError, gpu_fingerprint
 from spaces.base import CandidateError
 
 if TYPE_CHECKING:
+    from objectives.calibration import Calibration
     from objectives.target import Target
     from spaces.base import Candidate
 
-PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-INSTALL: Final = {"cpu": "pip install onnxruntime", "cuda": "pip install onnxruntime-gpu"}
+PROVIDERS: Final = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+_GPU_BUILD: Final = "pip uninstall -y onnxruntime && pip install onnxruntime-gpu"  # both are the module `onnxruntime`
+INSTALL: Final = {
+    "cpu": "pip install onnxruntime",
+    "cuda": _GPU_BUILD,
+    "tensorrt": f"{_GPU_BUILD} tensorrt",
+}
 
 
 class OnnxRuntime(Runtime):
@@ -25,19 +35,23 @@ class OnnxRuntime(Runtime):
 
     name = "onnxruntime"
     providers = tuple(PROVIDERS)
-    precisions = ("fp32", "fp16")
+    precisions = ("fp32", "fp16", "int8")
 
-    def unavailable(self, provider: str) -> str | None:
-        """Why it cannot run here with that provider; None if it can."""
+    def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
+        """Why it cannot run here in that way; None if it can."""
         if provider not in PROVIDERS:
-            return f"there is no provider '{provider}'; use {' or '.join(PROVIDERS)}"
+            return unknown("provider", provider, self.providers)
+        if precision not in self.precisions:
+            return unknown("precision", precision, self.precisions)
         if importlib.util.find_spec("onnxruntime") is None:
             return f"onnxruntime is not installed; {INSTALL[provider]}"
         import onnxruntime
 
         if PROVIDERS[provider] not in onnxruntime.get_available_providers():
             return f"this onnxruntime has no {PROVIDERS[provider]}; {INSTALL[provider]}"
-        return None
+        if provider == "cuda" and precision == "int8":
+            return "onnxruntime's CUDA provider has no int8 convolutions; use provider: tensorrt"
+        return None if provider == "cpu" else _gpu_unavailable(provider)
 
     def version(self) -> str:
         """Name and version of the engine."""
@@ -45,31 +59,45 @@ class OnnxRuntime(Runtime):
 
         return f"onnxruntime {onnxruntime.__version__}"
 
-    def export(self, candidate: Candidate, folder: Path, target: Target) -> Path:
+    def export(
+        self, candidate: Candidate, folder: Path, target: Target, calibration: Calibration | None = None
+    ) -> Path:
         """Write `model.onnx`."""
-        from objectives.onnx_export import export_onnx  # imports torch: not in the timing process
+        return export_model(candidate, folder, target, calibration, signed=target.provider == "tensorrt")
 
-        return export_onnx(candidate, folder / "model.onnx", batch=target.batch, precision=target.precision)
-
-    def load(self, model: Path, target: Target) -> Callable[[], None]:
+    def load(self, model: Path, target: Target) -> Loaded:
         """Open a session; each call runs one batch that lies on the device already."""
         try:
-            session = open_session(model, target.provider, target.threads)
-            binding = _bind(session, target)
+            return _Session(open_session(model, target.provider, target.threads, target.precision), target.provider)
         except Exception as error:  # onnxruntime's own errors share no base class
             raise CandidateError(f"onnxruntime does not load the network: {error}") from error
 
-        def run() -> None:
-            session.run_with_iobinding(binding)
-            binding.synchronize_outputs()  # returns at once on the CPU
 
-        return run
+def export_model(
+    candidate: Candidate, folder: Path, target: Target, calibration: Calibration | None, *, signed: bool = False
+) -> Path:
+    """Write `model.onnx` in the target's precision.
+
+    Raises:
+        CandidateError: If the network does not export.
+        TargetError: If int8 has no images to calibrate on.
+    """
+    from objectives.onnx_export import export_onnx  # imports torch: not in the timing process
+    from objectives.runtimes.quantization import quantize
+
+    if target.precision != "int8":
+        return export_onnx(candidate, folder / "model.onnx", batch=target.batch, precision=target.precision)
+    if calibration is None:
+        raise TargetError("target: precision is int8, which is calibrated on images; none were given")
+    model = export_onnx(candidate, folder / "model.onnx", batch=target.batch)
+    return quantize(model, calibration.at(candidate.imgsz), batch=target.batch, signed=signed)
 
 
-def open_session(model: Path, provider: str = "cpu", threads: int = 1) -> Any:
+def open_session(model: Path, provider: str = "cpu", threads: int = 1, precision: str = "fp32") -> Any:
     """An `onnxruntime.InferenceSession` that neither spins nor logs.
 
-    Denormal numbers count as zero: a network's speed then depends on its architecture, not on its weights.
+    Denormal numbers count as zero: a network's speed then depends on its architecture, not on its weights. On GPUs
+    fp32 means what it means to the engines by default: convolutions may use TF32.
     """
     import onnxruntime
 
@@ -80,19 +108,63 @@ def open_session(model: Path, provider: str = "cpu", threads: int = 1) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
-    session = onnxruntime.InferenceSession(str(model), options, providers=[PROVIDERS[provider]])
+    if provider != "cpu":
+        _find_gpu_libraries(provider)
+    session = onnxruntime.InferenceSession(str(model), options, providers=_with_options(provider, precision))
     if session.get_providers()[0] != PROVIDERS[provider]:  # it falls back to the CPU without an error
         raise RuntimeError(f"{PROVIDERS[provider]} did not start; onnxruntime would have used the CPU")
     return session
 
 
-def _bind(session: Any, target: Target) -> Any:
+def _with_options(provider: str, precision: str) -> list[Any]:
+    """The provider, then the one that takes the operations which it does not have."""
+    if provider != "tensorrt":
+        return [PROVIDERS[provider]]
+    options = {"trt_fp16_enable": precision == "fp16", "trt_int8_enable": precision == "int8"}
+    return [(PROVIDERS["tensorrt"], options), PROVIDERS["cuda"]]
+
+
+def _gpu_unavailable(provider: str) -> str | None:
+    try:
+        gpu_fingerprint()
+    except TargetError as error:
+        return str(error).removeprefix("target: ")
+    has_tensorrt = importlib.util.find_spec("tensorrt") is not None or ctypes.util.find_library("nvinfer") is not None
+    if provider == "tensorrt" and not has_tensorrt:
+        return "TensorRT is not installed; pip install tensorrt"
+    return None
+
+
+def _find_gpu_libraries(provider: str) -> None:
+    """Load what pip installed of CUDA, cuDNN and TensorRT: onnxruntime itself looks in the system's folders only."""
     import onnxruntime
 
-    (entry,) = session.get_inputs()
-    image = np.random.default_rng(0).random(entry.shape, dtype=np.float32)  # exported with a static shape
+    onnxruntime.preload_dlls()
+    if provider == "tensorrt" and importlib.util.find_spec("tensorrt") is not None:
+        importlib.import_module("tensorrt")
+
+
+class _Session(Loaded):
+    def __init__(self, session: Any, provider: str) -> None:
+        self._session = session
+        (self._input,) = session.get_inputs()
+        self._binding = _bind(session, self._input, "cpu" if provider == "cpu" else "cuda")
+
+    def __call__(self) -> None:
+        self._session.run_with_iobinding(self._binding)
+        self._binding.synchronize_outputs()  # returns at once on the CPU
+
+    def predict(self, images: Array) -> Array:
+        output: Array = self._session.run(None, {self._input.name: images})[0]
+        return output
+
+
+def _bind(session: Any, entry: Any, memory: str) -> Any:
+    import onnxruntime
+
+    images = timing_images(entry.shape)  # exported with a static shape
     binding = session.io_binding()
-    binding.bind_ortvalue_input(entry.name, onnxruntime.OrtValue.ortvalue_from_numpy(image, target.provider, 0))
+    binding.bind_ortvalue_input(entry.name, onnxruntime.OrtValue.ortvalue_from_numpy(images, memory, 0))
     for output in session.get_outputs():
-        binding.bind_output(output.name, target.provider)
+        binding.bind_output(output.name, memory)
     return binding

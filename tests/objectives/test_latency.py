@@ -139,7 +139,7 @@ def test_a_process_that_hangs_is_given_up_after_three_tries(target: Target) -> N
 def test_a_network_that_does_not_load_is_the_candidates_fault(
     meter: LatencyMeter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write_torn_file(runtime: OnnxRuntime, broken: Candidate, folder: Path, target: Target) -> Path:
+    def write_torn_file(runtime: OnnxRuntime, broken: Candidate, folder: Path, target: Target, _: object) -> Path:
         path = folder / "model.onnx"
         path.write_bytes(b"torn")
         return path
@@ -157,7 +157,7 @@ def test_a_network_that_does_not_load_is_the_candidates_fault(
 def test_a_reference_that_cannot_be_timed_is_not_the_candidates_fault(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(runtime: OnnxRuntime, reference: Candidate, folder: Path, target: Target) -> Path:
+    def refuse(runtime: OnnxRuntime, reference: Candidate, folder: Path, target: Target, _: object) -> Path:
         raise CandidateError("does not export to onnx: no such operator")
 
     monkeypatch.setattr(OnnxRuntime, "export", refuse)

@@ -49,8 +49,9 @@ def test_one_thread_is_timed_by_cpu_time_and_several_by_wall_time() -> None:
         ({"threads": -1}, "threads is -1"),
         ({"runtime": "onxruntime"}, "did you mean onnxruntime"),
         ({"runtime": "abc"}, "there is onnxruntime"),
-        ({"provider": "tpu"}, "there is no provider 'tpu'; use cpu or cuda"),
-        ({"precision": "fp8"}, "precision is 'fp8'; onnxruntime has fp32, fp16"),
+        ({"provider": "tpu"}, "there is no provider 'tpu'; use cpu, cuda or tensorrt"),
+        ({"precision": "fp8"}, "precision is 'fp8'; onnxruntime has fp32, fp16, int8"),
+        ({"precision": "int8"}, "precision is int8, which needs a study's images to calibrate on"),
     ],
 )
 def test_a_wrong_target_is_refused_with_what_is_right(wrong: dict[str, object], message: str) -> None:

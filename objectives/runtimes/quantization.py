@@ -1,0 +1,84 @@
+"""Post-training static quantisation to int8, as an ONNX file that onnxruntime and OpenVINO both run in int8.
+
+Weights are int8 by channel, activations 8 bits by tensor between the extremes of the calibration images. The head's own
+arithmetic stays float32: boxes in px and scores in [0, 1] share a tensor there, and one scale cannot serve both.
+
+Source: https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html (QDQ format).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spaces.base import CandidateError
+
+
+def quantize(model: Path, images: Sequence[NDArray[np.float32]], *, batch: int, signed: bool) -> Path:
+    """Replace an fp32 ONNX file by its int8 form.
+
+    Args:
+        model: Exported by `export_onnx` in fp32.
+        images: At least one; each (3, H, W) of the size that was exported.
+        batch: Images per call of the file.
+        signed: Activations in [-128, 127] around 0, as TensorRT wants them; else in [0, 255], which x86 runs in int8
+            (its engines run signed ones several times as slowly).
+
+    Raises:
+        CandidateError: If the network cannot be quantised.
+    """
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    feeds = ({"images": np.repeat(image[None], batch, axis=0)} for image in images)
+
+    class Reader(CalibrationDataReader):
+        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+            return next(feeds, None)
+
+    quantized = model.with_name(f"{model.stem}-int8.onnx")
+    try:
+        with _quiet():
+            quantize_static(
+                str(model),
+                str(quantized),
+                Reader(),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=QuantType.QInt8 if signed else QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                nodes_to_exclude=_head_arithmetic(model),
+                extra_options={"ActivationSymmetric": signed},
+            )
+    except Exception as error:  # whatever the quantiser raises of a network: the candidate's fault
+        raise CandidateError(f"cannot be quantised to int8: {error}") from error
+    os.replace(quantized, model)
+    return model
+
+
+def _head_arithmetic(model: Path) -> list[str]:
+    """Nodes of the detection head that lie in none of its towers of convolutions: the decoding of boxes and scores."""
+    from objectives.onnx_export import node_names
+
+    names = node_names(model)
+    layers = [int(found[1]) for name in names if (found := re.match(r"/model\.(\d+)/", name))]
+    if not layers:
+        raise CandidateError("cannot be quantised to int8: its ONNX file does not name the network's layers")
+    return [name for name in names if re.match(rf"/model\.{max(layers)}/(dfl/|[^/]+$)", name)]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The quantiser advises on its preprocessing through the root logger."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,253 @@
+"""Torch itself: eager, operation by operation, or compiled ahead of time by torch.compile's compiler.
+
+The network reaches the timing process as a `torch.export` program: tensors and operations, no pickled classes. So the
+process imports torch, and not Ultralytics.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+import shutil
+import sys
+import sysconfig
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from objectives.runtimes.base import Array, Loaded, Runtime, timing_images, unknown
+from spaces.base import CandidateError
+
+if TYPE_CHECKING:
+    import torch
+
+    from objectives.calibration import Calibration
+    from objectives.target import Target
+    from spaces.base import Candidate
+
+PROVIDERS: Final = ("cpu", "cuda")
+PRECISIONS: Final = ("fp32", "fp16")
+SHAPE: Final = "shape of the input"
+"""Under this name the compiled package keeps it."""
+
+COMPILER: Final = "apt-get install g++ python3-dev (or set CXX)"
+
+Network = Callable[[Any], Any]
+
+
+class TorchEager(Runtime):
+    """Eager torch: what `model(images)` costs where a network is used as it was trained."""
+
+    name = "torch"
+    providers = PROVIDERS
+    precisions = PRECISIONS
+
+    def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
+        """Why it cannot run here in that way; None if it can."""
+        return _unavailable(provider, precision)
+
+    def version(self) -> str:
+        """Name and version of the engine; the version names the CUDA it was built for."""
+        return f"{self.name} {_version()}"
+
+    def export(
+        self, candidate: Candidate, folder: Path, target: Target, calibration: Calibration | None = None
+    ) -> Path:
+        """Write `model.pt2`, a `torch.export` program."""
+        import torch
+
+        path = folder / "model.pt2"
+        program = _program(candidate, target)
+        with _quiet():
+            torch.export.save(program, path)
+        return path
+
+    def load(self, model: Path, target: Target) -> Loaded:
+        """The program as a module; runs in inference mode."""
+        return _load(model, target, _eager)
+
+
+class TorchCompiled(Runtime):
+    """Torch compiled ahead of time (AOTInductor): the code of torch.compile, without Python around it.
+
+    The worker compiles, which costs seconds to minutes a network; the timing process needs no compiler.
+    """
+
+    name = "torch-compiled"
+    providers = PROVIDERS
+    precisions = PRECISIONS
+
+    def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
+        """Why it cannot run here in that way; None if it can."""
+        if reason := _unavailable(provider, precision):
+            return reason
+        if shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")) is None:
+            return f"torch compiles with a C++ compiler, and there is none; {COMPILER}"
+        if not Path(sysconfig.get_path("include"), "Python.h").exists():
+            return f"torch compiles with Python's headers, which are not there; {COMPILER}"
+        return None
+
+    def version(self) -> str:
+        """Name and version of the engine."""
+        return f"{self.name} {_version()}"
+
+    def export(
+        self, candidate: Candidate, folder: Path, target: Target, calibration: Calibration | None = None
+    ) -> Path:
+        """Write `model.pt2`, a compiled package; the compiler's own files are gone afterwards."""
+        import torch
+        from torch._inductor.utils import fresh_cache
+
+        program = _program(candidate, target)
+        shape = json.dumps(list(program.example_inputs[0][0].shape))
+        options = {
+            "cpp.threads": target.threads,  # the code holds the number of its threads
+            "compile_threads": 1,
+            "aot_inductor.metadata": {SHAPE: shape},
+        }
+        try:
+            with _quiet(), torch.no_grad(), fresh_cache(dir=str(folder)):
+                package = str(folder / "model.pt2")
+                return Path(
+                    torch._inductor.aoti_compile_and_package(program, package_path=package, inductor_configs=options)
+                )
+        except Exception as error:  # whatever the compiler raises of a network: the candidate's fault
+            raise CandidateError(f"torch does not compile the network: {_first_line(error)}") from error
+
+    def load(self, model: Path, target: Target) -> Loaded:
+        """The package's own code; runs in inference mode."""
+        return _load(model, target, _compiled)
+
+
+def _unavailable(provider: str, precision: str) -> str | None:
+    if provider not in PROVIDERS:
+        return unknown("provider", provider, PROVIDERS)
+    if precision not in PRECISIONS:
+        return unknown("precision", precision, PRECISIONS)
+    if importlib.util.find_spec("torch") is None:
+        return "torch is not installed; pip install torch"
+    if provider == "cpu":
+        return None if precision == "fp32" else f"torch computes in {precision} on a GPU; use precision: fp32"
+    import torch
+
+    return None if torch.cuda.is_available() else "torch sees no CUDA device; see pytorch.org/get-started for its build"
+
+
+def _version() -> str:
+    import torch
+
+    return str(torch.__version__)
+
+
+def _program(candidate: Candidate, target: Target) -> Any:
+    """The deployed network as a `torch.export.ExportedProgram`: float32 images in, the decoded output alone out."""
+    import torch
+
+    from spaces.deployed import deployed, image_side
+
+    network = deployed(candidate)
+    side = image_side(network, candidate.imgsz)
+    images = torch.from_numpy(timing_images((target.batch, 3, side, side))).to(target.provider)
+    half = target.precision == "fp16"
+
+    class Deployed(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network.half() if half else network
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            output = self.network(images.half() if half else images)
+            return (output[0] if isinstance(output, tuple) else output).float()
+
+    module = Deployed().to(target.provider).eval()
+    try:
+        with torch.no_grad(), _quiet():
+            module(images)  # the head makes its grid of anchors once, and not while it is traced
+            return torch.export.export(module, (images,), strict=False)
+    except Exception as error:  # whatever tracing raises of a network: the candidate's fault
+        raise CandidateError(f"does not export to torch: {_first_line(error)}") from error
+
+
+def _load(model: Path, target: Target, how: Callable[[Path], tuple[Network, Sequence[int]]]) -> Loaded:
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch is there: its threads do not spin between runs
+    import torch
+
+    torch.set_num_threads(target.threads)
+    torch.set_flush_denormal(True)  # the time then depends on the architecture, not on the weights
+    try:
+        with _quiet():
+            network, shape = how(model)
+            return _Network(network, torch.from_numpy(timing_images(shape)).to(target.provider))
+    except Exception as error:  # RuntimeError, zipfile's, and what else reading a damaged file raises
+        raise CandidateError(f"torch does not load the network: {_first_line(error)}") from error
+
+
+def _eager(model: Path) -> tuple[Network, Sequence[int]]:
+    import torch
+
+    program = torch.export.load(model)
+    return program.module(check_guards=False), program.example_inputs[0][0].shape
+
+
+def _compiled(model: Path) -> tuple[Network, Sequence[int]]:
+    import torch
+
+    with _scratch(model.parent):
+        package = torch._inductor.aoti_load_package(str(model), run_single_threaded=True)
+    return package, json.loads(package.get_metadata()[SHAPE])
+
+
+class _Network(Loaded):
+    def __init__(self, network: Network, images: torch.Tensor) -> None:
+        self._network = network
+        self._images = images
+
+    def __call__(self) -> None:
+        import torch
+
+        with torch.inference_mode():
+            self._network(self._images)
+        if self._images.is_cuda:
+            torch.cuda.synchronize()
+
+    def predict(self, images: Array) -> Array:
+        import torch
+
+        with torch.inference_mode():
+            output: Array = self._network(torch.from_numpy(images).to(self._images.device)).cpu().numpy()
+        return output
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[None]:
+    """A package is unpacked into the temporary folder, and stays there if the process is killed: into this one then."""
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = before
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Torch warns of what is meant, and looks for CUDA aloud."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,34 @@
+"""What latency can be measured on here: `python -m search.targets`.
+
+Every runtime, provider and precision: the engine and the device, or what is missing and the line that installs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from itertools import groupby
+
+from objectives.runtimes.catalogue import Way, ways
+from search.checkup import Finding, Verdict
+from search.command import Exit, run_command
+from search.doctor import show
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; exits with 1 if nothing can be measured."""
+    argparse.ArgumentParser(prog="python -m search.targets", description=__doc__).parse_args(arguments)
+    found = list(ways())
+    by_runtime = groupby(found, key=lambda way: way.runtime.name)
+    show([(name, [_finding(way) for way in same]) for name, same in by_runtime])
+    count = sum(way.missing is None for way in found)
+    print(f"{count} of {len(found)} can be measured; a study names one: target: {{runtime, provider, precision}}")
+    return Exit.DONE if count else Exit.ERROR
+
+
+def _finding(way: Way) -> Finding:
+    return Finding(f"{way.provider} {way.precision}", str(way), Verdict.WARNING if way.missing else Verdict.GOOD)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,37 @@
+"""Targets: what can be measured here, and what would have to be installed."""
+
+from __future__ import annotations
+
+import pytest
+
+from objectives.runtimes.catalogue import RUNTIMES, ways
+from search.checkup import Verdict, runtimes
+from search.command import Exit, run_command
+from search.targets import main
+
+
+def test_every_runtime_provider_and_precision_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(main, []) == Exit.DONE
+    lines = capsys.readouterr().out.splitlines()
+    for name, runtime in RUNTIMES.items():
+        for provider in runtime.providers:
+            for precision in runtime.precisions:
+                (line,) = (line for line in lines if line[3:].startswith(f"{name}: {provider} {precision}: "))
+                assert line.startswith("--") is (runtime.unavailable(provider, precision) is not None)
+    assert any(line.startswith("ok onnxruntime: cpu fp32: onnxruntime 1") and " cores, " in line for line in lines)
+
+
+def test_without_any_engine_each_line_says_what_installs_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert run_command(main, []) == Exit.ERROR
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert all("pip install" in line for line in lines)
+    assert last.startswith("0 of ")
+
+
+def test_the_doctor_says_the_same() -> None:
+    working = {(way.runtime.name, way.provider) for way in ways() if way.missing is None and way.precision == "fp32"}
+    said = {tuple(finding.name.split(", ")) for finding in runtimes() if finding.verdict is Verdict.GOOD}
+    assert said == working
