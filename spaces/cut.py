@@ -117,7 +117,7 @@ def resized(network: Detector, state: State, shortening: Shortening | None = Non
 
 def _renew_sizes(module: Any) -> None:
     if isinstance(module, nn.Conv2d):
-        if module.groups > 1 and module.groups == module.in_channels:  # depthwise in the parent
+        if module.groups > 1 and module.groups == module.in_channels == module.out_channels:  # depthwise in the parent
             module.groups = module.in_channels = module.weight.shape[0]
         else:
             module.in_channels = module.weight.shape[1] * module.groups

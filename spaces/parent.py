@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
+import operator
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Number
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +133,7 @@ class Parent:
         for name in kept:
             if name not in names:
                 raise SpaceError(f"the parent has no channel group '{name}'")
-        counted = any(isinstance(channels, int) for channels in kept.values())
+        counted = any(map(_is_number, kept.values()))
         best = order(self.as_candidate(), self) if counted else {}
         chosen = tuple(_chosen(group, kept.get(group.name, range(group.width)), best) for group in self.groups)
         check_ties(self.groups, chosen)
@@ -234,12 +236,29 @@ class Parent:
         return state
 
 
-def _chosen(group: ChannelGroup, kept: Sequence[int] | int, best: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
-    if not isinstance(kept, int):
-        return tuple(sorted(map(int, kept)))  # of any kind: they go into JSON
-    if not 1 <= kept <= group.width:
-        raise SpaceError(f"group '{group.name}' cannot keep {kept} of its {group.width} channels")
-    return tuple(sorted(best[group.name][:kept]))
+def _chosen(group: ChannelGroup, kept: Any, best: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
+    if _is_number(kept):
+        width = _whole(group, kept)
+        if not 1 <= width <= group.width:
+            raise SpaceError(f"group '{group.name}' cannot keep {width} of its {group.width} channels")
+        return tuple(sorted(best[group.name][:width]))
+    if isinstance(kept, str) or not isinstance(kept, Iterable):
+        raise SpaceError(f"group '{group.name}' keeps {kept!r}; give a width or channel numbers")
+    return tuple(sorted(_whole(group, number) for number in kept))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Number)
+
+
+def _whole(group: ChannelGroup, number: Any) -> int:
+    """A number of any kind as an int: specs are hashed and go into JSON."""
+    try:
+        if not isinstance(number, bool):
+            return operator.index(number)
+    except TypeError:
+        pass
+    raise SpaceError(f"group '{group.name}': {number!r} is no whole number")
 
 
 def _with_class_width(model: Mapping[str, Any], names: tuple[str, ...], file: WeightsFile) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -125,3 +126,27 @@ def _yaml_text() -> str:
 
     model = stock.resolve("yolov8n.yaml", 3)
     return yaml.safe_dump({name: value for name, value in model.items() if name not in ("yaml_file", "scale")})
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        (8.0, "8.0 is no whole number"),
+        (True, "True is no whole number"),
+        (None, "keeps None; give a width or channel numbers"),
+        ("12", "keeps '12'; give a width or channel numbers"),
+        ([1.5], "1.5 is no whole number"),
+        ([[1]], r"\[1\] is no whole number"),
+        ([float("nan")], "nan is no whole number"),
+    ],
+)
+def test_what_is_no_channel_number_is_named(parent: Parent, kept: Any, words: str) -> None:
+    with pytest.raises(SpaceError, match=f"group 'model.3'.*{words}"):
+        parent.spec({"model.3": kept})
+
+
+def test_numbers_of_numpy_are_channel_numbers(parent: Parent) -> None:
+    width: Any = np.int64(8)
+    numbers: Any = np.arange(8)
+    assert parent.spec({"model.3": width}) == parent.spec({"model.3": 8})
+    assert parent.spec({"model.3": numbers}) == parent.spec({"model.3": range(8)})
