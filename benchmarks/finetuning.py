@@ -90,7 +90,7 @@ class Bench:
         """A network made once and found again."""
         folder = self.out / "networks" / name
         if not folder.exists():
-            save(make(), folder)
+            save(make(), folder, half=True)
         return load(folder)
 
     def parent(self, options: argparse.Namespace) -> Parent:

@@ -186,7 +186,7 @@ class Candidate:
 
     spec: ArchSpec
     origin: Origin
-    network: nn.Module
+    network: nn.Module = field(repr=False)
     classes: tuple[str, ...]
     imgsz: int
     parent: Parent | None = field(default=None, repr=False, compare=False)

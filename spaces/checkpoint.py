@@ -35,12 +35,12 @@ class CheckpointError(SpaceError):
     """A checkpoint is missing, damaged, or not of the network that it says it is."""
 
 
-def save(candidate: Candidate, folder: str | Path, **facts: Any) -> str:
-    """Write a candidate to a new folder: all of it or nothing.
-
-    Weights are stored in half precision, but for those that it cannot hold.
+def save(candidate: Candidate, folder: str | Path, *, half: bool = False, **facts: Any) -> str:
+    """Write a candidate to a new folder: all of it or nothing. What is loaded is equal bit for bit, unless `half`.
 
     Args:
+        half: Round weights to half precision, as they ship: half the size. Otherwise only those are stored so that
+            lose nothing by it.
         facts: Further JSON values to keep with it (recipe, figures).
 
     Returns:
@@ -51,19 +51,39 @@ def save(candidate: Candidate, folder: str | Path, **facts: Any) -> str:
         CheckpointError: If the folder exists and holds something else.
     """
     folder = Path(folder)
-    digest, files = _packed(candidate, facts)
-    if not write_folder(folder, files) and _hash_of(folder) != digest:
+    digest, files = _packed(candidate, facts, half=half)
+    if not write_folder(folder, files) and hash_of(folder) != digest:
         raise CheckpointError(f"'{folder}' exists already and holds something else")
     return digest
 
 
 def content_hash(candidate: Candidate) -> str:
-    """The name that a candidate's checkpoint without further facts has.
+    """The name that a candidate's checkpoint without further facts has, of weights as they are.
 
     Raises:
         CandidateError: If a weight is not finite.
     """
-    return _packed(candidate, {})[0]
+    return _packed(candidate, {}, half=False)[0]
+
+
+def hash_of(folder: str | Path) -> str:
+    """The content hash that a checkpoint says of itself.
+
+    Raises:
+        CheckpointError: If it is missing or was changed.
+    """
+    digest: str = _description(Path(folder))["hash"]
+    return digest
+
+
+def facts_of(folder: str | Path) -> Mapping[str, Any]:
+    """What was kept with a checkpoint.
+
+    Raises:
+        CheckpointError: If it is missing or damaged.
+    """
+    facts: Mapping[str, Any] = _verified(Path(folder))[0]["facts"]
+    return facts
 
 
 def load(folder: str | Path) -> Candidate:
@@ -72,7 +92,11 @@ def load(folder: str | Path) -> Candidate:
     Raises:
         CheckpointError: If it is missing, a byte of it has changed, or its parts do not fit together.
     """
-    return _rebuilt(Path(folder), *_verified(Path(folder)))
+    folder = Path(folder)
+    try:
+        return _rebuilt(folder, *_verified(folder))
+    except (KeyError, TypeError, AttributeError, IndexError) as error:  # written by other hands, with a right hash
+        raise CheckpointError(f"checkpoint '{folder}' is damaged: {ARCHITECTURE} lacks or misuses {error}") from error
 
 
 @dataclass(frozen=True)
@@ -82,12 +106,12 @@ class CheckpointStore:
     root: Path
 
     def put(self, candidate: Candidate, facts: Mapping[str, Any] | None = None) -> str:
-        """Write a candidate, durably, and return its content hash.
+        """Write a candidate, durably, and return its content hash. Weights are rounded to half: what ships.
 
         Raises:
             CandidateError: If a weight is not finite.
         """
-        digest, files = _packed(candidate, facts or {})
+        digest, files = _packed(candidate, facts or {}, half=True)
         write_folder(self.folder(digest), files)
         return digest
 
@@ -106,9 +130,7 @@ class CheckpointStore:
         Raises:
             CheckpointError: If there is none or it is damaged.
         """
-        description, _ = _verified(self._verified_folder(digest))
-        facts: Mapping[str, Any] = description["facts"]
-        return facts
+        return facts_of(self._verified_folder(digest))
 
     def folder(self, digest: str) -> Path:
         """Where the checkpoint with that hash lies, whether it is there or not."""
@@ -121,14 +143,15 @@ class CheckpointStore:
         folder = self.folder(digest)
         if digest not in self:
             raise CheckpointError(f"no checkpoint {digest} in '{self.root}'")
-        if _hash_of(folder) != digest:
+        if hash_of(folder) != digest:
             raise CheckpointError(f"checkpoint '{folder}' holds other content than its name says")
         return folder
 
 
-def _packed(candidate: Candidate, facts: Mapping[str, Any]) -> tuple[str, dict[str, bytes]]:
+def _packed(candidate: Candidate, facts: Mapping[str, Any], *, half: bool) -> tuple[str, dict[str, bytes]]:
     """The content hash and the bytes of both files."""
-    tensors = {name: _stored(name, tensor) for name, tensor in candidate.network.state_dict().items()}
+    tensors = {name: _stored(name, tensor, half) for name, tensor in candidate.network.state_dict().items()}
+    _check_is_its_spec(candidate, tensors)
     weights = pack_tensors(tensors, metadata={"format": "pt"})
     spec = candidate.spec
     description = {
@@ -145,7 +168,7 @@ def _packed(candidate: Candidate, facts: Mapping[str, Any]) -> tuple[str, dict[s
             "dropped": list(spec.dropped),
         },
         "origin": list(candidate.origin.layers),
-        "facts": dict(facts),
+        "facts": json.loads(json.dumps(dict(facts), allow_nan=False)),  # as they are read: keys are text
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
     description["hash"] = digest = _digest(description)
@@ -156,16 +179,28 @@ def _plain_model(network: Detector) -> dict[str, Any]:
     return {name: value for name, value in network.yaml.items() if name != "channels"}
 
 
-def _stored(name: str, tensor: Tensor) -> Tensor:
-    """The tensor as it is written: half precision where that can hold it."""
+def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
+    """The tensor as it is written: half precision where that loses nothing, or if it may lose, can hold it."""
     tensor = tensor.detach().cpu().contiguous()
     if not tensor.is_floating_point():
         return tensor
     if not torch.isfinite(tensor).all():
         raise CandidateError(f"tensor '{name}' holds values that are not finite")
-    half = tensor.half()
-    vanishes = name.endswith("running_var") and bool(((half == 0) & (tensor != 0)).any())
-    return tensor.float() if vanishes or not torch.isfinite(half).all() else half
+    small = tensor.half()
+    if not half:
+        return small if torch.equal(small.to(tensor.dtype), tensor) else tensor.float()
+    vanishes = name.endswith("running_var") and bool(((small == 0) & (tensor != 0)).any())
+    return tensor.float() if vanishes or not torch.isfinite(small).all() else small
+
+
+def _check_is_its_spec(candidate: Candidate, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse what could not be loaded again: a fused network (as after predicting), or one changed by hand."""
+    model = _plain_model(candidate.network)
+    structure = stock.structure_of(stock.resolve(model, len(candidate.classes)))
+    same = (structure.key, len(structure.groups)) == (candidate.spec.parent, len(candidate.spec.groups))
+    fault = _misfit(tensors, structure, candidate.spec) if same else "the spec is of another parent"
+    if fault:
+        raise CandidateError(f"the network is not what its spec says: {fault}")
 
 
 def _text(description: Mapping[str, Any]) -> bytes:
@@ -190,11 +225,6 @@ def _description(folder: Path) -> dict[str, Any]:
     if _text(content) != text or _digest(content) != content.get("hash"):
         _damaged(folder, f"{ARCHITECTURE} was changed")
     return content
-
-
-def _hash_of(folder: Path) -> str:
-    digest: str = _description(folder)["hash"]
-    return digest
 
 
 def _verified(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -224,24 +254,37 @@ def _rebuilt(folder: Path, description: Mapping[str, Any], tensors: Mapping[str,
     spec = _spec(folder, description["spec"], structure)
     network = resized(structure.network, _whole(folder, tensors, structure, spec), structure.shortening(spec))
     stock.dress(network, classes, description["imgsz"])
-    return Candidate(spec, Origin(tuple(description["origin"])), network, classes, description["imgsz"])
+    origin = tuple(description["origin"])
+    if len(origin) != len(structure.layer_sections):
+        _damaged(folder, f"its origin names {len(origin)} layers; its model has {len(structure.layer_sections)}")
+    return Candidate(spec, Origin(origin), network, classes, description["imgsz"])
 
 
 def _whole(folder: Path, tensors: Mapping[str, Tensor], structure: Structure, spec: ArchSpec) -> dict[str, Tensor]:
     """The tensors under the parent's names, checked against the spec; empty ones where a bottleneck was dropped."""
+    if fault := _misfit(tensors, structure, spec):
+        _damaged(folder, fault)
+    slicer, restored = Slicer(structure.plan, spec), structure.whole_state(spec, tensors)
+    return {
+        name: (restored[name] if name in restored else torch.zeros(slicer.shape(name, own))).to(own.dtype)
+        for name, own in structure.network.state_dict().items()
+    }
+
+
+def _misfit(tensors: Mapping[str, Tensor], structure: Structure, spec: ArchSpec) -> str | None:
+    """The first tensor that is not as the spec has it, in words."""
     shortening, slicer = structure.shortening(spec), Slicer(structure.plan, spec)
-    whole = structure.network.state_dict()
-    shapes = {name: slicer.shape(name, tensor) for name, tensor in whole.items()}
-    own = {shortening.renamed(name): shortening.shape(name, shape) for name, shape in shapes.items()}
+    own = {
+        shortening.renamed(name): shortening.shape(name, slicer.shape(name, tensor))
+        for name, tensor in structure.network.state_dict().items()
+    }
     own.pop(None, None)
     if own.keys() != tensors.keys():
-        _damaged(folder, f"tensor '{min(own.keys() ^ tensors.keys(), key=str)}' is missing or too many")
+        return f"tensor '{min(own.keys() ^ tensors.keys(), key=str)}' is missing or too many"
     for name, shape in own.items():
         if name is not None and tuple(tensors[name].shape) != shape:
-            _damaged(folder, f"tensor '{name}' is {tuple(tensors[name].shape)}; by its spec it is {shape}")
-    restored = structure.whole_state(spec, tensors)
-    empty = {name: torch.zeros(shape) for name, shape in shapes.items() if name not in restored}
-    return {name: {**restored, **empty}[name].to(tensor.dtype) for name, tensor in whole.items()}
+            return f"tensor '{name}' is {tuple(tensors[name].shape)}; by its spec it is {shape}"
+    return None
 
 
 def _spec(folder: Path, plain: Mapping[str, Any], structure: Structure) -> ArchSpec:

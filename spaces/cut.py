@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ Sizes = dict[tuple[str, Side], int]
 
 Seam = Literal["parent", "zeros"]
 """What a donor's convolution reads channels with that the donor never saw."""
+SEAMS: tuple[Seam, ...] = get_args(Seam)
 
 
 def sizes_of(network: nn.Module) -> Sizes:

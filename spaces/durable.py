@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-PARTIAL = ".partial"
+PARTIAL = ".yolofront-partial"  # nobody else's: what is left of it is deleted
 LEFT_AFTER_S = 3600  # no writer takes an hour
 
 

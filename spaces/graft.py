@@ -49,7 +49,8 @@ def graft(
             the parent is known), or zeros.
 
     Raises:
-        SpaceError: If the donors are of different parents, or the seam asks for a parent that is not known.
+        SpaceError: If the donors are of different parents or classes, or the seam asks for a parent that is not
+            known.
     """
     return join({BACKBONE: backbone, NECK: head, DETECT: head}, parent=parent, seam=seam)
 
@@ -68,11 +69,16 @@ def join(
     Raises:
         SpaceError: If a part is missing or unknown, or as `graft`.
     """
-    donors = {name: _as_donor(donor) for name, donor in parts.items()}
-    known = parent or _parent_of(donors.values())
+    if not parts:
+        raise SpaceError("a graft needs donors; none are given")
+    known = parent or _common_parent(parts.values())
     if known is None and seam == "parent":
         raise SpaceError("the donors come from checkpoints, which do not hold their parent; give parent=")
+    donors = {name: _as_donor(donor, known) for name, donor in parts.items()}
     common = known or _bare_parent(next(iter(donors.values())).candidate)
+    for donor in donors.values():
+        if donor.candidate.classes != common.classes:
+            raise SpaceError(f"a donor's classes are {donor.candidate.classes}, another's {common.classes}")
     by_part = by_stage(common.structure, donors)
     sources = {donor.hash: donor.candidate for donor in donors.values()}
     for candidate in sources.values():
@@ -128,16 +134,32 @@ def _part(section: Section, stage: int) -> str:
     return f"P{stage}" if section == "backbone" else section
 
 
-def _as_donor(donor: Donor | Candidate | Parent) -> Donor:
+def _as_donor(donor: Donor | Candidate | Parent, known: Parent | None) -> Donor:
     if isinstance(donor, Donor):
         return donor
     if isinstance(donor, Parent):
-        return Donor(PARENT, donor.as_candidate())
+        candidate = donor.as_candidate()
+        return Donor(PARENT if donor is known else content_hash(candidate), candidate)
+    if not isinstance(donor, Candidate):
+        raise SpaceError(f"a donor is {donor!r}; give a candidate, or load a checkpoint with spaces.checkpoint.load")
     return Donor(content_hash(donor), donor)
 
 
-def _parent_of(donors: Iterable[Donor]) -> Parent | None:
-    return next((donor.candidate.parent for donor in donors if donor.candidate.parent is not None), None)
+def _common_parent(donors: Iterable[Donor | Candidate | Parent]) -> Parent | None:
+    """What all donors that know their parent were cut from; None if none of them does.
+
+    Raises:
+        SpaceError: If they are of different parents.
+    """
+    found: list[Parent] = []
+    for donor in donors:
+        candidate = donor.candidate if isinstance(donor, Donor) else donor
+        parent = candidate if isinstance(candidate, Parent) else getattr(candidate, "parent", None)
+        if parent is not None and not any(parent is other for other in found):
+            found.append(parent)
+    if len(found) > 1 and len({content_hash(parent.as_candidate()) for parent in found}) > 1:
+        raise SpaceError("the donors were cut from different parents; give parent= to say whose weights fill the seam")
+    return found[0] if found else None
 
 
 def _bare_parent(candidate: Candidate) -> Parent:

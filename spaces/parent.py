@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import operator
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Number
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from spaces import class_towers, stock
 from spaces.base import PARENT, SCRATCH, ArchSpec, Candidate, CandidateError, Origin, Section, SpaceError
-from spaces.cut import Seam, Slicer, resized
+from spaces.cut import SEAMS, Seam, Slicer, resized
 from spaces.groups import ChannelGroup, check_ties
 from spaces.importance import order
 from spaces.repeats import Repeat
 from spaces.scratch import initialise
 from spaces.structure import Structure
-from spaces.weights import ModelYaml, WeightsFile, read_weights
+from spaces.weights import Classes, ModelYaml, WeightsFile, class_names, read_weights
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Parent:
     """
 
     key: str
-    model: Mapping[str, Any]
-    network: nn.Module
+    model: Mapping[str, Any] = field(repr=False)
+    network: nn.Module = field(repr=False)
     classes: tuple[str, ...]
     imgsz: int
     seed: int = 0
@@ -51,8 +51,8 @@ class Parent:
     def load(
         model: ModelYaml | None = None,
         *,
-        classes: int | Sequence[str] | None = None,
-        imgsz: int = 640,
+        classes: Classes | None = None,
+        imgsz: int | None = None,
         seed: int = 0,
         weights: Path | str | None = None,
     ) -> Parent:
@@ -61,7 +61,7 @@ class Parent:
         Args:
             model: Ultralytics model YAML, by name or content; what the weights say of themselves goes first.
             classes: Class names by number, or their count; by default those of the weights, or the YAML's count.
-            imgsz: Image size in px, square.
+            imgsz: Image size in px, square; by default the weights' own, or 640.
             seed: Of the weights that are not loaded.
             weights: `.pt`, `.safetensors` or a checkpoint's folder. If it has the same classes it is the
                 parent as it is; otherwise tensors of equal shape are loaded as a start for training.
@@ -77,9 +77,10 @@ class Parent:
             classes = file.classes
         if classes is None:
             classes = stock.class_count(named)
-        names = tuple(map(str, range(classes))) if isinstance(classes, int) else tuple(classes)
-        if not names:
-            raise SpaceError("a detector needs at least one class")
+        names = class_names(classes)
+        imgsz = imgsz or (file.imgsz if file else None) or 640
+        if isinstance(imgsz, bool) or not isinstance(imgsz, int) or imgsz < 32:
+            raise SpaceError(f"imgsz is {imgsz!r}; it must be a whole number of px, 32 or more")
         resolved = stock.resolve(named, len(names))
         if file is not None:
             resolved = _with_class_width(resolved, names, file)
@@ -133,7 +134,7 @@ class Parent:
         for name in kept:
             if name not in names:
                 raise SpaceError(f"the parent has no channel group '{name}'")
-        counted = any(map(_is_number, kept.values()))
+        counted = any(isinstance(channels, Number) for channels in kept.values())
         best = order(self.as_candidate(), self) if counted else {}
         chosen = tuple(_chosen(group, kept.get(group.name, range(group.width)), best) for group in self.groups)
         check_ties(self.groups, chosen)
@@ -184,6 +185,8 @@ class Parent:
             CandidateError: If the network cannot be built.
         """
         self.check(spec)
+        if seam not in SEAMS:
+            raise SpaceError(f"no seam '{seam}'; there are {', '.join(SEAMS)}")
         origin = origin or Origin((PARENT,) * len(self.layer_sections))
         donors = self._donors(origin, sources or {})
         try:
@@ -237,7 +240,7 @@ class Parent:
 
 
 def _chosen(group: ChannelGroup, kept: Any, best: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
-    if _is_number(kept):
+    if isinstance(kept, Number):
         width = _whole(group, kept)
         if not 1 <= width <= group.width:
             raise SpaceError(f"group '{group.name}' cannot keep {width} of its {group.width} channels")
@@ -245,10 +248,6 @@ def _chosen(group: ChannelGroup, kept: Any, best: Mapping[str, Sequence[int]]) -
     if isinstance(kept, str) or not isinstance(kept, Iterable):
         raise SpaceError(f"group '{group.name}' keeps {kept!r}; give a width or channel numbers")
     return tuple(sorted(_whole(group, number) for number in kept))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Number)
 
 
 def _whole(group: ChannelGroup, number: Any) -> int:

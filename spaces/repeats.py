@@ -142,11 +142,10 @@ class Shortening:
             network: With the parent's modules, cut or not.
         """
         for container, lost in sorted(self._lost().items(), key=lambda item: -item[0].count(".")):  # inner ones first
-            block, _, attribute = container.rpartition(".")
-            owner, members = network.get_submodule(block), list(network.get_submodule(container))
+            members = network.get_submodule(container)
             stay = [member for index, member in enumerate(members) if index not in lost]
-            sequence = isinstance(network.get_submodule(container), nn.Sequential)
-            setattr(owner, attribute, nn.Sequential(*stay) if sequence else nn.ModuleList(stay))
+            # In place: a list may be a top-level layer, which holds more than its members.
+            members._modules = {str(index): member for index, member in enumerate(stay)}
         for name, (outputs, lost) in self._readers().items():
             _fold(network.get_submodule(name.removesuffix(".weight")), outputs, lost)
 

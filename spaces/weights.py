@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ from torch import Tensor
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import SpaceError
-from spaces.checkpoint import load
+from spaces.checkpoint import facts_of, load
 from spaces.stock import is_known
 
 # isort: split
 from ultralytics.nn.tasks import DetectionModel, torch_safe_load
 
 ModelYaml = str | Mapping[str, Any]
+Classes = int | Sequence[str] | Mapping[int, str]
+"""How many, their names in order, or names by number as Ultralytics has them."""
 
 PRUNED = "pruned"
 """Key in the model YAML of a `.pt` whose network was cut: the YAML is that of its parent."""
@@ -45,6 +47,22 @@ class WeightsFile:
     state: Mapping[str, Tensor] = field(repr=False)
     train_args: Mapping[str, Any] = field(default_factory=dict)
     imgsz: int | None = None
+
+
+def class_names(classes: Classes) -> tuple[str, ...]:
+    """The names of classes in order; of a count their numbers.
+
+    Raises:
+        SpaceError: If there is none, or it is neither a count nor names.
+    """
+    if isinstance(classes, Mapping):
+        classes = [classes[number] for number in sorted(classes)]
+    if isinstance(classes, bool | str) or not isinstance(classes, int | Sequence):
+        raise SpaceError(f"classes are {classes!r}; give their count, or their names in order")
+    names = tuple(map(str, range(classes) if isinstance(classes, int) else classes))
+    if not names:
+        raise SpaceError("a detector needs at least one class")
+    return names
 
 
 def read_weights(path: str | Path) -> WeightsFile:
@@ -73,7 +91,9 @@ def _read_checkpoint(folder: Path) -> WeightsFile:
             f"checkpoint '{folder}' keeps {share} of its parent's channels and drops {dropped} of its bottlenecks; "
             "a parent must be whole"
         )
-    return WeightsFile(folder, dict(network.yaml), candidate.classes, network.state_dict(), {}, candidate.imgsz)
+    recipe = facts_of(folder).get("recipe")
+    train_args = recipe if isinstance(recipe, Mapping) else {}
+    return WeightsFile(folder, dict(network.yaml), candidate.classes, network.state_dict(), train_args, candidate.imgsz)
 
 
 def _read_safetensors(path: Path) -> WeightsFile:

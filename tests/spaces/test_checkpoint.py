@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -15,7 +16,8 @@ import pytest
 import torch
 
 from spaces.base import Candidate, CandidateError
-from spaces.checkpoint import ARCHITECTURE, WEIGHTS, CheckpointError, CheckpointStore, load, save
+from spaces.checkpoint import ARCHITECTURE, WEIGHTS, CheckpointError, CheckpointStore, facts_of, load, save
+from spaces.durable import PARTIAL
 from spaces.graft import Donor, graft
 from spaces.parent import Parent
 from spaces.structure import raw_outputs
@@ -38,17 +40,39 @@ def folder(candidate: Candidate, tmp_path: Path) -> Path:
     return tmp_path / "saved"
 
 
-def test_what_is_loaded_is_what_was_saved_in_half_precision(candidate: Candidate, folder: Path) -> None:
+def test_what_is_loaded_is_what_was_saved_bit_for_bit(candidate: Candidate, folder: Path) -> None:
     loaded = load(folder)
     assert (loaded.spec, loaded.origin) == (candidate.spec, candidate.origin)
     assert (loaded.classes, loaded.imgsz) == (candidate.classes, candidate.imgsz)
-    state = candidate.network.state_dict()
-    halved = {name: t.half().float() if t.is_floating_point() else t for name, t in state.items()}
-    assert states_differ(loaded.network.state_dict(), halved) == []
+    assert states_differ(loaded.network.state_dict(), candidate.network.state_dict()) == []
     assert all(t.dtype in (torch.float32, torch.int64) for t in loaded.network.state_dict().values())
     network: Any = loaded.network
     assert network.names == candidate.network.names
     assert network.args.imgsz == 64
+
+
+def test_a_file_that_ships_is_rounded_to_half_precision_and_then_stays_as_it_is(
+    candidate: Candidate, tmp_path: Path
+) -> None:
+    save(candidate, tmp_path / "half", half=True)
+    shipped = load(tmp_path / "half")
+    state = candidate.network.state_dict()
+    halved = {name: t.half().float() if t.is_floating_point() else t for name, t in state.items()}
+    assert states_differ(shipped.network.state_dict(), halved) == []
+    save(shipped, tmp_path / "again")  # nothing is lost by half precision any more, so that is what is written
+    assert (tmp_path / "again" / WEIGHTS).read_bytes() == (tmp_path / "half" / WEIGHTS).read_bytes()
+
+
+def test_facts_by_number_are_read_back_by_text(candidate: Candidate, tmp_path: Path) -> None:
+    save(candidate, tmp_path / "it", ap={2: 0.5, 10: 0.25})
+    assert load(tmp_path / "it").spec == candidate.spec
+    assert facts_of(tmp_path / "it") == {"ap": {"2": 0.5, "10": 0.25}}
+
+
+def test_a_fused_network_is_refused(candidate: Candidate, tmp_path: Path) -> None:
+    network: Any = copy.deepcopy(candidate.network)
+    with pytest.raises(CandidateError, match="is not what its spec says"):
+        save(replace(candidate, network=network.fuse(verbose=False)), tmp_path / "fused")
 
 
 def test_saving_what_was_loaded_changes_no_byte(folder: Path, tmp_path: Path) -> None:
@@ -158,8 +182,15 @@ def _spec_of_other_widths(candidate: Candidate) -> Candidate:
     ],
 )
 def test_parts_that_do_not_fit_together_are_named(
-    candidate: Candidate, tmp_path: Path, forge: Callable[[Candidate], Candidate], message: str
+    candidate: Candidate,
+    tmp_path: Path,
+    forge: Callable[[Candidate], Candidate],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    with pytest.raises(CandidateError, match="is not what its spec says"):
+        save(forge(candidate), tmp_path / "refused")
+    monkeypatch.setattr("spaces.checkpoint._check_is_its_spec", lambda *_: None)  # as another program might write it
     save(forge(candidate), tmp_path / "forged")
     with pytest.raises(CheckpointError, match=message):
         load(tmp_path / "forged")
@@ -196,13 +227,16 @@ def test_an_existing_folder_is_never_overwritten(parent: Parent, folder: Path) -
 def test_what_a_killed_writer_left_is_swept_up_and_what_others_write_is_not(
     candidate: Candidate, tmp_path: Path
 ) -> None:
-    old, new = tmp_path / ".old.partial", tmp_path / ".new.partial"
+    old, new = tmp_path / f".old{PARTIAL}", tmp_path / f".new{PARTIAL}"
     for left in (old, new):
         left.mkdir()
         (left / WEIGHTS).write_bytes(b"half")
-    os.utime(old, (0, 0))
+    foreign = tmp_path / ".backup.partial"
+    foreign.mkdir()
+    for stale in (old, foreign):
+        os.utime(stale, (0, 0))
     CheckpointStore(tmp_path).put(candidate)
-    assert (old.exists(), new.exists()) == (False, True)
+    assert (old.exists(), new.exists(), foreign.exists()) == (False, True, True)
 
 
 def test_a_write_that_fails_leaves_nothing(
