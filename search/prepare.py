@@ -20,6 +20,7 @@ from objectives.latency import LatencyMeter
 from objectives.recipe import Recipe
 from objectives.reference import reference_candidate
 from objectives.target import Target
+from search.command import DefinitionError
 from search.cutting import Rule, sensitivity_map
 from search.events import Doing, Ended, Event
 from search.folders import RunFolder
@@ -41,7 +42,7 @@ from search.study_cuts import ReferenceSection
 from search.study_recipe import Resolved, Source, image_size, resolve_recipe
 from search.workbench import Plan, Workbench, excess_over
 from spaces.base import ParamValue, SpaceError
-from spaces.checkpoint import CheckpointError, CheckpointStore
+from spaces.checkpoint import CheckpointError, CheckpointStore, hash_of
 from spaces.parent import Parent
 from spaces.weights import WeightsFile, read_weights
 
@@ -97,7 +98,31 @@ def start_of(definition: StudyDefinition, data: Dataset) -> Start:
         weights=None if path is None else Path(path),
     )
     content = None if path is None else _content_hash(Path(path))
-    return Start(parent, parent.weights_match, weights, content)
+    start = Start(parent, parent.weights_match, weights, content)
+    _check_start(definition, start, data)
+    return start
+
+
+def _check_start(definition: StudyDefinition, start: Start, data: Dataset) -> None:
+    """What a definition can only be found wrong in once the parent is known; before anything is trained.
+
+    Raises:
+        DefinitionError: If scales are to rank channels of a parent that is taken as it is and saw no sparsity, or
+            bottlenecks are to be dropped where there are none.
+        SpaceError: If a control's model or weights cannot be read.
+    """
+    if start.as_is and definition.reads_parents_scales:
+        sparsity = start.weights.train_args.get("sparsity") if start.weights else None
+        if not sparsity:
+            raise DefinitionError(
+                "criterion batchnorm: the parent's weights are taken as they are, and they do not say that they were "
+                "trained with sparsity; take another criterion, or cut from a donor whose recipe sets sparsity"
+            )
+    if getattr(definition.space, "repeats", False) and not start.parent.repeats:
+        raise DefinitionError("space.repeats is true, but the parent has no residual bottleneck that could be dropped")
+    for row in definition.controls:
+        if row.source is None:
+            stock_of(definition, row, start, data)
 
 
 def recipe_of(fixed: Mapping[str, ParamValue], start: Start, data: Dataset) -> Recipe:
@@ -264,5 +289,5 @@ def _imgsz(definition: StudyDefinition, data: Dataset, weights: WeightsFile | No
 
 def _content_hash(path: Path) -> str:
     if path.is_dir():
-        return path.name  # our own checkpoints lie in a folder named by their content
+        return hash_of(path)
     return hashlib.sha256(path.read_bytes()).hexdigest()

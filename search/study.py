@@ -150,6 +150,13 @@ class StudyDefinition(Section):
         return {**base.fixed, **row.recipe.fixed}
 
     @property
+    def reads_parents_scales(self) -> bool:
+        """Whether BatchNorm's scales are to rank channels of the parent."""
+        rows = [row for row in (*self.donors, *self.controls) if row.source in (PARENT_NAME, SCRATCH_NAME)]
+        spaces = [] if isinstance(self.space, GraftSection) else [self.space]
+        return any(map(_reads_scales, (*rows, *spaces)))
+
+    @property
     def upper_limits(self) -> dict[str, float]:
         """The limits that are set."""
         return {name: limit for name, limit in self.limits.items() if limit is not None}

@@ -67,7 +67,8 @@ class ReferenceSection(Section):
     @model_validator(mode="after")
     def _is_cut_or_model(self) -> ReferenceSection:
         if self.model is not None or self.weights is not None:
-            for name, value in (("from", self.source), ("ratio", self.ratio), ("flops", self.flops)):
+            cut = ((name, getattr(self, name)) for name in ("cut", "criterion") if name in self.model_fields_set)
+            for name, value in (("from", self.source), ("ratio", self.ratio), ("flops", self.flops), *cut):
                 if value is not None:
                     raise FieldFault(name, "is set, and so is model; a row is cut from something or a model of its own")
             return self

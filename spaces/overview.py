@@ -65,6 +65,7 @@ class Overview:
     Attributes:
         groups: In the order in which the network makes them.
         stays_whole: What no group answers for.
+        repeats: Residual bottlenecks that can be left out; `dropped` are those that are.
         whole_layers: Layers that make channels which are in no group, `model.10.m.0.attn.{qkv,proj}`.
         parameters: Of the deployed parent and of the deployed network.
         flops: Likewise, for one image of `imgsz`.
@@ -77,6 +78,7 @@ class Overview:
     stays_whole: Part
     whole_layers: tuple[str, ...]
     unknown_operations: tuple[str, ...]
+    repeats: tuple[str, ...]
     dropped: tuple[str, ...]
     parameters: tuple[int, int]
     flops: tuple[int, int]
@@ -151,7 +153,8 @@ def overview(structure: Structure, spec: ArchSpec, imgsz: int, classes: int, tit
         _pair(costs.flops / costs.flops[0] - flops.sum(axis=0)),
     )
     return Overview(
-        title, classes, imgsz, groups, rest, _whole_layers(structure), structure.unknown_operations, spec.dropped,
+        title, classes, imgsz, groups, rest, _whole_layers(structure), structure.unknown_operations,
+        tuple(repeat.name for repeat in structure.repeats), spec.dropped,
         _counts(costs.parameters), _counts(costs.flops),
     )  # fmt: skip
 

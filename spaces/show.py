@@ -132,6 +132,8 @@ def remarks(seen: Overview) -> Iterator[str]:
     yield "stay whole: " + ", ".join(seen.whole_layers)
     if not all(row.is_deployed for row in seen.groups):
         yield "-: only training needs this branch of the head; it is not deployed"
+    if seen.repeats:
+        yield "residual bottlenecks, which can be left out: " + ", ".join(seen.repeats)
     if seen.dropped:
         yield "left out: " + ", ".join(seen.dropped)
     for operation in seen.unknown_operations:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from objectives.digits import write_digits
+from search.command import DefinitionError
 from search.events import Event
 from search.folders import RunFolder
 from search.opening import open_study
@@ -19,7 +20,9 @@ from search.store.base import Store
 from search.store.sql import open_store
 from search.study import StudyDefinition, load_study
 from search.workbench import Plan
-from spaces.base import Categorical, Float, Integer
+from spaces.base import Categorical, Float, Integer, SpaceError
+from spaces.checkpoint import save
+from spaces.parent import Parent
 
 PARENT = "parent={model: yolov5n.yaml, recipe: {epochs: 1, batch: 8, sparsity: 0.3}}"
 ROWS = """donors=[
@@ -124,6 +127,37 @@ def test_the_first_trials_mix_donors_and_can_be_built(combined: Prepared) -> Non
     spec, origin = plan.space.decode(shortest)
     assert len(spec.dropped) == 4
     assert plan.space.build(spec, origin).spec == spec
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("controls=[{name: a, model: nosuch.yaml}]", "no model 'nosuch.yaml'"),
+        ("controls=[{name: a, weights: nosuch.pt}]", "no weights at 'nosuch.pt'"),
+    ],
+)
+def test_a_control_that_cannot_be_read_is_told_before_anything_is_trained(
+    studies: Studies, override: str, words: str
+) -> None:
+    with pytest.raises(SpaceError, match=words):
+        studies.prepared("wrong", override)
+    assert studies.store.latest_study("wrong") is None
+
+
+def test_scales_of_weights_that_saw_no_sparsity_rank_nothing(studies: Studies, tmp_path: Path) -> None:
+    whole = Parent.load("yolov5n.yaml", classes=10, imgsz=64)
+    rule = ("space.cut=slimming", "space.criterion=batchnorm")
+    for recipe, fine in (({"epochs": 9}, False), ({"epochs": 9, "sparsity": 0.001}, True)):
+        folder = tmp_path / str(fine)
+        save(whole.candidate(), folder, recipe=recipe)
+        weights = f"parent.weights={folder}"
+        definition = load_study("baseline", [PARENT, weights, *rule], data=studies.scenes, imgsz=64)
+        data = data_of(definition, studies.folder)
+        if fine:
+            assert start_of(definition, data).as_is
+        else:
+            with pytest.raises(DefinitionError, match="do not say that they were trained with sparsity"):
+                start_of(definition, data)
 
 
 def test_a_baseline_is_a_space_of_one_share(studies: Studies) -> None:
