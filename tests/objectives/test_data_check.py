@@ -131,7 +131,7 @@ def test_the_first_ten_problems_are_listed(pets: Path, cache: Path) -> None:
 
 numbers = st.one_of(
     st.sampled_from(["0", "1", "2", "0.5", "1.005", "1.02", "-0.005", "-0.2", "nan", "inf", "x", "1e-9", "0.0", "٣"]),
-    st.floats(0, 1).map(str),
+    st.floats(0, 1, allow_subnormal=False).map(str),
 )
 rows = st.lists(numbers, min_size=0, max_size=9).map(" ".join)
 tame = st.tuples(st.integers(0, 1), *[st.floats(0.01, 1)] * 4).map(lambda row: " ".join(map(str, row)))

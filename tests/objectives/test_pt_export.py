@@ -83,7 +83,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 def _stored(parent: Parent, folder: Path) -> Candidate:
     candidate = parent.build(uniform(parent, 0.5))
     enliven(candidate.network, seed=0)
-    save(candidate, folder / "stored")
+    save(candidate, folder / "stored", half=True)
     return load(folder / "stored")
 
 
