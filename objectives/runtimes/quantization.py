@@ -56,6 +56,8 @@ def quantize(model: Path, images: Sequence[NDArray[np.float32]], *, batch: int, 
                 nodes_to_exclude=_head_arithmetic(model),
                 extra_options={"ActivationSymmetric": signed},
             )
+    except OSError:
+        raise  # the disk's fault, not the candidate's
     except Exception as error:  # whatever the quantiser raises of a network: the candidate's fault
         raise CandidateError(f"cannot be quantised to int8: {error}") from error
     os.replace(quantized, model)

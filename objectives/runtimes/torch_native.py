@@ -115,6 +115,8 @@ class TorchCompiled(Runtime):
                 return Path(
                     torch._inductor.aoti_compile_and_package(program, package_path=package, inductor_configs=options)
                 )
+        except OSError:
+            raise  # the disk's fault, not the candidate's
         except Exception as error:  # whatever the compiler raises of a network: the candidate's fault
             raise CandidateError(f"torch does not compile the network: {_first_line(error)}") from error
 
@@ -168,6 +170,8 @@ def _program(candidate: Candidate, target: Target) -> Any:
         with torch.no_grad(), _quiet():
             module(images)  # the head makes its grid of anchors once, and not while it is traced
             return torch.export.export(module, (images,), strict=False)
+    except OSError:
+        raise  # the disk's fault, not the candidate's
     except Exception as error:  # whatever tracing raises of a network: the candidate's fault
         raise CandidateError(f"does not export to torch: {_first_line(error)}") from error
 

@@ -46,8 +46,8 @@ def faults_in_one_line(url: str) -> Iterator[None]:
     with one_line_faults(mask(url)):
         try:
             yield
-        except Exception as error:
-            # Optuna wraps the driver's error in one of its own, which this package may not import. All is raised again.
+        except Exception as error:  # nothing is swallowed: all is raised again
+            # Optuna wraps the driver's error in one of its own, which this package may not import.
             if isinstance(error.__cause__, DBAPIError):
                 raise error.__cause__ from None
             raise

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import PARENT, ArchSpec, Candidate, Origin
+from spaces.parent import Parent
 from tests.spaces.lively import enliven
 
 CLASSES = tuple("0123456789")
@@ -31,6 +33,14 @@ def candidate(model: str = "yolov8n.yaml", width: float | None = None, imgsz: in
     network = DetectionModel(structure, nc=len(CLASSES), verbose=False)
     enliven(network, seed=0)
     return Candidate(spec, Origin((PARENT,)), network, CLASSES, imgsz)
+
+
+def half_width_parent(classes: Sequence[str], imgsz: int = 96) -> Parent:
+    """A yolov8 of half of n's width, untrained."""
+    from ultralytics.nn.tasks import yaml_model_load
+
+    structure = yaml_model_load("yolov8n.yaml") | {"scales": {"n": [0.33, 0.125, 1024]}, "scale": "n"}
+    return Parent.load(structure, classes=classes, imgsz=imgsz)
 
 
 def state_of(network: Any) -> dict[str, Any]:

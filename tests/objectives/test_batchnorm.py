@@ -15,10 +15,7 @@ from objectives.recipe import Recipe
 from objectives.training import Trained, train
 from spaces.parent import Parent
 from spaces.uniform import uniform
-from tests.objectives.networks import candidate, state_of, unchanged
-
-# isort: split
-from ultralytics.nn.tasks import yaml_model_load
+from tests.objectives.networks import candidate, half_width_parent, state_of, unchanged
 
 RECIPE = Recipe(epochs=10, batch=4, imgsz=96, optimizer="SGD", warmup_epochs=1, mosaic=0.0, fliplr=0.0, val_every=5)
 
@@ -32,8 +29,7 @@ def one_thread() -> None:
 @pytest.fixture(scope="module")
 def parent(digits: Dataset) -> Parent:
     """A yolov8 of half of n's width, untrained."""
-    structure = yaml_model_load("yolov8n.yaml") | {"scales": {"n": [0.33, 0.125, 1024]}, "scale": "n"}
-    return Parent.load(structure, classes=digits.classes, imgsz=96)
+    return half_width_parent(digits.classes)
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,7 @@ from objectives.loader import detection_dataset
 from spaces.base import Candidate, CandidateError
 from spaces.importance import scores
 from spaces.parent import Parent
-from tests.objectives.networks import state_of, unchanged
-
-# isort: split
-from ultralytics.nn.tasks import yaml_model_load
+from tests.objectives.networks import half_width_parent, state_of, unchanged
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,8 +31,7 @@ def one_thread() -> None:
 @pytest.fixture(scope="module")
 def parent(digits: Dataset) -> Parent:
     """A yolov8 of half of n's width, untrained."""
-    structure = yaml_model_load("yolov8n.yaml") | {"scales": {"n": [0.33, 0.125, 1024]}, "scale": "n"}
-    return Parent.load(structure, classes=digits.classes, imgsz=96)
+    return half_width_parent(digits.classes)
 
 
 @pytest.fixture(scope="module")

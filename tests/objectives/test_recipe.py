@@ -73,7 +73,7 @@ def test_every_field_matters_to_the_key() -> None:
 
 
 SHARES = st.floats(0, 1, allow_subnormal=False)
-"""Libraries that another test loads into this process may have switched subnormal numbers off."""
+"""An engine that another test loads into this process may have switched subnormal numbers off."""
 
 
 @given(st.fixed_dictionaries({"epochs": st.integers(1, 999), "lr0": st.floats(1e-8, 1.0), "mosaic": SHARES}))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -72,6 +73,14 @@ class RuntimeContract(ABC):
     def target(self, threads: int = 1) -> Target:
         runtime = self.runtime()
         return Target(runtime.name, runtime.providers[0], "fp32", 96, 1, threads, device="a test's", engine="a test's")
+
+    @pytest.fixture(autouse=True)
+    def _subnormals_stay_on(self) -> Iterator[None]:
+        """Engines switch subnormal numbers off in the thread that loads them: for timing, in a process of its own."""
+        import torch
+
+        yield
+        torch.set_flush_denormal(False)
 
     @pytest.fixture(autouse=True)
     def _needs_the_engine(self) -> None:
@@ -256,6 +265,14 @@ class TestTorchCompiled(RuntimeContract):
 
     def network(self, imgsz: int) -> Candidate:
         return block(imgsz)
+
+    def test_a_full_disk_is_not_the_candidates_fault(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(*_: object, **__: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("torch._inductor.aoti_compile_and_package", full)
+        with pytest.raises(OSError, match="No space left"):
+            self.runtime().export(block(SMALL), tmp_path, self.target())
 
     def test_without_a_compiler_it_says_how_to_install_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CXX", "no-such-compiler")
