@@ -80,6 +80,12 @@ def _packed(width: int, kept: tuple[int, ...]) -> bytes | None:
     return np.packbits(mask).tobytes()
 
 
+def shape_key(parent: str, lengths: tuple[int, ...], dropped: tuple[str, ...]) -> str:
+    """Hash of a structure's key, the number of kept channels of each group and the dropped bottlenecks."""
+    counts = np.array(lengths, dtype=np.int32).tobytes()
+    return hashlib.sha256(parent.encode() + counts + "\n".join(dropped).encode()).hexdigest()[:32]
+
+
 @dataclass(frozen=True)
 class ArchSpec:
     """Which channels and which repeats of the parent are kept, in the parent's own numbering.
@@ -125,9 +131,7 @@ class ArchSpec:
     @cached_property
     def shape_key(self) -> str:
         """Hash of what latency and cost depend on: structure, number of kept channels, dropped bottlenecks."""
-        lengths = np.array([len(kept) for kept in self.kept], dtype=np.int32)
-        dropped = "\n".join(self.dropped).encode()
-        return hashlib.sha256(self.parent.encode() + lengths.tobytes() + dropped).hexdigest()[:32]
+        return shape_key(self.parent, tuple(map(len, self.kept)), self.dropped)
 
     def kept_in(self, group: str) -> tuple[int, ...]:
         """Kept channel numbers of one group.
