@@ -31,6 +31,7 @@ class Measurement:
         ratio: value / the reference model's value, timed in turn with it; None where there is no reference.
         target: Key of the `objectives.target.Target` it holds on; None where it holds everywhere.
         contended: Whether other work was seen on the device; None where that does not matter.
+        predicted: Whether a model said so and nothing was timed; such a value never passes for a measured one.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Measurement:
     ratio: float | None = None
     target: str | None = None
     contended: bool | None = None
+    predicted: bool = False
 
     def __post_init__(self) -> None:
         for number in (self.value, self.low, self.high, self.ratio):

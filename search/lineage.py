@@ -17,7 +17,7 @@ from search.cutting import Rule, cutter_of, flops_of
 from search.evaluate import identity_of, measured_before, scored
 from search.record import Outcome, TrialRecord
 from search.stopwatch import Stopwatch
-from search.store.base import TrainedEntry
+from search.store.entries import TrainedEntry
 from search.workbench import Workbench
 from spaces.base import PARENT, SCRATCH, Candidate, Origin
 from spaces.graft import Donor

@@ -36,7 +36,8 @@ from search.lineage import (
     reference_row,
 )
 from search.record import TrialRecord
-from search.store.base import AlreadyStored, Store, StudyEntry, TrainedEntry
+from search.store.base import AlreadyStored, Store, StudyEntry
+from search.store.entries import TargetEntry, TrainedEntry
 from search.study import StudyDefinition
 from search.study_cuts import ReferenceSection
 from search.study_recipe import Resolved, Source, image_size, resolve_recipe
@@ -167,7 +168,7 @@ def workbench(
         target = meter.target
         frozen = store.target(target.key)
         if frozen is None:
-            frozen = store.add_target(target.key, target.description(), meter.reference_ms())
+            frozen = store.add_target(TargetEntry(target.key, target.description(), meter.reference_ms()))
         yield Workbench(
             store=store,
             data=data,

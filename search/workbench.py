@@ -16,9 +16,11 @@ from objectives.recipe import Recipe
 from objectives.target import Target
 from objectives.training import Trained, train
 from search.store.base import Store
+from search.store.entries import LatencyEntry
 from spaces.base import ArchSpec, Candidate, Origin, Parameter, ParamValue, Space
 from spaces.checkpoint import CheckpointStore
 from spaces.parent import Parent
+from spaces.shape import Shape
 
 BATCHNORM_IMAGES = 256
 """Images that BatchNorm statistics are re-estimated on; more changes accuracy by less than its noise."""
@@ -101,9 +103,10 @@ class Workbench:
         shape = self._shape_key(candidate)
         known = self.store.latency(shape, self.target.key)
         if known is not None:
-            return known
+            return known.measurement
         measurement, samples = self.meter.measure(candidate, self.reference_ms)
-        self.store.add_latency(shape, self.target.key, measurement, samples)
+        entry = LatencyEntry(shape, self.target.key, measurement, samples, Shape.of(candidate))
+        self.store.add_latency(entry)
         return measurement
 
     def _shape_key(self, candidate: Candidate) -> str:

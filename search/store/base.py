@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from objectives.base import Direction, EpochResult, Measurement
+from objectives.base import Direction, EpochResult
 from search.record import TrialRecord
+from search.store.entries import LatencyEntry, TargetEntry, TrainedEntry
 from spaces.base import ParamValue
 
 
@@ -121,34 +122,6 @@ class FrontEntry:
     hypervolume: float
     reference_point: tuple[float, ...]
     at: datetime
-
-
-@dataclass(frozen=True)
-class TrainedEntry:
-    """A network trained once and found again: a parent, a donor or a control.
-
-    Attributes:
-        key: Hash of everything that made it (data, structure, recipe, what it was cut from).
-        name: `parent`, `one-shot`, `round-2`, ...
-        parent: Checkpoint hash of the parent it was cut from; its own for a parent.
-        lineage: Key of the entry that a donor was made from; None for a parent or a control.
-        record: Its figures, as in a reference row (`record.checkpoint` is the content hash of its weights).
-    """
-
-    key: str
-    name: str
-    parent: str
-    lineage: str | None
-    record: TrialRecord
-
-
-@dataclass(frozen=True)
-class TargetEntry:
-    """A latency target with its frozen reference: `latency_ms` = ratio x `reference_ms`."""
-
-    key: str
-    description: Mapping[str, Any]
-    reference_ms: float
 
 
 class Store(ABC):
@@ -272,7 +245,7 @@ class Store(ABC):
         """All donors cut from the parent with that checkpoint hash, oldest first."""
 
     @abstractmethod
-    def add_target(self, key: str, description: Mapping[str, Any], reference_ms: float) -> TargetEntry:
+    def add_target(self, entry: TargetEntry) -> TargetEntry:
         """Freeze a target's reference latency; the first writer wins, and everybody gets what is stored."""
 
     @abstractmethod
@@ -280,14 +253,16 @@ class Store(ABC):
         """A target with its frozen reference."""
 
     @abstractmethod
-    def latency(self, shape_key: str, target_key: str) -> Measurement | None:
-        """The stored latency of that shape on that target."""
+    def add_latency(self, entry: LatencyEntry) -> None:
+        """Store a latency with its raw samples. Append-only."""
 
     @abstractmethod
-    def add_latency(
-        self, shape_key: str, target_key: str, measurement: Measurement, samples_ms: Sequence[float]
-    ) -> None:
-        """Store a latency with its raw samples. Append-only; `latency` returns the newest."""
+    def latency(self, shape_key: str, target_key: str) -> LatencyEntry | None:
+        """The latency that counts: the newest measured in peace, else the newest measured. Never a predicted one."""
+
+    @abstractmethod
+    def latencies(self, target_key: str, *, blocks: bool = False) -> tuple[LatencyEntry, ...]:
+        """All latencies on a target, predicted ones too, oldest first; `blocks` loads the raw times as well."""
 
     # -- the whole -------------------------------------------------------------------------------------------------
     @abstractmethod

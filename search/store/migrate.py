@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
 VERSION_TABLE = "yolofront_alembic_version"  # Optuna's is `alembic_version`, under the same URL
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision. Compared first, so that Alembic is imported only where there is something to do."""
 
 

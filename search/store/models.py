@@ -9,7 +9,8 @@ What is stored and what can be asked of it::
         |          '--> architectures --> layouts;  origins          each stored once
         '-----< fronts --< front_members --> records                 the front each time it changed
     trained --- records               parents and donors, with their figures and lineage
-    targets, latencies                append-only, with raw samples
+    targets, latencies                append-only, with raw samples: in `search.store.latency_models`
+    confirmations --< confirmation_members --> records           finalists timed again, there too
 
 The front after 20 trials, in SQL::
 
@@ -181,6 +182,7 @@ class MeasurementRow(Table):
     ratio: Mapped[float | None]
     target: Mapped[str | None]
     contended: Mapped[bool | None]
+    predicted: Mapped[bool]
 
 
 class EvaluationRow(Table):
@@ -250,37 +252,3 @@ class FrontMemberRow(Table):
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     record_id: Mapped[int] = mapped_column(BigId, ForeignKey(RecordRow.id))
     objective_values: Mapped[Plain]
-
-
-class TargetRow(Table):
-    """A latency target with its frozen reference."""
-
-    __tablename__ = f"{PREFIX}targets"
-    key: Mapped[str] = mapped_column(primary_key=True)
-    description: Mapped[Plain]
-    reference_ms: Mapped[float]
-    created: Mapped[Moment]
-
-
-class LatencyRow(Table):
-    """One latency measurement of a shape on a target, with every sample.
-
-    `shape_key` ends in the image size (`... 128 px`) where that is not the target's own.
-    """
-
-    __tablename__ = f"{PREFIX}latencies"
-    __table_args__ = (Index(None, "shape_key", "target_key"),)
-    id: Mapped[Id]
-    shape_key: Mapped[str]
-    target_key: Mapped[str]
-    name: Mapped[str]
-    value: Mapped[float]
-    unit: Mapped[str]
-    low: Mapped[float | None]
-    high: Mapped[float | None]
-    runs: Mapped[int]
-    ratio: Mapped[float | None]
-    target: Mapped[str | None]
-    contended: Mapped[bool | None]
-    samples_ms: Mapped[Plain]
-    at: Mapped[Moment]

@@ -1,11 +1,12 @@
-"""Compact and exact: architectures as bit masks, confidence curves as compressed doubles."""
+"""Compact and exact: architectures as bit masks, confidence curves as doubles and raw times as JSON, compressed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -54,3 +55,18 @@ def unpack_curves(packed: bytes) -> Curves:
     planes = np.frombuffer(zlib.decompress(packed), dtype=np.uint8).reshape(8, -1)
     rows = np.ascontiguousarray(planes.T).view("<f8").reshape(4, -1)
     return Curves(*(tuple(row.tolist()) for row in rows))
+
+
+def pack_plain(plain: Mapping[str, Any]) -> bytes:
+    """Plain values as compressed JSON, figures digit for digit.
+
+    Raises:
+        ValueError: If a figure is not finite.
+    """
+    return zlib.compress(json.dumps(plain, separators=(",", ":"), allow_nan=False).encode(), 6)
+
+
+def unpack_plain(packed: bytes) -> dict[str, Any]:
+    """The plain values; tuples come back as lists."""
+    plain: dict[str, Any] = json.loads(zlib.decompress(packed))
+    return plain

@@ -7,20 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, final
 
-from objectives.base import Direction, EpochResult, Measurement
+from objectives.base import Direction, EpochResult
 from search.record import TrialRecord
-from search.store import attempts, fronts, migrate, reading, records, studies, trained
+from search.store import attempts, fronts, latencies, migrate, reading, records, studies, trained
 from search.store.base import (
     Attempt,
     FrontEntry,
     OpenAttempt,
     Store,
     StudyEntry,
-    TargetEntry,
-    TrainedEntry,
     WorkerId,
 )
 from search.store.database import Database
+from search.store.entries import LatencyEntry, TargetEntry, TrainedEntry
 from search.store.models import FrontRow, RecordRow, TrainedRow
 from search.store.url import parse
 from spaces.base import ParamValue
@@ -153,23 +152,25 @@ class SqlStore(Store):
         with self._database.read() as connection:
             return trained.donors(connection, parent)
 
-    def add_target(self, key: str, description: Mapping[str, Any], reference_ms: float) -> TargetEntry:
+    def add_target(self, entry: TargetEntry) -> TargetEntry:
         with self._database.write() as connection:
-            return trained.add_target(connection, key, description, reference_ms)
+            return latencies.add_target(connection, entry)
 
     def target(self, key: str) -> TargetEntry | None:
         with self._database.read() as connection:
-            return trained.target(connection, key)
+            return latencies.target(connection, key)
 
-    def latency(self, shape_key: str, target_key: str) -> Measurement | None:
-        with self._database.read() as connection:
-            return trained.latency(connection, shape_key, target_key)
-
-    def add_latency(
-        self, shape_key: str, target_key: str, measurement: Measurement, samples_ms: Sequence[float]
-    ) -> None:
+    def add_latency(self, entry: LatencyEntry) -> None:
         with self._database.write() as connection:
-            trained.add_latency(connection, shape_key, target_key, measurement, samples_ms)
+            latencies.add_latency(connection, entry)
+
+    def latency(self, shape_key: str, target_key: str) -> LatencyEntry | None:
+        with self._database.read() as connection:
+            return latencies.latency(connection, shape_key, target_key)
+
+    def latencies(self, target_key: str, *, blocks: bool = False) -> tuple[LatencyEntry, ...]:
+        with self._database.read() as connection:
+            return latencies.latencies(connection, target_key, blocks=blocks)
 
     # -- the whole -------------------------------------------------------------------------------------------------
     def exclusive(self, name: str) -> AbstractContextManager[None]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from objectives.base import Curves, Direction, EpochResult, Evaluation, Measurement
 from search.record import Outcome, TrialRecord
 from search.store.base import FrontEntry, Store, StudyEntry, WorkerId
+from search.store.entries import TargetEntry
 from spaces.base import PARENT, ArchSpec, Origin, ParamValue
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -160,7 +161,8 @@ def store_study(store: Store, plausible: Plausible) -> StudyEntry:
     given = plausible.study
     study = store.add_study(given.name, given.definition, given.objectives)
     study = store.freeze(study, {"parent": CHECKPOINT, "reference_point": [0.0, 20.0]})
-    store.add_target(TARGET, {"runtime": "onnxruntime", "provider": "cpu", "precision": "fp32", "batch": 1}, 9.0)
+    description = {"runtime": "onnxruntime", "provider": "cpu", "precision": "fp32", "batch": 1}
+    store.add_target(TargetEntry(TARGET, description, 9.0))
     worker = WorkerId(host="here", pid=1, started=0.0)
     for record in plausible.records:
         attempt = None

@@ -125,8 +125,9 @@ def test_each_trial_has_its_own_image_size_in_cost_latency_training_and_file(
     assert fast.high < slow.low
     assert fast.target == slow.target == bench.target.key
     assert small.spec is not None
-    assert bench.store.latency(small.spec.shape_key, bench.target.key) == fast
-    assert bench.store.latency(f"{small.spec.shape_key} 128 px", bench.target.key) == slow
+    stored = [bench.store.latency(f"{small.spec.shape_key}{size}", bench.target.key) for size in ("", " 128 px")]
+    assert [entry and entry.measurement for entry in stored] == [fast, slow]
+    assert [entry and entry.shape and entry.shape.imgsz for entry in stored] == [64, 128]
     files = [bench.checkpoints.get(str(record.checkpoint)) for record in (small, large)]
     assert [candidate.imgsz for candidate in files] == [64, 128]
     assert trial(2, 128).measurement("latency_ms") == slow  # to the last digit: it is not timed again

@@ -1,4 +1,4 @@
-"""What every store promises about studies, records, fronts, trained networks and latencies."""
+"""What every store promises about studies, records, fronts and trained networks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from objectives.base import EpochResult, Measurement
+from objectives.base import EpochResult
 from search.front import hypervolume, non_dominated
 from search.record import Outcome, TrialRecord
 from search.store.base import AlreadyStored, Store, StoreError, StudyEntry, TrainedEntry
@@ -249,22 +249,6 @@ class TrainedContract:
             store.add_trained(one)
         assert store.donors("hash") == (entries[1], entries[3])
         assert store.donors("nobody") == ()
-
-    def test_a_targets_reference_is_frozen_by_the_first(self, store: Store) -> None:
-        assert store.target("cpu") is None
-        first = store.add_target("cpu", {"runtime": "onnxruntime", "threads": 1}, 12.5)
-        assert (first.key, first.description["threads"], first.reference_ms) == ("cpu", 1, 12.5)
-        assert store.add_target("cpu", {}, 99.0) == first == store.target("cpu")
-
-    def test_the_newest_latency_counts_and_belongs_to_shape_and_target(self, store: Store) -> None:
-        first = Measurement("latency_ms", 5.0, "ms", 4.9, 5.2, 64, 0.4, "cpu", False)
-        newer = replace(first, value=5.1, contended=True)
-        store.add_latency("shape", "cpu", first, [5.0, 5.1, 4.9])
-        store.add_latency("shape", "gpu", replace(first, target="gpu"), (1.0,))
-        assert store.latency("shape", "cpu") == first
-        store.add_latency("shape", "cpu", newer, [5.1])
-        assert store.latency("shape", "cpu") == newer
-        assert store.latency("another shape", "cpu") is None
 
 
 def a_random_record(index: int, chance: random.Random) -> TrialRecord:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,18 +9,18 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, insert, text
-from sqlalchemy import Table as SqlTable
+from sqlalchemy import MetaData, insert, select, text
 
 from objectives.base import EpochResult
 from search.store import migrate
-from search.store.base import StoreError
+from search.store.base import Store, StoreError
 from search.store.database import Database
-from search.store.packing import pack_masks
-from search.store.sql import SqlStore, open_store
+from search.store.entries import LatencyEntry, TargetEntry
+from search.store.sql import open_store
 from search.store.table import PREFIX, Table
 from search.store.url import parse
-from tests.search.store.examples import GROUPS, WIDTHS, add_trial, begin, new_study, record_of, reference_of
+from tests.search.store.contract_latencies import ENTRY, LATENCY, QUIET, as_stored
+from tests.search.store.examples import add_trial, begin, new_study, record_of, reference_of
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -62,26 +62,42 @@ def test_the_newest_revision_is_the_one_that_the_code_compares_with() -> None:
 def test_a_schema_newer_than_the_code_is_refused_by_name(url: str, database: Database) -> None:
     with database.write() as connection:
         connection.execute(text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '9999'"))
-    with pytest.raises(StoreError, match=r"schema is '9999', which is newer than this version knows \('0002'\)"):
+    with pytest.raises(StoreError, match=r"schema is '9999', which is newer than this version knows \('0003'\)"):
         open_store(url)
 
 
+def written_by(revision: str, url: str, folder: Path, fill: Callable[[Store], None]) -> None:
+    """A database as the version of that revision left it: what `fill` writes, in the columns that there were then."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrate, "HEAD", revision)
+        open_store(url).close()
+    new = f"sqlite:///{folder}/new.db"
+    store = open_store(new)
+    fill(store)
+    store.close()
+    databases = Database(parse(new)), Database(parse(url))
+    with databases[0].read() as source, databases[1].write() as connection:
+        old = MetaData()
+        old.reflect(connection)
+        for table in Table.metadata.sorted_tables:
+            if table.name not in old.tables:
+                continue
+            columns = old.tables[table.name].c
+            # Numbered anew, from 1 in the same order: so PostgreSQL's own counters are right for the rows to come.
+            kept = [column for column in table.c if column.name in columns and column.name != "id"]
+            rows = [dict(row) for row in source.execute(select(*kept).order_by(*table.primary_key)).mappings()]
+            if rows:
+                connection.execute(insert(old.tables[table.name]), rows)
+    for database in databases:
+        database.close()
+
+
 def test_records_from_before_bottlenecks_could_be_dropped_are_kept_and_say_that_none_is(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    url: str, tmp_path: Path
 ) -> None:
     record = record_of(0)
     assert record.spec is not None and not record.spec.dropped
-    monkeypatch.setattr(migrate, "HEAD", "0001")
-    open_store(url).close()
-    database = Database(parse(url))
-    with database.write() as connection:
-        _insert(connection, "layouts", key="a layout", parent="n-10", group_names=GROUPS, widths=WIDTHS)
-        masks = {"shape_key": record.spec.shape_key, "masks": pack_masks(record.spec)}
-        _insert(connection, "architectures", key=record.spec.key, layout_key="a layout", **masks)
-    old = SqlStore(database)  # finds the architecture, so it need not write the column that is not there yet
-    add_trial(old, new_study(old), record)
-    old.close()
-    monkeypatch.undo()
+    written_by("0001", url, tmp_path, lambda store: add_trial(store, new_study(store), record))
     store = open_store(url)
     (study,) = store.studies()
     assert store.records(study, curves=True) == (record,)
@@ -91,9 +107,38 @@ def test_records_from_before_bottlenecks_could_be_dropped_are_kept_and_say_that_
     store.close()
 
 
-def _insert(connection: Connection, table: str, **values: object) -> None:
-    """Insert a row into a table as the database itself describes it."""
-    connection.execute(insert(SqlTable(f"{PREFIX}{table}", MetaData(), autoload_with=connection)).values(**values))
+def test_latencies_from_before_shapes_were_kept_are_measured_ones_that_still_count(url: str, tmp_path: Path) -> None:
+    def fill(store: Store) -> None:
+        add_trial(store, new_study(store), record_of(0))
+        store.add_target(TargetEntry("cpu", {"threads": 1}, 12.5, True, QUIET))
+        store.add_latency(ENTRY)
+
+    written_by("0002", url, tmp_path, fill)
+    store = open_store(url)
+    (study,) = store.studies()
+    assert store.records(study, curves=True) == (record_of(0),)
+    assert store.target("cpu") == TargetEntry("cpu", {"threads": 1}, 12.5)
+    only = LatencyEntry("shape", "cpu", LATENCY, ENTRY.samples_ms)
+    assert [as_stored(entry) for entry in store.latencies("cpu", blocks=True)] == [only]
+    assert as_stored(store.latency("shape", "cpu")) == only
+    store.add_latency(ENTRY)
+    assert [entry.shape for entry in store.latencies("cpu")] == [None, ENTRY.shape]
+    store.close()
+
+
+def test_a_worker_of_the_version_before_may_go_on_writing(url: str, database: Database) -> None:
+    """It knows none of the new columns; what it writes is as good as before."""
+    with database.write() as connection:
+        connection.execute(
+            text(f"""
+            INSERT INTO {PREFIX}latencies (shape_key, target_key, name, value, unit, runs, samples_ms, at)
+            VALUES ('shape', 'cpu', 'latency_ms', 5.0, 'ms', 3, '[5.0]', CURRENT_TIMESTAMP)
+        """)
+        )
+    store = open_store(url)
+    found = store.latency("shape", "cpu")
+    assert found is not None and (found.measurement.value, found.measurement.predicted) == (5.0, False)
+    store.close()
 
 
 def test_tables_of_others_are_left_alone(url: str) -> None:
@@ -159,10 +204,8 @@ def test_a_learning_curve_is_reported_point_by_point_until_the_record_replaces_i
 
 def test_raw_latency_samples_are_kept(url: str, database: Database) -> None:
     store = open_store(url)
-    measurement = record_of(0).measurement("latency_ms")
-    assert measurement is not None
-    store.add_latency("shape", "cpu", measurement, [10.0, 10.25])
-    store.add_latency("shape", "cpu", measurement, [9.75])
+    for samples in ((10.0, 10.25), (9.75,)):
+        store.add_latency(LatencyEntry("shape", "cpu", LATENCY, samples))
     with database.read() as connection:
         rows = connection.execute(text(f"SELECT samples_ms FROM {PREFIX}latencies ORDER BY id")).scalars().all()
     stored = [row if isinstance(row, list) else [float(part) for part in row.strip("[]").split(",")] for row in rows]

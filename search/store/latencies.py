@@ -1,0 +1,86 @@
+"""Targets and latencies. Every function runs inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from objectives.base import Measurement
+from search.store.entries import LatencyEntry, TargetEntry
+from search.store.latency_models import LatencyRow, TargetRow
+from search.store.packing import pack_plain, unpack_plain
+from search.store.statements import insert_if_new
+from spaces.shape import Shape
+
+_MEASURED = tuple(each.name for each in fields(Measurement))
+_SHAPE = tuple(each.name for each in fields(Shape))
+_AS_IT_IS = (
+    "shape_key", "target_key", "p50_ms", "p90_ms", "p99_ms", "spread", "reference_ms", "other_ratio", "circumstances",
+)  # fmt: skip
+
+
+def add_target(connection: Connection, entry: TargetEntry) -> TargetEntry:
+    """See `Store.add_target`."""
+    insert_if_new(connection, TargetRow, vars(entry))
+    stored = target(connection, entry.key)
+    assert stored is not None
+    return stored
+
+
+def target(connection: Connection, key: str) -> TargetEntry | None:
+    """See `Store.target`."""
+    columns = [TargetRow.__table__.c[each.name] for each in fields(TargetEntry)]
+    row = connection.execute(select(*columns).where(TargetRow.key == key)).mappings().one_or_none()
+    return None if row is None else TargetEntry(**row)
+
+
+def add_latency(connection: Connection, entry: LatencyEntry) -> None:
+    """See `Store.add_latency`."""
+    shape = {} if entry.shape is None else {name: getattr(entry.shape, name) for name in _SHAPE}
+    row = {
+        **{name: getattr(entry, name) for name in _AS_IT_IS},
+        **vars(entry.measurement),
+        **shape,
+        "samples_ms": [float(sample) for sample in entry.samples_ms],
+        "blocks": None if entry.blocks is None else pack_plain(entry.blocks),
+    }
+    connection.execute(insert(LatencyRow).values(**row))
+
+
+def latency(connection: Connection, shape_key: str, target_key: str) -> LatencyEntry | None:
+    """See `Store.latency`."""
+    of_pair = _select(blocks=False).where(
+        LatencyRow.shape_key == shape_key, LatencyRow.target_key == target_key, LatencyRow.predicted.is_(False)
+    )
+    loaded_last = of_pair.order_by(LatencyRow.contended.is_(True), LatencyRow.id.desc())
+    row = connection.execute(loaded_last.limit(1)).mappings().one_or_none()
+    return None if row is None else _entry(dict(row))
+
+
+def latencies(connection: Connection, target_key: str, *, blocks: bool) -> tuple[LatencyEntry, ...]:
+    """See `Store.latencies`."""
+    of_target = _select(blocks=blocks).where(LatencyRow.target_key == target_key).order_by(LatencyRow.id)
+    return tuple(_entry(dict(row)) for row in connection.execute(of_target).mappings())
+
+
+def _select(*, blocks: bool) -> Any:
+    """All columns; the raw times, which are most of a row, only where they are wanted."""
+    return select(*(column for column in LatencyRow.__table__.c if blocks or column.name != "blocks"))
+
+
+def _entry(row: Mapping[str, Any]) -> LatencyEntry:
+    shape = None
+    if row["parent"] is not None:
+        shape = Shape(row["parent"], tuple(row["widths"]), tuple(row["dropped"]), row["imgsz"])
+    packed = row.get("blocks")
+    return LatencyEntry(
+        measurement=Measurement(**{name: row[name] for name in _MEASURED}),
+        samples_ms=tuple(row["samples_ms"]),
+        shape=shape,
+        blocks=None if packed is None else unpack_plain(packed),
+        at=row["at"],
+        **{name: row[name] for name in _AS_IT_IS},
+    )
