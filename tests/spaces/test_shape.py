@@ -34,5 +34,5 @@ def test_a_candidate_has_the_shape_of_its_spec_at_its_image_size(parent: Parent)
 
 @pytest.mark.parametrize(("widths", "imgsz"), [((4, 0), 64), ((4, 4), 0)])
 def test_what_no_network_has_is_refused(widths: tuple[int, ...], imgsz: int) -> None:
-    with pytest.raises(SpaceError, match="it must be at least 1 px|at least one must stay"):
+    with pytest.raises(SpaceError, match=r"it must be at least 1 px|at least one must stay"):
         Shape("parent", widths, (), imgsz)
