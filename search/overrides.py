@@ -1,9 +1,10 @@
-"""`-o key=value`: changes single fields of a definition by their dotted name, before it is checked."""
+"""`-o key=value` and the options beside it: change single fields of a definition by their dotted name, unchecked."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from search.command import DefinitionError
@@ -26,6 +27,29 @@ def apply_overrides(plain: Mapping[str, Any], overrides: Sequence[str]) -> dict[
         if not equals or not key.strip():
             raise DefinitionError(f"-o {override!r} is not key=value; write it like -o recipe.epochs=5")
         _assign(changed, key.strip(), parse_yaml(text, f"-o {key.strip()}:"))
+    return changed
+
+
+def model_option(model: str | Path | None) -> dict[str, str | None]:
+    """`--model` is a structure or weights, as in Ultralytics."""
+    if model is None:
+        return {}
+    if str(model).endswith((".yaml", ".yml")):
+        return {"parent.model": str(model), "parent.weights": None}
+    if not str(model).endswith((".pt", ".safetensors")) and not Path(model).is_dir():
+        raise DefinitionError(f"--model is '{model}'; give a .yaml, .pt or .safetensors file, or a checkpoint folder")
+    return {"parent.weights": str(model)}
+
+
+def with_options(plain: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """A definition's plain values with the command line's own options, such as `data.imgsz`, over them."""
+    changed = dict(plain)
+    for key, value in options.items():
+        section, dot, field = key.partition(".")
+        if not dot:
+            changed[section] = value
+        elif isinstance(changed.get(section) or {}, dict):
+            changed[section] = {**(changed.get(section) or {}), field: value}
     return changed
 
 

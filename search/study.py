@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from search.command import DefinitionError
 from search.difference import NOT_IDENTITY
-from search.overrides import apply_overrides
+from search.overrides import apply_overrides, model_option, with_options
 from search.study_cuts import (
     PARENT_NAME,
     SCRATCH_NAME,
@@ -30,9 +30,9 @@ from search.study_sections import (
     SamplerSection,
     Section,
     TargetSection,
-    in_full,
     known_fields,
 )
+from search.study_short_forms import in_full, latency_limit_in_full
 from search.study_yaml import read_yaml
 from spaces.base import ParamValue
 
@@ -55,6 +55,7 @@ class StudyDefinition(Section):
         name: The name it is stored under; not part of the YAML.
         objectives: Names and directions, in the order of the values told to the sampler.
         limits: Upper bounds by name of a measurement; null is no bound.
+        further_targets: Where latency is measured besides: a column each, no objective and no limit.
         n_trials: Total of finished, stopped and ruled-out trials; may change while the study goes on.
         seed: Worker k draws from seed + k; trials train with `seed` itself.
     """
@@ -72,10 +73,16 @@ class StudyDefinition(Section):
     )
     limits: dict[str, float | None] = Field(default_factory=dict)
     target: TargetSection = Field(default_factory=TargetSection)
+    further_targets: tuple[TargetSection, ...] = Field(default=(), strict=False)
     accuracy: AccuracySection = Field(default_factory=AccuracySection)
     sampler: SamplerSection = Field(default_factory=SamplerSection)
     n_trials: int = Field(default=10, ge=0)
     seed: int = Field(default=0, ge=0, lt=2**31)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_full(cls, plain: Any) -> Any:
+        return latency_limit_in_full(plain)
 
     @field_validator("objectives")
     @classmethod
@@ -98,6 +105,15 @@ class StudyDefinition(Section):
             if limit is not None and limit <= 0:
                 raise FieldFault(name, f"is {limit}; it must be above 0, or null for none")
         return limits
+
+    @model_validator(mode="after")
+    def _targets_differ(self) -> StudyDefinition:
+        names = [self.target.name]
+        for position, further in enumerate(self.further_targets):
+            if further.name in names:
+                raise FieldFault(f"further_targets.{position}", f"is {further.name}, which is measured already")
+            names.append(further.name)
+        return self
 
     @model_validator(mode="after")
     def _rows_fit(self) -> StudyDefinition:
@@ -208,8 +224,9 @@ def load_study(
         "n_trials": n_trials,
     }
     given = {key: value for key, value in options.items() if value is not None}
-    plain = _with_options(plain, {**given, **_model_option(model)})
-    plain = in_full(apply_overrides(plain, overrides))
+    plain = with_options(plain, {**given, **model_option(model)})
+    for override in overrides:  # each may set a field of what the one before wrote in its short form
+        plain = in_full(apply_overrides(plain, [override]))
     if "name" in plain:
         raise DefinitionError("name is set by --name, else by the file's own; leave it out of the definition")
     source = plain["data"].get("source") if isinstance(plain.get("data"), dict) else None
@@ -249,28 +266,6 @@ def _reads_scales(section: object) -> bool:
     return getattr(section, "criterion", None) == "batchnorm"
 
 
-def _model_option(model: str | Path | None) -> dict[str, str | None]:
-    """`--model` is a structure or weights, as in Ultralytics."""
-    if model is None:
-        return {}
-    if str(model).endswith((".yaml", ".yml")):
-        return {"parent.model": str(model), "parent.weights": None}
-    if not str(model).endswith((".pt", ".safetensors")) and not Path(model).is_dir():
-        raise DefinitionError(f"--model is '{model}'; give a .yaml, .pt or .safetensors file, or a checkpoint folder")
-    return {"parent.weights": str(model)}
-
-
-def _with_options(plain: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    changed = dict(plain)
-    for key, value in options.items():
-        section, dot, field = key.partition(".")
-        if not dot:
-            changed[section] = value
-        elif isinstance(changed.get(section) or {}, dict):
-            changed[section] = {**(changed.get(section) or {}), field: value}
-    return changed
-
-
 def _fields_at(location: tuple[Any, ...]) -> list[str]:
     """The keys known at a place in the definition."""
     sections: dict[Any, type[BaseModel]] = {
@@ -280,6 +275,7 @@ def _fields_at(location: tuple[Any, ...]) -> list[str]:
         "controls": ReferenceSection,
         "space": _space_section(location),
         "target": TargetSection,
+        "further_targets": TargetSection,
         "accuracy": AccuracySection,
         "sampler": SamplerSection,
     }

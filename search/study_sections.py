@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, field_validator, model_validator
 
+from objectives.target_names import name_of
 from search.study_faults import FieldFault
 from search.study_recipe import RecipeDefinition, read_recipe
+from search.study_short_forms import target_in_full
 
 Recipe = Annotated[
     RecipeDefinition, PlainValidator(read_recipe), PlainSerializer(lambda recipe: recipe.as_plain(), return_type=dict)
@@ -74,13 +76,25 @@ class ParentSection(Section):
 
 
 class TargetSection(Section):
-    """Where latency is measured. Its image size is the study's."""
+    """Where latency is measured. Its image size is the study's. A name such as `openvino-cpu` is its short form."""
 
     runtime: str = Field(default="onnxruntime", min_length=1)
     provider: str = Field(default="cpu", min_length=1)
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     batch: int = Field(default=1, ge=1)
     threads: int = Field(default=1, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        return target_in_full(given)
+
+    @property
+    def name(self) -> str:
+        """What it is called among the targets of a study: `openvino-cpu-int8`, `ort-cpu-4-threads`."""
+        name = name_of(self.runtime, self.provider, self.precision)
+        threads = "" if self.threads == 1 else f"-{self.threads}-threads"
+        return f"{name}{threads}" + ("" if self.batch == 1 else f"-batch-{self.batch}")
 
 
 class AccuracySection(Section):
@@ -99,10 +113,3 @@ class SamplerSection(Section):
 def known_fields(section: type[BaseModel]) -> list[str]:
     """The keys that a section may have, as they stand in YAML."""
     return [description.alias or name for name, description in section.model_fields.items()]
-
-
-def in_full(plain: dict[str, Any]) -> dict[str, Any]:
-    """Write the short form `data: digits` in full, so that `data.imgsz` can be set."""
-    if isinstance(plain.get("data"), str):
-        return {**plain, "data": {"source": plain["data"]}}
-    return plain

@@ -1,6 +1,7 @@
 """What latency can be measured on here: `python -m search.targets`.
 
-Every runtime, provider and precision: the engine and the device, or what is missing and the line that installs it.
+Every runtime, provider and precision by its name: the engine and the device, or what is missing and the line that
+installs it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import sys
 from itertools import groupby
 
 from objectives.runtimes.catalogue import Way, ways
+from objectives.target_names import name_of
 from search.checkup import Finding, Verdict
 from search.command import Exit, run_command
 from search.doctor import show
@@ -22,12 +24,13 @@ def main(arguments: list[str]) -> int:
     by_runtime = groupby(found, key=lambda way: way.runtime.name)
     show([(name, [_finding(way) for way in same]) for name, same in by_runtime])
     count = sum(way.missing is None for way in found)
-    print(f"{count} of {len(found)} can be measured; a study names one: target: {{runtime, provider, precision}}")
+    print(f"{count} of {len(found)} can be measured; a study names one: target: ort-cpu")
     return Exit.DONE if count else Exit.ERROR
 
 
 def _finding(way: Way) -> Finding:
-    return Finding(f"{way.provider} {way.precision}", str(way), Verdict.WARNING if way.missing else Verdict.GOOD)
+    name = name_of(way.runtime.name, way.provider, way.precision)
+    return Finding(name, str(way), Verdict.WARNING if way.missing else Verdict.GOOD)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from objectives.runtimes.catalogue import RUNTIMES, ways
+from objectives.target_names import name_of
 from search.checkup import Verdict, runtimes
 from search.command import Exit, run_command
 from search.targets import main
@@ -16,9 +17,10 @@ def test_every_runtime_provider_and_precision_is_listed(capsys: pytest.CaptureFi
     for name, runtime in RUNTIMES.items():
         for provider in runtime.providers:
             for precision in runtime.precisions:
-                (line,) = (line for line in lines if line[3:].startswith(f"{name}: {provider} {precision}: "))
+                title = f"{name}: {name_of(name, provider, precision)}: "
+                (line,) = (line for line in lines if line[3:].startswith(title))
                 assert line.startswith("--") is (runtime.unavailable(provider, precision) is not None)
-    assert any(line.startswith("ok onnxruntime: cpu fp32: onnxruntime 1") and " cores, " in line for line in lines)
+    assert any(line.startswith("ok onnxruntime: ort-cpu: onnxruntime 1") and " cores, " in line for line in lines)
 
 
 def test_without_any_engine_each_line_says_what_installs_it(
