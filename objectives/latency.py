@@ -4,59 +4,49 @@ A machine's absolute level drifts by factors within a day, the ratio to a refere
 So `latency_ms` is the median ratio times the reference's own time, which is measured once and then frozen.
 
 For one CPU thread the times are thread-CPU times, which other work on the machine hardly moves; for more threads and
-for GPUs they are wall times.
+for GPUs they are wall times. Exporting may go on beside other work; while it is timed, nothing of ours trains there.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
-from dataclasses import replace
-from multiprocessing.connection import Connection
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import objectives
+import numpy as np
+
 from objectives.base import Measurement
+from objectives.protocol import Effort
+from objectives.race import Race
 from objectives.runtimes.catalogue import runtime_named
 from objectives.target import Target, TargetError
+from objectives.timing_child import ChildDied, TimingChild
 from objectives.timings import Timings
 from spaces.base import Candidate, CandidateError
 
 if TYPE_CHECKING:
     from objectives.calibration import Calibration
 
-CPU_BUDGET_S = 1.0
-WIDTH = 0.03  # of the 95 % interval, as a share of the ratio: then enough has been seen
 TRIES = 3
-COMMAND = (sys.executable, "-P", "-m", "objectives.latency_process")
-CONTENDED_CORES = 0.25  # other work that keeps more cores busy than this is named in the measurement
+USUAL_EFFORT = Effort()
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGBUS, signal.SIGFPE)
 
 
 class Latency(NamedTuple):
     """A latency and what it was derived from.
 
-    `samples_ms` holds one value a block: ratio x reference, in ms; the median of them is the measurement's value.
+    `samples_ms` holds one value for each block that counts: ratio x reference, in ms. Their median is the value.
     """
 
     measurement: Measurement
     samples_ms: tuple[float, ...]
-
-
-class _Died(Exception):
-    """The timing process ended or hung before it answered."""
-
-    def __init__(self, status: int | None) -> None:
-        super().__init__(status)
-        self.status = status  # as in `subprocess.Popen.returncode`; None if it hung
+    timings: Timings
 
 
 class LatencyMeter:
@@ -72,7 +62,7 @@ class LatencyMeter:
             `objectives.reference`.
         scratch: Folder for exported files (default: the system's own); it is left as it was found.
         timeout_s: A child that has not answered by then hangs.
-        cpu_budget_s: CPU time for one network; it takes less where the interval is narrow before that.
+        effort: When to stop timing a network.
         calibration: The images that an int8 target names.
 
     Raises:
@@ -86,7 +76,7 @@ class LatencyMeter:
         *,
         scratch: Path | None = None,
         timeout_s: float = 120.0,
-        cpu_budget_s: float = CPU_BUDGET_S,
+        effort: Effort = USUAL_EFFORT,
         calibration: Calibration | None = None,
     ) -> None:
         self.target = target.compared_with(reference)
@@ -97,9 +87,9 @@ class LatencyMeter:
             raise TargetError(f"target: {target.runtime} cannot run here: {missing}")
         self._scratch = scratch
         self._timeout_s = timeout_s
-        self._cpu_budget_s = cpu_budget_s
+        self._effort = effort
         self._folder: Path | None = None
-        self._child: _Child | None = None
+        self._child: TimingChild | None = None
 
     def __enter__(self) -> LatencyMeter:
         if self._scratch is not None:
@@ -120,10 +110,13 @@ class LatencyMeter:
         """The child's process number while it lives."""
         return None if self._child is None else self._child.process.pid
 
+    def reference_timings(self) -> Timings:
+        """The reference by itself, now. Its `reference_ms` is frozen once, when the device is idle."""
+        return Timings.from_plain(self._ask({"network": None}, None))
+
     def reference_ms(self) -> float:
-        """Time of the reference now, in ms. Measure once, keep it, and pass it to `measure` ever after."""
-        timings = self._time(None)
-        return timings.reference_ms(self.target.clock).median
+        """Time of the reference now, in ms: the median of runs in a row, as everybody reports it."""
+        return self.reference_timings().reference_ms(self.target.clock).median
 
     def measure(self, candidate: Candidate, reference_ms: float) -> Latency:
         """Measure `latency_ms` of the deployed network at its own image size.
@@ -136,38 +129,45 @@ class LatencyMeter:
             CandidateError: If the network does not export, load or run, or crashes the engine each time.
             RuntimeError: If the timing process was killed or hung three times in a row.
         """
-        timings = self.time(candidate)
-        clock = self.target.clock
-        ratio = timings.ratio(clock)
-        measurement = Measurement(
-            "latency_ms",
-            ratio.median * reference_ms,
-            unit="ms",
-            low=ratio.low * reference_ms,
-            high=ratio.high * reference_ms,
-            runs=timings.runs,
-            ratio=ratio.median,
-            target=self.target.key,
-            contended=None if timings.others_busy is None else timings.others_busy > CONTENDED_CORES,
-        )
-        return Latency(measurement, tuple((timings.ratios(clock) * reference_ms).tolist()))
+        return latency_of(self.time(candidate), self.target, reference_ms)
 
     def time(self, candidate: Candidate) -> Timings:
         """All raw times, by both clocks, of the candidate and the reference. Raises as `measure` does."""
-        with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:
-            return self._time(self._export(candidate, Path(folder)))
+        with self.exported(candidate) as file:
+            return self.time_file(file)
 
-    def _time(self, network: Path | None) -> Timings:
-        request = {
-            "network": None if network is None else str(network.resolve()),
-            "cpu_budget_s": self._cpu_budget_s,
-            "width": WIDTH,
-        }
+    @contextmanager
+    def exported(self, candidate: Candidate) -> Iterator[Path]:
+        """The candidate as the runtime's file, gone after the `with` block. Raises as `measure` does."""
+        with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:
+            yield self._export(candidate, Path(folder))
+
+    def time_file(self, file: Path) -> Timings:
+        """As `time`, of a file that the runtime loads: for onnxruntime and OpenVINO an ONNX with static shapes."""
+        request = {"network": str(file.resolve()), "effort": asdict(self._effort)}
+        return Timings.from_plain(self._ask(request, file))
+
+    def race(self, files: Sequence[Path], *, cpu_budget_s: float, seed: int) -> Race:
+        """Time exported networks in turn with each other and the reference until their order is settled.
+
+        Args:
+            files: From `exported`, in the order that the race numbers them.
+            cpu_budget_s: CPU time for all of them together.
+            seed: Of the order in which they run.
+
+        Raises:
+            CandidateError: If one does not load or run, or crashes the engine each time.
+        """
+        networks = [str(file.resolve()) for file in files]
+        request = {"race": networks, "cpu_budget_s": cpu_budget_s, "seed": seed}
+        return Race.from_plain(self._ask(request, files[0], self._timeout_s + 4 * cpu_budget_s))
+
+    def _ask(self, request: dict[str, Any], network: Path | None, timeout_s: float | None = None) -> dict[str, Any]:
         status: int | None = None
         for _ in range(TRIES):
             try:
-                answer = self._ready_child().ask(request, self._timeout_s)
-            except _Died as death:
+                answer = self._ready_child().ask(request, timeout_s or self._timeout_s)
+            except ChildDied as death:
                 status = death.status
                 self._stop_child()
                 continue
@@ -176,10 +176,14 @@ class LatencyMeter:
                 raise
             if "error" in answer:
                 raise CandidateError(answer["error"]) if network else RuntimeError(answer["error"])
-            return Timings.from_plain(answer)
+            return answer
         if status is not None and -status in CRASHES:
             raise CandidateError(f"{self.target.runtime} crashes on the network ({signal.Signals(-status).name})")
-        how = f"did not answer within {self._timeout_s:g} s" if status is None else f"ended with status {status}"
+        how = (
+            f"did not answer within {timeout_s or self._timeout_s:g} s"
+            if status is None
+            else f"ended with status {status}"
+        )
         raise RuntimeError(f"the timing process {how}, {TRIES} times in a row; is memory short on this machine?")
 
     def _export(self, candidate: Candidate, folder: Path) -> Path:
@@ -190,7 +194,7 @@ class LatencyMeter:
             raise RuntimeError("a LatencyMeter is used in a with block")
         return self._folder
 
-    def _ready_child(self) -> _Child:
+    def _ready_child(self) -> TimingChild:
         """The child, with the reference loaded."""
         if self._child is None:
             with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:  # gone before a kill can leave it
@@ -198,7 +202,7 @@ class LatencyMeter:
                     model = self._export(self._reference, Path(folder))
                 except CandidateError as error:  # no candidate is to blame for the reference
                     raise RuntimeError(f"the reference model cannot be timed: {error}") from error
-                self._child = _Child(self.target)
+                self._child = TimingChild(self.target)
                 answer = self._child.ask({"reference": str(model.resolve())}, self._timeout_s)
             if "error" in answer:
                 raise RuntimeError(f"the reference model cannot be timed: {answer['error']}")
@@ -210,49 +214,19 @@ class LatencyMeter:
             self._child = None
 
 
-class _Child:
-    """The timing process and the socket to it."""
-
-    def __init__(self, target: Target) -> None:
-        ours, theirs = socket.socketpair()
-        self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed by stop)
-        with theirs:
-            self.process = subprocess.Popen(
-                [*COMMAND, str(theirs.fileno()), str(os.getpid()), json.dumps(target.description())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self.errors,
-                env=os.environ | {"PYTHONPATH": _import_path()},
-            )
-        self.connection = Connection(ours.detach())
-
-    def ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-        try:
-            self.connection.send_bytes(json.dumps(request).encode())
-            if not self.connection.poll(timeout_s):
-                raise _Died(None)
-            answer: dict[str, Any] = json.loads(self.connection.recv_bytes())
-            return answer
-        except (EOFError, ConnectionError) as error:
-            status = self.process.wait()
-            if status > 0:  # an exception of Python: a fault of ours, which a new start does not mend
-                raise RuntimeError(f"the timing process failed: {self._last_error()}") from error
-            raise _Died(status) from error
-
-    def stop(self) -> None:
-        self.connection.close()
-        self.process.kill()
-        self.process.wait()
-        self.errors.close()
-
-    def _last_error(self) -> str:
-        self.errors.seek(0)
-        lines = self.errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it left no message"
-
-
-def _import_path() -> str:
-    """Where this package lies, before what the environment names."""
-    root = str(Path(objectives.__path__[0]).resolve().parent)
-    return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+def latency_of(timings: Timings, target: Target, reference_ms: float) -> Latency:
+    """`latency_ms` from raw times: the median ratio x the reference's frozen time."""
+    ratio = timings.ratio(target.clock)
+    measurement = Measurement(
+        "latency_ms",
+        ratio.median * reference_ms,
+        unit="ms",
+        low=ratio.low * reference_ms,
+        high=ratio.high * reference_ms,
+        runs=timings.runs,
+        ratio=ratio.median,
+        target=target.key,
+        contended=timings.contended(target.clock),
+    )
+    samples_ms = np.concatenate(timings.kept(target.clock)) * reference_ms
+    return Latency(measurement, tuple(samples_ms.tolist()), timings)

@@ -1,35 +1,32 @@
-"""The timing process: loads the reference once, then times networks in turn with it. Imports their engine alone.
+"""The timing process: loads the reference, then times networks in turn with it. Imports their engine alone.
 
-Started by `LatencyMeter` as `python -m objectives.latency_process FD PARENT_PID TARGET`; answers JSON messages over
-the socket FD. It ends when the other end closes, or when its parent is no longer its parent.
+Started by `objectives.timing_child` as `python -m objectives.latency_process FD PARENT_PID TARGET`; answers JSON
+messages over the socket FD. It ends when the other end closes, or when its parent is no longer its parent.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from objectives.circumstances import Watch
+from objectives.protocol import REFERENCES, Clock, Effort, Run, Turns
+from objectives.race import Race, run_race
 from objectives.runtimes.catalogue import runtime_named
 from objectives.target import Target
-from objectives.timings import Block, Timings, median_interval
+from objectives.timings import Timings
 from spaces.base import CandidateError
 
-BLOCK_S = 0.012  # a block lasts about this long, so that the first run's cold cache does not decide it
-MOST_RUNS = 10  # in a block
-LEAST_BLOCKS = 7  # fewer have no useful interval
-CHECK_EVERY = 4  # blocks between two looks at the interval
+WARM_UP_RUNS = 2  # after loading: engines allocate in the first
 LOOK_S = 2.0  # between two looks at the parent while idle
-
-Run = Callable[[], None]
 
 
 def main(arguments: list[str]) -> int:
@@ -59,102 +56,81 @@ def _answer(timer: _Timer, request: dict[str, Any]) -> dict[str, Any]:
         if "reference" in request:
             timer.load_reference(Path(request["reference"]))
             return {"ready": True}
-        network = None if request["network"] is None else Path(request["network"])
-        return timer.time(network, request["cpu_budget_s"], request["width"]).as_plain()
+        if "race" in request:
+            networks = [Path(name) for name in request["race"]]
+            return timer.race(networks, request["cpu_budget_s"], request["seed"]).as_plain()
+        if request["network"] is None:
+            return timer.reference_alone().as_plain()
+        return timer.time(Path(request["network"]), Effort(**request["effort"])).as_plain()
     except CandidateError as error:
         return {"error": str(error)}
 
 
 class _Timer:
-    """Times a network against the reference, block by block."""
+    """Loads networks, and has them run in turn with the reference."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._runtime = runtime_named(target.runtime)
-        self._cpu_clock = time.thread_time if target.clock == "cpu" else time.process_time
-        self._reference: Run | None = None
-        self._reference_s = 0.0
+        self._turns: Turns | None = None
 
     def load_reference(self, model: Path) -> None:
-        self._reference = self._runtime.load(model, self._target)
-        self._reference_s = self._warm_up(self._reference)
+        """Load it several times, as no loading is like another; all of them stay."""
+        references = [self._load(model) for _ in range(REFERENCES)]
+        self._turns = Turns(references, clock_of(self._target), self._target.clock)
 
-    def time(self, model: Path | None, cpu_budget_s: float, width: float) -> Timings:
-        """Alternate until the interval's relative width is below `width` or the budget of CPU time is spent."""
-        assert self._reference is not None, "the reference is loaded before anything is timed"
-        started, other = time.process_time(), _OtherWork()
-        run = None if model is None else self._runtime.load(model, self._target)
-        run_s = 0.0 if run is None else self._warm_up(run)
-        reference_runs, runs = _runs_in_block(self._reference_s), _runs_in_block(run_s)
-        reference, network = [self._block(self._reference, reference_runs)], []
-        for blocks in _count():
-            network += [] if run is None else [self._block(run, runs)]
-            reference.append(self._block(self._reference, reference_runs))
-            if blocks >= LEAST_BLOCKS and time.process_time() - started >= cpu_budget_s:
-                break
-            if blocks >= LEAST_BLOCKS and blocks % CHECK_EVERY == 0 and self._narrow(reference, network, width):
-                break
-        return Timings(tuple(reference), tuple(network), time.process_time() - started, other.cores())
+    def time(self, model: Path, effort: Effort) -> Timings:
+        watch = Watch(self._target.provider)
+        timings = self._ready.time(lambda: self._load(model), effort)
+        return replace(timings, circumstances=watch.seen())
 
-    def _narrow(self, reference: list[Block], network: list[Block], width: float) -> bool:
-        clock = self._target.clock
-        if not network:
-            return median_interval([block.median_s(clock) for block in reference]).relative_width < width
-        return Timings(tuple(reference), tuple(network), 0.0, None).ratio(clock).relative_width < width
+    def reference_alone(self) -> Timings:
+        watch = Watch(self._target.provider)
+        return replace(self._ready.reference_alone(), circumstances=watch.seen())
 
-    def _warm_up(self, run: Run) -> float:
-        """Run a few times, as the engine allocates and caches fill; seconds of one run, by the target's clock."""
+    def race(self, models: list[Path], cpu_budget_s: float, seed: int) -> Race:
+        watch, begun = Watch(self._target.provider), time.process_time()
+        networks: list[Run] = []
+        references = itertools.count()
+        reference = self._ready.reference(0)
+
+        def load_anew() -> None:
+            nonlocal reference
+            reference = self._ready.reference(next(references))
+            networks[:] = [self._load(model) for model in models]
+
+        load_anew()
+        race = run_race(
+            len(models),
+            lambda number: self._ready.block(reference if number is None else networks[number]),
+            clock=self._target.clock,
+            cpu_seconds=lambda: time.process_time() - begun,
+            cpu_budget_s=cpu_budget_s,
+            seed=seed,
+            load=load_anew,
+        )
+        return replace(race, circumstances=watch.seen())
+
+    @property
+    def _ready(self) -> Turns:
+        assert self._turns is not None, "the reference is loaded before anything is timed"
+        return self._turns
+
+    def _load(self, model: Path) -> Run:
+        """A fresh loading, warm."""
+        run = self._runtime.load(model, self._target)
         try:
-            run()
-            seconds = self._block(run, 3).seconds(self._target.clock)
+            for _ in range(WARM_UP_RUNS):
+                run()
         except Exception as error:  # the engines' own errors share no base class
             raise CandidateError(f"{self._target.runtime} does not run the network: {error}") from error
-        return min(seconds)
-
-    def _block(self, run: Run, runs: int) -> Block:
-        cpu_s, wall_s = [], []
-        for _ in range(runs):
-            cpu, wall = self._cpu_clock(), time.perf_counter()
-            run()
-            cpu_s.append(self._cpu_clock() - cpu)
-            wall_s.append(time.perf_counter() - wall)
-        return Block(tuple(cpu_s), tuple(wall_s))
+        return run
 
 
-class _OtherWork:
-    """CPU time that everything but this process takes on the machine, from now on."""
-
-    def __init__(self) -> None:
-        self._busy, self._own, self._wall = _busy_s(), time.process_time(), time.perf_counter()
-
-    def cores(self) -> float | None:
-        """Cores kept busy by others on average; None if the system does not tell."""
-        busy = _busy_s()
-        if busy is None or self._busy is None:
-            return None
-        others = busy - self._busy - (time.process_time() - self._own)
-        return float(np.clip(others / (time.perf_counter() - self._wall), 0, None))
-
-
-def _busy_s() -> float | None:
-    import psutil
-
-    try:
-        times = psutil.cpu_times()
-    except (OSError, RuntimeError):
-        return None
-    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
-
-
-def _runs_in_block(seconds: float) -> int:
-    return int(np.clip(np.ceil(BLOCK_S / seconds), 1, MOST_RUNS)) if seconds else 0
-
-
-def _count() -> Iterator[int]:
-    count = 0
-    while True:
-        count += 1
-        yield count
+def clock_of(target: Target) -> Clock:
+    """CPU time, of this thread alone where the network runs in it, and wall time."""
+    cpu_s = time.thread_time if target.clock == "cpu" else time.process_time
+    return lambda: (cpu_s(), time.perf_counter())
 
 
 if __name__ == "__main__":

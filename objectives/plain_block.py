@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from objectives.latency import LatencyMeter
+from objectives.protocol import Effort
 from objectives.target import Target
 from objectives.timings import Timings
 from spaces.base import Candidate
@@ -15,7 +16,7 @@ from spaces.parent import Parent
 
 REFERENCE_WIDTH = 64
 WIDEST = 144
-CPU_BUDGET_S = 0.25  # for one measurement: more would leave what differs between two loadings
+EFFORT = Effort(budget_s=0.25)  # for one measurement: a width is measured several times
 
 STAGE = 8  # by which the feature map is smaller than the image: the stem's stride
 HEAD_WIDTH = 32  # of what a detector must have beside the block; Ultralytics takes no file below 0.1 MB for sound
@@ -57,5 +58,5 @@ def block_timer(target: Target, scratch: Path | None = None) -> Iterator[Callabl
         TargetError: If the runtime cannot run here.
     """
     reference = plain_block(REFERENCE_WIDTH, target.imgsz)
-    with LatencyMeter(target, reference, scratch=scratch, cpu_budget_s=CPU_BUDGET_S) as meter:
+    with LatencyMeter(target, reference, scratch=scratch, effort=EFFORT) as meter:
         yield lambda width: meter.time(plain_block(width, target.imgsz))

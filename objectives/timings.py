@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import median
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-RESAMPLES = 1000
+from objectives.circumstances import Circumstances
+
+Values = NDArray[np.float64]
+
+T_975 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+"""Student's t for 95 %, both sides, with 1, 2, ... 15 degrees of freedom; scipy is not where this runs."""
+
+LEAST_LOADINGS = 3
+"""Fewer have no useful interval."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A median with its 95 % bootstrap interval."""
+    """A median with its 95 % interval."""
 
     median: float
     low: float
@@ -27,15 +37,26 @@ class Interval:
         return (self.high - self.low) / self.median
 
 
-def median_interval(values: Sequence[float] | NDArray[np.float64]) -> Interval:
-    """Median and its 95 % interval by the percentile bootstrap; the same values give the same interval.
+def interval_of(loadings: Sequence[Sequence[float] | Values]) -> Interval:
+    """Median of all values, with a 95 % interval that knows that those of one loading belong together.
 
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    Two loadings of the same file differ by 0.5 to 1 % (where its memory came to lie), so values within one are no
+    independent witnesses: the interval is that of the loadings' own medians, by Student's t on their logarithms. A
+    bootstrap over so few loadings holds the true value in 88 to 93 % of the cases only.
+
+    Args:
+        loadings: For each loading its values, all above zero; two loadings or more have an interval.
     """
-    array = np.asarray(values, dtype=np.float64)
-    drawn = np.random.default_rng(0).integers(0, len(array), size=(RESAMPLES, len(array)))
-    low, high = np.quantile(np.median(array[drawn], axis=1), (0.025, 0.975))
-    return Interval(float(np.median(array)), float(low), float(high))
+    middle = float(np.median(np.concatenate([np.asarray(values, dtype=np.float64) for values in loadings])))
+    if len(loadings) < 2:
+        return Interval(middle, 0.0, float("inf"))
+    medians = np.log([np.median(values) for values in loadings])
+    reach = float(np.exp(_t(len(loadings) - 1) * medians.std(ddof=1) / np.sqrt(len(loadings))))
+    return Interval(middle, middle / reach, middle * reach)
+
+
+def _t(freedom: int) -> float:
+    return T_975[freedom - 1] if freedom <= len(T_975) else 1.96 + 2.6 / freedom
 
 
 @dataclass(frozen=True)
@@ -51,7 +72,30 @@ class Block:
 
     def median_s(self, clock: str) -> float:
         """Median of the block."""
-        return float(np.median(self.seconds(clock)))
+        return median(self.seconds(clock))
+
+
+@dataclass(frozen=True)
+class Loading:
+    """What was seen while the network was loaded once.
+
+    Attributes:
+        reference: One block more than `network`: reference, network, reference, ..., network, reference.
+        network: Empty where the reference alone was timed.
+    """
+
+    reference: tuple[Block, ...]
+    network: tuple[Block, ...]
+
+    def ratios(self, clock: str) -> Values:
+        """Network / reference for each block of the network, against the reference before and after it."""
+        return np.array([block.median_s(clock) for block in self.network]) / self.levels_s(clock)
+
+    def levels_s(self, clock: str) -> Values:
+        """What the reference took around each block of the network: the mean of before and after, in seconds."""
+        reference = np.array([block.median_s(clock) for block in self.reference])
+        levels: Values = (reference[:-1] + reference[1:]) / 2
+        return levels
 
 
 @dataclass(frozen=True)
@@ -59,51 +103,94 @@ class Timings:
     """Everything one measurement saw.
 
     Attributes:
-        reference: One block more than `network`: reference, network, reference, ..., network, reference.
-        network: Empty where the reference alone was timed.
+        loadings: One for each time that the network was loaded anew.
+        slow_s: Where the reference took longer than this, the machine was in a slow phase.
         cpu_seconds: CPU time that the whole measurement took, loading included.
-        others_busy: CPU cores that other work kept busy meanwhile; None if the system does not tell.
+        circumstances: What else went on on the device meanwhile.
     """
 
-    reference: tuple[Block, ...]
-    network: tuple[Block, ...]
+    loadings: tuple[Loading, ...]
     cpu_seconds: float
-    others_busy: float | None
+    slow_s: float = math.inf
+    circumstances: Circumstances = field(default_factory=Circumstances)
 
-    def ratios(self, clock: str) -> NDArray[np.float64]:
-        """Network / reference for each block of the network, against the reference before and after it."""
-        reference = np.array([block.median_s(clock) for block in self.reference])
-        network = np.array([block.median_s(clock) for block in self.network])
-        return network / ((reference[:-1] + reference[1:]) / 2)
+    def ratios(self, clock: str) -> Values:
+        """Network / reference for each block of the network, in the order they were taken; slow phases too."""
+        return np.concatenate([loading.ratios(clock) for loading in self.loadings])
 
     def ratio(self, clock: str) -> Interval:
-        """The median ratio and its interval."""
-        return median_interval(self.ratios(clock))
+        """The median ratio and its interval, without slow phases unless there was little else.
+
+        A neighbour on the same silicon slows a machine down by half for some seconds, and some networks more than
+        others: the ratio of such a phase is another one.
+        """
+        return interval_of(self.kept(clock))
+
+    def kept(self, clock: str) -> list[Values]:
+        """For each loading the ratios that count: without slow phases unless there was little else."""
+        quiet = self.quiet(clock)
+        return quiet if len(quiet) >= LEAST_LOADINGS else [loading.ratios(clock) for loading in self.loadings]
+
+    def quiet(self, clock: str) -> list[Values]:
+        """For each loading its ratios outside of slow phases; loadings that had none are left out."""
+        found = [loading.ratios(clock)[loading.levels_s(clock) <= self.slow_s] for loading in self.loadings]
+        return [ratios for ratios in found if len(ratios)]
+
+    def contended(self, clock: str) -> bool | None:
+        """Whether other work was seen: as a process, or by a machine that was slow for most of the time."""
+        slow = len(self.quiet(clock)) < LEAST_LOADINGS <= len(self.loadings)
+        return True if slow else self.circumstances.contended
 
     def reference_ms(self, clock: str) -> Interval:
         """The reference's own time in ms."""
-        runs = [second for block in self.reference for second in block.seconds(clock)]
-        return median_interval(np.array(runs) * 1e3)
+        runs = [np.array(_runs(loading.reference, clock)) * 1e3 for loading in self.loadings]
+        return interval_of(runs)
+
+    def percentiles_ms(self, clock: str) -> tuple[float, float, float]:
+        """The network's own 50th, 90th and 99th percentile in ms, as seen, unrelated to the reference."""
+        runs = [run for loading in self.loadings for run in _runs(loading.network, clock)]
+        p50, p90, p99 = np.percentile(np.array(runs) * 1e3, (50, 90, 99))
+        return float(p50), float(p90), float(p99)
+
+    def spread(self, clock: str) -> float:
+        """How much single blocks differ: median absolute deviation of the ratios x 1.4826, as a share of the median.
+
+        For normal noise the standard deviation; slow phases of the machine do not enter.
+        """
+        ratios = self.ratios(clock)
+        middle = np.median(ratios)
+        return float(1.4826 * np.median(np.abs(ratios - middle)) / middle)
 
     @cached_property
     def runs(self) -> int:
         """Timed runs of the network."""
-        return sum(len(block.wall_s) for block in self.network)
+        return sum(len(block.wall_s) for loading in self.loadings for block in loading.network)
 
     def as_plain(self) -> dict[str, Any]:
         """Plain values, for the way between two processes."""
         return {
-            "reference": [[block.cpu_s, block.wall_s] for block in self.reference],
-            "network": [[block.cpu_s, block.wall_s] for block in self.network],
+            "loadings": [[_plain(loading.reference), _plain(loading.network)] for loading in self.loadings],
             "cpu_seconds": self.cpu_seconds,
-            "others_busy": self.others_busy,
+            "slow_s": self.slow_s if math.isfinite(self.slow_s) else None,
+            "circumstances": self.circumstances.as_plain(),
         }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Timings:
         """The opposite of `as_plain`."""
+        loadings = tuple(Loading(blocks_of(reference), blocks_of(network)) for reference, network in plain["loadings"])
+        slow_s = math.inf if plain["slow_s"] is None else plain["slow_s"]
+        return cls(loadings, plain["cpu_seconds"], slow_s, Circumstances.from_plain(plain["circumstances"]))
 
-        def blocks(values: Sequence[Sequence[Sequence[float]]]) -> tuple[Block, ...]:
-            return tuple(Block(tuple(cpu_s), tuple(wall_s)) for cpu_s, wall_s in values)
 
-        return cls(blocks(plain["reference"]), blocks(plain["network"]), plain["cpu_seconds"], plain["others_busy"])
+def blocks_of(values: Sequence[Sequence[Sequence[float]]]) -> tuple[Block, ...]:
+    """Blocks from plain values."""
+    return tuple(Block(tuple(cpu_s), tuple(wall_s)) for cpu_s, wall_s in values)
+
+
+def _plain(blocks: Sequence[Block]) -> list[list[tuple[float, ...]]]:
+    return [[block.cpu_s, block.wall_s] for block in blocks]
+
+
+def _runs(blocks: Sequence[Block], clock: str) -> list[float]:
+    return [run for block in blocks for run in block.seconds(clock)]

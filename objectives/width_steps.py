@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.timings import RESAMPLES, Interval
+from objectives.timings import Interval
 
 WIDTHS = (32, *range(48, 81), 88, 96, 104, 112, 120, 128, 129, 130, 132, 136, 144)
 """What is timed: each width where small YOLO models have most of theirs, and a sample up to beyond 128."""
@@ -25,6 +25,8 @@ FINE = tuple(sorted(set(WIDTHS) - set(COARSE), key=lambda width: (-(width & -wid
 
 STAIRCASE = 0.5  # penalties above are nearer to a staircase than to a slope
 LEAST_SPREAD = 0.01  # of two loadings, whatever is seen: a few may agree by chance
+
+RESAMPLES = 1000  # of the bootstrap
 
 Curve = Mapping[int, Sequence[float]]
 """For each width its latencies against the reference, in any unit: one for each time that it was loaded."""

@@ -71,7 +71,8 @@ def _progress(text: str) -> None:
 
 
 def _circumstances(seen: list[Timings]) -> str:
-    busy = [timings.others_busy for timings in seen if timings.others_busy is not None]
+    noted = [timings.circumstances.others_busy for timings in seen]
+    busy = [cores for cores in noted if cores is not None]
     load = f"other work kept {np.mean(busy):.1f} cores busy" if busy else "other work cannot be seen here"
     return f"{len(seen)} measurements; {load}"
 

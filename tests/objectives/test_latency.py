@@ -9,18 +9,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
-import numpy as np
 import psutil
 import pytest
 
 from objectives.cost import count_parameters
 from objectives.latency import LatencyMeter
 from objectives.onnx_export import export_onnx
+from objectives.protocol import Effort
 from objectives.reference import reference_candidate, smallest_of_family
 from objectives.runtimes.ort import OnnxRuntime
 from objectives.target import Target
-from objectives.timings import Block, Timings, median_interval
 from spaces.base import Candidate, CandidateError
 from spaces.parent import Parent
 from tests.objectives.networks import candidate, state_of, unchanged
@@ -55,7 +55,7 @@ def test_the_reference_takes_a_plausible_time(meter: LatencyMeter) -> None:
 
 
 def test_the_reference_against_itself_has_ratio_one(meter: LatencyMeter) -> None:
-    latency, samples_ms = meter.measure(candidate(), REFERENCE_MS)
+    latency, samples_ms, _ = meter.measure(candidate(), REFERENCE_MS)
     # one measurement's spread is 2 to 3 % on a shared machine; 10 % would be a mistake of method
     assert latency.ratio == pytest.approx(1.0, abs=0.1)
     assert latency.ratio is not None
@@ -63,15 +63,15 @@ def test_the_reference_against_itself_has_ratio_one(meter: LatencyMeter) -> None
     assert latency.low is not None
     assert latency.high is not None
     assert latency.low <= latency.value <= latency.high
-    assert latency.value == pytest.approx(np.median(samples_ms))
+    assert latency.value == pytest.approx(median(samples_ms))
     assert (latency.name, latency.unit, latency.target) == ("latency_ms", "ms", meter.target.key)
     assert latency.runs >= len(samples_ms) >= 7
 
 
 def test_near_widths_are_ranked_rightly_under_load(meter: LatencyMeter, busy: None) -> None:
     """The raw median ranked these two wrongly on a busy machine; the ratio in CPU time does not."""
-    narrow, _ = meter.measure(candidate(width=0.3125), REFERENCE_MS)
-    wide, _ = meter.measure(candidate(width=0.375), REFERENCE_MS)
+    narrow = meter.measure(candidate(width=0.3125), REFERENCE_MS).measurement
+    wide = meter.measure(candidate(width=0.375), REFERENCE_MS).measurement
     assert narrow.value < wide.value
     assert wide.contended
 
@@ -84,7 +84,7 @@ def test_times_against_different_references_have_different_targets(meter: Latenc
 
 
 def test_a_network_is_timed_at_its_own_image_size(meter: LatencyMeter) -> None:
-    latency, _ = meter.measure(candidate(imgsz=192), REFERENCE_MS)
+    latency, _, _ = meter.measure(candidate(imgsz=192), REFERENCE_MS)
     assert latency.target == meter.target.key
     assert latency.ratio is not None
     assert 2 < latency.ratio < 6  # 4 times the work of the reference, less what every run costs; caches may hold less
@@ -103,10 +103,19 @@ def test_measuring_changes_neither_candidate_nor_folder(target: Target, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_measurement_costs_about_a_cpu_second(meter: LatencyMeter) -> None:
+def test_one_measurement_stays_near_its_budget(meter: LatencyMeter) -> None:
     timings = meter.time(candidate())
-    # the budget is 1.0 CPU-second, looked at after every block
-    assert timings.cpu_seconds < 1.3
+    # looked at after every loading, which takes 0.15 s; a slow phase of the machine may take it twice
+    assert timings.cpu_seconds < 2 * Effort().budget_s + 0.3
+
+
+def test_networks_in_a_race_are_told_apart(meter: LatencyMeter) -> None:
+    with meter.exported(candidate()) as whole, meter.exported(candidate(width=0.125)) as narrow:
+        race = meter.race([whole, narrow], cpu_budget_s=2.0, seed=0)
+    settled = race.settle("cpu")
+    assert settled.order == (1, 0)
+    assert settled.ties == ((), ())
+    assert settled.ratios[0].median == pytest.approx(1.0, abs=0.1)  # the reference itself
 
 
 def test_the_timing_process_has_no_torch(meter: LatencyMeter) -> None:
@@ -123,7 +132,7 @@ def test_a_killed_timing_process_is_started_again(meter: LatencyMeter) -> None:
     killed = meter.process_id
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
-    latency, _ = meter.measure(candidate(), REFERENCE_MS)
+    latency, _, _ = meter.measure(candidate(), REFERENCE_MS)
     assert latency.ratio == pytest.approx(1.0, abs=0.1)
     assert meter.process_id != killed
 
@@ -213,38 +222,6 @@ def test_the_timing_process_ends_with_a_killed_parent(tmp_path: Path) -> None:
     parent.stdout.close()
     gone, _ = psutil.wait_procs([child], timeout=30)
     assert gone
-
-
-def block(milliseconds: float) -> Block:
-    return Block((milliseconds / 1e3,) * 3, (milliseconds / 1e3,) * 3)
-
-
-def test_a_drifting_machine_does_not_move_the_ratio() -> None:
-    """The clock rate falls to a fourth, as seen between sessions; the network is twice the reference all the time."""
-    level = np.linspace(1.0, 4.0, 41)
-    timings = Timings(
-        reference=tuple(block(value) for value in level[0::2]),
-        network=tuple(block(2 * value) for value in level[1::2]),
-        cpu_seconds=1.0,
-        others_busy=None,
-    )
-    # each block lies between two of the reference, whose mean is the level in the middle of a straight line
-    np.testing.assert_allclose(timings.ratios("wall"), 2.0, rtol=1e-12)
-
-
-def test_timings_survive_the_way_between_processes() -> None:
-    timings = Timings((block(1), block(3)), (block(2),), cpu_seconds=0.5, others_busy=0.25)
-    assert Timings.from_plain(json.loads(json.dumps(timings.as_plain()))) == timings
-
-
-def test_the_interval_covers_the_median_as_often_as_it_says() -> None:
-    random = np.random.default_rng(1)
-    covered = [
-        interval.low <= 1.0 <= interval.high
-        for interval in (median_interval(random.normal(1.0, 0.05, size=25)) for _ in range(300))
-    ]
-    # 95 % of 300 with a standard deviation of 1.3 %; the percentile bootstrap of a median is a little off at n = 25
-    assert 0.89 < np.mean(covered) < 0.99
 
 
 @pytest.mark.parametrize(

@@ -284,7 +284,7 @@ def test_the_meter_times_it_in_a_process_of_its_own(runtime: str, tmp_path: Path
     if reason := RUNTIMES[runtime].unavailable("cpu"):
         pytest.skip(reason)
     with LatencyMeter(Target.here(runtime, imgsz=SMALL), block(SMALL), scratch=tmp_path) as meter:
-        latency, _ = meter.measure(block(SMALL), reference_ms=10.0)
+        latency, _, _ = meter.measure(block(SMALL), reference_ms=10.0)
     assert latency.ratio == pytest.approx(1.0, abs=0.1)  # as for onnxruntime in test_latency.py
     assert list(tmp_path.iterdir()) == []
 
