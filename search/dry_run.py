@@ -95,6 +95,8 @@ def _measured(bench: Workbench, candidate: Candidate, recipe: Recipe, parent_rec
     latency_s = time.perf_counter() - begun
     parent = bench.latency(bench.parent.candidate())
     console.print(f"latency: candidate {latency.value:.3g} ms, parent {parent.value:.3g} ms ({bench.target})")
+    for further in bench.further_latencies(candidate):
+        console.print(f"{further.name}: candidate {further.value:.3g} ms")
     begun = time.perf_counter()
     for split in bench.scored_splits:
         bench.evaluate(candidate, split)

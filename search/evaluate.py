@@ -12,11 +12,14 @@ from typing import Any
 from objectives.base import EpochResult, Measurement
 from objectives.recipe import Recipe
 from objectives.training import OUT_OF_MEMORY
+from search.latency_forecast import in_words
 from search.record import Outcome, TrialRecord
 from search.stopwatch import Stopwatch
+from search.timekeeper import LATENCY
 from search.trial_runner import Hooks, TrialRunner
 from search.workbench import Plan, Workbench, excess_over
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, ParamValue
+from spaces.shape import Shape
 
 
 def identity_of(spec: ArchSpec, origin: Origin, recipe: Recipe, seed: int) -> str:
@@ -76,6 +79,13 @@ def _built_and_trained(
     bench: Workbench, plan: Plan, begun: TrialRecord, recipe: Recipe, hooks: Hooks, watch: Stopwatch
 ) -> TrialRecord:
     assert begun.spec is not None and begun.origin is not None
+    with watch.phase("latency"):
+        bench.repeat_disturbed()
+        predicted = bench.too_slow(Shape.of_spec(begun.spec, recipe.imgsz), plan.limits)
+    if predicted is not None:
+        constraints = {LATENCY: predicted.value - plan.limits[LATENCY]}
+        known = replace(begun, measurements=(predicted,), constraints=constraints)
+        return replace(known, outcome=Outcome.RULED_OUT, reason=in_words(predicted, plan.limits[LATENCY]))
     hooks.say("building")
     try:
         with watch.phase("build"), _out_of_memory_is_the_candidates_fault():
@@ -86,6 +96,8 @@ def _built_and_trained(
     begun = replace(begun, measurements=before, constraints=excess_over(plan.limits, before))
     if not begun.feasible:
         return replace(begun, outcome=Outcome.RULED_OUT, reason=plan.violation(begun.constraints))
+    with watch.phase("latency"):
+        begun = replace(begun, measurements=(*before, *bench.further_latencies(candidate)))
     curve: list[EpochResult] = []
 
     def report(result: EpochResult) -> None:

@@ -174,7 +174,7 @@ def reference_row(bench: Workbench, entry: TrainedEntry, *, made_now: bool) -> T
     assert record.checkpoint is not None
     candidate = bench.checkpoints.get(record.checkpoint)
     watch = Stopwatch()
-    measured = measured_before(bench, candidate, watch)
+    measured = (*measured_before(bench, candidate, watch), *bench.further_latencies(candidate))
     if any((e.confidence, e.iou) != (bench.confidence, bench.iou) for e in record.evaluations):
         evaluations = tuple(bench.evaluate(candidate, split) for split in bench.scored_splits)
     else:

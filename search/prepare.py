@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from objectives.base import Direction
-from objectives.calibration import Calibration
 from objectives.cost import count_parameters
 from objectives.data import Dataset, open_dataset
-from objectives.latency import LatencyMeter
 from objectives.recipe import Recipe
-from objectives.reference import reference_candidate
-from objectives.target import Target
 from search.command import DefinitionError
 from search.cutting import Rule, sensitivity_map
-from search.events import Doing, Ended, Event
+from search.events import Doing, Ended, Event, Note
 from search.folders import RunFolder
 from search.layout import layout_of, wants_map
 from search.lineage import (
@@ -37,10 +33,12 @@ from search.lineage import (
 )
 from search.record import TrialRecord
 from search.store.base import AlreadyStored, Store, StudyEntry
-from search.store.entries import TargetEntry, TrainedEntry
+from search.store.entries import TrainedEntry
 from search.study import StudyDefinition
 from search.study_cuts import ReferenceSection
 from search.study_recipe import Resolved, Source, image_size, resolve_recipe
+from search.study_targets import meters_of
+from search.timekeeper import LATENCY, PATIENCE, Patience, Timekeeper
 from search.workbench import Plan, Workbench, excess_over
 from spaces.base import ParamValue, SpaceError
 from spaces.checkpoint import CheckpointError, CheckpointStore, hash_of
@@ -59,11 +57,13 @@ class Setting:
     Attributes:
         device: Where training runs, as Ultralytics spells it: `cpu`, `0`, `cuda:1`.
         scratch: A folder that this process may write and lose.
+        patience: Of the measurement of the reference, for an idle device.
     """
 
     folder: RunFolder
     device: str
     scratch: Path
+    patience: Patience = PATIENCE
 
 
 def data_of(definition: StudyDefinition, folder: RunFolder) -> Dataset:
@@ -149,26 +149,25 @@ def stock_of(definition: StudyDefinition, row: ReferenceSection, start: Start, d
     return Stock(row.name, model, None if path is None else _content_hash(path), recipe)
 
 
-def target_of(definition: StudyDefinition, imgsz: int, calibration: Calibration | None = None) -> Target:
-    """The study's latency target on this machine."""
-    asked, images = definition.target, "" if calibration is None else calibration.key
-    return Target.here(asked.runtime, asked.provider, asked.precision, imgsz, asked.batch, asked.threads, images)
-
-
 @contextmanager
 def workbench(
-    definition: StudyDefinition, store: Store, setting: Setting, data: Dataset, start: Start
+    definition: StudyDefinition, store: Store, setting: Setting, data: Dataset, start: Start, say: Say = lambda _: None
 ) -> Iterator[Workbench]:
-    """The tools of this process, around the untrained parent. Ends the latency process on the way out."""
-    calibration = Calibration(data) if definition.target.precision == "int8" else None
-    asked = target_of(definition, start.parent.imgsz, calibration)
-    reference = reference_candidate(start.parent)
+    """The tools of this process, around the untrained parent. Ends the latency processes on the way out.
+
+    Raises:
+        TargetError: If the study's target cannot be measured here.
+        DefinitionError: If a further one cannot.
+    """
     setting.scratch.mkdir(parents=True, exist_ok=True)
-    with LatencyMeter(asked, reference, scratch=setting.scratch, calibration=calibration) as meter:
-        target = meter.target
-        frozen = store.target(target.key)
-        if frozen is None:
-            frozen = store.add_target(TargetEntry(target.key, target.description(), meter.reference_ms()))
+    with ExitStack() as stack:
+        meters = [stack.enter_context(meter) for meter in meters_of(definition, start.parent, data, setting.scratch)]
+        names = (LATENCY, *(f"{LATENCY}.{asked.name}" for asked in definition.further_targets))
+        keepers = [
+            Timekeeper(store, meter, name, setting.patience, lambda line: say(Note(line)))
+            for name, meter in zip(names, meters, strict=True)
+        ]
+        keepers[0].reference_ms  # noqa: B018  (frozen now; that of a further target when it is first needed)
         yield Workbench(
             store=store,
             data=data,
@@ -176,9 +175,8 @@ def workbench(
             parent_parameters=count_parameters(start.parent.candidate()),
             checkpoints=CheckpointStore(setting.folder.checkpoints),
             maps=setting.folder.maps,
-            target=target,
-            meter=meter,
-            reference_ms=frozen.reference_ms,
+            timekeeper=keepers[0],
+            further=tuple(keepers[1:]),
             device=setting.device,
             scratch=setting.scratch,
             confidence=definition.accuracy.confidence,

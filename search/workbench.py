@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,13 +12,13 @@ from objectives.base import EpochResult, Evaluation, Measurement
 from objectives.batchnorm import reestimate
 from objectives.cost import cost
 from objectives.data import Dataset
-from objectives.latency import LatencyMeter
 from objectives.recipe import Recipe
 from objectives.target import Target
 from objectives.training import Trained, train
+from search.latency_forecast import Forecaster
 from search.store.base import Store
-from search.store.entries import LatencyEntry
-from spaces.base import ArchSpec, Candidate, Origin, Parameter, ParamValue, Space
+from search.timekeeper import LATENCY, Timekeeper
+from spaces.base import ArchSpec, Candidate, CandidateError, Origin, Parameter, ParamValue, Space
 from spaces.checkpoint import CheckpointStore
 from spaces.parent import Parent
 from spaces.shape import Shape
@@ -79,15 +80,20 @@ class Workbench:
     parent_parameters: int  # of the uncut parent, counted as a candidate's
     checkpoints: CheckpointStore
     maps: Path  # folder of sensitivity maps
-    target: Target
-    meter: LatencyMeter
-    reference_ms: float
+    timekeeper: Timekeeper  # of the study's target
     device: str
     scratch: Path
     confidence: float
     iou: float
     seed: int
+    further: tuple[Timekeeper, ...] = ()  # of the targets that are columns only
+    forecaster: Forecaster | None = None  # of the study's target
     progress: Callable[[int, int, int, int], None] | None = None
+
+    @property
+    def target(self) -> Target:
+        """Where the latency is measured that limits and fronts go by."""
+        return self.timekeeper.target
 
     @property
     def scored_splits(self) -> tuple[str, ...]:
@@ -100,19 +106,37 @@ class Workbench:
 
     def latency(self, candidate: Candidate) -> Measurement:
         """Latency on the study's target at the candidate's image size; from the store if it was measured before."""
-        shape = self._shape_key(candidate)
-        known = self.store.latency(shape, self.target.key)
-        if known is not None:
-            return known.measurement
-        measurement, samples = self.meter.measure(candidate, self.reference_ms)
-        entry = LatencyEntry(shape, self.target.key, measurement, samples, Shape.of(candidate))
-        self.store.add_latency(entry)
-        return measurement
+        return self.timekeeper.latency(candidate)
 
-    def _shape_key(self, candidate: Candidate) -> str:
-        """The spec's; with the image size where that is not the target's own, which the target's key tells."""
-        own = candidate.imgsz == self.target.imgsz
-        return candidate.spec.shape_key if own else f"{candidate.spec.shape_key} {candidate.imgsz} px"
+    def too_slow(self, shape: Shape, limits: Mapping[str, float]) -> Measurement | None:
+        """The predicted latency of a network that is over its limit beyond doubt, so that it need not be built."""
+        if self.forecaster is None or LATENCY not in limits:
+            return None
+        return self.forecaster.too_slow(shape, limits[LATENCY])
+
+    def further_latencies(self, candidate: Candidate) -> tuple[Measurement, ...]:
+        """Latency on each further target; a network that does not run on one has none there."""
+        found = []
+        for keeper in self.further:
+            try:
+                found.append(keeper.latency(candidate))
+            except CandidateError as error:  # only a column: the search is not for that target
+                keeper.say(f"{keeper.name} is not measured: {error}")
+        return tuple(found)
+
+    def repeat_disturbed(self, most: int = 1) -> int:
+        """Time again, on all targets together, up to so many latencies that were taken under load; how many it were."""
+        done = 0
+        for keeper in (self.timekeeper, *self.further):
+            with suppress(CandidateError):  # it could be timed before: the trial that goes on now is not to blame
+                while done < most and keeper.repeat_disturbed(self.parent.key, self._of_shape):
+                    done += 1
+        return done
+
+    def _of_shape(self, shape: Shape) -> Candidate:
+        """A network of that shape; which channels it keeps does not matter to its latency."""
+        spec = self.parent.structure.spec(tuple(tuple(range(width)) for width in shape.widths), shape.dropped)
+        return replace(self.parent.build(spec), imgsz=shape.imgsz)
 
     def train(
         self,

@@ -27,6 +27,8 @@ from search.workbench import Plan
 from search.worker import Worker
 
 Say = Callable[[Event], None]
+MOST_REPEATS = 16
+"""Latencies taken under load that are timed again when the study ends: half a minute at most."""
 
 
 def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> Left:
@@ -90,7 +92,7 @@ class _Session:
             data = data_of(definition, self._folder)
             start = start_of(definition, data)
         facts = {"data": data.key, "weights": start.weights_hash}
-        with workbench(definition, self._store, self._setting, data, start) as bench:
+        with workbench(definition, self._store, self._setting, data, start, self._say) as bench:
             # Not before: a definition that cannot run here must not be stored, or the corrected one were refused.
             study = open_study(self._store, definition, self._job.generation, facts)
             torch.set_num_threads(self._job.threads)  # Ultralytics sets its own number while it loads
@@ -98,6 +100,8 @@ class _Session:
             bench, plan, study = prepare(definition, self._store, study, bench, start, self._say)
             advisor = self._advisor(definition, study, plan)
             why = self._search(study, advisor, StudyTrials(bench, plan))
+            if why != "timeout" and self._job.index == 0:  # one worker: two at once would disturb each other
+                bench.repeat_disturbed(MOST_REPEATS)
         return Left(why, seconds={"data": watch.seconds()["data"]})
 
     def _advisor(self, definition: StudyDefinition, study: StudyEntry, plan: Plan) -> Advisor:

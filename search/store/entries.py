@@ -55,8 +55,8 @@ class LatencyEntry:
         shape_key: `Shape.key`, and the image size after it (`... 128 px`) where that is not the target's own.
         samples_ms: One a block: ratio x the target's frozen reference. Empty where it was predicted.
         shape: What was timed; None in entries from before it was kept.
-        p50_ms: Of single runs, by the target's clock, as p90 and p99; None as for `shape`.
-        spread: Of the samples: half their interquartile range, as a share of their median.
+        p50_ms: Of the network's single runs as seen, by the target's clock, as p90 and p99; None as for `shape`.
+        spread: How much single blocks differ, as a share of their median: `Timings.spread`.
         reference_ms: The reference's own time in this measurement, beside the frozen one.
         other_ratio: The ratio by the clock that the measurement does not go by: wall time for `cpu`.
         circumstances: What else went on, as plain values.

@@ -55,7 +55,7 @@ class LatencyRow(Table):
     p50_ms: Mapped[float | None]  # of single runs, as p90 and p99
     p90_ms: Mapped[float | None]
     p99_ms: Mapped[float | None]
-    spread: Mapped[float | None]  # of the samples: half their interquartile range, as a share of their median
+    spread: Mapped[float | None]  # how much single blocks differ, as a share of their median
     reference_ms: Mapped[float | None]  # the reference's own time in this measurement
     other_ratio: Mapped[float | None]  # the ratio by the clock that `value` does not go by
     circumstances: Mapped[Any | None] = mapped_column(Json(none_as_null=True))

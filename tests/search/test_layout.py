@@ -19,6 +19,7 @@ from search.record import TrialRecord
 from search.store.base import Store
 from search.store.sql import open_store
 from search.study import StudyDefinition, load_study
+from search.timekeeper import Patience
 from search.workbench import Plan
 from spaces.base import Categorical, Float, Integer, SpaceError
 from spaces.checkpoint import save
@@ -59,7 +60,7 @@ class Studies:
         data = data_of(definition, self.folder)
         start = start_of(definition, data)
         entry = open_study(self.store, definition, 1, {})
-        setting = Setting(self.folder, "cpu", self.folder.root / "scratch")
+        setting = Setting(self.folder, "cpu", self.folder.root / "scratch", Patience(tries=1))
         with workbench(definition, self.store, setting, data, start) as bench:
             _, plan, entry = prepare(definition, self.store, entry, bench, start, self.said.append)
         return Prepared(definition, plan, {record.name: record for record in self.store.records(entry)})

@@ -1,0 +1,101 @@
+"""Which candidates are too slow beyond doubt, before they are built: predicted from what was measured on the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from objectives.base import Measurement
+from search.digits import significant, spread_text
+from search.store.base import Store
+from search.store.entries import LatencyEntry
+from search.timekeeper import LATENCY, Timekeeper, stored_key
+from spaces.shape import Shape
+
+LEAST_MEASURED = 16
+"""Shapes that must have been measured before anything is ruled out by a prediction."""
+SURE_SD = 3.0
+"""A candidate is too slow beyond doubt if its limit lies so many standard deviations below its prediction."""
+SD_OF_INTERVAL = 1.96  # half a 95 % interval
+
+
+class Predicted(NamedTuple):
+    """A predicted latency in ms, and the standard deviation of its error."""
+
+    mean_ms: float
+    sd_ms: float
+
+
+Predict = Callable[[Shape], Predicted]
+Fit = Callable[[Sequence[LatencyEntry]], Predict]
+"""From measured latencies of one structure on one target, one entry a shape, to a prediction for any shape of it."""
+
+
+@dataclass
+class Forecaster:
+    """Predicts latencies of one structure on one target; fitted anew when there is more to learn from.
+
+    Attributes:
+        structure: Key of the parent's structure: others say nothing of its layers.
+    """
+
+    keeper: Timekeeper
+    structure: str
+    fit: Fit
+    _fitted: tuple[int, Predict] | None = field(default=None, repr=False)
+
+    def too_slow(self, shape: Shape, limit_ms: float) -> Measurement | None:
+        """The predicted latency if it is over the limit beyond doubt; None where it has to be measured, or was."""
+        target, store = self.keeper.target, self.keeper.store
+        if store.latency(stored_key(shape, target), target.key) is not None:
+            return None
+        predict = self._predict(store)
+        if predict is None:
+            return None
+        mean_ms, sd_ms = predict(shape)
+        if mean_ms - SURE_SD * sd_ms <= limit_ms:
+            return None
+        return Measurement(
+            LATENCY,
+            mean_ms,
+            unit="ms",
+            low=mean_ms - SD_OF_INTERVAL * sd_ms,
+            high=mean_ms + SD_OF_INTERVAL * sd_ms,
+            runs=0,
+            ratio=mean_ms / self.keeper.reference_ms,
+            target=target.key,
+            predicted=True,
+        )
+
+    def _predict(self, store: Store) -> Predict | None:
+        entries = store.latencies(self.keeper.target.key)
+        known = measured(entries, self.structure)
+        if len(known) < LEAST_MEASURED:
+            return None
+        if self._fitted is None or self._fitted[0] != len(entries):
+            self._fitted = len(entries), self.fit(known)
+        return self._fitted[1]
+
+
+def measured(entries: Sequence[LatencyEntry], structure: str) -> tuple[LatencyEntry, ...]:
+    """For each shape of a structure the measurement that counts: the newest in peace, else the newest.
+
+    Args:
+        entries: Of one target, oldest first.
+    """
+    found: dict[str, LatencyEntry] = {}
+    for entry in entries:
+        if entry.measurement.predicted or entry.shape is None or entry.shape.parent != structure:
+            continue
+        before = found.get(entry.shape_key)
+        if before is None or before.measurement.contended or not entry.measurement.contended:
+            found[entry.shape_key] = entry
+    return tuple(found.values())
+
+
+def in_words(predicted: Measurement, limit_ms: float) -> str:
+    """Why a candidate is ruled out: `predicted 7.30 ± 0.20 ms, limit 5`."""
+    assert predicted.high is not None, "a prediction has an error bar"
+    spread = spread_text(predicted.value, predicted.high - predicted.value)
+    return f"predicted {significant(predicted.value)} ± {spread} ms, limit {limit_ms:.3g}"
