@@ -174,7 +174,7 @@ def _facts(order: Order, candidate: Candidate, remeasured: Remeasured | None) ->
             "widths": {name: len(kept) for name, kept in zip(spec.groups, spec.kept, strict=True)},
         },
         "figures": {
-            **{entry.name: entry.value for entry in record.measurements},
+            **{entry.name: entry.value for entry in record.measurements if not entry.predicted},
             "accuracy": {entry.split: _figures(entry) for entry in record.evaluations},
         },
     }

@@ -13,9 +13,9 @@ from objectives.base import EpochResult, Measurement
 from objectives.recipe import Recipe
 from objectives.training import OUT_OF_MEMORY
 from search.latency_forecast import in_words
+from search.latency_text import LATENCY
 from search.record import Outcome, TrialRecord
 from search.stopwatch import Stopwatch
-from search.timekeeper import LATENCY
 from search.trial_runner import Hooks, TrialRunner
 from search.workbench import Plan, Workbench, excess_over
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, ParamValue

@@ -7,6 +7,7 @@ from typing import Any
 
 from objectives.base import Curves, Direction
 from search.findings import Findings
+from search.latency_text import is_predicted
 from search.leaderboard import Row, parent_of, spread_ms
 from search.pareto_plot import axis_title, kind_of
 from search.record import Outcome, TrialRecord
@@ -67,11 +68,16 @@ def _points(found: Findings, rows: Sequence[Row], parent: TrialRecord | None) ->
 
 
 def _rug(found: Findings) -> list[dict[str, Any]]:
-    """Records that were timed but never scored."""
+    """Records that were timed, or predicted to be too slow, but never scored."""
     across = found.study.objectives[-1][0]
     endings = (Outcome.RULED_OUT, Outcome.STOPPED, Outcome.FAILED)
     return [
-        {"name": record.name, "x": _short(x), "why": f"{record.outcome.value.replace('_', ' ')}: {record.reason}"}
+        {
+            "name": record.name,
+            "x": _short(x),
+            "why": f"{record.outcome.value.replace('_', ' ')}: {record.reason}",
+            "predicted": is_predicted(record, across),
+        }
         for record in found.records
         if record.outcome in endings and (x := record.value(across)) is not None
     ]

@@ -24,7 +24,8 @@ from search.digits import score, significant
 from search.durations import readable
 from search.findings import Findings
 from search.html_charts import chart_data, counted_text
-from search.leaderboard import COLUMNS, Row, parent_of
+from search.latency_text import legend
+from search.leaderboard import Row, columns_of, parent_of
 from search.leaderboard_formats import splits_of
 from search.record import Outcome
 from search.time_table import time_table
@@ -56,7 +57,8 @@ def html_report(found: Findings, picture: bytes, clock: datetime | None = None) 
         headline=headline(rows),
         facts=_facts(found, clock or datetime.now(UTC)),
         highlights=_highlights(rows),
-        columns=COLUMNS,
+        columns=columns_of(found.records),
+        legend=legend(found.records),
         rows=rows,
         further_splits=_further_splits(found),
         times=[(time, readable(time.seconds)) for time in time_table(found.records, since=found.study.created)],

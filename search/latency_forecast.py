@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from objectives.base import Measurement
 from search.digits import significant, spread_text
+from search.latency_text import LATENCY
 from search.store.base import Store
 from search.store.entries import LatencyEntry
-from search.timekeeper import LATENCY, Timekeeper, stored_key
+from search.timekeeper import Timekeeper, stored_key
 from spaces.shape import Shape
 
 LEAST_MEASURED = 16

@@ -10,15 +10,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from objectives.base import Direction, Evaluation
-from search.digits import percent, score, significant, spread_text
+from search.digits import percent, score, significant
 from search.front import knee
+from search.latency_text import FURTHER, LATENCY, further_names, half_interval_ms, is_latency, latency_text, measured_ms
 from search.leaderboard_note import note
 from search.record import Outcome, TrialRecord
 
 PARENT_NAME = "parent"
 OBJECTIVES = (("map50_95", Direction.MAXIMIZE), ("latency_ms", Direction.MINIMIZE))
-LOADED_MARK = "~"
-"""Before a latency that was measured while other work was seen on the device."""
 ACCURACY = ("map50_95", "map50", "precision", "recall", "f1")
 
 
@@ -52,6 +51,16 @@ COLUMNS = (
 )
 
 
+def columns_of(records: Sequence[TrialRecord]) -> tuple[Column, ...]:
+    """The columns of a study's table: one more for each further target, after the latency."""
+    further = [
+        Column(name, f"{name.removeprefix(FURTHER)}, ms", Direction.MINIMIZE, significant)
+        for name in further_names(records)
+    ]
+    place = [column.key for column in COLUMNS].index(LATENCY) + 1
+    return (*COLUMNS[:place], *further, *COLUMNS[place:])
+
+
 @dataclass(frozen=True)
 class Row:
     """One line of the leaderboard.
@@ -79,16 +88,12 @@ class Row:
     note: str = ""
 
     def text(self, column: Column) -> str:
-        """The column's cell; empty where unknown. A latency as `~12.3 ± 0.4`: `~` if it was timed under load."""
-        value = self.values[column.key]
+        """The column's cell; empty where unknown. A latency has its spread and its mark: see `latency_text`."""
+        value = self.values.get(column.key)
         if value is None:
             return ""
-        if column.key != "latency_ms":
-            return column.text(value)
-        latency = self.record.measurement("latency_ms")
-        mark = LOADED_MARK if latency is not None and latency.contended else ""
-        spread = "" if self.spread_ms is None else f" ± {spread_text(value, self.spread_ms)}"
-        return f"{mark}{column.text(value)}{spread}"
+        latency = self.record.measurement(column.key) if is_latency(column.key) else None
+        return column.text(value) if latency is None else latency_text(latency)
 
     @property
     def gain_text(self) -> str:
@@ -117,8 +122,9 @@ def leaderboard(
         split: Which split's accuracy the columns show; the front stays that of the search (val).
     """
     parent = parent_of(records)
-    values = {record.name: _values(record, split) for record in records}
-    best = _best_values(records, values)
+    columns = columns_of(records)
+    values = {record.name: _values(record, split, columns) for record in records}
+    best = _best_values(records, values, columns)
     roles = front_roles([record for record in records if record.name in front], objectives)
     return tuple(
         Row(
@@ -155,7 +161,7 @@ def front_roles(
     roles: dict[str, list[str]] = {name: [] for name in names}
     roles[_extreme(values, 0, directions[0])].append("best")
     last = objectives[-1][0]
-    roles[_extreme(values, -1, directions[-1])].append("fastest" if last == "latency_ms" else f"best {last}")
+    roles[_extreme(values, -1, directions[-1])].append("fastest" if last == LATENCY else f"best {last}")
     middle = names[knee(list(values.values()), directions)]
     if not roles[middle]:
         roles[middle].append("knee")
@@ -173,11 +179,9 @@ def _extreme(values: Mapping[str, tuple[float, ...]], axis: int, direction: Dire
 
 
 def spread_ms(record: TrialRecord) -> float | None:
-    """Half width of the latency's 95 % interval, in ms: the longer side where it is not symmetric."""
-    latency = record.measurement("latency_ms")
-    if latency is None or latency.low is None or latency.high is None:
-        return None
-    return max(latency.high - latency.value, latency.value - latency.low)
+    """Half width of the latency's 95 % interval, in ms."""
+    latency = record.measurement(LATENCY)
+    return None if latency is None else half_interval_ms(latency)
 
 
 def gain(record: TrialRecord, parent: TrialRecord | None, split: str = "val") -> float | None:
@@ -189,14 +193,14 @@ def gain(record: TrialRecord, parent: TrialRecord | None, split: str = "val") ->
 
 def speed_up(record: TrialRecord, parent: TrialRecord | None) -> float | None:
     """How many times faster than the parent the record is; None for the parent and where one was not timed."""
-    theirs = None if parent is None or record is parent else parent.value("latency_ms")
-    ours = record.value("latency_ms")
+    theirs = None if parent is None or record is parent else measured_ms(parent)
+    ours = measured_ms(record)
     return theirs / ours if ours and theirs else None
 
 
-def _values(record: TrialRecord, split: str) -> dict[str, float | None]:
+def _values(record: TrialRecord, split: str, columns: Sequence[Column]) -> dict[str, float | None]:
     accuracy = record.evaluation(split)
-    return {column.key: _value(record, accuracy, column.key) for column in COLUMNS}
+    return {column.key: _value(record, accuracy, column.key) for column in columns}
 
 
 def _value(record: TrialRecord, accuracy: Evaluation | None, key: str) -> float | None:
@@ -206,10 +210,12 @@ def _value(record: TrialRecord, accuracy: Evaluation | None, key: str) -> float 
     return None if found is None else found.value
 
 
-def _best_values(records: Sequence[TrialRecord], values: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
+def _best_values(
+    records: Sequence[TrialRecord], values: Mapping[str, Mapping[str, float | None]], columns: Sequence[Column]
+) -> dict[str, float]:
     best: dict[str, float] = {}
     rivals = [record for record in records if _competes(record)]
-    for column in COLUMNS:
+    for column in columns:
         known = [value for record in rivals if (value := values[record.name][column.key]) is not None]
         if known and column.better is not None:
             best[column.key] = max(known) if column.better is Direction.MAXIMIZE else min(known)

@@ -10,12 +10,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from search.leaderboard import ACCURACY, COLUMNS, Row
+from search.latency_text import FURTHER, LATENCY, further_names, is_latency
+from search.leaderboard import ACCURACY, COLUMNS, Column, Row, columns_of
 from search.record import Outcome, TrialRecord
 
 FRONT_MARK = "●"
-NARROW = {"latency_ms": "latency, ms", "size_mib": "MiB"}
-TERMINAL_COLUMNS = tuple(column for column in COLUMNS if column.key != "f1")
+NARROW = {"size_mib": "MiB"}
 
 
 def terminal_table(rows: Sequence[Row], title: str = "") -> Table:
@@ -23,16 +23,15 @@ def terminal_table(rows: Sequence[Row], title: str = "") -> Table:
     table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("")
     table.add_column("name", no_wrap=True)
-    for column in TERMINAL_COLUMNS:
+    columns = [column for column in _columns(rows) if column.key != "f1"]
+    for column in columns:
         table.add_column(NARROW.get(column.key, column.title), justify="right", no_wrap=True)
     table.add_column("Δ mAP", justify="right", no_wrap=True)
     table.add_column("speed", justify="right", no_wrap=True)
     table.add_column("note", ratio=1, min_width=16)
     for row in rows:
         style = "dim" if row.record.outcome is not Outcome.COMPLETE else ""
-        cells = [
-            Text(row.text(column), style="bold green" if column.key in row.best else "") for column in TERMINAL_COLUMNS
-        ]
+        cells = [Text(row.text(column), style="bold green" if column.key in row.best else "") for column in columns]
         mark = Text(FRONT_MARK if row.on_front else "", style="green")
         name = Text(row.record.name, style="bold" if row.on_front else "")
         table.add_row(mark, name, *cells, Text(row.gain_text), Text(row.speed_up_text), Text(row.note), style=style)
@@ -52,14 +51,19 @@ def shortened(rows: Sequence[Row], trials: int = 40) -> tuple[Row, ...]:
 
 def markdown(rows: Sequence[Row]) -> str:
     """A GitHub-flavoured table; the best of each column is bold."""
-    titles = ["", "name", *(column.title for column in COLUMNS), "Δ mAP", "speed", "note"]
-    rules = ["---", "---", *("---:" for _ in COLUMNS), "---:", "---:", "---"]
+    columns = _columns(rows)
+    titles = ["", "name", *(column.title for column in columns), "Δ mAP", "speed", "note"]
+    rules = ["---", "---", *("---:" for _ in columns), "---:", "---:", "---"]
     lines = [_markdown_line(titles), _markdown_line(rules)]
     for row in rows:
-        cells = [f"**{row.text(c)}**" if c.key in row.best else row.text(c) for c in COLUMNS]
+        cells = [f"**{row.text(c)}**" if c.key in row.best else row.text(c) for c in columns]
         mark = FRONT_MARK if row.on_front else ""
         lines.append(_markdown_line([mark, row.record.name, *cells, row.gain_text, row.speed_up_text, row.note]))
     return "\n".join(lines) + "\n"
+
+
+def _columns(rows: Sequence[Row]) -> tuple[Column, ...]:
+    return columns_of([row.record for row in rows])
 
 
 def _markdown_line(cells: Sequence[str]) -> str:
@@ -75,13 +79,14 @@ def csv_text(rows: Sequence[Row], splits: Sequence[str] = ("val",)) -> str:
     """Every figure at full precision, one line a record; accuracy columns once for each split."""
     buffer = io.StringIO()
     params = list(dict.fromkeys(name for row in rows for name in row.record.params))
-    cost = [column.key for column in COLUMNS if column.key not in ACCURACY]
+    cost = [column.key for column in COLUMNS if column.key not in ACCURACY and not is_latency(column.key)]
+    latencies = (LATENCY, *further_names(row.record for row in rows))
     accuracy = [*ACCURACY, "best_f1", "best_f1_confidence"]
     fields = [f"{split}.{name}" for split in splits for name in accuracy]
-    latency = ["latency_low_ms", "latency_high_ms", "latency_runs", "latency_ratio", "latency_contended"]
     tail = ["gain", "speed_up", "seconds", "checkpoint", "lineage", "reason", "note"]
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["name", "number", "outcome", "on_front", *fields, *cost, *latency, *tail,
+    writer.writerow(["name", "number", "outcome", "on_front", *fields, *cost,
+                     *(title for name in latencies for title in _latency_titles(name)), *tail,
                      *(f"params.{name}" for name in params)])  # fmt: skip
     for row in rows:
         record = row.record
@@ -89,7 +94,7 @@ def csv_text(rows: Sequence[Row], splits: Sequence[str] = ("val",)) -> str:
             [record.name, record.number, record.outcome.value, row.on_front]
             + [_accuracy(record, split, name) for split in splits for name in accuracy]
             + [row.values[key] for key in cost]
-            + _latency(record)
+            + [cell for name in latencies for cell in _latency(record, name)]
             + [row.gain, row.speed_up]
             + [sum(record.seconds.values()), record.checkpoint, record.lineage, record.reason, row.note]
             + [record.params.get(name) for name in params]
@@ -102,9 +107,23 @@ def _accuracy(record: TrialRecord, split: str, name: str) -> float | None:
     return None if found is None else getattr(found, name)
 
 
-def _latency(record: TrialRecord) -> list[float | bool | None]:
-    found = record.measurement("latency_ms")
-    return [None] * 5 if found is None else [found.low, found.high, found.runs, found.ratio, found.contended]
+def _latency_titles(name: str) -> list[str]:
+    """`latency_ms`, `latency_low_ms`, ...; on a further target `latency_ms.openvino-cpu`, ..."""
+    whose = f".{name.removeprefix(FURTHER)}" if name != LATENCY else ""
+    figures = ("ms", "low_ms", "high_ms")
+    kinds = (*figures, "runs", "ratio", "contended", *(f"predicted_{figure}" for figure in figures))
+    return [f"latency_{kind}{whose}" for kind in kinds]
+
+
+def _latency(record: TrialRecord, name: str) -> list[float | bool | None]:
+    """A predicted figure stands in columns of its own, where nobody takes it for a measured one."""
+    found = record.measurement(name)
+    if found is None:
+        return [None] * 9
+    figures = [found.value, found.low, found.high]
+    if found.predicted:
+        return [None] * 6 + figures
+    return [*figures, found.runs, found.ratio, found.contended, None, None, None]
 
 
 def splits_of(records: Sequence[TrialRecord]) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from search.html_report import headline
-from search.leaderboard import COLUMNS, Row
+from search.latency_text import legend
+from search.leaderboard import COLUMNS, Row, columns_of
 from search.leaderboard_formats import markdown_text
 from search.leaderboard_note import note
 from search.record import TrialRecord
@@ -33,14 +34,16 @@ def trial_note(row: Row, parent: Row | None, pictures: Mapping[str, str] | None 
     if figures:
         head = ["|  | this trial | parent |", "| --- | ---: | ---: |"]
         blocks.append("\n".join([*head, *(f"| {name} | {own} | {theirs} |" for name, own, theirs in figures)]))
+    blocks += [", ".join(legend([record, *([parent.record] if parent else [])]))] if figures else []
     if row.gain_text and row.speed_up_text:
         blocks.append(f"Against the parent: {row.gain_text} mAP50-95, {row.speed_up_text} speed.")
     blocks += [f"![{what}]({address})" for what, address in (pictures or {}).items()]
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join(filter(None, blocks)) + "\n"
 
 
 def _figures(row: Row, parent: Row | None) -> list[tuple[str, str, str]]:
-    lines = [(column.title, row.text(column), parent.text(column) if parent else "") for column in COLUMNS]
+    columns = columns_of([row.record])
+    lines = [(column.title, row.text(column), parent.text(column) if parent else "") for column in columns]
     theirs = parent.record if parent else None
     for accuracy in row.record.evaluations:
         other = theirs.evaluation(accuracy.split) if theirs else None
@@ -76,12 +79,12 @@ def study_note(rows: Sequence[Row], report: str | None = None) -> str:
         cells = [row.text(column) for column in columns]
         name = markdown_text(row.record.name)
         lines.append(_line(["●" if row.on_front else "", name, *cells, row.gain_text, row.speed_up_text]))
-    blocks = [headline(rows), "\n".join(lines)]
+    blocks = [headline(rows), "\n".join(lines), ", ".join(legend([row.record for row in chosen[:MOST_ROWS]]))]
     if len(chosen) > MOST_ROWS:
         blocks.append(f"{len(chosen) - MOST_ROWS} more are in the report.")
     if report:
         blocks.append(f"[full report]({report})")
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join(filter(None, blocks)) + "\n"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from matplotlib.ticker import MaxNLocator
 
 from objectives.base import Direction
 from search.files import write_beside
+from search.latency_text import is_predicted
 from search.leaderboard import OBJECTIVES, front_roles, parent_of, spread_ms
 from search.plot_labels import Label, place_labels
 from search.record import Outcome, TrialRecord
@@ -184,14 +185,20 @@ def _draw_staircase(axes: Axes, corners: Sequence[tuple[float, ...]]) -> None:
 
 
 def _draw_rug(axes: Axes, records: Sequence[TrialRecord], across: str) -> None:
-    """Records that were timed but never scored: short strokes on the axis."""
+    """Records that were timed but never scored: short strokes on the axis; arrows where that was only predicted."""
     endings = (Outcome.RULED_OUT, Outcome.STOPPED, Outcome.FAILED)
-    found = [x for record in records if record.outcome in endings and (x := record.value(across)) is not None]
-    if found:
-        axes.plot(
-            found, [0.012] * len(found), "|", color=INK, alpha=0.55, ms=9, mew=1.1,
-            transform=axes.get_xaxis_transform(), label="ruled out, stopped, failed",
-        )  # fmt: skip
+    found = [record for record in records if record.outcome in endings]
+    for predicted, marker, label in (
+        (False, "|", "ruled out, stopped, failed"),
+        (True, 3, "ruled out: ~ predicted, not measured"),
+    ):
+        shown = [r for r in found if is_predicted(r, across) is predicted]
+        xs = [x for record in shown if (x := record.value(across)) is not None]
+        if xs:
+            axes.plot(
+                xs, [0.012] * len(xs), ls="none", marker=marker, color=INK, alpha=0.55, ms=9 if marker == "|" else 5,
+                mew=1.1, transform=axes.get_xaxis_transform(), label=label,
+            )  # fmt: skip
 
 
 def _draw_limit(axes: Axes, limit: float | None) -> None:

@@ -20,6 +20,7 @@ from search.command import DefinitionError
 from search.cutting import Rule, sensitivity_map
 from search.events import Doing, Ended, Event, Note
 from search.folders import RunFolder
+from search.latency_text import FURTHER, LATENCY
 from search.layout import layout_of, wants_map
 from search.lineage import (
     Cut,
@@ -38,7 +39,7 @@ from search.study import StudyDefinition
 from search.study_cuts import ReferenceSection
 from search.study_recipe import Resolved, Source, image_size, resolve_recipe
 from search.study_targets import meters_of
-from search.timekeeper import LATENCY, PATIENCE, Patience, Timekeeper
+from search.timekeeper import PATIENCE, Patience, Timekeeper
 from search.workbench import Plan, Workbench, excess_over
 from spaces.base import ParamValue, SpaceError
 from spaces.checkpoint import CheckpointError, CheckpointStore, hash_of
@@ -162,7 +163,7 @@ def workbench(
     setting.scratch.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         meters = [stack.enter_context(meter) for meter in meters_of(definition, start.parent, data, setting.scratch)]
-        names = (LATENCY, *(f"{LATENCY}.{asked.name}" for asked in definition.further_targets))
+        names = (LATENCY, *(f"{FURTHER}{asked.name}" for asked in definition.further_targets))
         keepers = [
             Timekeeper(store, meter, name, setting.patience, lambda line: say(Note(line)))
             for name, meter in zip(names, meters, strict=True)

@@ -14,7 +14,7 @@ from search.command import DefinitionError, Exit, add_study_options, run_command
 from search.files import write_text
 from search.findings import read_findings
 from search.html_report import html_report
-from search.leaderboard import LOADED_MARK
+from search.latency_text import legend
 from search.leaderboard_formats import FRONT_MARK, csv_text, markdown, shortened, splits_of, terminal_table
 from search.pareto_plot import pareto_png
 from search.store.base import Store, StudyEntry
@@ -50,10 +50,11 @@ def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, .
         title=title,
     )
     tables = "\n".join(f"## {split}\n\n{markdown(found.rows(split))}" for split in splits)
+    marks = "".join(f"\n{line}\n" for line in legend(found.records))
     return (
         write_text(folder / "report.html", html_report(found, picture.read_bytes())),
         picture,
-        write_text(folder / "leaderboard.md", f"# {study.sampler_name}\n\n{tables}"),
+        write_text(folder / "leaderboard.md", f"# {study.sampler_name}\n\n{tables}{marks}"),
         write_text(folder / "leaderboard.csv", csv_text(found.rows(), splits)),
     )
 
@@ -83,7 +84,8 @@ def print_findings(
     console.print(terminal_table(shown, f"{study.sampler_name} ({split})"), crop=False)
     if len(shown) < len(rows):
         console.print(f"{len(rows) - len(shown)} more trials are in leaderboard.csv")
-    console.print(f"{FRONT_MARK} on the Pareto front; bold: best of its column; {LOADED_MARK} timed under load\n")
+    marks = [f"{FRONT_MARK} on the Pareto front", "bold: best of its column", *legend([row.record for row in shown])]
+    console.print("; ".join(marks) + "\n")
     console.print(terminal_times(time_table(found.records, since=study.created, more_seconds=more_seconds)))
 
 

@@ -219,7 +219,7 @@ def _attributes(record: TrialRecord) -> dict[str, Any]:
     if record.reason:
         shown["reason"] = record.reason
     for measurement in record.measurements:
-        shown[measurement.name] = measurement.value
+        shown[f"{measurement.name} (predicted)" if measurement.predicted else measurement.name] = measurement.value
     if accuracy := record.evaluation():
         shown |= {"map50": accuracy.map50, "precision": accuracy.precision, "recall": accuracy.recall}
         shown["best_f1"] = accuracy.best_f1

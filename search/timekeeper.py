@@ -18,13 +18,13 @@ from objectives.latency import Latency
 from objectives.target import Target
 from objectives.timings import Timings
 from search.digits import significant
+from search.latency_text import LATENCY
 from search.store.base import Store
 from search.store.entries import LatencyEntry, TargetEntry
 from spaces.base import Candidate
 from spaces.shape import Shape
 
 LOOK_S = 0.5  # a look at the device before something is timed anew
-LATENCY = "latency_ms"
 
 
 class Meter(Protocol):

@@ -16,8 +16,9 @@ from objectives.recipe import Recipe
 from objectives.target import Target
 from objectives.training import Trained, train
 from search.latency_forecast import Forecaster
+from search.latency_text import LATENCY
 from search.store.base import Store
-from search.timekeeper import LATENCY, Timekeeper
+from search.timekeeper import Timekeeper
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, Parameter, ParamValue, Space
 from spaces.checkpoint import CheckpointStore
 from spaces.parent import Parent

@@ -142,7 +142,7 @@ function pareto() {
     draw(f.svg, "path", { class: "stairs", d: line });
   }
   for (const stroke of rug) {
-    draw(f.svg, "line", { class: "rug", x1: f.sx(stroke.x), x2: f.sx(stroke.x), y1: f.bottom - 10, y2: f.bottom - 1 });
+    draw(f.svg, "line", { class: stroke.predicted ? "rug predicted" : "rug", x1: f.sx(stroke.x), x2: f.sx(stroke.x), y1: f.bottom - 10, y2: f.bottom - 1 });
   }
   const order = ["infeasible", "trial", "reference", "front", "parent"];
   const shown = [...points].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
@@ -309,10 +309,12 @@ function paretoLegend() {
     item.append(KINDS[kind]);
     return item;
   });
-  if (figures.rug.length) {
+  const strokes = { rug: "ruled out, stopped or failed: timed, not scored", "rug predicted": "ruled out: ~ predicted, not measured" };
+  for (const [kind, words] of Object.entries(strokes)) {
+    if (!figures.rug.some((r) => r.predicted === (kind !== "rug"))) continue;
     const item = document.createElement("span"), svg = draw(item, "svg", { viewBox: "0 0 16 16" });
-    draw(svg, "line", { class: "rug", x1: 8, x2: 8, y1: 3, y2: 13 });
-    item.append("ruled out, stopped or failed: timed, not scored");
+    draw(svg, "line", { class: kind, x1: 8, x2: 8, y1: 3, y2: 13 });
+    item.append(words);
     items.push(item);
   }
   document.getElementById("pareto-legend").replaceChildren(...items);
@@ -330,7 +332,7 @@ function sortBy(column) {
   for (const cell of table.tHead.rows[0].cells) cell.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", up ? "ascending" : "descending");
   const value = (row) => {
-    const text = row.cells[column].textContent.trim().replace("~", "");
+    const text = row.cells[column].textContent.trim().replace(/^[~†]/, "");
     return text === "" ? null : /^[-+]?[\d.]/.test(text) ? parseFloat(text) : text;
   };
   const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b

@@ -90,8 +90,8 @@ def test_a_latency_is_shown_with_its_spread_to_the_same_decimals(rows: tuple[Row
     for row in rows:
         if text := row.text(latency):
             latency_found = row.record.measurement("latency_ms")
-            assert latency_found is not None and text.startswith("~") == latency_found.contended
-            value, spread = text.removeprefix("~").split(" ± ")
+            assert latency_found is not None and text.startswith("†") == latency_found.contended
+            value, spread = text.removeprefix("†").split(" ± ")
             assert len(value.partition(".")[2]) == len(spread.partition(".")[2]) and float(spread) > 0
 
 
