@@ -22,7 +22,7 @@ from objectives.protocol import REFERENCES, Clock, Effort, Run, Turns
 from objectives.race import Race, run_race
 from objectives.runtimes.catalogue import runtime_named
 from objectives.target import Target
-from objectives.timings import Timings
+from objectives.timings import Block, Timings
 from spaces.base import CandidateError
 
 WARM_UP_RUNS = 2  # after loading: engines allocate in the first
@@ -92,17 +92,20 @@ class _Timer:
         watch, begun = Watch(self._target.provider), time.process_time()
         networks: list[Run] = []
         references = itertools.count()
-        reference = self._ready.reference(0)
+
+        def block(number: int | None) -> Block:
+            # Another loading of the reference each time, so that it finds the caches as cold as a network does.
+            run = self._ready.reference(next(references)) if number is None else networks[number]
+            run()  # all the others ran since its last block: this warms it as much as taking turns with one other does
+            return self._ready.block(run)
 
         def load_anew() -> None:
-            nonlocal reference
-            reference = self._ready.reference(next(references))
             networks[:] = [self._load(model) for model in models]
 
         load_anew()
         race = run_race(
             len(models),
-            lambda number: self._ready.block(reference if number is None else networks[number]),
+            block,
             clock=self._target.clock,
             cpu_seconds=lambda: time.process_time() - begun,
             cpu_budget_s=cpu_budget_s,
