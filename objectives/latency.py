@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from objectives.base import Measurement
+from objectives.device_lock import device_lock, device_named
 from objectives.protocol import Effort
 from objectives.race import Race
 from objectives.runtimes.catalogue import runtime_named
@@ -59,7 +60,7 @@ class LatencyMeter:
 
     Args:
         reference: The model that everything is compared with, at the target's image size; see
-            `objectives.reference`.
+            `objectives.reference`. Or the runtime's file of one; the target then says itself which it is.
         scratch: Folder for exported files (default: the system's own); it is left as it was found.
         timeout_s: A child that has not answered by then hangs.
         effort: When to stop timing a network.
@@ -72,15 +73,15 @@ class LatencyMeter:
     def __init__(
         self,
         target: Target,
-        reference: Candidate,
+        reference: Candidate | Path,
         *,
         scratch: Path | None = None,
         timeout_s: float = 120.0,
         effort: Effort = USUAL_EFFORT,
         calibration: Calibration | None = None,
     ) -> None:
-        self.target = target.compared_with(reference)
-        self._reference = replace(reference, imgsz=target.imgsz)
+        self.target = target if isinstance(reference, Path) else target.compared_with(reference)
+        self._reference = reference if isinstance(reference, Path) else replace(reference, imgsz=target.imgsz)
         self._runtime = runtime_named(target.runtime)
         self._calibration = calibration
         if missing := self._runtime.unavailable(target.provider, target.precision):
@@ -166,7 +167,9 @@ class LatencyMeter:
         status: int | None = None
         for _ in range(TRIES):
             try:
-                answer = self._ready_child().ask(request, timeout_s or self._timeout_s)
+                child = self._ready_child()
+                with device_lock(device_named(self.target.provider)).measuring():
+                    answer = child.ask(request, timeout_s or self._timeout_s)
             except ChildDied as death:
                 status = death.status
                 self._stop_child()
@@ -199,7 +202,8 @@ class LatencyMeter:
         if self._child is None:
             with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:  # gone before a kill can leave it
                 try:
-                    model = self._export(self._reference, Path(folder))
+                    own = self._reference
+                    model = own if isinstance(own, Path) else self._export(own, Path(folder))
                 except CandidateError as error:  # no candidate is to blame for the reference
                     raise RuntimeError(f"the reference model cannot be timed: {error}") from error
                 self._child = TimingChild(self.target)

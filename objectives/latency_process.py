@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     """Answer until the parent is gone."""
     fd, parent, target = int(arguments[0]), int(arguments[1]), Target(**json.loads(arguments[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    timer = _Timer(target)
+    timer = NetworkTimer(target)
     with Connection(fd) as connection:
         try:
             while _wait(connection, parent):
@@ -51,7 +51,7 @@ def _wait(connection: Connection, parent: int) -> bool:
     return True
 
 
-def _answer(timer: _Timer, request: dict[str, Any]) -> dict[str, Any]:
+def _answer(timer: NetworkTimer, request: dict[str, Any]) -> dict[str, Any]:
     try:
         if "reference" in request:
             timer.load_reference(Path(request["reference"]))
@@ -66,8 +66,8 @@ def _answer(timer: _Timer, request: dict[str, Any]) -> dict[str, Any]:
         return {"error": str(error)}
 
 
-class _Timer:
-    """Loads networks, and has them run in turn with the reference."""
+class NetworkTimer:
+    """Loads networks, and has them run in turn with the reference, in this process."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -80,15 +80,18 @@ class _Timer:
         self._turns = Turns(references, clock_of(self._target), self._target.clock)
 
     def time(self, model: Path, effort: Effort) -> Timings:
+        """The network in turn with the reference. Raises `CandidateError` if it does not load or run."""
         watch = Watch(self._target.provider)
         timings = self._ready.time(lambda: self._load(model), effort)
         return replace(timings, circumstances=watch.seen())
 
     def reference_alone(self) -> Timings:
+        """The reference by itself, now."""
         watch = Watch(self._target.provider)
         return replace(self._ready.reference_alone(), circumstances=watch.seen())
 
     def race(self, models: list[Path], cpu_budget_s: float, seed: int) -> Race:
+        """Networks in turn with each other and the reference: see `objectives.race.run_race`."""
         watch, begun = Watch(self._target.provider), time.process_time()
         networks: list[Run] = []
         references = itertools.count()

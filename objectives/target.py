@@ -38,6 +38,7 @@ class Target:
         reference: The model that networks are timed in turn with, and its shape: `yolov8n 0f3a...`. Latencies against
             different references do not share a target, because the reference's frozen time belongs to the target.
         calibration: Hash of the images that int8 is calibrated on; empty in other precisions.
+        remote: Name of the other machine that it is on (`jetson`); empty for the one that the code runs on.
     """
 
     runtime: str
@@ -50,6 +51,7 @@ class Target:
     engine: str
     reference: str = ""
     calibration: str = ""
+    remote: str = ""
 
     def __post_init__(self) -> None:
         if self.imgsz <= 0 or self.imgsz % STRIDE:
@@ -97,17 +99,19 @@ class Target:
         return replace(self, reference=f"{model} {reference.spec.shape_key}")
 
     def description(self) -> dict[str, str | int]:
-        """The target as plain values. An empty calibration is left out: keys stored before there was one stay valid."""
+        """The target as plain values. What is younger and empty is left out: keys stored before it stay valid."""
         plain = asdict(self)
-        if not self.calibration:
-            del plain["calibration"]
+        for name in ("calibration", "remote"):
+            if not plain[name]:
+                del plain[name]
         return plain
 
     def __str__(self) -> str:
         """One line for people: `onnxruntime cpu fp32, 96 px, batch 1, 1 thread, AMD EPYC (...)`."""
         threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
         words = f"{self.runtime} {self.provider} {self.precision}"
-        return f"{words}, {self.imgsz} px, batch {self.batch}, {threads}, {self.device}"
+        device = f"{self.remote}: {self.device}" if self.remote else self.device
+        return f"{words}, {self.imgsz} px, batch {self.batch}, {threads}, {device}"
 
     @property
     def clock(self) -> str:
@@ -123,11 +127,13 @@ def cpu_fingerprint() -> str:
 
 @cache
 def gpu_fingerprint() -> str:
-    """Name and driver of the first NVIDIA GPU.
+    """Name and driver of the first NVIDIA GPU; of a Jetson, whose GPU nvidia-smi may not list, its board and system.
 
     Raises:
-        TargetError: If `nvidia-smi` is not there or lists none.
+        TargetError: If `nvidia-smi` is not there or lists none, and this is no Jetson.
     """
+    if jetson := _jetson():
+        return jetson
     command = shutil.which("nvidia-smi")
     if command is None:
         raise TargetError("target: provider is a GPU, but nvidia-smi is not installed; use provider: cpu")
@@ -137,6 +143,23 @@ def gpu_fingerprint() -> str:
         raise TargetError("target: provider is a GPU, but nvidia-smi lists none; use provider: cpu")
     name, driver = (part.strip() for part in listed.splitlines()[0].split(","))
     return f"{name}, driver {driver}, {platform.machine()}"
+
+
+def _jetson() -> str:
+    """Board and system of a Jetson; empty on other machines."""
+    try:
+        release = Path("/etc/nv_tegra_release").read_text(errors="replace").split(",")[:2]
+    except OSError:
+        return ""
+    return ", ".join((_board() or "Jetson", " ".join(part.strip(" #") for part in release), platform.machine()))
+
+
+def _board() -> str:
+    """The name that a single-board computer has in its device tree; empty where there is none."""
+    try:
+        return Path("/proc/device-tree/model").read_bytes().decode(errors="replace").strip("\0\n ")
+    except OSError:
+        return ""
 
 
 def _usable_cores() -> int:
@@ -150,7 +173,7 @@ def _cpu_model() -> str:
     except OSError:
         return platform.processor() or "unknown CPU"  # not Linux
     facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
-    name = facts.get("model name") or platform.processor() or "unknown CPU"
+    name = facts.get("model name") or _board() or platform.processor() or "unknown CPU"  # ARM has no model name
     if "cpu family" in facts:
         name += f" (family {facts['cpu family']}, model {facts.get('model', '?')})"
     return name

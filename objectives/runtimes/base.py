@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,3 +96,10 @@ def unknown(what: str, value: str, known: Sequence[str]) -> str:
 def timing_images(shape: Sequence[int]) -> Array:
     """The batch that is timed: noise in [0, 1], the same in every process."""
     return np.random.default_rng(0).random(tuple(shape), dtype=np.float32)
+
+
+def timing_input(shape: Sequence[int], dtype: str) -> NDArray[Any]:
+    """As `timing_images`, of any type of numpy's: noise in [0, 1], or zeros for whole numbers, which may be indices."""
+    if np.issubdtype(np.dtype(dtype), np.floating):
+        return timing_images(shape).astype(dtype, copy=False)
+    return np.zeros(tuple(shape), dtype)

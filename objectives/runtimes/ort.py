@@ -8,7 +8,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from objectives.runtimes.base import Array, Loaded, Runtime, timing_images, unknown
+from objectives.runtimes.base import Array, Loaded, Runtime, timing_input, unknown
 from objectives.target import TargetError, gpu_fingerprint
 from spaces.base import CandidateError
 
@@ -22,6 +22,14 @@ PROVIDERS: Final = {
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
 }
+NUMPY_TYPES: Final = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(bool)": "bool",
+    **{f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}
+"""Onnxruntime's names of the types that an input may have, and numpy's."""
 _GPU_BUILD: Final = "pip uninstall -y onnxruntime && pip install onnxruntime-gpu"  # both are the module `onnxruntime`
 INSTALL: Final = {
     "cpu": "pip install onnxruntime",
@@ -139,7 +147,8 @@ def _find_gpu_libraries(provider: str) -> None:
     """Load what pip installed of CUDA, cuDNN and TensorRT: onnxruntime itself looks in the system's folders only."""
     import onnxruntime
 
-    onnxruntime.preload_dlls()
+    if hasattr(onnxruntime, "preload_dlls"):  # since 1.21; boards have older builds
+        onnxruntime.preload_dlls()
     if provider == "tensorrt" and importlib.util.find_spec("tensorrt") is not None:
         importlib.import_module("tensorrt")
 
@@ -147,24 +156,25 @@ def _find_gpu_libraries(provider: str) -> None:
 class _Session(Loaded):
     def __init__(self, session: Any, provider: str) -> None:
         self._session = session
-        (self._input,) = session.get_inputs()
-        self._binding = _bind(session, self._input, "cpu" if provider == "cpu" else "cuda")
+        self._binding = _bind(session, "cpu" if provider == "cpu" else "cuda")
 
     def __call__(self) -> None:
         self._session.run_with_iobinding(self._binding)
         self._binding.synchronize_outputs()  # returns at once on the CPU
 
     def predict(self, images: Array) -> Array:
-        output: Array = self._session.run(None, {self._input.name: images})[0]
+        (images_input,) = self._session.get_inputs()
+        output: Array = self._session.run(None, {images_input.name: images})[0]
         return output
 
 
-def _bind(session: Any, entry: Any, memory: str) -> Any:
+def _bind(session: Any, memory: str) -> Any:
     import onnxruntime
 
-    images = timing_images(entry.shape)  # exported with a static shape
     binding = session.io_binding()
-    binding.bind_ortvalue_input(entry.name, onnxruntime.OrtValue.ortvalue_from_numpy(images, memory, 0))
+    for entry in session.get_inputs():  # of static shape; a file of another maker may have several
+        values = timing_input(entry.shape, NUMPY_TYPES[entry.type])
+        binding.bind_ortvalue_input(entry.name, onnxruntime.OrtValue.ortvalue_from_numpy(values, memory, 0))
     for output in session.get_outputs():
         binding.bind_output(output.name, memory)
     return binding
