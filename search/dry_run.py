@@ -16,6 +16,7 @@ from search.folders import RunFolder
 from search.prepare import Setting, Start, data_of, recipe_of, start_of, workbench
 from search.store.sql import open_store
 from search.study import StudyDefinition
+from search.timekeeper import Patience
 from search.workbench import Workbench
 from spaces.base import Candidate
 from spaces.uniform import uniform
@@ -60,7 +61,7 @@ def dry_run(definition: StudyDefinition, device: str, threads: int) -> int:
         sizes = ", ".join(f"{split} {len(each.images)}" for split, each in data.splits.items())
         console.print(f"data: {data.name}, {len(data.classes)} classes; images: {sizes}")
         start = start_of(definition, data)
-        setting = Setting(temporary, device, temporary.root / "scratch")
+        setting = Setting(temporary, device, temporary.root / "scratch", Patience(tries=1))
         console.print(f"parent: {_parent_words(start)}, {start.parent.imgsz} px")
         with workbench(definition, open_store("sqlite://"), setting, data, start) as bench:
             torch.set_num_threads(threads)

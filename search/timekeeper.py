@@ -24,7 +24,7 @@ from search.store.entries import LatencyEntry, TargetEntry
 from spaces.base import Candidate
 from spaces.shape import Shape
 
-LOOK_S = 0.5  # a look at the device before something is timed anew
+LOOK_S = 0.25  # a look at the device before something is timed anew
 
 
 class Meter(Protocol):
