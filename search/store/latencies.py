@@ -37,6 +37,13 @@ def target(connection: Connection, key: str) -> TargetEntry | None:
     return None if row is None else TargetEntry(**row)
 
 
+def targets(connection: Connection) -> tuple[TargetEntry, ...]:
+    """See `Store.targets`."""
+    columns = [TargetRow.__table__.c[each.name] for each in fields(TargetEntry)]
+    rows = connection.execute(select(*columns).order_by(TargetRow.created, TargetRow.key)).mappings()
+    return tuple(TargetEntry(**row) for row in rows)
+
+
 def add_latency(connection: Connection, entry: LatencyEntry) -> None:
     """See `Store.add_latency`."""
     shape = {} if entry.shape is None else {name: getattr(entry.shape, name) for name in _SHAPE}
