@@ -28,8 +28,7 @@ def machine(provider: str) -> dict[str, Any]:
         "hypervisor": _hypervisor(),
         "load_at_start": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
-        "versions": {"python": platform.python_version()}
-        | {name: found for name in ENGINES if (found := _version(name))},
+        "versions": {"python": platform.python_version()} | versions,
     }
 
 

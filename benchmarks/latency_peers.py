@@ -127,11 +127,13 @@ def torch_pruning(subject: Subject) -> float:
 
 Peer = Callable[[Subject], float]
 
+ULTRALYTICS = "Ultralytics' benchmark"
+
 PEERS: dict[str, Peer] = {
     "median of 50": median_of_50,
     "p90 of 64 (MLPerf single stream)": p90_of_64,
     "mean of 3 s (trtexec)": mean_of_3_s,
-    "Ultralytics' benchmark": ultralytics,
+    ULTRALYTICS: ultralytics,
     "torch-pruning's (torch eager)": torch_pruning,
 }
 QUICK_ONES = tuple(PEERS)[:2]

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.latency_load import Trainings
 from benchmarks.latency_machine import Strangers
 from benchmarks.latency_networks import Rung
-from benchmarks.latency_peers import PEERS, QUICK_ONES, Subject
+from benchmarks.latency_peers import PEERS, QUICK_ONES, ULTRALYTICS, Subject
 from benchmarks.latency_setup import FAMILIES, Setup, told
 from objectives.latency import LatencyMeter
 
@@ -44,11 +44,9 @@ def measured_rounds(setup: Setup, cores: int) -> list[Round]:
     """
     ladders = setup.ladders
     device = "cpu" if setup.target.provider == "cpu" else "cuda"
-    with Trainings(cores, device) as trainings, setup.meters() as meters:
-        for meter in meters.values():
-            meter.reference_ms()  # the processes start here, in peace
+    with Trainings(cores, device) as trainings:
 
-        def one_round(number: int, condition: str) -> dict[str, Any]:
+        def one_round(number: int, condition: str, meters: Mapping[str, LatencyMeter]) -> dict[str, Any]:
             strangers, begun = Strangers(), time.perf_counter()
             with trainings.working(busy_cores(condition, cores)):
                 figures = _round(setup, ladders, meters, everything=number < setup.size.rounds)
@@ -57,11 +55,13 @@ def measured_rounds(setup: Setup, cores: int) -> list[Round]:
             print(f"round {number + 1}, {condition}: {seconds:.0f} s, strangers {seen:.2f} cores", flush=True)
             return {"condition": condition, "strangers": seen, "seconds": seconds, "figures": figures}
 
-        return [
-            setup.kept(f"round {number} {condition}", partial(one_round, number, condition))
-            for number in range(setup.size.repeats)
-            for condition in CONDITIONS
-        ]
+        found = []
+        for number in range(setup.size.repeats):
+            with setup.meters() as meters:  # new timing processes, as another worker would have them
+                for condition in CONDITIONS:
+                    work = partial(one_round, number, condition, meters)
+                    found.append(setup.kept(f"round {number} {condition}", work))
+        return found
 
 
 def _round(
@@ -75,10 +75,15 @@ def _round(
             continue
         file = setup.file(rung, place)
         figures: dict[str, Any] = {OURS: told(meters[family].time_file(file), setup.target.clock)}
-        for name in PEERS if first else QUICK_ONES if family == FAMILIES[0] else ():
+        for name in _peers(setup.target.provider) if first else QUICK_ONES if family == FAMILIES[0] else ():
             figures[name] = PEERS[name](_subject(setup, rung, place))
         found[rung.name(place)] = figures
     return found
+
+
+def _peers(provider: str) -> list[str]:
+    """Ultralytics' benchmark of an ONNX file runs on the CPU alone."""
+    return [name for name in PEERS if provider == "cpu" or name != ULTRALYTICS]
 
 
 def _each(ladders: Sequence[Sequence[Rung]]) -> Iterator[tuple[str, int, Rung]]:
@@ -211,20 +216,20 @@ def wrong_in_races(races: Sequence[Mapping[str, Any]]) -> tuple[int, int, int]:
     return wrong, ties, decisions
 
 
-def held_long_run(rounds: Sequence[Round], way: str = OURS) -> tuple[int, int]:
-    """In how many measurements the stated interval holds the long-run value: the median of all others of that network.
+def held_long_run(rounds: Sequence[Round]) -> dict[str, tuple[int, int]]:
+    """By condition, in how many measurements of how many our stated interval holds the long-run value.
 
-    The others are of all conditions.
+    That is the median of all other measurements of the same network, in whatever condition.
     """
-    by_network: dict[str, list[Mapping[str, Any]]] = {}
+    seen: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
     for each in rounds:
         for network, figures in each["figures"].items():
-            by_network.setdefault(network, []).append(figures[way])
-    held = count = 0
-    for found in by_network.values():
-        ratios = np.array([each["ratio"] for each in found])
-        for index, each in enumerate(found):
+            seen.setdefault(network, []).append((each["condition"], figures[OURS]))
+    held = {condition: [0, 0] for condition in CONDITIONS}
+    for found in seen.values():
+        ratios = np.array([figures["ratio"] for _, figures in found])
+        for index, (condition, figures) in enumerate(found):
             if len(found) > 1:
-                count += 1
-                held += bool(each["low"] <= np.median(np.delete(ratios, index)) <= each["high"])
-    return held, count
+                held[condition][1] += 1
+                held[condition][0] += int(figures["low"] <= np.median(np.delete(ratios, index)) <= figures["high"])
+    return {condition: (counts[0], counts[1]) for condition, counts in held.items()}

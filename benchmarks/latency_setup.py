@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,9 @@ class Size:
     informed: int = 16
     tested: int = 64
     foreign_rounds: int = 6
-    ultralytics_s: float = 1.0
-    ultralytics_runs: int = 50
-    pruning_runs: int = 100
+    ultralytics_s: float = 0.5
+    ultralytics_runs: int = 30
+    pruning_runs: int = 60
 
 
 FULL = Size()
@@ -113,7 +113,7 @@ class Setup:
         with ExitStack() as opened:
             yield {family: opened.enter_context(self.meter(family)) for family in families}
 
-    def kept(self, key: str, work: partial[dict[str, Any]]) -> dict[str, Any]:
+    def kept(self, key: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What that work gave; done now unless it was before."""
         return self.results.once(key, work)
 
