@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from search.finalists import Confirmation, Settled, remarks
 from search.leaderboard import Row, leaderboard
 from search.record import Outcome, TrialRecord
+from search.selection import settled_study
 from search.store.base import FrontEntry, Store, StudyEntry
 
 
@@ -15,7 +17,9 @@ class Findings:
     """One study with its records and fronts, as stored.
 
     Attributes:
-        fronts: The front each time it changed, oldest first.
+        records: In their order; finalists with their confirmed latency.
+        fronts: The front each time it changed, oldest first; the last as the newest confirmation has it.
+        settled: What the newest confirmation changed, and what the trials said of the finalists.
         target: What the latencies were measured on, with `reference_ms`; empty where that is not stored.
     """
 
@@ -23,6 +27,8 @@ class Findings:
     records: tuple[TrialRecord, ...]
     fronts: tuple[FrontEntry, ...]
     target: Mapping[str, object] = field(default_factory=dict)
+    settled: Settled | None = None
+    confirmation: Confirmation | None = None
 
     @property
     def front(self) -> tuple[str, ...]:
@@ -41,17 +47,25 @@ class Findings:
 
     def rows(self, split: str = "val") -> tuple[Row, ...]:
         """The leaderboard with one split's accuracy."""
-        return leaderboard(self.records, self.front, objectives=self.study.objectives, split=split)
+        said = {} if self.settled is None else remarks(self.settled)
+        return leaderboard(self.records, self.front, objectives=self.study.objectives, split=split, remarks=said)
 
 
 def read_findings(store: Store, study: StudyEntry, *, curves: bool = True) -> Findings:
     """Read a study from the store; `curves` as in `Store.records`."""
-    records = store.records(study, curves=curves)
-    return Findings(study, records, store.fronts(study), _target(store, records))
+    settled = settled_study(store, study, curves=curves)
+    fronts = store.fronts(study)
+    if fronts:  # how the front grew stays as the trials had it; where it stands is settled
+        fronts = (*fronts[:-1], replace(fronts[-1], members=settled.front))
+    newest = next(reversed(store.confirmations(study)), None)
+    return Findings(study, settled.records, fronts, _target(store, settled.records), settled, newest)
 
 
 def _target(store: Store, records: Sequence[TrialRecord]) -> Mapping[str, object]:
     latencies = (record.measurement("latency_ms") for record in records)
     key = next((latency.target for latency in latencies if latency is not None and latency.target), None)
     entry = None if key is None else store.target(key)
-    return {} if entry is None else {**entry.description, "reference_ms": entry.reference_ms}
+    if entry is None:
+        return {}
+    load = {"reference_timed": "while other work was seen on the device"} if entry.contended else {}
+    return {**entry.description, "reference_ms": entry.reference_ms, **load}

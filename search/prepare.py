@@ -168,6 +168,8 @@ def workbench(
             Timekeeper(store, meter, name, setting.patience, lambda line: say(Note(line)))
             for name, meter in zip(names, meters, strict=True)
         ]
+        if store.target(keepers[0].target.key) is None:
+            say(Doing("timing the reference network"))
         keepers[0].reference_ms  # noqa: B018  (frozen now; that of a further target when it is first needed)
         yield Workbench(
             store=store,

@@ -15,16 +15,17 @@ from typing import Any
 import pytest
 
 from search.command import DefinitionError, Exit, run_command
-from search.findings import Findings
+from search.findings import Findings, read_findings
 from search.html_report import headline, html_report
 from search.leaderboard import leaderboard
 from search.record import Outcome
 from search.report import main, print_findings, write_report
 from search.store.base import Store, StudyEntry
+from search.store.entries import TargetEntry
 from search.store.sql import open_store
 from search.stored_study import find_study
 from search.time_table import time_table
-from tests.search.plausible import START, plausible_study, store_study
+from tests.search.plausible import START, TARGET, plausible_study, store_study
 
 PIXEL = b"\x89PNG\r\n\x1a\n"
 
@@ -84,6 +85,16 @@ def test_the_report_says_what_the_store_says(store: Store, study: StudyEntry, tm
     assert drawn["history"][-1] == [store.counted(study), pytest.approx(front.hypervolume, rel=1e-5)]  # 6 digits kept
     assert {curve["name"] for curve in drawn["curves"]} == {*front.members, "parent"}
     assert "onnxruntime" in html  # the target, from the store
+
+
+def test_a_reference_that_was_frozen_under_load_is_said_with_the_target() -> None:
+    store = open_store("sqlite://")
+    store.add_target(TargetEntry(TARGET, {"runtime": "onnxruntime"}, 9.0, contended=True))
+    study = store_study(store, plausible_study(trials=1))
+    found = read_findings(store, study)
+    assert found.target["reference_timed"] == "while other work was seen on the device"
+    assert "while other work was seen on the device" in html_report(replace(found, records=()), PIXEL, clock=START)
+    store.close()
 
 
 def test_csv_alone_is_what_a_pipe_gets(study: StudyEntry, url: str, capsys: pytest.CaptureFixture[str]) -> None:
