@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from objectives.base import Measurement
+from objectives.target import Target
 from search.digits import significant, spread_text
 from search.latency_text import LATENCY
 from search.store.base import Store
@@ -54,20 +55,10 @@ class Forecaster:
         predict = self._predict(store)
         if predict is None:
             return None
-        mean_ms, sd_ms = predict(shape)
-        if mean_ms - SURE_SD * sd_ms <= limit_ms:
+        found = predict(shape)
+        if found.mean_ms - SURE_SD * found.sd_ms <= limit_ms:
             return None
-        return Measurement(
-            LATENCY,
-            mean_ms,
-            unit="ms",
-            low=mean_ms - SD_OF_INTERVAL * sd_ms,
-            high=mean_ms + SD_OF_INTERVAL * sd_ms,
-            runs=0,
-            ratio=mean_ms / self.keeper.reference_ms,
-            target=target.key,
-            predicted=True,
-        )
+        return as_measurement(found, target, self.keeper.reference_ms)
 
     def _predict(self, store: Store) -> Predict | None:
         entries = store.latencies(self.keeper.target.key)
@@ -77,6 +68,22 @@ class Forecaster:
         if self._fitted is None or self._fitted[0] != len(entries):
             self._fitted = len(entries), self.fit(known)
         return self._fitted[1]
+
+
+def as_measurement(found: Predicted, target: Target, reference_ms: float, name: str = LATENCY) -> Measurement:
+    """A predicted latency as it stands in records: with its 95 % error bar, and marked as predicted."""
+    reach_ms = SD_OF_INTERVAL * found.sd_ms
+    return Measurement(
+        name,
+        found.mean_ms,
+        unit="ms",
+        low=found.mean_ms - reach_ms,
+        high=found.mean_ms + reach_ms,
+        runs=0,
+        ratio=found.mean_ms / reference_ms,
+        target=target.key,
+        predicted=True,
+    )
 
 
 def measured(entries: Sequence[LatencyEntry], structure: str) -> tuple[LatencyEntry, ...]:
