@@ -13,7 +13,7 @@ from pathlib import Path
 
 from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
 from search.record import TrialRecord
-from search.selection import at_knee, best_under, by_name, by_number, milliseconds
+from search.selection import at_knee, best_under, by_name, by_number, milliseconds, settled_study
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
 from search.stored_study import find_study
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _chosen(options: argparse.Namespace, store: Store, study: StudyEntry) -> TrialRecord:
-    records = store.records(study)
+    records = settled_study(store, study).records
     if options.trial is not None:
         return by_number(records, options.trial)
     if options.name is not None:

@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from search.digits import score, significant
 from search.durations import readable
+from search.finalists import summary
 from search.findings import Findings
 from search.html_charts import chart_data, counted_text
 from search.latency_text import legend
@@ -103,6 +104,7 @@ def _facts(found: Findings, now: datetime) -> list[tuple[str, str]]:
         ("trials", ", ".join(f"{count} {word}" for word, count in outcomes if count) or "none yet"),
         ("data", str(data.get("source", "")) if isinstance(data, Mapping) else str(data)),
         ("latency on", " ".join(str(found.target[key]) for key in TARGET_WORDS if key in found.target)),
+        ("finalists", "" if found.confirmation is None else summary(found.confirmation)),
         ("limits", ", ".join(f"{name} up to {limit:g}" for name, limit in found.limits.items() if limit is not None)),
         ("started", f"{found.study.created:%Y-%m-%d %H:%M} UTC"),
         ("report made", f"{now:%Y-%m-%d %H:%M} UTC"),

@@ -112,6 +112,7 @@ def leaderboard(
     *,
     objectives: Sequence[tuple[str, Direction]] = OBJECTIVES,
     split: str = "val",
+    remarks: Mapping[str, str] | None = None,
 ) -> tuple[Row, ...]:
     """The rows in reading order: the parent, reference rows as they were made, then trials, best first.
 
@@ -120,8 +121,9 @@ def leaderboard(
     Args:
         front: Names of the records on the Pareto front.
         split: Which split's accuracy the columns show; the front stays that of the search (val).
+        remarks: Said at the end of the notes, by name: see `search.finalists.remarks`.
     """
-    parent = parent_of(records)
+    parent, said = parent_of(records), remarks or {}
     columns = columns_of(records)
     values = {record.name: _values(record, split, columns) for record in records}
     best = _best_values(records, values, columns)
@@ -136,7 +138,7 @@ def leaderboard(
             best=_wins(record, values[record.name], best),
             gain=gain(record, parent, split),
             speed_up=speed_up(record, parent),
-            note=note(record, roles.get(record.name, ())),
+            note="; ".join(filter(None, (note(record, roles.get(record.name, ())), said.get(record.name)))),
         )
         for record in _ordered(records, parent, objectives[0])
     )

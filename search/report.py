@@ -12,6 +12,7 @@ from rich.console import Console
 
 from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
 from search.files import write_text
+from search.finalists import summary
 from search.findings import read_findings
 from search.html_report import html_report
 from search.latency_text import legend
@@ -86,6 +87,8 @@ def print_findings(
         console.print(f"{len(rows) - len(shown)} more trials are in leaderboard.csv")
     marks = [f"{FRONT_MARK} on the Pareto front", "bold: best of its column", *legend([row.record for row in shown])]
     console.print("; ".join(marks) + "\n")
+    if found.confirmation is not None:
+        console.print(f"finalists: {summary(found.confirmation)}\n")
     console.print(terminal_times(time_table(found.records, since=study.created, more_seconds=more_seconds)))
 
 

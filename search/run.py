@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from objectives.data_yaml import read_definition
-from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
+from search.command import DefinitionError, Exit, add_study_options, in_words, run_command, run_folder, url_of
 from search.durations import seconds_of
 from search.job import Job
 from search.liveness import STALE_AFTER_S, is_alive
@@ -104,6 +104,8 @@ def _show_result(
     from search.report import print_findings, write_report  # matplotlib: seconds that a usage error need not wait for
 
     assert study is not None  # the workers left without an error, so they opened it
+    if finish.why != "timeout" and not options.no_confirm:
+        _confirm(store, study, console, options)
     print_findings(store, study, more_seconds=finish.seconds)
     paths = write_report(store, study, run_folder(options).study(study.sampler_name))
     console.print(ENDINGS[finish.why])
@@ -115,6 +117,25 @@ def _show_result(
         f"take: python -m search.export --study {study.sampler_name}{where} --knee --format onnx", highlight=False
     )
     return Exit.DONE
+
+
+def _confirm(store: Store, study: StudyEntry, console: Console, options: argparse.Namespace) -> None:
+    """Time the front's members again, side by side. The study is whole without it: nothing that fails here ends it."""
+    from search.confirm import chosen, confirmed_already
+
+    try:
+        if confirmed_already(store, study):
+            return
+        from search.final_race import confirm  # torch: seconds that a study without a front need not wait for
+
+        def say(line: str) -> None:
+            console.print(line, highlight=False)
+
+        confirm(store, study, run_folder(options), chosen(store, study), say=say)
+    except Exception as error:
+        again = f"python -m search.confirm --study {study.sampler_name}{_place(options)}"
+        line = " ".join(in_words(error).split())
+        console.print(f"the finalists are not confirmed: {line}; try again: {again}", highlight=False, markup=False)
 
 
 def _place(options: argparse.Namespace) -> str:
@@ -187,6 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     add("-o", "--override", action="append", default=[], metavar="KEY=VALUE", help="set a field: -o recipe.lr0=0.01")
     add("--new", action="store_true", help="begin the study again; the old one stays in the database")
     add("--resume", action="store_true", help="continue; an error if the study is not in the database")
+    add("--no-confirm", action="store_true", help="do not time the front's members again, side by side, at the end")
     add("--dry-run", action="store_true", help="check everything, try one candidate, say how long it will take")
     add("--print-config", action="store_true", help="print the definition with every value settled")
     return parser

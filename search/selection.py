@@ -8,8 +8,10 @@ from difflib import get_close_matches
 
 from objectives.base import Direction
 from search.command import DefinitionError
+from search.finalists import Settled, settle
 from search.front import knee
 from search.record import TrialRecord
+from search.store.base import Store, StudyEntry
 
 Objectives = Sequence[tuple[str, Direction]]
 UNDER = re.compile(r"(\d+(?:\.\d+)?)\s*(ms)?")
@@ -29,8 +31,22 @@ def by_number(records: Sequence[TrialRecord], number: int) -> TrialRecord:
     raise DefinitionError(f"--trial is {number}; {have}")
 
 
-def by_name(records: Sequence[TrialRecord], name: str) -> TrialRecord:
+def settled_study(store: Store, study: StudyEntry, *, curves: bool = False) -> Settled:
+    """The study's records and front as its newest confirmation has them; as the trials had them before one.
+
+    `--best-under` and `--knee` choose among these; reports show them.
+    """
+    fronts, confirmations = store.fronts(study), store.confirmations(study)
+    front = fronts[-1].members if fronts else ()
+    newest = confirmations[-1] if confirmations else None
+    return settle(store.records(study, curves=curves), front, study.objectives, newest)
+
+
+def by_name(records: Sequence[TrialRecord], name: str, option: str = "--name") -> TrialRecord:
     """The reference row or trial of that name.
+
+    Args:
+        option: What the user gave the name to.
 
     Raises:
         DefinitionError: If there is none, or none of its weights were kept.
@@ -41,7 +57,7 @@ def by_name(records: Sequence[TrialRecord], name: str) -> TrialRecord:
     names = [record.name for record in records if record.is_reference]
     near = get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names) or 'none yet'}"
-    raise DefinitionError(f"--name is '{name}'; {hint}")
+    raise DefinitionError(f"{option} is '{name}'; {hint}")
 
 
 def best_under(records: Sequence[TrialRecord], limit_ms: float, accuracy: str = "map50_95") -> TrialRecord:

@@ -21,6 +21,7 @@ from datetime import datetime
 from typing import Any
 
 from objectives.base import Direction, EpochResult
+from search.finalists import Confirmation
 from search.record import TrialRecord
 from search.store.entries import LatencyEntry, TargetEntry, TrainedEntry
 from spaces.base import ParamValue
@@ -253,6 +254,10 @@ class Store(ABC):
         """A target with its frozen reference."""
 
     @abstractmethod
+    def targets(self) -> tuple[TargetEntry, ...]:
+        """All targets, oldest first."""
+
+    @abstractmethod
     def add_latency(self, entry: LatencyEntry) -> None:
         """Store a latency with its raw samples. Append-only."""
 
@@ -263,6 +268,19 @@ class Store(ABC):
     @abstractmethod
     def latencies(self, target_key: str, *, blocks: bool = False) -> tuple[LatencyEntry, ...]:
         """All latencies on a target, predicted ones too, oldest first; `blocks` loads the raw times as well."""
+
+    # -- finalists -------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def add_confirmation(self, study: StudyEntry, confirmation: Confirmation) -> Confirmation:
+        """Store a confirmation of the study's finalists; returns it with its number and time. Append-only.
+
+        Raises:
+            StoreError: If the study has no record of a finalist's name.
+        """
+
+    @abstractmethod
+    def confirmations(self, study: StudyEntry) -> tuple[Confirmation, ...]:
+        """All confirmations of the study, oldest first; the newest counts."""
 
     # -- the whole -------------------------------------------------------------------------------------------------
     @abstractmethod

@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager
 from typing import Any, final
 
 from objectives.base import Direction, EpochResult
+from search.finalists import Confirmation
 from search.record import TrialRecord
-from search.store import attempts, fronts, latencies, migrate, reading, records, studies, trained
+from search.store import attempts, confirmations, fronts, latencies, migrate, reading, records, studies, trained
 from search.store.base import (
     Attempt,
     FrontEntry,
@@ -20,6 +21,7 @@ from search.store.base import (
 )
 from search.store.database import Database
 from search.store.entries import LatencyEntry, TargetEntry, TrainedEntry
+from search.store.latency_models import ConfirmationRow
 from search.store.models import FrontRow, RecordRow, TrainedRow
 from search.store.url import parse
 from spaces.base import ParamValue
@@ -160,6 +162,10 @@ class SqlStore(Store):
         with self._database.read() as connection:
             return latencies.target(connection, key)
 
+    def targets(self) -> tuple[TargetEntry, ...]:
+        with self._database.read() as connection:
+            return latencies.targets(connection)
+
     def add_latency(self, entry: LatencyEntry) -> None:
         with self._database.write() as connection:
             latencies.add_latency(connection, entry)
@@ -171,6 +177,15 @@ class SqlStore(Store):
     def latencies(self, target_key: str, *, blocks: bool = False) -> tuple[LatencyEntry, ...]:
         with self._database.read() as connection:
             return latencies.latencies(connection, target_key, blocks=blocks)
+
+    # -- finalists -------------------------------------------------------------------------------------------------
+    def add_confirmation(self, study: StudyEntry, confirmation: Confirmation) -> Confirmation:
+        with self._database.write() as connection:
+            return confirmations.add(connection, study, confirmation)
+
+    def confirmations(self, study: StudyEntry) -> tuple[Confirmation, ...]:
+        with self._database.read() as connection:
+            return confirmations.confirmations(connection, ConfirmationRow.study_id == study.id)
 
     # -- the whole -------------------------------------------------------------------------------------------------
     def exclusive(self, name: str) -> AbstractContextManager[None]:

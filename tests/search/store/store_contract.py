@@ -9,13 +9,22 @@ import pytest
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
 from tests.search.store.contract_attempts import AttemptContract, SharedAttemptContract
+from tests.search.store.contract_confirmations import ConfirmationContract
 from tests.search.store.contract_faults import FaultContract
 from tests.search.store.contract_latencies import LatencyContract
 from tests.search.store.contract_records import FrontContract, RecordContract, StudyContract, TrainedContract
 from tests.search.store.examples import new_study
 
 
-class StoreContract(StudyContract, AttemptContract, RecordContract, FrontContract, TrainedContract, LatencyContract):
+class StoreContract(
+    StudyContract,
+    AttemptContract,
+    RecordContract,
+    FrontContract,
+    TrainedContract,
+    LatencyContract,
+    ConfirmationContract,
+):
     """For any database; a subclass has a fixture `url` of a fresh, empty one."""
 
     @pytest.fixture

@@ -1,0 +1,151 @@
+"""Time the front's members again, side by side, and settle the front: `python -m search.confirm --study nas_head`.
+
+Trials are timed hours apart. Here the finalists take turns within seconds, with each other and the reference, until
+their order is clear; those that cannot be told apart are shown as ties (`=`). The newest confirmation is what
+reports, `search.export --best-under` and `--knee` go by.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
+from search.digits import score, significant
+from search.finalists import Confirmation, Finalist, Settled
+from search.latency_text import latency_text
+from search.record import TrialRecord
+from search.selection import by_name, settled_study
+from search.store.base import Store, StudyEntry
+from search.store.sql import open_store
+from search.stored_study import find_study, require_database
+
+PLAIN_WIDTH = 120
+"""Columns of a table that goes to a file or a pipe."""
+TIE_MARK = "="
+OFF_FRONT = "no"
+
+
+def main(arguments: list[str]) -> int:
+    """The command line."""
+    options = _parser().parse_args(arguments)
+    url = url_of(options)
+    require_database(url)
+    store = open_store(url)
+    try:
+        study = find_study(store, options.study)
+        finalists = chosen(store, study, options.records)
+        from search.final_race import confirm  # imports torch: only once it is clear what to do
+
+        confirmation = confirm(store, study, run_folder(options), finalists, say=print)
+        print_confirmation(store, study, confirmation)
+    finally:
+        store.close()
+    return Exit.DONE
+
+
+def chosen(store: Store, study: StudyEntry, names: str | None = None) -> tuple[TrialRecord, ...]:
+    """The records of these names (`trial 3,parent`); the front's members as the trials had it by default.
+
+    Raises:
+        DefinitionError: If there is no front yet, or a record is not stored or has no weights or latency.
+    """
+    records = store.records(study)
+    if names is None:
+        fronts = store.fronts(study)
+        wanted = list(fronts[-1].members) if fronts else []
+        if not wanted:
+            raise DefinitionError(f"study '{study.sampler_name}' has no front yet: no trial is complete")
+    else:
+        wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+        if not wanted:
+            raise DefinitionError(f"--records is '{names}'; write names such as 'trial 3,parent'")
+    found = tuple(by_name(records, name, "--records") for name in wanted)
+    for record in found:
+        if record.measurement("latency_ms") is None:
+            raise DefinitionError(f"{record.name} has no latency; it cannot be confirmed")
+    return found
+
+
+def confirmed_already(store: Store, study: StudyEntry) -> bool:
+    """Whether the front as it stands was confirmed in peace, on the target of its members."""
+    newest, fronts = store.confirmations(study)[-1:], store.fronts(study)[-1:]
+    if not newest or not fronts:
+        return not fronts  # of no front there is nothing to confirm
+    members = [record for record in store.records(study) if record.name in fronts[0].members]
+    latencies = [record.measurement("latency_ms") for record in members]
+    targets = {latency.target for latency in latencies if latency is not None}
+    return all(newest[0].covers(fronts[0].members, target or "") for target in targets)
+
+
+def print_confirmation(store: Store, study: StudyEntry, confirmation: Confirmation) -> None:
+    """Print the finalists, fastest first, and what was settled."""
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    settled = settled_study(store, study)
+    console.print(_table(settled, confirmation), crop=False)
+    for line in closing_lines(settled, confirmation):
+        console.print(line, soft_wrap=True)
+
+
+def _table(settled: Settled, confirmation: Confirmation) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("name", no_wrap=True)
+    for title in ("mAP50-95", "in the study, ms", "confirmed, ms"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("ties")
+    table.add_column("on the front")
+    records = {record.name: record for record in settled.records}
+    for member in confirmation.members:
+        record = records[member.name]
+        said, now = settled.said[member.name], record.measurement("latency_ms")
+        accuracy = record.value("map50_95")
+        cells = [member.name, "" if accuracy is None else score(accuracy), latency_text(said)]
+        cells.append(significant(member.value) if now is None else latency_text(now))
+        ties = f"{TIE_MARK} {', '.join(member.ties)}" if member.ties else ""
+        table.add_row(*(Text(cell) for cell in (*cells, ties, _standing(settled, member))))
+    return table
+
+
+def _standing(settled: Settled, member: Finalist) -> str:
+    if member.name in settled.front:
+        return "yes"
+    if member.name not in settled.dropped:
+        return OFF_FRONT
+    by = settled.dropped[member.name]
+    return f"no longer: dominated by {by}" if by else "no longer: over a limit"
+
+
+def closing_lines(settled: Settled, confirmation: Confirmation) -> tuple[str, ...]:
+    """By which clock and why, what was settled, and what to do if other work disturbed."""
+    clocks = {"wall": "wall time", "cpu": "CPU time"}
+    clock = clocks[confirmation.clock]
+    count = len(settled.front)
+    front = f"{count} network{'s' * (count != 1)} on the front, {len(settled.dropped)} left it"
+    if not confirmation.contended:
+        why = "the device was idle" if confirmation.contended is False else "the system does not tell what else ran"
+        return (f"{clock}: {why}; {front}",)
+    why = "which other work hardly moves" if confirmation.clock == "cpu" else "which other work disturbs"
+    busy = (confirmation.circumstances or {}).get("others_busy")
+    kept = "" if busy is None else f" (others kept {busy:.1f} cores busy)"
+    return (
+        f"{clock}, {why}: the device was not idle{kept}; {front}",
+        "contended: run `python -m search.confirm` again when nothing else runs there",
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m search.confirm", description=__doc__)
+    add_study_options(parser)
+    parser.add_argument(
+        "--records", metavar="NAMES", help="time these instead of the front's members: 'trial 3,parent'"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
