@@ -24,6 +24,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.base import Curves, Evaluation
 from objectives.data import Dataset
 from objectives.loader import CheckedDataset, detection_dataset
+from objectives.turns import in_turns
 from spaces.base import Candidate, CandidateError, SpaceError
 
 from ultralytics.models.yolo.detect import DetectionValidator
@@ -242,7 +243,7 @@ def _validator(dataset: CheckedDataset, data: Dataset, batch: int, device: str, 
 def _run(network: Any, validator: CheckedValidator, split: str, loss: bool) -> float:
     losses = []
     with torch.inference_mode():
-        for batch in validator.dataloader:
+        for batch in in_turns(validator.dataloader, validator.device):
             images = validator.preprocess(batch)
             outputs = network(images["img"])
             decoded = outputs[0] if isinstance(outputs, tuple | list) else outputs

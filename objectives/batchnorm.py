@@ -15,6 +15,7 @@ from torch import nn
 
 from objectives.data import Dataset
 from objectives.loader import detection_dataset
+from objectives.turns import in_turns
 from spaces.base import Candidate, CandidateError
 
 
@@ -44,7 +45,7 @@ def reestimate(
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative average: every batch counts the same
     with torch.inference_mode():
-        for images in _image_batches(data, imgsz, batches, batch):
+        for images in in_turns(_image_batches(data, imgsz, batches, batch), device):
             network(images.to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -20,6 +20,7 @@ from objectives.data import Dataset
 from objectives.distillation import strides, student_of, with_teacher
 from objectives.loader import detection_dataset
 from objectives.recipe import AUGMENTATION, Recipe
+from objectives.turns import turn_on
 from spaces.base import Candidate, CandidateError
 
 # isort: split
@@ -83,6 +84,7 @@ class CandidateTraining(DetectionTrainer):
         self.best_score = -1.0
         self.batch_number = 0
         self.scored_at = time.perf_counter()
+        self.turn = contextlib.ExitStack()
         threads = torch.get_num_threads()
         super().__init__(overrides=ultralytics_arguments(recipe, seed=seed, device=device, folder=folder))
         torch.set_num_threads(threads)  # Ultralytics has just set it to its own idea; it is the caller's business
@@ -123,7 +125,10 @@ class CandidateTraining(DetectionTrainer):
     def get_validator(self) -> CheckedValidator:
         """The stock validator, but for a time limit on NMS that would make scores depend on the machine's load."""
         return CheckedValidator(
-            self.test_loader, save_dir=self.save_dir, args=copy.copy(self.args), _callbacks={"none": []}
+            self.test_loader,
+            save_dir=self.save_dir,
+            args=copy.copy(self.args),
+            _callbacks={"on_val_batch_end": [lambda _: self._take_turn()]},
         )
 
     def _setup_train(self) -> None:
@@ -136,9 +141,24 @@ class CandidateTraining(DetectionTrainer):
 
     # What happens while it trains.
 
+    def train(self) -> None:
+        """Train; a measurement on the same device waits for the running batch, and the next batch for it."""
+        with self.turn:
+            super().train()
+
+    def _take_turn(self) -> None:
+        """Let go of the device for those who wait to measure, and share it from now on.
+
+        Loading and augmenting the next batch belongs to its turn: on a CPU it is work like any other.
+        """
+        self.turn.close()
+        self.turn.enter_context(turn_on(self.device))
+
     def run_callbacks(self, event: str) -> None:
         """Only our own: Ultralytics' callbacks send analytics and talk to loggers that happen to be installed."""
-        if event == "on_train_epoch_start":
+        if event == "on_train_start":
+            self._take_turn()
+        elif event == "on_train_epoch_start":
             self._oom_retries = 3  # spent: the stock loop would silently halve the batch in the first epoch
             self.batch_number = 0
         elif event == "on_train_batch_end":
@@ -155,8 +175,8 @@ class CandidateTraining(DetectionTrainer):
                 f"training loss is {self.loss.item()} in epoch {self.epoch + 1}, batch {self.batch_number} "
                 f"(lr0 {self.recipe.lr0}, {self.recipe.optimizer})"
             )
-        if self.progress is not None:
-            with self._calling():
+        with self._calling():
+            if self.progress is not None:
                 self.progress(self.epoch + 1, self.epochs, self.batch_number, len(self.train_loader))
 
     def _require_finite_weights(self) -> None:
@@ -194,12 +214,17 @@ class CandidateTraining(DetectionTrainer):
 
     @contextlib.contextmanager
     def _calling(self) -> Iterator[None]:
-        """Remember what the caller's own function raises: it must not be taken for a fault of the candidate."""
+        """Remember what the caller's own function raises: it must not be taken for a fault of the candidate.
+
+        The device is free meanwhile: the caller may measure.
+        """
+        self.turn.close()
         try:
             yield
         except BaseException as error:
             self.callers_error = error
             raise
+        self._take_turn()
 
     # What is left out.
 

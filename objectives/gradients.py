@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from objectives.data import Dataset
 from objectives.loader import detection_dataset
+from objectives.turns import in_turns
 from spaces.base import Candidate, CandidateError
 
 
@@ -49,7 +50,7 @@ def gradients(
     parameters = dict(network.named_parameters())
     sums = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
     count = 0
-    for images in labelled_batches(data, imgsz, batches, batch, device):
+    for images in in_turns(labelled_batches(data, imgsz, batches, batch, device), device):
         loss = network.loss(images)[0].sum() / len(images["img"])  # Ultralytics multiplies by the batch
         found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
         for name, gradient in zip(parameters, found, strict=True):

@@ -13,6 +13,7 @@ from objectives.accuracy import score
 from objectives.batchnorm import reestimate
 from objectives.data import Dataset
 from objectives.gradients import labelled_batches
+from objectives.turns import in_turns
 from spaces.base import ArchSpec, Candidate, CandidateError, SpaceError
 from spaces.groups import tied
 from spaces.importance import best_first, scores
@@ -100,7 +101,7 @@ class _Gauge:
         self._batches = max(1, images // self._batch)
         self._images: list[dict[str, Any]] = []
         if measure == "loss":
-            self._images = list(labelled_batches(data, imgsz, self._batches, self._batch, device))
+            self._images = list(in_turns(labelled_batches(data, imgsz, self._batches, self._batch, device), device))
 
     def after_cut(self, parent: Parent, spec: ArchSpec) -> float:
         """The value of a cut of the parent; infinite where the cut network overflows."""
@@ -123,4 +124,5 @@ class _Gauge:
         network: Any = copy.deepcopy(candidate.network).float().to(self._device).eval()
         count = sum(len(images["img"]) for images in self._images)
         with torch.no_grad():
-            return sum(float(network.loss(images)[0].sum()) for images in self._images) / count
+            losses = [float(network.loss(images)[0].sum()) for images in in_turns(self._images, self._device)]
+        return sum(losses) / count
