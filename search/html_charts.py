@@ -63,7 +63,8 @@ def _points(found: Findings, rows: Sequence[Row], parent: TrialRecord | None) ->
         error = (spread_ms(record) or 0.0) if across == "latency_ms" else 0.0
         point = {"row": index, "name": record.name, "kind": kind_of(record, found.front, parent),
                  "x": _short(x), "y": _short(y), "error": _short(error), "front": row.on_front}  # fmt: skip
-        points.append(point | ({"roles": ", ".join(row.roles)} if row.roles else {}))
+        marked = {"predicted": True} if is_predicted(record, across) else {}
+        points.append(point | marked | ({"roles": ", ".join(row.roles)} if row.roles else {}))
     return points
 
 

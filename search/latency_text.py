@@ -13,7 +13,7 @@ FURTHER = f"{LATENCY}."
 """Beginning of the names of latencies on a study's further targets."""
 LOADED_MARK = "†"
 PREDICTED_MARK = "~"
-LEGEND = {
+MEANINGS = {
     LOADED_MARK: "timed while other work was seen on the device",
     PREDICTED_MARK: "predicted, not measured",
 }
@@ -53,7 +53,7 @@ def legend(records: Sequence[TrialRecord]) -> tuple[str, ...]:
     """What the marks mean that the latencies of these records bear: `† timed while ...`."""
     latencies = [each for record in records for each in record.measurements if is_latency(each.name)]
     marks = {mark_of(latency) for latency in latencies}
-    return tuple(f"{mark} {words}" for mark, words in LEGEND.items() if mark in marks)
+    return tuple(f"{mark} {words}" for mark, words in MEANINGS.items() if mark in marks)
 
 
 def measured_ms(record: TrialRecord) -> float | None:

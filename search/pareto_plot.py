@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator
 
 from objectives.base import Direction
 from search.files import write_beside
-from search.latency_text import is_predicted
+from search.latency_text import MEANINGS, PREDICTED_MARK, is_predicted
 from search.leaderboard import OBJECTIVES, front_roles, parent_of, spread_ms
 from search.plot_labels import Label, place_labels
 from search.record import Outcome, TrialRecord
@@ -141,7 +141,9 @@ def _draw_records(
             points[kind_of(record, front, parent)].append((x, y, error, record))
     for kind in ("infeasible", "trial", "reference", "front", "parent"):
         _scatter(axes, KINDS[kind], points[kind])
-    members = [point for found in points.values() for point in found if point[3].name in front]
+    everything = [point for found in points.values() for point in found]
+    _mark_predicted(axes, [point for point in everything if is_predicted(point[3], across)])
+    members = [point for point in everything if point[3].name in front]
     members.sort(key=lambda point: point[0], reverse=better is Direction.MAXIMIZE)
     _draw_staircase(axes, [point[:2] for point in members])
     _draw_rug(axes, records, across)
@@ -177,6 +179,13 @@ def _scatter(axes: Axes, marks: Marks, points: Sequence[Point]) -> None:
     )  # fmt: skip
 
 
+def _mark_predicted(axes: Axes, points: Sequence[Point]) -> None:
+    if points:
+        xs, ys = [p[0] for p in points], [p[1] for p in points]
+        label = f"{PREDICTED_MARK} {MEANINGS[PREDICTED_MARK]}"
+        axes.scatter(xs, ys, s=70, marker="$\\sim$", color=INK, linewidths=0.4, zorder=5, label=label)
+
+
 def _draw_staircase(axes: Axes, corners: Sequence[tuple[float, ...]]) -> None:
     """The edge of what is reached: accuracy stays at a member's until the next, slower one."""
     if corners:
@@ -190,7 +199,7 @@ def _draw_rug(axes: Axes, records: Sequence[TrialRecord], across: str) -> None:
     found = [record for record in records if record.outcome in endings]
     for predicted, marker, label in (
         (False, "|", "ruled out, stopped, failed"),
-        (True, 3, "ruled out: ~ predicted, not measured"),
+        (True, 3, f"ruled out: {PREDICTED_MARK} predicted"),
     ):
         shown = [r for r in found if is_predicted(r, across) is predicted]
         xs = [x for record in shown if (x := record.value(across)) is not None]

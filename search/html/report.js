@@ -154,6 +154,7 @@ function pareto() {
       draw(group, "line", { class: "whisker", x1: f.sx(point.x - point.error), x2: f.sx(point.x + point.error), y1: point.py, y2: point.py });
     }
     draw(group, "path", { class: "mark", d: SHAPES[point.kind](point.px, point.py) });
+    if (point.predicted) draw(f.svg, "text", { x: point.px + 5, y: point.py - 4 }, "~");
   }
   label(f, shown, members);
   pointing(f, shown, rug);
@@ -309,6 +310,11 @@ function paretoLegend() {
     item.append(KINDS[kind]);
     return item;
   });
+  if (figures.points.some((p) => p.predicted)) {
+    const item = document.createElement("span");
+    item.append("~ predicted, not measured");
+    items.push(item);
+  }
   const strokes = { rug: "ruled out, stopped or failed: timed, not scored", "rug predicted": "ruled out: ~ predicted, not measured" };
   for (const [kind, words] of Object.entries(strokes)) {
     if (!figures.rug.some((r) => r.predicted === (kind !== "rug"))) continue;

@@ -128,3 +128,17 @@ def test_the_charts_draw_a_prediction_otherwise_than_a_measurement(found: Plausi
     others = [record for record in found.records if record.name != "trial 3"]
     pictures = [pareto_bytes([*others, *more], found.fronts) for more in ([row_of(rows, "trial 3").record], measured)]
     assert pictures[0] != pictures[1]
+
+
+def test_a_complete_network_whose_latency_is_predicted_is_drawn_as_such(found: Plausible) -> None:
+    """As on a target of another machine."""
+    foretold = [
+        replace(r, measurements=(replace(PREDICTED, value=r.value("latency_ms") or 7.3),)) for r in found.records
+    ]
+    drawn = chart_data(Findings(found.study, tuple(foretold), found.fronts), leaderboard(foretold))
+    assert drawn["points"] and all(point["predicted"] for point in drawn["points"])
+    known = [replace(r, measurements=(replace(r.measurements[0], predicted=False),)) for r in foretold]
+    assert pareto_bytes(foretold, found.fronts) != pareto_bytes(known, found.fronts)
+    findings = Findings(found.study, found.records, found.fronts)
+    points = chart_data(findings, leaderboard(found.records))["points"]
+    assert not any("predicted" in point for point in points)
