@@ -52,12 +52,37 @@ class Watch:
         self._busy, self._own, self._wall = _busy_s(), time.process_time(), time.perf_counter()
 
     def seen(self) -> Circumstances:
-        """What was there since the beginning."""
-        busy = _busy_s()
+        """What was there since the beginning. The clock and temperature are those of a CPU target's CPU, now."""
+        busy, mhz, celsius = _busy_s(), None, None
+        if self._provider == "cpu":
+            mhz, celsius = _cpu_mhz(), _cpu_celsius()
         if busy is None or self._busy is None:
-            return Circumstances()
+            return Circumstances(mhz=mhz, celsius=celsius)
         others = busy - self._busy - (time.process_time() - self._own)
-        return Circumstances(others_busy=max(0.0, others / (time.perf_counter() - self._wall)))
+        return Circumstances(max(0.0, others / (time.perf_counter() - self._wall)), mhz, celsius)
+
+
+def _cpu_mhz() -> float | None:
+    """Mean clock over the cores."""
+    try:
+        import psutil
+
+        frequency = psutil.cpu_freq()
+    except (ImportError, AttributeError, OSError, RuntimeError, NotImplementedError):
+        return None
+    return float(frequency.current) if frequency is not None and frequency.current > 0 else None
+
+
+def _cpu_celsius() -> float | None:
+    """The hottest sensor of the CPU; virtual machines have none."""
+    try:
+        import psutil
+
+        sensors = psutil.sensors_temperatures()
+    except (ImportError, AttributeError, OSError, RuntimeError):
+        return None
+    chips = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
+    return max((float(each.current) for chip in chips for each in sensors.get(chip, [])), default=None)
 
 
 def _busy_s() -> float | None:
