@@ -14,23 +14,15 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from objectives.data import Dataset
 from objectives.device_lock import FOLDER, device_lock, device_named
-from objectives.recipe import Recipe
 from objectives.target import TargetError
-from objectives.training import train
-from objectives.turns import in_turns
-from spaces.base import Candidate
-from tests.objectives.networks import candidate
 
 Span = tuple[float, float]
 SPAWN = multiprocessing.get_context("spawn")  # a fresh interpreter, as workers are
 BATCH_S = 0.004
-MEASURED_S = 0.3  # several batches of the small training below
 
 
 @pytest.fixture(autouse=True)
@@ -92,17 +84,6 @@ def forks_within_a_batch(pipe: Connection) -> None:
             pipe.send(os.getpid())
             signal.pause()
         pipe.recv()
-
-
-def measures_when_told(pipe: Connection) -> None:
-    """Each time it is told to: has the device alone for a while, and says from when till when."""
-    while pipe.recv() == "measure":
-        with device_lock("cpu").measuring():
-            begun = time.monotonic()
-            pipe.send("in")
-            pipe.poll(MEASURED_S)
-            span = begun, time.monotonic()
-        pipe.send(span)
 
 
 def overlaps(one: Span, other: Span) -> bool:
@@ -209,18 +190,6 @@ def test_threads_of_one_process_wait_for_each_other_too() -> None:
     assert order == ["trained", "measured"]
 
 
-def test_whatever_ends_a_batch_lets_go_of_the_device() -> None:
-    with pytest.raises(KeyboardInterrupt), device_lock("cpu").training():
-        raise KeyboardInterrupt
-    with pytest.raises(ZeroDivisionError):
-        for number in in_turns([1, 0], "cpu"):
-            assert 1 / number == 1
-    for _ in in_turns([1, 2, 3], "cpu"):
-        break
-    with device_lock("cpu").measuring():
-        pass
-
-
 def test_all_users_may_use_what_one_made_whatever_its_umask(folder: Path) -> None:
     umask = os.umask(0o077)
     try:
@@ -277,37 +246,3 @@ def test_a_text_that_means_no_single_device_is_refused(text: str, monkeypatch: p
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     with pytest.raises(TargetError, match="device is"):
         device_named(text)
-
-
-def test_a_training_stands_still_while_another_process_measures(digits: Dataset, tmp_path: Path) -> None:
-    forwards: list[float] = []
-    small = candidate(width=0.0625)
-    whole: Any = small.network
-    whole.get_submodule("model.0").register_forward_pre_hook(lambda *_: forwards.append(time.monotonic()))
-    hooked = Candidate(small.spec, small.origin, whole, small.classes, small.imgsz)
-    recipe = Recipe(epochs=2, batch=8, imgsz=96, optimizer="AdamW", lr0=0.002, warmup_epochs=0, mosaic=0.0, fliplr=0.0)
-    measured: list[Span] = []
-    with process(measures_when_told) as (_, pipe):
-
-        def measure() -> None:
-            """Begin a measurement in the other process, and go on here while it lasts."""
-            pipe.send("measure")
-            assert pipe.recv() == "in"
-
-        def progress(epoch: int, _epochs: int, batch: int, batches: int) -> None:
-            if (epoch, batch) in ((1, 2), (1, batches), (2, 3)):  # within an epoch; then validation follows
-                measure()
-            elif (epoch, batch) in (
-                (1, 3),
-                (2, 1),
-                (2, 4),
-            ):  # the batch after it
-                assert pipe.poll(), "a batch was trained during a measurement"
-                measured.append(pipe.recv())
-
-        trained = train(hooked, recipe, digits, seed=0, scratch=tmp_path / "scratch", progress=progress)
-        with device_lock("cpu").measuring():  # nothing is held when the training is over
-            pass
-    assert [result.epoch for result in trained.history] == [1, 2]
-    assert len(measured) == 3
-    assert [(span, at) for span in measured for at in forwards if span[0] < at < span[1]] == []
