@@ -80,12 +80,13 @@ def _built_and_trained(
 ) -> TrialRecord:
     assert begun.spec is not None and begun.origin is not None
     with watch.phase("latency"):
-        bench.repeat_disturbed()
         predicted = bench.too_slow(Shape.of_spec(begun.spec, recipe.imgsz), plan.limits)
     if predicted is not None:
         constraints = {LATENCY: predicted.value - plan.limits[LATENCY]}
         known = replace(begun, measurements=(predicted,), constraints=constraints)
         return replace(known, outcome=Outcome.RULED_OUT, reason=in_words(predicted, plan.limits[LATENCY]))
+    with watch.phase("latency"):
+        bench.repeat_disturbed()
     hooks.say("building")
     try:
         with watch.phase("build"), _out_of_memory_is_the_candidates_fault():
