@@ -31,7 +31,6 @@ from benchmarks.latency_prediction import predictions
 from benchmarks.latency_rounds import (
     CONDITIONS,
     OURS,
-    SPREAD_NETWORKS,
     held_long_run,
     measured_races,
     measured_rounds,
@@ -42,21 +41,25 @@ from benchmarks.latency_rounds import (
     wrong_in_races,
 )
 from benchmarks.latency_scripted import coverage, wrong_orders
-from benchmarks.latency_setup import FULL, QUICK, Setup
+from benchmarks.latency_setup import FULL, QUICK, Setup, Size
 from benchmarks.latency_tables import tables
 from objectives.target import Target
 
 WAYS = (OURS, *PEERS)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Measure what is missing of the chosen parts, print all tables, write all figures."""
+def main(arguments: list[str] | None = None, size: Size | None = None) -> None:
+    """Measure what is missing of the chosen parts, print all tables, write all figures.
+
+    Args:
+        size: How much is measured, where neither the full nor the quick size will do.
+    """
     options = _options(arguments)
     torch.set_num_threads(1)
     out = options.out / ("quick" if options.quick else "full") / options.provider
     out.mkdir(parents=True, exist_ok=True)
     target = Target.here("onnxruntime", options.provider, "fp32", options.imgsz, 1, 1)
-    setup = Setup(QUICK if options.quick else FULL, target, out)
+    setup = Setup(size or (QUICK if options.quick else FULL), target, out)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     figures = _known(out / "figures.json") or {"parts": {}, "minutes": {}, "machine": machine(options.provider)}
     figures |= {"target": str(target), "size": asdict(setup.size), "quick": options.quick}
@@ -88,7 +91,7 @@ def _known(file: Path) -> dict[str, Any] | None:
 
 def _spread(setup: Setup, cores: int) -> dict[str, Any]:
     rounds = measured_rounds(setup, cores)
-    names = [rung.name(place) for place, rung in enumerate(setup.ladders[0][:SPREAD_NETWORKS])]
+    names = [rung.name(place) for place, rung in enumerate(setup.ladders[0][: setup.size.spread_networks])]
     everywhere = sorted({name for each in rounds for name in each["figures"]})
     found = {way: {c: variation(rounds, way, c, names) for c in CONDITIONS} for way in WAYS}
     found |= {f"{OURS}, all networks": {c: variation(rounds, OURS, c, everywhere) for c in CONDITIONS}}

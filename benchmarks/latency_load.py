@@ -23,7 +23,7 @@ BATCH, SIDE = 8, 96
 
 
 class Trainings:
-    """Trainings that wait until they are told to work. Use in a `with` block.
+    """Trainings that wait until they are told to work; started when the first has to. Use in a `with` block.
 
     Args:
         count: How many processes; with 0 none is started.
@@ -35,6 +35,9 @@ class Trainings:
         self._processes: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Trainings:
+        return self
+
+    def _start(self) -> None:
         command = [sys.executable, "-m", "benchmarks.latency_load", "--device", self._device]
         one_thread = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         for _ in range(self._count):
@@ -45,7 +48,6 @@ class Trainings:
             )
         for process in self._processes:
             _expect(process, "ready")
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -63,10 +65,12 @@ class Trainings:
         """Within the block so many of them train; gives their process numbers.
 
         Raises:
-            ValueError: If fewer were started.
+            ValueError: If there are fewer.
         """
-        if count > len(self._processes):
-            raise ValueError(f"{count} trainings are asked for; {len(self._processes)} were started")
+        if count > self._count:
+            raise ValueError(f"{count} trainings are asked for; there are {self._count}")
+        if count and not self._processes:
+            self._start()
         chosen = self._processes[:count]
         with ExitStack() as told:
             for process in chosen:

@@ -114,10 +114,10 @@ The last line is work on the machine that was not the benchmark's: "idle" is as 
 def _order_words(part: Figures) -> str:
     ratios = ", ".join(f"{pair['ratio']:.3f}" for pair in part["pairs"])
     races = part["races"]
-    return f"""Two ladders of networks, yolov8n and yolo11n. Each begins with half of all widths; each rung widens groups,
-drawn at random, by steps of 8 channels until it is 5 % slower. How much slower was measured first and apart, while no
-load was on: both files loaded eight times anew in one process and run in turn, ten runs in a row; within 1.05 ± 0.01
-twice. The second time it was {ratios}.
+    return f"""Two ladders of networks, yolov8n and yolo11n. Each begins with half of all widths; each rung widens
+groups, drawn at random, by steps of 8 channels until it is 5 % slower. How much slower was measured first and apart,
+while no load was on: both files loaded eight times anew in one process and run in turn, ten runs in a row; within
+1.05 ± 0.01 twice. The second time it was {ratios}.
 
 A decision is wrong if the slower one has the smaller figure. The first column compares figures of one round, where the
 two were measured minutes apart at most and under the same load; the second draws 200 pairs at random from all rounds
@@ -128,9 +128,9 @@ pairs; all are scaled to 200. `search.confirm` races the networks of a ladder: {
 
 def _coverage_words(part: Figures) -> str:
     wrong = part["scripted_wrong_orders"]
-    return f"""The scripted clock runs the protocol itself (`objectives.protocol`), with networks that only move the clock,
-so that the true ratio is known; ratios from 0.3 to 2. Of 200 pairs 5 % apart it puts {wrong} in the wrong order. The
-real measurements are ours of the tables above: the long-run value of a network is the median of all its other
+    return f"""The scripted clock runs the protocol itself (`objectives.protocol`), with networks that only move the
+clock, so that the true ratio is known; ratios from 0.3 to 2. Of 200 pairs 5 % apart it puts {wrong} in the wrong order.
+The real measurements are ours of the tables above: the long-run value of a network is the median of all its other
 measurements, whatever the condition."""
 
 
@@ -144,10 +144,10 @@ def _cost_words(part: Figures) -> str:
 
 def _prediction_words(figures: Figures) -> str:
     size = figures["size"]
-    return f"""{size["informed"]} irregular cuts of yolov8n, chosen by the model from 400 before any is measured, are what
-all models are fitted on; {size["tested"]} others judge them. Every group keeps a share of its own; every second network
-is aligned to 8 channels, the others to nothing; a fourth leave out bottlenecks. Each is measured once by the search's
-protocol, so that the errors hold its spread too."""
+    return f"""{size["informed"]} irregular cuts of yolov8n, chosen by the model from 400 before any is measured, are
+what all models are fitted on; {size["tested"]} others judge them. Every group keeps a share of its own; every second
+network is aligned to 8 channels, the others to nothing; a fourth leave out bottlenecks. Each is measured once by the
+search's protocol, so that the errors hold its spread too."""
 
 
 def _foreign_words() -> str:

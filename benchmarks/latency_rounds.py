@@ -20,12 +20,11 @@ from benchmarks.latency_networks import Rung
 from benchmarks.latency_peers import PEERS, QUICK_ONES, ULTRALYTICS, Subject
 from benchmarks.latency_setup import FAMILIES, Setup, told
 from objectives.latency import LatencyMeter
+from search.final_race import CPU_S_A_MEMBER
 
 OURS = "ours (search)"
 RACE = "ours (confirm)"
 CONDITIONS = ("idle", "one core busy", "all cores busy")
-SPREAD_NETWORKS = 2
-RACE_CPU_S = 2.0  # for each network at the most
 DECISIONS = 200
 
 Round = Mapping[str, Any]
@@ -70,7 +69,7 @@ def _round(
     """By network, by way: ms, and for ours what `told` says."""
     found: dict[str, dict[str, Any]] = {}
     for family, place, rung in _each(ladders):
-        first = family == FAMILIES[0] and place < SPREAD_NETWORKS
+        first = family == FAMILIES[0] and place < setup.size.spread_networks
         if not (first or everything):
             continue
         file = setup.file(rung, place)
@@ -112,7 +111,7 @@ def measured_races(setup: Setup, cores: int) -> list[dict[str, Any]]:
         def one_race(number: int, condition: str, rungs: Sequence[Rung]) -> dict[str, Any]:
             files = [setup.file(rung, place) for place, rung in enumerate(rungs)]
             with trainings.working(busy_cores(condition, cores)):
-                race = meters[rungs[0].family].race(files, cpu_budget_s=RACE_CPU_S * len(files), seed=number)
+                race = meters[rungs[0].family].race(files, cpu_budget_s=CPU_S_A_MEMBER * len(files), seed=number)
             settled = race.settle(setup.target.clock)
             return {
                 "condition": condition,

@@ -26,7 +26,8 @@ class Size:
 
     Attributes:
         rungs: Networks of each ladder.
-        repeats: Of every way to measure, on the first two networks, in each condition.
+        spread_networks: Of the first ladder, those that every way measures.
+        repeats: Of every way to measure, on those networks, in each condition.
         rounds: Of those, in how many all networks are measured, by the ways that are quick.
         races: Of each ladder, in each condition.
         scripted: Measurements on a scripted clock.
@@ -38,6 +39,7 @@ class Size:
     """
 
     rungs: int = 5
+    spread_networks: int = 2
     repeats: int = 12
     rounds: int = 8
     races: int = 9
