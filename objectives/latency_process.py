@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -93,7 +94,7 @@ class NetworkTimer:
     def race(self, models: list[Path], cpu_budget_s: float, seed: int) -> Race:
         """Networks in turn with each other and the reference: see `objectives.race.run_race`."""
         watch, begun = Watch(self._target.provider), time.process_time()
-        networks: list[Run] = []
+        networks: dict[int, Run] = {}
         references = itertools.count()
 
         def block(number: int | None) -> Block:
@@ -102,10 +103,10 @@ class NetworkTimer:
             run()  # all the others ran since its last block: this warms it as much as taking turns with one other does
             return self._ready.block(run)
 
-        def load_anew() -> None:
-            networks[:] = [self._load(model) for model in models]
+        def load_anew(order: Sequence[int]) -> None:
+            networks.clear()
+            networks.update((number, self._load(models[number])) for number in order)
 
-        load_anew()
         race = run_race(
             len(models),
             block,

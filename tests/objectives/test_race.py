@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -31,9 +32,9 @@ class ScriptedMachine:
         self._random = np.random.default_rng(seed)
         self._times_s, self._noise, self._slow, self._loading = times_s, noise, slow, loading
         self._drift, self.now_s, self._phase_ends_s, self._is_slow = 0.0, 0.0, 0.0, False
-        self.load()
+        self.load(range(len(times_s)))
 
-    def load(self) -> None:
+    def load(self, order: Sequence[int]) -> None:
         self._laid_out = self._loading * self._random.standard_normal(len(self._times_s))
 
     def block(self, number: int | None) -> Block:
