@@ -50,6 +50,11 @@ def confirm(
     """
     entry = _target_of(store, finalists)
     definition = stored_definition(study.name, study.definition)
+    if definition.target.remote is not None:
+        raise DefinitionError(
+            f"the study's target is another machine, {definition.target.remote}; take its front there: "
+            f"`python -m search.bench --pack DIR --study {study.sampler_name} --front`"
+        )
     checkpoints = CheckpointStore(folder.checkpoints)
     candidates = [checkpoints.get(record.checkpoint or "") for record in finalists]
     with ExitStack() as opened:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from objectives.base import Measurement
+from objectives.latency_model import LatencyModel, Observation
 from objectives.target import Target
 from search.digits import significant, spread_text
 from search.latency_text import LATENCY
 from search.store.base import Store
 from search.store.entries import LatencyEntry
-from search.timekeeper import Timekeeper, stored_key
+from search.timekeeper import stored_key
 from spaces.shape import Shape
+from spaces.structure import Structure
 
 LEAST_MEASURED = 16
 """Shapes that must have been measured before anything is ruled out by a prediction."""
@@ -34,6 +37,40 @@ Fit = Callable[[Sequence[LatencyEntry]], Predict]
 """From measured latencies of one structure on one target, one entry a shape, to a prediction for any shape of it."""
 
 
+def fit_of(structure: Structure) -> Fit:
+    """The way to fit `LatencyModel` to stored measurements, each of which has its ratio to the reference."""
+
+    def fit(entries: Sequence[LatencyEntry]) -> Predict:
+        known = [(each.shape, each.measurement.ratio) for each in entries]
+        usual_px = Counter(shape.imgsz for shape, _ in known if shape is not None).most_common(1)[0][0]
+        observed = [Observation(shape, ratio) for shape, ratio in known if shape is not None and ratio is not None]
+        fitted = LatencyModel(structure, usual_px).fit(observed)
+        measurement = entries[0].measurement
+        reference_ms = measurement.value / (measurement.ratio or 1.0)  # frozen: the same in all of them
+
+        def predict(shape: Shape) -> Predicted:
+            found = fitted.predict([shape])
+            return Predicted(float(found.mean[0]) * reference_ms, float(found.sd[0]) * reference_ms)
+
+        return predict
+
+    return fit
+
+
+class Keeper(Protocol):
+    """What knows the latencies of one target: see `search.timekeeper`."""
+
+    store: Store
+
+    @property
+    def target(self) -> Target:
+        """Where it is measured."""
+
+    @property
+    def reference_ms(self) -> float:
+        """The frozen time of the reference."""
+
+
 @dataclass
 class Forecaster:
     """Predicts latencies of one structure on one target; fitted anew when there is more to learn from.
@@ -42,7 +79,7 @@ class Forecaster:
         structure: Key of the parent's structure: others say nothing of its layers.
     """
 
-    keeper: Timekeeper
+    keeper: Keeper
     structure: str
     fit: Fit
     _fitted: tuple[int, Predict] | None = field(default=None, repr=False)
@@ -68,6 +105,11 @@ class Forecaster:
         if self._fitted is None or self._fitted[0] != len(entries):
             self._fitted = len(entries), self.fit(known)
         return self._fitted[1]
+
+
+def forecaster_of(keeper: Keeper, structure: Structure) -> Forecaster:
+    """Predicts the networks of one structure on a target."""
+    return Forecaster(keeper, structure.key, fit_of(structure))
 
 
 def as_measurement(found: Predicted, target: Target, reference_ms: float, name: str = LATENCY) -> Measurement:

@@ -20,7 +20,7 @@ from search.command import DefinitionError
 from search.cutting import Rule, sensitivity_map
 from search.events import Doing, Ended, Event, Note
 from search.folders import RunFolder
-from search.latency_text import FURTHER, LATENCY
+from search.latency_forecast import forecaster_of
 from search.layout import layout_of, wants_map
 from search.lineage import (
     Cut,
@@ -38,8 +38,8 @@ from search.store.entries import TrainedEntry
 from search.study import StudyDefinition
 from search.study_cuts import ReferenceSection
 from search.study_recipe import Resolved, Source, image_size, resolve_recipe
-from search.study_targets import meters_of
-from search.timekeeper import PATIENCE, Patience, Timekeeper
+from search.study_targets import keepers_of
+from search.timekeeper import PATIENCE, Patience
 from search.workbench import Plan, Workbench, excess_over
 from spaces.base import ParamValue, SpaceError
 from spaces.checkpoint import CheckpointError, CheckpointStore, hash_of
@@ -162,12 +162,16 @@ def workbench(
     """
     setting.scratch.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        meters = [stack.enter_context(meter) for meter in meters_of(definition, start.parent, data, setting.scratch)]
-        names = (LATENCY, *(f"{FURTHER}{asked.name}" for asked in definition.further_targets))
-        keepers = [
-            Timekeeper(store, meter, name, setting.patience, lambda line: say(Note(line)))
-            for name, meter in zip(names, meters, strict=True)
-        ]
+        keepers = keepers_of(
+            definition,
+            store,
+            start.parent,
+            data,
+            setting.scratch,
+            stack,
+            patience=setting.patience,
+            say=lambda line: say(Note(line)),
+        )
         if store.target(keepers[0].target.key) is None:
             say(Doing("timing the reference network"))
         keepers[0].reference_ms  # noqa: B018  (frozen now; that of a further target when it is first needed)
@@ -180,6 +184,7 @@ def workbench(
             maps=setting.folder.maps,
             timekeeper=keepers[0],
             further=tuple(keepers[1:]),
+            forecaster=forecaster_of(keepers[0], start.parent.structure),
             device=setting.device,
             scratch=setting.scratch,
             confidence=definition.accuracy.confidence,

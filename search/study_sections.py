@@ -76,8 +76,14 @@ class ParentSection(Section):
 
 
 class TargetSection(Section):
-    """Where latency is measured. Its image size is the study's. A name such as `openvino-cpu` is its short form."""
+    """Where latency is measured. Its image size is the study's. A name such as `openvino-cpu` is its short form.
 
+    Attributes:
+        remote: Name of another machine (`python -m search.bench --unpack DIR --name jetson`): latencies are predicted
+            from what was measured there, with this provider, precision, batch and threads.
+    """
+
+    remote: str | None = Field(default=None, min_length=1)
     runtime: str = Field(default="onnxruntime", min_length=1)
     provider: str = Field(default="cpu", min_length=1)
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
@@ -93,6 +99,7 @@ class TargetSection(Section):
     def name(self) -> str:
         """What it is called among the targets of a study: `openvino-cpu-int8`, `ort-cpu-4-threads`."""
         name = name_of(self.runtime, self.provider, self.precision)
+        name = f"{self.remote}-{name}" if self.remote else name
         threads = "" if self.threads == 1 else f"-{self.threads}-threads"
         return f"{name}{threads}" + ("" if self.batch == 1 else f"-batch-{self.batch}")
 

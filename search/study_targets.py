@@ -1,8 +1,9 @@
-"""A study's targets on this machine, each with the meter that times networks there."""
+"""A study's targets, each with what knows its latencies: a meter on this machine, or a predictor for another one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from objectives.calibration import Calibration
@@ -11,8 +12,13 @@ from objectives.latency import LatencyMeter
 from objectives.reference import reference_candidate
 from objectives.target import Target, TargetError
 from search.command import DefinitionError
+from search.latency_forecast import fit_of
+from search.latency_text import FURTHER, LATENCY
+from search.remote_target import RemoteKeeper, remote_keeper
+from search.store.base import Store
 from search.study import StudyDefinition
 from search.study_sections import TargetSection
+from search.timekeeper import Patience, Timekeeper
 from spaces.parent import Parent
 
 
@@ -26,22 +32,47 @@ def target_of(asked: TargetSection, imgsz: int, calibration: Calibration | None 
     return Target.here(asked.runtime, asked.provider, asked.precision, imgsz, asked.batch, asked.threads, images)
 
 
-def meters_of(definition: StudyDefinition, parent: Parent, data: Dataset, scratch: Path) -> Iterator[LatencyMeter]:
-    """A meter for the study's own target, then one for each further target, all against the same reference.
+def keepers_of(
+    definition: StudyDefinition,
+    store: Store,
+    parent: Parent,
+    data: Dataset,
+    scratch: Path,
+    opened: ExitStack,
+    *,
+    patience: Patience,
+    say: Callable[[str], None],
+) -> list[Timekeeper | RemoteKeeper]:
+    """The latencies of the study's own target, then of each further target, all against the same reference.
 
     A meter's timing process begins when something is first timed with it.
 
+    Args:
+        opened: Closes the meters.
+
     Raises:
         TargetError: If the study's own target cannot be measured here.
-        DefinitionError: If a further one cannot.
+        DefinitionError: If a further one cannot, or too little is known of one on another machine.
     """
     reference = reference_candidate(parent)
+    keepers: list[Timekeeper | RemoteKeeper] = []
     for position, asked in enumerate((definition.target, *definition.further_targets)):
+        name = f"{FURTHER}{asked.name}" if position else LATENCY
+        if asked.remote is not None:
+            compared = Target(asked.runtime, asked.provider, asked.precision, parent.imgsz, 1, 1, "", "")
+            structure = parent.structure
+            keeper = remote_keeper(
+                store, asked, compared.compared_with(reference), structure.key, fit_of(structure), name
+            )
+            keepers.append(keeper)
+            continue
         calibration = Calibration(data) if asked.precision == "int8" else None
         try:
             target = target_of(asked, parent.imgsz, calibration)
-            yield LatencyMeter(target, reference, scratch=scratch, calibration=calibration)
+            meter = LatencyMeter(target, reference, scratch=scratch, calibration=calibration)
         except TargetError as error:
             if position == 0:
                 raise
             raise DefinitionError(f"further_targets.{position - 1} ({asked.name}): {error}") from error
+        keepers.append(Timekeeper(store, opened.enter_context(meter), name, patience, say))
+    return keepers

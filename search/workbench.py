@@ -17,6 +17,7 @@ from objectives.target import Target
 from objectives.training import Trained, train
 from search.latency_forecast import Forecaster
 from search.latency_text import LATENCY
+from search.remote_target import RemoteKeeper
 from search.store.base import Store
 from search.timekeeper import Timekeeper
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, Parameter, ParamValue, Space
@@ -81,13 +82,13 @@ class Workbench:
     parent_parameters: int  # of the uncut parent, counted as a candidate's
     checkpoints: CheckpointStore
     maps: Path  # folder of sensitivity maps
-    timekeeper: Timekeeper  # of the study's target
+    timekeeper: Timekeeper | RemoteKeeper  # of the study's target
     device: str
     scratch: Path
     confidence: float
     iou: float
     seed: int
-    further: tuple[Timekeeper, ...] = ()  # of the targets that are columns only
+    further: tuple[Timekeeper | RemoteKeeper, ...] = ()  # of the targets that are columns only
     forecaster: Forecaster | None = None  # of the study's target
     progress: Callable[[int, int, int, int], None] | None = None
 

@@ -1,0 +1,96 @@
+"""Measure anything by the project's protocol: `python -m search.bench model.onnx --target ort-cpu`.
+
+MODEL is an ONNX file, weights (.pt, .safetensors), a model YAML, a checkpoint's folder, or an architecture as JSON: the
+`architecture.json` that `python -m search.export` writes, or {"model": "yolov8n.yaml", "classes": 80, "kept":
+{"model.1": 24}} with widths or channel numbers of the groups that `python -m spaces.show` lists. It is timed in turn
+with a reference: another .onnx, else the smallest stock model of its family.
+
+For another machine: `--pack DIR --study NAME` writes networks and one program that needs Python, numpy and onnxruntime
+alone; run there, it measures them; `--unpack DIR --name jetson` brings the results home.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from search.command import DefinitionError, Exit, add_study_options, run_command, url_of
+
+
+def main(arguments: list[str]) -> int:
+    """The command line."""
+    options = _parser().parse_args(arguments)
+    _check(options)
+    if options.pack is not None:
+        return _pack(options)
+    if options.unpack is not None:
+        return _unpack(options)
+    from search.bench_measure import measure  # imports torch, which --help and --unpack do not need
+
+    for line in measure(options):
+        print(line, flush=True)
+    return Exit.DONE
+
+
+def _pack(options: argparse.Namespace) -> int:
+    from search.bench_pack import pack
+
+    plan = pack(options)
+    print(f"packed {len(plan.networks)} networks and their reference ({plan.compared_with}) into {options.pack}")
+    print(f"copy that folder to the machine, and there: python {options.pack.name}/measure.pyz")
+    print(f"then copy results.json back, and here: python -m search.bench --unpack {options.pack} --name NAME")
+    return Exit.DONE
+
+
+def _unpack(options: argparse.Namespace) -> int:
+    from search.bench_unpack import unpack
+    from search.store.sql import open_store
+
+    store = open_store(url_of(options))
+    try:
+        for line in unpack(options, store):
+            print(line)
+    finally:
+        store.close()
+    return Exit.DONE
+
+
+def _check(options: argparse.Namespace) -> None:
+    modes = [name for name in ("model", "pack", "unpack") if getattr(options, name) is not None]
+    if len(modes) != 1:
+        raise DefinitionError("give one of MODEL, --pack DIR and --unpack DIR; --help tells more")
+    if options.pack is not None and options.study is None:
+        raise DefinitionError("--pack needs --study: whose networks?")
+    for name in ("imgsz", "batch", "threads", "networks"):
+        number = getattr(options, name)
+        if number is not None and number < 1:
+            raise DefinitionError(f"--{name} is {number}; it must be at least 1")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m search.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("model", nargs="?", type=Path, metavar="MODEL", help="what to measure here")
+    add("--target", metavar="NAME", help="as `python -m search.targets` lists them (default: ort-cpu, or the study's)")
+    add("--imgsz", type=int, metavar="PX", help="image size (default: the model's own; an open one must be given)")
+    add("--batch", type=int, metavar="N", help="images per call (default: 1, or the file's own)")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: 1)")
+    add("--reference", type=Path, metavar="FILE", help="an .onnx to compare with, instead of a stock model")
+    add("--json", type=Path, metavar="OUT", help="write everything that was seen, raw times too")
+    add("--pack", type=Path, metavar="DIR", help="write what another machine is to measure into a new folder")
+    add("--networks", type=int, default=16, metavar="N", help="shapes to pack (default: %(default)s)")
+    add("--front", action="store_true", help="pack the networks of the study's front instead")
+    add("--unpack", type=Path, metavar="DIR", help="store what another machine measured")
+    add("--name", metavar="NAME", help="that machine's name in studies (default: the folder's)")
+    add_study_options(parser, required=False)
+    add("--data", metavar="YAML", help="with --pack: data set of a study that has not begun, as for search.run")
+    add("--model", dest="parent", metavar="FILE", help="with --pack: as --model of search.run")
+    add("-o", "--override", action="append", default=[], metavar="KEY=VALUE", help="with --pack: as for search.run")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
