@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from objectives.base import Measurement
-from objectives.latency_model import LatencyModel, Observation
 from objectives.target import Target
 from search.digits import significant, spread_text
 from search.latency_text import LATENCY
@@ -39,6 +38,7 @@ Fit = Callable[[Sequence[LatencyEntry]], Predict]
 
 def fit_of(structure: Structure) -> Fit:
     """The way to fit `LatencyModel` to stored measurements, each of which has its ratio to the reference."""
+    from objectives.latency_model import LatencyModel, Observation  # scipy: only where something is predicted
 
     def fit(entries: Sequence[LatencyEntry]) -> Predict:
         known = [(each.shape, each.measurement.ratio) for each in entries]

@@ -7,12 +7,23 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from search.latency_forecast import LEAST_MEASURED, Forecaster, Predict, Predicted, in_words, measured
+from search.latency_forecast import (
+    LEAST_MEASURED,
+    Forecaster,
+    Predict,
+    Predicted,
+    forecaster_of,
+    in_words,
+    measured,
+)
 from search.store.base import Store
 from search.store.entries import LatencyEntry, TargetEntry
 from search.store.sql import open_store
 from search.timekeeper import Timekeeper
+from spaces.cost_formula import CostFormula
 from spaces.shape import Shape
+from spaces.uniform import uniform
+from tests.objectives.networks import half_width_parent
 from tests.search.store.contract_latencies import LATENCY
 from tests.search.test_timekeeper import TARGET, ScriptedMeter
 
@@ -49,7 +60,7 @@ def entry_of(width: int, parent: str = "n-10", **changes: object) -> LatencyEntr
     return LatencyEntry(shape.key, TARGET.key, measurement, shape=shape)
 
 
-def forecaster_of(store: Store, teacher: Teacher, count: int = LEAST_MEASURED) -> Forecaster:
+def taught(store: Store, teacher: Teacher, count: int = LEAST_MEASURED) -> Forecaster:
     """A forecaster that has seen networks of 1, 2, ... channels."""
     for width in range(1, count + 1):
         store.add_latency(entry_of(width))
@@ -57,7 +68,7 @@ def forecaster_of(store: Store, teacher: Teacher, count: int = LEAST_MEASURED) -
 
 
 def test_what_is_over_the_limit_beyond_doubt_is_predicted_and_marked_as_such(store: Store) -> None:
-    predicted = forecaster_of(store, Teacher()).too_slow(shape_of(73), 5.0)
+    predicted = taught(store, Teacher()).too_slow(shape_of(73), 5.0)
     assert predicted is not None and predicted.predicted
     assert predicted.value == pytest.approx(7.3) and predicted.ratio == pytest.approx(0.73)
     assert (predicted.runs, predicted.target) == (0, TARGET.key)
@@ -68,13 +79,13 @@ def test_what_is_over_the_limit_beyond_doubt_is_predicted_and_marked_as_such(sto
 def test_within_three_standard_deviations_of_the_limit_it_is_measured(
     store: Store, width: int, ruled_out: bool
 ) -> None:
-    found = forecaster_of(store, Teacher()).too_slow(shape_of(width), 5.0)
+    found = taught(store, Teacher()).too_slow(shape_of(width), 5.0)
     assert (found is not None) is ruled_out
 
 
 def test_nothing_is_ruled_out_before_sixteen_are_measured(store: Store) -> None:
     teacher = Teacher()
-    forecaster = forecaster_of(store, teacher, LEAST_MEASURED - 1)
+    forecaster = taught(store, teacher, LEAST_MEASURED - 1)
     store.add_latency(entry_of(1))  # one that is known already
     store.add_latency(entry_of(90, parent="s-10"))
     store.add_latency(entry_of(91, predicted=True))
@@ -86,7 +97,7 @@ def test_nothing_is_ruled_out_before_sixteen_are_measured(store: Store) -> None:
 
 
 def test_a_shape_that_was_measured_needs_no_prediction(store: Store) -> None:
-    forecaster = forecaster_of(store, Teacher())
+    forecaster = taught(store, Teacher())
     assert forecaster.too_slow(shape_of(99), 5.0) is not None
     store.add_latency(entry_of(99, value=4.0))
     assert forecaster.too_slow(shape_of(99), 5.0) is None
@@ -94,7 +105,7 @@ def test_a_shape_that_was_measured_needs_no_prediction(store: Store) -> None:
 
 def test_the_model_is_fitted_again_only_when_there_is_more_to_learn_from(store: Store) -> None:
     teacher = Teacher()
-    forecaster = forecaster_of(store, teacher)
+    forecaster = taught(store, teacher)
     for width in (60, 70):
         forecaster.too_slow(shape_of(width), 5.0)
     assert len(teacher.given) == 1
@@ -111,3 +122,26 @@ def test_of_several_measurements_the_newest_in_peace_is_learnt_from() -> None:
         entry_of(4, value=4.0, contended=False), entry_of(4, value=4.1, contended=None),
     ]  # fmt: skip
     assert [entry.measurement.value for entry in measured(entries, "n-10")] == [1.1, 2.0, 3.1, 4.1]
+
+
+def test_the_model_of_a_structure_is_fitted_to_what_is_stored_and_foretells_other_shapes(store: Store) -> None:
+    parent = half_width_parent(("a", "b"), imgsz=96)
+    formula = CostFormula.of(parent)
+
+    def uniformly(share: float) -> tuple[Shape, float]:
+        """A shape, and its latency on a machine where half of the time goes with the FLOPs."""
+        spec = uniform(parent, share, multiple=4)
+        flops, whole = formula.costs((spec, parent.full_spec())).flops
+        return Shape.of_spec(spec, 96), 4.0 + 4.0 * float(flops / whole)
+
+    for percent in range(30, 30 + 4 * LEAST_MEASURED, 4):
+        shape, latency_ms = uniformly(percent / 100)
+        measurement = replace(LATENCY, value=latency_ms, ratio=latency_ms / 10.0, target=TARGET.key)
+        store.add_latency(LatencyEntry(f"{shape.key} {percent}", TARGET.key, measurement, shape=shape))
+    forecaster = forecaster_of(Timekeeper(store, ScriptedMeter()), parent.structure)
+    shape, latency_ms = uniformly(0.98)
+    found = forecaster.too_slow(shape, 2.0)
+    assert found is not None and found.low is not None and found.high is not None
+    assert found.value == pytest.approx(latency_ms, rel=0.08)  # the greatest error that the model is allowed
+    assert found.low < found.value < found.high
+    assert forecaster.too_slow(shape, latency_ms) is None
