@@ -96,7 +96,7 @@ def read_plan(folder: Path) -> Plan:
     Raises:
         PlanError: If there is none, or it was changed.
     """
-    plain = read_json(folder / PLAN, "the plan")
+    plain = read_json(folder / PLAN, "the plan is")
     try:
         said = plain.pop("key")
         networks = tuple(map(_network, plain.pop("networks")))
@@ -117,7 +117,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise PlanError(f"{what} is not there: no '{path}'") from None
+        raise PlanError(f"{what} not there: no '{path}'") from None
     except (ValueError, OSError) as error:
         raise PlanError(f"'{path}' cannot be read: {error}") from error
     if not isinstance(plain, dict) or plain.pop("format", None) != FORMAT:

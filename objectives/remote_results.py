@@ -75,7 +75,7 @@ def read_results(folder: Path, plan: Plan) -> Results:
         PlanError: If there are none, they are damaged, or they are of another plan.
     """
     path = folder / RESULTS
-    plain = read_json(path, "the results")
+    plain = read_json(path, "the results are")
     if plain.get("plan") != plan.key:
         raise PlanError(f"'{path}' is of another plan; move it away, then measure this one")
     try:
