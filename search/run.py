@@ -105,7 +105,7 @@ def _show_result(
 
     assert study is not None  # the workers left without an error, so they opened it
     if finish.why != "timeout" and not options.no_confirm:
-        _confirm(store, study, console, options)
+        confirm_at_end(store, study, console, options)
     print_findings(store, study, more_seconds=finish.seconds)
     paths = write_report(store, study, run_folder(options).study(study.sampler_name))
     console.print(ENDINGS[finish.why])
@@ -119,7 +119,7 @@ def _show_result(
     return Exit.DONE
 
 
-def _confirm(store: Store, study: StudyEntry, console: Console, options: argparse.Namespace) -> None:
+def confirm_at_end(store: Store, study: StudyEntry, console: Console, options: argparse.Namespace) -> None:
     """Time the front's members again, side by side. The study is whole without it: nothing that fails here ends it."""
     from search.confirm import chosen, confirmed_already
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import io
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from objectives.base import Measurement
 from objectives.circumstances import Circumstances
@@ -15,6 +19,7 @@ from search.confirm import print_confirmation
 from search.final_race import confirmation_of
 from search.finalists import Confirmation, Finalist, Settled, remarks, settle, summary
 from search.record import TrialRecord
+from search.run import confirm_at_end
 from search.selection import at_knee, best_under, settled_study
 from search.store.entries import TargetEntry
 from search.store.sql import open_store
@@ -137,6 +142,20 @@ def test_the_table_marks_ties_and_says_by_whom_a_member_left(capsys: pytest.Capt
     assert f"dominated by {third}" in lines[fastest]
     assert "CPU time, which other work hardly moves: the device was not idle (others kept 1.5 cores busy)" in printed
     assert "contended: run `python -m search.confirm` again" in printed
+
+
+def test_a_confirmation_that_fails_at_a_studys_end_is_told_in_one_line(tmp_path: Path) -> None:
+    """The weights that the records name are not there."""
+    store = open_store("sqlite://")
+    study = store_study(store, plausible_study())
+    options = argparse.Namespace(project=tmp_path, storage=None)
+    said = io.StringIO()
+    confirm_at_end(store, study, Console(file=said, soft_wrap=True), options)
+    (line,) = said.getvalue().splitlines()
+    assert line.startswith("the finalists are not confirmed: ")
+    assert line.endswith(f"try again: python -m search.confirm --study nas_head --project {tmp_path}")
+    assert store.confirmations(study) == ()
+    store.close()
 
 
 @pytest.mark.parametrize(("others_busy", "clock", "ratio"), [(0.0, "wall", 2.0), (1.0, "cpu", 3.0), (None, "cpu", 3.0)])

@@ -139,6 +139,14 @@ def test_the_same_command_again_only_reports(project: Project, finished: str) ->
     assert project.store().records(_study(project.store())) == before
 
 
+def test_the_front_is_confirmed_when_the_study_ends(project: Project, finished: str) -> None:
+    store = project.store()
+    study = _study(store)
+    newest = store.confirmations(study)[-1]
+    assert {member.name for member in newest.members} == set(store.fronts(study)[-1].members)
+    assert f"finalists: {len(newest.members)} timed side by side" in finished
+
+
 def test_a_changed_definition_is_refused_with_what_differs(project: Project, finished: str) -> None:
     code, output = project.run("-o", "recipe.epochs=2")
     assert code == 3
