@@ -76,7 +76,7 @@ def _settled(entry: OnnxInput, imgsz: int | None, batch: int | None) -> Sequence
     sizes = []
     for place, (size, (option, value)) in enumerate(zip(entry.shape, asked, strict=True)):
         if isinstance(size, int):
-            if value is not None and value != size:
+            if entry.is_image and value is not None and value != size:  # what else is read may have any first dimension
                 raise OnnxError(f"{option} is {value}, but the file's input is fixed: {entry}")
             sizes.append(size)
         elif value is None:

@@ -114,8 +114,8 @@ def _fixed(path: Path, out: Path, options: argparse.Namespace) -> tuple[Path, tu
 
 
 def _batch(inputs: tuple[OnnxInput, ...]) -> int:
-    first = inputs[0].shape[:1]
-    return int(first[0]) if first and isinstance(first[0], int) else 1
+    images = next((entry for entry in inputs if entry.is_image), inputs[0])
+    return int(images.shape[0] or 1) if images.shape else 1
 
 
 def _image_size(inputs: tuple[OnnxInput, ...]) -> int:

@@ -14,7 +14,10 @@ from objectives.recipe import Recipe
 from search.durations import readable
 from search.folders import RunFolder
 from search.prepare import Setting, Start, data_of, recipe_of, start_of, workbench
+from search.remote_target import copy_remotes
+from search.store.base import Store
 from search.store.sql import open_store
+from search.store.url import parse, sqlite_file
 from search.study import StudyDefinition
 from search.timekeeper import Patience
 from search.workbench import Workbench
@@ -45,8 +48,11 @@ class Cost:
     checkpoint_mib: float
 
 
-def dry_run(definition: StudyDefinition, device: str, threads: int) -> int:
+def dry_run(definition: StudyDefinition, device: str, threads: int, url: str | None = None) -> int:
     """Check data, parent, export and training of one candidate, and estimate the whole.
+
+    Args:
+        url: The database where measurements of other machines are stored; it is only read.
 
     Raises:
         SpaceError: If the data, the weights or the space are wrong; the message says what to mend.
@@ -63,7 +69,7 @@ def dry_run(definition: StudyDefinition, device: str, threads: int) -> int:
         start = start_of(definition, data)
         setting = Setting(temporary, device, temporary.root / "scratch", Patience(tries=1))
         console.print(f"parent: {_parent_words(start)}, {start.parent.imgsz} px")
-        with workbench(definition, open_store("sqlite://"), setting, data, start) as bench:
+        with workbench(definition, _store(definition, url), setting, data, start) as bench:
             torch.set_num_threads(threads)
             recipe = recipe_of(definition.recipe.longest(), start, data)
             parent_recipe = recipe_of(definition.parent.recipe.fixed, start, data)
@@ -74,6 +80,18 @@ def dry_run(definition: StudyDefinition, device: str, threads: int) -> int:
     images = len(data.splits["train"].images)
     _estimate(definition, cost, recipe, None if start.as_is else parent_recipe, images, console)
     return 0
+
+
+def _store(definition: StudyDefinition, url: str | None) -> Store:
+    """A store in memory, with what is known of the study's other machines."""
+    empty = open_store("sqlite://")
+    remotes = {asked.remote for asked in (definition.target, *definition.further_targets)} - {None}
+    file = None if url is None else sqlite_file(parse(url))
+    if remotes and url is not None and (file is None or file.exists()):
+        stored = open_store(url)
+        copy_remotes(stored, empty, remotes)
+        stored.close()
+    return empty
 
 
 def _parent_words(start: Start) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from objectives.base import Measurement
@@ -85,6 +85,15 @@ def remote_keeper(
     if count < LEAST_MEASURED:
         raise DefinitionError(_refusal(asked.remote, count))
     return RemoteKeeper(store, entry, structure, fit, name)
+
+
+def copy_remotes(stored: Store, to: Store, remotes: Collection[str | None]) -> None:
+    """Copy what was measured on the machines of these names."""
+    for entry in stored.targets():
+        if entry.description.get("remote") in remotes:
+            to.add_target(entry)
+            for latency in stored.latencies(entry.key):
+                to.add_latency(latency)
 
 
 def target_of_entry(entry: TargetEntry) -> Target:

@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     if options.dry_run:
         from search.dry_run import dry_run
 
-        return dry_run(definition, options.device, options.threads)
+        return dry_run(definition, options.device, options.threads, url_of(options))
     _check_paths(definition)
     timeout_s = None if options.timeout is None else seconds_of(options.timeout)
     store = open_store(url_of(options))

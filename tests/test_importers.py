@@ -30,7 +30,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pydantic": ("search/study*.py",),
     "torch_pruning": ("tests/*", "benchmarks/*"),  # the oracle and the opponent, never in the product
     "safetensors": ("spaces/checkpoint.py", "spaces/weights.py"),
-    "onnx": ("objectives/onnx_export.py",),
+    "onnx": ("objectives/onnx_export.py", "objectives/onnx_inputs.py", "objectives/runtimes/suppression.py"),
     "onnxruntime": ("objectives/runtimes/ort.py", "objectives/runtimes/quantization.py"),
     "openvino": ("objectives/runtimes/*",),
     "sklearn": ("objectives/digits.py",),

@@ -38,7 +38,7 @@ def begin(device: Path, *options: str) -> subprocess.Popen[str]:
     """The program in an interpreter that sees neither this project's folder nor the environment."""
     command = [sys.executable, "-I", str(device / PROGRAM), *LITTLE, *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=device.parent, text=True, **pipes)  # type: ignore[call-overload,no-any-return]
+    return subprocess.Popen(command, cwd=device.parent, text=True, **pipes)  # type: ignore[call-overload]
 
 
 def measure(device: Path, *options: str) -> tuple[int, str, str]:
