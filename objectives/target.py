@@ -39,6 +39,7 @@ class Target:
             different references do not share a target, because the reference's frozen time belongs to the target.
         calibration: Hash of the images that int8 is calibrated on; empty in other precisions.
         remote: Name of the other machine that it is on (`jetson`); empty for the one that the code runs on.
+        nms: Whether non-maximum suppression of one typical picture is part of what is timed.
     """
 
     runtime: str
@@ -52,6 +53,7 @@ class Target:
     reference: str = ""
     calibration: str = ""
     remote: str = ""
+    nms: bool = False
 
     def __post_init__(self) -> None:
         if self.imgsz <= 0 or self.imgsz % STRIDE:
@@ -70,11 +72,12 @@ class Target:
         batch: int = 1,
         threads: int = 1,
         calibration: str = "",
+        nms: bool = False,
     ) -> Target:
         """The target of that description on this machine.
 
         Raises:
-            TargetError: If the runtime, provider or precision is unknown or cannot run here.
+            TargetError: If the runtime, provider or precision is unknown or cannot run here, or has no NMS.
         """
         from objectives.runtimes.catalogue import runtime_named
 
@@ -85,8 +88,12 @@ class Target:
             raise TargetError(f"target: {runtime} cannot run here: {missing}")
         if precision == "int8" and not calibration:
             raise TargetError("target: precision is int8, which needs a study's images to calibrate on; use fp32")
+        if nms and not engine.suppresses:
+            raise TargetError(f"target: nms is true, which {runtime} has not; use runtime: onnxruntime or openvino")
         device, version = engine.device(provider), engine.version()
-        return cls(runtime, provider, precision, imgsz, batch, threads, device, version, calibration=calibration)
+        return cls(
+            runtime, provider, precision, imgsz, batch, threads, device, version, calibration=calibration, nms=nms
+        )
 
     @cached_property
     def key(self) -> str:
@@ -94,14 +101,20 @@ class Target:
         return hashlib.sha256(json.dumps(self.description(), sort_keys=True).encode()).hexdigest()[:32]
 
     def compared_with(self, reference: Candidate) -> Target:
-        """The same target with that reference model."""
+        """The same target with that reference model.
+
+        Raises:
+            TargetError: If NMS is asked for, and models of that family do without.
+        """
+        if self.nms and getattr(reference.network, "end2end", False):
+            raise TargetError("target: nms is true, but this model's output is final (end-to-end); use nms: false")
         model = Path(str(getattr(reference.network, "yaml", {}).get("yaml_file", "custom"))).stem
         return replace(self, reference=f"{model} {reference.spec.shape_key}")
 
     def description(self) -> dict[str, str | int]:
         """The target as plain values. What is younger and empty is left out: keys stored before it stay valid."""
         plain = asdict(self)
-        for name in ("calibration", "remote"):
+        for name in ("calibration", "remote", "nms"):
             if not plain[name]:
                 del plain[name]
         return plain
@@ -109,7 +122,7 @@ class Target:
     def __str__(self) -> str:
         """One line for people: `onnxruntime cpu fp32, 96 px, batch 1, 1 thread, AMD EPYC (...)`."""
         threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
-        words = f"{self.runtime} {self.provider} {self.precision}"
+        words = f"{self.runtime} {self.provider} {self.precision}{' with NMS' if self.nms else ''}"
         device = f"{self.remote}: {self.device}" if self.remote else self.device
         return f"{words}, {self.imgsz} px, batch {self.batch}, {threads}, {device}"
 

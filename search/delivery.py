@@ -25,6 +25,7 @@ from search.folders import RunFolder
 from search.record import TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study import StudyDefinition, stored_definition
+from search.study_targets import target_of
 from spaces.base import Candidate
 from spaces.checkpoint import CheckpointStore
 from spaces.parent import Parent
@@ -109,8 +110,7 @@ def _target(
     measured = record.measurement("latency_ms")
     entry = None if measured is None or measured.target is None else store.target(measured.target)
     size = imgsz if entry is None else int(entry.description["imgsz"])
-    asked, images = definition.target, "" if calibration is None else calibration.key
-    return Target.here(asked.runtime, asked.provider, asked.precision, size, asked.batch, asked.threads, images)
+    return target_of(definition.target, size, calibration)
 
 
 def _remeasure(

@@ -81,6 +81,7 @@ class TargetSection(Section):
     Attributes:
         remote: Name of another machine (`python -m search.bench --unpack DIR --name jetson`): latencies are predicted
             from what was measured there, with this provider, precision, batch and threads.
+        nms: Time the network with non-maximum suppression, of the same boxes for every network.
     """
 
     remote: str | None = Field(default=None, min_length=1)
@@ -89,11 +90,18 @@ class TargetSection(Section):
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     batch: int = Field(default=1, ge=1)
     threads: int = Field(default=1, ge=1)
+    nms: bool = False
 
     @model_validator(mode="before")
     @classmethod
     def _by_name(cls, given: Any) -> Any:
         return target_in_full(given)
+
+    @model_validator(mode="after")
+    def _nms_is_here(self) -> TargetSection:
+        if self.nms and self.remote is not None:
+            raise FieldFault("nms", f"is true, but what was measured on {self.remote} is without; leave it out")
+        return self
 
     @property
     def name(self) -> str:
@@ -101,7 +109,8 @@ class TargetSection(Section):
         name = name_of(self.runtime, self.provider, self.precision)
         name = f"{self.remote}-{name}" if self.remote else name
         threads = "" if self.threads == 1 else f"-{self.threads}-threads"
-        return f"{name}{threads}" + ("" if self.batch == 1 else f"-batch-{self.batch}")
+        batch = "" if self.batch == 1 else f"-batch-{self.batch}"
+        return f"{name}{threads}{batch}" + ("-nms" if self.nms else "")
 
 
 class AccuracySection(Section):

@@ -29,7 +29,9 @@ def target_of(asked: TargetSection, imgsz: int, calibration: Calibration | None 
         TargetError: If it cannot be measured here.
     """
     images = "" if calibration is None else calibration.key
-    return Target.here(asked.runtime, asked.provider, asked.precision, imgsz, asked.batch, asked.threads, images)
+    return Target.here(
+        asked.runtime, asked.provider, asked.precision, imgsz, asked.batch, asked.threads, images, asked.nms
+    )
 
 
 def keepers_of(

@@ -62,6 +62,29 @@ class CostParts:
 
 
 @dataclass(frozen=True)
+class Layers:
+    """The L convolutions of N deployed networks, in the order of the network's modules.
+
+    Attributes:
+        read: (N, L), channels that each reads; of a depthwise layer 1.
+        made: (N, L), channels that each makes.
+        present: (N, L), whether the network has it: False inside a dropped bottleneck.
+        joins: (N, L), whether it reads several tensors side by side, one of which is no multiple of `multiple`.
+        kernel: (L,), weights for a pair of channels.
+        positions: (L,), of the output, for one image.
+        depthwise: (L,).
+    """
+
+    read: Amounts
+    made: Amounts
+    present: NDArray[np.bool_]
+    joins: NDArray[np.bool_]
+    kernel: Amounts
+    positions: Amounts
+    depthwise: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class _Channels:
     """Channels on one side of L layers: how often each of G groups is there, and how many are in no group."""
 
@@ -150,6 +173,23 @@ class CostFormula:
         weights, biases, _, _ = self._layers(widths.astype(np.float64), dropped)
         parameters, flops = (weights + biases).sum(axis=1), 2 * weights @ self._positions
         return Costs(parameters.astype(np.int64) + self._other.parameters, flops.astype(np.int64) + self._other.flops)
+
+    def layers(self, widths: NDArray[Any], dropped: NDArray[np.bool_], multiple: int = 1) -> Layers:
+        """What each convolution of N networks reads and makes.
+
+        Args:
+            widths: (N, G), channels of each group, in the structure's order.
+            dropped: (N, R), which of the structure's repeats are left out.
+            multiple: Of channels, for `Layers.joins`.
+        """
+        _, _, read, made = self._layers(widths.astype(np.float64), dropped)
+        present = np.ones(read.shape, dtype=bool)
+        for loss, rows in zip(self._losses, dropped.T, strict=True):
+            present[np.ix_(rows, loss.layers)] = False
+        odd = (widths % multiple != 0).astype(np.float64)
+        several = self._read.groups.sum(axis=1) + (self._read.fixed > 0) > 1
+        joins = several & (odd @ (self._read.groups > 0).T > 0)
+        return Layers(read, made, present, joins, self._kernel, self._positions, self._depthwise)
 
     def flops_share(self, spec: ArchSpec) -> float:
         """FLOPs of a spec as a share of the parent's, in (0, 1]."""

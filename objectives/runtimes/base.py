@@ -47,6 +47,8 @@ class Runtime(ABC):
     name: str
     providers: tuple[str, ...]
     precisions: tuple[str, ...]
+    suppresses: bool = False
+    """Whether its files can end in non-maximum suppression (`Target.nms`)."""
 
     @abstractmethod
     def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
@@ -72,7 +74,7 @@ class Runtime(ABC):
 
         Args:
             candidate: Not modified.
-            target: Says batch, threads and precision.
+            target: Says batch, threads, precision and whether NMS is part of the file.
             calibration: The images that int8 is calibrated on; other precisions need none.
 
         Raises:

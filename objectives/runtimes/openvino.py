@@ -29,6 +29,7 @@ class OpenVino(Runtime):
     name = "openvino"
     providers = tuple(DEVICES)
     precisions = tuple(CAPABILITIES)
+    suppresses = True
 
     def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
         """Why it cannot run here in that way; None if it can."""

@@ -44,6 +44,7 @@ class OnnxRuntime(Runtime):
     name = "onnxruntime"
     providers = tuple(PROVIDERS)
     precisions = ("fp32", "fp16", "int8")
+    suppresses = True
 
     def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
         """Why it cannot run here in that way; None if it can."""
@@ -84,7 +85,7 @@ class OnnxRuntime(Runtime):
 def export_model(
     candidate: Candidate, folder: Path, target: Target, calibration: Calibration | None, *, signed: bool = False
 ) -> Path:
-    """Write `model.onnx` in the target's precision.
+    """Write `model.onnx` in the target's precision, with NMS if the target has it and the network needs it.
 
     Raises:
         CandidateError: If the network does not export.
@@ -92,13 +93,18 @@ def export_model(
     """
     from objectives.onnx_export import export_onnx  # imports torch: not in the timing process
     from objectives.runtimes.quantization import quantize
+    from objectives.runtimes.suppression import add_suppression
 
-    if target.precision != "int8":
-        return export_onnx(candidate, folder / "model.onnx", batch=target.batch, precision=target.precision)
-    if calibration is None:
+    int8 = target.precision == "int8"
+    if int8 and calibration is None:
         raise TargetError("target: precision is int8, which is calibrated on images; none were given")
-    model = export_onnx(candidate, folder / "model.onnx", batch=target.batch)
-    return quantize(model, calibration.at(candidate.imgsz), batch=target.batch, signed=signed)
+    precision = "fp32" if int8 else target.precision
+    model = export_onnx(candidate, folder / "model.onnx", batch=target.batch, precision=precision)
+    if int8 and calibration is not None:
+        quantize(model, calibration.at(candidate.imgsz), batch=target.batch, signed=signed)
+    if target.nms and not getattr(candidate.network, "end2end", False):  # a control may be: it has none to pay for
+        add_suppression(model, len(candidate.classes))
+    return model
 
 
 def open_session(model: Path, provider: str = "cpu", threads: int = 1, precision: str = "fp32") -> Any:

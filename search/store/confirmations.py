@@ -70,7 +70,7 @@ def _members(connection: Connection, confirmation_id: int) -> tuple[Finalist, ..
     return tuple(
         Finalist(
             row.name,
-            *(getattr(row, name) for name in _FIGURES),
+            **{name: getattr(row, name) for name in _FIGURES},
             ties=tuple(row.ties),
             samples=tuple(row.samples),
         )

@@ -19,7 +19,7 @@ from search.prepare import Setting, data_of, recipe_of, start_of, workbench
 from search.record import Outcome, TrialRecord
 from search.store.sql import open_store
 from search.study import load_study
-from search.timekeeper import Patience
+from search.timekeeper import Patience, Timekeeper
 from search.trial_runner import Hooks
 from search.workbench import Plan, Workbench
 from spaces.base import ArchSpec, Candidate, Categorical, Origin, Parameter, ParamValue, Space
@@ -74,6 +74,7 @@ def bench_and_plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[W
     store = open_store("sqlite://")
     setting = Setting(RunFolder(folder), "cpu", folder / "scratch", Patience(tries=1))
     with workbench(definition, store, setting, data, start) as bench:
+        assert isinstance(bench.timekeeper, Timekeeper)
         bench.timekeeper.idle = lambda: False  # nothing is timed again, however busy this machine is
         space = ChannelRatioSpace(bench.parent, order(bench.parent.candidate(), bench.parent))
         recipe = recipe_of(definition.recipe.fixed, start, data)

@@ -88,6 +88,7 @@ def ready(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
     setting = Setting(folder, "cpu", folder.root / "scratch", Patience(tries=1))
     with workbench(definition, store, setting, data, start) as bench:
         for keeper in (bench.timekeeper, *bench.further):
+            assert isinstance(keeper, Timekeeper)
             keeper.idle = lambda: False  # nothing is timed again, however busy this machine is
         study = open_study(store, definition, 1, {})
         bench, plan, study = prepare(definition, store, study, bench, start, lambda event: None)

@@ -1,0 +1,97 @@
+"""Non-maximum suppression at the end of an ONNX file, with the same work for every network.
+
+A latency is known before a network is trained, so what its weights say must not enter it: the boxes and scores that are
+suppressed are those of one typical picture, put in the place of the network's own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spaces.base import CandidateError
+
+CONFIDENCE, IOU, MOST = 0.25, 0.7, 300
+"""What Ultralytics predicts with: `conf`, `iou` and `max_det` (here for each class).
+
+Source: https://docs.ultralytics.com/modes/predict/#inference-arguments.
+"""
+OBJECTS, BOXES_EACH = 10, 12
+"""Of the picture: a scene of COCO has 7 objects, and a trained detector sees each at about a dozen anchors."""
+BACKGROUND = 0.01  # the score of all other anchors
+SELECTED = "selected"
+"""Name of the output that NMS gives."""
+
+
+def add_suppression(model: Path, classes: int) -> Path:
+    """Let an ONNX file end in NonMaxSuppression: a second output, `selected` (S, 3) of image, class, anchor; int64.
+
+    Its input is `output0` x 0 + the picture: no engine may fold that away, as it would not hold for infinite numbers.
+
+    Args:
+        model: Exported by `export_onnx`, in any precision; rewritten in place.
+
+    Raises:
+        CandidateError: If its output is not (N, 4 + classes, anchors), as that of end-to-end models.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    network = onnx.load(str(model))
+    output = network.graph.output[0]
+    batch, rows, anchors = (axis.dim_value for axis in output.type.tensor_type.shape.dim)
+    if rows != 4 + classes:
+        shape = f"({batch}, {rows}, {anchors})"
+        raise CandidateError(f"its output is {shape}, not (N, {4 + classes}, anchors): there is nothing to suppress")
+    side = network.graph.input[0].type.tensor_type.shape.dim[-1].dim_value
+    constants = {
+        "zero": np.float32(0),
+        "picture": picture(classes, anchors, side)[None],
+        "parts": np.array([4, classes], np.int64),
+        "most": np.array([MOST], np.int64),
+        "iou": np.array([IOU], np.float32),
+        "confidence": np.array([CONFIDENCE], np.float32),
+    }
+    ours = "suppression/{}".format
+    for name, value in constants.items():
+        network.graph.initializer.append(numpy_helper.from_array(np.asarray(value), ours(name)))
+    thresholds = [ours("most"), ours("iou"), ours("confidence")]
+    network.graph.node.extend(
+        [
+            helper.make_node("Mul", [output.name, ours("zero")], [ours("nothing")]),
+            helper.make_node("Add", [ours("nothing"), ours("picture")], [ours("seen")]),
+            helper.make_node("Split", [ours("seen"), ours("parts")], [ours("rows"), ours("scores")], axis=1),
+            helper.make_node("Transpose", [ours("rows")], [ours("boxes")], perm=[0, 2, 1]),
+            helper.make_node(
+                "NonMaxSuppression", [ours("boxes"), ours("scores"), *thresholds], [SELECTED], center_point_box=1
+            ),
+        ]
+    )
+    network.graph.output.append(helper.make_tensor_value_info(SELECTED, onnx.TensorProto.INT64, [None, 3]))
+    onnx.save(network, str(model))
+    return model
+
+
+def picture(classes: int, anchors: int, side: int) -> NDArray[np.float32]:
+    """What a detector says of a picture with some objects: (4 + classes, anchors), as `output0` of one image.
+
+    Each object is seen at several anchors, in boxes most of which overlap by more than `IOU`.
+
+    Args:
+        side: Of the image, in px.
+    """
+    chance = np.random.default_rng(0)
+    objects = np.concatenate([chance.uniform(0.2, 0.8, (OBJECTS, 2)), chance.uniform(0.1, 0.4, (OBJECTS, 2))], axis=1)
+    count = min(OBJECTS * BOXES_EACH, anchors)
+    at = np.linspace(0, anchors - 1, count).astype(int)
+    which = np.arange(count) % OBJECTS
+    size = objects[which, 2:]
+    centres = objects[which, :2] + size * chance.normal(0, 0.05, (count, 2))
+    seen = np.zeros((4 + classes, anchors), np.float32)
+    seen[4:] = BACKGROUND
+    seen[:2, at] = side * centres.T
+    seen[2:4, at] = side * (size * np.exp(chance.normal(0, 0.08, (count, 2)))).T
+    seen[4 + which % classes, at] = chance.uniform(CONFIDENCE + 0.01, 0.95, count)
+    return seen
