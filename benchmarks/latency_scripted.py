@@ -55,13 +55,18 @@ class Machine:
 
     def __init__(self, world: World, seed: int) -> None:
         self._world, self._random = world, np.random.default_rng(seed)
-        self._now_s, self._phase_ends_s, self._level = 0.0, 0.0, 1.0
+        self._now_s, self._slept_s, self._phase_ends_s, self._level = 0.0, 0.0, 0.0, 1.0
         self._last: object = None
         self._normal = self._drawn()
 
     def clock(self) -> tuple[float, float]:
         """CPU time and wall time: this machine does nothing else."""
-        return self._now_s, self._now_s
+        return self._now_s - self._slept_s, self._now_s
+
+    def sleep(self, seconds: float) -> None:
+        """Time passes, and costs nothing."""
+        self._now_s += seconds
+        self._slept_s += seconds
 
     def load(self, seconds: float) -> Run:
         """A loading of a network that takes so long a run."""
@@ -94,7 +99,7 @@ def scripted(world: World, ratio: float, seed: int) -> Timings:
     """One measurement of a network that takes `ratio` times as long as the reference."""
     machine = Machine(world, seed)
     references = [machine.load(REFERENCE_S) for _ in range(REFERENCES)]
-    turns = Turns(references, machine.clock, "cpu")
+    turns = Turns(references, machine.clock, "cpu", machine.sleep)
     return turns.time(lambda: machine.load(REFERENCE_S * ratio), Effort())
 
 

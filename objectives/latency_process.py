@@ -28,6 +28,7 @@ from spaces.base import CandidateError
 
 WARM_UP_RUNS = 2  # after loading: engines allocate in the first
 LOOK_S = 2.0  # between two looks at the parent while idle
+RACE_WAIT_S = 30.0  # a race may wait for slow phases of the machine to end, in all
 
 
 def main(arguments: list[str]) -> int:
@@ -115,6 +116,7 @@ class NetworkTimer:
             cpu_budget_s=cpu_budget_s,
             seed=seed,
             load=load_anew,
+            wait=self._ready.waiting(RACE_WAIT_S),
         )
         return replace(race, circumstances=watch.seen())
 

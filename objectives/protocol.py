@@ -3,36 +3,39 @@
 After a change of network the first runs are slower, by 15 to 20 % in the first and nothing after some 20 ms: caches
 fill anew. So a block is the same few runs for every network, and each block of the network lies between two of the
 reference: what is slow then is slow for both. Both are loaded several times, because a file that is loaded again
-runs up to 1 % faster or slower for as long as it stays loaded.
+runs up to 1 % faster or slower for as long as it stays loaded. While others slow the machine down, it waits: a while.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-import numpy as np
-
+from objectives.pace import LEAST_REMEMBERED, Pace
 from objectives.timings import LEAST_LOADINGS, Block, Loading, Timings
 
 Run = Callable[[], None]
 Load = Callable[[], Run]
 Clock = Callable[[], tuple[float, float]]
 """Seconds of CPU time and of wall time, from any beginning."""
+Wait = Callable[[], bool]
+"""Waits for the machine to be quiet; whether it is."""
 
 LOADINGS = 6  # of a network: fewer have no useful interval
 MOST_LOADINGS = 8  # looked at once before, since each look is a chance to stop too early
+MOST_TRIES = 12  # loadings in all, those that fell into slow phases among them
 REFERENCES = MOST_LOADINGS  # loadings of the reference: one used twice would be no new witness
 LEAST_PAIRS = 3  # in one loading, so that its median withstands one pair that something came between
 MOST_PAIRS = 12
-PAIRS_S = 0.1  # pairs of one loading take about this long
+PAIRS_S = 0.15  # pairs of one loading take about this long
 RUNS = 2  # in a block
 STEADY_RUNS = 12  # of the reference in a row, where its own time is asked
 SETTLE_S = 0.02  # the runs before those
-SLOW = 1.2  # a reference that takes longer than this x its quiet time is in a slow phase of the machine
-REMEMBERED = 400  # pairs from which the quiet time is taken: a machine's level drifts
 PATIENCE = 2  # times the budget may be overdrawn while the machine is slow
+WAIT_S = 12.0  # in all, for slow phases to end; others of ours wait meanwhile
+LOOK_S = 0.15  # between two looks
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Effort:
         width: Of the 95 % interval as a share of the ratio: then enough has been seen.
     """
 
-    budget_s: float = 1.2
+    budget_s: float = 1.4
     width: float = 0.03
 
 
@@ -55,11 +58,14 @@ class Turns:
         references: Loadings of the reference, warm.
         clock: Read before and after each run.
         judged_by: `cpu` or `wall`: the clock whose interval decides when to stop.
+        sleep: Waits so many seconds.
     """
 
-    def __init__(self, references: Sequence[Run], clock: Clock, judged_by: str) -> None:
+    def __init__(
+        self, references: Sequence[Run], clock: Clock, judged_by: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._references, self._clock, self._judged_by = tuple(references), clock, judged_by
-        self._levels_s: deque[float] = deque(maxlen=REMEMBERED)
+        self._sleep, self._slept_s, self._pace = sleep, 0.0, Pace()
 
     def time(self, load: Load, effort: Effort) -> Timings:
         """Load and time a network again and again until the interval is narrow or the budget is spent.
@@ -67,24 +73,61 @@ class Turns:
         Args:
             load: Loads the network anew and runs it twice, so that the engine has what it needs.
         """
-        begun = self._clock()
+        wait, begun, slept_s = self.waiting(WAIT_S), self._clock(), self._slept_s
         loadings: list[Loading] = []
         while True:
-            loadings.append(self._loading(load(), self.reference(len(loadings))))
-            self._levels_s.extend(loadings[-1].levels_s(self._judged_by))
+            if not loadings or self._level_s(loadings[-1].reference[-1]) > self._pace.slow_s:
+                wait()
+            loadings.append(self._loading(load(), self.reference(len(loadings)), wait))
             cpu_s, wall_s = self._since(begun)
-            timings = Timings(tuple(loadings), cpu_s, SLOW * float(np.quantile(self._levels_s, 0.1)))
-            if self._enough(timings, effort, cpu_s if self._judged_by == "cpu" else wall_s):
+            timings = Timings(tuple(loadings), cpu_s, self._pace.slow_s)
+            spent_s = cpu_s if self._judged_by == "cpu" else wall_s - (self._slept_s - slept_s)
+            if self._enough(timings, effort, spent_s):
                 return timings
 
     def _enough(self, timings: Timings, effort: Effort, spent_s: float) -> bool:
         count, quiet = len(timings.loadings), len(timings.quiet(self._judged_by))
-        if count >= MOST_LOADINGS:
+        if quiet >= MOST_LOADINGS or count >= MOST_TRIES:
             return True
-        patience = 1 if quiet >= LEAST_LOADINGS else PATIENCE
+        patience = 1 if quiet >= LOADINGS else PATIENCE
         if count >= LEAST_LOADINGS and spent_s >= patience * effort.budget_s:
             return True
         return quiet == LOADINGS and timings.ratio(self._judged_by).relative_width <= effort.width
+
+    def waiting(self, most_s: float) -> Wait:
+        """What waits, each time that it is called, until the machine is quiet: so many seconds in all at most."""
+        self._learn_pace()
+        begun_s = self._slept_s
+
+        def wait() -> bool:
+            looks = 0
+            while self._slept_s - begun_s < most_s:
+                if self._look(looks) <= self._pace.slow_s:
+                    return True
+                looks += 1
+                self._pause()
+            return False
+
+        return wait
+
+    def _learn_pace(self) -> None:
+        """Run the reference a few times, unless it was before, so that a slow phase is known for one."""
+        if not self._pace.known:
+            for number in range(LEAST_REMEMBERED):
+                if number % REFERENCES == 0:
+                    self._pause()  # seen over some time: a phase may last
+                self._look(number)
+
+    def _pause(self) -> None:
+        self._sleep(LOOK_S)
+        self._slept_s += LOOK_S
+
+    def _look(self, number: int) -> float:
+        """What a block of the reference takes now, in seconds; remembered."""
+        self.reference(number)()  # another loading, so that the block is as cold as one after a network
+        level_s = self._level_s(self.block(self.reference(number + 1)))
+        self._pace.remember([level_s])
+        return level_s
 
     def reference(self, number: int) -> Run:
         """One of its loadings; any number counts, they take turns."""
@@ -94,14 +137,22 @@ class Turns:
         cpu_s, wall_s = self._clock()
         return cpu_s - begun[0], wall_s - begun[1]
 
-    def _loading(self, run: Run, reference: Run) -> Loading:
+    def _loading(self, run: Run, reference: Run, wait: Wait) -> Loading:
         references, networks = [self.block(reference)], [self.block(run)]
         references.append(self.block(reference))
-        pair_s = networks[0].median_s(self._judged_by) + references[1].median_s(self._judged_by)
-        for _ in range(1, _pairs(RUNS * pair_s)):
+        wanted = _pairs(RUNS * (self._level_s(networks[0]) + self._level_s(references[1])))
+        slow_s = self._pace.slow_s
+        while len(networks) < MOST_PAIRS and _quiet_pairs(map(self._level_s, references), slow_s) < wanted:
+            slow = self._level_s(references[-1]) > slow_s
+            if slow and not wait() and len(networks) >= wanted:
+                break
             networks.append(self.block(run))
             references.append(self.block(reference))
+        self._pace.remember(map(self._level_s, references))
         return Loading(tuple(references), tuple(networks))
+
+    def _level_s(self, block: Block) -> float:
+        return block.median_s(self._judged_by)
 
     def block(self, run: Run, runs: int = RUNS) -> Block:
         """Time a network's runs in a row."""
@@ -116,13 +167,19 @@ class Turns:
 
     def reference_alone(self) -> Timings:
         """Time each loading of the reference by itself, in runs in a row as everybody reports them."""
-        begun = self._clock()
+        wait, begun = self.waiting(WAIT_S), self._clock()
         loadings = []
         for reference in self._references:
+            wait()
             first = self.block(reference)
-            self.block(reference, _settling(first.median_s(self._judged_by)))
+            self.block(reference, _settling(self._level_s(first)))
             loadings.append(Loading((self.block(reference, STEADY_RUNS),), ()))
         return Timings(tuple(loadings), self._since(begun)[0])
+
+
+def _quiet_pairs(references_s: Iterable[float], slow_s: float) -> int:
+    """Blocks of the network that lie between two of the reference that were not slow."""
+    return sum(max(before, after) <= slow_s for before, after in pairwise(references_s))
 
 
 def _pairs(pair_s: float) -> int:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from objectives.pace import slow_above
+from objectives.signed_rank import centre
 from objectives.timings import Block, Interval
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ TIE = math.log(1.005)  # a difference below this is none, however sure
 WORTH_DECIDING = math.log(1.01)
 UNSTEADY = math.log(1.15)  # between the two references of a block: the machine changed its pace meanwhile
 LEAST = 6  # observations, however small the budget: fewer have no interval of 95 %
+PATIENCE = 2  # times the budget may be overdrawn while slow phases of the machine leave too few observations
 ENOUGH = 12  # observations, however clear the order: fewer have a wide one
 MOST = 200
 LOOK_AGAIN = 1.15  # times as many observations until the next look: each look is a chance to stop too early
-EXACT = 60  # more values than this: the normal approximation of the signed-rank distribution
 
 Floats = NDArray[np.float64]
 
@@ -116,17 +117,39 @@ class Race:
         return sum(len(block.wall_s) for block in self.networks[network])
 
     def log_ratios(self, clock: str) -> Floats:
-        """Log of network / reference, (networks, rounds); NaN where the machine changed its pace meanwhile."""
-        reference = np.log([_mean_s(block, clock) for block in self.reference])
+        """Log of network / reference, (networks, rounds); NaN where the machine was slow or changed its pace.
+
+        Slow phases count where without them little is left.
+        """
+        before, after = self._around(clock)
         times = np.log([[_mean_s(block, clock) for block in blocks] for blocks in self.networks])
+        ratios = times - (before + after) / 2
+        steady = np.abs(after - before) <= UNSTEADY
+        if self.quiet_rounds(clock) >= ENOUGH:
+            return np.where(self._quiet(clock), ratios, np.nan)
+        rare = steady.mean(axis=1, keepdims=True) < 0.5  # never a steady pace: the unsteady are all there is
+        return np.where(steady | rare, ratios, np.nan)
+
+    def quiet_rounds(self, clock: str) -> int:
+        """Of the network that has fewest, how many observations were made in no slow phase of the machine."""
+        if not self.loadings:
+            return int(self._quiet(clock).sum(axis=1).min())
+        loadings = np.array(self.loadings)
+        return min(len(np.unique(loadings[quiet])) for quiet in self._quiet(clock))
+
+    def _quiet(self, clock: str) -> NDArray[np.bool_]:
+        before, after = self._around(clock)
+        slow = math.log(slow_above(np.array([_mean_s(block, clock) for block in self.reference])))
+        quiet: NDArray[np.bool_] = (np.abs(after - before) <= UNSTEADY) & (np.maximum(before, after) <= slow)
+        return quiet
+
+    def _around(self, clock: str) -> tuple[Floats, Floats]:
+        """Logs of what the reference took before and after each block, (networks, rounds) both."""
+        reference = np.log([_mean_s(block, clock) for block in self.reference])
         count = len(self.networks)
         # where a network's block lies, counted over all rounds: between the references of that number and the next
         places = np.argsort(np.array(self.orders, dtype=int), axis=1).T + count * np.arange(self.rounds)
-        before, after = reference[places], reference[places + 1]
-        found: Floats = np.where(np.abs(after - before) > UNSTEADY, np.nan, times - (before + after) / 2)
-        few = np.isnan(found).mean(axis=1) > 0.5  # never a steady pace: the unsteady are all there is
-        found[few] = (times - (before + after) / 2)[few]
-        return found
+        return reference[places], reference[places + 1]
 
     def ratio(self, network: int, clock: str) -> Interval:
         """Time of a network / time of the reference, with its 95 % interval."""
@@ -142,7 +165,7 @@ class Race:
         """Compare two networks round by round."""
         logs = self._logs(clock)
         difference = logs[first] - logs[second]
-        if np.isnan(difference).mean() > 0.5:  # hardly a round was steady for both
+        if (~np.isnan(difference)).sum() < min(LEAST, self.rounds // 2):  # hardly a round was quiet for both
             return Pair(_apart(centre(self._observed(logs[first]), LEVEL), centre(self._observed(logs[second]), LEVEL)))
         return Pair(centre(self._observed(difference), PAIR_LEVEL))
 
@@ -218,6 +241,7 @@ def run_race(
     seed: int,
     load: Callable[[Sequence[int]], None] | None = None,
     rounds_a_loading: int = 1,
+    wait: Callable[[], object] = lambda: None,
 ) -> Race:
     """Race until all neighbours are decided or the budget is spent, whichever comes first.
 
@@ -229,12 +253,14 @@ def run_race(
         load: Loads all networks anew, in the order given; called before every `rounds_a_loading` rounds. The order is
             drawn too: the place in it can move a network by 1 to 2 % for as long as it stays loaded.
         seed: Of the orders.
+        wait: Called before each loading; returns when the machine is quiet, or patience ends.
     """
     random = np.random.default_rng(seed)
     reference, orders = list[Block](), list[tuple[int, ...]]()
     networks: list[list[Block]] = [[] for _ in range(count)]
     next_look = ENOUGH
     for observed in range(1, MOST + 1):
+        wait()
         if load is not None:
             load([int(number) for number in random.permutation(count)])
         reference = reference or [block(None)]
@@ -249,41 +275,12 @@ def run_race(
         loadings = () if load is None else tuple(round_ // rounds_a_loading for round_ in range(len(orders)))
         blocks = tuple(map(tuple, networks))
         race = Race(tuple(reference), blocks, tuple(orders), cpu_seconds(), loadings=loadings)
+        if spent and race.quiet_rounds(clock) < ENOUGH and cpu_seconds() < PATIENCE * cpu_budget_s:
+            continue
         if spent or not race.undecided(clock):
             break
         next_look = math.ceil(LOOK_AGAIN * observed)
     return race
-
-
-def centre(values: Sequence[float] | Floats, level: float) -> Interval:
-    """The Hodges-Lehmann estimate, the median of all pairwise means, with the interval of the signed-rank test.
-
-    It needs no normal noise, only noise to both sides alike; a quarter of the values may be anything. With fewer
-    values than it takes to reach the level, the interval is their range.
-
-    Source: Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3rd edition, 2014, chapter 3.
-    """
-    array = np.asarray(values, dtype=np.float64)
-    first, second = np.triu_indices(len(array))
-    walsh = np.sort((array[first] + array[second]) / 2)
-    outside = _values_outside(len(array), level)
-    return Interval(float(np.median(walsh)), float(walsh[outside]), float(walsh[-1 - outside]))
-
-
-@lru_cache
-def _values_outside(count: int, level: float) -> int:
-    """How many of the sorted pairwise means lie below the interval (and as many above)."""
-    tail = (1 - level) / 2
-    if count > EXACT:
-        mean, spread = count * (count + 1) / 4, math.sqrt(count * (count + 1) * (2 * count + 1) / 24)
-        return max(0, math.floor(mean - NormalDist().inv_cdf(1 - tail) * spread - 0.5))
-    sums = np.zeros(count * (count + 1) // 2 + 1)
-    sums[0] = 1.0
-    for rank in range(1, count + 1):
-        shifted = np.zeros_like(sums)
-        shifted[rank:] = sums[:-rank]
-        sums = (sums + shifted) / 2
-    return max(0, int(np.searchsorted(np.cumsum(sums), tail, side="right")) - 1)
 
 
 def _apart(first: Interval, second: Interval) -> Interval:

@@ -19,8 +19,14 @@ Values = NDArray[np.float64]
 T_975 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
 """Student's t for 95 %, both sides, with 1, 2, ... 15 degrees of freedom; scipy is not where this runs."""
 
+TWO_LOOKS = 1.05
+"""How much wider an interval is because it is looked at twice: each look is a chance to stop at a lucky moment."""
+
 LEAST_LOADINGS = 3
 """Fewer have no useful interval."""
+
+LEAST_QUIET = 2
+"""Blocks outside of slow phases that a loading needs to count: a single one is one between two phases."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ def interval_of(loadings: Sequence[Sequence[float] | Values]) -> Interval:
     if len(loadings) < 2:
         return Interval(middle, 0.0, float("inf"))
     medians = np.log([np.median(values) for values in loadings])
-    reach = float(np.exp(_t(len(loadings) - 1) * medians.std(ddof=1) / np.sqrt(len(loadings))))
+    reach = float(np.exp(TWO_LOOKS * _t(len(loadings) - 1) * medians.std(ddof=1) / np.sqrt(len(loadings))))
     return Interval(middle, middle / reach, middle * reach)
 
 
@@ -93,9 +99,17 @@ class Loading:
 
     def levels_s(self, clock: str) -> Values:
         """What the reference took around each block of the network: the mean of before and after, in seconds."""
-        reference = np.array([block.median_s(clock) for block in self.reference])
-        levels: Values = (reference[:-1] + reference[1:]) / 2
+        before, after = self._around(clock)
+        levels: Values = (before + after) / 2
         return levels
+
+    def slower_s(self, clock: str) -> Values:
+        """Of the reference's blocks before and after each block of the network the slower one, in seconds."""
+        return np.maximum(*self._around(clock))
+
+    def _around(self, clock: str) -> tuple[Values, Values]:
+        reference = np.array([block.median_s(clock) for block in self.reference])
+        return reference[:-1], reference[1:]
 
 
 @dataclass(frozen=True)
@@ -104,7 +118,7 @@ class Timings:
 
     Attributes:
         loadings: One for each time that the network was loaded anew.
-        slow_s: Where the reference took longer than this, the machine was in a slow phase.
+        slow_s: Where a block of the reference took longer than this, the machine was in a slow phase.
         cpu_seconds: CPU time that the whole measurement took, loading included.
         circumstances: What else went on on the device meanwhile.
     """
@@ -129,12 +143,12 @@ class Timings:
     def kept(self, clock: str) -> list[Values]:
         """For each loading the ratios that count: without slow phases unless there was little else."""
         quiet = self.quiet(clock)
-        return quiet if len(quiet) >= LEAST_LOADINGS else [loading.ratios(clock) for loading in self.loadings]
+        return quiet if len(quiet) >= 2 else [loading.ratios(clock) for loading in self.loadings]
 
     def quiet(self, clock: str) -> list[Values]:
-        """For each loading its ratios outside of slow phases; loadings that had none are left out."""
-        found = [loading.ratios(clock)[loading.levels_s(clock) <= self.slow_s] for loading in self.loadings]
-        return [ratios for ratios in found if len(ratios)]
+        """For each loading its ratios outside of slow phases; loadings that had hardly any are left out."""
+        found = [loading.ratios(clock)[loading.slower_s(clock) <= self.slow_s] for loading in self.loadings]
+        return [ratios for ratios in found if len(ratios) >= LEAST_QUIET]
 
     def contended(self, clock: str) -> bool | None:
         """Whether other work was seen: as a process, or by a machine that was slow for most of the time."""

@@ -23,15 +23,18 @@ from objectives.loader import detection_dataset
 from spaces.base import Candidate, CandidateError, SpaceError
 from tests.objectives.networks import candidate, state_of, unchanged
 
+LEAST_MAP = 0.02  # or else a comparison says nothing
+STEPS, MOST_STEPS = 20, 400  # processors round differently, and so learn at different paces
 
-def taught(model: str, data: Dataset, steps: int) -> Candidate:
+
+def taught(model: str, data: Dataset) -> Candidate:
     """A narrow network trained for a moment: bad, but with an mAP that is not 0."""
     from ultralytics.utils import DEFAULT_CFG
 
     start = candidate(model, width=0.125, imgsz=96)
-    network: Any = copy.deepcopy(start.network).train()
+    network: Any = copy.deepcopy(start.network)
     network.args = copy.copy(DEFAULT_CFG)
-    network.args.epochs = steps
+    network.args.epochs = MOST_STEPS
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.2  # statistics that follow within a few steps
@@ -39,24 +42,28 @@ def taught(model: str, data: Dataset, steps: int) -> Candidate:
     batch = dataset.collate_fn([dataset[i] for i in range(len(dataset))])
     batch["img"] = batch["img"].float() / 255
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.01)
-    for _ in range(steps):
-        optimizer.zero_grad()
-        network.loss(batch)[0].sum().backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-        optimizer.step()
+    for _ in range(MOST_STEPS // STEPS):
+        network.train()
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            network.loss(batch)[0].sum().backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+            optimizer.step()
+        if score(network.eval(), data, "val", imgsz=96).map50_95 > 2 * LEAST_MAP:
+            break
     network.criterion = None
-    return dataclasses.replace(start, network=network.eval(), classes=data.classes)
+    return dataclasses.replace(start, network=network, classes=data.classes)
 
 
 @pytest.fixture(scope="module")
 def trained(digits: Dataset) -> Candidate:
-    return taught("yolov8n.yaml", digits, steps=40)
+    return taught("yolov8n.yaml", digits)
 
 
 @pytest.fixture(scope="module")
 def end_to_end(digits: Dataset) -> Candidate:
     """A network with a second head that needs no NMS; `yolo val` scores the first one."""
-    return taught("yolo26n.yaml", digits, steps=30)
+    return taught("yolo26n.yaml", digits)
 
 
 def yolo_val(network: Any, data: Dataset, folder: Path, imgsz: int) -> Any:
@@ -74,7 +81,7 @@ def yolo_val(network: Any, data: Dataset, folder: Path, imgsz: int) -> Any:
 
 
 def same_as_yolo_val(found: Evaluation, stock: Any) -> None:
-    assert found.map50_95 > 0.005  # or else the comparison says nothing
+    assert found.map50_95 > LEAST_MAP
     # the issue asks for 0.001; it is the same computation, so only float32 sums in another order may differ
     assert found.map50_95 == pytest.approx(stock.map, abs=1e-4)
     assert found.map50 == pytest.approx(stock.map50, abs=1e-4)

@@ -35,6 +35,7 @@ class Machine:
     slow_share: float = 0.0
     slow_extra: float = 1.0
     now_s: float = 0.0
+    slept_s: float = 0.0
     loaded: int = 0
     phases: list[float] = field(default_factory=list)
     random: Random = field(init=False)
@@ -43,7 +44,11 @@ class Machine:
         self.random = Random(self.seed)
 
     def clock(self) -> tuple[float, float]:
-        return self.now_s, self.now_s
+        return self.now_s - self.slept_s, self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.slept_s += seconds
 
     def load(self, seconds: float, *, is_network: bool = True) -> Run:
         self.loaded += 1
@@ -64,7 +69,7 @@ class Machine:
     def turns(self) -> Turns:
         references = [self.load(REFERENCE_S, is_network=False) for _ in range(REFERENCES)]
         self.loaded = 0
-        return Turns(references, self.clock, "cpu")
+        return Turns(references, self.clock, "cpu", self.sleep)
 
 
 def timed(machine: Machine, ratio: float = 0.6, effort: Effort | None = None) -> Timings:
@@ -137,7 +142,7 @@ def test_a_machine_that_was_slow_nearly_all_the_time_is_contended() -> None:
 def test_only_the_clock_that_decides_may_stop_it() -> None:
     """On a loaded machine wall time runs ahead; the budget of a one-thread target is CPU time."""
     machine = Machine(0, noise=0.2)
-    twice = Turns([machine.load(REFERENCE_S)], lambda: (machine.now_s, 100 * machine.now_s), "cpu")
+    twice = Turns([machine.load(REFERENCE_S)], lambda: (machine.now_s, 100 * machine.now_s), "cpu", machine.sleep)
     assert len(twice.time(lambda: machine.load(REFERENCE_S), Effort(budget_s=30)).loadings) == MOST_LOADINGS
 
 

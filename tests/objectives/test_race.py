@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from objectives.race import LEAST, MOST, Race, centre, run_race
+from objectives.race import LEAST, MOST, Race, run_race
+from objectives.signed_rank import centre
 from objectives.timings import Block
 
 REFERENCE_S = 0.010
@@ -31,7 +32,8 @@ class ScriptedMachine:
     ) -> None:
         self._random = np.random.default_rng(seed)
         self._times_s, self._noise, self._slow, self._loading = times_s, noise, slow, loading
-        self._drift, self.now_s, self._phase_ends_s, self._is_slow = 0.0, 0.0, 0.0, False
+        self._drift, self._phase_ends_s, self._is_slow = 0.0, 0.0, False
+        self.now_s, self._waited_s = 0.0, 0.0
         self.load(range(len(times_s)))
 
     def load(self, order: Sequence[int]) -> None:
@@ -42,12 +44,22 @@ class ScriptedMachine:
         return Block(*[tuple(self._run(seconds) for _ in range(RUNS))] * 2)
 
     def spent_s(self) -> float:
-        return self.now_s
+        return self.now_s - self._waited_s
 
-    def _run(self, seconds: float) -> float:
+    def wait(self) -> None:
+        self._pass_phases()
+        while self._is_slow:
+            self._waited_s += self._phase_ends_s - self.now_s
+            self.now_s = self._phase_ends_s
+            self._pass_phases()
+
+    def _pass_phases(self) -> None:
         if self.now_s >= self._phase_ends_s:
             self._is_slow = self._random.random() < self._slow
             self._phase_ends_s = self.now_s + self._random.uniform(0.1, 0.6)
+
+    def _run(self, seconds: float) -> float:
+        self._pass_phases()
         self._drift = 0.999 * self._drift + 0.004 * self._random.standard_normal()
         level = math.exp(self._drift) * (1.4 if self._is_slow else 1.0)
         took = seconds * level * math.exp(self._noise * self._random.standard_normal())
@@ -65,6 +77,7 @@ def race(machine: ScriptedMachine, count: int, *, budget_s: float, seed: int = 0
         seed=seed,
         load=machine.load if loads else None,
         rounds_a_loading=2 if loads else 1,
+        wait=machine.wait,
     )
 
 
@@ -78,13 +91,15 @@ CONDITIONS = {
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_no_pair_five_per_cent_apart_comes_in_the_wrong_order(condition: str) -> None:
     times_s = [0.008 * 1.05**number for number in range(8)]
-    wrong = pairs = 0
+    wrong = ties = 0
     for seed in range(10):  # 7 pairs a race: 70 in each condition, 210 in all
         machine = ScriptedMachine(times_s, seed=seed, loading=0.007, **CONDITIONS[condition])
-        order = race(machine, 8, budget_s=16.0, seed=seed, loads=True).order("wall")
-        wrong += sum(order.index(number) > order.index(number + 1) for number in range(7))
-        pairs += 7
-    assert (wrong, pairs) == (0, 70)
+        run = race(machine, 8, budget_s=16.0, seed=seed, loads=True)
+        pairs = [run.pair(number, number + 1, "wall") for number in range(7)]
+        wrong += sum(pair.difference.median > 0 and not pair.tie for pair in pairs)
+        ties += sum(pair.tie for pair in pairs)
+    assert wrong == 0
+    assert ties <= 20  # an order is claimed where it is sure at 99.8 %; with runs that scatter by 7 % it is for most
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)

@@ -79,11 +79,12 @@ def test_latencies_of_all_image_sizes_are_stored_under_the_studys_one_target(sto
     assert len(targets) == 1
     entry = store.target(str(*targets))
     assert entry is not None and entry.description["imgsz"] == STUDY_PX
+    stored = store.latencies(entry.key)  # with repeats, of those that were timed while other work ran
     for record in records:
         assert record.spec is not None
         shape, imgsz = record.spec.shape_key, record.recipe["imgsz"]
-        stored = store.latency(shape if imgsz == STUDY_PX else f"{shape} {imgsz} px", entry.key)
-        assert stored is not None and stored.measurement == _latency(record)
+        key = shape if imgsz == STUDY_PX else f"{shape} {imgsz} px"
+        assert _latency(record) in [each.measurement for each in stored if each.shape_key == key]
 
 
 def test_a_dry_run_tries_the_largest_images_that_are_searched(scenes: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,51 @@
+"""How fast the machine is just now, as the reference tells: quiet, or slowed down by others. Needs numpy alone.
+
+On a virtual machine a neighbour on the same silicon slows everything down by 20 to 50 % for tenths of seconds or for
+many seconds, and some networks by 7 % more than others: the ratio of such a phase is another one. No counter shows it;
+the reference does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+REMEMBERED = 800  # blocks from which the quiet pace is taken: a machine's level drifts
+LEAST_REMEMBERED = 24  # before that nothing is known
+SLOW = 1.06  # a block that takes longer than this x the quiet pace is in a slow phase
+NOISE_SDS = 4.0  # or, where single blocks scatter more than that, so many standard deviations above it
+
+
+class Pace:
+    """What the reference's blocks took lately, in seconds, in the order in which they were run."""
+
+    def __init__(self) -> None:
+        self._blocks_s: deque[float] = deque(maxlen=REMEMBERED)
+
+    def remember(self, blocks_s: Iterable[float]) -> None:
+        """Add blocks of the reference."""
+        self._blocks_s.extend(blocks_s)
+
+    @property
+    def known(self) -> bool:
+        """Whether enough was seen to tell quiet from slow."""
+        return len(self._blocks_s) >= LEAST_REMEMBERED
+
+    @property
+    def slow_s(self) -> float:
+        """A block of the reference that takes longer is in a slow phase; infinite while too little is known."""
+        return slow_above(np.array(self._blocks_s)) if self.known else math.inf
+
+
+def slow_above(blocks_s: NDArray[np.float64]) -> float:
+    """Where slow phases begin, from blocks of the reference in the order in which they were run.
+
+    The quickest twentieth is quiet even where most of the time is not. How much blocks scatter is told by neighbours:
+    a phase is longer than a block.
+    """
+    scatter = 1.4826 * float(np.median(np.abs(np.diff(np.log(blocks_s))))) / math.sqrt(2)
+    return float(np.quantile(blocks_s, 0.05)) * max(SLOW, math.exp(NOISE_SDS * scatter))
