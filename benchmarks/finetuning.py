@@ -106,6 +106,10 @@ class Results:
 
     file: Path
 
+    def keys(self) -> set[str]:
+        """The keys of what is finished."""
+        return set(self._known())
+
     def once(self, key: str, work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         """What that work gave; done now unless it was before."""
         known = self._known()

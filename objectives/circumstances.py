@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from objectives.gpu_watch import GpuWatch
 
 CONTENDED_CORES = 0.25
 """Other work that keeps more cores busy than this is named in a measurement."""
@@ -20,17 +23,19 @@ class Circumstances:
         mhz: Clock of the CPU or GPU.
         celsius: Its temperature.
         foreign: Processes of others on the GPU.
+        slow: Whether the machine was slow for most of the time, as the reference tells.
     """
 
     others_busy: float | None = None
     mhz: float | None = None
     celsius: float | None = None
     foreign: tuple[str, ...] = ()
+    slow: bool = False
 
     @property
     def contended(self) -> bool | None:
         """Whether other work was seen; None if it cannot be seen."""
-        if self.foreign:
+        if self.foreign or self.slow:
             return True
         return None if self.others_busy is None else self.others_busy > CONTENDED_CORES
 
@@ -45,21 +50,50 @@ class Circumstances:
 
 
 class Watch:
-    """Looks at the device from now on."""
+    """Looks at the device from now on.
 
-    def __init__(self, provider: str) -> None:
-        self._provider = provider
-        self._busy, self._own, self._wall = _busy_s(), time.process_time(), time.perf_counter()
+    Args:
+        provider: The target's.
+        device: The name of its lock, where it is a GPU.
+    """
+
+    def __init__(self, provider: str, device: str = "gpu0") -> None:
+        self._gpu = None if provider == "cpu" else GpuWatch(device)
+        self._others_s: float | None = 0.0
+        self._wall_s = 0.0
+        self._since = self._now()
 
     def seen(self) -> Circumstances:
-        """What was there since the beginning. The clock and temperature are those of a CPU target's CPU, now."""
-        busy, mhz, celsius = _busy_s(), None, None
-        if self._provider == "cpu":
-            mhz, celsius = _cpu_mhz(), _cpu_celsius()
-        if busy is None or self._busy is None:
-            return Circumstances(mhz=mhz, celsius=celsius)
-        others = busy - self._busy - (time.process_time() - self._own)
-        return Circumstances(max(0.0, others / (time.perf_counter() - self._wall)), mhz, celsius)
+        """What was there since the beginning. The clock and temperature are the device's, now."""
+        foreign, mhz, celsius = ((), _cpu_mhz(), _cpu_celsius()) if self._gpu is None else self._gpu.seen()
+        self._add_up()
+        others_busy = None if self._others_s is None else max(0.0, self._others_s / max(self._wall_s, 1e-9))
+        return Circumstances(others_busy, mhz, celsius, foreign)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What goes on within the block is nobody's business: nothing is timed there."""
+        self._add_up()
+        try:
+            yield
+        finally:
+            self._since = self._now()
+
+    def _add_up(self) -> None:
+        """Count what happened since the watch began or went on."""
+        now = self._now()
+        (busy_s, own_s, wall_s), (busy_before_s, own_before_s, wall_before_s) = now, self._since
+        if busy_s is None or busy_before_s is None or self._others_s is None:
+            self._others_s = None
+        else:
+            self._others_s += busy_s - busy_before_s - (own_s - own_before_s)
+        self._wall_s += wall_s - wall_before_s
+        self._since = now
+
+    @staticmethod
+    def _now() -> tuple[float | None, float, float]:
+        """CPU seconds of the machine and of this process, and wall seconds."""
+        return _busy_s(), time.process_time(), time.perf_counter()
 
 
 def _cpu_mhz() -> float | None:

@@ -10,6 +10,7 @@ share, and refuses there what another user made. Its other locks cannot be share
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import threading
@@ -31,6 +32,7 @@ FOLDER = "YOLOFRONT_LOCKS"
 """The environment variable that names the folder of the locks; all processes must name the same one."""
 
 TEMPORARY = Path("/tmp")  # not `tempfile`'s: jobs have a TMPDIR of their own, and would not see each other's locks
+WORD_AFTER_S = 30.0  # of waiting: nobody trains or measures that long without letting others in
 PATIENCE_S = 1.0  # the folder and a file are unreadable to others for a moment, while their maker sets their mode
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe there would block us
 
@@ -158,11 +160,33 @@ def _lock(path: Path, how: int) -> FileIO:
         with _in_words(path):
             file = _opened(path)
             _FILES.add(file)
-            fcntl.flock(file, how)
+            _wait_for(file, how)
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(file.fileno()), os.stat(path, follow_symlinks=False)):
                     return file
         file.close()  # a cleaner of the temporary folder took it away meanwhile; others lock a new one
+
+
+def _wait_for(file: FileIO, how: int) -> None:
+    """Lock it; after half a minute of waiting, say what may be wrong, and wait on."""
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        word = threading.Timer(WORD_AFTER_S, _say_who_waits, [Path(str(file.name))])
+        word.daemon = True
+        word.start()
+        try:
+            fcntl.flock(file, how)
+        finally:
+            word.cancel()
+
+
+def _say_who_waits(path: Path) -> None:
+    logging.getLogger(__name__).warning(
+        "device lock: waiting for %s for %g s; a process that was stopped (Ctrl-Z) keeps its lock: `fuser -v %s` "
+        "names it, `kill` or `fg` frees it",
+        path.stem, WORD_AFTER_S, path,
+    )  # fmt: skip
 
 
 def _opened(path: Path) -> FileIO:

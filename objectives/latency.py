@@ -62,7 +62,7 @@ class LatencyMeter:
         reference: The model that everything is compared with, at the target's image size; see
             `objectives.reference`. Or the runtime's file of one; the target then says itself which it is.
         scratch: Folder for exported files (default: the system's own); it is left as it was found.
-        timeout_s: A child that has not answered by then hangs.
+        timeout_s: A child that is silent for so long hangs; it says something before each loading.
         effort: When to stop timing a network.
         calibration: The images that an int8 target names.
 
@@ -127,8 +127,8 @@ class LatencyMeter:
             reference_ms: The frozen time of the reference on this target.
 
         Raises:
-            CandidateError: If the network does not export, load or run, or crashes the engine each time.
-            RuntimeError: If the timing process was killed or hung three times in a row.
+            CandidateError: If the network does not export, load or run, or crashes or hangs the engine each time.
+            RuntimeError: If the timing process was killed three times in a row.
         """
         return latency_of(self.time(candidate), self.target, reference_ms)
 
@@ -161,15 +161,15 @@ class LatencyMeter:
         """
         networks = [str(file.resolve()) for file in files]
         request = {"race": networks, "cpu_budget_s": cpu_budget_s, "seed": seed}
-        return Race.from_plain(self._ask(request, files[0], self._timeout_s + 4 * cpu_budget_s))
+        return Race.from_plain(self._ask(request, files[0]))
 
-    def _ask(self, request: dict[str, Any], network: Path | None, timeout_s: float | None = None) -> dict[str, Any]:
+    def _ask(self, request: dict[str, Any], network: Path | None) -> dict[str, Any]:
         status: int | None = None
         for _ in range(TRIES):
             try:
                 child = self._ready_child()
                 with device_lock(device_named(self.target.provider)).measuring():
-                    answer = child.ask(request, timeout_s or self._timeout_s)
+                    answer = child.ask(request, self._timeout_s)
             except ChildDied as death:
                 status = death.status
                 self._stop_child()
@@ -182,11 +182,9 @@ class LatencyMeter:
             return answer
         if status is not None and -status in CRASHES:
             raise CandidateError(f"{self.target.runtime} crashes on the network ({signal.Signals(-status).name})")
-        how = (
-            f"did not answer within {timeout_s or self._timeout_s:g} s"
-            if status is None
-            else f"ended with status {status}"
-        )
+        if status is None and network is not None:  # or else the same trial would end every later run
+            raise CandidateError(f"{self.target.runtime} was silent for {self._timeout_s:g} s, {TRIES} times in a row")
+        how = f"was silent for {self._timeout_s:g} s" if status is None else f"ended with status {status}"
         raise RuntimeError(f"the timing process {how}, {TRIES} times in a row; is memory short on this machine?")
 
     def _export(self, candidate: Candidate, folder: Path) -> Path:

@@ -6,27 +6,32 @@ messages over the socket FD. It ends when the other end closes, or when its pare
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from objectives.circumstances import Watch
+from objectives.device_lock import device_named
 from objectives.protocol import REFERENCES, Clock, Effort, Run, Turns
-from objectives.race import Race, run_race
+from objectives.race import Race
+from objectives.race_run import run_race
 from objectives.runtimes.catalogue import runtime_named
 from objectives.target import Target
+from objectives.timing_child import ALIVE
 from objectives.timings import Block, Timings
 from spaces.base import CandidateError
 
 WARM_UP_RUNS = 2  # after loading: engines allocate in the first
+PR_SET_PDEATHSIG = 1  # of Linux' prctl
 LOOK_S = 2.0  # between two looks at the parent while idle
 RACE_WAIT_S = 30.0  # a race may wait for slow phases of the machine to end, in all
 
@@ -35,14 +40,21 @@ def main(arguments: list[str]) -> int:
     """Answer until the parent is gone."""
     fd, parent, target = int(arguments[0]), int(arguments[1]), Target(**json.loads(arguments[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    timer = NetworkTimer(target)
+    _die_with_parent()
     with Connection(fd) as connection:
+        timer = NetworkTimer(target, alive=lambda: connection.send_bytes(ALIVE))
         try:
             while _wait(connection, parent):
                 connection.send_bytes(json.dumps(_answer(timer, json.loads(connection.recv_bytes()))).encode())
         except (EOFError, ConnectionError):
             pass  # the parent closed its end
     return 0
+
+
+def _die_with_parent() -> None:
+    """The kernel frees the lock of a parent that was killed; its measurement must not go on beside the next one."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _wait(connection: Connection, parent: int) -> bool:
@@ -69,10 +81,14 @@ def _answer(timer: NetworkTimer, request: dict[str, Any]) -> dict[str, Any]:
 
 
 class NetworkTimer:
-    """Loads networks, and has them run in turn with the reference, in this process."""
+    """Loads networks, and has them run in turn with the reference, in this process.
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    Args:
+        alive: Called before each loading: whoever waits sees that it goes on.
+    """
+
+    def __init__(self, target: Target, alive: Callable[[], None] = lambda: None) -> None:
+        self._target, self._alive = target, alive
         self._runtime = runtime_named(target.runtime)
         self._turns: Turns | None = None
 
@@ -83,26 +99,28 @@ class NetworkTimer:
 
     def time(self, model: Path, effort: Effort) -> Timings:
         """The network in turn with the reference. Raises `CandidateError` if it does not load or run."""
-        watch = Watch(self._target.provider)
-        timings = self._ready.time(lambda: self._load(model), effort)
+        watch = self._watch()
+        timings = self._ready.time(lambda: self._load(model), effort, watch.paused)
         return replace(timings, circumstances=watch.seen())
 
     def reference_alone(self) -> Timings:
         """The reference by itself, now."""
-        watch = Watch(self._target.provider)
-        return replace(self._ready.reference_alone(), circumstances=watch.seen())
+        watch = self._watch()
+        return replace(self._ready.reference_alone(watch.paused), circumstances=watch.seen())
 
     def race(self, models: list[Path], cpu_budget_s: float, seed: int) -> Race:
-        """Networks in turn with each other and the reference: see `objectives.race.run_race`."""
-        watch, begun = Watch(self._target.provider), time.process_time()
+        """Networks in turn with each other and the reference: see `objectives.race_run.run_race`."""
+        watch, turns = self._watch(), self._ready
+        wait = turns.waiting(RACE_WAIT_S, watch.paused)
+        begun_s = time.process_time() - turns.waited[0]
         networks: dict[int, Run] = {}
         references = itertools.count()
 
         def block(number: int | None) -> Block:
             # Another loading of the reference each time, so that it finds the caches as cold as a network does.
-            run = self._ready.reference(next(references)) if number is None else networks[number]
+            run = turns.reference(next(references)) if number is None else networks[number]
             run()  # all the others ran since its last block: this warms it as much as taking turns with one other does
-            return self._ready.block(run)
+            return turns.block(run)
 
         def load_anew(order: Sequence[int]) -> None:
             networks.clear()
@@ -112,21 +130,26 @@ class NetworkTimer:
             len(models),
             block,
             clock=self._target.clock,
-            cpu_seconds=lambda: time.process_time() - begun,
+            cpu_seconds=lambda: time.process_time() - turns.waited[0] - begun_s,
             cpu_budget_s=cpu_budget_s,
             seed=seed,
             load=load_anew,
-            wait=self._ready.waiting(RACE_WAIT_S),
+            wait=wait,
         )
-        return replace(race, circumstances=watch.seen())
+        return replace(race, circumstances=watch.seen(), slow_s=turns.slow_s)
 
     @property
     def _ready(self) -> Turns:
         assert self._turns is not None, "the reference is loaded before anything is timed"
         return self._turns
 
+    def _watch(self) -> Watch:
+        provider = self._target.provider
+        return Watch(provider, device_named(provider))
+
     def _load(self, model: Path) -> Run:
         """A fresh loading, warm."""
+        self._alive()
         run = self._runtime.load(model, self._target)
         try:
             for _ in range(WARM_UP_RUNS):

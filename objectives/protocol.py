@@ -9,7 +9,8 @@ runs up to 1 % faster or slower for as long as it stays loaded. While others slo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,6 +23,8 @@ Clock = Callable[[], tuple[float, float]]
 """Seconds of CPU time and of wall time, from any beginning."""
 Wait = Callable[[], bool]
 """Waits for the machine to be quiet; whether it is."""
+Aside = Callable[[], AbstractContextManager[None]]
+"""Entered while nothing is timed."""
 
 LOADINGS = 6  # of a network: fewer have no useful interval
 MOST_LOADINGS = 8  # looked at once before, since each look is a chance to stop too early
@@ -65,15 +68,27 @@ class Turns:
         self, references: Sequence[Run], clock: Clock, judged_by: str, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._references, self._clock, self._judged_by = tuple(references), clock, judged_by
-        self._sleep, self._slept_s, self._pace = sleep, 0.0, Pace()
+        self._sleep, self._pace = sleep, Pace()
+        self._waited = (0.0, 0.0)
 
-    def time(self, load: Load, effort: Effort) -> Timings:
+    @property
+    def waited(self) -> tuple[float, float]:
+        """Seconds of CPU time and of wall time that went into waiting so far: no network is to pay for them."""
+        return self._waited
+
+    @property
+    def slow_s(self) -> float:
+        """See `Pace`."""
+        return self._pace.slow_s
+
+    def time(self, load: Load, effort: Effort, aside: Aside = nullcontext) -> Timings:
         """Load and time a network again and again until the interval is narrow or the budget is spent.
 
         Args:
             load: Loads the network anew and runs it twice, so that the engine has what it needs.
+            aside: Entered while it waits.
         """
-        wait, begun, slept_s = self.waiting(WAIT_S), self._clock(), self._slept_s
+        wait, begun, waited = self.waiting(WAIT_S, aside), self._clock(), self._waited
         loadings: list[Loading] = []
         while True:
             if not loadings or self._level_s(loadings[-1].reference[-1]) > self._pace.slow_s:
@@ -81,7 +96,8 @@ class Turns:
             loadings.append(self._loading(load(), self.reference(len(loadings)), wait))
             cpu_s, wall_s = self._since(begun)
             timings = Timings(tuple(loadings), cpu_s, self._pace.slow_s)
-            spent_s = cpu_s if self._judged_by == "cpu" else wall_s - (self._slept_s - slept_s)
+            which, spent_s = (0, cpu_s) if self._judged_by == "cpu" else (1, wall_s)
+            spent_s -= self._waited[which] - waited[which]
             if self._enough(timings, effort, spent_s):
                 return timings
 
@@ -94,33 +110,47 @@ class Turns:
             return True
         return quiet == LOADINGS and timings.ratio(self._judged_by).relative_width <= effort.width
 
-    def waiting(self, most_s: float) -> Wait:
-        """What waits, each time that it is called, until the machine is quiet: so many seconds in all at most."""
-        self._learn_pace()
-        begun_s = self._slept_s
+    def waiting(self, most_s: float, aside: Aside = nullcontext) -> Wait:
+        """What waits, each time that it is called, until the machine is quiet: so many seconds in all at most.
+
+        Args:
+            aside: Entered meanwhile.
+        """
+        with self._counted_as_waiting(), aside():
+            self._learn_pace()
+        begun_s = self._waited[1]
 
         def wait() -> bool:
-            looks = 0
-            while self._slept_s - begun_s < most_s:
-                if self._look(looks) <= self._pace.slow_s:
-                    return True
-                looks += 1
-                self._pause()
-            return False
+            with self._counted_as_waiting(), aside():
+                return self._is_quiet_within(most_s - (self._waited[1] - begun_s))
 
         return wait
+
+    def _is_quiet_within(self, most_s: float) -> bool:
+        begun, looks = self._clock(), 0
+        while self._since(begun)[1] < most_s:
+            if self._look(looks) <= self._pace.slow_s:
+                return True
+            looks += 1
+            self._sleep(LOOK_S)
+        return False
+
+    @contextmanager
+    def _counted_as_waiting(self) -> Iterator[None]:
+        begun = self._clock()
+        try:
+            yield
+        finally:
+            cpu_s, wall_s = self._since(begun)
+            self._waited = (self._waited[0] + cpu_s, self._waited[1] + wall_s)
 
     def _learn_pace(self) -> None:
         """Run the reference a few times, unless it was before, so that a slow phase is known for one."""
         if not self._pace.known:
             for number in range(LEAST_REMEMBERED):
                 if number % REFERENCES == 0:
-                    self._pause()  # seen over some time: a phase may last
+                    self._sleep(LOOK_S)  # seen over some time: a phase may last
                 self._look(number)
-
-    def _pause(self) -> None:
-        self._sleep(LOOK_S)
-        self._slept_s += LOOK_S
 
     def _look(self, number: int) -> float:
         """What a block of the reference takes now, in seconds; remembered."""
@@ -142,7 +172,8 @@ class Turns:
         references.append(self.block(reference))
         wanted = _pairs(RUNS * (self._level_s(networks[0]) + self._level_s(references[1])))
         slow_s = self._pace.slow_s
-        while len(networks) < MOST_PAIRS and _quiet_pairs(map(self._level_s, references), slow_s) < wanted:
+        most = min(MOST_PAIRS, 2 * wanted)
+        while len(networks) < most and _quiet_pairs(map(self._level_s, references), slow_s) < wanted:
             slow = self._level_s(references[-1]) > slow_s
             if slow and not wait() and len(networks) >= wanted:
                 break
@@ -165,16 +196,16 @@ class Turns:
             wall_s.append(wall_after - wall)
         return Block(tuple(cpu_s), tuple(wall_s))
 
-    def reference_alone(self) -> Timings:
+    def reference_alone(self, aside: Aside = nullcontext) -> Timings:
         """Time each loading of the reference by itself, in runs in a row as everybody reports them."""
-        wait, begun = self.waiting(WAIT_S), self._clock()
+        wait, begun = self.waiting(WAIT_S, aside), self._clock()
         loadings = []
         for reference in self._references:
             wait()
             first = self.block(reference)
             self.block(reference, _settling(self._level_s(first)))
             loadings.append(Loading((self.block(reference, STEADY_RUNS),), ()))
-        return Timings(tuple(loadings), self._since(begun)[0])
+        return Timings(tuple(loadings), self._since(begun)[0], self._pace.slow_s)
 
 
 def _quiet_pairs(references_s: Iterable[float], slow_s: float) -> int:

@@ -8,7 +8,7 @@ compared round by round, so that what slows both cancels. Needs numpy alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -30,10 +30,8 @@ TIE = math.log(1.005)  # a difference below this is none, however sure
 WORTH_DECIDING = math.log(1.01)
 UNSTEADY = math.log(1.15)  # between the two references of a block: the machine changed its pace meanwhile
 LEAST = 6  # observations, however small the budget: fewer have no interval of 95 %
-PATIENCE = 2  # times the budget may be overdrawn while slow phases of the machine leave too few observations
+SURE = 10  # observations of two networks together: the range of fewer holds less than 99.8 %
 ENOUGH = 12  # observations, however clear the order: fewer have a wide one
-MOST = 200
-LOOK_AGAIN = 1.15  # times as many observations until the next look: each look is a chance to stop too early
 
 Floats = NDArray[np.float64]
 
@@ -87,6 +85,8 @@ class Race:
         loadings: For each round how often the networks had been loaded before it, if they were loaded more than
             once. Where memory happened to be laid out stays as it is from load to load, so that then one loading
             counts as one observation. Empty: each round counts.
+        slow_s: A block of the reference that takes longer is in a slow phase of the machine, as was seen before the
+            race too.
     """
 
     reference: tuple[Block, ...]
@@ -95,6 +95,7 @@ class Race:
     cpu_seconds: float
     circumstances: Circumstances | None = None
     loadings: tuple[int, ...] = ()
+    slow_s: float = math.inf
 
     def __post_init__(self) -> None:
         rounds, count = len(self.orders), len(self.networks)
@@ -137,9 +138,15 @@ class Race:
         loadings = np.array(self.loadings)
         return min(len(np.unique(loadings[quiet])) for quiet in self._quiet(clock))
 
+    def contended(self, clock: str) -> bool | None:
+        """Whether other work was seen: as a process, or by a machine that was slow for most of the time."""
+        if self.quiet_rounds(clock) < min(ENOUGH, self.rounds):
+            return True
+        return None if self.circumstances is None else self.circumstances.contended
+
     def _quiet(self, clock: str) -> NDArray[np.bool_]:
         before, after = self._around(clock)
-        slow = math.log(slow_above(np.array([_mean_s(block, clock) for block in self.reference])))
+        slow = math.log(min(self.slow_s, slow_above(np.array([_mean_s(block, clock) for block in self.reference]))))
         quiet: NDArray[np.bool_] = (np.abs(after - before) <= UNSTEADY) & (np.maximum(before, after) <= slow)
         return quiet
 
@@ -167,7 +174,10 @@ class Race:
         difference = logs[first] - logs[second]
         if (~np.isnan(difference)).sum() < min(LEAST, self.rounds // 2):  # hardly a round was quiet for both
             return Pair(_apart(centre(self._observed(logs[first]), LEVEL), centre(self._observed(logs[second]), LEVEL)))
-        return Pair(centre(self._observed(difference), PAIR_LEVEL))
+        observed = self._observed(difference)
+        if len(observed) < SURE:
+            return Pair(Interval(float(np.median(observed)), -math.inf, math.inf))
+        return Pair(centre(observed, PAIR_LEVEL))
 
     def order(self, clock: str) -> tuple[int, ...]:
         """Numbers of the networks, fastest first."""
@@ -194,6 +204,7 @@ class Race:
             "cpu_seconds": self.cpu_seconds,
             "circumstances": None if self.circumstances is None else self.circumstances.as_plain(),
             "loadings": self.loadings,
+            "slow_s": self.slow_s if math.isfinite(self.slow_s) else None,
         }
 
     @classmethod
@@ -211,6 +222,7 @@ class Race:
             cpu_seconds=plain["cpu_seconds"],
             circumstances=seen,
             loadings=tuple(plain["loadings"]),
+            slow_s=math.inf if plain["slow_s"] is None else plain["slow_s"],
         )
 
     @cached_property
@@ -229,58 +241,6 @@ class Race:
             return values[known]
         loadings = np.array(self.loadings)[known]
         return np.array([np.median(values[known][loadings == number]) for number in np.unique(loadings)])
-
-
-def run_race(
-    count: int,
-    block: Callable[[int | None], Block],
-    *,
-    clock: str,
-    cpu_seconds: Callable[[], float],
-    cpu_budget_s: float,
-    seed: int,
-    load: Callable[[Sequence[int]], None] | None = None,
-    rounds_a_loading: int = 1,
-    wait: Callable[[], object] = lambda: None,
-) -> Race:
-    """Race until all neighbours are decided or the budget is spent, whichever comes first.
-
-    Args:
-        count: Number of networks.
-        block: Times one block of the network of that number; of the reference for None.
-        clock: `cpu` or `wall`: by which the order is judged.
-        cpu_seconds: CPU time spent so far.
-        load: Loads all networks anew, in the order given; called before every `rounds_a_loading` rounds. The order is
-            drawn too: the place in it can move a network by 1 to 2 % for as long as it stays loaded.
-        seed: Of the orders.
-        wait: Called before each loading; returns when the machine is quiet, or patience ends.
-    """
-    random = np.random.default_rng(seed)
-    reference, orders = list[Block](), list[tuple[int, ...]]()
-    networks: list[list[Block]] = [[] for _ in range(count)]
-    next_look = ENOUGH
-    for observed in range(1, MOST + 1):
-        wait()
-        if load is not None:
-            load([int(number) for number in random.permutation(count)])
-        reference = reference or [block(None)]
-        for _ in range(rounds_a_loading):
-            orders.append(tuple(int(number) for number in random.permutation(count)))
-            for number in orders[-1]:
-                networks[number].append(block(number))
-                reference.append(block(None))
-        spent = cpu_seconds() >= cpu_budget_s and observed >= LEAST
-        if not (spent or observed >= next_look or observed == MOST):
-            continue
-        loadings = () if load is None else tuple(round_ // rounds_a_loading for round_ in range(len(orders)))
-        blocks = tuple(map(tuple, networks))
-        race = Race(tuple(reference), blocks, tuple(orders), cpu_seconds(), loadings=loadings)
-        if spent and race.quiet_rounds(clock) < ENOUGH and cpu_seconds() < PATIENCE * cpu_budget_s:
-            continue
-        if spent or not race.undecided(clock):
-            break
-        next_look = math.ceil(LOOK_AGAIN * observed)
-    return race
 
 
 def _apart(first: Interval, second: Interval) -> Interval:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -81,6 +82,40 @@ def read_results(folder: Path, plan: Plan) -> Results:
     try:
         networks = {name: Timings.from_plain(seen) for name, seen in plain["networks"].items()}
         reference = None if plain["reference"] is None else Timings.from_plain(plain["reference"])
-        return Results(plan.key, Target(**plain["target"]), reference, networks, plain["failed"], plain["begun"])
+        results = Results(plan.key, Target(**plain["target"]), reference, networks, plain["failed"], plain["begun"])
+        _check(results, plan)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PlanError(f"'{path}' is damaged: {error}") from error
+    return results
+
+
+def _check(results: Results, plan: Plan) -> None:
+    """Nobody vouches for a file that comes from elsewhere.
+
+    Raises:
+        ValueError: If the target is not one of the plan's, a network is not in it, or a time is none.
+    """
+    target = results.target
+    asked = (plan.precision, plan.imgsz, plan.batch, plan.compared_with, plan.calibration)
+    if (target.precision, target.imgsz, target.batch, target.reference, target.calibration) != asked:
+        raise ValueError(f"its target, {target}, is not the plan's")
+    for name in (*results.timings, *results.failed):
+        if name not in {network.name for network in plan.networks}:
+            raise ValueError(f"'{name}' is not in the plan")
+    for name, timings in (("the reference", results.reference), *results.timings.items()):
+        if timings is not None:
+            _check_times(name, timings, alone=timings is results.reference)
+
+
+def _check_times(name: str, timings: Timings, *, alone: bool) -> None:
+    if not timings.loadings:
+        raise ValueError(f"{name} has no times")
+    for loading in timings.loadings:
+        if not loading.reference or (not alone and len(loading.reference) != len(loading.network) + 1):
+            raise ValueError(f"{name} has a loading without times of both")
+        for block in (*loading.reference, *loading.network):
+            times = (*block.cpu_s, *block.wall_s)
+            if not block.wall_s or len(block.cpu_s) != len(block.wall_s):
+                raise ValueError(f"{name} has a block without times")
+            if not all(math.isfinite(each) and each > 0 for each in times):
+                raise ValueError(f"{name} has a time that is not above 0")

@@ -140,7 +140,9 @@ def cpu_fingerprint() -> str:
 
 @cache
 def gpu_fingerprint() -> str:
-    """Name and driver of the first NVIDIA GPU; of a Jetson, whose GPU nvidia-smi may not list, its board and system.
+    """Name and driver of the first NVIDIA GPU that this process may use.
+
+    Of a Jetson, whose GPU nvidia-smi may not list, its board and system.
 
     Raises:
         TargetError: If `nvidia-smi` is not there or lists none, and this is no Jetson.
@@ -150,7 +152,10 @@ def gpu_fingerprint() -> str:
     command = shutil.which("nvidia-smi")
     if command is None:
         raise TargetError("target: provider is a GPU, but nvidia-smi is not installed; use provider: cpu")
-    query = [command, "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    from objectives.device_lock import device_named  # it needs this module's error
+
+    gpu = device_named("cuda").removeprefix("gpu")
+    query = [command, "-i", gpu, "--query-gpu=name,driver_version", "--format=csv,noheader"]
     listed = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False).stdout.strip()
     if not listed:
         raise TargetError("target: provider is a GPU, but nvidia-smi lists none; use provider: cpu")

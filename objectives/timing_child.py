@@ -15,6 +15,9 @@ from typing import IO, Any
 import objectives
 from objectives.target import Target
 
+ALIVE = b"{}"
+"""What the process sends while it works: no answer yet, but it goes on."""
+
 COMMAND = (sys.executable, "-P", "-m", "objectives.latency_process")
 
 
@@ -46,16 +49,22 @@ class TimingChild:
     def ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         """Send a request and wait for the answer.
 
+        Args:
+            timeout_s: A process that is silent for so long hangs.
+
         Raises:
-            ChildDied: If the process ended by a signal, or did not answer in time.
+            ChildDied: If the process ended by a signal, or hung.
             RuntimeError: If it failed by a fault of ours.
         """
         try:
             self.connection.send_bytes(json.dumps(request).encode())
-            if not self.connection.poll(timeout_s):
-                raise ChildDied(None)
-            answer: dict[str, Any] = json.loads(self.connection.recv_bytes())
-            return answer
+            while True:
+                if not self.connection.poll(timeout_s):
+                    raise ChildDied(None)
+                said = self.connection.recv_bytes()
+                if said != ALIVE:
+                    answer: dict[str, Any] = json.loads(said)
+                    return answer
         except (EOFError, ConnectionError) as error:
             status = self.process.wait()
             if status > 0:  # an exception of Python: a fault of ours, which a new start does not mend

@@ -146,9 +146,19 @@ class Timings:
         return quiet if len(quiet) >= 2 else [loading.ratios(clock) for loading in self.loadings]
 
     def quiet(self, clock: str) -> list[Values]:
-        """For each loading its ratios outside of slow phases; loadings that had hardly any are left out."""
+        """For each loading its ratios outside of slow phases; loadings that had hardly any are left out.
+
+        Of the reference alone: for each loading that was in no slow phase its times in seconds.
+        """
+        if self._reference_alone:
+            rows = [np.array(_runs(loading.reference, clock)) for loading in self.loadings]
+            return [row for row in rows if np.median(row) <= self.slow_s]
         found = [loading.ratios(clock)[loading.slower_s(clock) <= self.slow_s] for loading in self.loadings]
         return [ratios for ratios in found if len(ratios) >= LEAST_QUIET]
+
+    @property
+    def _reference_alone(self) -> bool:
+        return not any(loading.network for loading in self.loadings)
 
     def contended(self, clock: str) -> bool | None:
         """Whether other work was seen: as a process, or by a machine that was slow for most of the time."""
@@ -157,8 +167,9 @@ class Timings:
 
     def reference_ms(self, clock: str) -> Interval:
         """The reference's own time in ms."""
-        runs = [np.array(_runs(loading.reference, clock)) * 1e3 for loading in self.loadings]
-        return interval_of(runs)
+        if self._reference_alone and len(quiet := self.quiet(clock)) >= LEAST_LOADINGS:
+            return interval_of([row * 1e3 for row in quiet])
+        return interval_of([np.array(_runs(loading.reference, clock)) * 1e3 for loading in self.loadings])
 
     def percentiles_ms(self, clock: str) -> tuple[float, float, float]:
         """The network's own 50th, 90th and 99th percentile in ms, as seen, unrelated to the reference."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 import torch
@@ -17,13 +17,16 @@ Batch = TypeVar("Batch")
 def turn_on(device: str | torch.device) -> Iterator[None]:
     """Share the device (`cpu`, `0`, `cuda:1`, ...) with other batches, but with no measurement.
 
-    A GPU has done its work when the block ends.
+    Training on a GPU keeps a core or two busy as well, so it waits for measurements on the CPU too. A GPU has done its
+    work when the block ends.
 
     Raises:
         TargetError: If there is no folder for locks.
     """
     name = str(device)
-    with device_lock(device_named(name)).training():
+    with ExitStack() as held:
+        for used in dict.fromkeys((device_named(name), "cpu")):
+            held.enter_context(device_lock(used).training())
         try:
             yield
         finally:

@@ -8,7 +8,7 @@ import numpy as np
 
 from objectives.latency_model import LatencyModel
 from search.study import StudyDefinition
-from spaces.base import Categorical
+from spaces.base import Categorical, Integer
 from spaces.groups import tied
 from spaces.parent import Parent
 from spaces.shape import Shape
@@ -51,4 +51,6 @@ def _image_sizes(definition: StudyDefinition, parent: Parent) -> list[int]:
     searched = definition.recipe.searched.get("recipe.imgsz")
     if isinstance(searched, Categorical):
         return [int(size) for size in searched.options]
+    if isinstance(searched, Integer):
+        return list(range(searched.low, searched.high + 1, searched.step))
     return [int(definition.recipe.fixed.get("imgsz", parent.imgsz))]

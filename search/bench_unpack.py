@@ -153,9 +153,14 @@ def confirmation(results: Results, names: Sequence[str], target: Target, frozen:
         assert each.low is not None and each.high is not None and each.ratio is not None
         samples = latencies[name].samples_ms
         members.append(Finalist(name, each.value, each.low, each.high, each.ratio, each.runs, ties, samples))
-    loads = [results.timings[name].circumstances for name in names]
+    timed = [results.timings[name] for name in names]
+    loads = [replace(each.circumstances, slow=_was_slow(each, target)) for each in timed]
     most = max(loads, key=lambda seen: (bool(seen.contended), seen.others_busy or 0.0))
     return Confirmation(target.key, target.clock, tuple(members), most.as_plain())
+
+
+def _was_slow(timings: Timings, target: Target) -> bool:
+    return bool(timings.contended(target.clock)) and not timings.circumstances.contended
 
 
 def _is_for(record: TrialRecord, target: Target) -> bool:

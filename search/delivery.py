@@ -205,7 +205,8 @@ def _accuracy(record: TrialRecord) -> str:
 
 def _latency_line(record: TrialRecord, remeasured: Remeasured | None) -> str:
     stored = record.measurement("latency_ms")
-    before = "not measured in the study" if stored is None else f"{stored.value:.3g} ms in the study"
+    how = "predicted" if stored is not None and stored.predicted else "in the study"
+    before = "not measured in the study" if stored is None else f"{stored.value:.3g} ms {how}"
     if remeasured is None:
         return f"latency: {before}; no runtime here times this format"
     now = remeasured.latency

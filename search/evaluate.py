@@ -22,6 +22,10 @@ from spaces.base import ArchSpec, Candidate, CandidateError, Origin, ParamValue
 from spaces.shape import Shape
 
 
+class _Stopped(Exception):
+    """Ends a training from within; why is its message."""
+
+
 def identity_of(spec: ArchSpec, origin: Origin, recipe: Recipe, seed: int) -> str:
     """What makes two trials equal: architecture, origin of weights, recipe and seed."""
     return hashlib.sha256(f"{spec.key} {origin.key} {recipe.key} {seed}".encode()).hexdigest()[:32]
@@ -100,11 +104,15 @@ def _built_and_trained(
     with watch.phase("latency"):
         begun = replace(begun, measurements=(*before, *bench.further_latencies(candidate)))
     curve: list[EpochResult] = []
+    latency_ms = begun.value(LATENCY)
 
     def report(result: EpochResult) -> None:
         curve.append(result)
         with watch.phase("database"):
             hooks.report(result)
+            reason = "" if latency_ms is None else hooks.stop(latency_ms, curve, recipe.epochs)
+        if reason:
+            raise _Stopped(reason)
 
     try:
         hooks.say("training")
@@ -114,6 +122,8 @@ def _built_and_trained(
         complete = replace(begun, outcome=Outcome.COMPLETE, rungs=result.history)
         with _out_of_memory_is_the_candidates_fault():
             return scored(bench, complete, result.candidate, watch)
+    except _Stopped as stop:
+        return replace(begun, outcome=Outcome.STOPPED, reason=str(stop), rungs=tuple(curve))
     except CandidateError as error:
         return replace(begun, outcome=Outcome.FAILED, reason=str(error), rungs=tuple(curve))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, cast
 
 from objectives.calibration import Calibration
@@ -58,7 +59,8 @@ def confirm(
     checkpoints = CheckpointStore(folder.checkpoints)
     candidates = [checkpoints.get(record.checkpoint or "") for record in finalists]
     with ExitStack() as opened:
-        meter = opened.enter_context(_meter(definition, folder, candidates[0], entry))
+        parent = checkpoints.get(study.frozen["parent"])  # a finalist may be a control of another family
+        meter = opened.enter_context(_meter(definition, folder, parent, entry))
         say(f"timing {len(finalists)} finalists in turn with each other on {meter.target}")
         files = [opened.enter_context(meter.exported(candidate)) for candidate in candidates]
         race = meter.race(files, cpu_budget_s=cpu_s_a_member * len(files), seed=SEED)
@@ -73,8 +75,10 @@ def confirmation_of(race: Race, names: Sequence[str], target: TargetEntry, loade
         loaded_clock: The clock to go by where other work was seen: `cpu` for a target of one thread, which other work
             hardly moves. On an idle device wall time counts, which is what a user waits for.
     """
+    clock = "wall" if race.contended("wall") is False else loaded_clock
     seen = race.circumstances
-    clock = "wall" if seen is not None and seen.contended is False else loaded_clock
+    if seen is not None and race.contended(clock) and not seen.contended:
+        seen = replace(seen, slow=True)
     settled = race.settle(clock)
     members = []
     for number in settled.order:
@@ -105,14 +109,14 @@ def _target_of(store: Store, finalists: Sequence[TrialRecord]) -> TargetEntry:
     return entry
 
 
-def _meter(definition: StudyDefinition, folder: RunFolder, candidate: Candidate, entry: TargetEntry) -> LatencyMeter:
+def _meter(definition: StudyDefinition, folder: RunFolder, trained: Candidate, entry: TargetEntry) -> LatencyMeter:
     """A meter on the study's target; against the same reference, so that the frozen time holds."""
     calibration = None
     if definition.target.precision == "int8":
         calibration = Calibration(open_dataset(definition.data.source, folder.data, seed=definition.seed))
     target = target_of(definition.target, int(entry.description["imgsz"]), calibration)
-    model = cast(Mapping[str, Any], candidate.network.yaml)  # the parent's, as Ultralytics keeps it with a network
-    parent = Parent.load(model, classes=candidate.classes, imgsz=target.imgsz)
+    model = cast(Mapping[str, Any], trained.network.yaml)
+    parent = Parent.load(model, classes=trained.classes, imgsz=target.imgsz)
     meter = LatencyMeter(target, reference_candidate(parent), calibration=calibration)
     if meter.target.key != entry.key:
         there, here = entry.description, meter.target.description()

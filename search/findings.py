@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from search.finalists import Confirmation, Settled, remarks
+from search.latency_text import LATENCY, further_names
 from search.leaderboard import Row, leaderboard
 from search.record import Outcome, TrialRecord
 from search.selection import settled_study
@@ -21,6 +22,7 @@ class Findings:
         fronts: The front each time it changed, oldest first; the last as the newest confirmation has it.
         settled: What the newest confirmation changed, and what the trials said of the finalists.
         target: What the latencies were measured on, with `reference_ms`; empty where that is not stored.
+        further_targets: The same for those of the study's further targets, by the latency's name.
     """
 
     study: StudyEntry
@@ -29,6 +31,7 @@ class Findings:
     target: Mapping[str, object] = field(default_factory=dict)
     settled: Settled | None = None
     confirmation: Confirmation | None = None
+    further_targets: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     @property
     def front(self) -> tuple[str, ...]:
@@ -58,11 +61,14 @@ def read_findings(store: Store, study: StudyEntry, *, curves: bool = True) -> Fi
     if fronts:  # how the front grew stays as the trials had it; where it stands is settled
         fronts = (*fronts[:-1], replace(fronts[-1], members=settled.front))
     newest = next(reversed(store.confirmations(study)), None)
-    return Findings(study, settled.records, fronts, _target(store, settled.records), settled, newest)
+    records = settled.records
+    further = {name: _target(store, records, name) for name in further_names(records)}
+    return Findings(study, records, fronts, _target(store, records, LATENCY), settled, newest, further)
 
 
-def _target(store: Store, records: Sequence[TrialRecord]) -> Mapping[str, object]:
-    latencies = (record.measurement("latency_ms") for record in records)
+def _target(store: Store, records: Sequence[TrialRecord], name: str) -> Mapping[str, object]:
+    """What the latencies of that name were measured on."""
+    latencies = (record.measurement(name) for record in records)
     key = next((latency.target for latency in latencies if latency is not None and latency.target), None)
     entry = None if key is None else store.target(key)
     if entry is None:

@@ -25,7 +25,7 @@ from search.durations import readable
 from search.finalists import summary
 from search.findings import Findings
 from search.html_charts import chart_data, counted_text
-from search.latency_text import legend
+from search.latency_text import FURTHER, legend
 from search.leaderboard import Row, columns_of, parent_of
 from search.leaderboard_formats import splits_of
 from search.record import Outcome
@@ -65,7 +65,7 @@ def html_report(found: Findings, picture: bytes, clock: datetime | None = None) 
         times=[(time, readable(time.seconds)) for time in time_table(found.records, since=found.study.created)],
         endings=_endings(rows),
         definition=yaml.safe_dump(_plain(found.study.definition), sort_keys=False, allow_unicode=True, width=100),
-        target=_target_lines(found.target),
+        targets=_targets(found),
         versions=_versions(),
         style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),  # ours, not a user's
         script=Markup(script),
@@ -147,6 +147,13 @@ def _endings(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
         for outcome, group in groups
         if group and outcome is not Outcome.COMPLETE
     ]
+
+
+def _targets(found: Findings) -> list[tuple[str, list[tuple[str, str]]]]:
+    """A title and its lines for each target of the study that was measured on."""
+    every = {"latency target": found.target}
+    every |= {f"further target {name.removeprefix(FURTHER)}": target for name, target in found.further_targets.items()}
+    return [(title, _target_lines(target)) for title, target in every.items() if target]
 
 
 def _target_lines(target: Mapping[str, object]) -> list[tuple[str, str]]:

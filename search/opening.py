@@ -47,12 +47,30 @@ def open_study(store: Store, definition: StudyDefinition, generation: int, facts
     _compare(study, definition)
     study = store.freeze(study, facts)
     changed = [name for name, value in facts.items() if study.frozen[name] != value]
+    if "target" in changed:
+        raise DefinitionMismatch(_other_target(store, study.frozen["target"], facts["target"], definition.name))
     if changed:
         raise DefinitionMismatch(
             f"study '{definition.name}' was begun with other content of: {', '.join(changed)}. "
             "Put the files back as they were, or begin again with --new or under another --name"
         )
     return study
+
+
+def _other_target(store: Store, stored_key: str, key: str | None, name: str) -> str:
+    """Latencies of two targets cannot stand on one front."""
+    stored, here = store.target(stored_key), store.target(key or "")
+    there_is = {} if stored is None else stored.description
+    here_is = {} if here is None else here.description
+    differ = [
+        f"{each}: {there_is.get(each)} then, {value} now"
+        for each, value in here_is.items()
+        if there_is.get(each) != value
+    ]
+    return (
+        f"study '{name}' measures latency on another target than this machine is now; figures of both cannot be "
+        f"compared: {'; '.join(differ)}. Continue it where it ran, or begin again with --new or under another --name"
+    )
 
 
 def _compare(stored: StudyEntry, definition: StudyDefinition) -> None:

@@ -80,10 +80,11 @@ def remote_keeper(
     fitting = [entry for entry in found if not _differs(entry, asked, reference)]
     if not fitting:
         raise DefinitionError(_refusal(asked.remote, 0) + (_other(found[-1], asked, reference) if found else ""))
-    entry = fitting[-1]  # the newest: the machine's engine may have changed
-    count = len(measured(store.latencies(entry.key), structure))
-    if count < LEAST_MEASURED:
-        raise DefinitionError(_refusal(asked.remote, count))
+    counts = [len(measured(store.latencies(entry.key), structure)) for entry in fitting]
+    known = [entry for entry, count in zip(fitting, counts, strict=True) if count >= LEAST_MEASURED]
+    if not known:
+        raise DefinitionError(_refusal(asked.remote, counts[-1]))
+    entry = known[-1]  # the newest: the machine's engine may have changed
     return RemoteKeeper(store, entry, structure, fit, name)
 
 

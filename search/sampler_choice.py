@@ -1,4 +1,4 @@
-"""Which of Optuna's samplers proposes, from which seed, and the points it begins with."""
+"""Which sampler proposes, ours or one of Optuna's, from which seed, and the points it begins with."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from search.foresight import Foresight
+from search.sampler_front import FrontSampler
 from spaces.base import ParamValue
 
-SAMPLERS = ("tpe", "nsga2", "nsga3", "gp", "qmc", "random")
+SAMPLERS = ("front", "tpe", "nsga2", "nsga3", "gp", "qmc", "random")
 
 
 def sampler_seed(seed: int, worker: int, trials_so_far: int) -> int:
@@ -27,16 +29,26 @@ def sampler_seed(seed: int, worker: int, trials_so_far: int) -> int:
     return int(np.random.SeedSequence([seed, worker, trials_so_far]).generate_state(1)[0])
 
 
-def make_sampler(name: str, seed: int, starts: Sequence[Mapping[str, ParamValue]] = ()) -> BaseSampler:
+def make_sampler(
+    name: str,
+    seed: int,
+    starts: Sequence[Mapping[str, ParamValue]] = (),
+    foresight: Foresight | None = None,
+) -> BaseSampler:
     """A sampler by name; the first trials take the given start points.
+
+    Args:
+        foresight: What `front` needs. Without it, in a study of other objectives, `front` is `tpe`.
 
     Raises:
         ValueError: If the name is not one of `SAMPLERS`.
     """
     samplers = optuna.samplers
-    if name == "tpe":
+    if name == "front" and foresight is not None:
+        chosen: BaseSampler = FrontSampler(foresight, seed)
+    elif name in ("front", "tpe"):
         # Multivariate: univariate TPE, Optuna's default for several objectives, needs about twice the trials.
-        chosen: BaseSampler = samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=8)
+        chosen = samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=8)
     elif name == "nsga2":
         chosen = samplers.NSGAIISampler(seed=seed)
     elif name == "nsga3":

@@ -27,6 +27,7 @@ from search.study_sections import (
     DataSection,
     ParentSection,
     Recipe,
+    RungsSection,
     SamplerSection,
     Section,
     TargetSection,
@@ -76,6 +77,7 @@ class StudyDefinition(Section):
     further_targets: tuple[TargetSection, ...] = Field(default=(), strict=False)
     accuracy: AccuracySection = Field(default_factory=AccuracySection)
     sampler: SamplerSection = Field(default_factory=SamplerSection)
+    rungs: RungsSection = Field(default_factory=RungsSection)
     n_trials: int = Field(default=10, ge=0)
     seed: int = Field(default=0, ge=0, lt=2**31)
 
@@ -278,6 +280,7 @@ def _fields_at(location: tuple[Any, ...]) -> list[str]:
         "further_targets": TargetSection,
         "accuracy": AccuracySection,
         "sampler": SamplerSection,
+        "rungs": RungsSection,
     }
     if not location:
         return [field for field in known_fields(StudyDefinition) if field != "name"]

@@ -121,9 +121,19 @@ class AccuracySection(Section):
 
 
 class SamplerSection(Section):
-    """Who proposes the next trial; `tpe` is the multivariate one."""
+    """Who proposes the next trial: `front` is our own; `tpe` is Optuna's, the multivariate one."""
 
-    name: Literal["tpe", "nsga2", "nsga3", "gp", "qmc", "random"] = "tpe"
+    name: Literal["front", "tpe", "nsga2", "nsga3", "gp", "qmc", "random"] = "front"
+
+
+class RungsSection(Section):
+    """Which trials go on at a scored epoch.
+
+    `front` stops what, at best, ends below the front at its own latency; `mo-asha` all but the best third at epochs 1,
+    3, 9, ...; `none` nothing.
+    """
+
+    rule: Literal["front", "mo-asha", "none"] = "front"
 
 
 def known_fields(section: type[BaseModel]) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -25,6 +25,7 @@ from spaces.base import Candidate
 from spaces.shape import Shape
 
 LOOK_S = 0.25  # a look at the device before something is timed anew
+GPU_LOOK_S = 2.0  # a GPU's driver tells once a second who works
 
 
 class Meter(Protocol):
@@ -71,6 +72,8 @@ class Timekeeper:
     patience: Patience = PATIENCE
     say: Callable[[str], None] = lambda line: None
     idle: Callable[[], bool] | None = None
+    _in_vain: int = field(default=0, repr=False)  # repeats in a row that were disturbed again
+    _rest: int = field(default=0, repr=False)  # times that none is tried after them
 
     @property
     def target(self) -> Target:
@@ -104,10 +107,15 @@ class Timekeeper:
         Raises:
             CandidateError: If the network cannot be timed now.
         """
+        if self._rest:
+            self._rest -= 1
+            return False
         waiting = disturbed(self.store.latencies(self.target.key), structure)
         if not waiting or not (self.idle or self._looks_idle)():
             return False
-        self._timed(rebuild(waiting[0]))
+        again = self._timed(rebuild(waiting[0])).measurement.contended
+        self._in_vain = self._in_vain + 1 if again else 0
+        self._rest = 2**self._in_vain - 1  # on a machine that is never idle each try would cost seconds
         return True
 
     def _timed(self, candidate: Candidate) -> LatencyEntry:
@@ -143,9 +151,10 @@ class Timekeeper:
 
     def _looks_idle(self) -> bool:
         """Whether others leave the device alone; our own trainings wait meanwhile."""
-        with device_lock(device_named(self.target.provider)).measuring():
-            watch = Watch(self.target.provider)
-            time.sleep(LOOK_S)
+        device = device_named(self.target.provider)
+        with device_lock(device).measuring():
+            watch = Watch(self.target.provider, device)
+            time.sleep(LOOK_S if self.target.provider == "cpu" else GPU_LOOK_S)
             return not watch.seen().contended
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,12 +21,15 @@ class Hooks:
         report: Called with each point of the learning curve; may raise to interrupt the trial.
         say: Called with what happens now, for the progress display.
         clock: The present time, UTC.
+        stop: From the network's latency in ms, the curve so far and the epochs of the whole training to the reason why
+            the trial is stopped now; empty if it goes on.
     """
 
     earlier: Callable[[str], str | None]
     report: Callable[[EpochResult], None]
     say: Callable[[str], None]
     clock: Callable[[], datetime]
+    stop: Callable[[float, Sequence[EpochResult], int], str] = lambda latency_ms, curve, epochs: ""
 
 
 class TrialRunner(ABC):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from objectives.base import EpochResult
 from search.events import Doing, Ended, Event, Note
 from search.liveness import STALE_AFTER_S, is_alive, this_worker
 from search.record import Outcome, TrialRecord
+from search.rungs import NeverStop, Rule
 from search.sampler import Advisor
 from search.store.base import AlreadyStored, Attempt, Fenced, Store, StoreError, StudyEntry
 from search.trial_runner import Hooks, TrialRunner
@@ -29,6 +30,7 @@ class Worker:
     Args:
         deadline: Moment of `time.monotonic` after which no trial is begun; None for no limit.
         say: Takes events for the supervisor.
+        rule: Which trials go on at an epoch; without one all do.
     """
 
     def __init__(
@@ -41,10 +43,11 @@ class Worker:
         n_trials: int,
         deadline: float | None,
         say: Callable[[Event], None],
+        rule: Rule | None = None,
     ) -> None:
         self._store, self._study, self._advisor = store, study, advisor
         self._trials = trials
-        self._n_trials, self._deadline, self._say = n_trials, deadline, say
+        self._n_trials, self._deadline, self._say, self._rule = n_trials, deadline, say, rule or NeverStop()
         self._me = this_worker()
         self._held: Attempt | None = None
         self._idle_since = time.monotonic()  # end of the last evaluation: from there to the next is the database's
@@ -154,8 +157,15 @@ class Worker:
             report=report,
             say=lambda what: self._say(Doing(f"trial {number}: {what}")),
             clock=lambda: datetime.now(UTC),
+            stop=self._verdict,
         )
         return self._trials.run(number, attempt.params or {}, hooks)
+
+    def _verdict(self, latency_ms: float, curve: Sequence[EpochResult], epochs: int) -> str:
+        """Why a trial is stopped at this epoch, by the records of this moment; empty if it goes on."""
+        if isinstance(self._rule, NeverStop):
+            return ""
+        return self._rule.verdict(latency_ms, curve, epochs, self._store.records(self._study, curves=False))
 
 
 def _plus(seconds: Mapping[str, float], phase: str, more: float) -> dict[str, float]:

@@ -13,17 +13,19 @@ from search.command import DefinitionError
 from search.evaluate import StudyTrials
 from search.events import Batch, Doing, Event, Left
 from search.folders import RunFolder
+from search.foresight import foresight_of
 from search.heartbeat import Heartbeat
 from search.job import Job
 from search.opening import open_study
 from search.prepare import Setting, data_of, prepare, start_of, workbench
+from search.rungs import Rule, rule_named
 from search.sampler import Advisor
 from search.sampler_choice import make_sampler, sampler_seed
 from search.stopwatch import Stopwatch
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store
 from search.study import StudyDefinition, stored_definition
-from search.workbench import Plan
+from search.workbench import Plan, Workbench
 from search.worker import Worker
 
 Say = Callable[[Event], None]
@@ -94,23 +96,26 @@ class _Session:
         facts = {"data": data.key, "weights": start.weights_hash}
         with workbench(definition, self._store, self._setting, data, start, self._say) as bench:
             # Not before: a definition that cannot run here must not be stored, or the corrected one were refused.
+            facts |= {"target": bench.target.key}
             study = open_study(self._store, definition, self._job.generation, facts)
             torch.set_num_threads(self._job.threads)  # Ultralytics sets its own number while it loads
             bench = replace(bench, progress=lambda *numbers: self._say(Batch(*numbers)))
             bench, plan, study = prepare(definition, self._store, study, bench, start, self._say)
-            advisor = self._advisor(definition, study, plan)
-            why = self._search(study, advisor, StudyTrials(bench, plan))
+            advisor = self._advisor(definition, study, plan, bench)
+            why = self._search(study, advisor, StudyTrials(bench, plan), rule_named(definition.rungs.rule))
             if why != "timeout" and self._job.index == 0:  # one worker: two at once would disturb each other
                 bench.repeat_disturbed(MOST_REPEATS)
         return Left(why, seconds={"data": watch.seconds()["data"]})
 
-    def _advisor(self, definition: StudyDefinition, study: StudyEntry, plan: Plan) -> Advisor:
+    def _advisor(self, definition: StudyDefinition, study: StudyEntry, plan: Plan, bench: Workbench) -> Advisor:
         with self._store.exclusive("optuna tables"):
-            seed = sampler_seed(definition.seed, self._job.index, len(self._store.records(study)))
-            sampler = make_sampler(definition.sampler.name, seed, plan.starts)
+            records = self._store.records(study)
+            seed = sampler_seed(definition.seed, self._job.index, len(records))
+            foresight = foresight_of(study, plan, bench, records)
+            sampler = make_sampler(definition.sampler.name, seed, plan.starts, foresight)
             return Advisor(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
 
-    def _search(self, study: StudyEntry, advisor: Advisor, trials: StudyTrials) -> str:
+    def _search(self, study: StudyEntry, advisor: Advisor, trials: StudyTrials, rule: Rule) -> str:
         timeout_s = self._job.timeout_s
         self._worker = Worker(
             self._store,
@@ -120,6 +125,7 @@ class _Session:
             n_trials=self._job.n_trials,
             deadline=None if timeout_s is None else self._begun + timeout_s,
             say=self._say,
+            rule=rule,
         )
         self._worker.reconcile()
         self._worker.settle()

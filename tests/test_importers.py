@@ -34,6 +34,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "onnxruntime": ("objectives/runtimes/ort.py", "objectives/runtimes/quantization.py"),
     "openvino": ("objectives/runtimes/*",),
     "sklearn": ("objectives/digits.py",),
+    "pynvml": ("objectives/gpu_watch.py",),
     "PIL": ("objectives/data_check.py", "objectives/digits.py", "objectives/loader.py"),
     "cv2": ("objectives/digits.py", "objectives/loader.py"),
     # Ultralytics, by the part of it: model code, trainer, validator, data, exporter
@@ -52,6 +53,7 @@ HOMES: dict[str, tuple[str, ...]] = {
 DISTRIBUTIONS = {
     "cv2": "opencv-python",
     "PIL": "pillow",
+    "pynvml": "nvidia-ml-py",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
     "optuna_dashboard": "optuna-dashboard",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from objectives.circumstances import CONTENDED_CORES, Circumstances, Watch
         (Circumstances(others_busy=CONTENDED_CORES), False),
         (Circumstances(others_busy=0.5), True),
         (Circumstances(foreign=("python (1234)",)), True),
+        (Circumstances(others_busy=0.0, slow=True), True),
     ],
 )
 def test_contended_says_whether_other_work_was_seen(seen: Circumstances, contended: bool | None) -> None:
@@ -33,6 +35,20 @@ def test_other_work_counts_and_our_own_does_not() -> None:
     code = "import time\nwhile time.process_time() < 0.5: pass"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert (watch.seen().others_busy or 0) > CONTENDED_CORES  # a whole core, and what else the machine does
+
+
+def test_what_goes_on_while_nothing_is_timed_does_not_count() -> None:
+    watch = Watch("cpu")
+    begun = time.perf_counter()
+    with watch.paused():
+        code = "import time\nwhile time.process_time() < 0.5: pass"
+        subprocess.run([sys.executable, "-c", code], check=True)
+    paused_s = time.perf_counter() - begun
+    while time.perf_counter() < begun + 2 * paused_s:  # our own work is no stranger
+        pass
+    counted = Watch("cpu")
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert (watch.seen().others_busy or 0.0) < (counted.seen().others_busy or 0.0)
 
 
 @pytest.mark.parametrize("name", ["cpu_freq", "sensors_temperatures", "cpu_times"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import multiprocessing
 import os
 import signal
@@ -246,3 +247,27 @@ def test_a_text_that_means_no_single_device_is_refused(text: str, monkeypatch: p
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     with pytest.raises(TargetError, match="device is"):
         device_named(text)
+
+
+def test_who_waits_long_is_told_why_that_may_be(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The word comes from another thread while this one waits in the kernel; the holder lets go when it was said."""
+    said: list[str] = []
+    with process(holds_a_batch) as (_, pipe):
+        assert pipe.recv() == "in"
+
+        class Heard(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                said.append(record.getMessage())
+                pipe.send("let go")
+
+        heard = Heard()
+        monkeypatch.setattr("objectives.device_lock.WORD_AFTER_S", 0.01)
+        logger = logging.getLogger("objectives.device_lock")
+        logger.addHandler(heard)
+        try:
+            with device_lock("cpu").measuring():
+                pass
+        finally:
+            logger.removeHandler(heard)
+    assert len(said) == 1
+    assert f"fuser -v {folder / 'cpu.room'}" in said[0]

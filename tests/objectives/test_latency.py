@@ -140,9 +140,41 @@ def test_a_killed_timing_process_is_started_again(meter: LatencyMeter) -> None:
 def test_a_process_that_hangs_is_given_up_after_three_tries(target: Target) -> None:
     with (
         LatencyMeter(target, candidate(), timeout_s=0.0) as impatient,
-        pytest.raises(RuntimeError, match=r"did not answer within 0 s, 3 times in a row"),
+        pytest.raises(RuntimeError, match=r"was silent for 0 s, 3 times in a row"),
     ):
         impatient.reference_ms()
+
+
+def test_a_timing_process_does_not_outlive_its_parent_even_in_the_middle_of_a_measurement(tmp_path: Path) -> None:
+    """A worker that is killed frees the device's lock: what it had begun must not go on beside the next one."""
+    code = """
+import sys
+from pathlib import Path
+from objectives.latency import LatencyMeter
+from objectives.protocol import Effort
+from objectives.target import Target
+from tests.objectives.networks import candidate
+
+target = Target.here(imgsz=96)
+with LatencyMeter(target, candidate(), scratch=Path(sys.argv[1]), effort=Effort(budget_s=1e6, width=0.0)) as meter:
+    meter.reference_ms()
+    print(meter.process_id, flush=True)
+    while True:
+        meter.time(candidate())
+"""
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment
+    ) as worker:
+        assert worker.stdout is not None
+        child = psutil.Process(int(worker.stdout.readline()))
+        begun = child.cpu_times().user
+        while child.cpu_times().user < begun + 0.2:  # it measures
+            pass
+        worker.kill()
+    child.wait(timeout=10)
+    assert not child.is_running()
 
 
 def test_a_network_that_does_not_load_is_the_candidates_fault(

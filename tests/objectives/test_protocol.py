@@ -139,6 +139,34 @@ def test_a_machine_that_was_slow_nearly_all_the_time_is_contended() -> None:
     assert timings.contended("cpu")
 
 
+def test_a_machine_that_was_slow_for_a_while_is_waited_for_and_the_network_does_not_pay() -> None:
+    machine = Machine(0, noise=0.01)
+    turns = machine.turns()
+    turns.time(lambda: machine.load(0.6 * REFERENCE_S), Effort())
+    machine.phases = [0.0] * (int(machine.now_s / 0.5) + 1) + [0.0] * 12  # slow for the next six seconds, then quiet
+    machine.slow_share = 1e-9
+    begun_s = machine.now_s
+    timings = turns.time(lambda: machine.load(0.6 * REFERENCE_S), Effort())
+    assert 5.0 < machine.now_s - begun_s < 10.0
+    assert len(timings.quiet("cpu")) >= LOADINGS
+    assert not timings.contended("cpu")
+    assert timings.ratio("cpu").median == pytest.approx(0.6, rel=0.01)
+
+
+def test_the_reference_alone_is_not_contended_on_a_quiet_machine_and_leaves_slow_phases_out() -> None:
+    machine = Machine(0, noise=0.01)
+    turns = machine.turns()
+    alone = turns.reference_alone()
+    assert alone.contended("cpu") is None  # circumstances are the caller's
+    assert alone.reference_ms("cpu").median == pytest.approx(1e3 * REFERENCE_S, rel=0.01)
+    machine.slow_share = 0.5
+    seen = [turns.reference_alone() for _ in range(10)]
+    for each in seen:
+        assert each.reference_ms("cpu").median == pytest.approx(1e3 * REFERENCE_S, rel=0.05)
+    machine.slow_share = 1.0
+    assert turns.reference_alone().contended("cpu") is True
+
+
 def test_only_the_clock_that_decides_may_stop_it() -> None:
     """On a loaded machine wall time runs ahead; the budget of a one-thread target is CPU time."""
     machine = Machine(0, noise=0.2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from objectives.race import LEAST, MOST, Race, run_race
+from objectives.race import LEAST, Race
+from objectives.race_run import MOST, run_race
 from objectives.signed_rank import centre
 from objectives.timings import Block
 
@@ -94,12 +96,13 @@ def test_no_pair_five_per_cent_apart_comes_in_the_wrong_order(condition: str) ->
     wrong = ties = 0
     for seed in range(10):  # 7 pairs a race: 70 in each condition, 210 in all
         machine = ScriptedMachine(times_s, seed=seed, loading=0.007, **CONDITIONS[condition])
-        run = race(machine, 8, budget_s=16.0, seed=seed, loads=True)
+        run = race(machine, 8, budget_s=32.0, seed=seed, loads=True)
         pairs = [run.pair(number, number + 1, "wall") for number in range(7)]
         wrong += sum(pair.difference.median > 0 and not pair.tie for pair in pairs)
         ties += sum(pair.tie for pair in pairs)
     assert wrong == 0
-    assert ties <= 20  # an order is claimed where it is sure at 99.8 %; with runs that scatter by 7 % it is for most
+    # an order is claimed where it is sure at 99.8 %; runs that scatter by 7 % leave half of the 70 open
+    assert ties <= {"idle": 0, "one core busy": 3, "all cores busy": 40}[condition]
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
@@ -166,6 +169,21 @@ def test_a_machine_that_slows_down_for_good_moves_no_ratio() -> None:
     run = run_race(2, block, clock="wall", cpu_seconds=lambda: 0.0, cpu_budget_s=1.0, seed=0)
     np.testing.assert_allclose(run.samples(0, "wall"), 0.5, rtol=1e-6)
     np.testing.assert_allclose(run.samples(1, "wall"), 2.0, rtol=1e-6)
+
+
+def test_few_observations_together_claim_no_order() -> None:
+    """With six the range of differences misses zero by chance in 3 of 100 pairs of equal networks."""
+    run = race(ScriptedMachine([0.010, 0.012], seed=0, noise=0.001), 2, budget_s=0.0)
+    assert run.rounds == LEAST
+    assert run.pair(0, 1, "wall").tie
+    longer = race(ScriptedMachine([0.010, 0.012], seed=0, noise=0.001), 2, budget_s=10.0)
+    assert not longer.pair(0, 1, "wall").tie
+
+
+def test_a_race_on_a_machine_that_was_slow_all_the_time_is_contended() -> None:
+    run = race(ScriptedMachine([0.010, 0.012], seed=0, noise=0.01), 2, budget_s=10.0)
+    assert run.contended("wall") is None
+    assert dataclasses.replace(run, slow_s=0.9 * REFERENCE_S).contended("wall") is True
 
 
 def test_rounds_in_which_the_machine_changed_its_pace_are_left_out() -> None:

@@ -13,7 +13,7 @@ from objectives.data import Dataset
 from objectives.device_lock import device_lock
 from objectives.recipe import Recipe
 from objectives.training import train
-from objectives.turns import in_turns
+from objectives.turns import in_turns, turn_on
 from spaces.base import Candidate
 from tests.objectives.networks import candidate
 from tests.objectives.test_device_lock import Span, process
@@ -46,6 +46,17 @@ def test_whatever_ends_a_batch_lets_go_of_the_device() -> None:
     for _ in in_turns([1, 2, 3], "cpu"):
         break
     with device_lock("cpu").measuring():
+        pass
+
+
+def test_a_training_on_a_gpu_waits_for_measurements_on_the_cpu_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps cores busy. The GPU is played: what is tested is which locks are held."""
+    monkeypatch.setattr("objectives.turns._wait_for", lambda device: None)
+    with turn_on("cuda:0"):
+        for device in ("gpu0", "cpu"):
+            with pytest.raises(RuntimeError, match=f"measuring on {device} within training"):
+                device_lock(device).measuring().__enter__()
+    with device_lock("cpu").measuring(), device_lock("gpu0").measuring():
         pass
 
 

@@ -6,12 +6,16 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from objectives.remote_plan import PLAN, PROGRAM, RESULTS, Plan, read_plan
+from objectives.target import Target
 from search.bench import main
+from search.bench_pack import _Exporter
 from search.command import Exit, run_command
 from search.store.base import Store
 from search.store.sql import open_store
@@ -26,6 +30,14 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     what = ("--study", "nas_head", "--imgsz", "96", "--networks", "3", "--project", str(root / "runs"))
     assert run_command(main, ["--pack", str(root / "pack"), *what]) == Exit.DONE
     return root / "pack"
+
+
+@pytest.fixture(scope="module")
+def measured(packed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with results."""
+    folder = Path(shutil.copytree(packed, tmp_path_factory.mktemp("measured") / "device"))
+    assert measure(folder)[0] == 0
+    return folder
 
 
 @pytest.fixture
@@ -128,6 +140,38 @@ def test_results_of_another_plan_are_refused(device: Path, tmp_path: Path, capsy
     assert code == 2 and "of another plan" in errors
     assert unpack(device, f"sqlite:///{tmp_path / 'store.db'}") == Exit.USAGE
     assert "of another plan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda plain: plain["networks"]["shape 1"]["loadings"][0][1][0][1].__setitem__(0, -1.0), "not above 0"),
+        (lambda plain: plain["reference"]["loadings"][0][0][0][0].__setitem__(0, float("nan")), "not above 0"),
+        (lambda plain: plain["networks"]["shape 1"].__setitem__("loadings", []), "shape 1 has no times"),
+        (lambda plain: plain["target"].__setitem__("imgsz", 128), "is not the plan's"),
+        (lambda plain: plain["networks"].__setitem__("shape 9", plain["networks"]["shape 1"]), "not in the plan"),
+    ],
+)
+def test_figures_that_cannot_be_are_refused_before_anything_is_stored(
+    measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Any], None], said: str
+) -> None:
+    folder, url = Path(shutil.copytree(measured, tmp_path / "device")), f"sqlite:///{tmp_path / 'store.db'}"
+    plain = json.loads((folder / RESULTS).read_text())
+    damage(plain)
+    (folder / RESULTS).write_text(json.dumps(plain))
+    assert unpack(folder, url) == Exit.USAGE
+    assert said in capsys.readouterr().err
+    store = open_store(url)
+    assert store.targets() == ()
+    store.close()
+
+
+def test_a_record_may_be_called_reference(tmp_path: Path) -> None:
+    for name in ("reference.onnx", "trial-3.onnx"):
+        (tmp_path / name).touch()
+    exporter = _Exporter(Target.here(imgsz=96), None, tmp_path)
+    assert exporter._free("reference").name == "reference-again.onnx"
+    assert exporter._free("trial-4").name == "trial-4.onnx"
 
 
 def test_a_plan_that_was_changed_is_refused(device: Path) -> None:

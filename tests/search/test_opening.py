@@ -9,6 +9,7 @@ import pytest
 from search.command import DefinitionError, DefinitionMismatch
 from search.opening import generation_wanted, open_study
 from search.store.base import Store
+from search.store.entries import TargetEntry
 from search.store.sql import open_store
 from search.study import StudyDefinition, load_study
 
@@ -65,6 +66,16 @@ def test_several_workers_of_one_run_begin_one_study(store: Store, definition: St
 def test_there_must_be_something_to_resume(store: Store, definition: StudyDefinition) -> None:
     with pytest.raises(DefinitionError, match="not in the database"):
         generation_wanted(store, definition, new=False, resume=True)
+
+
+def test_a_study_is_not_continued_on_another_target(store: Store, definition: StudyDefinition) -> None:
+    """After an update of the engine, or on another machine: its milliseconds mean something else."""
+    for key, engine in (("one", "onnxruntime 1.31"), ("other", "onnxruntime 1.32")):
+        store.add_target(TargetEntry(key, {"engine": engine, "device": "a CPU"}, 10.0))
+    open_study(store, definition, 1, {**FACTS, "target": "one"})
+    assert open_study(store, definition, 1, {**FACTS, "target": "one"}).frozen["target"] == "one"
+    with pytest.raises(DefinitionMismatch, match=r"engine: onnxruntime 1\.31 then, onnxruntime 1\.32 now\. .*--new"):
+        open_study(store, definition, 1, {**FACTS, "target": "other"})
 
 
 def test_other_content_under_the_same_path_is_refused(store: Store, definition: StudyDefinition) -> None:

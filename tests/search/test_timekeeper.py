@@ -177,8 +177,9 @@ def test_one_is_repeated_at_a_time_the_oldest_first_and_what_is_disturbed_again_
     for imgsz in sizes:
         keeper.latency(sized(imgsz))
     meter.asked.clear()
-    for _ in range(4):
-        assert keeper.repeat_disturbed(STRUCTURE, rebuilt)
+    done = [keeper.repeat_disturbed(STRUCTURE, rebuilt) for _ in range(15)]
+    # after each that was in vain it rests longer: on a machine that is never idle every try costs seconds
+    assert [place for place, was in enumerate(done) if was] == [0, 2, 6, 14]
     assert [shape.imgsz for shape in meter.asked if isinstance(shape, Shape)] == [64, 96, 128, 64]
 
 

@@ -1,0 +1,79 @@
+"""How many trainings a search needs, on tables where every detector is trained already.
+
+    python -m benchmarks.search --table path/to/yolobench --out runs/search
+    python -m benchmarks.search_page --out runs/search --page docs/results/search.md
+
+The table is YOLOBench (Lazarevich et al., arXiv 2307.13901), as published in github.com/Deeplite/deeplite-torch-zoo
+under results/yolobench: `VOC_scratch_100epochs.csv`, `VOC_finetuned.csv` and `latency.csv`, a column a device.
+Every way to search is run on every problem (data set x device) with every seed; kill it, and the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.finetuning import Results
+from benchmarks.search_figures import figures_of, table_text
+from benchmarks.search_problems import Problem, yolobench
+from benchmarks.search_ways import WAYS
+
+SEEDS = 20
+TRAININGS = 300
+SLOW = {"GP": 90}
+"""Trainings of a way whose suggestions take seconds: as many as it needs to be compared."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run what is missing, print the table and write all figures."""
+    options = _options(arguments)
+    problems = {problem.name: problem for problem in yolobench(options.table)}
+    results = Results(options.out / "table.jsonl")
+    chosen = [name for name in problems if options.problem is None or options.problem in name]
+    work = list(product(chosen, options.way or WAYS, range(options.seeds)))
+    with ProcessPoolExecutor(options.processes, initializer=_one_thread) as pool:
+        finished = results.keys()
+        missing = [each for each in work if _key(*each) not in finished]
+        runs = {each: pool.submit(_run, problems[each[0]], *each[1:]) for each in missing}
+        for each, run in runs.items():
+            results.once(_key(*each), run.result)
+    found = {each: results.once(_key(*each), partial(_run, problems[each[0]], *each[1:])) for each in work}
+    figures = figures_of(found)
+    (options.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    print(table_text(figures))
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", type=Path, required=True, help="folder with the published CSV files")
+    parser.add_argument("--out", type=Path, required=True, help="folder for results; found again when run again")
+    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help="default: %(default)s")
+    parser.add_argument("--way", action="append", choices=WAYS, help="only this one; may be given several times")
+    parser.add_argument("--problem", metavar="TEXT", help="only those whose name has this in it, such as OpenVINO")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="N", help="default: %(default)s")
+    return parser.parse_args(arguments)
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _key(problem: str, way: str, seed: int) -> str:
+    return f"{problem} | {way} | {seed}"
+
+
+def _run(problem: Problem, way: str, seed: int) -> dict[str, Any]:
+    order = WAYS[way](problem, seed, SLOW.get(way, TRAININGS))
+    return {"shares": [round(float(share), 5) for share in problem.shares(order)]}
+
+
+if __name__ == "__main__":
+    main()

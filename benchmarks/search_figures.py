@@ -1,0 +1,85 @@
+"""What runs on tables say: trainings until a share of the best hypervolume is reached, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.finetuning import markdown
+
+AIMS = (0.98, 0.99)
+CURVE_AT = (5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300)
+
+Run = tuple[str, str, int]
+"""Problem, way and seed."""
+
+
+def trainings_until(shares: list[float], aim: float) -> float:
+    """How many trainings it took; infinite if it was never reached."""
+    reached = np.flatnonzero(np.array(shares) >= aim)
+    return float(reached[0] + 1) if len(reached) else float("inf")
+
+
+def figures_of(found: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
+    """By problem, by way: median trainings with a 95 % interval, and the median share after so many trainings."""
+    figures: dict[str, dict[str, Any]] = {}
+    for problem, way in dict.fromkeys(run[:2] for run in found):
+        runs = [each["shares"] for (p, w, _), each in found.items() if (p, w) == (problem, way)]
+        needed = {f"{100 * aim:.0f} %": _median([trainings_until(shares, aim) for shares in runs]) for aim in AIMS}
+        curve = {at: float(np.median([s[at - 1] for s in runs])) for at in CURVE_AT if all(len(s) >= at for s in runs)}
+        longest = min(len(shares) for shares in runs)
+        figures.setdefault(problem, {})[way] = {
+            "needed": needed, "curve": curve, "runs": len(runs), "trainings": longest,
+        }  # fmt: skip
+    return figures
+
+
+def _median(values: list[float]) -> list[float | None]:
+    """The median and a 95 % interval of it by order statistics; None stands for never."""
+    ordered = np.sort(np.array(values))
+    low, high = _rank_interval(len(ordered))
+    middle = ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]
+    median = float("inf") if np.isinf(middle).any() else float(middle.mean())
+    return [None if np.isinf(each) else float(each) for each in (median, ordered[low], ordered[high])]
+
+
+def _rank_interval(count: int) -> tuple[int, int]:
+    """Ranks (from 0) of the values that hold the median in 95 % of the cases, whatever the distribution."""
+    from scipy.stats import binom
+
+    low = max(0, int(binom.ppf(0.025, count, 0.5)) - 1)
+    return low, count - 1 - low
+
+
+def overall(figures: Mapping[str, Mapping[str, Any]], way: str, aim: str) -> float:
+    """The median over the problems of the median trainings that a way needs."""
+    values = [each[way]["needed"][aim][0] for each in figures.values() if way in each]
+    known: NDArray[np.float64] = np.array([np.inf if value is None else value for value in values])
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+def table_text(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """A Markdown table: ways by problems, `98 % / 99 %`."""
+    ways = list(dict.fromkeys(way for each in figures.values() for way in each))
+    head = ["trainings to 98 % / 99 %", *figures, "median over problems"]
+    rows = []
+    for way in ways:
+        cells = [_cell(each.get(way)) for each in figures.values()]
+        both = " / ".join(_count(overall(figures, way, f"{100 * aim:.0f} %"), None) for aim in AIMS)
+        rows.append([way, *cells, both])
+    return markdown(head, rows)
+
+
+def _cell(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    return " / ".join(_count(needed[0], found["trainings"]) for needed in found["needed"].values())
+
+
+def _count(value: float | None, most: int | None) -> str:
+    if value is None or np.isinf(value):
+        return "never" if most is None else f"> {most}"
+    return f"{value:.0f}"

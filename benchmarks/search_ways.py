@@ -1,0 +1,106 @@
+"""Ways to search a table, ours and others': each gives the order in which detectors are trained."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.samplers import BaseSampler
+
+from benchmarks.search_problems import Problem
+from search.front_search import Candidates, FrontSearch, Trained, spread_by_latency
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+Way = Callable[[Problem, int, int], list[int]]
+"""From a problem, a seed and a number of trainings to the detectors in the order they are trained."""
+
+FIRST = 6
+ASKED_IN_VAIN = 20
+"""A sampler that names nothing new so often in a row gets a detector drawn at random: it would ask for ever."""
+
+
+def ours(problem: Problem, seed: int, trainings: int) -> list[int]:
+    """The project's own: latency known, accuracy modelled."""
+    random = np.random.default_rng(seed)
+    chosen = spread_by_latency(problem.latency, FIRST, random)
+    search = FrontSearch(problem.reference_latency)
+    left = np.setdiff1d(np.arange(len(problem.latency)), chosen)
+    while len(chosen) < trainings:
+        seen = _candidates(problem, np.array(chosen))
+        trained = Trained(seen, problem.accuracy[chosen], np.zeros(len(chosen)))
+        chosen.append(int(left[search.propose(trained, _candidates(problem, left))]))
+        left = left[left != chosen[-1]]
+    return chosen[:trainings]
+
+
+def _candidates(problem: Problem, chosen: np.ndarray) -> Candidates:
+    return Candidates(problem.features[chosen], problem.latency[chosen])
+
+
+def at_random(problem: Problem, seed: int, trainings: int) -> list[int]:
+    """Without a plan."""
+    return np.random.default_rng(seed).permutation(len(problem.latency))[:trainings].tolist()
+
+
+def uniform_scaling(problem: Problem, seed: int, trainings: int) -> list[int]:
+    """The best family known beforehand, in all its sizes, from both ends of its latencies to the middle."""
+    family = max(problem.choices["family"], key=lambda name: _family_share(problem, name))
+    members = [index for index, point in enumerate(problem.params) if point["family"] == family]
+    spread = sorted(members, key=lambda index: problem.latency[index])
+    random = np.random.default_rng(seed)
+    return [int(index) for index in random.permutation(spread)][:trainings]
+
+
+def _family_share(problem: Problem, family: str) -> float:
+    members = [index for index, point in enumerate(problem.params) if point["family"] == family]
+    return problem.staircase(members).hypervolume
+
+
+def by_optuna(make: Callable[[int], BaseSampler]) -> Way:
+    """One of Optuna's samplers, with both objectives; what is no new training is told and not counted."""
+
+    def way(problem: Problem, seed: int, trainings: int) -> list[int]:
+        study = optuna.create_study(directions=["maximize", "minimize"], sampler=make(seed))
+        distributions, random = _distributions(problem), np.random.default_rng(seed)
+        chosen: list[int] = []
+        in_vain = 0
+        while len(chosen) < min(trainings, len(problem.latency)):
+            trial = study.ask(distributions)
+            index = problem.nearest({name: values[trial.params[name]] for name, values in problem.choices.items()})
+            study.tell(trial, [problem.accuracy[index], problem.latency[index]])
+            if index in chosen:
+                in_vain += 1
+                if in_vain < ASKED_IN_VAIN:
+                    continue
+                index = int(random.choice(np.setdiff1d(np.arange(len(problem.latency)), chosen)))
+            in_vain = 0
+            chosen.append(index)
+        return chosen
+
+    return way
+
+
+def _distributions(problem: Problem) -> dict[str, BaseDistribution]:
+    """Numbers by their rank, so that neighbours are one step apart."""
+    return {
+        name: CategoricalDistribution(list(range(len(values))))
+        if isinstance(values[0], str)
+        else IntDistribution(0, len(values) - 1)
+        for name, values in problem.choices.items()
+    }
+
+
+WAYS: Mapping[str, Way] = {
+    "ours": ours,
+    "random": at_random,
+    "NSGA-II": by_optuna(lambda seed: optuna.samplers.NSGAIISampler(seed=seed)),
+    "Optuna's default": by_optuna(lambda seed: optuna.samplers.TPESampler(seed=seed)),
+    "multivariate TPE": by_optuna(lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True)),
+    "GP": by_optuna(lambda seed: optuna.samplers.GPSampler(seed=seed)),
+    "uniform scaling": uniform_scaling,
+}

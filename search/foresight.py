@@ -1,0 +1,128 @@
+"""What is known of a study's candidates before any is built: their latency, and which of them are equal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectives.base import Direction
+from objectives.latency_model import FittedLatency, LatencyModel, Observation
+from objectives.target import Target
+from search.latency_forecast import measured
+from search.latency_text import LATENCY
+from search.learning_curves import Curve, foretell
+from search.record import Outcome, TrialRecord
+from search.rungs import finished_curves
+from search.store.base import Store, StudyEntry
+from search.timekeeper import stored_key
+from search.workbench import Plan, Workbench
+from spaces.base import ParamValue
+from spaces.shape import Shape
+from spaces.structure import Structure
+
+Point = Mapping[str, ParamValue]
+
+
+class Outlook(NamedTuple):
+    """Of M points: latency in ms, measured or predicted, and a key that equal networks share."""
+
+    latency_ms: NDArray[np.float64]
+    keys: tuple[str, ...]
+
+
+class HalfKnown(NamedTuple):
+    """A trial that was stopped: where it would have ended, and the variance of that."""
+
+    params: Point
+    latency_ms: float
+    accuracy: float
+    variance: float
+
+
+@dataclass
+class Foresight:
+    """Looks at candidates of one study on one target.
+
+    Attributes:
+        reference_ms: The frozen time of the target's reference.
+        rows: Latency in ms and accuracy of the networks that stand beside the trials: parent, donors, controls.
+        worst: Latency in ms and accuracy of the reference point of the hypervolume.
+        limit_ms: What is slower is ruled out; None for no limit.
+    """
+
+    plan: Plan
+    store: Store
+    study: StudyEntry
+    target: Target
+    structure: Structure
+    reference_ms: float
+    rows: Sequence[tuple[float, float]]
+    worst: tuple[float, float]
+    limit_ms: float | None = None
+    _fitted: tuple[int, FittedLatency] | None = field(default=None, repr=False)
+    _known: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def look(self, points: Sequence[Point]) -> Outlook | None:
+        """At M points; None while nothing is measured on the target yet."""
+        fitted = self._fit()
+        if fitted is None:
+            return None
+        decoded = [self.plan.decode(point) for point in points]
+        shapes = [Shape.of_spec(spec, recipe.imgsz) for spec, _, recipe in decoded]
+        predicted_ms = fitted.predict(shapes).mean * self.reference_ms
+        keys = [stored_key(shape, self.target) for shape in shapes]
+        latency_ms = np.array([self._known.get(key, ms) for key, ms in zip(keys, predicted_ms, strict=True)])
+        return Outlook(latency_ms, tuple(f"{spec.key} {origin.key} {recipe.key}" for spec, origin, recipe in decoded))
+
+    def half_known(self) -> list[HalfKnown]:
+        """Trials that were stopped, with what their curves foretold when they were."""
+        records = self.store.records(self.study, curves=False)
+        found = []
+        for record in records:
+            latency_ms = record.value(LATENCY)
+            if record.outcome is not Outcome.STOPPED or not record.rungs or latency_ms is None:
+                continue
+            finished = finished_curves(records, int(record.recipe["epochs"]))
+            foretold = foretell(Curve(latency_ms, record.rungs), finished)
+            if foretold is not None:
+                found.append(HalfKnown(record.params, latency_ms, foretold.mean, foretold.error**2))
+        return found
+
+    def _fit(self) -> FittedLatency | None:
+        """The newest fit to what was measured; anew when there is more."""
+        entries = self.store.latencies(self.target.key)
+        if self._fitted is None or self._fitted[0] != len(entries):
+            found = measured(entries, self.structure.key)
+            self._known = {entry.shape_key: entry.measurement.value for entry in found}
+            seen = [(each.shape, each.measurement.ratio) for each in found]
+            observed = [Observation(shape, ratio) for shape, ratio in seen if shape is not None and ratio is not None]
+            if not observed:
+                return None
+            usual_px = Counter(each.shape.imgsz for each in observed).most_common(1)[0][0]
+            self._fitted = len(entries), LatencyModel(self.structure, usual_px).fit(observed)
+        return self._fitted[1]
+
+
+def foresight_of(study: StudyEntry, plan: Plan, bench: Workbench, records: Sequence[TrialRecord]) -> Foresight | None:
+    """What a study's sampler can know beforehand; None where the objectives are not one accuracy and then latency."""
+    (accuracy, direction), *others = study.objectives
+    if direction is not Direction.MAXIMIZE or others != [(LATENCY, Direction.MINIMIZE)]:
+        return None
+    worst_accuracy, worst_ms = study.frozen["reference_point"]
+    beside = [(row.value(LATENCY), row.value(accuracy)) for row in records if row.is_reference and row.feasible]
+    return Foresight(
+        plan,
+        bench.store,
+        study,
+        bench.target,
+        bench.parent.structure,
+        bench.timekeeper.reference_ms,
+        [(ms, value) for ms, value in beside if ms is not None and value is not None],
+        (worst_ms, worst_accuracy),
+        plan.limits.get(LATENCY),
+    )

@@ -1,0 +1,109 @@
+"""Which of many candidates to train next: the one that is expected to add most to the front. Knows no Optuna.
+
+Latency is known of every candidate before any training; only accuracy has to be guessed at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.accuracy_model import AccuracyModel, FittedAccuracy
+from search.expected_gain import Staircase
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Networks that could be trained.
+
+    Attributes:
+        features: (M, D), between 0 and 1; latency is none of them.
+        latency: (M,), above 0, known or predicted.
+    """
+
+    features: Values
+    latency: Values
+
+    def described(self, fastest: float, slowest: float) -> Values:
+        """(M, D + 1): features and the logarithm of the latency, 0 at the fastest and 1 at the slowest."""
+        span = max(np.log(slowest / fastest), 1e-9)
+        return np.column_stack([self.features, np.log(self.latency / fastest) / span])
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Networks whose accuracy is known.
+
+    Attributes:
+        candidates: N of them.
+        accuracy: (N,).
+        variance: (N,), of what is only half known: a training that was stopped.
+    """
+
+    candidates: Candidates
+    accuracy: Values
+    variance: Values
+
+
+@dataclass
+class FrontSearch:
+    """Proposes one candidate of a pool at a time.
+
+    Attributes:
+        reference_latency: What is slower has no value.
+        reference_accuracy: What is less accurate has no value.
+    """
+
+    reference_latency: float
+    reference_accuracy: float = 0.0
+    _model: AccuracyModel | None = field(default=None, repr=False)
+
+    def propose(
+        self,
+        trained: Trained,
+        pool: Candidates,
+        pending: Candidates | None = None,
+        beside: tuple[Values, Values] | None = None,
+    ) -> int:
+        """The candidate of the pool with the greatest expected gain in hypervolume.
+
+        Args:
+            trained: At least one network.
+            pool: What is still to be had; candidates that are trained or pending are not in it.
+            pending: What other workers train just now: it counts as if it reached what is expected of it.
+            beside: Latency and accuracy of other networks that are to be beaten and teach nothing: parent, donors.
+        """
+        fastest = min(float(pool.latency.min()), float(trained.candidates.latency.min()))
+        slowest = self.reference_latency
+        known = trained.candidates.described(fastest, slowest)
+        accuracy, variance = trained.accuracy, trained.variance
+        fitted = self._fit(known, accuracy, variance)
+        latency = trained.candidates.latency
+        if pending is not None and len(pending.latency):
+            waiting = pending.described(fastest, slowest)
+            known = np.vstack([known, waiting])
+            accuracy = np.append(accuracy, fitted.predict(waiting)[0])
+            variance = np.append(variance, np.zeros(len(waiting)))
+            latency = np.append(latency, pending.latency)
+            fitted = self._fit(known, accuracy, variance)
+        reached = fitted.predict(known)[0]  # not what was seen: the luckiest of many trainings would be the front
+        if beside is not None:
+            latency, reached = np.append(latency, beside[0]), np.append(reached, beside[1])
+        front = Staircase.of(latency, reached, self.reference_latency, self.reference_accuracy)
+        mean, sd = fitted.predict(pool.described(fastest, slowest))
+        return int(np.argmax(front.expected_gain(pool.latency, mean, sd)))
+
+    def _fit(self, features: Values, accuracy: Values, variance: Values) -> FittedAccuracy:
+        if self._model is None:
+            self._model = AccuracyModel(features.shape[1])
+        return self._model.fit(features, accuracy, variance)
+
+
+def spread_by_latency(latency: Values, count: int, random: np.random.Generator) -> list[int]:
+    """Indices of the first candidates to train: one from each of so many equal parts of the pool, by latency."""
+    parts = np.array_split(np.argsort(latency), count)
+    return [int(random.choice(part)) for part in parts if len(part)]

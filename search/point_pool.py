@@ -1,0 +1,106 @@
+"""Candidates to choose from, as parameters: at random, as people cut, and around what did well. Knows no Optuna."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spaces.base import Categorical, Float, Integer, Parameter, ParamValue
+
+Point = Mapping[str, ParamValue]
+Values = NDArray[np.float64]
+
+NEAR_SHARE = 0.6
+"""Of a pool: neighbours of what did well; the others come from everywhere."""
+
+CHANGED = (1, 2, 4, 8)
+"""How many parameters a neighbour differs in."""
+
+STRIDE = 0.15
+"""Standard deviation of a step that a neighbour's number takes, as a share of its range."""
+
+
+@dataclass(frozen=True)
+class PointPool:
+    """Draws points of one space."""
+
+    parameters: Mapping[str, Parameter]
+
+    @property
+    def columns(self) -> int:
+        """Number of features of a point."""
+        return sum(len(p.options) if isinstance(p, Categorical) else 1 for p in self.parameters.values())
+
+    def features(self, points: Sequence[Point]) -> Values:
+        """(M, D): numbers between 0 and 1; of a category a column for each option."""
+        columns: list[list[float]] = []
+        for name, parameter in self.parameters.items():
+            seen = [point[name] for point in points]
+            if isinstance(parameter, Categorical):
+                columns += [[float(value == option) for value in seen] for option in parameter.options]
+            else:
+                columns.append([_share(parameter, float(value)) for value in seen])
+        return np.array(columns, dtype=np.float64).reshape(len(columns), len(points)).T
+
+    def draw(self, count: int, good: Sequence[Point], random: np.random.Generator) -> list[Point]:
+        """So many points, some of them perhaps alike.
+
+        Args:
+            good: Whose neighbours are wanted as well; may be empty.
+        """
+        near = round(NEAR_SHARE * count) if good else 0
+        neighbours = [self._neighbour(good, random) for _ in range(near)]
+        return [*neighbours, *(self._anywhere(random) for _ in range(count - near))]
+
+    def _anywhere(self, random: np.random.Generator) -> Point:
+        """Numbers lie around one level: drawn independently, all points of many numbers would be of middling size."""
+        level, scatter = random.uniform(0.0, 1.0), random.choice((0.0, 0.1, 0.3))
+        point: dict[str, ParamValue] = {}
+        for name, parameter in self.parameters.items():
+            if isinstance(parameter, Categorical):
+                point[name] = parameter.options[random.integers(len(parameter.options))]
+            else:
+                point[name] = _valued(parameter, level + scatter * random.uniform(-1.0, 1.0))
+        return point
+
+    def _neighbour(self, good: Sequence[Point], random: np.random.Generator) -> Point:
+        """A good point, perhaps crossed with another one, and changed in a few parameters."""
+        first, second = (good[int(random.integers(len(good)))] for _ in range(2))
+        crossed = random.random() < 0.5
+        point = {name: (second if crossed and random.random() < 0.5 else first)[name] for name in self.parameters}
+        names = list(self.parameters)
+        together = random.random() < 0.3  # all numbers a little wider or thinner
+        step = STRIDE * random.standard_normal()
+        for name in names if together else random.choice(names, min(random.choice(CHANGED), len(names)), replace=False):
+            parameter = self.parameters[name]
+            if isinstance(parameter, Categorical):
+                if not together:
+                    point[name] = parameter.options[random.integers(len(parameter.options))]
+            else:
+                share = _share(parameter, float(point[name]))
+                point[name] = _valued(parameter, share + (step if together else STRIDE * random.standard_normal()))
+        return point
+
+
+def _share(parameter: Float | Integer, value: float) -> float:
+    """Where in its range a value lies, 0 to 1."""
+    low, high = float(parameter.low), float(parameter.high)
+    if isinstance(parameter, Float) and parameter.log:
+        low, high, value = np.log(low), np.log(high), np.log(value)
+    return float(np.clip((value - low) / (high - low), 0.0, 1.0)) if high > low else 0.0
+
+
+def _valued(parameter: Float | Integer, share: float) -> ParamValue:
+    """The value at a share of the range, on its grid."""
+    low, high = float(parameter.low), float(parameter.high)
+    share = float(np.clip(share, 0.0, 1.0))
+    if isinstance(parameter, Float) and parameter.log:
+        return float(np.clip(np.exp(np.log(low) + share * (np.log(high) - np.log(low))), low, high))
+    value = low + share * (high - low)
+    if not parameter.step:
+        return value
+    steps = min(round((value - low) / parameter.step), int((high - low) / parameter.step + 1e-9))
+    return parameter.low + steps * parameter.step

@@ -1,0 +1,125 @@
+"""The project's own sampler, behind Optuna's interface: latency is known beforehand, only accuracy is modelled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from search.expected_gain import Staircase
+from search.foresight import Foresight
+from search.front_search import Candidates, FrontSearch, Trained
+from search.point_pool import Point, PointPool
+from search.sampler import distribution_of
+
+POOL = 400
+LEAST_TRAINED = 3
+"""Trials that must be complete before accuracy is modelled; until then the pool is drawn from at random."""
+
+
+class FrontSampler(BaseSampler):
+    """Asks for the candidate that is expected to add most to the hypervolume of accuracy and latency.
+
+    Needs both objectives in this order: accuracy, to be maximized, and latency in ms, to be minimized. Trials that run
+    count as if they reached what is expected of them, so that parallel workers ask for different ones.
+
+    Args:
+        foresight: What is known of a study's candidates before any is built.
+        seed: Of the pools.
+        size: Candidates in a pool.
+    """
+
+    def __init__(self, foresight: Foresight, seed: int, size: int = POOL) -> None:
+        self._foresight, self._size = foresight, size
+        self._pool = PointPool(foresight.plan.parameters)
+        self._random = np.random.default_rng(seed)
+        self._independent = RandomSampler(seed=seed)
+        self._search = FrontSearch(*foresight.worst)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Everything is proposed together."""
+        return {name: distribution_of(parameter) for name, parameter in self._pool.parameters.items()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The best of a pool of new candidates."""
+        others = [each for each in study.get_trials(deepcopy=False) if each.number != trial.number and self._fits(each)]
+        complete = [each for each in others if each.state is TrialState.COMPLETE]
+        return dict(self._proposed(complete, [each for each in others if each.state is TrialState.RUNNING], others))
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """At random: asked for only where somebody else's parameters are searched too."""
+        return self._independent.sample_independent(study, trial, param_name, param_distribution)
+
+    def reseed_rng(self) -> None:
+        """Draw other pools from now on."""
+        self._random = np.random.default_rng()
+        self._independent.reseed_rng()
+
+    def _fits(self, trial: FrozenTrial) -> bool:
+        return trial.params.keys() == self._pool.parameters.keys()
+
+    def _proposed(
+        self, complete: Sequence[FrozenTrial], running: Sequence[FrozenTrial], tried: Sequence[FrozenTrial]
+    ) -> Point:
+        points, latency_ms = self._new_points(complete, tried)
+        if latency_ms is None or len(complete) < LEAST_TRAINED:
+            return points[self._random.integers(len(points))]
+        trained = self._trained(complete)
+        pending = self._pending(running)
+        chosen = self._search.propose(trained, self._candidates(points, latency_ms), pending, self._rows())
+        return points[chosen]
+
+    def _trained(self, complete: Sequence[FrozenTrial]) -> Trained:
+        """What complete trials reached, and what stopped ones would have."""
+        stopped = self._foresight.half_known()
+        points: list[Point] = [*(each.params for each in complete), *(each.params for each in stopped)]
+        latency_ms = np.array([*(each.values[1] for each in complete), *(each.latency_ms for each in stopped)])
+        accuracy = np.array([*(each.values[0] for each in complete), *(each.accuracy for each in stopped)])
+        variance = np.array([*(0.0 for _ in complete), *(each.variance for each in stopped)])
+        return Trained(self._candidates(points, latency_ms), accuracy, variance)
+
+    def _new_points(
+        self, complete: Sequence[FrozenTrial], tried: Sequence[FrozenTrial]
+    ) -> tuple[list[Point], np.ndarray[Any, np.dtype[np.float64]] | None]:
+        """Points of networks that nobody has tried, within the limit where that is to be had, and their latency."""
+        points = self._pool.draw(self._size, self._front(complete), self._random)
+        outlook = self._foresight.look([*points, *(each.params for each in tried)])
+        if outlook is None:
+            return points, None
+        known = set(outlook.keys[len(points) :])
+        first = {key: place for place, key in reversed(list(enumerate(outlook.keys[: len(points)])))}
+        new = sorted(place for key, place in first.items() if key not in known) or [0]
+        limit = self._foresight.limit_ms
+        fast = [place for place in new if limit is None or outlook.latency_ms[place] <= limit] or new
+        return [points[place] for place in fast], outlook.latency_ms[fast]
+
+    def _front(self, complete: Sequence[FrozenTrial]) -> list[Point]:
+        """Parameters of the trials that no other trial beats."""
+        if not complete:
+            return []
+        latency = np.array([each.values[1] for each in complete])
+        accuracy = np.array([each.values[0] for each in complete])
+        best = Staircase.of(latency, accuracy, np.inf, -np.inf)
+        members = set(zip(best.latency.tolist(), best.accuracy.tolist(), strict=True))
+        return [each.params for each in complete if (each.values[1], each.values[0]) in members]
+
+    def _pending(self, running: Sequence[FrozenTrial]) -> Candidates | None:
+        params: list[Mapping[str, Any]] = [each.params for each in running]
+        outlook = self._foresight.look(params) if params else None
+        return None if outlook is None else self._candidates(params, outlook.latency_ms)
+
+    def _rows(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        latency, accuracy = np.array(self._foresight.rows, dtype=np.float64).reshape(-1, 2).T
+        return latency, accuracy
+
+    def _candidates(self, points: Sequence[Point], latency_ms: np.ndarray[Any, Any]) -> Candidates:
+        return Candidates(self._pool.features(points), latency_ms)
