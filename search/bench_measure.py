@@ -188,6 +188,7 @@ def _circumstances(timings: Timings, clock: str) -> str:
     parts += [f"{seen.celsius:.0f} degrees C"] if seen.celsius is not None else []
     parts += [f"on the device: {', '.join(seen.foreign)}"] if seen.foreign else []
     contended = timings.contended(clock)
+    parts += ["the machine was slow for most of the time"] if contended and not seen.contended else []
     return ", ".join(parts) + {True: "; contended: measure again", False: "; not contended", None: ""}[contended]
 
 

@@ -130,8 +130,10 @@ def closing_lines(settled: Settled, confirmation: Confirmation) -> tuple[str, ..
         why = "the device was idle" if confirmation.contended is False else "the system does not tell what else ran"
         return (f"{clock}: {why}; {front}",)
     why = "which other work hardly moves" if confirmation.clock == "cpu" else "which other work disturbs"
-    busy = (confirmation.circumstances or {}).get("others_busy")
+    seen = confirmation.circumstances or {}
+    busy = seen.get("others_busy")
     kept = "" if busy is None else f" (others kept {busy:.1f} cores busy)"
+    kept = " (the machine was slow for most of the time)" if seen.get("slow") else kept
     return (
         f"{clock}, {why}: the device was not idle{kept}; {front}",
         "contended: run `python -m search.confirm` again when nothing else runs there",
