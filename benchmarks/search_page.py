@@ -45,7 +45,7 @@ def page(figures: Mapping[str, Any], picture: str, notes: str) -> str:
         f"Until 98 % / 99 % of the best hypervolume of a table of trained detectors is reached, ours needs {ours[0]} / "
         f"{ours[1]} trainings, as a median over the problems.",
         f"Tables are those of YOLOBench (arXiv 2307.13901). Every way is run {seeds} times on every problem; the "
-        "figures are medians, the hypervolume is that of mAP50-95 and latency against the point (0, slowest). What is "
+        "figures are medians, the hypervolume is that of mAP50-95 and log latency against (least, slowest). What is "
         "no new training is not counted. Ours knows the latency of every detector beforehand, as it does in a study, "
         f"where it is predicted; the others learn it. Constants of ours were chosen on {', '.join(CHOSEN_ON)} alone.",
         table_text(figures),

@@ -55,9 +55,9 @@ class Problem:
         return np.column_stack(columns)
 
     @property
-    def reference_latency(self) -> float:
-        """Of the slowest: the reference point is there, at mAP 0."""
-        return float(self.latency.max())
+    def worst(self) -> tuple[float, float]:
+        """The reference point of the hypervolume: latency of the slowest, accuracy of the least accurate."""
+        return float(self.latency.max()), float(self.accuracy.min())
 
     @cached_property
     def best_hypervolume(self) -> float:
@@ -65,9 +65,10 @@ class Problem:
         return self.staircase(range(len(self.latency))).hypervolume
 
     def staircase(self, chosen: Sequence[int]) -> Staircase:
-        """The front of some of them."""
+        """The front of some of them, of log latency: in seconds one family in all its sizes would have 99.8 %."""
         at = np.array(chosen, dtype=int)
-        return Staircase.of(self.latency[at], self.accuracy[at], self.reference_latency, 0.0)
+        slowest, least = self.worst
+        return Staircase.of(np.log(self.latency[at]), self.accuracy[at], float(np.log(slowest)), least)
 
     def shares(self, chosen: Sequence[int]) -> Values:
         """(len(chosen),): the share of the best hypervolume after each training."""

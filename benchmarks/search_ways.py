@@ -28,7 +28,7 @@ def ours(problem: Problem, seed: int, trainings: int) -> list[int]:
     """The project's own: latency known, accuracy modelled."""
     random = np.random.default_rng(seed)
     chosen = spread_by_latency(problem.latency, FIRST, random)
-    search = FrontSearch(problem.reference_latency)
+    search = FrontSearch(*problem.worst)
     left = np.setdiff1d(np.arange(len(problem.latency)), chosen)
     while len(chosen) < trainings:
         seen = _candidates(problem, np.array(chosen))

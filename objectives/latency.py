@@ -119,23 +119,29 @@ class LatencyMeter:
         """Time of the reference now, in ms: the median of runs in a row, as everybody reports it."""
         return self.reference_timings().reference_ms(self.target.clock).median
 
-    def measure(self, candidate: Candidate, reference_ms: float) -> Latency:
+    def measure(self, candidate: Candidate, reference_ms: float, limit_ms: float | None = None) -> Latency:
         """Measure `latency_ms` of the deployed network at its own image size.
 
         Args:
             candidate: Not modified.
             reference_ms: The frozen time of the reference on this target.
+            limit_ms: What is too slow: a network that is far beyond it is measured in a second, and less precisely.
 
         Raises:
             CandidateError: If the network does not export, load or run, or crashes or hangs the engine each time.
             RuntimeError: If the timing process was killed three times in a row.
         """
-        return latency_of(self.time(candidate), self.target, reference_ms)
+        limit = None if limit_ms is None else limit_ms / reference_ms
+        return latency_of(self.time(candidate, limit), self.target, reference_ms)
 
-    def time(self, candidate: Candidate) -> Timings:
-        """All raw times, by both clocks, of the candidate and the reference. Raises as `measure` does."""
+    def time(self, candidate: Candidate, limit: float | None = None) -> Timings:
+        """All raw times, by both clocks, of the candidate and the reference. Raises as `measure` does.
+
+        Args:
+            limit: The ratio that is too slow, if one is.
+        """
         with self.exported(candidate) as file:
-            return self.time_file(file)
+            return self.time_file(file, limit)
 
     @contextmanager
     def exported(self, candidate: Candidate) -> Iterator[Path]:
@@ -143,9 +149,9 @@ class LatencyMeter:
         with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:
             yield self._export(candidate, Path(folder))
 
-    def time_file(self, file: Path) -> Timings:
+    def time_file(self, file: Path, limit: float | None = None) -> Timings:
         """As `time`, of a file that the runtime loads: for onnxruntime and OpenVINO an ONNX with static shapes."""
-        request = {"network": str(file.resolve()), "effort": asdict(self._effort)}
+        request = {"network": str(file.resolve()), "effort": asdict(replace(self._effort, limit=limit))}
         return Timings.from_plain(self._ask(request, file))
 
     def race(self, files: Sequence[Path], *, cpu_budget_s: float, seed: int) -> Race:

@@ -33,6 +33,7 @@ from spaces.base import CandidateError
 WARM_UP_RUNS = 2  # after loading: engines allocate in the first
 PR_SET_PDEATHSIG = 1  # of Linux' prctl
 LOOK_S = 2.0  # between two looks at the parent while idle
+RACE_ROUNDS = 2  # a loading: loading costs more than a round does
 RACE_WAIT_S = 30.0  # a race may wait for slow phases of the machine to end, in all
 
 
@@ -134,7 +135,9 @@ class NetworkTimer:
             cpu_budget_s=cpu_budget_s,
             seed=seed,
             load=load_anew,
+            rounds_a_loading=RACE_ROUNDS,
             wait=wait,
+            slow_s=lambda: turns.slow_s,
         )
         return replace(race, circumstances=watch.seen(), slow_s=turns.slow_s)
 

@@ -37,6 +37,7 @@ RUNS = 2  # in a block
 STEADY_RUNS = 12  # of the reference in a row, where its own time is asked
 SETTLE_S = 0.02  # the runs before those
 PATIENCE = 2  # times the budget may be overdrawn while the machine is slow
+FAR = 1.3  # times a limit: a slow phase of the machine moves a ratio by less, and noise by much less
 WAIT_S = 12.0  # in all, for slow phases to end; others of ours wait meanwhile
 LOOK_S = 0.15  # between two looks
 
@@ -48,10 +49,12 @@ class Effort:
     Attributes:
         budget_s: Time for one network, its loading included, by the clock that its target is judged by.
         width: Of the 95 % interval as a share of the ratio: then enough has been seen.
+        limit: The ratio that is too slow: of a network far beyond it no more needs to be seen. None for no limit.
     """
 
     budget_s: float = 1.4
     width: float = 0.03
+    limit: float | None = None
 
 
 class Turns:
@@ -91,7 +94,8 @@ class Turns:
         wait, begun, waited = self.waiting(WAIT_S, aside), self._clock(), self._waited
         loadings: list[Loading] = []
         while True:
-            if not loadings or self._level_s(loadings[-1].reference[-1]) > self._pace.slow_s:
+            hurried = effort.limit is not None and len(loadings) < LEAST_LOADINGS
+            if not hurried and (not loadings or self._level_s(loadings[-1].reference[-1]) > self._pace.slow_s):
                 wait()
             loadings.append(self._loading(load(), self.reference(len(loadings)), wait))
             cpu_s, wall_s = self._since(begun)
@@ -103,12 +107,17 @@ class Turns:
 
     def _enough(self, timings: Timings, effort: Effort, spent_s: float) -> bool:
         count, quiet = len(timings.loadings), len(timings.quiet(self._judged_by))
+        if effort.limit is not None and count == LEAST_LOADINGS and self._far_beyond(timings, effort.limit):
+            return True
         if quiet >= MOST_LOADINGS or count >= MOST_TRIES:
             return True
         patience = 1 if quiet >= LOADINGS else PATIENCE
         if count >= LEAST_LOADINGS and spent_s >= patience * effort.budget_s:
             return True
         return quiet == LOADINGS and timings.ratio(self._judged_by).relative_width <= effort.width
+
+    def _far_beyond(self, timings: Timings, limit: float) -> bool:
+        return min(float(loading.ratios(self._judged_by).min()) for loading in timings.loadings) > FAR * limit
 
     def waiting(self, most_s: float, aside: Aside = nullcontext) -> Wait:
         """What waits, each time that it is called, until the machine is quiet: so many seconds in all at most.

@@ -122,14 +122,19 @@ class Race:
 
         Slow phases count where without them little is left.
         """
-        before, after = self._around(clock)
-        times = np.log([[_mean_s(block, clock) for block in blocks] for blocks in self.networks])
-        ratios = times - (before + after) / 2
-        steady = np.abs(after - before) <= UNSTEADY
+        ratios = self._all_log_ratios(clock)
         if self.quiet_rounds(clock) >= ENOUGH:
             return np.where(self._quiet(clock), ratios, np.nan)
+        before, after = self._around(clock)
+        steady = np.abs(after - before) <= UNSTEADY
         rare = steady.mean(axis=1, keepdims=True) < 0.5  # never a steady pace: the unsteady are all there is
         return np.where(steady | rare, ratios, np.nan)
+
+    def _all_log_ratios(self, clock: str) -> Floats:
+        before, after = self._around(clock)
+        times = np.log([[mean_s(block, clock) for block in blocks] for blocks in self.networks])
+        ratios: Floats = times - (before + after) / 2
+        return ratios
 
     def quiet_rounds(self, clock: str) -> int:
         """Of the network that has fewest, how many observations were made in no slow phase of the machine."""
@@ -146,13 +151,13 @@ class Race:
 
     def _quiet(self, clock: str) -> NDArray[np.bool_]:
         before, after = self._around(clock)
-        slow = math.log(min(self.slow_s, slow_above(np.array([_mean_s(block, clock) for block in self.reference]))))
+        slow = math.log(min(self.slow_s, slow_above(np.array([mean_s(block, clock) for block in self.reference]))))
         quiet: NDArray[np.bool_] = (np.abs(after - before) <= UNSTEADY) & (np.maximum(before, after) <= slow)
         return quiet
 
     def _around(self, clock: str) -> tuple[Floats, Floats]:
         """Logs of what the reference took before and after each block, (networks, rounds) both."""
-        reference = np.log([_mean_s(block, clock) for block in self.reference])
+        reference = np.log([mean_s(block, clock) for block in self.reference])
         count = len(self.networks)
         # where a network's block lies, counted over all rounds: between the references of that number and the next
         places = np.argsort(np.array(self.orders, dtype=int), axis=1).T + count * np.arange(self.rounds)
@@ -172,9 +177,10 @@ class Race:
         """Compare two networks round by round."""
         logs = self._logs(clock)
         difference = logs[first] - logs[second]
-        if (~np.isnan(difference)).sum() < min(LEAST, self.rounds // 2):  # hardly a round was quiet for both
-            return Pair(_apart(centre(self._observed(logs[first]), LEVEL), centre(self._observed(logs[second]), LEVEL)))
         observed = self._observed(difference)
+        if len(observed) < SURE:  # the two were seldom quiet in the same round: what slows one slows the other
+            everything = self._all_log_ratios(clock)
+            observed = self._observed(everything[first] - everything[second])
         if len(observed) < SURE:
             return Pair(Interval(float(np.median(observed)), -math.inf, math.inf))
         return Pair(centre(observed, PAIR_LEVEL))
@@ -243,12 +249,8 @@ class Race:
         return np.array([np.median(values[known][loadings == number]) for number in np.unique(loadings)])
 
 
-def _apart(first: Interval, second: Interval) -> Interval:
-    """The difference of two that were not seen together; its interval holds all that both allow."""
-    return Interval(first.median - second.median, first.low - second.high, first.high - second.low)
-
-
-def _mean_s(block: Block, clock: str) -> float:
+def mean_s(block: Block, clock: str) -> float:
+    """Mean run of a block, in seconds."""
     return float(np.mean(block.seconds(clock)))
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from objectives.race import ENOUGH, LEAST, Race
+from objectives.race import ENOUGH, LEAST, Race, mean_s
 from objectives.timings import Block
 
 MOST = 200
 LOOK_AGAIN = 1.15  # times as many observations until the next look: each look is a chance to stop too early
+RETRIES = 2  # of a block that fell into a slow phase
 PATIENCE = 2  # times the budget may be overdrawn while slow phases of the machine leave too few observations
 
 
@@ -25,7 +26,8 @@ def run_race(
     seed: int,
     load: Callable[[Sequence[int]], None] | None = None,
     rounds_a_loading: int = 1,
-    wait: Callable[[], object] = lambda: None,
+    wait: Callable[[], bool] = lambda: True,
+    slow_s: Callable[[], float] = lambda: math.inf,
 ) -> Race:
     """Race until all neighbours are decided or the budget is spent, whichever comes first.
 
@@ -37,7 +39,9 @@ def run_race(
         load: Loads all networks anew, in the order given; called before every `rounds_a_loading` rounds. The order is
             drawn too: the place in it can move a network by 1 to 2 % for as long as it stays loaded.
         seed: Of the orders.
-        wait: Called before each loading; returns when the machine is quiet, or patience ends.
+        wait: Called before each loading, and when the machine turns slow; returns when it is quiet, or patience ends,
+            and whether it is quiet.
+        slow_s: The mean run of a block of the reference that takes longer is in a slow phase, as is known by now.
     """
     random = np.random.default_rng(seed)
     reference, orders = list[Block](), list[tuple[int, ...]]()
@@ -51,8 +55,14 @@ def run_race(
         for _ in range(rounds_a_loading):
             orders.append(tuple(int(number) for number in random.permutation(count)))
             for number in orders[-1]:
-                networks[number].append(block(number))
-                reference.append(block(None))
+                timed, after = block(number), block(None)
+                for _ in range(RETRIES):
+                    if max(mean_s(reference[-1], clock), mean_s(after, clock)) <= slow_s() or not wait():
+                        break
+                    reference[-1] = block(None)  # as quiet as the one it replaces, for the network before too
+                    timed, after = block(number), block(None)
+                networks[number].append(timed)
+                reference.append(after)
         spent = cpu_seconds() >= cpu_budget_s and observed >= LEAST
         if not (spent or observed >= next_look or observed == MOST):
             continue

@@ -25,6 +25,9 @@ TWO_LOOKS = 1.05
 LEAST_LOADINGS = 3
 """Fewer have no useful interval."""
 
+LEAST_SLOW = 0.5
+"""Share of the blocks that count where there were only slow phases: those in which the reference was quickest."""
+
 LEAST_QUIET = 2
 """Blocks outside of slow phases that a loading needs to count: a single one is one between two phases."""
 
@@ -141,9 +144,14 @@ class Timings:
         return interval_of(self.kept(clock))
 
     def kept(self, clock: str) -> list[Values]:
-        """For each loading the ratios that count: without slow phases unless there was little else."""
+        """For each loading the ratios that count: without slow phases; where there was little else, the least slow."""
         quiet = self.quiet(clock)
-        return quiet if len(quiet) >= 2 else [loading.ratios(clock) for loading in self.loadings]
+        if len(quiet) >= 2:
+            return quiet
+        bound = np.quantile(np.concatenate([loading.slower_s(clock) for loading in self.loadings]), LEAST_SLOW)
+        found = [loading.ratios(clock)[loading.slower_s(clock) <= bound] for loading in self.loadings]
+        least_slow = [ratios for ratios in found if len(ratios)]
+        return least_slow if len(least_slow) >= 2 else [loading.ratios(clock) for loading in self.loadings]
 
     def quiet(self, clock: str) -> list[Values]:
         """For each loading its ratios outside of slow phases; loadings that had hardly any are left out.

@@ -95,7 +95,7 @@ def _built_and_trained(
     try:
         with watch.phase("build"), _out_of_memory_is_the_candidates_fault():
             candidate = replace(plan.space.build(begun.spec, begun.origin), imgsz=recipe.imgsz)
-        before = measured_before(bench, candidate, watch)
+        before = measured_before(bench, candidate, watch, plan.limits.get(LATENCY))
     except CandidateError as error:
         return replace(begun, outcome=Outcome.RULED_OUT, reason=str(error))
     begun = replace(begun, measurements=before, constraints=excess_over(plan.limits, before))
@@ -140,12 +140,14 @@ def _out_of_memory_is_the_candidates_fault() -> Iterator[None]:
         raise CandidateError(f"out of memory: {first}") from error
 
 
-def measured_before(bench: Workbench, candidate: Candidate, watch: Stopwatch) -> tuple[Measurement, ...]:
+def measured_before(
+    bench: Workbench, candidate: Candidate, watch: Stopwatch, limit_ms: float | None = None
+) -> tuple[Measurement, ...]:
     """Cost and latency: what is known of a candidate before any training."""
     with watch.phase("build"):
         cost = bench.cost(candidate)
     with watch.phase("latency"):
-        return (*cost, bench.latency(candidate))
+        return (*cost, bench.latency(candidate, limit_ms))
 
 
 def scored(bench: Workbench, record: TrialRecord, candidate: Candidate, watch: Stopwatch) -> TrialRecord:

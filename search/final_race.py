@@ -25,7 +25,7 @@ from spaces.base import Candidate
 from spaces.checkpoint import CheckpointStore
 from spaces.parent import Parent
 
-CPU_S_A_MEMBER = 2.0
+CPU_S_A_MEMBER = 5.0
 SEED = 0
 
 

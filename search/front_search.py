@@ -69,7 +69,9 @@ class FrontSearch:
         pending: Candidates | None = None,
         beside: tuple[Values, Values] | None = None,
     ) -> int:
-        """The candidate of the pool with the greatest expected gain in hypervolume.
+        """The candidate of the pool with the greatest expected gain in hypervolume, of accuracy and log latency.
+
+        By its logarithm, twice as fast is worth the same everywhere; in ms the slow end would be all that counts.
 
         Args:
             trained: At least one network.
@@ -93,9 +95,9 @@ class FrontSearch:
         reached = fitted.predict(known)[0]  # not what was seen: the luckiest of many trainings would be the front
         if beside is not None:
             latency, reached = np.append(latency, beside[0]), np.append(reached, beside[1])
-        front = Staircase.of(latency, reached, self.reference_latency, self.reference_accuracy)
+        front = Staircase.of(np.log(latency), reached, np.log(self.reference_latency), self.reference_accuracy)
         mean, sd = fitted.predict(pool.described(fastest, slowest))
-        return int(np.argmax(front.expected_gain(pool.latency, mean, sd)))
+        return int(np.argmax(front.expected_gain(np.log(pool.latency), mean, sd)))
 
     def _fit(self, features: Values, accuracy: Values, variance: Values) -> FittedAccuracy:
         if self._model is None:

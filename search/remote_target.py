@@ -48,7 +48,7 @@ class RemoteKeeper:
         """What the reference took there, frozen."""
         return self.entry.reference_ms
 
-    def latency(self, candidate: Candidate) -> Measurement:
+    def latency(self, candidate: Candidate, limit_ms: float | None = None) -> Measurement:
         """At the candidate's image size: as measured there, or predicted and marked so."""
         shape = Shape.of(candidate)
         known = self.store.latency(stored_key(shape, self.target), self.target.key)

@@ -36,7 +36,7 @@ class Meter(Protocol):
     def reference_timings(self) -> Timings:
         """The reference by itself, now."""
 
-    def measure(self, candidate: Candidate, reference_ms: float) -> Latency:
+    def measure(self, candidate: Candidate, reference_ms: float, limit_ms: float | None = None) -> Latency:
         """The candidate in turn with the reference."""
 
 
@@ -89,13 +89,16 @@ class Timekeeper:
                 known = self.store.target(self.target.key) or self._freeze()
         return known.reference_ms
 
-    def latency(self, candidate: Candidate) -> Measurement:
+    def latency(self, candidate: Candidate, limit_ms: float | None = None) -> Measurement:
         """At the candidate's image size; from the store if its shape was measured before.
+
+        Args:
+            limit_ms: What is too slow: how much slower a network is than that need not be known precisely.
 
         Raises:
             CandidateError: If the network does not export, load or run.
         """
-        known = self.store.latency(self._shape_key(candidate), self.target.key) or self._timed(candidate)
+        known = self.store.latency(self._shape_key(candidate), self.target.key) or self._timed(candidate, limit_ms)
         return replace(known.measurement, name=self.name)
 
     def repeat_disturbed(self, structure: str, rebuild: Callable[[Shape], Candidate]) -> bool:
@@ -118,8 +121,8 @@ class Timekeeper:
         self._rest = 2**self._in_vain - 1  # on a machine that is never idle each try would cost seconds
         return True
 
-    def _timed(self, candidate: Candidate) -> LatencyEntry:
-        latency = self.meter.measure(candidate, self.reference_ms)
+    def _timed(self, candidate: Candidate, limit_ms: float | None = None) -> LatencyEntry:
+        latency = self.meter.measure(candidate, self.reference_ms, limit_ms)
         entry = latency_entry(self._shape_key(candidate), Shape.of(candidate), latency, self.target)
         self.store.add_latency(entry)
         return entry

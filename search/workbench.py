@@ -106,9 +106,9 @@ class Workbench:
         """Parameters, FLOPs, file size, share pruned."""
         return cost(candidate, self.parent_parameters)
 
-    def latency(self, candidate: Candidate) -> Measurement:
+    def latency(self, candidate: Candidate, limit_ms: float | None = None) -> Measurement:
         """Latency on the study's target at the candidate's image size; from the store if it was measured before."""
-        return self.timekeeper.latency(candidate)
+        return self.timekeeper.latency(candidate, limit_ms)
 
     def too_slow(self, shape: Shape, limits: Mapping[str, float]) -> Measurement | None:
         """The predicted latency of a network that is over its limit beyond doubt, so that it need not be built."""

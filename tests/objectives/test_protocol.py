@@ -153,6 +153,19 @@ def test_a_machine_that_was_slow_for_a_while_is_waited_for_and_the_network_does_
     assert timings.ratio("cpu").median == pytest.approx(0.6, rel=0.01)
 
 
+@pytest.mark.parametrize("slow_share", [0.0, 1.0])
+def test_what_is_far_beyond_its_limit_is_not_looked_at_for_long(slow_share: float) -> None:
+    machine = Machine(0, noise=0.02, loading=0.01)
+    turns = machine.turns()
+    turns.time(lambda: machine.load(0.6 * REFERENCE_S), Effort())
+    machine.slow_share = slow_share
+    far = turns.time(lambda: machine.load(0.6 * REFERENCE_S), Effort(limit=0.4))
+    assert (len(far.loadings), far.ratio("cpu").median) == (LEAST_LOADINGS, pytest.approx(0.6, rel=0.03))
+    machine.slow_share = 0.0
+    near = turns.time(lambda: machine.load(0.6 * REFERENCE_S), Effort(limit=0.55))
+    assert len(near.loadings) >= LOADINGS
+
+
 def test_the_reference_alone_is_not_contended_on_a_quiet_machine_and_leaves_slow_phases_out() -> None:
     machine = Machine(0, noise=0.01)
     turns = machine.turns()

@@ -45,15 +45,20 @@ class ScriptedMachine:
         seconds = REFERENCE_S if number is None else self._times_s[number] * math.exp(self._laid_out[number])
         return Block(*[tuple(self._run(seconds) for _ in range(RUNS))] * 2)
 
+    @property
+    def drift(self) -> float:
+        return math.exp(self._drift)
+
     def spent_s(self) -> float:
         return self.now_s - self._waited_s
 
-    def wait(self) -> None:
+    def wait(self) -> bool:
         self._pass_phases()
         while self._is_slow:
             self._waited_s += self._phase_ends_s - self.now_s
             self.now_s = self._phase_ends_s
             self._pass_phases()
+        return True
 
     def _pass_phases(self) -> None:
         if self.now_s >= self._phase_ends_s:
@@ -80,6 +85,7 @@ def race(machine: ScriptedMachine, count: int, *, budget_s: float, seed: int = 0
         load=machine.load if loads else None,
         rounds_a_loading=2 if loads else 1,
         wait=machine.wait,
+        slow_s=lambda: 1.2 * REFERENCE_S * machine.drift,
     )
 
 
@@ -117,8 +123,9 @@ def test_the_95_per_cent_interval_holds_the_true_ratio(condition: str, loads: bo
             found = run.ratio(number, "wall")
             held += found.low <= seconds / REFERENCE_S <= found.high
             intervals += 1
-    # 3 standard deviations of 400 draws at 95 % are 3.3 %; neighbours share blocks of the reference, which adds some
-    assert 0.91 <= held / intervals <= 0.99
+    # 3 standard deviations of 400 draws at 95 % are 3.3 %; rounds of one loading share blocks of the reference, and so are
+    # no independent witnesses: in the product networks are loaded anew
+    assert (0.91 if loads else 0.89) <= held / intervals <= 0.99
 
 
 def test_networks_of_one_time_tie_and_those_far_apart_do_not() -> None:

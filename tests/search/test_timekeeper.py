@@ -53,7 +53,7 @@ class ScriptedMeter:
         self.asked.append("reference")
         return timings_of(1.0, self._now())
 
-    def measure(self, candidate: Candidate, reference_ms: float) -> Latency:
+    def measure(self, candidate: Candidate, reference_ms: float, limit_ms: float | None = None) -> Latency:
         self.asked.append(Shape.of(candidate))
         if self.broken:
             raise CandidateError("it does not load")
