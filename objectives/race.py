@@ -8,7 +8,7 @@ compared round by round, so that what slows both cancels. Needs numpy alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -30,6 +30,7 @@ TIE = math.log(1.005)  # a difference below this is none, however sure
 WORTH_DECIDING = math.log(1.01)
 UNSTEADY = math.log(1.15)  # between the two references of a block: the machine changed its pace meanwhile
 LEAST = 6  # observations, however small the budget: fewer have no interval of 95 %
+SLOW_SHIFT = math.log(1.1)  # slow phases move one network's ratio by up to 7 % more than another's
 SURE = 10  # observations of two networks together: the range of fewer holds less than 99.8 %
 ENOUGH = 12  # observations, however clear the order: fewer have a wide one
 
@@ -131,6 +132,10 @@ class Race:
         return np.where(steady | rare, ratios, np.nan)
 
     def _all_log_ratios(self, clock: str) -> Floats:
+        ratios: Floats = self._once(f"all {clock}", lambda: self._log_ratios(clock))
+        return ratios
+
+    def _log_ratios(self, clock: str) -> Floats:
         before, after = self._around(clock)
         times = np.log([[mean_s(block, clock) for block in blocks] for blocks in self.networks])
         ratios: Floats = times - (before + after) / 2
@@ -150,6 +155,10 @@ class Race:
         return None if self.circumstances is None else self.circumstances.contended
 
     def _quiet(self, clock: str) -> NDArray[np.bool_]:
+        quiet: NDArray[np.bool_] = self._once(f"quiet {clock}", lambda: self._where_quiet(clock))
+        return quiet
+
+    def _where_quiet(self, clock: str) -> NDArray[np.bool_]:
         before, after = self._around(clock)
         slow = math.log(min(self.slow_s, slow_above(np.array([mean_s(block, clock) for block in self.reference]))))
         quiet: NDArray[np.bool_] = (np.abs(after - before) <= UNSTEADY) & (np.maximum(before, after) <= slow)
@@ -174,16 +183,18 @@ class Race:
         return tuple(np.exp(logs[~np.isnan(logs)]).tolist())
 
     def pair(self, first: int, second: int, clock: str) -> Pair:
-        """Compare two networks round by round."""
-        logs = self._logs(clock)
-        difference = logs[first] - logs[second]
-        observed = self._observed(difference)
-        if len(observed) < SURE:  # the two were seldom quiet in the same round: what slows one slows the other
-            everything = self._all_log_ratios(clock)
-            observed = self._observed(everything[first] - everything[second])
-        if len(observed) < SURE:
-            return Pair(Interval(float(np.median(observed)), -math.inf, math.inf))
-        return Pair(centre(observed, PAIR_LEVEL))
+        """Compare two networks round by round, in the rounds that were quiet for both.
+
+        Where there are too few, only what lies far apart is told apart.
+        """
+        ratios, quiet = self._all_log_ratios(clock), self._quiet(clock)
+        difference = ratios[first] - ratios[second]
+        observed = self._observed(np.where(quiet[first] & quiet[second], difference, np.nan))
+        if len(observed) >= SURE:
+            return Pair(centre(observed, PAIR_LEVEL))
+        everything = self._observed(difference)
+        found, reach = centre(everything, PAIR_LEVEL), SLOW_SHIFT if len(everything) >= SURE else math.inf
+        return Pair(Interval(found.median, found.low - reach, found.high + reach))
 
     def order(self, clock: str) -> tuple[int, ...]:
         """Numbers of the networks, fastest first."""
@@ -232,13 +243,18 @@ class Race:
         )
 
     @cached_property
-    def _by_clock(self) -> dict[str, Floats]:
+    def _known(self) -> dict[str, Any]:
         return {}
 
+    def _once(self, what: str, work: Callable[[], Any]) -> Any:
+        """What that work gave: every pair asks for the same."""
+        if what not in self._known:
+            self._known[what] = work()
+        return self._known[what]
+
     def _logs(self, clock: str) -> Floats:
-        if clock not in self._by_clock:
-            self._by_clock[clock] = self.log_ratios(clock)
-        return self._by_clock[clock]
+        logs: Floats = self._once(f"logs {clock}", lambda: self.log_ratios(clock))
+        return logs
 
     def _observed(self, values: Floats) -> Floats:
         """One value for each independent observation."""

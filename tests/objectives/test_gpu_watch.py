@@ -45,7 +45,7 @@ class Driver:
         return self._answer("nvmlDeviceGetTemperature", handle, kind, answer=41)
 
     def nvmlSystemGetProcessName(self, pid: int) -> Any:
-        return self._answer("nvmlSystemGetProcessName", pid, answer=b"/home/somebody/bin/python3")
+        return self._answer("nvmlSystemGetProcessName", pid, answer=b"/usr/bin/python3")
 
     def nvmlDeviceGetProcessUtilization(self, handle: Any, since_us: int) -> Any:
         later, before = since_us + 5, since_us - 5

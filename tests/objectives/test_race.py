@@ -108,7 +108,7 @@ def test_no_pair_five_per_cent_apart_comes_in_the_wrong_order(condition: str) ->
         ties += sum(pair.tie for pair in pairs)
     assert wrong == 0
     # an order is claimed where it is sure at 99.8 %; runs that scatter by 7 % leave half of the 70 open
-    assert ties <= {"idle": 0, "one core busy": 3, "all cores busy": 40}[condition]
+    assert ties <= {"idle": 5, "one core busy": 5, "all cores busy": 45}[condition]
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
@@ -123,8 +123,8 @@ def test_the_95_per_cent_interval_holds_the_true_ratio(condition: str, loads: bo
             found = run.ratio(number, "wall")
             held += found.low <= seconds / REFERENCE_S <= found.high
             intervals += 1
-    # 3 standard deviations of 400 draws at 95 % are 3.3 %; rounds of one loading share blocks of the reference, and so are
-    # no independent witnesses: in the product networks are loaded anew
+    # 3 standard deviations of 400 draws at 95 % are 3.3 %; rounds of one loading share blocks of the reference, and so
+    # are no independent witnesses: in the product networks are loaded anew
     assert (0.91 if loads else 0.89) <= held / intervals <= 0.99
 
 
@@ -185,6 +185,17 @@ def test_few_observations_together_claim_no_order() -> None:
     assert run.pair(0, 1, "wall").tie
     longer = race(ScriptedMachine([0.010, 0.012], seed=0, noise=0.001), 2, budget_s=10.0)
     assert not longer.pair(0, 1, "wall").tie
+
+
+def test_networks_that_were_never_quiet_together_are_told_apart_only_if_they_lie_far_apart() -> None:
+    """Slow phases move some networks by up to 7 % more than others: 6 % is no order then, 40 % is one."""
+    times_s = [0.010, 0.0106, 0.014]
+    run = race(ScriptedMachine(times_s, seed=0, noise=0.005), 3, budget_s=20.0)
+    assert not run.pair(0, 1, "wall").tie
+    slow = dataclasses.replace(run, slow_s=0.5 * REFERENCE_S)
+    assert slow.quiet_rounds("wall") == 0
+    assert slow.pair(0, 1, "wall").tie
+    assert not slow.pair(0, 2, "wall").tie
 
 
 def test_a_race_on_a_machine_that_was_slow_all_the_time_is_contended() -> None:
