@@ -209,7 +209,14 @@ class Race:
     def settle(self, clock: str) -> Settled:
         """The order, the ratios, and who ties with whom."""
         order = self.order(clock)
-        ties = [tuple(o for o in order if o != n and self.pair(n, o, clock).tie) for n in range(len(order))]
+        place = {network: position for position, network in enumerate(order)}
+
+        def tie(one: int, other: int) -> bool:
+            """Also where the pair says the opposite of the order, which is made of each network's ratio by itself."""
+            pair = self.pair(one, other, clock)
+            return pair.tie or (pair.difference.median > 0) != (place[one] > place[other])
+
+        ties = [tuple(o for o in order if o != n and tie(n, o)) for n in range(len(order))]
         return Settled(order, tuple(self.ratio(n, clock) for n in range(len(order))), tuple(ties))
 
     def as_plain(self) -> dict[str, Any]:
