@@ -60,7 +60,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
     store = open_store(folder.default_storage)
     objectives = [(name, Direction(value)) for name, value in definition.objectives.items()]
     study = store.add_study("nas_head", definition.as_plain(), objectives)
-    study = store.freeze(study, {"reference_point": [0.0, 20.0]})
+    trained = checkpoints.put(parent.candidate())
+    study = store.freeze(study, {"reference_point": [0.0, 20.0], "parent": trained})
     store.add_target(TargetEntry(target.key, target.description(), REFERENCE_MS))
     for seed, (name, (share, accuracy, latency_ms)) in enumerate(CLAIMS.items()):
         candidate = parent.candidate() if share == 1 else parent.build(uniform(parent, share))
