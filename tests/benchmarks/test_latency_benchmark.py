@@ -19,7 +19,7 @@ from benchmarks.latency_rounds import CONDITIONS, OURS, held_long_run, variation
 from benchmarks.latency_scripted import WORLDS, coverage, scripted, wrong_orders
 from benchmarks.latency_setup import FAMILIES, Size
 from benchmarks.latency_tables import rows
-from objectives.protocol import LEAST_PAIRS, LOADINGS, MOST_LOADINGS, MOST_PAIRS, RUNS
+from objectives.protocol import LEAST_PAIRS, LOADINGS, MOST_PAIRS, MOST_TRIES, RUNS
 
 TINY = Size(  # little enough for every commit
     rungs=2, spread_networks=1, repeats=1, rounds=0, races=0, scripted=40,
@@ -42,7 +42,7 @@ def test_pairs_five_percent_apart_are_ordered_rightly_whatever_disturbs_the_mach
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_measurement_has_as_many_loadings_blocks_and_runs_as_the_protocol_says(world: str) -> None:
     timings = scripted(WORLDS[world], ratio=0.6, seed=3)
-    assert LOADINGS <= len(timings.loadings) <= MOST_LOADINGS
+    assert LOADINGS <= len(timings.loadings) <= MOST_TRIES
     assert all(LEAST_PAIRS <= len(loading.network) <= MOST_PAIRS for loading in timings.loadings)
     assert all(len(loading.reference) == len(loading.network) + 1 for loading in timings.loadings)
     assert timings.runs == RUNS * sum(len(loading.network) for loading in timings.loadings)
@@ -120,7 +120,7 @@ def test_every_way_measured_every_network_in_every_condition(out: Path) -> None:
             assert all(figures[peer] > 0 for peer in PEERS)
             ours = figures[OURS]
             assert ours["low"] <= ours["ratio"] <= ours["high"]
-            assert LOADINGS <= ours["loadings"] <= MOST_LOADINGS
+            assert LOADINGS <= ours["loadings"] <= MOST_TRIES
             assert ours["runs"] == RUNS * ours["blocks"]
 
 
