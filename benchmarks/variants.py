@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.digits_table import TABLE, read_rows
 from benchmarks.finetuning import Results
 from benchmarks.variants_drawn import drawn
 from benchmarks.variants_made import PX, Made
@@ -32,7 +33,6 @@ from benchmarks.variants_trained import latencies, trained
 VARIANTS = 560
 REPEATED = 64
 SEEDS = (0, 1, 2)
-TABLE = Path(__file__).parent / "tables" / "digits"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -121,14 +121,6 @@ def _whole_lines(file: Path) -> Iterator[str]:
         except ValueError:
             continue  # cut short by a kill
         yield line
-
-
-def read_rows(table: Path) -> list[dict[str, Any]]:
-    """The rows of a table, by number; none where it is not there."""
-    file = table / "variants.jsonl.gz"
-    if not file.exists():
-        return []
-    return [json.loads(line) for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
 
 
 def _rounded(value: Any) -> Any:

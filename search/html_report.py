@@ -24,6 +24,7 @@ from search.digits import score, significant
 from search.durations import readable
 from search.finalists import summary
 from search.findings import Findings
+from search.growth import effort, in_words
 from search.html_charts import chart_data, counted_text
 from search.latency_text import FURTHER, legend
 from search.leaderboard import Row, columns_of, parent_of
@@ -58,6 +59,7 @@ def html_report(found: Findings, picture: bytes, clock: datetime | None = None) 
         headline=headline(rows),
         facts=_facts(found, clock or datetime.now(UTC)),
         highlights=_highlights(rows),
+        effort=in_words(effort(found.records)),
         columns=columns_of(found.records),
         legend=legend(found.records),
         rows=rows,

@@ -107,7 +107,7 @@ def ensure_parent(
     if found is not None:
         return _around(bench, found), found, False
     candidate = bench.parent.candidate()
-    made = _make(bench, PARENT_NAME, candidate, None if trained_already else recipe, None, progress, inherited=False)
+    made = make(bench, PARENT_NAME, candidate, None if trained_already else recipe, None, progress, inherited=False)
     assert made.checkpoint is not None
     entry = bench.store.add_trained(TrainedEntry(key, PARENT_NAME, made.checkpoint, None, made))
     return _around(bench, entry), entry, True
@@ -135,7 +135,8 @@ def ensure_cut(
     if found is not None:
         return found, False
     candidate = _cut_network(bench, cut, source, progress)
-    made = _make(bench, cut.name, candidate, cut.recipe, source, progress, inherited=cut.source != SCRATCH)
+    made_from, inherited = source.name if source else None, cut.source != SCRATCH
+    made = make(bench, cut.name, candidate, cut.recipe, made_from, progress, inherited=inherited)
     lineage = source.key if source is not None and cut.gives else None
     return bench.store.add_trained(TrainedEntry(key, cut.name, _checkpoint(parent), lineage, made)), True
 
@@ -158,7 +159,7 @@ def ensure_stock(bench: Workbench, stock: Stock, parent: TrainedEntry, progress:
     found = _found(bench, key)
     if found is not None:
         return found, False
-    made = _make(bench, stock.name, stock.start.candidate(), stock.recipe, None, progress, inherited=False)
+    made = make(bench, stock.name, stock.start.candidate(), stock.recipe, None, progress, inherited=False)
     return bench.store.add_trained(TrainedEntry(key, stock.name, _checkpoint(parent), None, made)), True
 
 
@@ -215,17 +216,22 @@ def _checkpoint(entry: TrainedEntry) -> str:
     return entry.record.checkpoint
 
 
-def _make(
+def make(
     bench: Workbench,
     name: str,
     candidate: Candidate,
     recipe: Recipe | None,
-    source: TrainedEntry | None,
+    lineage: str | None,
     progress: Progress,
     *,
     inherited: bool,
 ) -> TrialRecord:
-    """Train (if there is a recipe), save, reload, score."""
+    """A reference row: train (if there is a recipe), save, reload, score.
+
+    Args:
+        lineage: Name of what it was made from.
+        inherited: Its weights come from a wider network: BatchNorm is re-estimated first.
+    """
     if recipe is not None:
         candidate = replace(candidate, imgsz=recipe.imgsz)
     watch = Stopwatch()
@@ -241,7 +247,7 @@ def _make(
         identity=how or key_of(name=name),
         recipe={} if recipe is None else recipe.as_plain(),
         seed=bench.seed,
-        lineage=source.name if source else None,
+        lineage=lineage,
         started=progress.clock(),
     )
     measured = measured_before(bench, candidate, watch)
