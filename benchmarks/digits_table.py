@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from spaces.base import Categorical, Float, Parameter
 
 Values = NDArray[np.float64]
 
+ROWS = "variants.jsonl.gz"
 TABLE = Path(__file__).parent / "tables" / "digits"
 LOW = 0.25
 """The least ratio of a group, as `benchmarks.variants_made` has it."""
@@ -50,6 +51,21 @@ class Variants(Problem):
     def features(self) -> Values:
         """(M, D), as the search describes points of a study's space."""
         return PointPool(self.parameters).features(self.params)
+
+    @property
+    def plain(self) -> list[int]:
+        """Those whose groups are all cut alike, whatever donors they come from."""
+        ratios = [name for name in self.choices if name.startswith("ratio.")]
+        return [index for index, point in enumerate(self.params) if len({point[name] for name in ratios}) == 1]
+
+    def nearest(self, asked: Mapping[str, Any]) -> int:
+        """See `Problem`."""
+        distance = np.square(self.features - PointPool(self.parameters).features([asked])).sum(axis=1)
+        return int(np.argmin(distance + len(self.choices) * self._other_donors(asked)))
+
+    def _other_donors(self, asked: Mapping[str, Any]) -> Values:
+        names = [name for name, values in self.choices.items() if isinstance(values[0], str)]
+        return np.array([sum(point[name] != asked[name] for name in names) for point in self.params], dtype=np.float64)
 
     @cached_property
     def curves(self) -> tuple[tuple[EpochResult, ...], ...]:
@@ -105,7 +121,7 @@ def digits_problems(folder: Path = TABLE) -> list[Variants]:
 
 def read_rows(table: Path) -> list[dict[str, Any]]:
     """The rows of a table, by number; none where it is not there."""
-    file = table / "variants.jsonl.gz"
+    file = table / ROWS
     if not file.exists():
         return []
     return [json.loads(line) for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
