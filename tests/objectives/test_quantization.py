@@ -11,7 +11,12 @@ from objectives.runtimes.quantization import overflows
 
 @pytest.mark.parametrize(
     ("flags", "narrow"),
-    [("sse4_2 avx2 fma", True), ("avx2 avx512f avx512_vnni", False), ("avx2 avx_vnni", False), ("asimd asimddp", False)],
+    [
+        ("sse4_2 avx2 fma", True),
+        ("avx2 avx512f avx512_vnni", False),
+        ("avx2 avx_vnni", False),
+        ("asimd asimddp", False),
+    ],
 )
 def test_x86_without_vnni_adds_in_16_bits(tmp_path: Path, flags: str, narrow: bool) -> None:
     told = tmp_path / "cpuinfo"
