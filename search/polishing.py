@@ -12,9 +12,10 @@ from objectives.recipe import Recipe
 from search.command import DefinitionError
 from search.events import Doing, Event
 from search.folders import RunFolder
-from search.lineage import Progress, key_of, make
-from search.prepare import Setting, data_of, start_of, workbench
+from search.making import Progress, key_of, make
+from search.prepare import Setting, workbench
 from search.record import POLISHED, TrialRecord
+from search.start import data_of, start_of
 from search.store.base import Store, StudyEntry
 from search.study import StudyDefinition, stored_definition
 from search.workbench import Workbench, excess_over
