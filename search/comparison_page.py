@@ -6,11 +6,9 @@ import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from search.comparison import Difference
 from search.files import write_beside, write_text
+from search.html_page import render
 from search.latency_text import legend
 from search.leaderboard import columns_of, leaderboard
 from search.leaderboard_formats import csv_text, markdown, splits_of
@@ -18,7 +16,6 @@ from search.overlays import confidence_picture, learning_picture, sizes_picture
 from search.record import TrialRecord
 from search.trial_pictures import channel_picture
 
-FOLDER = Path(__file__).with_name("html")
 MOST_WIDTHS = 8
 """Records whose widths are drawn, each in a picture of its own."""
 
@@ -38,22 +35,19 @@ def write_comparison(
         OSError: If the folder cannot be written.
     """
     splits = splits_of(records)
-    rows = {split: leaderboard(records, split=split) for split in splits}
+    columns = columns_of(records, at_best_f1=True)
+    rows = {split: leaderboard(records, split=split, at_best_f1=True) for split in splits}
     pictures = _pictures(records, splits)
-    page = (
-        _environment()
-        .get_template("comparison.html")
-        .render(
-            records=records,
-            columns=columns_of(records),
-            legend=legend(records),
-            tables=rows,
-            differences=found,
-            pictures=[(title, base64.b64encode(image).decode()) for title, image in pictures.values()],
-            style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),  # ours, not a user's
-        )
+    page = render(
+        "comparison.html",
+        records=records,
+        columns=columns,
+        legend=legend(records),
+        tables=rows,
+        differences=found,
+        pictures=[(title, base64.b64encode(image).decode()) for title, image in pictures.values()],
     )
-    tables = "\n".join(f"## {split}\n\n{markdown(each)}" for split, each in rows.items())
+    tables = "\n".join(f"## {split}\n\n{markdown(each, columns)}" for split, each in rows.items())
     return (
         write_text(folder / "comparison.html", page),
         write_text(folder / "comparison.md", f"# Comparison\n\n{tables}"),
@@ -78,13 +72,3 @@ def _pictures(records: Sequence[TrialRecord], splits: Sequence[str]) -> Mapping[
     for number, record in enumerate(cut[:MOST_WIDTHS]):
         wanted[f"widths-{number}"] = ("Channels kept" if number == 0 else "", channel_picture(record))
     return {name: (title, image) for name, (title, image) in wanted.items() if image is not None}
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
