@@ -67,7 +67,7 @@ class BestEpoch:
 
 
 class CandidateTraining(DetectionTrainer):
-    """One training of one candidate; the weights of the best epochs stay in `best`.
+    """One training of one candidate; the weights of the best epochs stay in `best_epochs`.
 
     Its name must not hold "Trainer": that is how Ultralytics decides to load mlflow, comet, wandb and the like.
     """
@@ -89,7 +89,7 @@ class CandidateTraining(DetectionTrainer):
         self.report, self.progress = report, progress
         self.callers_error: BaseException | None = None
         self.history: list[EpochResult] = []
-        self.best = {name: BestEpoch() for name in KEEP}
+        self.best_epochs = {name: BestEpoch() for name in KEEP}
         self.batch_number = 0
         self.scored_at = time.perf_counter()
         self.turn = contextlib.ExitStack()
@@ -211,11 +211,11 @@ class CandidateTraining(DetectionTrainer):
         if not all(map(torch.isfinite, torch.tensor([result.map50_95, result.loss]))):
             raise CandidateError(f"val loss is {result.loss}, mAP50-95 {result.map50_95} after epoch {result.epoch}")
         scores = {"map50_95": result.map50_95, "best_f1": best_f1(box.f1)}
-        better = [best for name, best in self.best.items() if scores[name] >= best.score]
+        better = [best for name, best in self.best_epochs.items() if scores[name] >= best.score]
         if better:
             weights = student_of(self.ema.ema).state_dict()
             copied = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
-            for name, best in self.best.items():
+            for name, best in self.best_epochs.items():
                 if best in better:  # of equals the later one, which has seen more
                     best.score, best.epoch, best.weights = scores[name], result.epoch, copied
         self.history.append(result)

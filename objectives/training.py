@@ -107,9 +107,9 @@ def train(
         complaint = _complaint(run)
     if complaint:  # raised here, outside of the handler, so that the failed run's tensors can be freed
         raise CandidateError(complaint)
-    kept = run.best[recipe.keep]
+    kept = run.best_epochs[recipe.keep]
     seconds = time.perf_counter() - started
-    best_f1 = _at(candidate, run.best["best_f1"], recipe.imgsz)
+    best_f1 = _at(candidate, run.best_epochs["best_f1"], recipe.imgsz)
     return Trained(_at(candidate, kept, recipe.imgsz), tuple(run.history), kept.epoch, seconds, best_f1)
 
 

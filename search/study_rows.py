@@ -93,7 +93,7 @@ class RowSection(Section):
 
     def _refuse(self, why: str, *further: str) -> None:
         for name in ("source", "ratio", "flops", "cut", "criterion", "threshold", "sparse", *further):
-            if name in self.model_fields_set and getattr(self, name) not in (None, RecipeDefinition()):
+            if getattr(self, name) != _default(name):  # a stored definition names all fields
                 raise FieldFault("from" if name == "source" else name, why)
 
     def _check_cut(self) -> None:
@@ -122,7 +122,7 @@ class RowSection(Section):
             raise FieldFault("ratio", "is missing; where hardly a scale is below the threshold it is cut to instead")
         if not self.sparse.fixed.get("sparsity"):
             raise FieldFault("sparse.sparsity", "is missing; the scales say nothing without training with sparsity")
-        if "criterion" in self.model_fields_set:
+        if self.criterion != _default("criterion"):
             raise FieldFault(
                 "criterion", "is set, but a cut at a threshold goes by the scales of BatchNorm; leave it out"
             )
@@ -138,6 +138,10 @@ class RowSection(Section):
     def names(self) -> tuple[str, ...]:
         """Names of the rows that it gives."""
         return (self.name,) if self.also is None else (self.name, self.name + BEST_F1)
+
+
+def _default(name: str) -> object:
+    return RowSection.model_fields[name].get_default(call_default_factory=True)
 
 
 def check_row(where: str, row: RowSection, sources: Sequence[str], taken: Sequence[str]) -> None:

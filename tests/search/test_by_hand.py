@@ -26,7 +26,7 @@ STUDY = {
     "donors": [
         {
             "name": "one-shot", "from": "parent", "cut": "threshold", "threshold": 0.5, "ratio": 0.5,
-            "sparse": {"epochs": 300, "sparsity": 0.5}, "recipe": {"epochs": 300}, "also": "best_f1",
+            "sparse": {"epochs": 300, "sparsity": 0.05}, "recipe": {"epochs": 300}, "also": "best_f1",
         },
         {"name": "round-2", "from": "one-shot-f1", "ratio": 0.7},
     ],
