@@ -76,7 +76,8 @@ def test_a_killed_and_interrupted_study_ends_whole(project: Project, finished: s
     study = _study(store)
     records = store.records(study)
     rows = [record.name for record in records if record.is_reference]
-    assert rows == ["parent", "one-shot", "round-2", "round-3", "uniform-0.5"]
+    grafts = ["nas_final", "nas_final-f1", "one-shot-nas_final", "one-shot-nas_final-f1"]
+    assert rows == ["parent", "one-shot", "round-2", "round-3", "uniform-0.5", *grafts]
     trials = [record for record in records if not record.is_reference and record.outcome is not Outcome.DUPLICATE]
     assert len(trials) == store.counted(study) == N_TRIALS
     assert store.open_attempts(study) == ()
