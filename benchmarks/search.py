@@ -1,10 +1,11 @@
 """How many trainings a search needs, on tables where every detector is trained already.
 
-    python -m benchmarks.search --table path/to/yolobench --out runs/search
+    python -m benchmarks.search --table path/to/yolobench --table benchmarks/tables/digits --out runs/search
     python -m benchmarks.search_page --out runs/search --page docs/results/search.md
 
-The table is YOLOBench (Lazarevich et al., arXiv 2307.13901), as published in github.com/Deeplite/deeplite-torch-zoo
-under results/yolobench: `VOC_scratch_100epochs.csv`, `VOC_finetuned.csv` and `latency.csv`, a column a device.
+The first table is YOLOBench (Lazarevich et al., arXiv 2307.13901), published in github.com/Deeplite/deeplite-torch-zoo
+under results/yolobench: `VOC_scratch_100epochs.csv`, `VOC_finetuned.csv`, `latency.csv`.
+The second one is our own (`benchmarks.variants`): cut and grafted detectors on digit scenes, 53 parameters.
 Every way to search is run on every problem (data set x device) with every seed; kill it, and the same command goes on.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import product
@@ -21,6 +23,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.digits_table import ROWS, digits_problems
 from benchmarks.finetuning import Results
 from benchmarks.search_figures import figures_of, table_text
 from benchmarks.search_problems import Problem, yolobench
@@ -35,7 +38,7 @@ SLOW = {"GP": 90}
 def main(arguments: list[str] | None = None) -> None:
     """Run what is missing, print the table and write all figures."""
     options = _options(arguments)
-    problems = {problem.name: problem for problem in yolobench(options.table)}
+    problems = {problem.name: problem for table in options.table for problem in problems_of(table)}
     results = Results(options.out / "table.jsonl")
     chosen = [name for name in problems if options.problem is None or options.problem in name]
     work = list(product(chosen, options.way or WAYS, range(options.seeds)))
@@ -51,9 +54,20 @@ def main(arguments: list[str] | None = None) -> None:
     print(table_text(figures))
 
 
+def problems_of(table: Path) -> Sequence[Problem]:
+    """Of the published table, or of the one in the repository."""
+    return digits_problems(table) if (table / ROWS).exists() else yolobench(table)
+
+
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", type=Path, required=True, help="folder with the published CSV files")
+    parser.add_argument(
+        "--table",
+        type=Path,
+        action="append",
+        required=True,
+        help="folder with the published CSV files, or benchmarks/tables/digits; may be given several times",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for results; found again when run again")
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help="default: %(default)s")
     parser.add_argument("--way", action="append", choices=WAYS, help="only this one; may be given several times")

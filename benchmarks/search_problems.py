@@ -64,6 +64,13 @@ class Problem:
         """Of the whole table."""
         return self.staircase(range(len(self.latency))).hypervolume
 
+    @property
+    def plain(self) -> list[int]:
+        """What people do without a search: the best family, known beforehand, in all its sizes."""
+        families: list[str] = sorted({point["family"] for point in self.params})
+        members = [[i for i, point in enumerate(self.params) if point["family"] == name] for name in families]
+        return max(members, key=lambda chosen: self.staircase(chosen).hypervolume)
+
     def staircase(self, chosen: Sequence[int]) -> Staircase:
         """The front of some of them, of log latency: in seconds one family in all its sizes would have 99.8 %."""
         at = np.array(chosen, dtype=int)

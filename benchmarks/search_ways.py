@@ -48,17 +48,8 @@ def at_random(problem: Problem, seed: int, trainings: int) -> list[int]:
 
 
 def uniform_scaling(problem: Problem, seed: int, trainings: int) -> list[int]:
-    """The best family known beforehand, in all its sizes, from both ends of its latencies to the middle."""
-    family = max(problem.choices["family"], key=lambda name: _family_share(problem, name))
-    members = [index for index, point in enumerate(problem.params) if point["family"] == family]
-    spread = sorted(members, key=lambda index: problem.latency[index])
-    random = np.random.default_rng(seed)
-    return [int(index) for index in random.permutation(spread)][:trainings]
-
-
-def _family_share(problem: Problem, family: str) -> float:
-    members = [index for index, point in enumerate(problem.params) if point["family"] == family]
-    return problem.staircase(members).hypervolume
+    """What people do without a search, in any order."""
+    return [int(index) for index in np.random.default_rng(seed).permutation(problem.plain)][:trainings]
 
 
 def by_optuna(make: Callable[[int], BaseSampler]) -> Way:

@@ -11,7 +11,7 @@ from typing import Any
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.batchnorm import reestimate
-from objectives.cost import cost
+from objectives.cost import cost, count_parameters
 from objectives.data import Dataset, open_dataset
 from objectives.gradients import gradients
 from objectives.recipe import Recipe
@@ -72,11 +72,16 @@ class Made:
         donors |= {name: Donor(content_hash(candidate), candidate) for name, candidate in self.donors.items()}
         return GraftSpace(self.parent, donors, low=LOW, high=1.0, step=None, multiple=MULTIPLE, ratios="group")
 
+    @cached_property
+    def parameters(self) -> int:
+        """Of the parent."""
+        return count_parameters(self.parent.as_candidate())
+
     def built(self, params: Mapping[str, ParamValue]) -> tuple[Candidate, dict[str, Any]]:
         """The variant, untrained, and what it costs."""
         spec, origin = self.space.decode(params)
         candidate = self.space.build(spec, origin)
-        figures = {each.name: each.value for each in cost(candidate, 1)}
+        figures = {each.name: each.value for each in cost(candidate, self.parameters)}
         return candidate, {"widths": [len(kept) for kept in spec.kept], "cost": figures}
 
     def settled(self, candidate: Candidate) -> Candidate:

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from objectives.base import EpochResult
 from objectives.data import Dataset
 from objectives.distillation import strides, student_of, with_teacher
 from objectives.loader import detection_dataset
-from objectives.recipe import AUGMENTATION, Recipe
+from objectives.recipe import AUGMENTATION, KEEP, Recipe
 from objectives.turns import turn_on
 from spaces.base import Candidate, CandidateError
 
@@ -56,8 +57,17 @@ def ultralytics_arguments(recipe: Recipe, *, seed: int, device: str, folder: Pat
     }
 
 
+@dataclass(eq=False)
+class BestEpoch:
+    """The epoch with the best score so far, and its weights; none at first."""
+
+    score: float = -1.0
+    epoch: int = 0
+    weights: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
 class CandidateTraining(DetectionTrainer):
-    """One training of one candidate; the best epoch's weights stay in `best_weights`.
+    """One training of one candidate; the weights of the best epochs stay in `best_epochs`.
 
     Its name must not hold "Trainer": that is how Ultralytics decides to load mlflow, comet, wandb and the like.
     """
@@ -79,9 +89,7 @@ class CandidateTraining(DetectionTrainer):
         self.report, self.progress = report, progress
         self.callers_error: BaseException | None = None
         self.history: list[EpochResult] = []
-        self.best_weights: dict[str, torch.Tensor] = {}
-        self.best_epoch = 0
-        self.best_score = -1.0
+        self.best_epochs = {name: BestEpoch() for name in KEEP}
         self.batch_number = 0
         self.scored_at = time.perf_counter()
         self.turn = contextlib.ExitStack()
@@ -202,11 +210,14 @@ class CandidateTraining(DetectionTrainer):
         self.scored_at = now
         if not all(map(torch.isfinite, torch.tensor([result.map50_95, result.loss]))):
             raise CandidateError(f"val loss is {result.loss}, mAP50-95 {result.map50_95} after epoch {result.epoch}")
-        score = result.map50_95 if self.recipe.keep == "map50_95" else best_f1(box.f1)
-        if score >= self.best_score:  # of equals the later one, which has seen more
-            self.best_score, self.best_epoch = score, result.epoch
+        scores = {"map50_95": result.map50_95, "best_f1": best_f1(box.f1)}
+        better = [best for name, best in self.best_epochs.items() if scores[name] >= best.score]
+        if better:
             weights = student_of(self.ema.ema).state_dict()
-            self.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+            copied = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+            for name, best in self.best_epochs.items():
+                if best in better:  # of equals the later one, which has seen more
+                    best.score, best.epoch, best.weights = scores[name], result.epoch, copied
         self.history.append(result)
         if self.report is not None:
             with self._calling():

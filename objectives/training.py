@@ -20,7 +20,7 @@ import torch
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.base import EpochResult
-from objectives.candidate_training import CandidateTraining, Progress, Report
+from objectives.candidate_training import BestEpoch, CandidateTraining, Progress, Report
 from objectives.data import Dataset
 from objectives.recipe import Recipe, RecipeError
 from spaces.base import Candidate, CandidateError
@@ -42,12 +42,14 @@ class Trained:
         history: One entry for each scored epoch.
         kept_epoch: The epoch whose weights were kept, from 1.
         seconds: Wall seconds of the whole training, start and validation included.
+        best_f1: The same network at the epoch of the best F1, which may be another one.
     """
 
     candidate: Candidate
     history: tuple[EpochResult, ...]
     kept_epoch: int
     seconds: float
+    best_f1: Candidate
 
 
 def train(
@@ -105,10 +107,17 @@ def train(
         complaint = _complaint(run)
     if complaint:  # raised here, outside of the handler, so that the failed run's tensors can be freed
         raise CandidateError(complaint)
+    kept = run.best_epochs[recipe.keep]
+    seconds = time.perf_counter() - started
+    best_f1 = _at(candidate, run.best_epochs["best_f1"], recipe.imgsz)
+    return Trained(_at(candidate, kept, recipe.imgsz), tuple(run.history), kept.epoch, seconds, best_f1)
+
+
+def _at(candidate: Candidate, best: BestEpoch, imgsz: int) -> Candidate:
+    """The candidate with the weights of an epoch."""
     network = copy.deepcopy(candidate.network).float()
-    network.load_state_dict(run.best_weights)
-    trained = dataclasses.replace(candidate, network=network.eval(), imgsz=recipe.imgsz)
-    return Trained(trained, tuple(run.history), run.best_epoch, time.perf_counter() - started)
+    network.load_state_dict(best.weights)
+    return dataclasses.replace(candidate, network=network.eval(), imgsz=imgsz)
 
 
 def _complaint(run: CandidateTraining) -> str:

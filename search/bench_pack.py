@@ -21,7 +21,7 @@ from search.bench_program import write_program
 from search.bench_shapes import shapes_to_measure
 from search.command import DefinitionError, run_folder, url_of
 from search.folders import RunFolder
-from search.prepare import data_of, start_of
+from search.start import data_of, start_of
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
 from search.store.url import parse, sqlite_file

@@ -13,8 +13,9 @@ from rich.console import Console
 from objectives.recipe import Recipe
 from search.durations import readable
 from search.folders import RunFolder
-from search.prepare import Setting, Start, data_of, recipe_of, start_of, workbench
+from search.prepare import Setting, workbench
 from search.remote_target import copy_remotes
+from search.start import Start, data_of, recipe_of, start_of
 from search.store.base import Store
 from search.store.sql import open_store
 from search.store.url import parse, sqlite_file
@@ -71,8 +72,8 @@ def dry_run(definition: StudyDefinition, device: str, threads: int, url: str | N
         console.print(f"parent: {_parent_words(start)}, {start.parent.imgsz} px")
         with workbench(definition, _store(definition, url), setting, data, start) as bench:
             torch.set_num_threads(threads)
-            recipe = recipe_of(definition.recipe.longest(), start, data)
-            parent_recipe = recipe_of(definition.parent.recipe.fixed, start, data)
+            recipe = recipe_of({**definition.recipe.longest(), **definition.trial_recipe}, start, data)
+            parent_recipe = recipe_of(definition.parent_recipe, start, data)
             multiple = definition.space.multiple
             built = bench.parent.build(uniform(bench.parent, TYPICAL_RATIO, multiple=multiple))
             candidate = replace(built, imgsz=recipe.imgsz)
@@ -149,7 +150,9 @@ def _estimate(
     epoch_s = batches * cost.batch_s + cost.evaluation_s
     trial_s = cost.latency_s + cost.evaluation_s + recipe.epochs * epoch_s
     rows = [*definition.donors, *definition.controls]
-    row_epochs = sum(int(definition.recipe_of(row).get("epochs", recipe.epochs)) for row in rows)
+    recipes = [definition.recipe_of(row) for row in rows]
+    recipes += [definition.sparse_recipe_of(row) for row in rows if row.threshold is not None]
+    row_epochs = sum(int(each.get("epochs", recipe.epochs)) for each in recipes)
     before_s = row_epochs * epoch_s + len(rows) * (cost.latency_s + cost.evaluation_s)
     if parent_recipe is not None:
         parent_batches = -(-images // parent_recipe.batch)

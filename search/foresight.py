@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from objectives.base import Direction
 from objectives.latency_model import FittedLatency, LatencyModel, Observation
 from objectives.target import Target
+from search.earlier import Earlier, earlier_trainings
 from search.latency_forecast import measured
 from search.latency_text import LATENCY
 from search.learning_curves import Curve, foretell
@@ -53,6 +54,7 @@ class Foresight:
         rows: Latency in ms and accuracy of the networks that stand beside the trials: parent, donors, controls.
         worst: Latency in ms and accuracy of the reference point of the hypervolume.
         limit_ms: What is slower is ruled out; None for no limit.
+        earlier: Trainings of other studies of the same parent and data.
     """
 
     plan: Plan
@@ -64,6 +66,7 @@ class Foresight:
     rows: Sequence[tuple[float, float]]
     worst: tuple[float, float]
     limit_ms: float | None = None
+    earlier: Sequence[Earlier] = ()
     _fitted: tuple[int, FittedLatency] | None = field(default=None, repr=False)
     _known: dict[str, float] = field(default_factory=dict, repr=False)
 
@@ -114,7 +117,8 @@ def foresight_of(study: StudyEntry, plan: Plan, bench: Workbench, records: Seque
     if direction is not Direction.MAXIMIZE or others != [(LATENCY, Direction.MINIMIZE)]:
         return None
     worst_accuracy, worst_ms = study.frozen["reference_point"]
-    beside = [(row.value(LATENCY), row.value(accuracy)) for row in records if row.is_reference and row.feasible]
+    rows = [row for row in records if row.is_reference and row.feasible and not row.is_polished]
+    beside = [(row.value(LATENCY), row.value(accuracy)) for row in rows]
     return Foresight(
         plan,
         bench.store,
@@ -125,4 +129,5 @@ def foresight_of(study: StudyEntry, plan: Plan, bench: Workbench, records: Seque
         [(ms, value) for ms, value in beside if ms is not None and value is not None],
         (worst_ms, worst_accuracy),
         plan.limits.get(LATENCY),
+        earlier_trainings(bench.store, study, plan.parameters),
     )

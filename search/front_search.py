@@ -6,6 +6,7 @@ Latency is known of every candidate before any training; only accuracy has to be
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,7 @@ class FrontSearch:
         pool: Candidates,
         pending: Candidates | None = None,
         beside: tuple[Values, Values] | None = None,
+        earlier: Trained | None = None,
     ) -> int:
         """The candidate of the pool with the greatest expected gain in hypervolume, of accuracy and log latency.
 
@@ -78,31 +80,45 @@ class FrontSearch:
             pool: What is still to be had; candidates that are trained or pending are not in it.
             pending: What other workers train just now: it counts as if it reached what is expected of it.
             beside: Latency and accuracy of other networks that are to be beaten and teach nothing: parent, donors.
+            earlier: Trainings of other studies: they teach, and are not to be beaten. Their accuracy may be another
+                one than here (longer or shorter trainings); how much is learnt with the rest.
         """
         fastest = min(float(pool.latency.min()), float(trained.candidates.latency.min()))
-        slowest = self.reference_latency
-        known = trained.candidates.described(fastest, slowest)
-        accuracy, variance = trained.accuracy, trained.variance
-        fitted = self._fit(known, accuracy, variance)
+        described = partial(_described, fastest=fastest, slowest=self.reference_latency, several=earlier is not None)
+        known, accuracy, variance = described(trained.candidates), trained.accuracy, trained.variance
         latency = trained.candidates.latency
+        own = len(latency)
+        if earlier is not None:
+            known = np.vstack([known, described(earlier.candidates, elsewhere=True)])
+            accuracy = np.append(accuracy, earlier.accuracy)
+            variance = np.append(variance, earlier.variance)
+        fitted = self._fit(known, accuracy, variance)
+        members = known[:own]
         if pending is not None and len(pending.latency):
-            waiting = pending.described(fastest, slowest)
-            known = np.vstack([known, waiting])
+            waiting = described(pending)
             accuracy = np.append(accuracy, fitted.predict(waiting)[0])
             variance = np.append(variance, np.zeros(len(waiting)))
-            latency = np.append(latency, pending.latency)
-            fitted = self._fit(known, accuracy, variance)
-        reached = fitted.predict(known)[0]  # not what was seen: the luckiest of many trainings would be the front
+            fitted = self._fit(np.vstack([known, waiting]), accuracy, variance)
+            members, latency = np.vstack([members, waiting]), np.append(latency, pending.latency)
+        reached = fitted.predict(members)[0]  # not what was seen: the luckiest of many trainings would be the front
         if beside is not None:
             latency, reached = np.append(latency, beside[0]), np.append(reached, beside[1])
         front = Staircase.of(np.log(latency), reached, np.log(self.reference_latency), self.reference_accuracy)
-        mean, sd = fitted.predict(pool.described(fastest, slowest))
+        mean, sd = fitted.predict(described(pool))
         return int(np.argmax(front.expected_gain(np.log(pool.latency), mean, sd)))
 
     def _fit(self, features: Values, accuracy: Values, variance: Values) -> FittedAccuracy:
-        if self._model is None:
+        if self._model is None or self._model.columns != features.shape[1]:
             self._model = AccuracyModel(features.shape[1])
         return self._model.fit(features, accuracy, variance)
+
+
+def _described(
+    candidates: Candidates, *, fastest: float, slowest: float, several: bool, elsewhere: bool = False
+) -> Values:
+    """Candidates as the model sees them; of several studies with a column that tells whose a training was."""
+    features = candidates.described(fastest, slowest)
+    return np.column_stack([features, np.full(len(features), float(elsewhere))]) if several else features
 
 
 def spread_by_latency(latency: Values, count: int, random: np.random.Generator) -> list[int]:

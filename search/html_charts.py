@@ -7,6 +7,7 @@ from typing import Any
 
 from objectives.base import Curves, Direction
 from search.findings import Findings
+from search.growth import growth
 from search.latency_text import is_predicted
 from search.leaderboard import Row, parent_of, spread_ms
 from search.pareto_plot import axis_title, kind_of
@@ -85,11 +86,9 @@ def _rug(found: Findings) -> list[dict[str, Any]]:
 
 
 def _history(found: Findings) -> list[list[float]]:
-    """Hypervolume against counted trials: where it changed, and where the study stands now."""
-    grown = {front.after: front.hypervolume for front in found.fronts}
-    if grown:
-        grown.setdefault(max(found.counted, *grown), found.fronts[-1].hypervolume)
-    return [[after, _short(volume)] for after, volume in grown.items()]
+    """The front's hypervolume against counted trials and seconds of training."""
+    grown = growth(found.records, found.fronts)
+    return [[each.trials, round(each.training_s, 1), _short(each.hypervolume)] for each in grown]
 
 
 def _learners(found: Findings) -> list[TrialRecord]:

@@ -13,25 +13,23 @@ import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from search.digits import score, significant
 from search.durations import readable
 from search.finalists import summary
 from search.findings import Findings
+from search.growth import effort, in_words
 from search.html_charts import chart_data, counted_text
+from search.html_page import part, render, trusted
 from search.latency_text import FURTHER, legend
 from search.leaderboard import Row, columns_of, parent_of
 from search.leaderboard_formats import splits_of
 from search.record import Outcome
 from search.time_table import time_table
 
-FOLDER = Path(__file__).with_name("html")
 TARGET_WORDS = ("runtime", "provider", "precision")
 PACKAGES = ("yolofront", "ultralytics", "torch", "onnxruntime", "optuna", "sqlalchemy", "numpy")
 
@@ -44,20 +42,15 @@ def html_report(found: Findings, picture: bytes, clock: datetime | None = None) 
         clock: When the report is made; now by default.
     """
     rows = found.rows()
-    script = (FOLDER / "report.js").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html").render(
+    script = part("report.js")
+    return render(
+        "report.html",
         study=found.study,
         description=found.study.definition.get("description", ""),
         headline=headline(rows),
         facts=_facts(found, clock or datetime.now(UTC)),
         highlights=_highlights(rows),
+        effort=in_words(effort(found.records)),
         columns=columns_of(found.records),
         legend=legend(found.records),
         rows=rows,
@@ -67,10 +60,9 @@ def html_report(found: Findings, picture: bytes, clock: datetime | None = None) 
         definition=yaml.safe_dump(_plain(found.study.definition), sort_keys=False, allow_unicode=True, width=100),
         targets=_targets(found),
         versions=_versions(),
-        style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),  # ours, not a user's
-        script=Markup(script),
+        script=trusted(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        data=Markup(_json(chart_data(found, rows))),
+        data=trusted(_json(chart_data(found, rows))),  # escaped for a script block
         picture=base64.b64encode(picture).decode(),
     )
 

@@ -51,14 +51,28 @@ COLUMNS = (
 )
 
 
-def columns_of(records: Sequence[TrialRecord]) -> tuple[Column, ...]:
-    """The columns of a study's table: one more for each further target, after the latency."""
+AT_BEST_F1 = (
+    Column("best_f1", "best F1", Direction.MAXIMIZE, score),
+    Column("precision_at_best_f1", "P at it", None, score),
+    Column("recall_at_best_f1", "R at it", None, score),
+)
+"""Precision, recall and F1 at the confidence where F1 is best, for tables that have room for both."""
+
+
+def columns_of(records: Sequence[TrialRecord], *, at_best_f1: bool = False) -> tuple[Column, ...]:
+    """The columns of a study's table: one more for each further target, after the latency.
+
+    Args:
+        at_best_f1: Whether `AT_BEST_F1` follows the figures at the study's confidence.
+    """
     further = [
         Column(name, f"{name.removeprefix(FURTHER)}, ms", Direction.MINIMIZE, significant)
         for name in further_names(records)
     ]
     place = [column.key for column in COLUMNS].index(LATENCY) + 1
-    return (*COLUMNS[:place], *further, *COLUMNS[place:])
+    columns = (*COLUMNS[:place], *further, *COLUMNS[place:])
+    f1 = [column.key for column in columns].index("f1") + 1
+    return (*columns[:f1], *AT_BEST_F1, *columns[f1:]) if at_best_f1 else columns
 
 
 @dataclass(frozen=True)
@@ -113,6 +127,7 @@ def leaderboard(
     objectives: Sequence[tuple[str, Direction]] = OBJECTIVES,
     split: str = "val",
     remarks: Mapping[str, str] | None = None,
+    at_best_f1: bool = False,
 ) -> tuple[Row, ...]:
     """The rows in reading order: the parent, reference rows as they were made, then trials, best first.
 
@@ -122,9 +137,10 @@ def leaderboard(
         front: Names of the records on the Pareto front.
         split: Which split's accuracy the columns show; the front stays that of the search (val).
         remarks: Said at the end of the notes, by name: see `search.finalists.remarks`.
+        at_best_f1: See `columns_of`.
     """
     parent, said = parent_of(records), remarks or {}
-    columns = columns_of(records)
+    columns = columns_of(records, at_best_f1=at_best_f1)
     values = {record.name: _values(record, split, columns) for record in records}
     best = _best_values(records, values, columns)
     roles = front_roles([record for record in records if record.name in front], objectives)
@@ -206,7 +222,7 @@ def _values(record: TrialRecord, split: str, columns: Sequence[Column]) -> dict[
 
 
 def _value(record: TrialRecord, accuracy: Evaluation | None, key: str) -> float | None:
-    if key in ACCURACY:
+    if key in ACCURACY or key in {column.key for column in AT_BEST_F1}:
         return None if accuracy is None else float(getattr(accuracy, key))
     found = record.measurement(key)
     return None if found is None else found.value

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.latency_text import FURTHER, LATENCY, further_names, is_latency
-from search.leaderboard import ACCURACY, COLUMNS, Column, Row, columns_of
+from search.leaderboard import ACCURACY, AT_BEST_F1, COLUMNS, Column, Row, columns_of
 from search.record import Outcome, TrialRecord
 
 FRONT_MARK = "●"
@@ -49,9 +49,13 @@ def shortened(rows: Sequence[Row], trials: int = 40) -> tuple[Row, ...]:
     return tuple(row for row in rows if row.record.name in wanted)
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """A GitHub-flavoured table; the best of each column is bold."""
-    columns = _columns(rows)
+def markdown(rows: Sequence[Row], columns: Sequence[Column] | None = None) -> str:
+    """A GitHub-flavoured table; the best of each column is bold.
+
+    Args:
+        columns: Those of the rows' records by default.
+    """
+    columns = columns or _columns(rows)
     titles = ["", "name", *(column.title for column in columns), "Δ mAP", "speed", "note"]
     rules = ["---", "---", *("---:" for _ in columns), "---:", "---:", "---"]
     lines = [_markdown_line(titles), _markdown_line(rules)]
@@ -81,7 +85,7 @@ def csv_text(rows: Sequence[Row], splits: Sequence[str] = ("val",)) -> str:
     params = list(dict.fromkeys(name for row in rows for name in row.record.params))
     cost = [column.key for column in COLUMNS if column.key not in ACCURACY and not is_latency(column.key)]
     latencies = (LATENCY, *further_names(row.record for row in rows))
-    accuracy = [*ACCURACY, "best_f1", "best_f1_confidence"]
+    accuracy = [*ACCURACY, *(column.key for column in AT_BEST_F1), "best_f1_confidence"]
     fields = [f"{split}.{name}" for split in splits for name in accuracy]
     tail = ["gain", "speed_up", "seconds", "checkpoint", "lineage", "reason", "note"]
     writer = csv.writer(buffer, lineterminator="\n")

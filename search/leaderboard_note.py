@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.digits import significant
+from search.digits import percent, significant
 from search.record import Outcome, TrialRecord
 
 DONOR = "donor."
@@ -25,6 +25,8 @@ def note(record: TrialRecord, roles: Sequence[str] = ()) -> str:
         parts.append(f"without {count} bottleneck{'s' * (count > 1)}")
     if searched := _searched_recipe(record):
         parts.append(searched)
+    if by_threshold := _cut_at_threshold(record):
+        parts.append(by_threshold)
     if record.lineage:
         parts.append(f"from {record.lineage}")
     return "; ".join(parts)
@@ -45,6 +47,18 @@ def _searched_recipe(record: TrialRecord) -> str:
     """The recipe's fields that were searched: `lr0 0.00316, distill 3`."""
     found = {name.removeprefix("recipe."): v for name, v in record.params.items() if name.startswith("recipe.")}
     return ", ".join(f"{name} {v:.3g}" if isinstance(v, float) else f"{name} {v}" for name, v in found.items())
+
+
+def _cut_at_threshold(record: TrialRecord) -> str:
+    """`43 % of the scales below 0.01`; where these were too few, and which groups were emptied, too."""
+    share, threshold = record.params.get("cut.share_below"), record.params.get("cut.threshold")
+    if share is None or threshold is None:
+        return ""
+    text = f"{percent(float(share))} of the scales below {float(threshold):g}"
+    if record.params.get("cut.to_ratio"):
+        text += ", too few: cut to its ratio"
+    emptied = record.params.get("cut.emptied")
+    return f"{text}, all of {emptied} (one slice kept)" if emptied else text
 
 
 def over_limit(name: str, by: float) -> str:

@@ -5,53 +5,35 @@ Each is trained once and found again by the key of everything that made it.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from objectives.recipe import Recipe
-from search.cutting import Rule, cutter_of, flops_of
-from search.evaluate import identity_of, measured_before, scored
-from search.record import Outcome, TrialRecord
+from search.evaluate import measured_before
+from search.making import Progress, checkpoint_of, found, key_of, make, make_all
+from search.record import TrialRecord
+from search.rounds import Cut, cut_network
 from search.stopwatch import Stopwatch
 from search.store.entries import TrainedEntry
 from search.workbench import Workbench
-from spaces.base import PARENT, SCRATCH, Candidate, Origin
-from spaces.graft import Donor
+from spaces.base import PARENT, SCRATCH
+from spaces.graft import Donor, graft
 from spaces.parent import Parent
 
 PARENT_NAME = "parent"
 
 
 @dataclass(frozen=True)
-class Cut:
-    """One network to be cut and trained: a round of pruning, or a control.
-
-    Attributes:
-        source: Name of what it is cut from: `parent` or an earlier cut; `scratch` cuts the parent's structure
-            and starts from fresh weights.
-        ratio: Share of the source's channels that stay, in (0, 1]; None where `flops` is given.
-        flops: Share of the source's FLOPs that stays, in (0, 1].
-        gives: Whether it is a donor; a control gives nothing to others.
-    """
+class Joined:
+    """One network to be joined from two and trained: the backbone of one row, neck and detect of another."""
 
     name: str
-    source: str
-    ratio: float | None
-    flops: float | None
-    rule: Rule
+    backbone: str
+    head: str
     recipe: Recipe
     gives: bool
-
-    def facts(self) -> dict[str, Any]:
-        """What of it goes into its key. Fields that came later only where they are used, so that keys last."""
-        facts: dict[str, Any] = {"ratio": self.ratio, "multiple": self.rule.multiple}
-        if (self.rule.cut, self.rule.criterion) != ("uniform", "l2"):
-            facts |= {"cut": self.rule.cut, "criterion": self.rule.criterion}
-        return facts if self.flops is None else {**facts, "flops": self.flops}
+    also_f1: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,19 +49,14 @@ class Stock:
     start: Parent
     weights_hash: str | None
     recipe: Recipe
+    also_f1: bool = False
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How the makers of networks say what they do and what time it is."""
+class Made(NamedTuple):
+    """A trained network, and whether it was made now."""
 
-    say: Callable[[str], None]
-    clock: Callable[[], datetime]
-
-
-def key_of(**facts: Any) -> str:
-    """Hash of everything that made a network."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    entry: TrainedEntry
+    new: bool
 
 
 def ensure_parent(
@@ -103,48 +80,87 @@ def ensure_parent(
         recipe=None if trained_already else recipe.as_plain(),
         seed=None if trained_already else bench.seed,
     )
-    found = _found(bench, key)
-    if found is not None:
-        return _around(bench, found), found, False
+    known = found(bench, key)
+    if known is not None:
+        return _around(bench, known), known, False
     candidate = bench.parent.candidate()
-    made = _make(bench, PARENT_NAME, candidate, None if trained_already else recipe, None, progress, inherited=False)
+    made = make(bench, PARENT_NAME, candidate, None if trained_already else recipe, None, progress, inherited=False)
     assert made.checkpoint is not None
     entry = bench.store.add_trained(TrainedEntry(key, PARENT_NAME, made.checkpoint, None, made))
     return _around(bench, entry), entry, True
 
 
 def ensure_cut(
-    bench: Workbench, cut: Cut, parent: TrainedEntry, sources: Mapping[str, TrainedEntry], progress: Progress
-) -> tuple[TrainedEntry, bool]:
+    bench: Workbench, cut: Cut, root: TrainedEntry, sources: Mapping[str, TrainedEntry], progress: Progress
+) -> tuple[Made, ...]:
     """A donor or a control: cut from its source and fine-tuned, unless it was before.
 
-    Returns:
-        The entry, and whether it was made now.
+    Args:
+        bench: Around the trained network that all of this is cut from: the study's parent, or a stock detector.
+        root: That network's entry.
     """
     source = sources.get(cut.source)
     key = key_of(
         kind="cut",
-        parent=parent.key,
+        parent=root.key,
         source=source.key if source else cut.source,
         **cut.facts(),
         recipe=cut.recipe.as_plain(),
         seed=bench.seed,
         data=bench.data.key,
     )
-    found = _found(bench, key)
-    if found is not None:
-        return found, False
-    candidate = _cut_network(bench, cut, source, progress)
-    made = _make(bench, cut.name, candidate, cut.recipe, source, progress, inherited=cut.source != SCRATCH)
+    known = _found_all(bench, key, cut.also_f1)
+    if known:
+        return known
+    network = cut_network(bench, cut, source, root, progress)
+    rows = make_all(
+        bench,
+        cut.name,
+        network.candidate,
+        cut.recipe,
+        source.name if source else None,
+        progress,
+        inherited=cut.source != SCRATCH,
+        also_f1=cut.also_f1,
+        params=network.params,
+        spent_s=network.spent_s,
+    )
     lineage = source.key if source is not None and cut.gives else None
-    return bench.store.add_trained(TrainedEntry(key, cut.name, _checkpoint(parent), lineage, made)), True
+    return _stored(bench, key, rows, cut.also_f1, checkpoint_of(root), lineage)
 
 
-def ensure_stock(bench: Workbench, stock: Stock, parent: TrainedEntry, progress: Progress) -> tuple[TrainedEntry, bool]:
+def ensure_joined(
+    bench: Workbench, joined: Joined, root: TrainedEntry, sources: Mapping[str, TrainedEntry], progress: Progress
+) -> tuple[Made, ...]:
+    """A donor or a control: joined from two and fine-tuned, unless it was before."""
+    backbone, head = sources[joined.backbone], sources[joined.head]
+    key = key_of(
+        kind="joined",
+        parent=root.key,
+        backbone=backbone.key,
+        head=head.key,
+        recipe=joined.recipe.as_plain(),
+        seed=bench.seed,
+        data=bench.data.key,
+    )
+    known = _found_all(bench, key, joined.also_f1)
+    if known:
+        return known
+    donors = donors_of(bench, {name: sources[name] for name in (joined.backbone, joined.head)}, root)
+    candidate = graft(backbone=donors[joined.backbone], head=donors[joined.head], parent=bench.parent)
+    names = f"{joined.backbone} + {joined.head}"
+    rows = make_all(
+        bench, joined.name, candidate, joined.recipe, names, progress, inherited=True, also_f1=joined.also_f1
+    )
+    return _stored(bench, key, rows, joined.also_f1, checkpoint_of(root), backbone.key if joined.gives else None)
+
+
+def ensure_stock(bench: Workbench, stock: Stock, parent: TrainedEntry, progress: Progress) -> tuple[Made, ...]:
     """A detector of its own, trained unless it was before.
 
-    Returns:
-        The entry, and whether it was made now.
+    Args:
+        bench: Around the stock detector, untrained.
+        parent: Of the study.
     """
     key = key_of(
         kind="stock",
@@ -155,17 +171,41 @@ def ensure_stock(bench: Workbench, stock: Stock, parent: TrainedEntry, progress:
         recipe=stock.recipe.as_plain(),
         seed=bench.seed,
     )
-    found = _found(bench, key)
-    if found is not None:
-        return found, False
-    made = _make(bench, stock.name, stock.start.candidate(), stock.recipe, None, progress, inherited=False)
-    return bench.store.add_trained(TrainedEntry(key, stock.name, _checkpoint(parent), None, made)), True
+    known = _found_all(bench, key, stock.also_f1)
+    if known:
+        return known
+    candidate = stock.start.candidate()
+    rows = make_all(bench, stock.name, candidate, stock.recipe, None, progress, inherited=False, also_f1=stock.also_f1)
+    return _stored(bench, key, rows, stock.also_f1, checkpoint_of(parent), None)
 
 
-def donors_of(bench: Workbench, entries: Mapping[str, TrainedEntry]) -> dict[str, Donor]:
-    """The networks of donors by name, as a graft space takes them."""
-    checkpoints = {name: _checkpoint(entry) for name, entry in entries.items()}
-    return {name: Donor(checkpoint, bench.checkpoints.get(checkpoint)) for name, checkpoint in checkpoints.items()}
+def _found_all(bench: Workbench, key: str, also_f1: bool) -> tuple[Made, ...]:
+    """The network of that key, and that of its best F1 where it is wanted; nothing unless all of it is there."""
+    keys = (key, key_of(key=key, epoch="best_f1")) if also_f1 else (key,)
+    known = [found(bench, each) for each in keys]
+    return tuple(Made(entry, False) for entry in known if entry is not None) if None not in known else ()
+
+
+def _stored(
+    bench: Workbench, key: str, rows: Sequence[TrialRecord], also_f1: bool, parent: str, lineage: str | None
+) -> tuple[Made, ...]:
+    keys = (key, key_of(key=key, epoch="best_f1")) if also_f1 else (key,)
+    entries = [TrainedEntry(each, row.name, parent, lineage, row) for each, row in zip(keys, rows, strict=False)]
+    return tuple(Made(bench.store.add_trained(entry), True) for entry in entries)
+
+
+def donors_of(
+    bench: Workbench, entries: Mapping[str, TrainedEntry], root: TrainedEntry | None = None
+) -> dict[str, Donor]:
+    """The networks of donors by name, as a graft space takes them.
+
+    Args:
+        root: What they were cut from, if that may be one of them.
+    """
+    checkpoints = {name: checkpoint_of(entry) for name, entry in entries.items() if entry != root}
+    donors = {name: Donor(checkpoint, bench.checkpoints.get(checkpoint)) for name, checkpoint in checkpoints.items()}
+    whole = {name: Donor(PARENT, bench.parent.as_candidate()) for name, entry in entries.items() if entry == root}
+    return {**donors, **whole}
 
 
 def reference_row(bench: Workbench, entry: TrainedEntry, *, made_now: bool) -> TrialRecord:
@@ -183,74 +223,5 @@ def reference_row(bench: Workbench, entry: TrainedEntry, *, made_now: bool) -> T
     return replace(record, measurements=measured, evaluations=evaluations, seconds=seconds)
 
 
-def _found(bench: Workbench, key: str) -> TrainedEntry | None:
-    entry = bench.store.find_trained(key)
-    if entry is None or entry.record.checkpoint is None or entry.record.checkpoint not in bench.checkpoints:
-        return None  # its weights were deleted: make it again
-    return entry
-
-
 def _around(bench: Workbench, parent: TrainedEntry) -> Workbench:
-    return bench.with_parent(bench.parent.with_weights(bench.checkpoints.get(_checkpoint(parent))))
-
-
-def _cut_network(bench: Workbench, cut: Cut, source: TrainedEntry | None, progress: Progress) -> Candidate:
-    layers = len(bench.parent.layer_sections)
-    whole = source is None or source.name == PARENT_NAME
-    donor = bench.parent.as_candidate() if whole or source is None else bench.checkpoints.get(_checkpoint(source))
-    cutter = cutter_of(bench, cut.rule, donor, progress.say)
-    if cut.flops is None:
-        assert cut.ratio is not None
-        spec = cutter.spec(cut.ratio)
-    else:
-        spec = cutter.at_share(cut.flops, flops_of(bench.parent))
-    if whole or source is None:
-        return bench.parent.build(spec, Origin((SCRATCH if cut.source == SCRATCH else PARENT,) * layers))
-    checkpoint = _checkpoint(source)
-    return bench.parent.build(spec, Origin((checkpoint,) * layers), {checkpoint: donor})
-
-
-def _checkpoint(entry: TrainedEntry) -> str:
-    assert entry.record.checkpoint is not None
-    return entry.record.checkpoint
-
-
-def _make(
-    bench: Workbench,
-    name: str,
-    candidate: Candidate,
-    recipe: Recipe | None,
-    source: TrainedEntry | None,
-    progress: Progress,
-    *,
-    inherited: bool,
-) -> TrialRecord:
-    """Train (if there is a recipe), save, reload, score."""
-    if recipe is not None:
-        candidate = replace(candidate, imgsz=recipe.imgsz)
-    watch = Stopwatch()
-    how = None if recipe is None else identity_of(candidate.spec, candidate.origin, recipe, bench.seed)
-    begun = TrialRecord(
-        number=None,
-        name=name,
-        outcome=Outcome.COMPLETE,
-        reason="",
-        params={},
-        spec=candidate.spec,
-        origin=candidate.origin,
-        identity=how or key_of(name=name),
-        recipe={} if recipe is None else recipe.as_plain(),
-        seed=bench.seed,
-        lineage=source.name if source else None,
-        started=progress.clock(),
-    )
-    measured = measured_before(bench, candidate, watch)
-    begun = replace(begun, measurements=measured)
-    if recipe is not None:
-        progress.say(f"training {name}")
-        with watch.phase("training"):
-            result = bench.train(candidate, recipe, None, bench.parent.candidate(), inherited=inherited)
-        candidate, begun = result.candidate, replace(begun, rungs=result.history)
-    progress.say(f"scoring {name}")
-    done = scored(bench, begun, candidate, watch)
-    return replace(done, seconds=watch.seconds(), finished=progress.clock())
+    return bench.with_parent(bench.parent.with_weights(bench.checkpoints.get(checkpoint_of(parent))))

@@ -10,6 +10,9 @@ from enum import StrEnum
 from objectives.base import EpochResult, Evaluation, Measurement
 from spaces.base import ArchSpec, Origin, ParamValue
 
+POLISHED = " polished"
+"""Ends the name of a row that was trained on from another record."""
+
 
 class Outcome(StrEnum):
     """How a trial ended. Every outcome but `COMPLETE` carries a reason."""
@@ -62,6 +65,11 @@ class TrialRecord:
     def is_reference(self) -> bool:
         """Whether this is a reference row: parent, donor or control, made outside the search."""
         return self.number is None
+
+    @property
+    def is_polished(self) -> bool:
+        """Whether it is another record's network, trained for longer when the search was over."""
+        return self.is_reference and self.name.endswith(POLISHED)
 
     @property
     def feasible(self) -> bool:

@@ -11,9 +11,11 @@ from typing import TextIO
 from rich.console import Console
 
 from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
+from search.durations import readable
 from search.files import write_text
 from search.finalists import summary
 from search.findings import read_findings
+from search.growth import effort, growth, in_words
 from search.html_report import html_report
 from search.latency_text import legend
 from search.leaderboard_formats import FRONT_MARK, csv_text, markdown, shortened, splits_of, terminal_table
@@ -89,6 +91,10 @@ def print_findings(
     console.print("; ".join(marks) + "\n")
     if found.confirmation is not None:
         console.print(f"finalists: {summary(found.confirmation)}\n")
+    console.print(f"trials: {in_words(effort(found.records))}")
+    for grown in growth(found.records, found.fronts)[-1:]:
+        spent = f"{grown.trials} trials and {readable(grown.training_s)} of training"
+        console.print(f"hypervolume of the front: {grown.hypervolume:.4g} after {spent}\n")
     console.print(terminal_times(time_table(found.records, since=study.created, more_seconds=more_seconds)))
 
 

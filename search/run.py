@@ -104,6 +104,8 @@ def _show_result(
     from search.report import print_findings, write_report  # matplotlib: seconds that a usage error need not wait for
 
     assert study is not None  # the workers left without an error, so they opened it
+    if finish.why != "timeout" and options.polish is not None:
+        polish_at_end(store, study, console, options)
     if finish.why != "timeout" and not options.no_confirm:
         confirm_at_end(store, study, console, options)
     print_findings(store, study, more_seconds=finish.seconds)
@@ -117,6 +119,21 @@ def _show_result(
         f"take: python -m search.export --study {study.sampler_name}{where} --knee --format onnx", highlight=False
     )
     return Exit.DONE
+
+
+def polish_at_end(store: Store, study: StudyEntry, console: Console, options: argparse.Namespace) -> None:
+    """Train the front's trials for longer. What fails here ends nothing: the trials are stored."""
+    from search.polish import chosen, polish
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False)
+
+    try:
+        members = chosen(store, study)
+        polish(store, study, run_folder(options), members, epochs=options.polish, device=options.device, say=say)
+    except Exception as error:
+        again = f"python -m search.polish --study {study.sampler_name}{_place(options)} --epochs {options.polish}"
+        say(f"the front is not polished: {' '.join(in_words(error).split())}; try again: {again}")
 
 
 def confirm_at_end(store: Store, study: StudyEntry, console: Console, options: argparse.Namespace) -> None:
@@ -153,6 +170,8 @@ def _definition(options: argparse.Namespace) -> StudyDefinition:
         raise DefinitionError(f"--workers is {options.workers}; it must be at most {most} on this machine's cores")
     if options.threads < 1:
         raise DefinitionError(f"--threads is {options.threads}; it must be at least 1")
+    if options.polish is not None and options.polish < 1:
+        raise DefinitionError(f"--polish is {options.polish}; it must be at least 1 epoch")
     if options.new and options.resume:
         raise DefinitionError("--new and --resume exclude each other")
     return load_study(
@@ -209,6 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--new", action="store_true", help="begin the study again; the old one stays in the database")
     add("--resume", action="store_true", help="continue; an error if the study is not in the database")
     add("--no-confirm", action="store_true", help="do not time the front's members again, side by side, at the end")
+    add("--polish", type=int, metavar="EPOCHS", help="when the study is done, train the front's trials for so long")
     add("--dry-run", action="store_true", help="check everything, try one candidate, say how long it will take")
     add("--print-config", action="store_true", help="print the definition with every value settled")
     return parser

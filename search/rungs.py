@@ -142,11 +142,11 @@ def finished_curves(records: Sequence[TrialRecord], epochs: int) -> list[Curve]:
 
 
 def front_at(latency_ms: float, records: Sequence[TrialRecord]) -> float | None:
-    """The best mAP50-95 of a feasible record that is no slower; None if there is none."""
+    """The best mAP50-95 of a feasible record that is no slower and not polished; None if there is none."""
     known = [
         (ms, accuracy)
         for record in records
-        if record.feasible and record.outcome is Outcome.COMPLETE
+        if record.feasible and record.outcome is Outcome.COMPLETE and not record.is_polished
         if (ms := record.value(LATENCY)) is not None and (accuracy := record.value("map50_95")) is not None
     ]
     if not known:

@@ -16,7 +16,7 @@ from search.foresight import Foresight
 from search.sampler_front import FrontSampler
 from spaces.base import ParamValue
 
-SAMPLERS = ("front", "tpe", "nsga2", "nsga3", "gp", "qmc", "random")
+SAMPLERS = ("front", "tpe", "optuna", "nsga2", "nsga3", "gp", "qmc", "random")
 
 
 def sampler_seed(seed: int, worker: int, trials_so_far: int) -> int:
@@ -49,6 +49,8 @@ def make_sampler(
     elif name in ("front", "tpe"):
         # Multivariate: univariate TPE, Optuna's default for several objectives, needs about twice the trials.
         chosen = samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=8)
+    elif name == "optuna":  # what Optuna takes for several objectives if it is not told: univariate TPE
+        chosen = samplers.TPESampler(seed=seed)
     elif name == "nsga2":
         chosen = samplers.NSGAIISampler(seed=seed)
     elif name == "nsga3":

@@ -19,7 +19,8 @@ from search.sampler import distribution_of
 
 POOL = 400
 LEAST_TRAINED = 3
-"""Trials that must be complete before accuracy is modelled; until then the pool is drawn from at random."""
+"""Trials that must be complete, here or in earlier studies, before accuracy is modelled; until then the pool is drawn
+from at random."""
 
 
 class FrontSampler(BaseSampler):
@@ -71,11 +72,11 @@ class FrontSampler(BaseSampler):
         self, complete: Sequence[FrozenTrial], running: Sequence[FrozenTrial], tried: Sequence[FrozenTrial]
     ) -> Point:
         points, latency_ms = self._new_points(complete, tried)
-        if latency_ms is None or len(complete) < LEAST_TRAINED:
+        known = len(complete) + len(self._foresight.earlier)
+        if latency_ms is None or not complete or known < LEAST_TRAINED:
             return points[self._random.integers(len(points))]
-        trained = self._trained(complete)
-        pending = self._pending(running)
-        chosen = self._search.propose(trained, self._candidates(points, latency_ms), pending, self._rows())
+        trained, pending, earlier = self._trained(complete), self._pending(running), self._earlier()
+        chosen = self._search.propose(trained, self._candidates(points, latency_ms), pending, self._rows(), earlier)
         return points[chosen]
 
     def _trained(self, complete: Sequence[FrozenTrial]) -> Trained:
@@ -116,6 +117,16 @@ class FrontSampler(BaseSampler):
         params: list[Mapping[str, Any]] = [each.params for each in running]
         outlook = self._foresight.look(params) if params else None
         return None if outlook is None else self._candidates(params, outlook.latency_ms)
+
+    def _earlier(self) -> Trained | None:
+        """What other studies trained, at the latency that is foreseen here."""
+        earlier = self._foresight.earlier
+        points = [each.params for each in earlier]
+        outlook = self._foresight.look(points) if points else None
+        if outlook is None:
+            return None
+        accuracy = np.array([each.accuracy for each in earlier])
+        return Trained(self._candidates(points, outlook.latency_ms), accuracy, np.zeros(len(points)))
 
     def _rows(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         latency, accuracy = np.array(self._foresight.rows, dtype=np.float64).reshape(-1, 2).T

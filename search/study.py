@@ -11,17 +11,11 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from search.command import DefinitionError
 from search.difference import NOT_IDENTITY
 from search.overrides import apply_overrides, model_option, with_options
-from search.study_cuts import (
-    PARENT_NAME,
-    SCRATCH_NAME,
-    BaselineSection,
-    ChannelsSection,
-    GraftSection,
-    ReferenceSection,
-)
+from search.study_cuts import BaselineSection, ChannelsSection, GraftSection
 from search.study_faults import FieldFault, describe, unknown_key
 from search.study_name import find_study, stored_name
-from search.study_recipe import RecipeDefinition
+from search.study_recipe import RecipeDefinition, scaled
+from search.study_rows import PARENT_NAME, SCRATCH_NAME, RowSection, check_row
 from search.study_sections import (
     AccuracySection,
     DataSection,
@@ -57,6 +51,8 @@ class StudyDefinition(Section):
         objectives: Names and directions, in the order of the values told to the sampler.
         limits: Upper bounds by name of a measurement; null is no bound.
         further_targets: Where latency is measured besides: a column each, no objective and no limit.
+        scale: Share of the recipes' epochs that is trained, of all of them alike: what is written down as it is done by
+            hand, in hundreds of epochs, runs in a budget. See `search.study_recipe.scaled`.
         n_trials: Total of finished, stopped and ruled-out trials; may change while the study goes on.
         seed: Worker k draws from seed + k; trials train with `seed` itself.
     """
@@ -65,8 +61,8 @@ class StudyDefinition(Section):
     description: str = ""
     data: DataSection
     parent: ParentSection = Field(default_factory=ParentSection)
-    donors: tuple[ReferenceSection, ...] = Field(default=(), strict=False)
-    controls: tuple[ReferenceSection, ...] = Field(default=(), strict=False)
+    donors: tuple[RowSection, ...] = Field(default=(), strict=False)
+    controls: tuple[RowSection, ...] = Field(default=(), strict=False)
     space: Space
     recipe: Recipe = Field(default_factory=RecipeDefinition)
     objectives: dict[str, Literal["maximize", "minimize"]] = Field(
@@ -78,6 +74,7 @@ class StudyDefinition(Section):
     accuracy: AccuracySection = Field(default_factory=AccuracySection)
     sampler: SamplerSection = Field(default_factory=SamplerSection)
     rungs: RungsSection = Field(default_factory=RungsSection)
+    scale: float = Field(default=1.0, gt=0, le=1)
     n_trials: int = Field(default=10, ge=0)
     seed: int = Field(default=0, ge=0, lt=2**31)
 
@@ -122,15 +119,15 @@ class StudyDefinition(Section):
         seen = [PARENT_NAME]
         for position, donor in enumerate(self.donors):
             where = f"donors.{position}"
-            if donor.source is None:
+            if donor.model is not None or donor.weights is not None:
                 raise FieldFault(f"{where}.model", "is set; a donor is cut from the parent, a model stands in controls")
-            _check_row(where, donor, seen, seen)
+            check_row(where, donor, seen, seen)
             self._check_recipe(where, donor)
-            seen.append(donor.name)
+            seen += donor.names
         for position, control in enumerate(self.controls):
-            _check_row(f"controls.{position}", control, (*seen, SCRATCH_NAME), seen)
+            check_row(f"controls.{position}", control, (*seen, SCRATCH_NAME), seen)
             self._check_recipe(f"controls.{position}", control)
-            seen.append(control.name)
+            seen += control.names
         if isinstance(self.space, GraftSection) and not self.donors:
             raise FieldFault("donors", "is empty; a graft takes its backbone and its head from donors")
         if _reads_scales(self.space):
@@ -139,9 +136,9 @@ class StudyDefinition(Section):
                 self._check_sparsity("space.criterion", source)
         return self
 
-    def _check_recipe(self, where: str, row: ReferenceSection) -> None:
+    def _check_recipe(self, where: str, row: RowSection) -> None:
         """A range says nothing of how long a donor trains, and the default is far too long."""
-        if row.source is not None and "recipe.epochs" in self.recipe.searched and "epochs" not in row.recipe.fixed:
+        if row.sources and "recipe.epochs" in self.recipe.searched and "epochs" not in row.recipe.fixed:
             raise FieldFault(f"{where}.recipe.epochs", "is missing; recipe.epochs is a range, so say it here")
         if row.source is not None and _reads_scales(row):
             self._check_sparsity(f"{where}.criterion", row.source)
@@ -150,7 +147,7 @@ class StudyDefinition(Section):
 
     def _check_sparsity(self, where: str, source: str) -> None:
         """BatchNorm's scales rank channels only of a network that was trained with sparsity."""
-        rows = {row.name: self.recipe_of(row) for row in (*self.donors, *self.controls)}
+        rows = {name: self.recipe_of(row) for row in (*self.donors, *self.controls) for name in row.names}
         recipe = {PARENT_NAME: self.parent.recipe.fixed, **rows}.get(source, {})
         if not recipe.get("sparsity"):
             raise FieldFault(
@@ -159,13 +156,27 @@ class StudyDefinition(Section):
                 "long trainings, 0.3 in some hundred steps), or take another criterion",
             )
 
-    def recipe_of(self, row: ReferenceSection) -> dict[str, ParamValue]:
+    def recipe_of(self, row: RowSection) -> dict[str, ParamValue]:
         """The fixed values of a donor's or control's recipe: the study's own, then the row's over them.
 
         A model of its own is trained as the parent is, not as what was cut from it.
         """
-        base = self.recipe if row.source is not None else self.parent.recipe
-        return {**base.fixed, **row.recipe.fixed}
+        base = self.recipe if row.sources else self.parent.recipe
+        return scaled({**base.fixed, **row.recipe.fixed}, self.scale)
+
+    def sparse_recipe_of(self, row: RowSection) -> dict[str, ParamValue]:
+        """The fixed values of the training with sparsity before a cut at a threshold."""
+        return scaled({**self.recipe.fixed, **row.sparse.fixed}, self.scale)
+
+    @property
+    def parent_recipe(self) -> dict[str, ParamValue]:
+        """The fixed values of the parent's recipe."""
+        return scaled(self.parent.recipe.fixed, self.scale)
+
+    @property
+    def trial_recipe(self) -> dict[str, ParamValue]:
+        """The fixed values of the trials' recipe."""
+        return scaled(self.recipe.fixed, 1.0 if "recipe.epochs" in self.recipe.searched else self.scale)
 
     @property
     def reads_parents_scales(self) -> bool:
@@ -257,13 +268,6 @@ def checked(plain: Mapping[str, Any]) -> StudyDefinition:
         raise DefinitionError(describe(error, _fields_at)) from None
 
 
-def _check_row(where: str, row: ReferenceSection, sources: Sequence[str], taken: Sequence[str]) -> None:
-    if row.name in taken:
-        raise FieldFault(f"{where}.name", f"is '{row.name}', which stands twice; names of rows must differ")
-    if row.source is not None and row.source not in sources:
-        raise FieldFault(f"{where}.from", f"is '{row.source}'; it must be one of {', '.join(sources)}")
-
-
 def _reads_scales(section: object) -> bool:
     return getattr(section, "criterion", None) == "batchnorm"
 
@@ -273,8 +277,8 @@ def _fields_at(location: tuple[Any, ...]) -> list[str]:
     sections: dict[Any, type[BaseModel]] = {
         "data": DataSection,
         "parent": ParentSection,
-        "donors": ReferenceSection,
-        "controls": ReferenceSection,
+        "donors": RowSection,
+        "controls": RowSection,
         "space": _space_section(location),
         "target": TargetSection,
         "further_targets": TargetSection,

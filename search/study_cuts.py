@@ -1,87 +1,18 @@
-"""The sections of a study's YAML that say what is cut and how: donors, controls, and the space."""
+"""The `space:` section of a study's YAML: what is searched, and by which rules channels are chosen."""
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from search.study_faults import FieldFault
-from search.study_recipe import RecipeDefinition
-from search.study_sections import Ratio, Recipe, Section, without_ranges
-
-PARENT_NAME = "parent"
-SCRATCH_NAME = "scratch"
-ROW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+from search.study_sections import Ratio, Section
 
 Cut = Literal["uniform", "global", "slimming", "sensitivity"]
 Criterion = Literal["l1", "l2", "lamp", "taylor", "batchnorm", "random"]
 OrderCriterion = Literal["l1", "l2", "lamp", "taylor", "batchnorm"]
 """What a search may order channels by; random is for controls."""
-
-
-class ReferenceSection(Section):
-    """A network made beside the search: a donor or a control.
-
-    Attributes:
-        name: What it is called in tables and as the sampler's option.
-        source: `from:` what it is cut from.
-        ratio: Share of the source's channels that stay, in (0, 1]; where they go is up to `cut`.
-        flops: Instead of `ratio`: share of the source's FLOPs that stays.
-        cut: `uniform`: every group alike; `global`: all channels of the network in one ranking; `slimming`: the
-            same by the scales of BatchNorm, after training with sparsity; `sensitivity`: most where it hurts least.
-        criterion: What makes a channel important.
-        model: Instead of `from:`: a detector of its own, `yolov8s.yaml`, trained whole: the stock family as a
-            point to compare with.
-        weights: What `model` starts from.
-        recipe: How it is trained; fields that it leaves out are those of the study's `recipe`.
-    """
-
-    name: str
-    source: str | None = Field(default=None, alias="from")
-    ratio: Ratio | None = None
-    flops: Ratio | None = None
-    cut: Cut = "uniform"
-    criterion: Criterion = "l2"
-    model: str | None = None
-    weights: str | None = None
-    recipe: Recipe = Field(default_factory=RecipeDefinition)
-
-    @field_validator("name")
-    @classmethod
-    def _named(cls, name: str) -> str:
-        if not ROW_NAME.fullmatch(name) or name in (PARENT_NAME, SCRATCH_NAME):
-            raise FieldFault(
-                "",
-                f"is '{name}'; it must be up to 40 letters, digits, dots, dashes or underscores, beginning with a "
-                f"letter or digit, and neither {PARENT_NAME} nor {SCRATCH_NAME}",
-            )
-        return name
-
-    @field_validator("recipe")
-    @classmethod
-    def _fixed(cls, recipe: RecipeDefinition) -> RecipeDefinition:
-        return without_ranges(recipe)
-
-    @model_validator(mode="after")
-    def _is_cut_or_model(self) -> ReferenceSection:
-        if self.model is not None or self.weights is not None:
-            cut = ((name, getattr(self, name)) for name in ("cut", "criterion") if name in self.model_fields_set)
-            for name, value in (("from", self.source), ("ratio", self.ratio), ("flops", self.flops), *cut):
-                if value is not None:
-                    raise FieldFault(name, "is set, and so is model; a row is cut from something or a model of its own")
-            return self
-        if self.source is None:
-            raise FieldFault("from", "is missing; it says what this is cut from (or model, for one of its own)")
-        if self.ratio is None and self.flops is None:
-            raise FieldFault("ratio", "is missing; it is the share of channels that stay (or flops, that of FLOPs)")
-        if self.ratio is not None and self.flops is not None:
-            raise FieldFault("flops", "and ratio exclude each other; keep one of them")
-        _check_cut(self.cut, self.criterion)
-        if self.cut == "sensitivity" and self.flops is None:
-            raise FieldFault("ratio", "means nothing to a cut by sensitivity; give flops")
-        return self
 
 
 class RatioSection(Section):
@@ -146,8 +77,8 @@ class BaselineSection(RatioSection):
     """A way of cutting that others use, swept over the share of FLOPs that stays (low to high).
 
     Attributes:
-        cut: See `ReferenceSection`.
-        criterion: See `ReferenceSection`.
+        cut: See `search.study_rows.RowSection`.
+        criterion: What makes a channel important.
     """
 
     type: Literal["baseline"]
@@ -156,10 +87,11 @@ class BaselineSection(RatioSection):
 
     @model_validator(mode="after")
     def _scales_rank(self) -> BaselineSection:
-        _check_cut(self.cut, self.criterion)
+        check_cut(self.cut, self.criterion)
         return self
 
 
-def _check_cut(cut: str, criterion: str) -> None:
+def check_cut(cut: str, criterion: str) -> None:
+    """Raise `FieldFault` if a way of cutting cannot go by that criterion."""
     if cut == "slimming" and criterion != "batchnorm":
         raise FieldFault("criterion", f"is '{criterion}'; slimming ranks by BatchNorm's scales: batchnorm")

@@ -123,7 +123,7 @@ class AccuracySection(Section):
 class SamplerSection(Section):
     """Who proposes the next trial: `front` is our own; `tpe` is Optuna's, the multivariate one."""
 
-    name: Literal["front", "tpe", "nsga2", "nsga3", "gp", "qmc", "random"] = "front"
+    name: Literal["front", "tpe", "optuna", "nsga2", "nsga3", "gp", "qmc", "random"] = "front"
 
 
 class RungsSection(Section):

@@ -14,7 +14,7 @@ from search.leaderboard import parent_of
 from search.record import TrialRecord
 from search.stopwatch import PHASES as TRIAL_PHASES
 
-PHASES = (TRIAL_PHASES[0], "parent", "donors", *TRIAL_PHASES[1:])
+PHASES = (TRIAL_PHASES[0], "parent", "donors", *TRIAL_PHASES[1:], "polishing")
 OWN_PHASES = ("data", "database")
 """Phases that a reference row does not count as its own making."""
 
@@ -33,7 +33,8 @@ def time_table(
 ) -> tuple[PhaseTime, ...]:
     """Sum the seconds of all records by phase; phases without time are left out.
 
-    The making of the parent counts as `parent`, that of donors and controls as `donors`, whatever they did meanwhile;
+    The making of the parent counts as `parent`, that of donors and controls as `donors`, of polished networks as
+    `polishing`, whatever they did meanwhile;
     trials count by what they did. With several workers the sum exceeds the time on the clock.
 
     Args:
@@ -45,7 +46,7 @@ def time_table(
     for record in records:
         if record.is_reference and since is not None and record.finished is not None and record.finished < since:
             continue
-        making = None if not record.is_reference else "parent" if record is parent else "donors"
+        making = _making(record, parent)
         for phase, seconds in record.seconds.items():
             place = making if making is not None and phase not in OWN_PHASES else phase
             sums[place if place in sums else "other"] += seconds
@@ -53,6 +54,13 @@ def time_table(
         sums[phase if phase in sums else "other"] += seconds
     whole = sum(sums.values())
     return tuple(PhaseTime(phase, seconds, seconds / whole) for phase, seconds in sums.items() if seconds > 0)
+
+
+def _making(record: TrialRecord, parent: TrialRecord | None) -> str | None:
+    """The phase of a reference row; None for a trial."""
+    if not record.is_reference:
+        return None
+    return "parent" if record is parent else "polishing" if record.is_polished else "donors"
 
 
 def terminal_times(times: Sequence[PhaseTime]) -> Table:

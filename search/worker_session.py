@@ -17,10 +17,11 @@ from search.foresight import foresight_of
 from search.heartbeat import Heartbeat
 from search.job import Job
 from search.opening import open_study
-from search.prepare import Setting, data_of, prepare, start_of, workbench
+from search.prepare import Setting, prepare, workbench
 from search.rungs import Rule, rule_named
 from search.sampler import Advisor
 from search.sampler_choice import make_sampler, sampler_seed
+from search.start import data_of, start_of
 from search.stopwatch import Stopwatch
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store

@@ -19,8 +19,9 @@ HOMES: dict[str, tuple[str, ...]] = {
     "psycopg": ("search/store/*",),
     "filelock": ("search/store/*",),
     "moocore": ("search/front.py",),
-    "jinja2": ("search/html_report.py",),
+    "jinja2": ("search/html_page.py",),
     "matplotlib": (
+        "search/overlays.py",
         "search/pareto_plot.py",
         "search/plot_labels.py",
         "search/trial_pictures.py",

@@ -199,19 +199,25 @@ function pointing(f, points, rug) {
 }
 
 function history() {
-  const host = document.getElementById("history"), points = figures.history;
+  const minutes = figures.history.map(([, seconds, volume]) => [seconds / 60, volume]);
+  growth("history", figures.history.map(([trials, , volume]) => [trials, volume]), "trials", (x) => `after ${x} trials`);
+  growth("history-time", minutes, "minutes of training", (x) => `after ${x.toFixed(1)} minutes of training`);
+}
+
+function growth(id, points, xTitle, when) {
+  const host = document.getElementById(id);
   if (!points.length) return empty(host, "the front has no member yet");
   const f = frame(host, {
-    x: span(points.map((p) => p[0]), 0.02), y: span(points.map((p) => p[1]), 0.08), xTitle: "trials", whole: true,
+    x: span(points.map((p) => p[0]), 0.02), y: span(points.map((p) => p[1]), 0.08), xTitle, whole: xTitle === "trials",
   });
   const line = stairs(points, f.sx, f.sy);
   draw(f.svg, "path", { class: "area", d: `${line}V${f.bottom}H${f.sx(points[0][0])}z` });
   draw(f.svg, "path", { class: "stairs", d: line });
-  const spots = points.map(([after, volume]) => ({ after, volume, px: f.sx(after), py: f.sy(volume) }));
+  const spots = points.map(([x, volume]) => ({ x, volume, px: f.sx(x), py: f.sy(volume) }));
   f.svg.addEventListener("pointermove", (event) => {
     const spot = nearest(f.svg, event, spots, 40);
     if (!spot) return hideTip();
-    showTip(event, `after ${spot.after} trials`, [["hypervolume", String(spot.volume)]]);
+    showTip(event, when(spot.x), [["hypervolume", String(spot.volume)]]);
   });
   f.svg.addEventListener("pointerleave", hideTip);
 }

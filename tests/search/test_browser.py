@@ -127,7 +127,7 @@ def test_the_report_fits_its_window_sorts_and_answers_the_pointer(
     slowest_first = sorted(found.records, key=lambda record: -(record.value("latency_ms") or 0))
     assert seen["width"] == width and seen["content"] <= width  # nothing to scroll sideways
     assert seen["requests"] == 0
-    assert seen["marks"] == len(complete) and seen["rows"] == len(found.records) and seen["stairs"] == 2
+    assert seen["marks"] == len(complete) and seen["rows"] == len(found.records) and seen["stairs"] == 3
     assert seen["widths"] == members
     assert seen["lines"] >= 3 * members  # P, R and F1 of each member, besides the learning curves
     assert seen["sorted"] == [record.name for record in slowest_first]

@@ -15,8 +15,9 @@ from objectives.base import EpochResult
 from objectives.digits import write_digits
 from search.evaluate import evaluate
 from search.folders import RunFolder
-from search.prepare import Setting, data_of, recipe_of, start_of, workbench
+from search.prepare import Setting, workbench
 from search.record import Outcome, TrialRecord
+from search.start import data_of, recipe_of, start_of
 from search.store.sql import open_store
 from search.study import load_study
 from search.timekeeper import Patience, Timekeeper

@@ -17,10 +17,11 @@ from search.evaluate import StudyTrials
 from search.folders import RunFolder
 from search.latency_forecast import LEAST_MEASURED, Forecaster, Predicted
 from search.opening import open_study
-from search.prepare import Setting, data_of, prepare, start_of, workbench
+from search.prepare import Setting, prepare, workbench
 from search.record import Outcome, TrialRecord
 from search.sampler import Advisor
 from search.sampler_choice import make_sampler
+from search.start import data_of, start_of
 from search.store.base import Store, StudyEntry
 from search.store.entries import LatencyEntry
 from search.store.sql import open_store

@@ -14,8 +14,9 @@ from search.command import DefinitionError
 from search.events import Event
 from search.folders import RunFolder
 from search.opening import open_study
-from search.prepare import Setting, data_of, prepare, start_of, workbench
+from search.prepare import Setting, prepare, workbench
 from search.record import TrialRecord
+from search.start import data_of, start_of
 from search.store.base import Store
 from search.store.sql import open_store
 from search.study import StudyDefinition, load_study

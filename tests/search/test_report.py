@@ -68,7 +68,7 @@ def test_the_command_prints_the_leaderboard_and_writes_four_files(
     names = ["report.html", "pareto.png", "leaderboard.md", "leaderboard.csv"]
     assert [Path(line).name for line in printed.splitlines()[-4:]] == names
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
-    for words in ("parent", "trial 13", "where the time went", "training"):
+    for words in ("parent", "trial 13", "where the time went", "training", "hypervolume of the front"):
         assert words in printed
     assert (
         "## val" in (tmp_path / "leaderboard.md").read_text() and "## test" in (tmp_path / "leaderboard.md").read_text()
@@ -82,7 +82,12 @@ def test_the_report_says_what_the_store_says(store: Store, study: StudyEntry, tm
     assert {point["name"] for point in drawn["points"]} == {record.name for record in complete}
     front = store.fronts(study)[-1]
     assert {point["name"] for point in drawn["points"] if point["front"]} == set(front.members)
-    assert drawn["history"][-1] == [store.counted(study), pytest.approx(front.hypervolume, rel=1e-5)]  # 6 digits kept
+    trained_s = sum(r.seconds.get("training", 0.0) for r in store.records(study) if not r.is_reference)
+    assert drawn["history"][-1] == [
+        store.counted(study),
+        pytest.approx(trained_s, abs=0.1),
+        pytest.approx(front.hypervolume, rel=1e-5),  # 6 digits kept
+    ]
     assert {curve["name"] for curve in drawn["curves"]} == {*front.members, "parent"}
     assert "onnxruntime" in html  # the target, from the store
 

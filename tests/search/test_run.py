@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from objectives.digits import write_digits
-from search.record import Outcome
+from search.record import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
 from spaces.checkpoint import CheckpointStore
@@ -76,7 +76,8 @@ def test_a_killed_and_interrupted_study_ends_whole(project: Project, finished: s
     study = _study(store)
     records = store.records(study)
     rows = [record.name for record in records if record.is_reference]
-    assert rows == ["parent", "one-shot", "round-2", "round-3", "uniform-0.5"]
+    grafts = ["nas_final", "nas_final-f1", "one-shot-nas_final", "one-shot-nas_final-f1"]
+    assert rows == ["parent", "one-shot", "round-2", "round-3", "uniform-0.5", *grafts]
     trials = [record for record in records if not record.is_reference and record.outcome is not Outcome.DUPLICATE]
     assert len(trials) == store.counted(study) == N_TRIALS
     assert store.open_attempts(study) == ()
@@ -164,6 +165,36 @@ def test_other_data_under_the_same_path_is_refused(project: Project, finished: s
         label.write_text(original)
     assert code == 3, output
     assert "other content of: data" in output
+
+
+def test_networks_are_polished_once_whatever_kills_the_command(project: Project, finished: str) -> None:
+    trials = [r.name for r in project.store().records(_study(project.store())) if r.outcome is Outcome.COMPLETE]
+    members = [next(name for name in trials if name.startswith("trial")), "round-3"]
+    polish = ["--study", "small", "--project", str(project.folder / "runs"), "--epochs", "2"]
+    command = [sys.executable, "-m", "search.polish", *polish, "--records", ",".join(members)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
+    _wait(process, lambda: len(_polished(project)) == 1)
+    process.kill()
+    process.wait()
+    again = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=WITHIN_S)
+    assert again.returncode == 0, again.stderr
+    assert f"{members[0]} polished: is there already" in again.stdout
+    rows = _polished(project)
+    assert [row.lineage for row in rows] == members
+    assert [row.name for row in rows] == [f"{name} polished" for name in members]
+    for row in rows:
+        before = next(r for r in project.store().records(_study(project.store())) if r.name == row.lineage)
+        assert row.spec == before.spec and row.checkpoint != before.checkpoint
+        assert [each.epoch for each in row.rungs] == [1, 2]
+        assert row.value("latency_ms") == before.value("latency_ms"), "measured once"
+        assert [each.split for each in row.evaluations] == ["val", "test"]
+
+
+def _polished(project: Project) -> list[TrialRecord]:
+    store = project.store()
+    rows = [record for record in store.records(_study(store)) if record.is_polished]
+    store.close()
+    return rows
 
 
 def _study(store: Store) -> StudyEntry:

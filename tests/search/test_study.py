@@ -153,7 +153,7 @@ def test_yaml_that_is_not_plain_is_refused(tmp_path: Path, text: str, words: str
         ("limits.latency_ms=-5", "limits.latency_ms is -5.0; it must be above 0"),
         ("objectives={map50_95: minimize, latency_ms: minimize}", "objectives.map50_95 is 'minimize'; it must be max"),
         ("objectives={map50_95: maximize}", "objectives names 1; a front needs two or more"),
-        ("sampler.name=tpee", "sampler.name is 'tpee'; it must be 'front', 'tpe', 'nsga2'"),
+        ("sampler.name=tpee", "sampler.name is 'tpee'; it must be 'front', 'tpe', 'optuna'"),
         ("rungs.rule=asha", "rungs.rule is 'asha'; it must be 'front', 'mo-asha' or 'none'"),
         ("n_trials=-1", "n_trials is -1; it must be greater than or equal to 0"),
         ("n_trials=true", "n_trials is True; it must be a valid integer"),
@@ -221,7 +221,7 @@ def test_a_misspelt_study_is_answered_with_the_nearest_name(name: str) -> None:
 
 
 def test_an_unlike_name_is_answered_with_what_there_is() -> None:
-    assert "there are baseline, channel_ratio, combined, nas_head" in refused("zzz")
+    assert "there are baseline, channel_ratio, combined, imp, nas_distill" in refused("zzz")
     assert "there is no study file 'zzz.yaml'" in refused("zzz.yaml")
 
 

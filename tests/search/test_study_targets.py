@@ -10,7 +10,8 @@ from objectives.digits import write_digits
 from objectives.target import TargetError
 from search.command import DefinitionError
 from search.folders import RunFolder
-from search.prepare import Setting, data_of, start_of, workbench
+from search.prepare import Setting, workbench
+from search.start import data_of, start_of
 from search.store.sql import open_store
 from search.study import StudyDefinition, load_study
 from search.study_targets import target_of

@@ -1,0 +1,131 @@
+"""The table of cut and grafted variants (`benchmarks.variants`) as problems for searches: one for each runtime.
+
+Constants of the search were never chosen on it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.search_problems import Problem
+from objectives.base import EpochResult
+from search.point_pool import PointPool
+from spaces.base import Categorical, Float, Parameter
+
+Values = NDArray[np.float64]
+
+ROWS = "variants.jsonl.gz"
+TABLE = Path(__file__).parent / "tables" / "digits"
+LOW = 0.25
+"""The least ratio of a group, as `benchmarks.variants_made` has it."""
+
+
+@dataclass(frozen=True)
+class Variants(Problem):
+    """The variants as a problem.
+
+    Attributes:
+        rows: As they are stored.
+    """
+
+    rows: Sequence[dict[str, Any]] = ()
+
+    @cached_property
+    def parameters(self) -> dict[str, Parameter]:
+        """The space that the variants were drawn from."""
+        return {
+            name: Categorical(tuple(values)) if isinstance(values[0], str) else Float(LOW, 1.0)
+            for name, values in self.choices.items()
+        }
+
+    @cached_property
+    def features(self) -> Values:
+        """(M, D), as the search describes points of a study's space."""
+        return PointPool(self.parameters).features(self.params)
+
+    @property
+    def plain(self) -> list[int]:
+        """Those whose groups are all cut alike, whatever donors they come from."""
+        ratios = [name for name in self.choices if name.startswith("ratio.")]
+        return [index for index, point in enumerate(self.params) if len({point[name] for name in ratios}) == 1]
+
+    def nearest(self, asked: Mapping[str, Any]) -> int:
+        """See `Problem`."""
+        distance = np.square(self.features - PointPool(self.parameters).features([asked])).sum(axis=1)
+        return int(np.argmin(distance + len(self.choices) * self._other_donors(asked)))
+
+    def _other_donors(self, asked: Mapping[str, Any]) -> Values:
+        names = [name for name, values in self.choices.items() if isinstance(values[0], str)]
+        return np.array([sum(point[name] != asked[name] for name in names) for point in self.params], dtype=np.float64)
+
+    @cached_property
+    def curves(self) -> tuple[tuple[EpochResult, ...], ...]:
+        """The learning curve of each; epoch 0 is before training."""
+        return tuple(_curve(row["curves"]["0"]) for row in self.rows)
+
+    @cached_property
+    def front(self) -> tuple[int, ...]:
+        """Variants on the true front, fastest first."""
+        best = self.staircase(range(len(self.latency)))
+        members = set(zip(best.latency.tolist(), best.accuracy.tolist(), strict=True))
+        log_latency = np.log(self.latency)
+        found = [index for index in range(len(log_latency)) if (log_latency[index], self.accuracy[index]) in members]
+        return tuple(sorted(found, key=lambda index: float(self.latency[index])))
+
+    def tenths(self, parts: int) -> NDArray[np.intp]:
+        """(M,): in which of so many equal parts of the range of log latency each variant lies."""
+        place = np.log(self.latency / self.latency.min()) / np.log(self.latency.max() / self.latency.min())
+        return np.minimum((place * parts).astype(int), parts - 1)
+
+    @cached_property
+    def noise(self) -> float:
+        """Standard deviation of the final mAP50-95 between seeds, of the variants that were trained with several."""
+        ends = [[_curve(each)[-1].map50_95 for each in row["curves"].values()] for row in self.rows]
+        several = [np.var(each, ddof=1) for each in ends if len(each) > 1]
+        return float(np.sqrt(np.mean(several))) if several else float("nan")
+
+
+def digits_problems(folder: Path = TABLE) -> list[Variants]:
+    """A problem for each runtime: accuracy is the best of a variant's epochs, latency a ratio to the parent's.
+
+    Raises:
+        FileNotFoundError: If the table is not there.
+    """
+    rows = [row for row in read_rows(folder) if row["curves"]]
+    if not rows:
+        raise FileNotFoundError(f"no table of variants in {folder}; `python -m benchmarks.variants` makes it")
+    params = [row["params"] for row in rows]
+    choices = {name: sorted({point[name] for point in params}) for name in params[0]}
+    accuracy = np.array([max(each.map50_95 for each in _curve(row["curves"]["0"])[1:]) for row in rows])
+    return [
+        Variants(
+            f"digits, {runtime}",
+            params,
+            choices,
+            np.array([row["latency"][runtime][0] for row in rows]),
+            accuracy,
+            tuple(rows),
+        )
+        for runtime in rows[0]["latency"]
+    ]
+
+
+def read_rows(table: Path) -> list[dict[str, Any]]:
+    """The rows of a table, by number; none where it is not there."""
+    file = table / ROWS
+    if not file.exists():
+        return []
+    return [json.loads(line) for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
+
+
+def _curve(points: Sequence[Sequence[float]]) -> tuple[EpochResult, ...]:
+    return tuple(EpochResult(epoch, *point) for epoch, point in enumerate(points))

@@ -1,0 +1,160 @@
+"""Real studies on digits, ours against Optuna's default and against pruning by hand, compared at equal training time.
+
+    python -m benchmarks.end_to_end --out runs/end_to_end
+
+Each run is `python -m search.run` in a process of its own, ten minutes at most after the parent is trained; one parent
+a seed, the same for all ways. Kill it, and the same command goes on. By hand: the parent is cut uniformly and
+fine-tuned, the result is cut again, and so on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from benchmarks.finetuning import Results, markdown
+from search.expected_gain import Staircase
+from search.folders import RunFolder
+from search.latency_text import LATENCY
+from search.record import Outcome, TrialRecord
+from search.store.sql import open_store
+
+SEEDS = 3
+MINUTES = 10
+MOST_TRIALS = 500
+ROUNDS, KEPT = 14, 0.87
+OURS, DEFAULT, BY_HAND = "ours", "Optuna's default", "by hand, in rounds"
+STUDY = "channel_ratio"
+WAYS: Mapping[str, Sequence[str]] = {
+    BY_HAND: (),
+    OURS: ("-o", "sampler.name=front", "-o", "rungs.rule=front"),
+    DEFAULT: ("-o", "sampler.name=optuna", "-o", "rungs.rule=none"),
+}
+"""The first one trains the parent, which the others find."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run what is missing, print the table and write all figures."""
+    options = _options(arguments)
+    results = Results(options.out / "end_to_end.jsonl")
+    found = {
+        (way, seed): results.once(f"{way} | {seed}", lambda way=way, seed=seed: _run(options, way, seed))  # type: ignore[misc]
+        for seed in range(options.seeds)
+        for way in WAYS
+    }
+    figures = figures_of(found)
+    (options.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    print(table_text(figures))
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for results; found again when run again")
+    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help="default: %(default)s")
+    parser.add_argument("--minutes", type=int, default=MINUTES, metavar="N", help="of a run (default: %(default)s)")
+    parser.add_argument("-o", "--override", action="append", default=[], metavar="KEY=VALUE", help="of every study")
+    return parser.parse_args(arguments)
+
+
+def _run(options: argparse.Namespace, way: str, seed: int) -> dict[str, Any]:
+    """One study to its end; what each of its networks cost and reached, in the order they were finished."""
+    project = options.out / f"seed-{seed}"
+    name = way.split(",")[0].replace(" ", "-").replace("'", "")
+    study, more = (_rounds(options.out), ["--n-trials", "1"]) if way == BY_HAND else (STUDY, [*WAYS[way]])
+    limited = [] if way == BY_HAND else ["--n-trials", str(MOST_TRIALS), "--timeout", f"{options.minutes}m"]
+    fixed = ["--study", study, "--name", name, "--project", str(project), "--seed", str(seed), "--no-confirm"]
+    overrides = [part for each in options.override for part in ("-o", each)]
+    subprocess.run([sys.executable, "-m", "search.run", *fixed, *more, *limited, *overrides], check=True)
+    store = open_store(RunFolder(project).default_storage)
+    entry = store.latest_study(name)
+    assert entry is not None
+    records = store.records(entry)
+    store.close()
+    parent = next(record for record in records if record.name == "parent")
+    steps = [_step(record) for record in records if _counts(record, way)]
+    return {"parent": _step(parent), "steps": steps, "reference": list(entry.frozen["reference_point"])}
+
+
+def _rounds(folder: Path) -> str:
+    """The study of pruning by hand: each round is cut from the one before, all with the study's own recipe."""
+    with (Path("studies") / f"{STUDY}.yaml").open(encoding="utf-8") as file:
+        definition = yaml.safe_load(file)
+    names = ["parent", *(f"round-{number}" for number in range(1, ROUNDS + 1))]
+    definition["donors"] = [{"name": name, "from": source, "ratio": KEPT} for source, name in pairwise(names)]
+    definition["controls"] = []
+    file = folder / "rounds.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(yaml.safe_dump(definition, sort_keys=False), encoding="utf-8")
+    return str(file)
+
+
+def _counts(record: TrialRecord, way: str) -> bool:
+    """By hand it is the rounds that count, else the trials."""
+    return record.name.startswith("round-") if way == BY_HAND else not record.is_reference
+
+
+def _step(record: TrialRecord) -> list[Any]:
+    """Seconds of training, latency in ms, mAP50-95 (None where it was not trained to its end), how it ended."""
+    accuracy = record.value("map50_95") if record.outcome is Outcome.COMPLETE else None
+    return [record.seconds.get("training", 0.0), record.value(LATENCY), accuracy, record.outcome.value]
+
+
+def figures_of(found: Mapping[tuple[str, int], Mapping[str, Any]]) -> dict[str, Any]:
+    """By way: hypervolume at equal training time, and the seconds to what Optuna's default reached in the end."""
+    figures: dict[str, Any] = {way: {"volume": [], "seconds": [], "trials": [], "curves": []} for way in WAYS}
+    for seed in sorted({seed for _, seed in found}):
+        grown = {way: _grown(found[way, seed]) for way in WAYS}
+        budget = min(curve[-1][0] for curve in grown.values())
+        bar = grown[DEFAULT][-1][1]
+        for way, curve in grown.items():
+            within = [volume for seconds, volume in curve if seconds <= budget]
+            reached = next((seconds for seconds, volume in curve if volume >= bar), None)
+            figures[way]["volume"].append(within[-1])
+            figures[way]["seconds"].append(reached)
+            figures[way]["trials"].append(len(found[way, seed]["steps"]))
+            figures[way]["curves"].append(curve)
+    return figures
+
+
+def _grown(run: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """Seconds of training and the hypervolume then, of log latency; the parent is there from the start."""
+    worst_accuracy, worst_ms = run["reference"]
+    latency, accuracy = [run["parent"][1]], [run["parent"][2]]
+
+    def volume() -> float:
+        best = Staircase.of(np.log(latency), np.array(accuracy), float(np.log(worst_ms)), worst_accuracy)
+        return best.hypervolume
+
+    grown, spent = [(0.0, volume())], 0.0
+    for seconds, ms, reached, _ in run["steps"]:
+        spent += seconds
+        if ms is not None and reached is not None:
+            latency.append(ms)
+            accuracy.append(reached)
+        grown.append((spent, volume()))
+    return grown
+
+
+def table_text(figures: Mapping[str, Any]) -> str:
+    """As Markdown, a line a way."""
+    head = ["way", "trials", "hypervolume at equal training time", "training seconds to the default's last front"]
+    return markdown(head, [[way, *_cells(each)] for way, each in figures.items()])
+
+
+def _cells(found: Mapping[str, Any]) -> list[str]:
+    seconds = ["never" if each is None else f"{each:.0f}" for each in found["seconds"]]
+    trials = ", ".join(str(each) for each in found["trials"])
+    return [trials, ", ".join(f"{each:.4f}" for each in found["volume"]), ", ".join(seconds)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""What stopping trials early spares, and what it costs: curves of variants that are trained already, played back.
+
+    python -m benchmarks.rungs --out runs/rungs
+
+The same search with each rule, with 1, 4, 8 and 16 workers, until complete trials have 98 % of the best hypervolume of
+the table in `benchmarks/tables/digits`. Kill it, and the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.digits_table import TABLE, Variants, digits_problems
+from benchmarks.finetuning import Results, markdown
+from benchmarks.simulated_workers import Simulation
+from objectives.base import EpochResult
+from search.record import Outcome, TrialRecord
+from search.rungs import AgainstTheFront, MoAsha, NeverStop, Rule
+
+SEEDS = 20
+WORKERS = (1, 4, 8, 16)
+AIM = 0.98
+TENTHS = 10
+OURS, OURS_BEFORE = "front", "front, from before training"
+
+
+@dataclass(frozen=True)
+class BelowTheMedian(Rule):
+    """What people do with one objective: stop what is below the median mAP at its epoch, whatever its latency.
+
+    Source: Golovin et al., Google Vizier, KDD 2017, section 3.2.2; Optuna's `MedianPruner`, from its fifth trial on.
+    """
+
+    first: int = 5
+
+    def verdict(
+        self, latency_ms: float, curve: Sequence[EpochResult], epochs: int, others: Sequence[TrialRecord]
+    ) -> str:
+        """See `Rule`."""
+        last = curve[-1]
+        complete = [record for record in others if record.outcome is Outcome.COMPLETE]
+        if last.epoch >= epochs or len(complete) < self.first:
+            return ""
+        seen = [result.map50_95 for record in complete for result in record.rungs if result.epoch == last.epoch]
+        return "below the median" if seen and max(e.map50_95 for e in curve) < np.median(seen) else ""
+
+
+RULES: Mapping[str, tuple[Rule, bool]] = {
+    "none": (NeverStop(), False),
+    OURS: (AgainstTheFront(), False),
+    OURS_BEFORE: (AgainstTheFront(), True),
+    "mo-asha": (MoAsha(), False),
+    "median of mAP": (BelowTheMedian(), False),
+}
+"""Each rule, and whether trials are scored before their training too."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run what is missing, print the tables, write all figures."""
+    options = _options(arguments)
+    problems = {problem.name: problem for problem in digits_problems(options.table)}
+    results = Results(options.out / "rungs.jsonl")
+    work = list(product(problems, options.rule or RULES, options.workers or WORKERS, range(options.seeds)))
+    with ProcessPoolExecutor(options.processes, initializer=_one_thread) as pool:
+        finished = results.keys()
+        runs = {each: pool.submit(played, problems[each[0]], *each[1:]) for each in work if _key(*each) not in finished}
+        for each, run in runs.items():
+            results.once(_key(*each), run.result)
+    found = {each: results.once(_key(*each), dict) for each in work}
+    figures = figures_of(problems, found)
+    (options.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    print(*tables(figures), sep="\n\n")
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for results; found again when run again")
+    parser.add_argument("--table", type=Path, default=TABLE, help="folder of the table (default: the repository's)")
+    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help="default: %(default)s")
+    parser.add_argument("--rule", action="append", choices=RULES, help="only this one; may be given several times")
+    parser.add_argument("--workers", action="append", type=int, metavar="N", help="only so many; may be given again")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="N", help="default: %(default)s")
+    return parser.parse_args(arguments)
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _key(problem: str, rule: str, workers: int, seed: int) -> str:
+    return f"{problem} | {rule} | {workers} | {seed}"
+
+
+def played(problem: Variants, rule: str, workers: int, seed: int) -> dict[str, Any]:
+    """One simulated study."""
+    rules, before = RULES[rule]
+    run = Simulation(problem, rules, workers, seed, before=before, aims=(AIM,)).play()
+    epochs, trials = run.reached.get(AIM, (None, None))
+    front = set(problem.front)
+    return {
+        "epochs": epochs,
+        "trials": trials,
+        "members": [each for each in run.started if each in front],
+        "lost": [each for each in run.stopped if each in front],
+        "stopped": len(run.stopped),
+        "begun": len(run.started),
+    }
+
+
+def figures_of(
+    problems: Mapping[str, Variants], found: Mapping[tuple[str, str, int, int], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """By rule and workers: epochs and trials to the aim; by rule: members of the true front that it stopped."""
+    figures: dict[str, Any] = {"rules": {}, "lost": {}}
+    for rule, workers in dict.fromkeys((rule, workers) for _, rule, workers, _ in found):
+        runs = [each for (_, r, w, _), each in found.items() if (r, w) == (rule, workers)]
+        figures["rules"].setdefault(rule, {})[workers] = {
+            "epochs": _median([each["epochs"] for each in runs]),
+            "trials": _median([each["trials"] for each in runs]),
+            "stopped": float(np.mean([each["stopped"] / each["begun"] for each in runs])),
+            "runs": len(runs),
+        }
+    for rule in figures["rules"]:
+        figures["lost"][rule] = _lost(problems, {key: each for key, each in found.items() if key[1] == rule})
+    return figures
+
+
+def _lost(
+    problems: Mapping[str, Variants], found: Mapping[tuple[str, str, int, int], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Of the true front's members that were begun how many were stopped: in all, and by tenth of the latency range."""
+    begun, lost = np.zeros(TENTHS), np.zeros(TENTHS)
+    for (name, *_), run in found.items():
+        tenths = problems[name].tenths(TENTHS)
+        for count, key in ((begun, "members"), (lost, "lost")):
+            for variant in run[key]:
+                count[tenths[variant]] += 1
+    shares = [float(gone / all_) if all_ else None for gone, all_ in zip(lost, begun, strict=True)]
+    return {"share": float(lost.sum() / max(1.0, begun.sum())), "tenths": shares, "begun": begun.astype(int).tolist()}
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    """None, never reached, is greater than anything."""
+    middle = float(np.median([np.inf if value is None else value for value in values]))
+    return None if np.isinf(middle) else middle
+
+
+def tables(figures: Mapping[str, Any]) -> list[str]:
+    """As Markdown: epochs to the aim by rule and workers, and members that were lost."""
+    rules: Mapping[str, Any] = figures["rules"]
+    workers = list(dict.fromkeys(count for each in rules.values() for count in each))
+    epochs = [
+        [rule, *(_count(each.get(count)) for count in workers), _share(np.mean([x["stopped"] for x in each.values()]))]
+        for rule, each in rules.items()
+    ]
+    lost = [
+        [rule, _share(each["share"]), *("" if t is None else _share(t) for t in each["tenths"])]
+        for rule, each in figures["lost"].items()
+    ]
+    tenths = [f"{number}" for number in range(1, TENTHS + 1)]
+    return [
+        markdown([f"epochs to {100 * AIM:.0f} %, by workers", *map(str, workers), "trials stopped"], epochs),
+        markdown(["front members stopped", "in all", *tenths], lost),
+    ]
+
+
+def _count(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    return "never" if found["epochs"] is None else f"{found['epochs']:.0f} ({found['trials']:.0f} trials)"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+if __name__ == "__main__":
+    main()

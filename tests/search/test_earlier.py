@@ -1,0 +1,59 @@
+"""Earlier studies of the same parent and data: which of their trainings count, and that they spare trainings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from search.earlier import Earlier, earlier_trainings
+from search.record import Outcome
+from tests.search.quick_trials import OBJECTIVES
+from tests.search.test_sampler_front import Problem, parent, problem
+
+__all__ = ["parent", "problem"]  # fixtures
+
+SAME = {"parent": "p1", "data": "d1"}
+
+
+def _store_study(problem: Problem, name: str, facts: dict[str, str], trials: int = 3) -> None:
+    store = problem.store
+    study = store.freeze(store.add_study(name, {}, OBJECTIVES), {**facts, "reference_point": [0.0, 9.0]})
+    for record in problem.search(problem.advisor("random", 1, None), trials):
+        store.add(study, record, None)
+
+
+def test_only_complete_trials_of_the_same_parent_and_data_count(problem: Problem) -> None:
+    store, parameters = problem.store, problem.plan.parameters
+    study = store.freeze(problem.study, SAME)
+    assert earlier_trainings(store, study, parameters) == []
+    _store_study(problem, "same", SAME)
+    _store_study(problem, "other data", {"parent": "p1", "data": "d2"})
+    _store_study(problem, "other parent", {"parent": "p2", "data": "d1"})
+    same = store.latest_study("same")
+    assert same is not None
+    number, params = problem.advisor("random", 7, None).ask()
+    store.add(same, problem.record(number + 50, params, Outcome.STOPPED), None)
+    found = earlier_trainings(store, study, parameters)
+    assert [each.accuracy for each in found] == [r.value("map50_95") for r in store.records(same)][:3]
+
+
+def test_trials_of_another_space_are_left_out(problem: Problem) -> None:
+    study = problem.store.freeze(problem.study, SAME)
+    _store_study(problem, "same", SAME)
+    fewer = dict(list(problem.plan.parameters.items())[1:])
+    assert earlier_trainings(problem.store, study, fewer) == []
+
+
+@pytest.mark.parametrize("shift", [0.0, -0.15])
+def test_they_spare_trainings_even_where_they_trained_for_shorter(problem: Problem, shift: float) -> None:
+    random = problem.search(problem.advisor("random", 5, None), 60)
+    taught = [Earlier(record.params, problem.accuracy(record.params) + shift) for record in random]
+
+    def volumes(earlier: list[Earlier]) -> list[float]:
+        foresights = [replace(problem.foresight(), earlier=earlier) for _ in range(3)]
+        found = (problem.search(problem.advisor("front", seed, each), 8) for seed, each in enumerate(foresights))
+        return [problem.volume(records) for records in found]
+
+    assert np.median(volumes(taught)) > np.median(volumes([]))
