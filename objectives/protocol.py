@@ -97,7 +97,7 @@ class Turns:
             hurried = effort.limit is not None and len(loadings) < LEAST_LOADINGS
             if not hurried and (not loadings or self._level_s(loadings[-1].reference[-1]) > self._pace.slow_s):
                 wait()
-            loadings.append(self._loading(load(), self.reference(len(loadings)), wait))
+            loadings.append(self._loading(load(), self.reference(len(loadings)), _at_once if hurried else wait))
             cpu_s, wall_s = self._since(begun)
             timings = Timings(tuple(loadings), cpu_s, self._pace.slow_s)
             which, spent_s = (0, cpu_s) if self._judged_by == "cpu" else (1, wall_s)
@@ -215,6 +215,11 @@ class Turns:
             self.block(reference, _settling(self._level_s(first)))
             loadings.append(Loading((self.block(reference, STEADY_RUNS),), ()))
         return Timings(tuple(loadings), self._since(begun)[0], self._pace.slow_s)
+
+
+def _at_once() -> bool:
+    """A `Wait` that does not: it is not known that the machine is quiet."""
+    return False
 
 
 def _quiet_pairs(references_s: Iterable[float], slow_s: float) -> int:

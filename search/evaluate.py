@@ -89,8 +89,6 @@ def _built_and_trained(
         constraints = {LATENCY: predicted.value - plan.limits[LATENCY]}
         known = replace(begun, measurements=(predicted,), constraints=constraints)
         return replace(known, outcome=Outcome.RULED_OUT, reason=in_words(predicted, plan.limits[LATENCY]))
-    with watch.phase("latency"):
-        bench.repeat_disturbed()
     hooks.say("building")
     try:
         with watch.phase("build"), _out_of_memory_is_the_candidates_fault():
@@ -102,6 +100,7 @@ def _built_and_trained(
     if not begun.feasible:
         return replace(begun, outcome=Outcome.RULED_OUT, reason=plan.violation(begun.constraints))
     with watch.phase("latency"):
+        bench.repeat_disturbed()  # of some other network: one that is ruled out must not wait for it
         begun = replace(begun, measurements=(*before, *bench.further_latencies(candidate)))
     curve: list[EpochResult] = []
     latency_ms = begun.value(LATENCY)

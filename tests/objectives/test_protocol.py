@@ -159,7 +159,9 @@ def test_what_is_far_beyond_its_limit_is_not_looked_at_for_long(slow_share: floa
     turns = machine.turns()
     turns.time(lambda: machine.load(0.6 * REFERENCE_S), Effort())
     machine.slow_share = slow_share
+    begun_s = machine.now_s
     far = turns.time(lambda: machine.load(0.6 * REFERENCE_S), Effort(limit=0.4))
+    assert machine.now_s - begun_s < 3.0, "it waits for no quiet moment"
     assert len(far.loadings) == LEAST_LOADINGS
     assert far.ratio("cpu").median == pytest.approx(0.6, rel=0.03)
     machine.slow_share = 0.0

@@ -213,7 +213,7 @@ def test_what_may_be_fast_enough_is_measured_and_without_a_limit_nothing_is_pred
 # -- repeats -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_trial_begins_with_one_repeat_of_what_was_timed_under_load(ready: Ready) -> None:
+def test_before_its_training_a_trial_repeats_one_that_was_timed_under_load(ready: Ready) -> None:
     busy = Circumstances(others_busy=1.5)
     meter = ScriptedMeter([QUIET, busy, busy, QUIET], target=replace(ScriptedMeter().target, device="busy at first"))
     keeper = Timekeeper(ready.store, meter, idle=lambda: True)
@@ -228,7 +228,7 @@ def test_a_trial_begins_with_one_repeat_of_what_was_timed_under_load(ready: Read
     shapes = [Shape.of(network) for network in networks]
     assert record.spec is not None
     own = Shape.of_spec(record.spec, 64)
-    assert meter.asked[1:] == [*shapes, shapes[0], own]  # the oldest, rebuilt to the last width, and the trial's own
+    assert meter.asked[1:] == [*shapes, own, shapes[0]]  # its own, and the oldest, rebuilt to the last width
     assert bench.latency(networks[0]).contended is False
     assert bench.latency(networks[1]) == before[1]
     assert bench.repeat_disturbed(most=16) == 1  # at the study's end: all that is left
