@@ -58,7 +58,7 @@ class Fitted:
     def to(features: Values, wanted: Values) -> Fitted:
         """Fit both."""
         linear = RidgeCV(np.logspace(-3, 3, 13)).fit(features, wanted)
-        trees = ExtraTreesRegressor(400, min_samples_leaf=2, max_features=0.5, random_state=0)
+        trees = ExtraTreesRegressor(150, min_samples_leaf=2, max_features=0.5, random_state=0)
         return Fitted(linear, trees.fit(features, wanted - linear.predict(features)))
 
     def predict(self, features: Values) -> Values:
@@ -198,16 +198,17 @@ def _figures(problems: Mapping[str, Variants], options: argparse.Namespace) -> d
     with ProcessPoolExecutor(options.processes, initializer=_quiet) as pool:
         known = results.keys()
         runs = {
-            key: pool.submit(_regret, problems[key[0]], *key[1:])
+            key: pool.submit(_searched, problems[key[0]], *key[1:])
             for key in work
             if " | ".join(map(str, key)) not in known
         }
         for key, run in runs.items():
             results.once(" | ".join(map(str, key)), run.result)
-    found = {key: results.once(" | ".join(map(str, key)), dict)["regret"] for key in work}
+    found = {key: results.once(" | ".join(map(str, key)), dict)["volume"] for key in work}
     figures: dict[str, Any] = {}
     for name, problem in problems.items():
-        regrets = {way: [found[n, w, s] for n, w, s in work if (n, w) == (name, way)] for _, way, _ in work}
+        best = Surrogate.of(problem).best_volume
+        regrets = {way: [1 - found[n, w, s] / best for n, w, s in work if (n, w) == (name, way)] for _, way, _ in work}
         figures[name] = {"tau": held_out(problem), "noise": problem.noise, "regret": regrets}
     return figures
 
@@ -217,10 +218,9 @@ def _quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def _regret(problem: Variants, way: str, seed: int) -> dict[str, float]:
+def _searched(problem: Variants, way: str, seed: int) -> dict[str, float]:
     surrogate = Surrogate.of(problem)
-    volume, best = surrogate.volume(WAYS[way](surrogate, seed)), surrogate.best_volume
-    return {"regret": 1 - volume / best}
+    return {"volume": surrogate.volume(WAYS[way](surrogate, seed))}
 
 
 def table_text(figures: Mapping[str, Any]) -> str:
