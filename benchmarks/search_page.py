@@ -23,7 +23,10 @@ from benchmarks.search_figures import overall, table_text
 from benchmarks.search_problems import CHOSEN_ON
 
 OWN = "digits"
-COLORS = {"ours": "#d1495b", "GP": "#00798c", "multivariate TPE": "#edae49", "Optuna's default": "#66a182"}
+COLORS = {
+    "ours": "#d1495b", "GP": "#00798c", "multivariate TPE": "#edae49", "Optuna's default": "#66a182",
+    "NSGA-II": "#8d6cab", "random": "#9aa0a6", "uniform scaling": "#30343b",
+}  # fmt: skip
 
 
 COMMANDS = """```sh
@@ -193,8 +196,10 @@ def draw(figures: Mapping[str, Any], file: Path) -> None:
         panel.set_xlabel("trainings")
     for row in panels:
         row[0].set_ylabel("% of the best hypervolume")
-    panels.flat[0].legend(fontsize=7, frameon=False, loc="lower right")
-    drawn.tight_layout()
+    lines = {line.get_label(): line for panel in panels.flat for line in panel.get_lines()}
+    shown = [lines[way] for way in COLORS if way in lines]
+    drawn.tight_layout(rect=(0, 0.05, 1, 1))
+    drawn.legend(shown, [str(line.get_label()) for line in shown], ncols=len(shown), loc="lower center", frameon=False)
     drawn.savefig(file, dpi=110)
     pyplot.close(drawn)
 
