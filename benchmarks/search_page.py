@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     before = options.page.read_text(encoding="utf-8") if options.page.exists() else ""
     picture = options.page.with_suffix(".png")
     draw(figures, picture)
+    rungs = None if options.rungs is None else options.rungs / "figures.json"
+    end_to_end = None if options.end_to_end is None else options.end_to_end / "figures.json"
     further = [
-        *_surrogate(_read(options.out / "surrogate.json")),
-        *_rungs(options.rungs and _read(options.rungs / "figures.json")),
-        *_end_to_end(options.end_to_end and _read(options.end_to_end / "figures.json")),
+        *_section(
+            "## The space of our own table", SURROGATE, options.out / "surrogate.json", lambda f: [surrogate_table(f)]
+        ),
+        *_section("## Stopping early", RUNGS, rungs, rungs_tables),
+        *_section("## End to end", END_TO_END, end_to_end, lambda f: [end_to_end_table(f)]),
     ]
     options.page.write_text(page(figures, picture.name, further, notes_of(before)), encoding="utf-8")
 
@@ -126,31 +130,23 @@ def _runs(figures: Mapping[str, Any]) -> str:
     return f"Every way is run {seeds} times on every problem."
 
 
-def _surrogate(figures: Mapping[str, Any] | None) -> list[str]:
-    if not figures:
-        return []
-    intro = (
-        "The same space, continuous: a linear model and trees, fitted to the table, say what any point reaches; a "
-        "training is disturbed as much as seeds differ, our foresight of latency by 3 %."
-    )
-    return ["## The space of our own table", intro, surrogate_table(figures)]
+SURROGATE = (
+    "The same space, continuous: a linear model and trees, fitted to the table, say what any point reaches; a training "
+    "is disturbed as much as seeds differ, our foresight of latency by 3 %."
+)
+RUNGS = (
+    "Learning curves of our own table played back. Members of the table's true front that were begun and then stopped "
+    "are counted in all and by tenth of the range of log latency, the fastest first."
+)
+END_TO_END = "Real trainings on digits: studies in processes of their own, compared at equal seconds of training."
 
 
-def _rungs(figures: Mapping[str, Any] | None) -> list[str]:
-    if not figures:
-        return []
-    intro = (
-        "Learning curves of our own table played back. Members of the table's true front that were begun and then "
-        "stopped are counted in all and by tenth of the range of log latency, the fastest first."
-    )
-    return ["## Stopping early", intro, *rungs_tables(figures)]
-
-
-def _end_to_end(figures: Mapping[str, Any] | None) -> list[str]:
-    if not figures:
-        return []
-    intro = "Real trainings on digits: studies in processes of their own, compared at equal seconds of training."
-    return ["## End to end", intro, end_to_end_table(figures)]
+def _section(
+    title: str, intro: str, file: Path | None, tables: Callable[[Mapping[str, Any]], Sequence[str]]
+) -> list[str]:
+    """What another benchmark found; nothing where it was not run."""
+    figures = None if file is None else _read(file)
+    return [] if figures is None else [title, intro, *tables(figures)]
 
 
 def _intervals(figures: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from objectives.data_yaml import read_definition
-from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
+from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder
 from search.comparison import Difference, differences
 from search.comparison_page import write_comparison
 from search.leaderboard import leaderboard
@@ -29,8 +29,7 @@ from search.overlays import MOST
 from search.record import Outcome, TrialRecord
 from search.selection import settled_study
 from search.store.base import Store, StudyEntry
-from search.store.sql import open_store
-from search.stored_study import find_study, require_database
+from search.stored_study import existing_store, find_study
 from spaces.base import SpaceError
 
 PLAIN_WIDTH = 140
@@ -60,13 +59,8 @@ class Chosen:
 def main(arguments: list[str]) -> int:
     """The command line."""
     options = _parser().parse_args(arguments)
-    url = url_of(options)
-    require_database(url)
-    store = open_store(url)
-    try:
+    with existing_store(options) as store:
         chosen = choose(store, options.study, options.runs)
-    finally:
-        store.close()
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
     console.print(terminal_table(leaderboard(chosen.records)), crop=False)
     found: tuple[Difference, ...] = ()

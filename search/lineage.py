@@ -5,13 +5,13 @@ Each is trained once and found again by the key of everything that made it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from objectives.recipe import Recipe
 from search.evaluate import measured_before
-from search.making import Progress, checkpoint_of, found, key_of, make, make_all
+from search.making import Progress, checkpoint_of, found, key_of, make_all
 from search.record import TrialRecord
 from search.rounds import Cut, cut_network
 from search.stopwatch import Stopwatch
@@ -84,7 +84,8 @@ def ensure_parent(
     if known is not None:
         return _around(bench, known), known, False
     candidate = bench.parent.candidate()
-    made = make(bench, PARENT_NAME, candidate, None if trained_already else recipe, None, progress, inherited=False)
+    trained_by = None if trained_already else recipe
+    (made,) = make_all(bench, PARENT_NAME, candidate, trained_by, None, progress, inherited=False)
     assert made.checkpoint is not None
     entry = bench.store.add_trained(TrainedEntry(key, PARENT_NAME, made.checkpoint, None, made))
     return _around(bench, entry), entry, True
@@ -109,24 +110,24 @@ def ensure_cut(
         seed=bench.seed,
         data=bench.data.key,
     )
-    known = _found_all(bench, key, cut.also_f1)
-    if known:
-        return known
-    network = cut_network(bench, cut, source, root, progress)
-    rows = make_all(
-        bench,
-        cut.name,
-        network.candidate,
-        cut.recipe,
-        source.name if source else None,
-        progress,
-        inherited=cut.source != SCRATCH,
-        also_f1=cut.also_f1,
-        params=network.params,
-        spent_s=network.spent_s,
-    )
+
+    def make() -> tuple[TrialRecord, ...]:
+        network = cut_network(bench, cut, source, root, progress)
+        return make_all(
+            bench,
+            cut.name,
+            network.candidate,
+            cut.recipe,
+            source.name if source else None,
+            progress,
+            inherited=cut.source != SCRATCH,
+            also_f1=cut.also_f1,
+            params=network.params,
+            spent_s=network.spent_s,
+        )
+
     lineage = source.key if source is not None and cut.gives else None
-    return _stored(bench, key, rows, cut.also_f1, checkpoint_of(root), lineage)
+    return _once(bench, key, make, checkpoint_of(root), lineage, also_f1=cut.also_f1)
 
 
 def ensure_joined(
@@ -143,16 +144,17 @@ def ensure_joined(
         seed=bench.seed,
         data=bench.data.key,
     )
-    known = _found_all(bench, key, joined.also_f1)
-    if known:
-        return known
-    donors = donors_of(bench, {name: sources[name] for name in (joined.backbone, joined.head)}, root)
-    candidate = graft(backbone=donors[joined.backbone], head=donors[joined.head], parent=bench.parent)
-    names = f"{joined.backbone} + {joined.head}"
-    rows = make_all(
-        bench, joined.name, candidate, joined.recipe, names, progress, inherited=True, also_f1=joined.also_f1
-    )
-    return _stored(bench, key, rows, joined.also_f1, checkpoint_of(root), backbone.key if joined.gives else None)
+
+    def make() -> tuple[TrialRecord, ...]:
+        donors = donors_of(bench, {name: sources[name] for name in (joined.backbone, joined.head)}, root)
+        candidate = graft(backbone=donors[joined.backbone], head=donors[joined.head], parent=bench.parent)
+        names = f"{joined.backbone} + {joined.head}"
+        return make_all(
+            bench, joined.name, candidate, joined.recipe, names, progress, inherited=True, also_f1=joined.also_f1
+        )
+
+    lineage = backbone.key if joined.gives else None
+    return _once(bench, key, make, checkpoint_of(root), lineage, also_f1=joined.also_f1)
 
 
 def ensure_stock(bench: Workbench, stock: Stock, parent: TrainedEntry, progress: Progress) -> tuple[Made, ...]:
@@ -171,26 +173,31 @@ def ensure_stock(bench: Workbench, stock: Stock, parent: TrainedEntry, progress:
         recipe=stock.recipe.as_plain(),
         seed=bench.seed,
     )
-    known = _found_all(bench, key, stock.also_f1)
-    if known:
-        return known
-    candidate = stock.start.candidate()
-    rows = make_all(bench, stock.name, candidate, stock.recipe, None, progress, inherited=False, also_f1=stock.also_f1)
-    return _stored(bench, key, rows, stock.also_f1, checkpoint_of(parent), None)
+
+    def make() -> tuple[TrialRecord, ...]:
+        candidate = stock.start.candidate()
+        return make_all(
+            bench, stock.name, candidate, stock.recipe, None, progress, inherited=False, also_f1=stock.also_f1
+        )
+
+    return _once(bench, key, make, checkpoint_of(parent), None, also_f1=stock.also_f1)
 
 
-def _found_all(bench: Workbench, key: str, also_f1: bool) -> tuple[Made, ...]:
-    """The network of that key, and that of its best F1 where it is wanted; nothing unless all of it is there."""
-    keys = (key, key_of(key=key, epoch="best_f1")) if also_f1 else (key,)
-    known = [found(bench, each) for each in keys]
-    return tuple(Made(entry, False) for entry in known if entry is not None) if None not in known else ()
-
-
-def _stored(
-    bench: Workbench, key: str, rows: Sequence[TrialRecord], also_f1: bool, parent: str, lineage: str | None
+def _once(
+    bench: Workbench,
+    key: str,
+    make: Callable[[], tuple[TrialRecord, ...]],
+    parent: str,
+    lineage: str | None,
+    *,
+    also_f1: bool,
 ) -> tuple[Made, ...]:
+    """The network of that key, and that of its best F1 where it is wanted; made now unless all of it is there."""
     keys = (key, key_of(key=key, epoch="best_f1")) if also_f1 else (key,)
-    entries = [TrainedEntry(each, row.name, parent, lineage, row) for each, row in zip(keys, rows, strict=False)]
+    known = [entry for each in keys if (entry := found(bench, each)) is not None]
+    if len(known) == len(keys):
+        return tuple(Made(entry, False) for entry in known)
+    entries = [TrainedEntry(each, row.name, parent, lineage, row) for each, row in zip(keys, make(), strict=True)]
     return tuple(Made(bench.store.add_trained(entry), True) for entry in entries)
 
 

@@ -32,20 +32,6 @@ def key_of(**facts: Any) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
-def make(
-    bench: Workbench,
-    name: str,
-    candidate: Candidate,
-    recipe: Recipe | None,
-    lineage: str | None,
-    progress: Progress,
-    *,
-    inherited: bool,
-) -> TrialRecord:
-    """A reference row: the first of `make_all`."""
-    return make_all(bench, name, candidate, recipe, lineage, progress, inherited=inherited)[0]
-
-
 def make_all(
     bench: Workbench,
     name: str,
@@ -59,7 +45,7 @@ def make_all(
     params: Mapping[str, ParamValue] = {},
     spent_s: float = 0.0,
 ) -> tuple[TrialRecord, ...]:
-    """A reference row: train (if there is a recipe), save, reload, score.
+    """A reference row, or two: train (if there is a recipe), save, reload, score.
 
     Args:
         lineage: Name of what it was made from.

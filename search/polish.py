@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
+from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder
 from search.durations import readable
 from search.events import Doing, Event, Note
 from search.folders import RunFolder
@@ -22,8 +22,7 @@ from search.progress import summary
 from search.record import POLISHED, Outcome, TrialRecord
 from search.selection import by_name
 from search.store.base import Store, StudyEntry
-from search.store.sql import open_store
-from search.stored_study import find_study, require_database
+from search.stored_study import existing_store, find_study
 
 LONGER = 4
 """Times a trial's own epochs, where nothing else is asked for."""
@@ -32,15 +31,10 @@ LONGER = 4
 def main(arguments: list[str]) -> int:
     """The command line."""
     options = _parser().parse_args(arguments)
-    url = url_of(options)
-    require_database(url)
-    store = open_store(url)
-    try:
+    with existing_store(options) as store:
         study = find_study(store, options.study)
         members = chosen(store, study, options.records)
         polish(store, study, run_folder(options), members, epochs=options.epochs, device=options.device, say=print)
-    finally:
-        store.close()
     return Exit.DONE
 
 

@@ -12,7 +12,7 @@ from objectives.recipe import Recipe
 from search.command import DefinitionError
 from search.events import Doing, Event
 from search.folders import RunFolder
-from search.making import Progress, key_of, make
+from search.making import Progress, key_of, make_all
 from search.prepare import Setting, workbench
 from search.record import POLISHED, TrialRecord
 from search.start import data_of, start_of
@@ -59,7 +59,7 @@ class Polisher:
         candidate = self.bench.checkpoints.get(member.checkpoint)
         progress = Progress(lambda what: self.say(Doing(what)), lambda: datetime.now(UTC))
         name = member.name + POLISHED
-        row = make(self.bench, name, candidate, recipe, member.name, progress, inherited=False)
+        (row,) = make_all(self.bench, name, candidate, recipe, member.name, progress, inherited=False)
         row = replace(row, measurements=(*row.measurements, *self.bench.further_latencies(candidate)))
         made_from = key_of(kind="polish", checkpoint=member.checkpoint, recipe=recipe.as_plain(), seed=self.bench.seed)
         return replace(row, identity=made_from, constraints=excess_over(self.definition.upper_limits, row.measurements))

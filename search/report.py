@@ -10,7 +10,7 @@ from typing import TextIO
 
 from rich.console import Console
 
-from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
+from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder
 from search.durations import readable
 from search.files import write_text
 from search.finalists import summary
@@ -21,8 +21,7 @@ from search.latency_text import legend
 from search.leaderboard_formats import FRONT_MARK, csv_text, markdown, shortened, splits_of, terminal_table
 from search.pareto_plot import pareto_png
 from search.store.base import Store, StudyEntry
-from search.store.sql import open_store
-from search.stored_study import find_study, require_database
+from search.stored_study import existing_store, find_study
 from search.time_table import terminal_times, time_table
 
 PLAIN_WIDTH = 140
@@ -108,10 +107,7 @@ def main(arguments: list[str]) -> int:
         "--csv", action="store_true", help="print the leaderboard as CSV, all splits, and write nothing"
     )
     options = parser.parse_args(arguments)
-    url = url_of(options)
-    require_database(url)
-    store = open_store(url)
-    try:
+    with existing_store(options) as store:
         study = find_study(store, options.study)
         found = read_findings(store, study, curves=False)
         splits = splits_of(found.records)
@@ -123,8 +119,6 @@ def main(arguments: list[str]) -> int:
         print_findings(store, study, split=options.split)
         for path in write_report(store, study, options.out or run_folder(options).study(study.sampler_name)):
             print(path)
-    finally:
-        store.close()
     return Exit.DONE
 
 

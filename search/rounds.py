@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from objectives.recipe import Recipe
 from search.cutting import Rule, cutter_of, flops_of
-from search.making import Progress, checkpoint_of, found, key_of, make
+from search.making import Progress, checkpoint_of, found, key_of, make_all
 from search.store.entries import TrainedEntry
 from search.workbench import Workbench
 from spaces.allocation import Allocation, Cutter
@@ -138,7 +138,7 @@ def sparsified(
     if known is not None:
         return known
     candidate = bench.parent.candidate() if source == root else bench.checkpoints.get(checkpoint_of(source))
-    made = make(bench, f"{cut.name} sparse", candidate, cut.sparse, source.name, progress, inherited=False)
+    (made,) = make_all(bench, f"{cut.name} sparse", candidate, cut.sparse, source.name, progress, inherited=False)
     return bench.store.add_trained(TrainedEntry(key, f"{cut.name} sparse", checkpoint_of(root), None, made))
 
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -122,37 +123,46 @@ def _show_result(
 
 
 def polish_at_end(store: Store, study: StudyEntry, console: Console, options: argparse.Namespace) -> None:
-    """Train the front's trials for longer. What fails here ends nothing: the trials are stored."""
+    """Train the front's trials for longer."""
     from search.polish import chosen, polish
+
+    def work(say: Callable[[str], None]) -> None:
+        members = chosen(store, study)
+        polish(store, study, run_folder(options), members, epochs=options.polish, device=options.device, say=say)
+
+    again = f"search.polish --study {study.sampler_name}{_place(options)} --epochs {options.polish}"
+    _at_end(work, console, "the front is not polished", again)
+
+
+def confirm_at_end(store: Store, study: StudyEntry, console: Console, options: argparse.Namespace) -> None:
+    """Time the front's members again, side by side, unless they were."""
+    from search.confirm import chosen, confirmed_already
+
+    def work(say: Callable[[str], None]) -> None:
+        if confirmed_already(store, study):
+            return
+        from search.final_race import confirm  # torch: seconds that a study without a front need not wait for
+
+        confirm(store, study, run_folder(options), chosen(store, study), say=say)
+
+    again = f"search.confirm --study {study.sampler_name}{_place(options)}"
+    _at_end(work, console, "the finalists are not confirmed", again)
+
+
+def _at_end(work: Callable[[Callable[[str], None]], None], console: Console, failed: str, again: str) -> None:
+    """Do what comes after the last trial.
+
+    The study is whole without it: whatever fails, a fault of ours too, is told with the command that repeats it, and
+    table and report of hours of training are written all the same.
+    """
 
     def say(line: str) -> None:
         console.print(line, highlight=False, markup=False)
 
     try:
-        members = chosen(store, study)
-        polish(store, study, run_folder(options), members, epochs=options.polish, device=options.device, say=say)
-    except Exception as error:
-        again = f"python -m search.polish --study {study.sampler_name}{_place(options)} --epochs {options.polish}"
-        say(f"the front is not polished: {' '.join(in_words(error).split())}; try again: {again}")
-
-
-def confirm_at_end(store: Store, study: StudyEntry, console: Console, options: argparse.Namespace) -> None:
-    """Time the front's members again, side by side. The study is whole without it: nothing that fails here ends it."""
-    from search.confirm import chosen, confirmed_already
-
-    try:
-        if confirmed_already(store, study):
-            return
-        from search.final_race import confirm  # torch: seconds that a study without a front need not wait for
-
-        def say(line: str) -> None:
-            console.print(line, highlight=False)
-
-        confirm(store, study, run_folder(options), chosen(store, study), say=say)
-    except Exception as error:
-        again = f"python -m search.confirm --study {study.sampler_name}{_place(options)}"
-        line = " ".join(in_words(error).split())
-        console.print(f"the finalists are not confirmed: {line}; try again: {again}", highlight=False, markup=False)
+        work(say)
+    except Exception as error:  # see above
+        say(f"{failed}: {' '.join(in_words(error).split())}; try again: python -m {again}")
 
 
 def _place(options: argparse.Namespace) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import PurePath
 
-from search.command import DefinitionError
+from search.command import DefinitionError, url_of
 from search.store.base import Store, StoreError, StudyEntry
+from search.store.sql import open_store
 from search.store.url import mask, parse, sqlite_file
 
 
@@ -20,6 +23,22 @@ def require_database(url: str) -> None:
     file = sqlite_file(parse(url))
     if file is not None and not file.exists():
         raise StoreError(f"there is no database at {mask(url)}; a first `python -m search.run --study ...` makes it")
+
+
+@contextmanager
+def existing_store(options: argparse.Namespace) -> Iterator[Store]:
+    """The database that the options name, closed at the end.
+
+    Raises:
+        StoreError: If it is not there; nothing is made.
+    """
+    url = url_of(options)
+    require_database(url)
+    store = open_store(url)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def find_study(store: Store, name: str) -> StudyEntry:
