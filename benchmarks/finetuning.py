@@ -73,9 +73,7 @@ class Bench:
     def settled(self, candidate: Candidate) -> Candidate:
         """The candidate with BatchNorm re-estimated."""
         batches = min(SETTLING_IMAGES, len(self.data.splits["train"].images)) // BATCH
-        return reestimate(
-            candidate, self.data, imgsz=self.imgsz, batches=max(1, batches), batch=BATCH, device=self.device
-        )
+        return reestimate(candidate, self.data, self.recipe(1), batches=max(1, batches), device=self.device)
 
     def map50_95(self, candidate: Candidate) -> float:
         """MAP50-95 on val as the network stands."""

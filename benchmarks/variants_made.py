@@ -86,7 +86,7 @@ class Made:
 
     def settled(self, candidate: Candidate) -> Candidate:
         """The candidate with BatchNorm re-estimated."""
-        return reestimate(candidate, self.data, imgsz=PX, batches=SETTLING_BATCHES, batch=BATCH)
+        return reestimate(candidate, self.data, recipe_of(self.data, EPOCHS), batches=SETTLING_BATCHES)
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class _Maker:
         return {"one-shot": first, "round-2": self.kept("round-2", second), "taylor": self.kept("taylor", ranked)}
 
     def _tuned(self, candidate: Candidate) -> Candidate:
-        settled = reestimate(candidate, self.data, imgsz=PX, batches=SETTLING_BATCHES, batch=BATCH)
+        settled = reestimate(candidate, self.data, recipe_of(self.data, EPOCHS), batches=SETTLING_BATCHES)
         return self.trained(settled, DONOR_EPOCHS)
 
 

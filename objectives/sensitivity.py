@@ -13,6 +13,7 @@ from objectives.accuracy import score
 from objectives.batchnorm import reestimate
 from objectives.data import Dataset
 from objectives.gradients import labelled_batches
+from objectives.recipe import Recipe
 from objectives.turns import in_turns
 from spaces.base import ArchSpec, Candidate, CandidateError, SpaceError
 from spaces.groups import tied
@@ -99,6 +100,7 @@ class _Gauge:
         self._data, self._imgsz, self._measure, self._device = data, imgsz, measure, device
         self._batch = max(2, batch)  # a variance needs two images
         self._batches = max(1, images // self._batch)
+        self._recipe = Recipe.from_plain({**data.defaults, "imgsz": imgsz, "batch": self._batch})
         self._images: list[dict[str, Any]] = []
         if measure == "loss":
             self._images = list(in_turns(labelled_batches(data, imgsz, self._batches, self._batch, device), device))
@@ -109,9 +111,8 @@ class _Gauge:
             settled = reestimate(
                 parent.build(spec),
                 self._data,
-                imgsz=self._imgsz,
+                self._recipe,
                 batches=self._batches,
-                batch=self._batch,
                 device=self._device,
             )
             return self.value(settled)

@@ -6,7 +6,6 @@ import contextlib
 import copy
 import dataclasses
 import logging
-import random
 import re
 import tempfile
 import time
@@ -15,13 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-
 import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.base import EpochResult
 from objectives.candidate_training import BestEpoch, CandidateTraining, Progress, Report
 from objectives.data import Dataset
+from objectives.randomness import own_randomness
 from objectives.recipe import Recipe, RecipeError
 from spaces.base import Candidate, CandidateError
 
@@ -92,7 +89,7 @@ def train(
         raise RecipeError(f"the network has {len(candidate.classes)} classes, data '{data.name}' {len(data.classes)}")
     started = time.perf_counter()
     scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="training-", dir=scratch) as folder, _quiet(), _own_randomness():
+    with tempfile.TemporaryDirectory(prefix="training-", dir=scratch) as folder, _quiet(), own_randomness():
         run = CandidateTraining(
             candidate,
             recipe,
@@ -143,16 +140,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         LOGGER.setLevel(level)
-
-
-@contextlib.contextmanager
-def _own_randomness() -> Iterator[None]:
-    """Ultralytics seeds every global generator; give them back as they were."""
-    plain, numpy = random.getstate(), np.random.get_state()
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
-    with torch.random.fork_rng(devices):
-        try:
-            yield
-        finally:
-            random.setstate(plain)
-            np.random.set_state(numpy)

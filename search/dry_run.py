@@ -72,8 +72,8 @@ def dry_run(definition: StudyDefinition, device: str, threads: int, url: str | N
         console.print(f"parent: {_parent_words(start)}, {start.parent.imgsz} px")
         with workbench(definition, _store(definition, url), setting, data, start) as bench:
             torch.set_num_threads(threads)
-            recipe = recipe_of({**definition.recipe.longest(), **definition.trial_recipe}, start, data)
-            parent_recipe = recipe_of(definition.parent_recipe, start, data)
+            recipe = recipe_of(definition.recipe.longest(), start, data)
+            parent_recipe = recipe_of(definition.parent.recipe.fixed, start, data)
             multiple = definition.space.multiple
             built = bench.parent.build(uniform(bench.parent, TYPICAL_RATIO, multiple=multiple))
             candidate = replace(built, imgsz=recipe.imgsz)

@@ -10,6 +10,9 @@ from search.record import Outcome, TrialRecord
 DONOR = "donor."
 """Beginning of the parameters that name the donor of a stage."""
 
+NAMED = 2
+"""Emptied layers that a note names."""
+
 
 def note(record: TrialRecord, roles: Sequence[str] = ()) -> str:
     """What the figures do not say: role on the front, missed limits, ending and reason, what it was made of and how."""
@@ -50,7 +53,7 @@ def _searched_recipe(record: TrialRecord) -> str:
 
 
 def _cut_at_threshold(record: TrialRecord) -> str:
-    """`43 % of the scales below 0.01`; where these were too few, and which groups were emptied, too."""
+    """`43 % of the scales below 0.01`; where these were too few, and which groups would be empty, too."""
     share, threshold = record.params.get("cut.share_below"), record.params.get("cut.threshold")
     if share is None or threshold is None:
         return ""
@@ -58,7 +61,14 @@ def _cut_at_threshold(record: TrialRecord) -> str:
     if record.params.get("cut.to_ratio"):
         text += ", too few: cut to its ratio"
     emptied = record.params.get("cut.emptied")
-    return f"{text}, all of {emptied} (one slice kept)" if emptied else text
+    return f"{text}, all of {_some(str(emptied).split(', '))} (one slice kept)" if emptied else text
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names and how many follow; the run's output and the database have them all."""
+    if len(names) <= NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more layers"
 
 
 def over_limit(name: str, by: float) -> str:

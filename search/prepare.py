@@ -122,7 +122,7 @@ def _plan(
     plan = Plan(
         space=layout.space,
         starts=layout.starts,
-        recipe=recipe_of(definition.trial_recipe, start, bench.data),
+        recipe=recipe_of(definition.recipe.fixed, start, bench.data),
         searched=definition.recipe.searched,
         limits=definition.upper_limits,
         seed=definition.seed,

@@ -28,8 +28,8 @@ def print_config(definition: StudyDefinition) -> int:
     print(f"\n# stored as: {definition.name}")
     imgsz = image_size(definition.data.imgsz, _data_defaults(definition), None if weights is None else weights.imgsz)
     print(f"# image size: {imgsz.value}  ({imgsz.source.value})")
-    _print_recipe("parent.recipe", definition.parent_recipe, definition, train_args, imgsz)
-    _print_recipe("recipe", definition.trial_recipe, definition, train_args, imgsz, definition.recipe.searched)
+    _print_recipe("parent.recipe", definition.parent.recipe.fixed, definition, train_args, imgsz)
+    _print_recipe("recipe", definition.recipe.fixed, definition, train_args, imgsz, definition.recipe.searched)
     return 0
 
 

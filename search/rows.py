@@ -39,7 +39,7 @@ def make_rows(
 ) -> tuple[Workbench, StudyEntry]:
     """Make or find all rows and store them; the bench around the trained parent, and the study with what is frozen."""
     progress = Progress(lambda what: say(Doing(what)), lambda: datetime.now(UTC))
-    recipe = recipe_of(definition.parent_recipe, start, bench.data)
+    recipe = recipe_of(definition.parent.recipe.fixed, start, bench.data)
     bench, parent, new = ensure_parent(
         bench, recipe, trained_already=start.as_is, weights_hash=start.weights_hash, progress=progress
     )
@@ -51,7 +51,8 @@ def make_rows(
         rows.make(section)
     if wants_map(definition):  # here, where only one worker is at work
         sensitivity_map(bench, definition.space.multiple, progress.say)
-    donors = {name: rows.made[name].key for donor in definition.donors for name in donor.names}
+    # the epoch with the best F1 is a row to compare with; as a second donor it would be all but the first one again
+    donors = {donor.name: rows.made[donor.name].key for donor in definition.donors}
     return bench, store.freeze(study, {"donors": donors})
 
 

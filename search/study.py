@@ -11,11 +11,13 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from search.command import DefinitionError
 from search.difference import NOT_IDENTITY
 from search.overrides import apply_overrides, model_option, with_options
+from search.study_base import BASE, read_study
 from search.study_cuts import BaselineSection, ChannelsSection, GraftSection
 from search.study_faults import FieldFault, describe, unknown_key
 from search.study_name import find_study, stored_name
-from search.study_recipe import RecipeDefinition, scaled
+from search.study_recipe import RecipeDefinition
 from search.study_rows import PARENT_NAME, SCRATCH_NAME, RowSection, check_row
+from search.study_scale import SCALE, in_budget
 from search.study_sections import (
     AccuracySection,
     DataSection,
@@ -28,7 +30,6 @@ from search.study_sections import (
     known_fields,
 )
 from search.study_short_forms import in_full, latency_limit_in_full
-from search.study_yaml import read_yaml
 from spaces.base import ParamValue
 
 BETTER: Mapping[str, Literal["maximize", "minimize"]] = {
@@ -51,8 +52,6 @@ class StudyDefinition(Section):
         objectives: Names and directions, in the order of the values told to the sampler.
         limits: Upper bounds by name of a measurement; null is no bound.
         further_targets: Where latency is measured besides: a column each, no objective and no limit.
-        scale: Share of the recipes' epochs that is trained, of all of them alike: what is written down as it is done by
-            hand, in hundreds of epochs, runs in a budget. See `search.study_recipe.scaled`.
         n_trials: Total of finished, stopped and ruled-out trials; may change while the study goes on.
         seed: Worker k draws from seed + k; trials train with `seed` itself.
     """
@@ -74,7 +73,6 @@ class StudyDefinition(Section):
     accuracy: AccuracySection = Field(default_factory=AccuracySection)
     sampler: SamplerSection = Field(default_factory=SamplerSection)
     rungs: RungsSection = Field(default_factory=RungsSection)
-    scale: float = Field(default=1.0, gt=0, le=1)
     n_trials: int = Field(default=10, ge=0)
     seed: int = Field(default=0, ge=0, lt=2**31)
 
@@ -161,22 +159,13 @@ class StudyDefinition(Section):
 
         A model of its own is trained as the parent is, not as what was cut from it.
         """
-        base = self.recipe if row.sources else self.parent.recipe
-        return scaled({**base.fixed, **row.recipe.fixed}, self.scale)
+        if not row.sources:
+            return {**self.parent.recipe.fixed, **row.recipe.fixed}
+        return {**self.recipe.fixed, **row.recipe.fixed}
 
     def sparse_recipe_of(self, row: RowSection) -> dict[str, ParamValue]:
         """The fixed values of the training with sparsity before a cut at a threshold."""
-        return scaled({**self.recipe.fixed, **row.sparse.fixed}, self.scale)
-
-    @property
-    def parent_recipe(self) -> dict[str, ParamValue]:
-        """The fixed values of the parent's recipe."""
-        return scaled(self.parent.recipe.fixed, self.scale)
-
-    @property
-    def trial_recipe(self) -> dict[str, ParamValue]:
-        """The fixed values of the trials' recipe."""
-        return scaled(self.recipe.fixed, 1.0 if "recipe.epochs" in self.recipe.searched else self.scale)
+        return {**self.recipe.fixed, **row.sparse.fixed}
 
     @property
     def reads_parents_scales(self) -> bool:
@@ -226,7 +215,7 @@ def load_study(
         DefinitionError: If there is no such study or a field is wrong; the message names it and the fix.
     """
     path = find_study(name_or_path)
-    plain = in_full(read_yaml(path))
+    plain, overrides = in_budget(in_full(read_study(path)), overrides)
     own_source = plain["data"].get("source") if isinstance(plain.get("data"), dict) else None
     options = {
         "data.source": None if data is None else str(data),
@@ -287,7 +276,7 @@ def _fields_at(location: tuple[Any, ...]) -> list[str]:
         "rungs": RungsSection,
     }
     if not location:
-        return [field for field in known_fields(StudyDefinition) if field != "name"]
+        return [BASE, SCALE, *(field for field in known_fields(StudyDefinition) if field != "name")]
     return known_fields(sections[location[0]])
 
 

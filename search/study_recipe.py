@@ -92,27 +92,6 @@ def read_recipe(raw: Any) -> RecipeDefinition:
     return RecipeDefinition(fixed, searched)
 
 
-def scaled(recipe: Mapping[str, ParamValue], scale: float) -> dict[str, ParamValue]:
-    """A recipe's fixed values for a share of its epochs.
-
-    Warm-up and the epochs without mosaic shrink alike. The strength of sparsity grows, so that learning rate x strength
-    x steps, which is how far a scale is shrunk in all, is that of the whole recipe.
-    """
-    if scale == 1:
-        return dict(recipe)
-    defaults = Recipe().as_plain()
-    whole = {name: recipe.get(name, defaults[name]) for name in ("epochs", "warmup_epochs", "close_mosaic", "sparsity")}
-    epochs = max(1, round(scale * float(whole["epochs"])))
-    share = epochs / float(whole["epochs"])
-    return {
-        **recipe,
-        "epochs": epochs,
-        "warmup_epochs": share * float(whole["warmup_epochs"]),
-        "close_mosaic": round(share * float(whole["close_mosaic"])),
-        "sparsity": float(whole["sparsity"]) / share,
-    }
-
-
 def image_size(asked: int | None, data_defaults: Mapping[str, ParamValue], checkpoint: int | None) -> Resolved:
     """The study's image size in px: its own, else the data set's, else the checkpoint's, else Ultralytics' 640.
 

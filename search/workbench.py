@@ -151,9 +151,8 @@ class Workbench:
     ) -> Trained:
         """Re-estimate BatchNorm on inherited weights, then fine-tune."""
         if inherited:
-            batch = max(2, recipe.batch)  # a variance needs two images
-            batches = max(1, min(BATCHNORM_IMAGES, len(self.data.splits["train"].images)) // batch)
-            candidate = reestimate(candidate, self.data, imgsz=recipe.imgsz, batches=batches, batch=batch)
+            images = min(BATCHNORM_IMAGES, len(self.data.splits["train"].images))
+            candidate = reestimate(candidate, self.data, recipe, batches=max(1, images // recipe.batch))
         return train(
             candidate,
             recipe,

@@ -23,6 +23,7 @@ LONGEST = (
     "search/test_run.py",
     "search/test_layout.py",
     "search/test_image_size.py",
+    "search/test_threshold_cut.py",
     "benchmarks/",
     "search/test_widths.py",
 )

@@ -36,18 +36,25 @@ def test_the_two_spaces_each_have_a_study() -> None:
     assert isinstance(load_study("channel_ratio").space, ChannelsSection)
 
 
-def test_both_studies_train_the_same_parent_so_that_it_is_trained_once() -> None:
-    one, other = load_study("nas_head").as_plain(), load_study("channel_ratio").as_plain()
-    assert (one["parent"], one["data"], one["seed"]) == (other["parent"], other["data"], other["seed"])
+@pytest.mark.parametrize("studies", [("imp", "nas_head", "nas_distill"), ("channel_ratio", "combined", "baseline")])
+def test_studies_of_one_parent_train_it_alike_so_that_it_is_trained_once(studies: tuple[str, ...]) -> None:
+    first, *others = (load_study(name) for name in studies)
+    for other in others:
+        assert first.parent == other.parent
+        assert (first.data, first.seed) == (other.data, other.seed)
 
 
-def test_the_donors_are_the_rounds_of_iterative_pruning() -> None:
-    donors = load_study("nas_head").donors
-    assert [(donor.name, donor.source) for donor in donors] == [
-        ("one-shot", "parent"),
-        ("round-2", "one-shot"),
-        ("round-3", "round-2"),
-    ]
+@pytest.mark.parametrize("overrides", [[], ["scale=0.1"]])
+@pytest.mark.parametrize("name", ["nas_head", "nas_distill"])
+def test_the_rounds_by_hand_are_the_donors_and_trained_alike_so_that_they_are_trained_once(
+    name: str, overrides: list[str]
+) -> None:
+    by_hand, study = load_study("imp", overrides), load_study(name, overrides)
+    assert by_hand.donors == study.donors
+    assert by_hand.space.multiple == study.space.multiple
+    for row in study.donors:
+        assert study.recipe_of(row) == by_hand.recipe_of(row)
+        assert study.sparse_recipe_of(row) == by_hand.sparse_recipe_of(row)
 
 
 def test_the_digits_own_settings_do_not_stand_in_the_studies() -> None:
@@ -82,7 +89,6 @@ def test_sizes_are_cut_alike_at_three_levels() -> None:
 
 def test_the_hand_made_graft_is_the_same_in_the_search_and_in_its_distillation() -> None:
     one, other = load_study("nas_head"), load_study("nas_distill")
-    assert one.donors == other.donors and one.parent == other.parent
     graft = {row.name: row.graft for row in one.controls}["nas_final"]
     assert graft is not None and (graft.backbone, graft.head) == ("round-2", "round-3")
     assert [row.graft for row in other.controls] == [graft, graft]

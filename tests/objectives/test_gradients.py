@@ -16,6 +16,7 @@ from objectives.batchnorm import reestimate
 from objectives.data import Dataset
 from objectives.gradients import gradients
 from objectives.loader import detection_dataset
+from objectives.recipe import Recipe
 from spaces.base import Candidate, CandidateError
 from spaces.importance import scores
 from spaces.parent import Parent
@@ -37,7 +38,7 @@ def parent(digits: Dataset) -> Parent:
 @pytest.fixture(scope="module")
 def candidate(parent: Parent, digits: Dataset) -> Candidate:
     """The parent with the statistics of its data."""
-    return reestimate(parent.candidate(), digits, imgsz=96, batches=3, batch=16)
+    return reestimate(parent.candidate(), digits, Recipe(batch=16, imgsz=96, mosaic=0.0, fliplr=0.0), batches=3)
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ STUDY = {
         {"name": "other", "model": "yolov5n.yaml"},
         {"name": "other-60", "from": "other", "ratio": 0.4},
     ],
-    "recipe": {"epochs": 100, "batch": 16, "lr0": 0.01, "warmup_epochs": 0},
+    "recipe": {"epochs": 1, "batch": 16, "lr0": 0.01, "warmup_epochs": 0},
     "scale": 0.01,
     "space": {"type": "channels"},
     "n_trials": 0,

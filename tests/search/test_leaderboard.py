@@ -14,6 +14,7 @@ from search.leaderboard import COLUMNS, Row, leaderboard
 from search.leaderboard_formats import csv_text, markdown, shortened, splits_of, terminal_table
 from search.leaderboard_note import note
 from search.record import Outcome
+from spaces.base import ParamValue
 from tests.search.plausible import LIMIT_MS, Plausible, plausible_study
 
 
@@ -120,6 +121,14 @@ def test_the_note_says_whose_stages_a_graft_has_and_what_it_does_without(found: 
     short = replace(record.spec, dropped=("model.4.m.0", "model.6.m.1"))
     grafted = replace(record, spec=short, params={f"donor.{part}": donor for part, donor in donors.items()})
     assert "one-shot P1 P2 detect, round-2 P3 neck; without 2 bottlenecks" in note(grafted)
+
+
+def test_the_note_names_a_few_of_the_layers_that_a_threshold_would_empty(found: Plausible) -> None:
+    record = next(r for r in found.records if r.name == "one-shot")
+    cut: dict[str, ParamValue] = {"cut.threshold": 0.01, "cut.share_below": 0.43}
+    cut["cut.emptied"] = "model.5, model.6.cv1, model.7, model.8.cv1"
+    said = note(replace(record, params=cut))
+    assert said.startswith("43 % of the scales below 0.01, all of model.5, model.6.cv1 and 2 more layers (one slice")
 
 
 def test_another_split_changes_accuracy_but_not_the_front(found: Plausible, rows: tuple[Row, ...]) -> None:

@@ -14,7 +14,6 @@ from search.command import DefinitionError
 from search.cutting import Rule
 from search.rounds import Cut, at_threshold
 from search.study import StudyDefinition, checked
-from search.study_recipe import scaled
 from search.workbench import Workbench
 from spaces.base import Candidate
 from spaces.parent import Parent
@@ -69,18 +68,6 @@ def test_a_graft_names_rows_that_are_there() -> None:
     graft = {"name": "nas_final", "graft": {"backbone": "one-shot", "head": "round-9"}}
     with pytest.raises(DefinitionError, match=r"controls.0.graft.head is 'round-9'; it must be one of parent"):
         definition(ROUND, controls=[graft])
-
-
-def test_a_budget_keeps_how_far_the_scales_are_shrunk() -> None:
-    whole = {"epochs": 600, "sparsity": 0.001, "warmup_epochs": 3.0, "lr0": 0.01}
-    short = scaled(whole, 0.01)
-    assert (short["epochs"], short["lr0"]) == (6, 0.01)
-    assert float(short["epochs"]) * float(short["sparsity"]) == pytest.approx(600 * 0.001)
-    assert short["warmup_epochs"] == pytest.approx(0.03)
-    assert scaled(whole, 1.0) == whole
-    assert scaled({"epochs": 10}, 0.001)["epochs"] == 1, "nothing is left untrained"
-    study = definition(ROUND, scale=0.01)
-    assert study.trial_recipe["epochs"] == 1 and study.sparse_recipe_of(study.donors[0])["epochs"] == 6
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,8 @@ class Project:
 
     def command(self, *more: str) -> list[str]:
         fixed = ["--study", "nas_head", "--name", "small", "--data", str(self.data), "--imgsz", "64"]
-        quick = ["-o", "parent.recipe.epochs=1", "-o", "recipe.epochs=1", "--n-trials", str(N_TRIALS), "--workers", "2"]
+        fixed += ["--model", "yolov5n.yaml", "-o", "scale=0.001"]  # rounds of one epoch each
+        quick = ["-o", "recipe.epochs=1", "--n-trials", str(N_TRIALS), "--workers", "2"]
         return [sys.executable, "-m", "search.run", *fixed, *quick, "--project", str(self.folder / "runs"), *more]
 
     def start(self, *more: str) -> subprocess.Popen[str]:
@@ -76,12 +77,14 @@ def test_a_killed_and_interrupted_study_ends_whole(project: Project, finished: s
     study = _study(store)
     records = store.records(study)
     rows = [record.name for record in records if record.is_reference]
+    rounds = ["one-shot", "one-shot-f1", "round-2", "round-2-f1", "round-3", "round-3-f1"]
     grafts = ["nas_final", "nas_final-f1", "one-shot-nas_final", "one-shot-nas_final-f1"]
-    assert rows == ["parent", "one-shot", "round-2", "round-3", "uniform-0.5", *grafts]
+    assert rows == ["parent", *rounds, "uniform-0.5", *grafts]
     trials = [record for record in records if not record.is_reference and record.outcome is not Outcome.DUPLICATE]
     assert len(trials) == store.counted(study) == N_TRIALS
     assert store.open_attempts(study) == ()
-    assert [record.lineage for record in records[:4]] == [None, "parent", "one-shot", "round-2"]
+    lineage = {record.name: record.lineage for record in records}
+    assert [lineage[name] for name in ("parent", *rounds[::2])] == [None, "parent", "one-shot", "round-2"]
     stored = optuna.load_study(study_name="small", storage=project.url).get_trials()
     assert all(trial.state.is_finished() for trial in stored)
 

@@ -1,0 +1,23 @@
+"""The process's global random generators, lent to code that seeds or draws from them."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+
+@contextlib.contextmanager
+def own_randomness() -> Iterator[None]:
+    """Within, every global generator may be seeded (Ultralytics does); afterwards they are as they were."""
+    plain, numpy = random.getstate(), np.random.get_state()
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
+    with torch.random.fork_rng(devices):
+        try:
+            yield
+        finally:
+            random.setstate(plain)
+            np.random.set_state(numpy)
