@@ -1,0 +1,54 @@
+"""The picture of `benchmarks.by_hand`: accuracy against latency, of what was made by hand and of what was found."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import matplotlib
+
+matplotlib.use("Agg")  # no display is needed, or looked for
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from search.latency_text import LATENCY
+from search.record import TrialRecord
+from search.study_rows import BEST_F1
+from spaces.drawing import BLUE, INK, quiet
+
+HAND = "#D55E00"
+
+
+def front_picture(parent: TrialRecord, hand: Sequence[TrialRecord], searched: Sequence[TrialRecord]) -> bytes:
+    """As PNG. Rows by hand carry their names; the epochs of best F1 are left out, they lie beside the best mAP."""
+    figure = Figure(figsize=(8, 5), dpi=130, layout="constrained")
+    axes = figure.subplots()
+    named = [row for row in hand if not row.name.endswith(BEST_F1)]
+    _points(axes, searched, "the search", BLUE, "o")
+    _points(axes, named, "by hand", HAND, "s")
+    _points(axes, [parent], "the parent", INK, "D")
+    for row in (parent, *named):
+        axes.annotate(row.name, _place(row), xytext=(5, 4), textcoords="offset points", fontsize=8, color=INK)
+    axes.set_xscale("log")
+    axes.set_xlabel("latency, ms")
+    axes.set_ylabel("mAP50-95, val")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.tick_params(axis="x", which="minor", labelsize=7)
+    quiet(axes)
+    axes.legend(frameon=False, loc="lower right")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _points(axes: Axes, rows: Sequence[TrialRecord], label: str, colour: str, marker: str) -> None:
+    places = [_place(row) for row in rows]
+    axes.scatter(
+        [x for x, _ in places], [y for _, y in places], label=label, color=colour, marker=marker, s=34, alpha=0.85
+    )
+
+
+def _place(row: TrialRecord) -> tuple[float, float]:
+    return row.value(LATENCY) or 0.0, row.value("map50_95") or 0.0
