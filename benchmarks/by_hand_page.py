@@ -112,7 +112,7 @@ def _compared(found: Mapping[str, Findings], pictures: _Pictures) -> list[str]:
     """The search's front beside the best by hand, at its latency and at its accuracy; and what cutting most costs."""
     if SEARCH not in found or "imp" not in found:
         return []
-    hand = [row for study in BY_HAND if study in found for row in _made_by_hand(found[study])]
+    hand = _all_by_hand(found)
     searched = [row for row in _complete(found[SEARCH]) if row.is_polished or not row.is_reference]
     best = max(hand, key=accuracy)
     rows = [["the most accurate by hand", *_figures(best, best)]]
@@ -186,6 +186,16 @@ def _epochs(found: Mapping[str, Findings]) -> str:
 def _rungs(found: Mapping[str, Findings], name: str) -> int:
     rows = found["nas_head"].records if "nas_head" in found else ()
     return next((len(row.rungs) for row in rows if row.name == name), 0)
+
+
+def best_by_hand(project: Path) -> TrialRecord:
+    """The most accurate of what was made by hand in a run folder."""
+    found = {study: findings(project, study) for study in BY_HAND}
+    return max(_all_by_hand({study: each for study, each in found.items() if each is not None}), key=accuracy)
+
+
+def _all_by_hand(found: Mapping[str, Findings]) -> list[TrialRecord]:
+    return [row for study in BY_HAND if study in found for row in _made_by_hand(found[study])]
 
 
 def _made_by_hand(found: Findings) -> list[TrialRecord]:
