@@ -5,11 +5,11 @@
     python -m benchmarks.by_hand --out runs/by_hand --confirm
     python -m benchmarks.by_hand --out runs/by_hand --page docs/results/by_hand.md
 
-The first line, once for each data set: `imp` (rounds by hand), `nas_head` and `nas_distill` (the graft made by hand, a
-few trials beside it), then `channel_ratio` with the most accurate result's latency as its limit, for no more epochs of
-training than the rounds took: half of them in trials, the rest in longer training of the most accurate of its front.
-The second runs `prune_levels` on digits. The third times all fronts again, when nothing else runs. Kill them, and the
-same command goes on. The last writes the page from the databases alone.
+The first line, once for each data set, runs `imp` (rounds by hand) and `nas_distill` (the graft by hand), then searches
+twice, trials first and then longer training of two of them: `nas_head`, grafts of those rounds; and `channel_ratio`,
+from the dense parent, below the latency of the best by hand. In the end the best by hand is trained on for as many
+epochs as `nas_head` took. The second line runs `prune_levels` on digits. The third times all fronts again, when nothing
+else runs. Kill them, and the same command goes on. The last writes the page from the databases alone.
 """
 
 from __future__ import annotations
@@ -18,32 +18,34 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.by_hand_page import (
-    BY_HAND,
+    DENSE,
+    GRAFTED,
     LEVELS,
-    SEARCH,
+    STUDIES,
     accuracy,
     best_by_hand,
     epochs_by_hand,
+    epochs_searched,
     findings,
     latency,
     projects,
     write_page,
 )
+from search.findings import Findings
 from search.front import non_dominated
-from search.record import Outcome
+from search.record import Outcome, TrialRecord
 from search.study import load_study
 
 SCALE, EPOCHS, BATCH = 0.03, 8, 16
 """Share of the hand's epochs that is trained, and epochs and batch of a trial."""
-GRAFTS = 4
-"""Trials of `nas_head`: each is a graft beside the one made by hand."""
-IN_TRIALS = 0.5
-"""Share of the search's epochs that goes into trials; the rest polishes."""
-POLISHED_MEMBERS = 2
+GRAFTS = 12
+"""Trials of `nas_head`."""
+POLISHED_MEMBERS, POLISH_EPOCHS = 2, 4 * EPOCHS
 CONTROLS = (
     "[{name: uniform-0.75, from: parent, ratio: 0.75}, {name: uniform-0.5, from: parent, ratio: 0.5}, "
     f"{{name: cut-95, from: parent, ratio: 0.2, recipe: {{epochs: {3 * EPOCHS}}}}}]"
@@ -65,22 +67,14 @@ class Where:
         asked = [part for name, value in given if value is not None for part in (name, str(value))]
         self._command("search.run", study, "--name", study, "--no-confirm", *more, *asked)
 
-    def polish(self, budget: float) -> None:
-        """Train the most accurate of the search's front on, with the epochs that its trials left."""
-        found = findings(self.project, SEARCH)
-        assert found is not None
-        trials = [record for record in found.records if not record.is_reference]
-        left = budget - sum(len(record.rungs) for record in trials)
-        complete = [record for record in trials if record.outcome is Outcome.COMPLETE]
-        values = [(accuracy(record), latency(record)) for record in complete]
-        front = [complete[place] for place in non_dominated(values, [way for _, way in found.study.objectives])]
-        members = sorted(front, key=accuracy, reverse=True)[:POLISHED_MEMBERS]
-        names = ",".join(record.name for record in members)
-        self._command("search.polish", SEARCH, "--records", names, "--epochs", str(int(left // len(members))))
+    def polish(self, study: str, records: Sequence[TrialRecord], epochs: int) -> None:
+        """Train some of a study's networks on."""
+        names = ",".join(record.name for record in records)
+        self._command("search.polish", study, "--records", names, "--epochs", str(epochs))
 
     def confirm(self) -> None:
         """Time each study's front again, side by side."""
-        for study in (*BY_HAND, SEARCH, LEVELS):
+        for study in (*STUDIES, LEVELS):
             if findings(self.project, study) is not None:
                 self._command("search.confirm", study)
 
@@ -107,19 +101,37 @@ def main(arguments: list[str] | None = None) -> None:
 def _run_all(where: Where, share: float) -> None:
     scale, trials = f"scale={share}", ("--epochs", str(EPOCHS), "--batch", str(BATCH))
     where.run("imp", "-o", scale)
-    where.run("nas_head", "-o", scale, *trials, "--n-trials", str(GRAFTS))
+    where.run(GRAFTED, "-o", scale, *trials, "--n-trials", str(GRAFTS))
     where.run("nas_distill", "-o", scale, *trials)
+    study, best = best_by_hand(where.project, polished=False)
+    where.polish(GRAFTED, _to_polish(where, GRAFTED, latency(best)), POLISH_EPOCHS)
     by_hand = load_study("imp", [scale])
-    budget, limit = epochs_by_hand(by_hand), latency(best_by_hand(where.project))
     changes = {
         "parent.recipe": json.dumps(by_hand.parent.recipe.as_plain()),
         "controls": CONTROLS,
-        "limits.latency_ms": f"{limit:.4g}",
+        "limits.latency_ms": f"{latency(best):.4g}",
     }
-    count = max(4, int(IN_TRIALS * budget / EPOCHS))
+    count = int(epochs_by_hand(by_hand) - POLISHED_MEMBERS * POLISH_EPOCHS) // EPOCHS
     asked = [part for name, value in changes.items() for part in ("-o", f"{name}={value}")]
-    where.run(SEARCH, *asked, *trials, "--n-trials", str(count))
-    where.polish(budget)
+    where.run(DENSE, *asked, *trials, "--n-trials", str(count))
+    where.polish(DENSE, _to_polish(where, DENSE, latency(best)), POLISH_EPOCHS)
+    where.polish(study, [best], epochs_searched(_findings(where, GRAFTED)))
+
+
+def _to_polish(where: Where, study: str, latency_ms: float) -> list[TrialRecord]:
+    """The most accurate trials of the front that are no slower than that, or of all of it where there is none."""
+    found = _findings(where, study)
+    complete = [row for row in found.records if not row.is_reference and row.outcome is Outcome.COMPLETE]
+    values = [(accuracy(row), latency(row)) for row in complete]
+    front = [complete[place] for place in non_dominated(values, [way for _, way in found.study.objectives])]
+    fast = [row for row in front if latency(row) <= latency_ms]
+    return sorted(fast or front, key=accuracy, reverse=True)[:POLISHED_MEMBERS]
+
+
+def _findings(where: Where, study: str) -> Findings:
+    found = findings(where.project, study)
+    assert found is not None, "it was run"
+    return found
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

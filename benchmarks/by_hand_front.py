@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 
@@ -17,15 +17,22 @@ from search.record import TrialRecord
 from search.study_rows import BEST_F1
 from spaces.drawing import BLUE, INK, quiet
 
-HAND = "#D55E00"
+HAND, GREEN = "#D55E00", "#009E73"
 
 
-def front_picture(parent: TrialRecord, hand: Sequence[TrialRecord], searched: Sequence[TrialRecord]) -> bytes:
-    """As PNG. Rows by hand carry their names; the epochs of best F1 are left out, they lie beside the best mAP."""
+def front_picture(
+    parent: TrialRecord, hand: Sequence[TrialRecord], searched: Mapping[str, Sequence[TrialRecord]]
+) -> bytes:
+    """As PNG. Rows by hand carry their names; the epochs of best F1 are left out, they lie beside the best mAP.
+
+    Args:
+        searched: By study.
+    """
     figure = Figure(figsize=(8, 5), dpi=130, layout="constrained")
     axes = figure.subplots()
-    named = [row for row in hand if not row.name.endswith(BEST_F1)]
-    _points(axes, searched, "the search", BLUE, "o")
+    named = list({row.name: row for row in hand if not row.name.endswith(BEST_F1)}.values())
+    for (study, rows), colour in zip(searched.items(), (BLUE, GREEN), strict=False):
+        _points(axes, rows, f"searched, {study}", colour, "o")
     _points(axes, named, "by hand", HAND, "s")
     _points(axes, [parent], "the parent", INK, "D")
     for row in (parent, *named):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from benchmarks.by_hand_front import front_picture
@@ -25,9 +26,11 @@ from search.study import StudyDefinition, stored_definition
 from search.study_rows import BEST_F1, PARENT_NAME
 from search.trial_pictures import channel_picture
 
-BY_HAND = ("imp", "nas_head", "nas_distill")
-SEARCH = "channel_ratio"
+STUDIES = ("imp", "nas_head", "nas_distill", "channel_ratio")
+GRAFTED, DENSE = "nas_head", "channel_ratio"
+"""The searches: of grafts of the rounds, and from the dense parent."""
 LEVELS = "prune_levels"
+TRIAL = "trial "
 MOST_CUT = 0.94
 """Share of parameters that counts as 95 %: widths have steps."""
 
@@ -72,7 +75,7 @@ def write_page(out: Path, page: Path, commands: str) -> None:
         "Every figure comes from a database of runs; only the notes at the end are by hand.",
     ]
     for project in projects(out):
-        found = {study: findings(project, study) for study in (*BY_HAND, SEARCH, LEVELS)}
+        found = {study: findings(project, study) for study in (*STUDIES, LEVELS)}
         known = {study: each for study, each in found.items() if each is not None}
         if known:
             pictures = _Pictures(page, project.name)
@@ -109,28 +112,32 @@ def _tables(study: str, found: Findings) -> Iterable[str]:
 
 
 def _compared(found: Mapping[str, Findings], pictures: _Pictures) -> list[str]:
-    """The search's front beside the best by hand, at its latency and at its accuracy; and what cutting most costs."""
-    if SEARCH not in found or "imp" not in found:
+    """What was searched beside the best by hand, at its latency and at its accuracy; and what cutting most costs."""
+    if "imp" not in found or not {GRAFTED, DENSE} & found.keys():
         return []
-    hand = _all_by_hand(found)
-    searched = [row for row in _complete(found[SEARCH]) if row.is_polished or not row.is_reference]
+    hand = [row for each in found.values() for row in made_by_hand(each)]
     best = max(hand, key=accuracy)
-    rows = [["the most accurate by hand", *_figures(best, best)]]
-    as_fast = max((each for each in searched if latency(each) <= latency(best)), key=accuracy, default=None)
-    as_good = min((each for each in searched if accuracy(each) >= accuracy(best)), key=latency, default=None)
-    rows.append(["the search's most accurate that is no slower", *_or_none(as_fast, best)])
-    rows.append(["the search's fastest that is no less accurate", *_or_none(as_good, best)])
     parent = next(row for row in found["imp"].records if row.name == PARENT_NAME)
-    rows.append(["the parent", *_figures(parent, best)])
-    few = [row for row in (*hand, *_complete(found[SEARCH])) if _share_cut(row) >= MOST_CUT]
+    rows = [["the most accurate by hand", *_figures(best, best, parent)]]
+    short = max((row for row in hand if not row.is_polished), key=accuracy)
+    if short is not best:
+        rows.append(["... before it was trained on", *_figures(short, best, parent)])
+    searched = {study: _searched(found[study]) for study in (GRAFTED, DENSE) if study in found}
+    for study, trials in searched.items():
+        as_fast = max((row for row in trials if latency(row) <= latency(best)), key=accuracy, default=None)
+        as_good = min((row for row in trials if accuracy(row) >= accuracy(best)), key=latency, default=None)
+        rows.append([f"`{study}`: the most accurate that is no slower", *_or_none(as_fast, best, parent)])
+        rows.append([f"`{study}`: the fastest that is no less accurate", *_or_none(as_good, best, parent)])
+    rows.append(["the parent", *_figures(parent, best, parent)])
+    few = [row for row in (*hand, *chain.from_iterable(searched.values())) if _share_cut(row) >= MOST_CUT]
     rows.append(
-        ["the most accurate with 95 % of parameters cut", *_or_none(max(few, key=accuracy, default=None), best)]
+        ["the most accurate with 95 % of parameters cut", *_or_none(max(few, key=accuracy, default=None), best, parent)]
     )
-    head = ["", "name", "mAP50-95, val", "test", "latency, ms", "of the best by hand's", "pruned"]
+    head = ["", "name", "mAP50-95, val", "test", "latency, ms", "of the best by hand's", "of the parent's", "pruned"]
     picture = front_picture(parent, hand, searched)
     blocks = [markdown(head, rows), _epochs(found), *pictures.shown("front", "accuracy against latency", picture)]
-    if as_good or as_fast:
-        blocks += _difference(best, as_good or as_fast)  # type: ignore[arg-type]  # one of them is there
+    if trials := searched.get(GRAFTED):
+        blocks += _difference(best, max(trials, key=accuracy))
     return blocks
 
 
@@ -161,46 +168,51 @@ def _overlaid(found: Mapping[str, Findings], pictures: _Pictures) -> list[str]:
 
 
 def _rows_to_overlay(found: Mapping[str, Findings]) -> list[TrialRecord]:
-    """Of each study its rows, without the epochs of best F1 and those that another study has too."""
+    """Rows without the epochs of best F1, and what was polished; what several studies have, once."""
     rows: dict[str, TrialRecord] = {}
-    for study, each in found.items():
+    for each in found.values():
         for row in _complete(each):
-            wanted = row.is_polished or row.name in each.front if study == SEARCH else row.is_reference
-            if wanted and not row.name.endswith(BEST_F1):
+            if row.is_reference and not row.name.endswith(BEST_F1):
                 rows.setdefault(row.name, row)
     return list(rows.values())
 
 
 def _epochs(found: Mapping[str, Findings]) -> str:
-    """What each study was trained, without the parent that all of them share."""
+    """What each was trained, without the parent that all of them share."""
     hand = epochs_by_hand(stored_definition("imp", found["imp"].study.definition))
-    searched = [row for row in found[SEARCH].records if row.is_polished or not row.is_reference]
-    epochs = sum(len(row.rungs) for row in searched)
-    return (
-        f"Epochs of training after the parent's: by hand {hand:g} (three rounds, with sparsity and fine-tuning), "
-        f"{hand + _rungs(found, 'nas_final'):g} with the graft; in the search {epochs} "
-        "(trials and longer training of some of the front)."
-    )
+    further = [row for each in found.values() for row in made_by_hand(each) if row.is_polished]
+    said = [f"by hand {hand:g} (three rounds, with sparsity and fine-tuning)"]
+    said += [f"{row.name} {len(row.rungs)} more" for row in further]
+    if GRAFTED in found:
+        said.append(f"`{GRAFTED}` {epochs_searched(found[GRAFTED])} beside those of the rounds")
+    if DENSE in found:
+        said.append(f"`{DENSE}` {epochs_searched(found[DENSE])}")
+    return f"Epochs of training after the parent's: {', '.join(said)}."
 
 
-def _rungs(found: Mapping[str, Findings], name: str) -> int:
-    rows = found["nas_head"].records if "nas_head" in found else ()
-    return next((len(row.rungs) for row in rows if row.name == name), 0)
+def epochs_searched(found: Findings) -> int:
+    """Epochs of a study's trials, and of those that were trained on."""
+    return sum(len(row.rungs) for row in found.records if row.name.startswith(TRIAL))
 
 
-def best_by_hand(project: Path) -> TrialRecord:
-    """The most accurate of what was made by hand in a run folder."""
-    found = {study: findings(project, study) for study in BY_HAND}
-    return max(_all_by_hand({study: each for study, each in found.items() if each is not None}), key=accuracy)
+def best_by_hand(project: Path, *, polished: bool) -> tuple[str, TrialRecord]:
+    """The most accurate of what was made by hand in a run folder, and the study that has it first."""
+    found = {study: each for study in STUDIES if (each := findings(project, study)) is not None}
+    rows = [(study, row) for study, each in found.items() for row in made_by_hand(each)]
+    return max((each for each in rows if polished or not each[1].is_polished), key=lambda each: accuracy(each[1]))
 
 
-def _all_by_hand(found: Mapping[str, Findings]) -> list[TrialRecord]:
-    return [row for study in BY_HAND if study in found for row in _made_by_hand(found[study])]
+def made_by_hand(found: Findings) -> list[TrialRecord]:
+    """Donors, controls and what of them was trained on."""
+    return [
+        row
+        for row in _complete(found)
+        if row.is_reference and row.name != PARENT_NAME and not row.name.startswith(TRIAL)
+    ]
 
 
-def _made_by_hand(found: Findings) -> list[TrialRecord]:
-    rows = [row for row in _complete(found) if row.is_reference and not row.is_polished]
-    return [row for row in rows if row.name != PARENT_NAME]
+def _searched(found: Findings) -> list[TrialRecord]:
+    return [row for row in _complete(found) if row.name.startswith(TRIAL)]
 
 
 def _complete(found: Findings) -> list[TrialRecord]:
@@ -211,11 +223,11 @@ def _share_cut(record: TrialRecord) -> float:
     return record.value("share_pruned") or 0.0
 
 
-def _or_none(record: TrialRecord | None, best: TrialRecord) -> Sequence[str]:
-    return ["none"] + [""] * 5 if record is None else _figures(record, best)
+def _or_none(record: TrialRecord | None, best: TrialRecord, parent: TrialRecord) -> Sequence[str]:
+    return ["none"] + [""] * 6 if record is None else _figures(record, best, parent)
 
 
-def _figures(record: TrialRecord, best: TrialRecord) -> list[str]:
+def _figures(record: TrialRecord, best: TrialRecord, parent: TrialRecord) -> list[str]:
     on_test = record.evaluation("test")
     return [
         record.name,
@@ -223,5 +235,6 @@ def _figures(record: TrialRecord, best: TrialRecord) -> list[str]:
         "" if on_test is None else score(on_test.map50_95),
         significant(latency(record)),
         f"{latency(record) / latency(best):.2f}",
+        f"{latency(record) / latency(parent):.2f}",
         percent(_share_cut(record)),
     ]
