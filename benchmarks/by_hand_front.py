@@ -35,8 +35,9 @@ def front_picture(
         _points(axes, rows, f"searched, {study}", colour, "o")
     _points(axes, named, "by hand", HAND, "s")
     _points(axes, [parent], "the parent", INK, "D")
-    for row in (parent, *named):
-        axes.annotate(row.name, _place(row), xytext=(5, 4), textcoords="offset points", fontsize=8, color=INK)
+    for number, row in enumerate(sorted((parent, *named), key=_place)):
+        beside = (6, 4) if number % 2 else (6, -11)
+        axes.annotate(row.name, _place(row), xytext=beside, textcoords="offset points", fontsize=7, color=INK)
     axes.set_xscale("log")
     axes.set_xlabel("latency, ms")
     axes.set_ylabel("mAP50-95, val")

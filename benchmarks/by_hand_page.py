@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -31,6 +31,7 @@ GRAFTED, DENSE = "nas_head", "channel_ratio"
 """The searches: of grafts of the rounds, and from the dense parent."""
 LEVELS = "prune_levels"
 TRIAL = "trial "
+LAST_ROUND = "round-3"
 MOST_CUT = 0.94
 """Share of parameters that counts as 95 %: widths have steps."""
 
@@ -116,29 +117,35 @@ def _compared(found: Mapping[str, Findings], pictures: _Pictures) -> list[str]:
     if "imp" not in found or not {GRAFTED, DENSE} & found.keys():
         return []
     hand = [row for each in found.values() for row in made_by_hand(each)]
-    best = max(hand, key=accuracy)
     parent = next(row for row in found["imp"].records if row.name == PARENT_NAME)
-    rows = [["the most accurate by hand", *_figures(best, best, parent)]]
-    short = max((row for row in hand if not row.is_polished), key=accuracy)
-    if short is not best:
-        rows.append(["... before it was trained on", *_figures(short, best, parent)])
     searched = {study: _searched(found[study]) for study in (GRAFTED, DENSE) if study in found}
-    for study, trials in searched.items():
-        as_fast = max((row for row in trials if latency(row) <= latency(best)), key=accuracy, default=None)
-        as_good = min((row for row in trials if accuracy(row) >= accuracy(best)), key=latency, default=None)
-        rows.append([f"`{study}`: the most accurate that is no slower", *_or_none(as_fast, best, parent)])
-        rows.append([f"`{study}`: the fastest that is no less accurate", *_or_none(as_good, best, parent)])
-    rows.append(["the parent", *_figures(parent, best, parent)])
+    made, best = max((row for row in hand if not row.is_polished), key=accuracy), max(hand, key=accuracy)
+    rows = _beside("the most accurate by hand", made, searched, parent)
+    if best is not made:
+        rows += _beside("by hand, trained on for as long as the search", best, searched, parent)
+    rows.append(["the parent", *_figures(parent, parent)])
     few = [row for row in (*hand, *chain.from_iterable(searched.values())) if _share_cut(row) >= MOST_CUT]
-    rows.append(
-        ["the most accurate with 95 % of parameters cut", *_or_none(max(few, key=accuracy, default=None), best, parent)]
-    )
-    head = ["", "name", "mAP50-95, val", "test", "latency, ms", "of the best by hand's", "of the parent's", "pruned"]
+    most_cut = max(few, key=accuracy, default=None)
+    rows.append(["the most accurate with 95 % of parameters cut", *_or_none(most_cut, parent)])
+    head = ["", "name", "mAP50-95, val", "test", "latency, ms", "times as fast as the parent", "pruned"]
     picture = front_picture(parent, hand, searched)
     blocks = [markdown(head, rows), _epochs(found), *pictures.shown("front", "accuracy against latency", picture)]
     if trials := searched.get(GRAFTED):
-        blocks += _difference(best, max(trials, key=accuracy))
+        blocks += _difference(made, max(trials, key=accuracy))
     return blocks
+
+
+def _beside(
+    title: str, hand: TrialRecord, searched: Mapping[str, Sequence[TrialRecord]], parent: TrialRecord
+) -> list[list[str]]:
+    """A network made by hand, and what each search has at its latency and at its accuracy."""
+    rows = [[title, *_figures(hand, parent)]]
+    for study, trials in searched.items():
+        as_fast = max((row for row in trials if latency(row) <= latency(hand)), key=accuracy, default=None)
+        as_good = min((row for row in trials if accuracy(row) >= accuracy(hand)), key=latency, default=None)
+        rows.append([f"... `{study}`, no slower: the most accurate", *_or_none(as_fast, parent)])
+        rows.append([f"... `{study}`, no less accurate: the fastest", *_or_none(as_good, parent)])
+    return rows
 
 
 def _difference(one: TrialRecord, other: TrialRecord) -> list[str]:
@@ -153,27 +160,30 @@ def _difference(one: TrialRecord, other: TrialRecord) -> list[str]:
 
 
 def _overlaid(found: Mapping[str, Findings], pictures: _Pictures) -> list[str]:
-    """Curves laid over each other, sizes as bars, widths of the network that was cut most."""
+    """Curves laid over each other, sizes as bars, widths of the last round and of what was found."""
     rows = _rows_to_overlay(found)
-    cut = [row for row in rows if row.spec is not None and not row.spec.is_whole]
     blocks = [
         *pictures.shown("curves", "precision, recall and F1 against confidence, val", confidence_picture(rows)),
         *pictures.shown("learning", "loss and mAP50-95 against epoch", learning_picture(rows)),
         *pictures.shown("sizes", "file size, GFLOPs and latency", sizes_picture(rows)),
     ]
-    if cut:
-        last = max(cut, key=_share_cut)
-        blocks += pictures.shown("widths", f"channels kept in {last.name}, layer by layer", channel_picture(last))
+    cut = [row for row in rows if row.name == LAST_ROUND or row.name.startswith(f"{GRAFTED}: ")]
+    for number, row in enumerate(cut):
+        title = f"channels kept in {row.name}, layer by layer"
+        blocks += pictures.shown(f"widths-{number}", title, channel_picture(row))
     return blocks
 
 
 def _rows_to_overlay(found: Mapping[str, Findings]) -> list[TrialRecord]:
-    """Rows without the epochs of best F1, and what was polished; what several studies have, once."""
+    """Parent, rounds and grafts, without their epochs of best F1, and the most accurate that each search has."""
     rows: dict[str, TrialRecord] = {}
-    for each in found.values():
-        for row in _complete(each):
-            if row.is_reference and not row.name.endswith(BEST_F1):
+    for study, each in found.items():
+        for row in () if study == DENSE else _complete(each):
+            if row.is_reference and not row.name.endswith(BEST_F1) and not row.name.startswith((TRIAL, "uniform")):
                 rows.setdefault(row.name, row)
+        if study in (GRAFTED, DENSE) and (trials := _searched(each)):
+            best = max(trials, key=accuracy)
+            rows[f"{study} {best.name}"] = replace(best, name=f"{study}: {best.name}")
     return list(rows.values())
 
 
@@ -223,18 +233,17 @@ def _share_cut(record: TrialRecord) -> float:
     return record.value("share_pruned") or 0.0
 
 
-def _or_none(record: TrialRecord | None, best: TrialRecord, parent: TrialRecord) -> Sequence[str]:
-    return ["none"] + [""] * 6 if record is None else _figures(record, best, parent)
+def _or_none(record: TrialRecord | None, parent: TrialRecord) -> list[str]:
+    return ["none"] + [""] * 5 if record is None else _figures(record, parent)
 
 
-def _figures(record: TrialRecord, best: TrialRecord, parent: TrialRecord) -> list[str]:
+def _figures(record: TrialRecord, parent: TrialRecord) -> list[str]:
     on_test = record.evaluation("test")
     return [
         record.name,
         score(accuracy(record)),
         "" if on_test is None else score(on_test.map50_95),
         significant(latency(record)),
-        f"{latency(record) / latency(best):.2f}",
-        f"{latency(record) / latency(parent):.2f}",
+        f"{latency(parent) / latency(record):.2f}",
         percent(_share_cut(record)),
     ]

@@ -23,6 +23,9 @@ DASHES = ("-", (0, (5, 2)), (0, (1, 1.4)))
 MOST = len(COLOURS) * len(DASHES)
 """Records that can be told apart in one picture."""
 
+SPIKE = 4
+"""Times the usual loss: then its axis ends below the greatest."""
+
 
 def confidence_picture(records: Sequence[TrialRecord], split: str = "val") -> bytes | None:
     """Precision, recall and F1 against confidence, and precision against recall; None where no record has curves.
@@ -78,9 +81,20 @@ def learning_picture(records: Sequence[TrialRecord]) -> bytes | None:
             panel.plot(epochs, [value(result) for result in record.rungs], label=record.name, **_look(number), **mark)
         _named(panel, "epoch", title)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if (top := top_of_losses(learned)) is not None:
+        panels[0].set_ylim(0, top)
+        panels[0].set_ylabel("loss (val), early spikes cut off")
     panels[1].set_ylim(bottom=0)
     _legend(figure, panels[0])
     return _png(figure)
+
+
+def top_of_losses(learned: Sequence[TrialRecord]) -> float | None:
+    """Where the axis ends, if losses of the first epochs would press all others to its bottom; None for nowhere."""
+    every = [result.loss for record in learned for result in record.rungs]
+    later = [result.loss for record in learned for result in record.rungs[len(record.rungs) // 4 :]]
+    usual = sorted(later)[int(0.9 * (len(later) - 1))]
+    return 2 * usual if max(every) > SPIKE * usual else None
 
 
 def sizes_picture(records: Sequence[TrialRecord]) -> bytes | None:

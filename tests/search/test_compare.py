@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from objectives.base import EpochResult
 from search.command import Exit, run_command
 from search.compare import main
 from search.comparison import differences
+from search.overlays import top_of_losses
 from search.record import TrialRecord
 from search.store.sql import open_store
 from tests.search.plausible import Plausible, plausible_study, store_study
@@ -111,6 +113,15 @@ def test_classes_are_named_with_the_greatest_change_first(study: Plausible) -> N
     assert {each.what for each in found} == {"zero", "one"}
     changes = [abs(float(each.change)) for each in found]
     assert changes == sorted(changes, reverse=True)
+
+
+def test_losses_of_the_first_epochs_do_not_press_the_others_to_the_bottom(study: Plausible) -> None:
+    parent = named(study, "parent")
+    epochs = [EpochResult(epoch, 0.5, 0.7, 3.0, 1.0) for epoch in range(1, 9)]
+    calm = replace(parent, rungs=tuple(epochs))
+    wild = replace(parent, rungs=(replace(epochs[0], loss=1e4), *epochs[1:]))
+    assert top_of_losses([calm]) is None
+    assert top_of_losses([calm, wild]) == pytest.approx(6.0)
 
 
 @pytest.mark.parametrize(
