@@ -5,19 +5,21 @@ VENV ?= .venv
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 WORKERS ?= $(shell if [ $(CORES) -ge 2 ]; then echo 2; else echo 1; fi)
 STUDY ?= nas_head
+# The smallest of the family, so that the first look takes ten minutes. The study by itself begins with yolov5s.
+MODEL ?= yolov5n.yaml
 ARGS ?=
 
 .PHONY: help run test check install clean
 
 help:
 	@echo "make run    search the built-in study: a front of measured detectors, in about ten minutes on two cores"
-	@echo "            (STUDY=channel_ratio, WORKERS=1, ARGS='--n-trials 20 -o recipe.epochs=5')"
+	@echo "            (STUDY=channel_ratio, MODEL=yolov5s.yaml, WORKERS=1, ARGS='--n-trials 20 -o recipe.epochs=5')"
 	@echo "make test   run the tests (ARGS='-k front')"
 	@echo "make check  lint and types"
 	@echo "make clean  remove the virtual environment; runs/ is yours and stays"
 
 run: $(VENV)/.installed
-	$(VENV)/bin/python -m search.run --study $(STUDY) --workers $(WORKERS) $(ARGS)
+	$(VENV)/bin/python -m search.run --study $(STUDY) --model $(MODEL) --workers $(WORKERS) $(ARGS)
 
 test: $(VENV)/.installed
 	PYTHON=$(VENV)/bin/python scripts/test $(ARGS)
