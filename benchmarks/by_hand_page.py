@@ -109,7 +109,8 @@ def _tables(study: str, found: Findings) -> Iterable[str]:
         yield table_of(
             leaderboard(shown, found.front, split=split, at_best_f1=True), columns_of(shown, at_best_f1=True)
         )
-    yield "\n".join(legend(shown))
+    if said := legend(shown):
+        yield "\n".join(said)
 
 
 def _compared(found: Mapping[str, Findings], pictures: _Pictures) -> list[str]:
