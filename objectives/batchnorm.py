@@ -26,6 +26,7 @@ from objectives.turns import in_turns
 from spaces.base import Candidate, CandidateError
 
 SEED = 0
+"""Of the augmentation."""
 
 
 def reestimate(candidate: Candidate, data: Dataset, recipe: Recipe, *, batches: int, device: str = "cpu") -> Candidate:
@@ -43,6 +44,8 @@ def reestimate(candidate: Candidate, data: Dataset, recipe: Recipe, *, batches: 
     Raises:
         CandidateError: If the statistics come out infinite or NaN.
     """
+    if batches < 1:
+        raise ValueError(f"batches is {batches}; BatchNorm needs at least 1 to average over")
     network = copy.deepcopy(candidate.network).float().to(device).train()
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from search.study_yaml import parse_yaml
 SCALE = "scale"
 SHRUNK = ("epochs", "warmup_epochs", "close_mosaic")
 """Fields that count epochs."""
+ROWS = ("donors", "controls")
 
 
 def in_budget(plain: Mapping[str, Any], overrides: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
@@ -42,9 +44,6 @@ def in_budget(plain: Mapping[str, Any], overrides: Sequence[str] = ()) -> tuple[
         if isinstance(changed.get("parent"), Mapping):
             changed["parent"] = _section(changed["parent"], "recipe", {}, scale)
     return changed, rest
-
-
-ROWS = ("donors", "controls")
 
 
 def scaled(recipe: Mapping[str, Any], scale: float) -> dict[str, Any]:
@@ -86,7 +85,7 @@ def _rows(rows: Any, plain: Mapping[str, Any], scale: float) -> Any:
 def _section(holder: Mapping[str, Any], name: str, base: Any, scale: float) -> dict[str, Any]:
     """The section with one of its recipes scaled, if that sets its own epochs."""
     recipe = holder.get(name)
-    if not isinstance(recipe, Mapping) or not _number(recipe.get("epochs")):
+    if not isinstance(recipe, Mapping) or not _number(recipe.get("epochs")) or recipe["epochs"] < 1:
         return dict(holder)
     whole = {**(base if isinstance(base, Mapping) else {}), **recipe}
     told = {field: value for field, value in whole.items() if _number(value)}
@@ -97,7 +96,7 @@ def _section(holder: Mapping[str, Any], name: str, base: Any, scale: float) -> d
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _key(override: str) -> str:

@@ -119,5 +119,10 @@ def test_a_batch_of_one_is_taken_as_two_since_a_variance_needs_them(digits: Data
     assert variance is not None and bool(torch.isfinite(cast(torch.Tensor, variance)).all())
 
 
+def test_no_batches_are_refused(digits: Dataset) -> None:
+    with pytest.raises(ValueError, match="needs at least 1"):
+        reestimate(candidate(width=0.0625), digits, SETTLING, batches=0)
+
+
 def _thirds(count: int) -> list[range]:
     return [range(start, start + count // 3) for start in range(0, count, count // 3)]

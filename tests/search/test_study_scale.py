@@ -58,6 +58,9 @@ def test_without_a_scale_nothing_changes_and_rubbish_is_left_to_be_refused_by_it
     assert in_budget(plain) == (plain, [])
     rubbish = {"scale": 0.5, "parent": 3, "donors": "one", "controls": [7, {"recipe": {"epochs": "many"}}]}
     assert in_budget(rubbish)[0] == {name: value for name, value in rubbish.items() if name != "scale"}
+    for epochs in (0, -3, float("inf"), float("nan"), True):
+        wrong = {"scale": 0.5, "controls": [{"recipe": {"epochs": epochs, "close_mosaic": float("inf")}}]}
+        assert in_budget(wrong)[0] == {"controls": wrong["controls"]}, "refused later, by its own name"
     ranged = {"scale": 0.5, "controls": [{"recipe": {"epochs": 10, "warmup_epochs": {"low": 0, "high": 1}}}]}
     (row,) = in_budget(ranged)[0]["controls"]
     assert row["recipe"]["warmup_epochs"] == {"low": 0, "high": 1} and row["recipe"]["epochs"] == 5
