@@ -8,8 +8,8 @@
 The first line, once for each data set, runs `imp` (rounds by hand) and `nas_distill` (the graft by hand), then searches
 twice, trials first and then longer training of two of them: `nas_head`, grafts of those rounds; and `channel_ratio`,
 from the dense parent, below the latency of the best by hand. In the end the best by hand is trained on for as many
-epochs as `nas_head` took. The second line runs `prune_levels` on digits. The third times all fronts again, when nothing
-else runs. Kill them, and the same command goes on. The last writes the page from the databases alone.
+epochs as `nas_head` took. The second line runs `prune_levels` on digits. Kill them, and the same command goes on. The
+third, last of all, times all fronts again when nothing else runs. The fourth writes the page from the databases alone.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _run_all(where: Where, share: float) -> None:
     where.run("imp", "-o", scale)
     where.run(GRAFTED, "-o", scale, *trials, "--n-trials", str(GRAFTS))
     where.run("nas_distill", "-o", scale, *trials)
-    study, best = best_by_hand(where.project, polished=False)
+    study, best = best_by_hand(where.project)
     where.polish(GRAFTED, _to_polish(where, GRAFTED, latency(best)), POLISH_EPOCHS)
     by_hand = load_study("imp", [scale])
     changes = {

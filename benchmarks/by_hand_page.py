@@ -206,11 +206,11 @@ def epochs_searched(found: Findings) -> int:
     return sum(len(row.rungs) for row in found.records if row.name.startswith(TRIAL))
 
 
-def best_by_hand(project: Path, *, polished: bool) -> tuple[str, TrialRecord]:
-    """The most accurate of what was made by hand in a run folder, and the study that has it first."""
+def best_by_hand(project: Path) -> tuple[str, TrialRecord]:
+    """The most accurate of what was made by hand in a run folder, not trained on; and the study that has it first."""
     found = {study: each for study in STUDIES if (each := findings(project, study)) is not None}
-    rows = [(study, row) for study, each in found.items() for row in made_by_hand(each)]
-    return max((each for each in rows if polished or not each[1].is_polished), key=lambda each: accuracy(each[1]))
+    rows = [(study, row) for study, each in found.items() for row in made_by_hand(each) if not row.is_polished]
+    return max(rows, key=lambda each: accuracy(each[1]))
 
 
 def made_by_hand(found: Findings) -> list[TrialRecord]:

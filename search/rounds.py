@@ -111,10 +111,8 @@ def cut_network(
         donor, checkpoint = bench.checkpoints.get(checkpoint_of(sparse)), checkpoint_of(sparse)
         found_cut = at_threshold(bench, cut, donor)
         if found_cut.emptied:
-            layers_said = ", ".join(found_cut.emptied)
-            progress.say(
-                f"{cut.name}: all scales of {layers_said} are below {cut.threshold:g}; one slice of each stays"
-            )
+            emptied = ", ".join(found_cut.emptied)
+            progress.say(f"{cut.name}: all scales of {emptied} are below {cut.threshold:g}; one slice of each stays")
         candidate = bench.parent.build(found_cut.spec, Origin((checkpoint,) * layers), {checkpoint: donor})
         return CutNetwork(candidate, found_cut.params(cut.threshold), sparse.record.seconds.get("training", 0.0))
     whole = source is None or source == root
