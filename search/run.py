@@ -80,8 +80,7 @@ def _run(store: Store, definition: StudyDefinition, job: Job, options: argparse.
     _set_threads(options.threads)
     with Progress(console, tuple(definition.objectives), definition.n_trials, counted) as progress:
         finish = Supervisor(for_workers(job, options.workers), progress.show).run()
-    if not finish.clean:
-        _hand_back_dead(store, definition)
+    _hand_back_dead(store, definition)
     if finish.why == "interrupted":
         console.print("interrupted; the running trials were handed back, the same command continues")
         return finish.exit_code
@@ -92,7 +91,10 @@ def _run(store: Store, definition: StudyDefinition, job: Job, options: argparse.
 
 
 def _hand_back_dead(store: Store, definition: StudyDefinition) -> None:
-    """Take back what workers held that had to be killed. If the database is gone, the next start does it."""
+    """Take back what workers held that had to be killed, or were interrupted before they knew that they held it.
+
+    If the database is gone, the next start does it.
+    """
     with suppress(StoreError):
         study = store.latest_study(definition.name)
         if study is not None:

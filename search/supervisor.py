@@ -41,14 +41,12 @@ class Finish:
         why: `done`, `timeout`, `exhausted`, `interrupted` or `error`.
         error: One line for the user where `why` is `error`.
         seconds: Wall seconds by phase that the workers spent outside of trials, summed.
-        clean: Whether every worker left by itself; one that was killed may still hold a trial.
     """
 
     why: str
     error: str
     exit_code: int
     seconds: dict[str, float]
-    clean: bool
 
 
 class Supervisor:
@@ -162,8 +160,7 @@ class Supervisor:
                 return
 
     def _finish(self, why: str, error: str, exit_code: int) -> Finish:
-        clean = all(worker.left is not None and not worker.deaths for worker in self._workers)
-        return Finish(why, error, exit_code, self._seconds(), clean)
+        return Finish(why, error, exit_code, self._seconds())
 
     def _seconds(self) -> dict[str, float]:
         total: dict[str, float] = {}

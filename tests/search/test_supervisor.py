@@ -7,14 +7,23 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO
 
 import psutil
 import pytest
 
 from objectives.digits import write_digits
+from search import run
 from search.command import Exit, Terminated, run_command
+from search.liveness import this_worker
+from search.store.sql import open_store
+from search.study import load_study
+from search.supervisor import Finish
+from tests.search.store.examples import OBJECTIVES, begin
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN_S = 60
@@ -27,6 +36,25 @@ def command(tmp_path: Path) -> list[str]:
     data = write_digits(tmp_path / "scenes", scenes={"train": 8, "val": 4, "test": 4})
     fixed = ["--study", "nas_head", "--data", str(data), "--imgsz", "64", "--workers", "2"]
     return [sys.executable, "-m", "search.run", *fixed, "--project", str(tmp_path / "runs")]
+
+
+@pytest.mark.parametrize("why", ["interrupted", "error"])
+def test_a_trial_that_a_worker_took_and_never_knew_of_is_handed_back(
+    why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal comes after the database gave it, before the worker has it."""
+    url, ended = f"sqlite:///{tmp_path / 'study.db'}", subprocess.Popen([sys.executable, "-c", ""])
+    definition = load_study("nas_head")
+    with closing(open_store(url)) as store:
+        study = store.add_study(definition.name, definition.as_plain(), OBJECTIVES)
+        held = begin(store, study, 0, replace(this_worker(), pid=ended.pid))
+        ended.wait()
+        left = SimpleNamespace(run=lambda: Finish(why, "as asked", int(Exit.TERMINATED), {}))
+        monkeypatch.setattr(run, "Supervisor", lambda jobs, show: left)
+        place = ["--study", "nas_head", "--storage", url, "--project", str(tmp_path / "runs")]
+        assert run_command(run.main, place) == Exit.TERMINATED
+        (attempt,) = store.open_attempts(study)
+        assert (attempt.number, attempt.worker) == (held.number, None)
 
 
 def test_workers_end_with_a_killed_supervisor_also_while_they_load(command: list[str]) -> None:
