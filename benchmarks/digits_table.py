@@ -73,6 +73,11 @@ class Variants(Problem):
         return tuple(_curve(row["curves"]["0"]) for row in self.rows)
 
     @cached_property
+    def seconds(self) -> Values:
+        """(M,): how long each was trained."""
+        return np.array([sum(each.seconds for each in curve[1:]) for curve in self.curves])
+
+    @cached_property
     def front(self) -> tuple[int, ...]:
         """Variants on the true front, fastest first."""
         best = self.staircase(range(len(self.latency)))

@@ -32,6 +32,8 @@ SEEDS = 20
 WORKERS = (1, 4, 8, 16)
 AIM = 0.98
 TENTHS = 10
+COMPARED_AT = 50
+"""Complete trials after which one worker and several are compared."""
 OURS, OURS_BEFORE = "front", "front, from before training"
 
 
@@ -105,7 +107,7 @@ def _key(problem: str, rule: str, workers: int, seed: int) -> str:
 def played(problem: Variants, rule: str, workers: int, seed: int) -> dict[str, Any]:
     """One simulated study."""
     rules, before = RULES[rule]
-    run = Simulation(problem, rules, workers, seed, before=before, aims=(AIM,)).play()
+    run = Simulation(problem, rules, workers, seed, before=before, aims=(AIM,), least=COMPARED_AT).play()
     epochs, trials = run.reached.get(AIM, (None, None))
     front = set(problem.front)
     return {
@@ -115,6 +117,7 @@ def played(problem: Variants, rule: str, workers: int, seed: int) -> dict[str, A
         "lost": [each for each in run.stopped if each in front],
         "stopped": len(run.stopped),
         "begun": len(run.started),
+        "share": run.shares[:COMPARED_AT][-1] if run.shares else 0.0,
     }
 
 
@@ -129,6 +132,7 @@ def figures_of(
             "epochs": _median([each["epochs"] for each in runs]),
             "trials": _median([each["trials"] for each in runs]),
             "stopped": float(np.mean([each["stopped"] / each["begun"] for each in runs])),
+            "share": float(np.median([each["share"] for each in runs])),
             "runs": len(runs),
         }
     for rule in figures["rules"]:
@@ -157,7 +161,7 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 
 def tables(figures: Mapping[str, Any]) -> list[str]:
-    """As Markdown: epochs to the aim by rule and workers, and members that were lost."""
+    """As Markdown: epochs to the aim by rule and workers, what so many trials found, members that were lost."""
     rules: Mapping[str, Any] = figures["rules"]
     workers = list(dict.fromkeys(count for each in rules.values() for count in each))
     epochs = [
@@ -169,8 +173,10 @@ def tables(figures: Mapping[str, Any]) -> list[str]:
         for rule, each in figures["lost"].items()
     ]
     tenths = [f"{number}" for number in range(1, TENTHS + 1)]
+    shares = [[rule, *(_found(each.get(count)) for count in workers)] for rule, each in rules.items()]
     return [
         markdown([f"epochs to {100 * AIM:.0f} %, by workers", *map(str, workers), "trials stopped"], epochs),
+        markdown([f"hypervolume after {COMPARED_AT} complete trials, by workers", *map(str, workers)], shares),
         markdown(["front members stopped", "in all", *tenths], lost),
     ]
 
@@ -179,6 +185,10 @@ def _count(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return ""
     return "never" if found["epochs"] is None else f"{found['epochs']:.0f} ({found['trials']:.0f} trials)"
+
+
+def _found(found: Mapping[str, Any] | None) -> str:
+    return "" if found is None else _share(found["share"])
 
 
 def _share(value: float) -> str:

@@ -20,6 +20,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.digits_table import ROWS, Variants, digits_problems
@@ -98,7 +99,10 @@ def _in_order(key: str) -> tuple[bool, str, int, int]:
 def _run(problem: Problem, way: str, seed: int) -> dict[str, Any]:
     most = OWN_TRAININGS if isinstance(problem, Variants) else TRAININGS
     order = WAYS[way](problem, seed, min(most, SLOW.get(way, TRAININGS)))
-    return {"shares": [round(float(share), 5) for share in problem.shares(order)]}
+    found: dict[str, Any] = {"shares": [round(float(share), 5) for share in problem.shares(order)]}
+    if isinstance(problem, Variants):
+        found["seconds"] = [round(float(seconds), 1) for seconds in np.cumsum(problem.seconds[order])]
+    return found
 
 
 if __name__ == "__main__":

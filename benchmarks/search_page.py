@@ -19,7 +19,7 @@ from benchmarks.end_to_end import table_text as end_to_end_table
 from benchmarks.finetuning import markdown
 from benchmarks.latency_page import NOTES, notes_of
 from benchmarks.rungs import tables as rungs_tables
-from benchmarks.search_figures import overall, table_text
+from benchmarks.search_figures import COMPARED_AT, overall, table_text
 from benchmarks.search_problems import CHOSEN_ON
 
 OWN = "digits"
@@ -111,17 +111,27 @@ def _published(figures: Mapping[str, Any], picture: str) -> list[str]:
 def _own(figures: Mapping[str, Any]) -> list[str]:
     ways = list(dict.fromkeys(way for each in figures.values() for way in each))
     rows = [[way, *(_regret(each.get(way)) for each in figures.values())] for way in ways]
+    times = [[way, *(_times(each.get(way)) for each in figures.values())] for way in ways if way != "ours"]
     return [
         "## Our own table",
         f"Cut and grafted detectors on digit scenes ([made by](../../benchmarks/variants.py)). {_runs(figures)} "
         "What a sampler asks for is the variant of the same donors whose ratios come nearest.",
         table_text(figures),
-        markdown(["hypervolume regret after 50 trainings", *figures], rows),
+        markdown([f"hypervolume regret after {COMPARED_AT} trainings", *figures], rows),
+        markdown(["seconds of training to that, as a multiple of ours", *figures], times),
     ]
 
 
 def _regret(found: Mapping[str, Any] | None) -> str:
-    return "" if found is None or "50" not in found["curve"] else f"{100 * (1 - found['curve']['50']):.1f} %"
+    share = None if found is None else found["curve"].get(str(COMPARED_AT))
+    return "" if share is None else f"{100 * (1 - share):.1f} %"
+
+
+def _times(found: Mapping[str, Any] | None) -> str:
+    if found is None or not found["times_ours"]:
+        return ""
+    median, low, high = found["times_ours"]
+    return f"{median:.1f} ({low:.1f} to {high:.1f})"
 
 
 def _runs(figures: Mapping[str, Any]) -> str:

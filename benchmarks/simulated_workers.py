@@ -32,6 +32,7 @@ class Run:
         started: Variants in the order in which they were begun.
         stopped: Those that a rule stopped.
         epochs: Trained so far, by all workers.
+        shares: Of the best hypervolume, after each complete trial.
         reached: For each aim the epochs and the trials begun until complete trials had that share of the best
             hypervolume.
     """
@@ -40,6 +41,7 @@ class Run:
     complete: list[int] = field(default_factory=list)
     stopped: list[int] = field(default_factory=list)
     epochs: int = 0
+    shares: list[float] = field(default_factory=list)
     reached: dict[float, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -56,6 +58,7 @@ class Simulation:
         workers: How many train at once.
         before: Whether trials are scored before their training too, and may be stopped then.
         aims: Shares of the best hypervolume to wait for; the study ends with the greatest.
+        least: Complete trials that it goes on for in any case.
         most: Trials, if the aim is not reached.
     """
 
@@ -68,9 +71,11 @@ class Simulation:
         *,
         before: bool = False,
         aims: tuple[float, ...] = (0.98,),
+        least: int = 0,
         most: int = 250,
     ) -> None:
         self._problem, self._rule, self._workers, self._aims = problem, rule, workers, aims
+        self._least = least
         self._most, self._first_epoch = min(most, len(problem.accuracy)), 0 if before else 1
         self._random = np.random.default_rng(seed)
         self._queue = spread_by_latency(problem.latency, FIRST, self._random)
@@ -87,7 +92,7 @@ class Simulation:
         order = count()
         for worker in range(self._workers):
             self._begin(worker, 0.0, events, order)
-        while events and max(self._aims) not in self.run.reached:
+        while events and not self._over():
             now, _, worker = heapq.heappop(events)
             trial = self._running[worker]
             if self._epoch_done(trial):
@@ -96,6 +101,9 @@ class Simulation:
             else:
                 heapq.heappush(events, (now + self._next(trial).seconds, next(order), worker))
         return self.run
+
+    def _over(self) -> bool:
+        return max(self._aims) in self.run.reached and len(self.run.complete) >= self._least
 
     def _begin(self, worker: int, now: float, events: list[tuple[float, int, int]], order: count[int]) -> None:
         if len(self.run.started) >= self._most:
@@ -131,6 +139,7 @@ class Simulation:
             return
         self.run.complete.append(trial.variant)
         share = self._problem.staircase(self.run.complete).hypervolume / self._problem.best_hypervolume
+        self.run.shares.append(float(share))
         for aim in self._aims:
             if share >= aim:
                 self.run.reached.setdefault(aim, (self.run.epochs, len(self.run.started)))
