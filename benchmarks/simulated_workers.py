@@ -15,7 +15,7 @@ from benchmarks.digits_table import Variants
 from objectives.base import EpochResult, Evaluation, Measurement
 from search.front_search import Candidates, FrontSearch, Trained, spread_by_latency
 from search.latency_text import LATENCY
-from search.learning_curves import Curve, foretell
+from search.learning_curves import Curve, Ends
 from search.record import Outcome, TrialRecord
 from search.rungs import Rule, finished_curves
 
@@ -167,12 +167,12 @@ class Simulation:
     def _trained(self) -> Trained:
         """Complete trials, and what those that were stopped would have reached, as a study's sampler has it."""
         variants, accuracy, variance = [], [], []
-        finished = finished_curves(self._records, self._problem.curves[0][-1].epoch)
+        ends = Ends(finished_curves(self._records, self._problem.curves[0][-1].epoch))
         for variant, record in zip(self._variant_of, self._records, strict=True):
             if record.outcome is Outcome.COMPLETE:
                 known, spread = float(self._problem.accuracy[variant]), 0.0
             else:
-                foretold = foretell(Curve(float(self._problem.latency[variant]), record.rungs), finished)
+                foretold = ends.of(Curve(float(self._problem.latency[variant]), record.rungs))
                 if foretold is None:
                     continue
                 known, spread = foretold.mean, foretold.error**2

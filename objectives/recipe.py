@@ -122,7 +122,7 @@ class Recipe:
         Raises:
             RecipeError: As `from_plain`.
         """
-        return Recipe.from_plain({**self.as_plain(), **values})
+        return Recipe.from_plain({**self.as_plain(), **values}) if values else self
 
     def as_plain(self) -> dict[str, ParamValue]:
         """All fields as plain values, in a fixed order."""

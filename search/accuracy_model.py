@@ -68,7 +68,7 @@ class AccuracyModel:
         extra = np.broadcast_to(np.asarray(variance, dtype=np.float64) / scale**2, seen.shape) + JITTER
         if self._theta is None or len(seen) >= GROWN * self._fitted_with:
             self._learn(features, seen, extra)
-        process = GaussianProcessRegressor(self._kernel(), alpha=extra, optimizer=None)
+        process = _Given(self._kernel(), alpha=extra, optimizer=None)
         process.fit(features, seen)
         return FittedAccuracy(process, centre, scale)
 
@@ -105,6 +105,14 @@ class AccuracyModel:
         return found.x, found.fun
 
 
+class _Given(GaussianProcessRegressor):
+    """With a kernel that is given: its likelihood, half the time of a fit, is nobody's question."""
+
+    def log_marginal_likelihood(self, *_: Any, **__: Any) -> float:
+        """Not worked out."""
+        return float("nan")
+
+
 @dataclass(frozen=True)
 class FittedAccuracy:
     """What is guessed after some trainings."""
@@ -113,12 +121,29 @@ class FittedAccuracy:
     centre: float
     scale: float
 
-    def predict(self, features: Values) -> tuple[Values, Values]:
-        """Mean and standard deviation (M,), (M,) of what M networks would reach on average; noise is left out."""
-        mean, sd = self.process.predict(features, return_std=True)
+    def predict(self, features: Values, pending: Values | None = None) -> tuple[Values, Values]:
+        """Mean and standard deviation (M,), (M,) of what M networks would reach on average; noise is left out.
+
+        Args:
+            pending: (P, D), networks that train just now. As if each had reached its own mean: that moves no mean, and
+                leaves less to be learnt beside them (Ginsbourger, Le Riche and Carraro 2010, "Kriging believer").
+        """
         noise = self.process.kernel_.k2.noise_level
-        own = np.sqrt(np.clip(sd**2 - noise, 1e-12, None))
-        return self.centre + self.scale * mean, self.scale * own
+        if pending is None or not len(pending):
+            mean, sd = self.process.predict(features, return_std=True)
+            variance = sd**2 - noise
+        else:
+            count = len(features)
+            mean, joint = self.process.predict(np.vstack([features, pending]), return_cov=True)
+            shared, own = joint[:count, count:], joint[count:, count:]
+            learnt = np.einsum("ij,ij->i", shared, np.linalg.solve(own, shared.T).T)
+            mean, variance = mean[:count], np.diag(joint)[:count] - noise - learnt
+        return self.centre + self.scale * mean, self.scale * np.sqrt(np.clip(variance, 1e-12, None))
+
+    def mean(self, features: Values) -> Values:
+        """As `predict`, the mean alone: most of the time goes into the error."""
+        expected: Values = self.process.predict(features)
+        return self.centre + self.scale * expected
 
     @property
     def noise_sd(self) -> float:

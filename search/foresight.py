@@ -16,7 +16,7 @@ from objectives.target import Target
 from search.earlier import Earlier, earlier_trainings
 from search.latency_forecast import measured
 from search.latency_text import LATENCY
-from search.learning_curves import Curve, foretell
+from search.learning_curves import Curve, Ends
 from search.record import Outcome, TrialRecord
 from search.rungs import finished_curves
 from search.store.base import Store, StudyEntry
@@ -34,6 +34,14 @@ class Outlook(NamedTuple):
 
     latency_ms: NDArray[np.float64]
     keys: tuple[str, ...]
+
+
+class _Decoded(NamedTuple):
+    """What a point stands for: its shape, what that is stored under, and the key that equal networks share."""
+
+    shape: Shape
+    stored: str
+    key: str
 
 
 class HalfKnown(NamedTuple):
@@ -69,37 +77,57 @@ class Foresight:
     earlier: Sequence[Earlier] = ()
     _fitted: tuple[int, FittedLatency] | None = field(default=None, repr=False)
     _known: dict[str, float] = field(default_factory=dict, repr=False)
+    _records: list[TrialRecord] = field(default_factory=list, repr=False)
+    _decoded: dict[tuple[ParamValue, ...], _Decoded] = field(default_factory=dict, repr=False)
 
     def look(self, points: Sequence[Point]) -> Outlook | None:
         """At M points; None while nothing is measured on the target yet."""
         fitted = self._fit()
         if fitted is None:
             return None
-        decoded = [self.plan.decode(point) for point in points]
-        shapes = [Shape.of_spec(spec, recipe.imgsz) for spec, _, recipe in decoded]
-        predicted_ms = fitted.predict(shapes).mean * self.reference_ms
-        keys = [stored_key(shape, self.target) for shape in shapes]
-        latency_ms = np.array([self._known.get(key, ms) for key, ms in zip(keys, predicted_ms, strict=True)])
-        return Outlook(latency_ms, tuple(f"{spec.key} {origin.key} {recipe.key}" for spec, origin, recipe in decoded))
+        decoded = [self._decode(point) for point in points]
+        predicted_ms = fitted.predict([each.shape for each in decoded]).mean * self.reference_ms
+        latency_ms = [self._known.get(each.stored, ms) for each, ms in zip(decoded, predicted_ms, strict=True)]
+        return Outlook(np.array(latency_ms), tuple(each.key for each in decoded))
+
+    def keys(self, tried: Sequence[Point]) -> set[str]:
+        """As `look` gives them, of points that are asked for again and again: each is decoded once."""
+        named = [tuple(point[name] for name in self.plan.parameters) for point in tried]
+        for values, point in zip(named, tried, strict=True):
+            if values not in self._decoded:
+                self._decoded[values] = self._decode(point)
+        return {self._decoded[values].key for values in named}
+
+    def _decode(self, point: Point) -> _Decoded:
+        known = self._decoded.get(tuple(point[name] for name in self.plan.parameters))
+        if known is not None:
+            return known
+        spec, origin, recipe = self.plan.decode(point)
+        shape = Shape.of_spec(spec, recipe.imgsz)
+        return _Decoded(shape, stored_key(shape, self.target), f"{spec.key} {origin.key} {recipe.key}")
 
     def half_known(self) -> list[HalfKnown]:
         """Trials that were stopped, with what their curves foretold when they were."""
-        records = self.store.records(self.study, curves=False)
+        self._records += self.store.records(self.study, after=len(self._records))
+        records = self._records
         found = []
+        ends: dict[int, Ends] = {}
         for record in records:
             latency_ms = record.value(LATENCY)
             if record.outcome is not Outcome.STOPPED or not record.rungs or latency_ms is None:
                 continue
-            finished = finished_curves(records, int(record.recipe["epochs"]))
-            foretold = foretell(Curve(latency_ms, record.rungs), finished)
+            epochs = int(record.recipe["epochs"])
+            if epochs not in ends:
+                ends[epochs] = Ends(finished_curves(records, epochs))
+            foretold = ends[epochs].of(Curve(latency_ms, record.rungs))
             if foretold is not None:
                 found.append(HalfKnown(record.params, latency_ms, foretold.mean, foretold.error**2))
         return found
 
     def _fit(self) -> FittedLatency | None:
         """The newest fit to what was measured; anew when there is more."""
-        entries = self.store.latencies(self.target.key)
-        if self._fitted is None or self._fitted[0] != len(entries):
+        if self._fitted is None or self._fitted[0] != self.store.latency_count(self.target.key):
+            entries = self.store.latencies(self.target.key)
             found = measured(entries, self.structure.key)
             self._known = {entry.shape_key: entry.measurement.value for entry in found}
             seen = [(each.shape, each.measurement.ratio) for each in found]

@@ -93,18 +93,15 @@ class FrontSearch:
             accuracy = np.append(accuracy, earlier.accuracy)
             variance = np.append(variance, earlier.variance)
         fitted = self._fit(known, accuracy, variance)
-        members = known[:own]
+        members, waiting = known[:own], None
         if pending is not None and len(pending.latency):
             waiting = described(pending)
-            accuracy = np.append(accuracy, fitted.predict(waiting)[0])
-            variance = np.append(variance, np.zeros(len(waiting)))
-            fitted = self._fit(np.vstack([known, waiting]), accuracy, variance)
             members, latency = np.vstack([members, waiting]), np.append(latency, pending.latency)
-        reached = fitted.predict(members)[0]  # not what was seen: the luckiest of many trainings would be the front
+        reached = fitted.mean(members)  # not what was seen: the luckiest of many trainings would be the front
         if beside is not None:
             latency, reached = np.append(latency, beside[0]), np.append(reached, beside[1])
         front = Staircase.of(np.log(latency), reached, np.log(self.reference_latency), self.reference_accuracy)
-        mean, sd = fitted.predict(described(pool))
+        mean, sd = fitted.predict(described(pool), waiting)
         return int(np.argmax(front.expected_gain(np.log(pool.latency), mean, sd)))
 
     def _fit(self, features: Values, accuracy: Values, variance: Values) -> FittedAccuracy:

@@ -8,7 +8,7 @@ networks, which learn slowly, below what they become; the loss speaks while mAP 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -46,24 +46,35 @@ class Foretold:
         return self.mean + float(student.ppf(confidence, self.freedom)) * self.error
 
 
-def foretell(curve: Curve, finished: Sequence[Curve]) -> Foretold | None:
-    """The end of a curve from its beginning; None while too few are finished.
+@dataclass
+class Ends:
+    """Foretells the ends of curves; what is learnt for one beginning serves all curves that are known as far.
 
-    Args:
+    Attributes:
         finished: Curves of trainings with as many epochs and the same scored ones; others are left out.
     """
-    count = len(curve.epochs)
-    alike = [each for each in finished if _begins_alike(curve.epochs, each.epochs)]
-    if len(alike) < LEAST_CURVES:
-        return None
-    seen = np.array([_features(each.latency_ms, each.epochs[:count]) for each in alike])
-    ends = np.array([max(each.map50_95 for each in finished_curve.epochs) for finished_curve in alike])
-    return _predicted(np.array(_features(curve.latency_ms, curve.epochs)), seen, ends)
+
+    finished: Sequence[Curve]
+    _learnt: dict[tuple[int, ...], _Line | None] = field(default_factory=dict, repr=False)
+
+    def of(self, curve: Curve) -> Foretold | None:
+        """The end of a curve from its beginning; None while too few are finished."""
+        scored = tuple(each.epoch for each in curve.epochs)
+        if scored not in self._learnt:
+            self._learnt[scored] = self._learn(scored)
+        line = self._learnt[scored]
+        return None if line is None else line.at(np.array(_features(curve.latency_ms, curve.epochs)))
+
+    def _learn(self, scored: tuple[int, ...]) -> _Line | None:
+        alike = [each for each in self.finished if _begins_alike(scored, each.epochs)]
+        if len(alike) < LEAST_CURVES:
+            return None
+        seen = np.array([_features(each.latency_ms, each.epochs[: len(scored)]) for each in alike])
+        return _Line.through(seen, np.array([max(each.map50_95 for each in whole.epochs) for whole in alike]))
 
 
-def _begins_alike(beginning: Sequence[EpochResult], whole: Sequence[EpochResult]) -> bool:
-    epochs = [each.epoch for each in beginning]
-    return len(whole) > len(epochs) and [each.epoch for each in whole[: len(epochs)]] == epochs
+def _begins_alike(scored: tuple[int, ...], whole: Sequence[EpochResult]) -> bool:
+    return len(whole) > len(scored) and tuple(each.epoch for each in whole[: len(scored)]) == scored
 
 
 def _features(latency_ms: float, epochs: Sequence[EpochResult]) -> tuple[float, ...]:
@@ -71,15 +82,30 @@ def _features(latency_ms: float, epochs: Sequence[EpochResult]) -> tuple[float, 
     return last.map50_95, last.map50_95 - before.map50_95, last.map50, np.log(last.loss), np.log(latency_ms)
 
 
-def _predicted(asked: Values, seen: Values, ends: Values) -> Foretold:
+@dataclass(frozen=True)
+class _Line:
     """Ridge regression on standardised columns; the error is that of a new curve, not of the mean."""
-    centre, scale = seen.mean(axis=0), np.maximum(seen.std(axis=0), 1e-9)
-    known, new = (seen - centre) / scale, (asked - centre) / scale
-    inverse = np.linalg.inv(known.T @ known + SHRINKAGE * np.eye(known.shape[1]))
-    middle = ends.mean()
-    slopes = inverse @ known.T @ (ends - middle)
-    left = ends - middle - known @ slopes
-    freedom = max(2.0, len(ends) - 1 - float(np.trace(known @ inverse @ known.T)))
-    spread = float(left @ left) / freedom
-    error = np.sqrt(spread * (1 + 1 / len(ends) + new @ inverse @ new))
-    return Foretold(float(middle + new @ slopes), float(max(error, 1e-6)), freedom)
+
+    centre: Values
+    scale: Values
+    slopes: Values
+    inverse: Values
+    middle: float
+    spread: float
+    freedom: float
+    count: int
+
+    @staticmethod
+    def through(seen: Values, ends: Values) -> _Line:
+        centre, scale = seen.mean(axis=0), np.maximum(seen.std(axis=0), 1e-9)
+        known, middle = (seen - centre) / scale, float(ends.mean())
+        inverse = np.linalg.inv(known.T @ known + SHRINKAGE * np.eye(known.shape[1]))
+        slopes = inverse @ known.T @ (ends - middle)
+        left = ends - middle - known @ slopes
+        freedom = max(2.0, len(ends) - 1 - float(np.trace(known @ inverse @ known.T)))
+        return _Line(centre, scale, slopes, inverse, middle, float(left @ left) / freedom, freedom, len(ends))
+
+    def at(self, asked: Values) -> Foretold:
+        new = (asked - self.centre) / self.scale
+        error = np.sqrt(self.spread * (1 + 1 / self.count + new @ self.inverse @ new))
+        return Foretold(float(self.middle + new @ self.slopes), max(float(error), 1e-6), self.freedom)

@@ -13,7 +13,7 @@ from objectives.base import Direction, EpochResult
 from search.expected_gain import Staircase
 from search.front import non_dominated
 from search.latency_text import LATENCY
-from search.learning_curves import Curve, foretell
+from search.learning_curves import Curve, Ends
 from search.record import Outcome, TrialRecord
 
 RULES = ("front", "mo-asha", "none")
@@ -67,7 +67,7 @@ class AgainstTheFront(Rule):
         """See `Rule`."""
         if curve[-1].epoch >= epochs:
             return ""
-        foretold = foretell(Curve(latency_ms, curve), finished_curves(others, epochs))
+        foretold = Ends(finished_curves(others, epochs)).of(Curve(latency_ms, curve))
         bar = front_at(latency_ms, others)
         if foretold is None or bar is None or foretold.at_best(self.confidence) >= bar:
             return ""

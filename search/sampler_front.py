@@ -93,11 +93,11 @@ class FrontSampler(BaseSampler):
     ) -> tuple[list[Point], np.ndarray[Any, np.dtype[np.float64]] | None]:
         """Points of networks that nobody has tried, within the limit where that is to be had, and their latency."""
         points = self._pool.draw(self._size, self._front(complete), self._random)
-        outlook = self._foresight.look([*points, *(each.params for each in tried)])
+        outlook = self._foresight.look(points)
         if outlook is None:
             return points, None
-        known = set(outlook.keys[len(points) :])
-        first = {key: place for place, key in reversed(list(enumerate(outlook.keys[: len(points)])))}
+        known = self._foresight.keys([each.params for each in tried])
+        first = {key: place for place, key in reversed(list(enumerate(outlook.keys)))}
         new = sorted(place for key, place in first.items() if key not in known) or [0]
         limit = self._foresight.limit_ms
         fast = [place for place in new if limit is None or outlook.latency_ms[place] <= limit] or new

@@ -217,8 +217,8 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def records(self, study: StudyEntry, *, curves: bool = False) -> tuple[TrialRecord, ...]:
-        """All records in the order they were added; `curves` loads the confidence curves too."""
+    def records(self, study: StudyEntry, *, curves: bool = False, after: int = 0) -> tuple[TrialRecord, ...]:
+        """All records but the first `after`, in the order they were added; `curves` loads confidence curves too."""
 
     @abstractmethod
     def counted(self, study: StudyEntry) -> int:
@@ -268,6 +268,10 @@ class Store(ABC):
     @abstractmethod
     def latencies(self, target_key: str, *, blocks: bool = False) -> tuple[LatencyEntry, ...]:
         """All latencies on a target, predicted ones too, oldest first; `blocks` loads the raw times as well."""
+
+    @abstractmethod
+    def latency_count(self, target_key: str) -> int:
+        """How many `latencies` has: it only grows."""
 
     # -- finalists -------------------------------------------------------------------------------------------------
     @abstractmethod

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from objectives.base import Measurement
 from search.store.entries import LatencyEntry, TargetEntry
@@ -71,6 +71,12 @@ def latencies(connection: Connection, target_key: str, *, blocks: bool) -> tuple
     """See `Store.latencies`."""
     of_target = _select(blocks=blocks).where(LatencyRow.target_key == target_key).order_by(LatencyRow.id)
     return tuple(_entry(dict(row)) for row in connection.execute(of_target).mappings())
+
+
+def latency_count(connection: Connection, target_key: str) -> int:
+    """See `Store.latency_count`."""
+    of_target = select(func.count()).select_from(LatencyRow).where(LatencyRow.target_key == target_key)
+    return int(connection.execute(of_target).scalar_one())
 
 
 def _select(*, blocks: bool) -> Any:

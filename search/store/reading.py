@@ -62,6 +62,18 @@ def read_records(connection: Connection, *conditions: Any, curves: bool = False)
     }
 
 
+def records_after(connection: Connection, study_id: int, after: int, *, curves: bool) -> tuple[TrialRecord, ...]:
+    """See `Store.records`. Whoever adds one holds the study's lock: row numbers rise in the order of adding."""
+    of_study = RecordRow.study_id == study_id
+    if not after:
+        return tuple(read_records(connection, of_study, curves=curves).values())
+    last = select(RecordRow.id).where(of_study).order_by(RecordRow.id).offset(after - 1).limit(1)
+    known = connection.execute(last).scalar_one_or_none()
+    if known is None:
+        return ()
+    return tuple(read_records(connection, of_study, RecordRow.id > known, curves=curves).values())
+
+
 def _children(connection: Connection, table: type[Table], wanted: Any) -> defaultdict[int, list[dict[str, Any]]]:
     """Rows that belong to the wanted records, as the arguments of what they were made from."""
     columns = table.__table__.c

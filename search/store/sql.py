@@ -22,7 +22,7 @@ from search.store.base import (
 from search.store.database import Database
 from search.store.entries import LatencyEntry, TargetEntry, TrainedEntry
 from search.store.latency_models import ConfirmationRow
-from search.store.models import FrontRow, RecordRow, TrainedRow
+from search.store.models import FrontRow, TrainedRow
 from search.store.url import parse
 from spaces.base import ParamValue
 
@@ -125,9 +125,9 @@ class SqlStore(Store):
         with self._database.write() as connection:
             return records.add(connection, study, record, attempt)
 
-    def records(self, study: StudyEntry, *, curves: bool = False) -> tuple[TrialRecord, ...]:
+    def records(self, study: StudyEntry, *, curves: bool = False, after: int = 0) -> tuple[TrialRecord, ...]:
         with self._database.read() as connection:
-            return tuple(reading.read_records(connection, RecordRow.study_id == study.id, curves=curves).values())
+            return reading.records_after(connection, study.id, after, curves=curves)
 
     def counted(self, study: StudyEntry) -> int:
         with self._database.read() as connection:
@@ -177,6 +177,10 @@ class SqlStore(Store):
     def latencies(self, target_key: str, *, blocks: bool = False) -> tuple[LatencyEntry, ...]:
         with self._database.read() as connection:
             return latencies.latencies(connection, target_key, blocks=blocks)
+
+    def latency_count(self, target_key: str) -> int:
+        with self._database.read() as connection:
+            return latencies.latency_count(connection, target_key)
 
     # -- finalists -------------------------------------------------------------------------------------------------
     def add_confirmation(self, study: StudyEntry, confirmation: Confirmation) -> Confirmation:

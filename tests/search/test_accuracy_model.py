@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.gaussian_process import GaussianProcessRegressor
 
-from search.accuracy_model import AccuracyModel
+from search.accuracy_model import JITTER, AccuracyModel
 
 NOISE_SD = 0.01
 
@@ -66,3 +67,17 @@ def test_equal_values_are_no_fault() -> None:
     )
     assert mean == pytest.approx([0.4])
     assert np.isfinite(sd).all()
+
+
+def test_pending_networks_count_as_if_they_had_reached_their_own_mean() -> None:
+    features, accuracy = seen(30, 5, seed=0)
+    fitted = AccuracyModel(5).fit(features, accuracy)
+    asked, pending = seen(20, 5, seed=1)[0], seen(6, 5, seed=2)[0]
+    reached = np.append(accuracy, fitted.mean(pending))
+    told = np.vstack([features, pending]), (reached - fitted.centre) / fitted.scale
+    kernel = fitted.process.kernel_
+    mean, sd = GaussianProcessRegressor(kernel, alpha=JITTER, optimizer=None).fit(*told).predict(asked, return_std=True)
+    found_mean, found_sd = fitted.predict(asked, pending)
+    assert found_mean == pytest.approx(fitted.centre + fitted.scale * mean, abs=1e-4)
+    assert found_sd == pytest.approx(fitted.scale * np.sqrt(sd**2 - kernel.k2.noise_level), abs=1e-4)
+    assert (found_sd <= fitted.predict(asked)[1] + 1e-9).all()

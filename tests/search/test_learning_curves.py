@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from objectives.base import EpochResult
-from search.learning_curves import LEAST_CURVES, Curve, foretell
+from search.learning_curves import LEAST_CURVES, Curve, Ends
 
 EPOCHS = 6
 
@@ -44,7 +44,7 @@ def best(whole: Curve) -> float:
 @pytest.mark.parametrize("seen", [1, 3, 5])
 def test_the_end_lies_where_it_says_it_may(seen: int) -> None:
     finished, asked = curves(25, seed=0), curves(400, seed=1)
-    foretold = [foretell(beginning(each, seen), finished) for each in asked]
+    foretold = [Ends(finished).of(beginning(each, seen)) for each in asked]
     ends = np.array([best(each) for each in asked])
     highest = np.array([each.at_best(0.99) for each in foretold if each is not None])
     assert len(highest) == 400
@@ -57,7 +57,7 @@ def test_more_epochs_say_more() -> None:
     finished, asked = curves(25, seed=0), curves(100, seed=1)
     errors = []
     for seen in (1, 5):
-        foretold = [foretell(beginning(each, seen), finished) for each in asked]
+        foretold = [Ends(finished).of(beginning(each, seen)) for each in asked]
         errors.append(np.mean([abs(f.mean - best(each)) for f, each in zip(foretold, asked, strict=True) if f]))
     assert errors[1] < errors[0]
 
@@ -66,7 +66,7 @@ def test_the_loss_speaks_while_map_is_0() -> None:
     """Two networks of one latency with no mAP after the first epoch: the one whose loss fell further ends higher."""
     finished = curves(40, seed=0)
     zero = [EpochResult(1, 0.0, 0.0, loss, 1.0) for loss in (2.2, 2.9)]
-    better, worse = (foretell(Curve(2.0, [first]), finished) for first in zero)
+    better, worse = (Ends(finished).of(Curve(2.0, [first])) for first in zero)
     assert better is not None and worse is not None
     assert better.mean > worse.mean + 0.02
 
@@ -74,13 +74,13 @@ def test_the_loss_speaks_while_map_is_0() -> None:
 def test_too_few_curves_say_nothing() -> None:
     finished = curves(LEAST_CURVES, seed=0)
     asked = beginning(curves(1, seed=1)[0], 2)
-    assert foretell(asked, finished) is not None
-    assert foretell(asked, finished[1:]) is None
+    assert Ends(finished).of(asked) is not None
+    assert Ends(finished[1:]).of(asked) is None
 
 
 def test_curves_that_were_scored_at_other_epochs_are_left_out() -> None:
     finished = curves(LEAST_CURVES, seed=0)
     others = [Curve(each.latency_ms, each.epochs[1::2]) for each in curves(20, seed=2)]
     asked = beginning(curves(1, seed=1)[0], 2)
-    assert foretell(asked, [*finished, *others]) == foretell(asked, finished)
-    assert foretell(asked, others) is None
+    assert Ends([*finished, *others]).of(asked) == Ends(finished).of(asked)
+    assert Ends(others).of(asked) is None

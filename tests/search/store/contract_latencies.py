@@ -50,6 +50,7 @@ class LatencyContract:
         store.add_latency(replace(ENTRY, target_key="gpu"))
         assert store.latency("another shape", "cpu") is None
         assert [len(store.latencies(target)) for target in ("cpu", "gpu", "npu")] == [1, 1, 0]
+        assert [store.latency_count(target) for target in ("cpu", "gpu", "npu")] == [1, 1, 0]
 
     def test_the_newest_that_was_measured_in_peace_counts(self, store: Store) -> None:
         def add(value: float, **changes: object) -> Measurement:

@@ -68,6 +68,10 @@ class RecordContract:
         assert store.records(study, curves=True) == tuple(added)
         assert store.records(study) == tuple(map(without_curves, added))
         assert store.counted(study) == 3
+        other = new_study(store, "another")
+        store.add(other, reference_of("parent"), None)
+        for known in range(len(added) + 2):
+            assert store.records(study, curves=True, after=known) == tuple(added[known:])
 
     def test_a_long_curve_comes_back_digit_for_digit(self, store: Store, study: StudyEntry) -> None:
         chance = random.Random(0)
