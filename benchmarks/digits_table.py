@@ -52,6 +52,16 @@ class Variants(Problem):
         """(M, D), as the search describes points of a study's space."""
         return PointPool(self.parameters).features(self.params)
 
+    @cached_property
+    def cost(self) -> Values:
+        """(M, 2): parameters and FLOPs."""
+        return np.array([[row["cost"]["parameters"], row["cost"]["flops_g"]] for row in self.rows])
+
+    @cached_property
+    def categories(self) -> NDArray[np.bool_]:
+        """See `Problem`."""
+        return PointPool(self.parameters).categories
+
     @property
     def plain(self) -> list[int]:
         """Those whose groups are all cut alike, whatever donors they come from."""

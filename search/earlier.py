@@ -1,13 +1,18 @@
-"""What other studies of the same parent and data teach a new one: trainings that are points of its space."""
+"""What a study can learn from before its first trial: its controls, and other studies of the same parent and data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from search.record import Outcome
+from search.latency_text import LATENCY
+from search.record import Outcome, TrialRecord
+from search.starts import nearest_ratios
 from search.store.base import Store, StudyEntry
+from search.workbench import Plan
 from spaces.base import Categorical, Parameter, ParamValue
+from spaces.groups import ChannelGroup
+from spaces.ratios import PREFIX
 
 MOST = 200
 """Trainings that are taken, the newest ones; more would make each proposal slow."""
@@ -39,6 +44,39 @@ def earlier_trainings(store: Store, study: StudyEntry, parameters: Mapping[str, 
         if (value := record.value(accuracy)) is not None and _is_point(record.params, parameters)
     ]
     return found[-MOST:]
+
+
+class TrainedPoint(NamedTuple):
+    """A row beside the trials that is a point of the space: what it takes and how accurate it became."""
+
+    params: Mapping[str, ParamValue]
+    latency_ms: float
+    accuracy: float
+
+
+def trained_points(
+    rows: Sequence[TrialRecord], plan: Plan, groups: Sequence[ChannelGroup], accuracy: str
+) -> list[TrainedPoint]:
+    """Those rows that a trial could be: a network of the space, trained from the same weights by the same recipe.
+
+    Found in spaces of channel ratios alone, where the recipe is not searched.
+
+    Args:
+        groups: The parent's.
+        accuracy: Name of the objective.
+    """
+    if plan.searched or not all(name.startswith(PREFIX) for name in plan.parameters):
+        return []
+    found = []
+    for row in rows:
+        latency_ms, reached = row.value(LATENCY), row.value(accuracy)
+        if row.spec is None or row.origin is None or latency_ms is None or reached is None or row.spec.dropped:
+            continue
+        point = nearest_ratios(plan.parameters, groups, row.spec)
+        spec, origin, recipe = plan.decode(point)
+        if (spec.key, origin.key) == (row.spec.key, row.origin.key) and dict(row.recipe) == recipe.as_plain():
+            found.append(TrainedPoint(point, latency_ms, reached))
+    return found
 
 
 def _alike(other: StudyEntry, study: StudyEntry) -> bool:

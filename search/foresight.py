@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from objectives.base import Direction
 from objectives.latency_model import FittedLatency, LatencyModel, Observation
 from objectives.target import Target
-from search.earlier import Earlier, earlier_trainings
+from search.earlier import Earlier, earlier_trainings, trained_points
 from search.latency_forecast import measured
 from search.latency_text import LATENCY
 from search.learning_curves import Curve, Ends
@@ -22,7 +22,8 @@ from search.rungs import finished_curves
 from search.store.base import Store, StudyEntry
 from search.timekeeper import stored_key
 from search.workbench import Plan, Workbench
-from spaces.base import ParamValue
+from spaces.base import ArchSpec, ParamValue
+from spaces.cost_formula import CostFormula
 from spaces.shape import Shape
 from spaces.structure import Structure
 
@@ -30,22 +31,24 @@ Point = Mapping[str, ParamValue]
 
 
 class Outlook(NamedTuple):
-    """Of M points: latency in ms, measured or predicted, and a key that equal networks share."""
+    """Of M points: latency in ms, measured or predicted; parameters and FLOPs (M, 2); a key that equal ones share."""
 
     latency_ms: NDArray[np.float64]
+    cost: NDArray[np.float64]
     keys: tuple[str, ...]
 
 
 class _Decoded(NamedTuple):
-    """What a point stands for: its shape, what that is stored under, and the key that equal networks share."""
+    """What a point stands for: shape, parameters and FLOPs, what it is stored under, the key of equal networks."""
 
     shape: Shape
+    cost: tuple[float, float]
     stored: str
     key: str
 
 
-class HalfKnown(NamedTuple):
-    """A trial that was stopped: where it would have ended, and the variance of that."""
+class Known(NamedTuple):
+    """A point beside the complete trials: what it reached, or would have where it was stopped, and the variance."""
 
     params: Point
     latency_ms: float
@@ -62,6 +65,7 @@ class Foresight:
         rows: Latency in ms and accuracy of the networks that stand beside the trials: parent, donors, controls.
         worst: Latency in ms and accuracy of the reference point of the hypervolume.
         limit_ms: What is slower is ruled out; None for no limit.
+        controls: Those of the study's controls that are points of its space, trained as its trials are.
         earlier: Trainings of other studies of the same parent and data.
     """
 
@@ -74,6 +78,7 @@ class Foresight:
     rows: Sequence[tuple[float, float]]
     worst: tuple[float, float]
     limit_ms: float | None = None
+    controls: Sequence[Known] = ()
     earlier: Sequence[Earlier] = ()
     _fitted: tuple[int, FittedLatency] | None = field(default=None, repr=False)
     _known: dict[str, float] = field(default_factory=dict, repr=False)
@@ -85,28 +90,48 @@ class Foresight:
         fitted = self._fit()
         if fitted is None:
             return None
-        decoded = [self._decode(point) for point in points]
+        decoded = self._decode(points)
         predicted_ms = fitted.predict([each.shape for each in decoded]).mean * self.reference_ms
         latency_ms = [self._known.get(each.stored, ms) for each, ms in zip(decoded, predicted_ms, strict=True)]
-        return Outlook(np.array(latency_ms), tuple(each.key for each in decoded))
+        return Outlook(np.array(latency_ms), np.array([each.cost for each in decoded]), tuple(e.key for e in decoded))
+
+    def costs(self, points: Sequence[Point]) -> NDArray[np.float64]:
+        """(M, 2), parameters and FLOPs."""
+        return np.array([each.cost for each in self._decode(points)], dtype=np.float64).reshape(-1, 2)
 
     def keys(self, tried: Sequence[Point]) -> set[str]:
         """As `look` gives them, of points that are asked for again and again: each is decoded once."""
-        named = [tuple(point[name] for name in self.plan.parameters) for point in tried]
-        for values, point in zip(named, tried, strict=True):
-            if values not in self._decoded:
-                self._decoded[values] = self._decode(point)
-        return {self._decoded[values].key for values in named}
+        new = {self._values(point): point for point in tried if self._values(point) not in self._decoded}
+        self._decoded.update(zip(new, self._decode(list(new.values())), strict=True))
+        return {self._decoded[self._values(point)].key for point in tried}
 
-    def _decode(self, point: Point) -> _Decoded:
-        known = self._decoded.get(tuple(point[name] for name in self.plan.parameters))
-        if known is not None:
-            return known
-        spec, origin, recipe = self.plan.decode(point)
-        shape = Shape.of_spec(spec, recipe.imgsz)
-        return _Decoded(shape, stored_key(shape, self.target), f"{spec.key} {origin.key} {recipe.key}")
+    def _values(self, point: Point) -> tuple[ParamValue, ...]:
+        return tuple(point[name] for name in self.plan.parameters)
 
-    def half_known(self) -> list[HalfKnown]:
+    def _decode(self, points: Sequence[Point]) -> list[_Decoded]:
+        known = [self._decoded.get(self._values(point)) for point in points]
+        new = iter(self._decode_new([point for point, found in zip(points, known, strict=True) if found is None]))
+        return [found or next(new) for found in known]
+
+    def _decode_new(self, points: Sequence[Point]) -> list[_Decoded]:
+        decoded = [self.plan.decode(point) for point in points]
+        shapes = [Shape.of_spec(spec, recipe.imgsz) for spec, _, recipe in decoded]
+        keys = [f"{spec.key} {origin.key} {recipe.key}" for spec, origin, recipe in decoded]
+        costs = self._costs([spec for spec, _, _ in decoded], np.array([shape.imgsz for shape in shapes]))
+        return [
+            _Decoded(shape, cost, stored_key(shape, self.target), key)
+            for shape, cost, key in zip(shapes, costs, keys, strict=True)
+        ]
+
+    def _costs(self, specs: Sequence[ArchSpec], sizes: NDArray[np.int64]) -> list[tuple[float, float]]:
+        found = np.empty((len(specs), 2))
+        for size in np.unique(sizes):
+            rows = np.flatnonzero(sizes == size)
+            costs = CostFormula.at(self.structure, int(size)).costs([specs[row] for row in rows.tolist()])
+            found[rows] = np.column_stack([costs.parameters, costs.flops])
+        return [(float(parameters), float(flops)) for parameters, flops in found]
+
+    def half_known(self) -> list[Known]:
         """Trials that were stopped, with what their curves foretold when they were."""
         self._records += self.store.records(self.study, after=len(self._records))
         records = self._records
@@ -121,7 +146,7 @@ class Foresight:
                 ends[epochs] = Ends(finished_curves(records, epochs))
             foretold = ends[epochs].of(Curve(latency_ms, record.rungs))
             if foretold is not None:
-                found.append(HalfKnown(record.params, latency_ms, foretold.mean, foretold.error**2))
+                found.append(Known(record.params, latency_ms, foretold.mean, foretold.error**2))
         return found
 
     def _fit(self) -> FittedLatency | None:
@@ -157,5 +182,6 @@ def foresight_of(study: StudyEntry, plan: Plan, bench: Workbench, records: Seque
         [(ms, value) for ms, value in beside if ms is not None and value is not None],
         (worst_ms, worst_accuracy),
         plan.limits.get(LATENCY),
+        [Known(*each, 0.0) for each in trained_points(rows, plan, bench.parent.groups, accuracy)],
         earlier_trainings(bench.store, study, plan.parameters),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ class FrontSampler(BaseSampler):
         self._pool = PointPool(foresight.plan.parameters)
         self._random = np.random.default_rng(seed)
         self._independent = RandomSampler(seed=seed)
-        self._search = FrontSearch(*foresight.worst)
+        self._search = FrontSearch(*foresight.worst, self._pool.categories)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Everything is proposed together."""
@@ -71,37 +71,40 @@ class FrontSampler(BaseSampler):
     def _proposed(
         self, complete: Sequence[FrozenTrial], running: Sequence[FrozenTrial], tried: Sequence[FrozenTrial]
     ) -> Point:
-        points, latency_ms = self._new_points(complete, tried)
+        points, pool = self._new_points(complete, tried)
         known = len(complete) + len(self._foresight.earlier)
-        if latency_ms is None or not complete or known < LEAST_TRAINED:
+        if pool is None or not complete or known < LEAST_TRAINED:
             return points[self._random.integers(len(points))]
         trained, pending, earlier = self._trained(complete), self._pending(running), self._earlier()
-        chosen = self._search.propose(trained, self._candidates(points, latency_ms), pending, self._rows(), earlier)
-        return points[chosen]
+        return points[self._search.propose(trained, pool, pending, self._rows(), earlier)]
 
     def _trained(self, complete: Sequence[FrozenTrial]) -> Trained:
-        """What complete trials reached, and what stopped ones would have."""
-        stopped = self._foresight.half_known()
-        points: list[Point] = [*(each.params for each in complete), *(each.params for each in stopped)]
-        latency_ms = np.array([*(each.values[1] for each in complete), *(each.latency_ms for each in stopped)])
-        accuracy = np.array([*(each.values[0] for each in complete), *(each.accuracy for each in stopped)])
-        variance = np.array([*(0.0 for _ in complete), *(each.variance for each in stopped)])
-        return Trained(self._candidates(points, latency_ms), accuracy, variance)
+        """What complete trials and controls reached, and what stopped ones would have."""
+        others = [*self._foresight.controls, *self._foresight.half_known()]
+        points: list[Point] = [*(each.params for each in complete), *(each.params for each in others)]
+        latency_ms = np.array([*(each.values[1] for each in complete), *(each.latency_ms for each in others)])
+        accuracy = np.array([*(each.values[0] for each in complete), *(each.accuracy for each in others)])
+        variance = np.array([*(0.0 for _ in complete), *(each.variance for each in others)])
+        candidates = Candidates(self._pool.features(points), latency_ms, self._foresight.costs(points))
+        return Trained(candidates, accuracy, variance)
 
     def _new_points(
         self, complete: Sequence[FrozenTrial], tried: Sequence[FrozenTrial]
-    ) -> tuple[list[Point], np.ndarray[Any, np.dtype[np.float64]] | None]:
-        """Points of networks that nobody has tried, within the limit where that is to be had, and their latency."""
+    ) -> tuple[list[Point], Candidates | None]:
+        """Points of networks that nobody has tried, within the limit where that is to be had, and what is foreseen."""
         points = self._pool.draw(self._size, self._front(complete), self._random)
         outlook = self._foresight.look(points)
         if outlook is None:
             return points, None
-        known = self._foresight.keys([each.params for each in tried])
+        known = self._foresight.keys(
+            [*(each.params for each in tried), *(each.params for each in self._foresight.controls)]
+        )
         first = {key: place for place, key in reversed(list(enumerate(outlook.keys)))}
         new = sorted(place for key, place in first.items() if key not in known) or [0]
         limit = self._foresight.limit_ms
         fast = [place for place in new if limit is None or outlook.latency_ms[place] <= limit] or new
-        return [points[place] for place in fast], outlook.latency_ms[fast]
+        chosen = [points[place] for place in fast]
+        return chosen, Candidates(self._pool.features(chosen), outlook.latency_ms[fast], outlook.cost[fast])
 
     def _front(self, complete: Sequence[FrozenTrial]) -> list[Point]:
         """Parameters of the trials that no other trial beats."""
@@ -114,23 +117,20 @@ class FrontSampler(BaseSampler):
         return [each.params for each in complete if (each.values[1], each.values[0]) in members]
 
     def _pending(self, running: Sequence[FrozenTrial]) -> Candidates | None:
-        params: list[Mapping[str, Any]] = [each.params for each in running]
-        outlook = self._foresight.look(params) if params else None
-        return None if outlook is None else self._candidates(params, outlook.latency_ms)
+        return self._foreseen([each.params for each in running])
 
     def _earlier(self) -> Trained | None:
         """What other studies trained, at the latency that is foreseen here."""
         earlier = self._foresight.earlier
-        points = [each.params for each in earlier]
-        outlook = self._foresight.look(points) if points else None
-        if outlook is None:
+        candidates = self._foreseen([each.params for each in earlier])
+        if candidates is None:
             return None
-        accuracy = np.array([each.accuracy for each in earlier])
-        return Trained(self._candidates(points, outlook.latency_ms), accuracy, np.zeros(len(points)))
+        return Trained(candidates, np.array([each.accuracy for each in earlier]), np.zeros(len(earlier)))
+
+    def _foreseen(self, points: Sequence[Point]) -> Candidates | None:
+        outlook = self._foresight.look(points) if points else None
+        return None if outlook is None else Candidates(self._pool.features(points), outlook.latency_ms, outlook.cost)
 
     def _rows(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         latency, accuracy = np.array(self._foresight.rows, dtype=np.float64).reshape(-1, 2).T
         return latency, accuracy
-
-    def _candidates(self, points: Sequence[Point], latency_ms: np.ndarray[Any, Any]) -> Candidates:
-        return Candidates(self._pool.features(points), latency_ms)

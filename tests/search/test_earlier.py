@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.earlier import Earlier, earlier_trainings
+from search.earlier import Earlier, earlier_trainings, trained_points
+from search.foresight import Known
 from search.record import Outcome
+from spaces.base import Float, ParamValue
 from tests.search.quick_trials import OBJECTIVES
 from tests.search.test_sampler_front import Problem, parent, problem
 
@@ -57,3 +59,32 @@ def test_they_spare_trainings_even_where_they_trained_for_shorter(problem: Probl
         return [problem.volume(records) for records in found]
 
     assert np.median(volumes(taught)) > np.median(volumes([]))
+
+
+def test_controls_that_a_trial_could_be_teach_too(problem: Problem) -> None:
+    plan, groups = problem.plan, problem.parent.groups
+    cut = {name: 0.5 for name in plan.parameters}
+    spec, origin, recipe = plan.decode(cut)
+    control = replace(
+        problem.record(0, cut), number=None, name="uniform-0.5", spec=spec, origin=origin, recipe=recipe.as_plain()
+    )
+    elsewhere = replace(control, origin=replace(origin, layers=("a donor", *origin.layers[1:])))
+    longer = replace(control, recipe=recipe.with_values(epochs=9).as_plain())
+    off_the_grid = replace(control, spec=problem.parent.full_spec())  # kept whole where the grid is of multiples
+    (found, whole) = trained_points([elsewhere, longer, control, off_the_grid], plan, groups, "map50_95")
+    assert plan.decode(found.params)[0].key == spec.key
+    assert (found.latency_ms, found.accuracy) == (problem.latency_ms(cut), problem.accuracy(cut))
+    assert plan.decode(whole.params)[0].channel_ratio == 1
+    assert trained_points([control], replace(plan, searched={"recipe.lr0": Float(0.1, 1.0)}), groups, "map50_95") == []
+
+
+def test_a_control_spares_the_trial_that_would_repeat_it(problem: Problem) -> None:
+    taught = [Known(p, problem.latency_ms(p), problem.accuracy(p), 0.0) for p in _levels(problem)]
+    foresight = replace(problem.foresight(), controls=taught)
+    records = problem.search(problem.advisor("front", 0, foresight), 6)
+    keys = {problem.space.decode(each.params)[0].key for each in taught}
+    assert not keys & {problem.space.decode(record.params)[0].key for record in records}
+
+
+def _levels(problem: Problem) -> list[dict[str, ParamValue]]:
+    return [dict.fromkeys(problem.plan.parameters, level) for level in (0.25, 0.5, 0.75)]
