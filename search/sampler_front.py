@@ -107,14 +107,15 @@ class FrontSampler(BaseSampler):
         return chosen, Candidates(self._pool.features(chosen), outlook.latency_ms[fast], outlook.cost[fast])
 
     def _front(self, complete: Sequence[FrozenTrial]) -> list[Point]:
-        """Parameters of the trials that no other trial beats."""
-        if not complete:
+        """Parameters of the trials and controls that no other one beats."""
+        known: list[tuple[Point, float, float]] = [(each.params, each.values[1], each.values[0]) for each in complete]
+        known += [(each.params, each.latency_ms, each.accuracy) for each in self._foresight.controls]
+        if not known:
             return []
-        latency = np.array([each.values[1] for each in complete])
-        accuracy = np.array([each.values[0] for each in complete])
+        latency, accuracy = (np.array([each[place] for each in known]) for place in (1, 2))
         best = Staircase.of(latency, accuracy, np.inf, -np.inf)
         members = set(zip(best.latency.tolist(), best.accuracy.tolist(), strict=True))
-        return [each.params for each in complete if (each.values[1], each.values[0]) in members]
+        return [params for params, ms, reached in known if (ms, reached) in members]
 
     def _pending(self, running: Sequence[FrozenTrial]) -> Candidates | None:
         return self._foreseen([each.params for each in running])
