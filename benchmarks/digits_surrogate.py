@@ -74,25 +74,17 @@ class Surrogate:
     problem: Variants
     _accuracy: Fitted
     _log_latency: Fitted
-    _log_cost: tuple[Fitted, Fitted]
 
     @staticmethod
     def of(problem: Variants) -> Surrogate:
         """Fitted to the whole table."""
         seen = described(problem.features, len(problem.choices))
-        parameters, flops = (Fitted.to(seen, np.log(each)) for each in problem.cost.T)
-        latency = Fitted.to(seen, np.log(problem.latency))
-        return Surrogate(problem, Fitted.to(seen, problem.accuracy), latency, (parameters, flops))
+        return Surrogate(problem, Fitted.to(seen, problem.accuracy), Fitted.to(seen, np.log(problem.latency)))
 
     def look(self, points: Sequence[Point]) -> tuple[Values, Values]:
         """Latency and accuracy, (M,) each."""
         seen = described(PointPool(self.problem.parameters).features(points), len(self.problem.choices))
         return np.exp(self._log_latency.predict(seen)), self._accuracy.predict(seen)
-
-    def cost(self, points: Sequence[Point]) -> Values:
-        """(M, 2), parameters and FLOPs."""
-        seen = described(PointPool(self.problem.parameters).features(points), len(self.problem.choices))
-        return np.exp(np.column_stack([each.predict(seen) for each in self._log_cost]))
 
     @cached_property
     def best_volume(self) -> float:
@@ -137,7 +129,7 @@ def ours(surrogate: Surrogate, seed: int) -> list[Point]:
     """The project's own: latency foreseen, accuracy modelled."""
     random = np.random.default_rng(seed)
     pool = PointPool(surrogate.problem.parameters)
-    search = FrontSearch(*surrogate.problem.worst, pool.categories)
+    search = FrontSearch(*surrogate.problem.worst)
     first = pool.draw(POOL, [], random)
     chosen = [first[place] for place in spread_by_latency(surrogate.look(first)[0], FIRST, random)]
     accuracy = [_trained(surrogate, point, random) for point in chosen]
@@ -148,10 +140,8 @@ def ours(surrogate: Surrogate, seed: int) -> list[Point]:
         good = [point for point, reached in zip(chosen, accuracy, strict=True) if reached in members]
         points = pool.draw(POOL, good, random)
         foreseen = surrogate.look(points)[0] * np.exp(FORESIGHT_ERROR * random.standard_normal(len(points)))
-        seen = Candidates(pool.features(chosen), latency, surrogate.cost(chosen))
-        trained = Trained(seen, np.array(accuracy), np.zeros(len(chosen)))
-        candidates = Candidates(pool.features(points), foreseen, surrogate.cost(points))
-        chosen.append(points[search.propose(trained, candidates)])
+        trained = Trained(Candidates(pool.features(chosen), latency), np.array(accuracy), np.zeros(len(chosen)))
+        chosen.append(points[search.propose(trained, Candidates(pool.features(points), foreseen))])
         accuracy.append(_trained(surrogate, chosen[-1], random))
     return chosen
 

@@ -1,7 +1,6 @@
 """The table of cut and grafted variants (`benchmarks.variants`) as problems for searches: one for each runtime.
 
-What the model of accuracy is told (cost, categories) was chosen on the variants of even number: a search is scored on
-the others.
+Choices are made on every other ten variants; a search is scored on those between them.
 """
 
 from __future__ import annotations
@@ -52,16 +51,6 @@ class Variants(Problem):
     def features(self) -> Values:
         """(M, D), as the search describes points of a study's space."""
         return PointPool(self.parameters).features(self.params)
-
-    @cached_property
-    def cost(self) -> Values:
-        """(M, 2): parameters and FLOPs."""
-        return np.array([[row["cost"]["parameters"], row["cost"]["flops_g"]] for row in self.rows])
-
-    @cached_property
-    def categories(self) -> NDArray[np.bool_]:
-        """See `Problem`."""
-        return PointPool(self.parameters).categories
 
     @property
     def plain(self) -> list[int]:
@@ -119,7 +108,7 @@ def digits_problems(folder: Path = TABLE, *, chosen_on: bool = False) -> list[Va
     Raises:
         FileNotFoundError: If the table is not there.
     """
-    rows = [row for row in read_rows(folder) if row["curves"] and (row["number"] % 2 == 0) == chosen_on]
+    rows = [row for row in read_rows(folder) if row["curves"] and (row["number"] // 10 % 2 == 0) == chosen_on]
     if not rows:
         raise FileNotFoundError(f"no table of variants in {folder}; `python -m benchmarks.variants` makes it")
     params = [row["params"] for row in rows]

@@ -55,16 +55,6 @@ class Problem:
         return np.column_stack(columns)
 
     @property
-    def cost(self) -> Values | None:
-        """(M, C), parameters and FLOPs; None where the table does not tell."""
-        return None
-
-    @property
-    def categories(self) -> NDArray[np.bool_] | None:
-        """(D,), which features stand for a category's option; None where that makes no difference."""
-        return None
-
-    @property
     def worst(self) -> tuple[float, float]:
         """The reference point of the hypervolume: latency of the slowest, accuracy of the least accurate."""
         return float(self.latency.max()), float(self.accuracy.min())

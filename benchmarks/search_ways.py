@@ -28,7 +28,7 @@ def ours(problem: Problem, seed: int, trainings: int) -> list[int]:
     """The project's own: latency known, accuracy modelled."""
     random = np.random.default_rng(seed)
     chosen = spread_by_latency(problem.latency, FIRST, random)
-    search = FrontSearch(*problem.worst, problem.categories)
+    search = FrontSearch(*problem.worst)
     left = np.setdiff1d(np.arange(len(problem.latency)), chosen)
     while len(chosen) < trainings:
         seen = _candidates(problem, np.array(chosen))
@@ -39,8 +39,7 @@ def ours(problem: Problem, seed: int, trainings: int) -> list[int]:
 
 
 def _candidates(problem: Problem, chosen: np.ndarray) -> Candidates:
-    cost = None if problem.cost is None else problem.cost[chosen]
-    return Candidates(problem.features[chosen], problem.latency[chosen], cost)
+    return Candidates(problem.features[chosen], problem.latency[chosen])
 
 
 def at_random(problem: Problem, seed: int, trainings: int) -> list[int]:

@@ -80,7 +80,7 @@ class Simulation:
         self._random = np.random.default_rng(seed)
         self._queue = spread_by_latency(problem.latency, FIRST, self._random)
         self._random.shuffle(self._queue)
-        self._search = FrontSearch(*problem.worst, problem.categories)
+        self._search = FrontSearch(*problem.worst)
         self._records: list[TrialRecord] = []
         self._variant_of: list[int] = []
         self._running: dict[int, _Trial] = {}
@@ -182,8 +182,7 @@ class Simulation:
         return Trained(self._candidates(variants), np.array(accuracy), np.array(variance))
 
     def _candidates(self, variants: list[int] | np.ndarray) -> Candidates:
-        problem = self._problem
-        return Candidates(problem.features[variants], problem.latency[variants], problem.cost[variants])
+        return Candidates(self._problem.features[variants], self._problem.latency[variants])
 
 
 def _evaluation(accuracy: float) -> Evaluation:

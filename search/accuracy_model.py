@@ -2,8 +2,6 @@
 
 The kernel is Matern 5/2 with a length scale for each column. With few observations in many dimensions the likelihood
 alone would overfit them, so each has a prior whose centre grows with the square root of the number of dimensions.
-Columns that sum a network up (its cost, whose parts it has) are few and say much: among fifty widths they would be
-lost, so the centre of theirs grows with their own number.
 
 Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), 2.2 and 5.4.1; the prior of the length
 scales: Hvarfner, Hellsten and Nardi, Vanilla Bayesian Optimization Performs Great in High Dimensions (ICML 2024).
@@ -50,11 +48,9 @@ class AccuracyModel:
 
     Attributes:
         columns: Number of features, D.
-        summing_up: (D,), which of them sum a network up; by default none.
     """
 
     columns: int
-    summing_up: NDArray[np.bool_] | None = None
     prior: Prior = field(default_factory=Prior)
     _theta: Values | None = None
     _fitted_with: int = 0
@@ -92,9 +88,8 @@ class AccuracyModel:
 
     @property
     def _centres(self) -> Values:
-        few = np.zeros(self.columns, dtype=bool) if self.summing_up is None else self.summing_up
-        length = self.prior.length[0] + 0.5 * np.log(np.where(few, max(1, few.sum()), self.columns))
-        return np.array([self.prior.signal[0], *length, self.prior.noise[0]])
+        length = self.prior.length[0] + 0.5 * np.log(self.columns)
+        return np.array([self.prior.signal[0], *[length] * self.columns, self.prior.noise[0]])
 
     @property
     def _deviations(self) -> Values:

@@ -22,8 +22,7 @@ from search.rungs import finished_curves
 from search.store.base import Store, StudyEntry
 from search.timekeeper import stored_key
 from search.workbench import Plan, Workbench
-from spaces.base import ArchSpec, ParamValue
-from spaces.cost_formula import CostFormula
+from spaces.base import ParamValue
 from spaces.shape import Shape
 from spaces.structure import Structure
 
@@ -31,18 +30,16 @@ Point = Mapping[str, ParamValue]
 
 
 class Outlook(NamedTuple):
-    """Of M points: latency in ms, measured or predicted; parameters and FLOPs (M, 2); a key that equal ones share."""
+    """Of M points: latency in ms, measured or predicted, and a key that equal networks share."""
 
     latency_ms: NDArray[np.float64]
-    cost: NDArray[np.float64]
     keys: tuple[str, ...]
 
 
 class _Decoded(NamedTuple):
-    """What a point stands for: shape, parameters and FLOPs, what it is stored under, the key of equal networks."""
+    """What a point stands for: its shape, what that is stored under, and the key that equal networks share."""
 
     shape: Shape
-    cost: tuple[float, float]
     stored: str
     key: str
 
@@ -93,11 +90,7 @@ class Foresight:
         decoded = self._decode(points)
         predicted_ms = fitted.predict([each.shape for each in decoded]).mean * self.reference_ms
         latency_ms = [self._known.get(each.stored, ms) for each, ms in zip(decoded, predicted_ms, strict=True)]
-        return Outlook(np.array(latency_ms), np.array([each.cost for each in decoded]), tuple(e.key for e in decoded))
-
-    def costs(self, points: Sequence[Point]) -> NDArray[np.float64]:
-        """(M, 2), parameters and FLOPs."""
-        return np.array([each.cost for each in self._decode(points)], dtype=np.float64).reshape(-1, 2)
+        return Outlook(np.array(latency_ms), tuple(each.key for each in decoded))
 
     def keys(self, tried: Sequence[Point]) -> set[str]:
         """As `look` gives them, of points that are asked for again and again: each is decoded once."""
@@ -109,27 +102,12 @@ class Foresight:
         return tuple(point[name] for name in self.plan.parameters)
 
     def _decode(self, points: Sequence[Point]) -> list[_Decoded]:
-        known = [self._decoded.get(self._values(point)) for point in points]
-        new = iter(self._decode_new([point for point, found in zip(points, known, strict=True) if found is None]))
-        return [found or next(new) for found in known]
+        return [self._decoded.get(self._values(point)) or self._decode_new(point) for point in points]
 
-    def _decode_new(self, points: Sequence[Point]) -> list[_Decoded]:
-        decoded = [self.plan.decode(point) for point in points]
-        shapes = [Shape.of_spec(spec, recipe.imgsz) for spec, _, recipe in decoded]
-        keys = [f"{spec.key} {origin.key} {recipe.key}" for spec, origin, recipe in decoded]
-        costs = self._costs([spec for spec, _, _ in decoded], np.array([shape.imgsz for shape in shapes]))
-        return [
-            _Decoded(shape, cost, stored_key(shape, self.target), key)
-            for shape, cost, key in zip(shapes, costs, keys, strict=True)
-        ]
-
-    def _costs(self, specs: Sequence[ArchSpec], sizes: NDArray[np.int64]) -> list[tuple[float, float]]:
-        found = np.empty((len(specs), 2))
-        for size in np.unique(sizes):
-            rows = np.flatnonzero(sizes == size)
-            costs = CostFormula.at(self.structure, int(size)).costs([specs[row] for row in rows.tolist()])
-            found[rows] = np.column_stack([costs.parameters, costs.flops])
-        return [(float(parameters), float(flops)) for parameters, flops in found]
+    def _decode_new(self, point: Point) -> _Decoded:
+        spec, origin, recipe = self.plan.decode(point)
+        shape = Shape.of_spec(spec, recipe.imgsz)
+        return _Decoded(shape, stored_key(shape, self.target), f"{spec.key} {origin.key} {recipe.key}")
 
     def half_known(self) -> list[Known]:
         """Trials that were stopped, with what their curves foretold when they were."""

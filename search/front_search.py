@@ -24,17 +24,15 @@ class Candidates:
     Attributes:
         features: (M, D), between 0 and 1; latency is none of them.
         latency: (M,), above 0, known or predicted.
-        cost: (M, C), above 0, in any units: parameters, FLOPs. Known beforehand too; of all candidates or of none.
     """
 
     features: Values
     latency: Values
-    cost: Values | None = None
 
-    @property
-    def amounts(self) -> Values:
-        """(M, 1 + C): latency and cost."""
-        return self.latency[:, None] if self.cost is None else np.column_stack([self.latency, self.cost])
+    def described(self, fastest: float, slowest: float) -> Values:
+        """(M, D + 1): features and the logarithm of the latency, 0 at the fastest and 1 at the slowest."""
+        span = max(np.log(slowest / fastest), 1e-9)
+        return np.column_stack([self.features, np.log(self.latency / fastest) / span])
 
 
 @dataclass(frozen=True)
@@ -59,12 +57,10 @@ class FrontSearch:
     Attributes:
         reference_latency: What is slower has no value.
         reference_accuracy: What is less accurate has no value.
-        categories: (D,), which features stand for a category's option; by default none.
     """
 
     reference_latency: float
     reference_accuracy: float = 0.0
-    categories: NDArray[np.bool_] | None = None
     _model: AccuracyModel | None = field(default=None, repr=False)
 
     def propose(
@@ -87,7 +83,8 @@ class FrontSearch:
             earlier: Trainings of other studies: they teach, and are not to be beaten. Their accuracy may be another
                 one than here (longer or shorter trainings); how much is learnt with the rest.
         """
-        described = partial(_described, scale=self._scale(pool, trained.candidates), several=earlier is not None)
+        fastest = min(float(pool.latency.min()), float(trained.candidates.latency.min()))
+        described = partial(_described, fastest=fastest, slowest=self.reference_latency, several=earlier is not None)
         known, accuracy, variance = described(trained.candidates), trained.accuracy, trained.variance
         latency = trained.candidates.latency
         own = len(latency)
@@ -95,7 +92,7 @@ class FrontSearch:
             known = np.vstack([known, described(earlier.candidates, elsewhere=True)])
             accuracy = np.append(accuracy, earlier.accuracy)
             variance = np.append(variance, earlier.variance)
-        fitted = self._fit(known, accuracy, variance, pool)
+        fitted = self._fit(known, accuracy, variance)
         members, waiting = known[:own], None
         if pending is not None and len(pending.latency):
             waiting = described(pending)
@@ -107,37 +104,18 @@ class FrontSearch:
         mean, sd = fitted.predict(described(pool), waiting)
         return int(np.argmax(front.expected_gain(np.log(pool.latency), mean, sd)))
 
-    def _scale(self, *several: Candidates) -> tuple[Values, Values]:
-        """What of latency and cost counts as 0 and as 1: (1 + C,), (1 + C,)."""
-        amounts = np.vstack([each.amounts for each in several])
-        low, high = amounts.min(axis=0), amounts.max(axis=0)
-        high[0] = self.reference_latency
-        return low, high
-
-    def _fit(self, features: Values, accuracy: Values, variance: Values, pool: Candidates) -> FittedAccuracy:
+    def _fit(self, features: Values, accuracy: Values, variance: Values) -> FittedAccuracy:
         if self._model is None or self._model.columns != features.shape[1]:
-            self._model = AccuracyModel(features.shape[1], self._summing_up(pool, features.shape[1]))
+            self._model = AccuracyModel(features.shape[1])
         return self._model.fit(features, accuracy, variance)
-
-    def _summing_up(self, pool: Candidates, columns: int) -> NDArray[np.bool_] | None:
-        """Latency, cost, categories and whose a training was; none where no cost is known."""
-        if pool.cost is None:
-            return None
-        own = np.zeros(pool.features.shape[1], dtype=bool) if self.categories is None else self.categories
-        return np.append(own, np.ones(columns - len(own), dtype=bool))
 
 
 def _described(
-    candidates: Candidates, *, scale: tuple[Values, Values], several: bool, elsewhere: bool = False
+    candidates: Candidates, *, fastest: float, slowest: float, several: bool, elsewhere: bool = False
 ) -> Values:
-    """(M, D + 1 + C): candidates as the model sees them, with the logarithms of latency and cost.
-
-    Of several studies with a further column that tells whose a training was.
-    """
-    low, high = scale
-    amounts = np.log(candidates.amounts / low) / np.maximum(np.log(high / low), 1e-9)
-    further = [np.full(len(amounts), float(elsewhere))] if several else []
-    return np.column_stack([candidates.features, amounts, *further])
+    """Candidates as the model sees them; of several studies with a column that tells whose a training was."""
+    features = candidates.described(fastest, slowest)
+    return np.column_stack([features, np.full(len(features), float(elsewhere))]) if several else features
 
 
 def spread_by_latency(latency: Values, count: int, random: np.random.Generator) -> list[int]:

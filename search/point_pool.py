@@ -35,12 +35,6 @@ class PointPool:
         """Number of features of a point."""
         return sum(len(p.options) if isinstance(p, Categorical) else 1 for p in self.parameters.values())
 
-    @property
-    def categories(self) -> NDArray[np.bool_]:
-        """(D,): which features stand for a category's option."""
-        each = [[True] * len(p.options) if isinstance(p, Categorical) else [False] for p in self.parameters.values()]
-        return np.array([is_option for columns in each for is_option in columns], dtype=bool)
-
     def features(self, points: Sequence[Point]) -> Values:
         """(M, D): numbers between 0 and 1; of a category a column for each option."""
         columns: list[list[float]] = []

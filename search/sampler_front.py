@@ -40,7 +40,7 @@ class FrontSampler(BaseSampler):
         self._pool = PointPool(foresight.plan.parameters)
         self._random = np.random.default_rng(seed)
         self._independent = RandomSampler(seed=seed)
-        self._search = FrontSearch(*foresight.worst, self._pool.categories)
+        self._search = FrontSearch(*foresight.worst)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Everything is proposed together."""
@@ -85,8 +85,7 @@ class FrontSampler(BaseSampler):
         latency_ms = np.array([*(each.values[1] for each in complete), *(each.latency_ms for each in others)])
         accuracy = np.array([*(each.values[0] for each in complete), *(each.accuracy for each in others)])
         variance = np.array([*(0.0 for _ in complete), *(each.variance for each in others)])
-        candidates = Candidates(self._pool.features(points), latency_ms, self._foresight.costs(points))
-        return Trained(candidates, accuracy, variance)
+        return Trained(Candidates(self._pool.features(points), latency_ms), accuracy, variance)
 
     def _new_points(
         self, complete: Sequence[FrozenTrial], tried: Sequence[FrozenTrial]
@@ -104,7 +103,7 @@ class FrontSampler(BaseSampler):
         limit = self._foresight.limit_ms
         fast = [place for place in new if limit is None or outlook.latency_ms[place] <= limit] or new
         chosen = [points[place] for place in fast]
-        return chosen, Candidates(self._pool.features(chosen), outlook.latency_ms[fast], outlook.cost[fast])
+        return chosen, Candidates(self._pool.features(chosen), outlook.latency_ms[fast])
 
     def _front(self, complete: Sequence[FrozenTrial]) -> list[Point]:
         """Parameters of the trials and controls that no other one beats."""
@@ -130,7 +129,7 @@ class FrontSampler(BaseSampler):
 
     def _foreseen(self, points: Sequence[Point]) -> Candidates | None:
         outlook = self._foresight.look(points) if points else None
-        return None if outlook is None else Candidates(self._pool.features(points), outlook.latency_ms, outlook.cost)
+        return None if outlook is None else Candidates(self._pool.features(points), outlook.latency_ms)
 
     def _rows(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         latency, accuracy = np.array(self._foresight.rows, dtype=np.float64).reshape(-1, 2).T

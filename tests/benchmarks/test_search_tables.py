@@ -43,8 +43,8 @@ def test_the_table_is_what_it_says(problem: Variants) -> None:
     assert len(problem.params) >= 250
     assert len(problem.parameters) >= 20
     assert {len(curve) for curve in problem.curves} == {7}
-    assert {row["number"] % 2 for row in problem.rows} == {1}
-    assert {row["number"] % 2 for row in digits_problems(chosen_on=True)[0].rows} == {0}
+    assert {row["number"] // 10 % 2 for row in problem.rows} == {1}
+    assert {row["number"] // 10 % 2 for row in digits_problems(chosen_on=True)[0].rows} == {0}
     assert len(problem.front) >= 10
 
 
