@@ -16,7 +16,7 @@ from benchmarks.rungs import RULES, played
 from benchmarks.search_ways import WAYS
 from search.rungs import AgainstTheFront, rule_named
 
-TRAININGS = 30
+TRAININGS = 25
 SEEDS = 5
 PEER_SEEDS = 2  # TPE takes half a minute each
 
