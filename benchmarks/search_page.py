@@ -1,5 +1,7 @@
 """Writes the results page of the benchmark of search from its JSON, with a picture, so that no figure is typed by hand.
 
+All figures go beside the page, as one JSON file, too.
+
     python -m benchmarks.search_page --out runs/search --page docs/results/search.md
 
 `--rungs` and `--end-to-end` add what the other benchmarks found.
@@ -21,6 +23,7 @@ from benchmarks.latency_page import NOTES, notes_of
 from benchmarks.rungs import tables as rungs_tables
 from benchmarks.search_figures import COMPARED_AT, overall, table_text
 from benchmarks.search_problems import CHOSEN_ON
+from benchmarks.suggestion import sentence
 
 OWN = "digits"
 COLORS = {
@@ -32,6 +35,7 @@ COLORS = {
 COMMANDS = """```sh
 python -m benchmarks.search --table path/to/yolobench --table benchmarks/tables/digits --out runs/search
 python -m benchmarks.digits_surrogate --out runs/search
+python -m benchmarks.suggestion --out runs/search
 python -m benchmarks.rungs --out runs/rungs
 python -m benchmarks.end_to_end --out runs/end_to_end
 python -m benchmarks.search_page --out runs/search --rungs runs/rungs --end-to-end runs/end_to_end \\
@@ -57,9 +61,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         *_section(
             "## The space of our own table", SURROGATE, options.out / "surrogate.json", lambda f: [surrogate_table(f)]
         ),
+        *_section("## One suggestion", SUGGESTION, options.out / "suggestion.json", lambda f: [sentence(f)]),
         *_section("## Stopping early", RUNGS, rungs, rungs_tables),
         *_section("## End to end", END_TO_END, end_to_end, lambda f: [end_to_end_table(f)]),
     ]
+    parts = {"tables": figures, "surrogate": _read(options.out / "surrogate.json")}
+    parts |= {"rungs": rungs and _read(rungs), "end_to_end": end_to_end and _read(end_to_end)}
+    parts["suggestion"] = _read(options.out / "suggestion.json")
+    whole = {name: found for name, found in parts.items() if found}
+    options.page.with_suffix(".json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     options.page.write_text(page(figures, picture.name, further, notes_of(before)), encoding="utf-8")
 
 
@@ -115,6 +125,7 @@ def _own(figures: Mapping[str, Any]) -> list[str]:
     return [
         "## Our own table",
         f"Cut and grafted detectors on digit scenes ([made by](../../benchmarks/variants.py)). {_runs(figures)} "
+        "Choices were made on every other ten variants, these are figures of those between them. "
         "What a sampler asks for is the variant of the same donors whose ratios come nearest.",
         table_text(figures),
         markdown([f"hypervolume regret after {COMPARED_AT} trainings", *figures], rows),
@@ -144,6 +155,7 @@ SURROGATE = (
     "The same space, continuous: a linear model and trees, fitted to the table, say what any point reaches; a training "
     "is disturbed as much as seeds differ, our foresight of latency by 3 %."
 )
+SUGGESTION = "In the space of our own table, with records in SQLite; both samplers asked in one run."
 RUNGS = (
     "Learning curves of our own table played back. Members of the table's true front that were begun and then stopped "
     "are counted in all and by tenth of the range of log latency, the fastest first."
