@@ -11,8 +11,8 @@ from search.starts import nearest_ratios
 from search.store.base import Store, StudyEntry
 from search.workbench import Plan
 from spaces.base import Categorical, Parameter, ParamValue
-from spaces.groups import ChannelGroup
 from spaces.ratios import PREFIX
+from spaces.structure import Structure
 
 MOST = 200
 """Trainings that are taken, the newest ones; more would make each proposal slow."""
@@ -54,15 +54,13 @@ class TrainedPoint(NamedTuple):
     accuracy: float
 
 
-def trained_points(
-    rows: Sequence[TrialRecord], plan: Plan, groups: Sequence[ChannelGroup], accuracy: str
-) -> list[TrainedPoint]:
+def trained_points(rows: Sequence[TrialRecord], plan: Plan, structure: Structure, accuracy: str) -> list[TrainedPoint]:
     """Those rows that a trial could be: a network of the space, trained from the same weights by the same recipe.
 
     Found in spaces of channel ratios alone, where the recipe is not searched.
 
     Args:
-        groups: The parent's.
+        structure: The parent's; a control of another family is no point of the space.
         accuracy: Name of the objective.
     """
     if plan.searched or not all(name.startswith(PREFIX) for name in plan.parameters):
@@ -72,7 +70,9 @@ def trained_points(
         latency_ms, reached = row.value(LATENCY), row.value(accuracy)
         if row.spec is None or row.origin is None or latency_ms is None or reached is None or row.spec.dropped:
             continue
-        point = nearest_ratios(plan.parameters, groups, row.spec)
+        if row.spec.parent != structure.key:
+            continue
+        point = nearest_ratios(plan.parameters, structure.groups, row.spec)
         spec, origin, recipe = plan.decode(point)
         if (spec.key, origin.key) == (row.spec.key, row.origin.key) and dict(row.recipe) == recipe.as_plain():
             found.append(TrainedPoint(point, latency_ms, reached))

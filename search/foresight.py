@@ -160,6 +160,6 @@ def foresight_of(study: StudyEntry, plan: Plan, bench: Workbench, records: Seque
         [(ms, value) for ms, value in beside if ms is not None and value is not None],
         (worst_ms, worst_accuracy),
         plan.limits.get(LATENCY),
-        [Known(*each, 0.0) for each in trained_points(rows, plan, bench.parent.groups, accuracy)],
+        [Known(*each, 0.0) for each in trained_points(rows, plan, bench.parent.structure, accuracy)],
         earlier_trainings(bench.store, study, plan.parameters),
     )

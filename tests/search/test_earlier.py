@@ -10,7 +10,7 @@ import pytest
 from search.earlier import Earlier, earlier_trainings, trained_points
 from search.foresight import Known
 from search.record import Outcome
-from spaces.base import Float, ParamValue
+from spaces.base import ArchSpec, Float, ParamValue
 from tests.search.quick_trials import OBJECTIVES
 from tests.search.test_sampler_front import Problem, parent, problem
 
@@ -62,7 +62,7 @@ def test_they_spare_trainings_even_where_they_trained_for_shorter(problem: Probl
 
 
 def test_controls_that_a_trial_could_be_teach_too(problem: Problem) -> None:
-    plan, groups = problem.plan, problem.parent.groups
+    plan, structure = problem.plan, problem.parent.structure
     cut = {name: 0.5 for name in plan.parameters}
     spec, origin, recipe = plan.decode(cut)
     control = replace(
@@ -70,12 +70,15 @@ def test_controls_that_a_trial_could_be_teach_too(problem: Problem) -> None:
     )
     elsewhere = replace(control, origin=replace(origin, layers=("a donor", *origin.layers[1:])))
     longer = replace(control, recipe=recipe.with_values(epochs=9).as_plain())
+    stranger = replace(control, spec=ArchSpec("another family", ("a",), (8,), ((0, 1),)))
     off_the_grid = replace(control, spec=problem.parent.full_spec())  # kept whole where the grid is of multiples
-    (found, whole) = trained_points([elsewhere, longer, control, off_the_grid], plan, groups, "map50_95")
+    (found, whole) = trained_points([elsewhere, stranger, longer, control, off_the_grid], plan, structure, "map50_95")
     assert plan.decode(found.params)[0].key == spec.key
     assert (found.latency_ms, found.accuracy) == (problem.latency_ms(cut), problem.accuracy(cut))
     assert plan.decode(whole.params)[0].channel_ratio == 1
-    assert trained_points([control], replace(plan, searched={"recipe.lr0": Float(0.1, 1.0)}), groups, "map50_95") == []
+    assert (
+        trained_points([control], replace(plan, searched={"recipe.lr0": Float(0.1, 1.0)}), structure, "map50_95") == []
+    )
 
 
 def test_a_control_spares_the_trial_that_would_repeat_it(problem: Problem) -> None:
