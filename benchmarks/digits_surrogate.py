@@ -77,7 +77,7 @@ class Surrogate:
 
     @staticmethod
     def of(problem: Variants) -> Surrogate:
-        """Fitted to the whole table."""
+        """Fitted to all variants of the problem: to the half of the table that searches are scored on."""
         seen = described(problem.features, len(problem.choices))
         return Surrogate(problem, Fitted.to(seen, problem.accuracy), Fitted.to(seen, np.log(problem.latency)))
 

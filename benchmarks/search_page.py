@@ -65,9 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         *_section("## Stopping early", RUNGS, rungs, rungs_tables),
         *_section("## End to end", END_TO_END, end_to_end, lambda f: [end_to_end_table(f)]),
     ]
-    parts = {"tables": figures, "surrogate": _read(options.out / "surrogate.json")}
-    parts |= {"rungs": rungs and _read(rungs), "end_to_end": end_to_end and _read(end_to_end)}
-    parts["suggestion"] = _read(options.out / "suggestion.json")
+    parts = {
+        "tables": figures,
+        "surrogate": _read(options.out / "surrogate.json"),
+        "suggestion": _read(options.out / "suggestion.json"),
+        "rungs": None if rungs is None else _read(rungs),
+        "end_to_end": None if end_to_end is None else _read(end_to_end),
+    }
     whole = {name: found for name, found in parts.items() if found}
     options.page.with_suffix(".json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     options.page.write_text(page(figures, picture.name, further, notes_of(before)), encoding="utf-8")

@@ -46,15 +46,16 @@ def earlier_trainings(store: Store, study: StudyEntry, parameters: Mapping[str, 
     return found[-MOST:]
 
 
-class TrainedPoint(NamedTuple):
-    """A row beside the trials that is a point of the space: what it takes and how accurate it became."""
+class Known(NamedTuple):
+    """A point beside the complete trials: what it reached, or would have where it was stopped, and the variance."""
 
     params: Mapping[str, ParamValue]
     latency_ms: float
     accuracy: float
+    variance: float = 0.0
 
 
-def trained_points(rows: Sequence[TrialRecord], plan: Plan, structure: Structure, accuracy: str) -> list[TrainedPoint]:
+def trained_points(rows: Sequence[TrialRecord], plan: Plan, structure: Structure, accuracy: str) -> list[Known]:
     """Those rows that a trial could be: a network of the space, trained from the same weights by the same recipe.
 
     Found in spaces of channel ratios alone, where the recipe is not searched.
@@ -68,14 +69,14 @@ def trained_points(rows: Sequence[TrialRecord], plan: Plan, structure: Structure
     found = []
     for row in rows:
         latency_ms, reached = row.value(LATENCY), row.value(accuracy)
-        if row.spec is None or row.origin is None or latency_ms is None or reached is None or row.spec.dropped:
+        if row.spec is None or row.origin is None or latency_ms is None or reached is None:
             continue
-        if row.spec.parent != structure.key:
+        if row.spec.parent != structure.key or row.spec.dropped:
             continue
         point = nearest_ratios(plan.parameters, structure.groups, row.spec)
         spec, origin, recipe = plan.decode(point)
         if (spec.key, origin.key) == (row.spec.key, row.origin.key) and dict(row.recipe) == recipe.as_plain():
-            found.append(TrainedPoint(point, latency_ms, reached))
+            found.append(Known(point, latency_ms, reached))
     return found
 
 

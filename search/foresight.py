@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from objectives.base import Direction
 from objectives.latency_model import FittedLatency, LatencyModel, Observation
 from objectives.target import Target
-from search.earlier import Earlier, earlier_trainings, trained_points
+from search.earlier import Earlier, Known, earlier_trainings, trained_points
 from search.latency_forecast import measured
 from search.latency_text import LATENCY
 from search.learning_curves import Curve, Ends
@@ -42,15 +42,6 @@ class _Decoded(NamedTuple):
     shape: Shape
     stored: str
     key: str
-
-
-class Known(NamedTuple):
-    """A point beside the complete trials: what it reached, or would have where it was stopped, and the variance."""
-
-    params: Point
-    latency_ms: float
-    accuracy: float
-    variance: float
 
 
 @dataclass
@@ -160,6 +151,6 @@ def foresight_of(study: StudyEntry, plan: Plan, bench: Workbench, records: Seque
         [(ms, value) for ms, value in beside if ms is not None and value is not None],
         (worst_ms, worst_accuracy),
         plan.limits.get(LATENCY),
-        [Known(*each, 0.0) for each in trained_points(rows, plan, bench.parent.structure, accuracy)],
+        trained_points(rows, plan, bench.parent.structure, accuracy),
         earlier_trainings(bench.store, study, plan.parameters),
     )

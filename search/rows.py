@@ -25,9 +25,8 @@ from search.workbench import Workbench, excess_over
 from spaces.base import SpaceError
 
 Say = Callable[[Event], None]
-REFERENCE_ACCURACY = 0.5
 REFERENCE_LATENCY = 1.1
-"""The front's reference point, as multiples of what the parent has."""
+"""The front's reference point: no accuracy at this multiple of the parent's latency."""
 
 
 def row_names(definition: StudyDefinition) -> set[str]:
@@ -134,15 +133,11 @@ class _Rows:
 
 
 def _reference_point(study: StudyEntry, parent: TrialRecord) -> list[float]:
-    """The worst corner: half of the parent's for what is maximized, a little above its for what is minimized.
-
-    From zero on, hardly any accuracy at half of the time would count for more than all that a search finds beside the
-    parent.
-    """
+    """The worst corner: zero for what is maximized, a little above the parent for what is minimized."""
     point = []
     for name, direction in study.objectives:
         value = parent.value(name)
         if value is None:
             raise SpaceError(f"objective '{name}' is not measured; there are map50_95, latency_ms, flops_g, size_mib")
-        point.append((REFERENCE_ACCURACY if direction is Direction.MAXIMIZE else REFERENCE_LATENCY) * value)
+        point.append(0.0 if direction is Direction.MAXIMIZE else REFERENCE_LATENCY * value)
     return point

@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.earlier import Earlier, earlier_trainings, trained_points
-from search.foresight import Known
+from search.earlier import Earlier, Known, earlier_trainings, trained_points
 from search.record import Outcome
 from spaces.base import ArchSpec, Float, ParamValue
 from tests.search.quick_trials import OBJECTIVES
@@ -76,13 +75,12 @@ def test_controls_that_a_trial_could_be_teach_too(problem: Problem) -> None:
     assert plan.decode(found.params)[0].key == spec.key
     assert (found.latency_ms, found.accuracy) == (problem.latency_ms(cut), problem.accuracy(cut))
     assert plan.decode(whole.params)[0].channel_ratio == 1
-    assert (
-        trained_points([control], replace(plan, searched={"recipe.lr0": Float(0.1, 1.0)}), structure, "map50_95") == []
-    )
+    searched = replace(plan, searched={"recipe.lr0": Float(0.1, 1.0)})
+    assert trained_points([control], searched, structure, "map50_95") == []
 
 
 def test_a_control_spares_the_trial_that_would_repeat_it(problem: Problem) -> None:
-    taught = [Known(p, problem.latency_ms(p), problem.accuracy(p), 0.0) for p in _levels(problem)]
+    taught = [Known(p, problem.latency_ms(p), problem.accuracy(p)) for p in _levels(problem)]
     foresight = replace(problem.foresight(), controls=taught)
     records = problem.search(problem.advisor("front", 0, foresight), 6)
     keys = {problem.space.decode(each.params)[0].key for each in taught}
