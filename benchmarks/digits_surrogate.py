@@ -78,7 +78,7 @@ class Surrogate:
     @staticmethod
     def of(problem: Variants) -> Surrogate:
         """Fitted to all variants of the problem: to the half of the table that searches are scored on."""
-        seen = described(problem.features, len(problem.choices))
+        seen = described(problem.asked, len(problem.choices))
         return Surrogate(problem, Fitted.to(seen, problem.accuracy), Fitted.to(seen, np.log(problem.latency)))
 
     def look(self, points: Sequence[Point]) -> tuple[Values, Values]:
@@ -115,7 +115,7 @@ def described(features: Values, columns: int) -> Values:
 
 def held_out(problem: Variants) -> tuple[float, float]:
     """Kendall's tau of accuracy, and of latency, of variants that the models were not fitted to."""
-    seen = described(problem.features, len(problem.choices))
+    seen = described(problem.asked, len(problem.choices))
     taus = []
     for wanted in (problem.accuracy, np.log(problem.latency)):
         told = np.empty(len(wanted))

@@ -18,12 +18,15 @@ from numpy.typing import NDArray
 
 from benchmarks.search_problems import Problem
 from objectives.base import EpochResult
+from search.network_features import NetworkFeatures
 from search.point_pool import PointPool
 from spaces.base import Categorical, Float, Parameter
+from spaces.damage import HalvingDamage
 
 Values = NDArray[np.float64]
 
 ROWS = "variants.jsonl.gz"
+HALVED = "halved.json"
 TABLE = Path(__file__).parent / "tables" / "digits"
 LOW = 0.25
 """The least ratio of a group, as `benchmarks.variants_made` has it."""
@@ -35,9 +38,13 @@ class Variants(Problem):
 
     Attributes:
         rows: As they are stored.
+        damage: What halving each group of the parent does.
+        measured_s: Seconds that it took to measure that.
     """
 
     rows: Sequence[dict[str, Any]] = ()
+    damage: HalvingDamage | None = None
+    measured_s: float = 0.0
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
@@ -49,7 +56,14 @@ class Variants(Problem):
 
     @cached_property
     def features(self) -> Values:
-        """(M, D), as the search describes points of a study's space."""
+        """(M, D), as a study's sampler describes networks."""
+        assert self.damage is not None
+        described = NetworkFeatures(self.parameters, self.damage.whole, self.damage)
+        return described.of(self.params, [row["widths"] for row in self.rows])
+
+    @cached_property
+    def asked(self) -> Values:
+        """(M, D), the parameters as numbers: what a sampler is told that sees no networks."""
         return PointPool(self.parameters).features(self.params)
 
     @property
@@ -60,7 +74,7 @@ class Variants(Problem):
 
     def nearest(self, asked: Mapping[str, Any]) -> int:
         """See `Problem`."""
-        distance = np.square(self.features - PointPool(self.parameters).features([asked])).sum(axis=1)
+        distance = np.square(self.asked - PointPool(self.parameters).features([asked])).sum(axis=1)
         return int(np.argmin(distance + len(self.choices) * self._other_donors(asked)))
 
     def _other_donors(self, asked: Mapping[str, Any]) -> Values:
@@ -111,6 +125,8 @@ def digits_problems(folder: Path = TABLE, *, chosen_on: bool = False) -> list[Va
     rows = [row for row in read_rows(folder) if row["curves"] and (row["number"] // 10 % 2 == 0) == chosen_on]
     if not rows:
         raise FileNotFoundError(f"no table of variants in {folder}; `python -m benchmarks.variants` makes it")
+    halved = json.loads((folder / HALVED).read_text(encoding="utf-8"))
+    measured_s = halved.pop("seconds")
     params = [row["params"] for row in rows]
     choices = {name: sorted({point[name] for point in params}) for name in params[0]}
     accuracy = np.array([max(each.map50_95 for each in _curve(row["curves"]["0"])[1:]) for row in rows])
@@ -122,6 +138,8 @@ def digits_problems(folder: Path = TABLE, *, chosen_on: bool = False) -> list[Va
             np.array([row["latency"][runtime][0] for row in rows]),
             accuracy,
             tuple(rows),
+            HalvingDamage(**halved),
+            measured_s,
         )
         for runtime in rows[0]["latency"]
     ]

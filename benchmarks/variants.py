@@ -5,7 +5,8 @@
 
 The second command writes what is finished so far into the repository, with the parent and the donors, so that another
 machine goes on with the very same ones. Six CPU hours in all. Each variant has: its parameters, cost, mAP and loss of
-every epoch, and latency ratios on two runtimes. The first 64 are trained with two further seeds, for the noise.
+every epoch, and latency ratios on two runtimes. The first 64 are trained with two further seeds, for the noise. Of the
+parent it is noted what halving each of its channel groups does, as a study's sampler measures it beforehand.
 
 The parent is yolov8 of half of n's width on digit scenes of 96 px; latency is that of 224 px, where a network of this
 size is large enough to be measured well.
@@ -17,18 +18,22 @@ import argparse
 import gzip
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.digits_table import ROWS, TABLE, read_rows
+from benchmarks.digits_table import HALVED, ROWS, TABLE, read_rows
 from benchmarks.finetuning import Results
 from benchmarks.variants_drawn import drawn
-from benchmarks.variants_made import PX, Made
+from benchmarks.variants_made import MULTIPLE, PX, Made
 from benchmarks.variants_trained import latencies, trained
+from objectives.sensitivity import sensitivity
+from spaces.damage import HALF, HalvingDamage
 
 VARIANTS = 520
 REPEATED = 64
@@ -68,6 +73,8 @@ def _work(made: Made, options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
     seeds = {(row["number"], seed) for row in read_rows(TABLE) for seed in row["curves"]}
     mine = range(options.worker, options.variants, options.workers)
     points = drawn(made, options.variants)
+    if options.worker == 0 and not (TABLE / HALVED).exists():
+        yield HALVED, partial(_halved, made)
     with latencies(made, options.out / "scratch") as meters:
         for number in mine:
             if number not in known:
@@ -93,11 +100,24 @@ def _repeat(made: Made, params: Mapping[str, Any], seed: int) -> dict[str, Any]:
     return {"curve": trained(made, made.built(params)[0], seed)}
 
 
+def _halved(made: Made) -> dict[str, Any]:
+    """What halving each channel group of the parent does, untrained, and how long that took to measure."""
+    begun = time.monotonic()
+    found = sensitivity(made.parent, made.data, imgsz=PX, ratios=(HALF,), multiple=MULTIPLE)
+    seconds = time.monotonic() - begun
+    return {**asdict(HalvingDamage.of(found, made.parent.groups, MULTIPLE)), "seconds": seconds}
+
+
 def collect(out: Path, table: Path) -> None:
     """Add what is finished under `out` to the rows of a table, and the networks that they were made from."""
+    table.mkdir(parents=True, exist_ok=True)
     rows = {row["number"]: row for row in read_rows(table)}
     found = [json.loads(line) for file in sorted(out.glob("variants-*.jsonl")) for line in _whole_lines(file)]
     for entry in sorted(found, key=lambda each: each["key"].startswith("repeat")):
+        if entry["key"] == HALVED:
+            del entry["key"]
+            (table / HALVED).write_text(json.dumps(_rounded(entry)) + "\n", encoding="utf-8")
+            continue
         kind, number, *seed = entry.pop("key").split()
         if kind == "variant":
             curve = entry.pop("curve")
@@ -106,7 +126,6 @@ def collect(out: Path, table: Path) -> None:
             )
         elif int(number) in rows:
             rows[int(number)]["curves"][seed[0]] = entry["curve"]
-    table.mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(_rounded(rows[number])) + "\n" for number in sorted(rows))
     (table / ROWS).write_bytes(gzip.compress(text.encode(), mtime=0))
     if not (table / "networks").exists():

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -44,17 +44,25 @@ def reestimate(candidate: Candidate, data: Dataset, recipe: Recipe, *, batches: 
     Raises:
         CandidateError: If the statistics come out infinite or NaN.
     """
-    if batches < 1:
-        raise ValueError(f"batches is {batches}; BatchNorm needs at least 1 to average over")
+    with own_randomness():
+        return reestimate_on(candidate, statistics_images(data, recipe, batches), device)
+
+
+def reestimate_on(candidate: Candidate, images: Iterable[torch.Tensor], device: str = "cpu") -> Candidate:
+    """As `reestimate`, on batches of images that are at hand; of many networks each sees the same ones.
+
+    Args:
+        images: Each `(batch, 3, imgsz, imgsz)`, uint8, of at least 2 images.
+    """
     network = copy.deepcopy(candidate.network).float().to(device).train()
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative average: every batch counts the same
-    with own_randomness(), torch.inference_mode():
-        for images in in_turns(_image_batches(data, recipe, batches), device):
-            network(images.to(device))
+    with torch.inference_mode():
+        for batch in in_turns(images, device):
+            network(batch.to(device).float() / 255)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         if not all(torch.isfinite(buffer).all() for buffer in norm.buffers()):
@@ -62,8 +70,10 @@ def reestimate(candidate: Candidate, data: Dataset, recipe: Recipe, *, batches: 
     return dataclasses.replace(candidate, network=network.eval().cpu())
 
 
-def _image_batches(data: Dataset, recipe: Recipe, batches: int) -> Iterator[torch.Tensor]:
-    """Training images as in a last epoch, each `(batch, 3, imgsz, imgsz)`, float32 in [0, 1]."""
+def statistics_images(data: Dataset, recipe: Recipe, batches: int) -> Iterator[torch.Tensor]:
+    """Training images as in a last epoch, each `(batch, 3, imgsz, imgsz)`, uint8. Draws from the global generators."""
+    if batches < 1:
+        raise ValueError(f"batches is {batches}; BatchNorm needs at least 1 to average over")
     size, batch = recipe.imgsz, max(2, recipe.batch)
     images = detection_dataset(data, "train", imgsz=size, batch=batch, augment=recipe.closing_augmentation, rect=False)
     random.seed(SEED)
@@ -74,4 +84,4 @@ def _image_batches(data: Dataset, recipe: Recipe, batches: int) -> Iterator[torc
     for start in range(0, wanted, batch):
         chunk = numbers[start : start + batch]
         if len(chunk) > 1:
-            yield torch.stack([images[int(number)]["img"] for number in chunk]).float() / 255
+            yield torch.stack([images[int(number)]["img"] for number in chunk])

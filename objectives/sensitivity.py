@@ -10,9 +10,10 @@ from typing import Any, Literal
 import torch
 
 from objectives.accuracy import score
-from objectives.batchnorm import reestimate
+from objectives.batchnorm import reestimate_on, statistics_images
 from objectives.data import Dataset
 from objectives.gradients import labelled_batches
+from objectives.randomness import own_randomness
 from objectives.recipe import Recipe
 from objectives.turns import in_turns
 from spaces.base import ArchSpec, Candidate, CandidateError, SpaceError
@@ -101,6 +102,8 @@ class _Gauge:
         self._batch = max(2, batch)  # a variance needs two images
         self._batches = max(1, images // self._batch)
         self._recipe = Recipe.from_plain({**data.defaults, "imgsz": imgsz, "batch": self._batch})
+        with own_randomness():
+            self._statistics = list(statistics_images(data, self._recipe, self._batches))
         self._images: list[dict[str, Any]] = []
         if measure == "loss":
             self._images = list(in_turns(labelled_batches(data, imgsz, self._batches, self._batch, device), device))
@@ -108,14 +111,7 @@ class _Gauge:
     def after_cut(self, parent: Parent, spec: ArchSpec) -> float:
         """The value of a cut of the parent; infinite where the cut network overflows."""
         try:
-            settled = reestimate(
-                parent.build(spec),
-                self._data,
-                self._recipe,
-                batches=self._batches,
-                device=self._device,
-            )
-            return self.value(settled)
+            return self.value(reestimate_on(parent.build(spec), self._statistics, self._device))
         except CandidateError:
             return math.inf if self._measure == "loss" else 0.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,9 @@ from spaces.base import ArchSpec, Candidate, SpaceError
 from spaces.checkpoint import content_hash
 from spaces.cost_formula import CostFormula
 from spaces.criteria import Criterion
+from spaces.damage import HALF, HalvingDamage
 from spaces.global_ranking import GlobalRanking
+from spaces.groups import tied
 from spaces.importance import Scores, mean_scales, scores
 from spaces.parent import Parent
 from spaces.sensitivity import SensitivityAllocation, SensitivityMap
@@ -87,27 +90,41 @@ def flops_of(parent: Parent) -> Callable[[ArchSpec], float]:
     return lambda spec: float(formula.costs((spec,)).flops[0])
 
 
-def sensitivity_map(bench: Workbench, multiple: int, say: Say) -> SensitivityMap:
+def sensitivity_map(
+    bench: Workbench, multiple: int, say: Say, ratios: tuple[float, ...] | None = None
+) -> SensitivityMap:
     """The trained parent's sensitivity map, from the run folder if it was measured before."""
-    parent = bench.parent
-    facts = [content_hash(parent.as_candidate()), bench.data.key, parent.imgsz, multiple, RATIOS, IMAGES]
+    parent, ratios = bench.parent, ratios or RATIOS
+    facts = [content_hash(parent.as_candidate()), bench.data.key, parent.imgsz, multiple, ratios, IMAGES]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     file = bench.maps / f"{digest}.json"
     known = _read(file)
     if known is not None:
         return known
     say("measuring sensitivity")
+    begun = time.monotonic()
     measured = sensitivity(
         parent,
         bench.data,
         imgsz=parent.imgsz,
-        ratios=RATIOS,
+        ratios=ratios,
         multiple=multiple,
         images=IMAGES,
         device=bench.device,
     )
-    write_text(file, json.dumps(dataclasses.asdict(measured), indent=1) + "\n")
+    seconds = round(time.monotonic() - begun, 1)
+    write_text(file, json.dumps({**dataclasses.asdict(measured), "seconds": seconds}, indent=1) + "\n")
     return measured
+
+
+def halving_damage(bench: Workbench, multiple: int, say: Say) -> HalvingDamage:
+    """What halving each of the trained parent's groups does: a third of what a whole map takes."""
+    return HalvingDamage.of(sensitivity_map(bench, multiple, say, (HALF,)), bench.parent.groups, multiple)
+
+
+def halving_images(parent: Parent) -> int:
+    """Images that pass through a network while `halving_damage` is measured: for its statistics, and for its loss."""
+    return 2 * IMAGES * len(tied(parent.groups))
 
 
 def _allocation(bench: Workbench, rule: Rule, candidate: Candidate, say: Say) -> Allocation:

@@ -73,7 +73,7 @@ def trained_points(rows: Sequence[TrialRecord], plan: Plan, structure: Structure
             continue
         if row.spec.parent != structure.key or row.spec.dropped:
             continue
-        point = nearest_ratios(plan.parameters, structure.groups, row.spec)
+        point = nearest_ratios(plan.parameters, structure.groups, row.spec.shares)
         spec, origin, recipe = plan.decode(point)
         if (spec.key, origin.key) == (row.spec.key, row.origin.key) and dict(row.recipe) == recipe.as_plain():
             found.append(Known(point, latency_ms, reached))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -17,23 +18,31 @@ from search.earlier import Earlier, Known, earlier_trainings, trained_points
 from search.latency_forecast import measured
 from search.latency_text import LATENCY
 from search.learning_curves import Curve, Ends
+from search.network_features import NetworkFeatures
 from search.record import Outcome, TrialRecord
 from search.rungs import finished_curves
+from search.starts import nearest_ratios
 from search.store.base import Store, StudyEntry
 from search.timekeeper import stored_key
 from search.workbench import Plan, Workbench
 from spaces.base import ParamValue
+from spaces.damage import HalvingDamage
+from spaces.ratios import PREFIX as RATIO
 from spaces.shape import Shape
 from spaces.structure import Structure
 
 Point = Mapping[str, ParamValue]
 
+HINTS = 24
+"""Points that every pool has beside those that are drawn."""
+
 
 class Outlook(NamedTuple):
-    """Of M points: latency in ms, measured or predicted, and a key that equal networks share."""
+    """Of M points: latency in ms, measured or predicted, a key that equal networks share, and features, (M, D)."""
 
     latency_ms: NDArray[np.float64]
     keys: tuple[str, ...]
+    features: NDArray[np.float64]
 
 
 class _Decoded(NamedTuple):
@@ -55,6 +64,7 @@ class Foresight:
         limit_ms: What is slower is ruled out; None for no limit.
         controls: Those of the study's controls that are points of its space, trained as its trials are.
         earlier: Trainings of other studies of the same parent and data.
+        damage: What halving each channel group does, if it was measured.
     """
 
     plan: Plan
@@ -68,6 +78,7 @@ class Foresight:
     limit_ms: float | None = None
     controls: Sequence[Known] = ()
     earlier: Sequence[Earlier] = ()
+    damage: HalvingDamage | None = None
     _fitted: tuple[int, FittedLatency] | None = field(default=None, repr=False)
     _known: dict[str, float] = field(default_factory=dict, repr=False)
     _records: list[TrialRecord] = field(default_factory=list, repr=False)
@@ -81,13 +92,25 @@ class Foresight:
         decoded = self._decode(points)
         predicted_ms = fitted.predict([each.shape for each in decoded]).mean * self.reference_ms
         latency_ms = [self._known.get(each.stored, ms) for each, ms in zip(decoded, predicted_ms, strict=True)]
-        return Outlook(np.array(latency_ms), tuple(each.key for each in decoded))
+        return Outlook(np.array(latency_ms), tuple(each.key for each in decoded), self._features(points, decoded))
 
     def keys(self, tried: Sequence[Point]) -> set[str]:
         """As `look` gives them, of points that are asked for again and again: each is decoded once."""
+        return {each.key for each in self._decode_once(tried)}
+
+    def features(self, tried: Sequence[Point]) -> NDArray[np.float64]:
+        """(M, D), as `look` gives them, of points that are asked for again and again."""
+        return self._features(tried, self._decode_once(tried))
+
+    def _features(self, points: Sequence[Point], decoded: Sequence[_Decoded]) -> NDArray[np.float64]:
+        whole = [group.width for group in self.structure.groups]
+        described = NetworkFeatures(self.plan.parameters, whole, self.damage)
+        return described.of(points, [each.shape.widths for each in decoded])
+
+    def _decode_once(self, tried: Sequence[Point]) -> list[_Decoded]:
         new = {self._values(point): point for point in tried if self._values(point) not in self._decoded}
         self._decoded.update(zip(new, self._decode(list(new.values())), strict=True))
-        return {self._decoded[self._values(point)].key for point in tried}
+        return [self._decoded[self._values(point)] for point in tried]
 
     def _values(self, point: Point) -> tuple[ParamValue, ...]:
         return tuple(point[name] for name in self.plan.parameters)
@@ -99,6 +122,19 @@ class Foresight:
         spec, origin, recipe = self.plan.decode(point)
         shape = Shape.of_spec(spec, recipe.imgsz)
         return _Decoded(shape, stored_key(shape, self.target), f"{spec.key} {origin.key} {recipe.key}")
+
+    @cached_property
+    def hints(self) -> list[Point]:
+        """Cuts that damage all groups alike, from hardly any to the most that the space has.
+
+        Known in spaces of one ratio a group; other parameters, such as a recipe's, are left open.
+        """
+        parameters, groups = self.plan.parameters, self.structure.groups
+        if self.damage is None or any(f"{RATIO}{group.tie or group.name}" not in parameters for group in groups):
+            return []
+        thinnest = min(each.low for name, each in parameters.items() if name.startswith(RATIO))  # type: ignore[union-attr]
+        shares = np.geomspace(1.0, thinnest, HINTS + 1)[1:]
+        return [nearest_ratios(parameters, groups, self.damage.evenly(float(share))) for share in shares]
 
     def half_known(self) -> list[Known]:
         """Trials that were stopped, with what their curves foretold when they were."""
@@ -133,7 +169,13 @@ class Foresight:
         return self._fitted[1]
 
 
-def foresight_of(study: StudyEntry, plan: Plan, bench: Workbench, records: Sequence[TrialRecord]) -> Foresight | None:
+def foresight_of(
+    study: StudyEntry,
+    plan: Plan,
+    bench: Workbench,
+    records: Sequence[TrialRecord],
+    damage: HalvingDamage | None = None,
+) -> Foresight | None:
     """What a study's sampler can know beforehand; None where the objectives are not one accuracy and then latency."""
     (accuracy, direction), *others = study.objectives
     if direction is not Direction.MAXIMIZE or others != [(LATENCY, Direction.MINIMIZE)]:
@@ -153,4 +195,5 @@ def foresight_of(study: StudyEntry, plan: Plan, bench: Workbench, records: Seque
         plan.limits.get(LATENCY),
         trained_points(rows, plan, bench.parent.structure, accuracy),
         earlier_trainings(bench.store, study, plan.parameters),
+        damage,
     )

@@ -92,7 +92,6 @@ def _channel_starts(
         return list(start_points(space.parameters))
     rule = Rule(kind, section.criterion, section.multiple)
     cutter: Cutter = cutter_of(bench, rule, bench.parent.as_candidate(), say)
-    cost = flops_of(bench.parent)
-    return [
-        nearest_ratios(space.parameters, bench.parent.groups, cutter.at_share(share, cost)) for share in START_SHARES
-    ]
+    cost, parent = flops_of(bench.parent), bench.parent
+    specs = [cutter.at_share(share, cost) for share in START_SHARES]
+    return [nearest_ratios(space.parameters, parent.groups, spec.shares) for spec in specs]

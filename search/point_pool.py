@@ -56,6 +56,10 @@ class PointPool:
         neighbours = [self._neighbour(good, random) for _ in range(near)]
         return [*neighbours, *(self._anywhere(random) for _ in range(count - near))]
 
+    def whole(self, point: Point, random: np.random.Generator) -> Point:
+        """The point, with values for the parameters that it lacks."""
+        return {**self._anywhere(random), **point}
+
     def _anywhere(self, random: np.random.Generator) -> Point:
         """Numbers lie around one level: drawn independently, all points of many numbers would be of middling size."""
         level, scatter = random.uniform(0.0, 1.0), random.choice((0.0, 0.1, 0.3))

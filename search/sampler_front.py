@@ -85,13 +85,14 @@ class FrontSampler(BaseSampler):
         latency_ms = np.array([*(each.values[1] for each in complete), *(each.latency_ms for each in others)])
         accuracy = np.array([*(each.values[0] for each in complete), *(each.accuracy for each in others)])
         variance = np.array([*(0.0 for _ in complete), *(each.variance for each in others)])
-        return Trained(Candidates(self._pool.features(points), latency_ms), accuracy, variance)
+        return Trained(Candidates(self._foresight.features(points), latency_ms), accuracy, variance)
 
     def _new_points(
         self, complete: Sequence[FrozenTrial], tried: Sequence[FrozenTrial]
     ) -> tuple[list[Point], Candidates | None]:
         """Points of networks that nobody has tried, within the limit where that is to be had, and what is foreseen."""
-        points = self._pool.draw(self._size, self._front(complete), self._random)
+        hints = [self._pool.whole(hint, self._random) for hint in self._foresight.hints]
+        points = [*hints, *self._pool.draw(self._size, [*self._front(complete), *hints], self._random)]
         outlook = self._foresight.look(points)
         if outlook is None:
             return points, None
@@ -103,7 +104,7 @@ class FrontSampler(BaseSampler):
         limit = self._foresight.limit_ms
         fast = [place for place in new if limit is None or outlook.latency_ms[place] <= limit] or new
         chosen = [points[place] for place in fast]
-        return chosen, Candidates(self._pool.features(chosen), outlook.latency_ms[fast])
+        return chosen, Candidates(outlook.features[fast], outlook.latency_ms[fast])
 
     def _front(self, complete: Sequence[FrozenTrial]) -> list[Point]:
         """Parameters of the trials and controls that no other one beats."""
@@ -129,7 +130,7 @@ class FrontSampler(BaseSampler):
 
     def _foreseen(self, points: Sequence[Point]) -> Candidates | None:
         outlook = self._foresight.look(points) if points else None
-        return None if outlook is None else Candidates(self._pool.features(points), outlook.latency_ms)
+        return None if outlook is None else Candidates(outlook.features, outlook.latency_ms)
 
     def _rows(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         latency, accuracy = np.array(self._foresight.rows, dtype=np.float64).reshape(-1, 2).T

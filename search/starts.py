@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from spaces.base import ArchSpec, Categorical, Float, Parameter, ParamValue
+from spaces.base import Categorical, Float, Parameter, ParamValue
 from spaces.groups import ChannelGroup
 
 UNIFORM_LEVELS = (1.0, 0.5, 0.0)
@@ -31,16 +31,16 @@ def start_points(parameters: Mapping[str, Parameter]) -> tuple[dict[str, ParamVa
 
 
 def nearest_ratios(
-    parameters: Mapping[str, Parameter], groups: Sequence[ChannelGroup], spec: ArchSpec
+    parameters: Mapping[str, Parameter], groups: Sequence[ChannelGroup], shares: Iterable[float]
 ) -> dict[str, ParamValue]:
-    """The point of a space of channel ratios that comes nearest to the widths of a spec."""
+    """The point of a space of channel ratios that comes nearest to a share of each group's channels."""
     point: dict[str, ParamValue] = {}
-    for group, kept in zip(groups, spec.kept, strict=True):
+    for group, share in zip(groups, shares, strict=True):
         name = f"ratio.{group.tie or group.name}"
         parameter = parameters[name]
         assert isinstance(parameter, Float)
-        share = (len(kept) / group.width - parameter.low) / (parameter.high - parameter.low)
-        point[name] = _on_grid(parameter, min(1.0, max(0.0, share)))
+        level = (share - parameter.low) / (parameter.high - parameter.low)
+        point[name] = _on_grid(parameter, min(1.0, max(0.0, level)))
     return point
 
 

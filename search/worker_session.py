@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from search.command import DefinitionError
+from search.cutting import halving_damage, halving_images
 from search.evaluate import StudyTrials
 from search.events import Batch, Doing, Event, Left
 from search.folders import RunFolder
@@ -26,12 +27,19 @@ from search.stopwatch import Stopwatch
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store
 from search.study import StudyDefinition, stored_definition
+from search.study_cuts import BaselineSection
 from search.workbench import Plan, Workbench
 from search.worker import Worker
+from spaces.base import CandidateError
+from spaces.damage import HalvingDamage
 
 Say = Callable[[Event], None]
 MOST_REPEATS = 16
 """Latencies taken under load that are timed again when the study ends: half a minute at most."""
+TRAINING_PASSES = 3
+"""Times that an image in training costs what it costs to look at: forward, and twice as much back."""
+MAP_SHARE = 0.2
+"""Of all images that a study is to train on: more are not spent on knowing beforehand what its cuts do."""
 
 
 def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> Left:
@@ -75,6 +83,11 @@ def check_device(device: str) -> None:
     raise DefinitionError(f"--device is '{device}'; this machine has {here}")
 
 
+def is_cheap(looked_at: int, trained_on: int) -> bool:
+    """Whether it costs little to look at so many images, beside training on so many; each counts once an epoch."""
+    return looked_at <= MAP_SHARE * TRAINING_PASSES * trained_on
+
+
 class _Session:
     def __init__(self, job: Job, folder: RunFolder, scratch: Path, say: Say, store: Store) -> None:
         self._job, self._folder, self._say, self._store = job, folder, say, store
@@ -102,17 +115,36 @@ class _Session:
             torch.set_num_threads(self._job.threads)  # Ultralytics sets its own number while it loads
             bench = replace(bench, progress=lambda *numbers: self._say(Batch(*numbers)))
             bench, plan, study = prepare(definition, self._store, study, bench, start, self._say)
-            advisor = self._advisor(definition, study, plan, bench)
+            damage = self._damage(definition, study, plan, bench)
+            advisor = self._advisor(definition, study, plan, bench, damage)
             why = self._search(study, advisor, StudyTrials(bench, plan), rule_named(definition.rungs.rule))
             if why != "timeout" and self._job.index == 0:  # one worker: two at once would disturb each other
                 bench.repeat_disturbed(MOST_REPEATS)
         return Left(why, seconds={"data": watch.seconds()["data"]})
 
-    def _advisor(self, definition: StudyDefinition, study: StudyEntry, plan: Plan, bench: Workbench) -> Advisor:
+    def _damage(
+        self, definition: StudyDefinition, study: StudyEntry, plan: Plan, bench: Workbench
+    ) -> HalvingDamage | None:
+        """What halving each layer does, where the sampler asks and that takes a small part of the study's time."""
+        section = definition.space
+        if definition.sampler.name != "front" or isinstance(section, BaselineSection):
+            return None
+        trained_on = self._job.n_trials * int(plan.recipe.epochs) * len(bench.data.splits["train"].images)
+        if not is_cheap(halving_images(bench.parent), trained_on):
+            return None
+        try:
+            with self._store.exclusive(f"sensitivity {study.id}"):  # one worker measures, the others find it
+                return halving_damage(bench, section.multiple, lambda what: self._say(Doing(what)))
+        except CandidateError:
+            return None  # a parent without a finite loss; trials may do better
+
+    def _advisor(
+        self, definition: StudyDefinition, study: StudyEntry, plan: Plan, bench: Workbench, damage: HalvingDamage | None
+    ) -> Advisor:
         with self._store.exclusive("optuna tables"):
             records = self._store.records(study)
             seed = sampler_seed(definition.seed, self._job.index, len(records))
-            foresight = foresight_of(study, plan, bench, records)
+            foresight = foresight_of(study, plan, bench, records, damage)
             sampler = make_sampler(definition.sampler.name, seed, plan.starts, foresight)
             return Advisor(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
 

@@ -150,6 +150,11 @@ class ArchSpec:
         return not self.dropped and all(map(int.__eq__, map(len, self.kept), self.widths))
 
     @property
+    def shares(self) -> list[float]:
+        """Of each group the share of its channels that are kept, in (0, 1]."""
+        return [len(kept) / width for kept, width in zip(self.kept, self.widths, strict=True)]
+
+    @property
     def channel_ratio(self) -> float:
         """Kept channels as a share of all channels that could be cut, in (0, 1]."""
         return sum(map(len, self.kept)) / sum(self.widths)

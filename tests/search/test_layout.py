@@ -11,6 +11,7 @@ import torch
 
 from objectives.digits import write_digits
 from search.command import DefinitionError
+from search.cutting import halving_damage
 from search.events import Event
 from search.folders import RunFolder
 from search.opening import open_study
@@ -24,6 +25,7 @@ from search.timekeeper import Patience
 from search.workbench import Plan
 from spaces.base import Categorical, Float, Integer, SpaceError
 from spaces.checkpoint import save
+from spaces.damage import HalvingDamage
 from spaces.parent import Parent
 
 PARENT = "parent={model: yolov5n.yaml, recipe: {epochs: 1, batch: 8, sparsity: 0.3}}"
@@ -45,6 +47,7 @@ class Prepared:
     definition: StudyDefinition
     plan: Plan
     rows: dict[str, TrialRecord]
+    damage: HalvingDamage | None = None
 
 
 class Studies:
@@ -56,15 +59,16 @@ class Studies:
         self.store: Store = open_store("sqlite://")
         self.said: list[Event] = []
 
-    def prepared(self, name: str, *overrides: str, study: str = "nas_head") -> Prepared:
+    def prepared(self, name: str, *overrides: str, study: str = "nas_head", halved: bool = False) -> Prepared:
         definition = load_study(study, [PARENT, *overrides], name=name, data=self.scenes, imgsz=64, epochs=1)
         data = data_of(definition, self.folder)
         start = start_of(definition, data)
         entry = open_study(self.store, definition, 1, {})
         setting = Setting(self.folder, "cpu", self.folder.root / "scratch", Patience(tries=1))
         with workbench(definition, self.store, setting, data, start) as bench:
-            _, plan, entry = prepare(definition, self.store, entry, bench, start, self.said.append)
-        return Prepared(definition, plan, {record.name: record for record in self.store.records(entry)})
+            bench, plan, entry = prepare(definition, self.store, entry, bench, start, self.said.append)
+            damage = halving_damage(bench, 4, lambda _: None) if halved else None
+        return Prepared(definition, plan, {record.name: record for record in self.store.records(entry)}, damage)
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +187,16 @@ def test_sensitivity_gives_start_points_and_is_measured_once(studies: Studies, m
     for point in made.plan.starts:
         assert made.plan.space.decode(point)[0].channel_ratio < 1
         assert len({round(float(value), 3) for value in point.values()}) > 1  # not uniform
+
+
+def test_what_halving_each_layer_does_is_measured_once_and_foretells_cuts(studies: Studies) -> None:
+    first, second = (
+        studies.prepared(name, "controls=[]", study="channel_ratio", halved=True).damage for name in ("one", "two")
+    )
+    assert first is not None
+    assert first == second  # from the file
+    halves = [[max(4, width // 2) if place == each else width for place, width in enumerate(first.whole)]
+              for each in range(len(first.whole))]  # fmt: skip
+    alone = first.total(halves)
+    assert (alone > 0).any()
+    assert first.total([first.whole]).tolist() == [0.0]

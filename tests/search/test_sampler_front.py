@@ -22,6 +22,7 @@ from search.workbench import Plan
 from spaces.base import ParamValue
 from spaces.channels import ChannelRatioSpace
 from spaces.cost_formula import CostFormula
+from spaces.damage import HalvingDamage
 from spaces.importance import order
 from spaces.parent import Parent
 from spaces.shape import Shape
@@ -119,6 +120,23 @@ def test_it_finds_more_in_25_trials_than_multivariate_tpe(problem: Problem) -> N
     ]
     tpe = [problem.volume(problem.search(problem.advisor("tpe", seed, None), 25)) for seed in range(3)]
     assert min(ours) > max(tpe)
+
+
+def test_what_halving_each_layer_does_is_worth_trainings(problem: Problem) -> None:
+    """Two groups in three do not matter here: without damage that has to be learnt from trials."""
+    groups = problem.parent.structure.groups
+    weights = np.linspace(0.2, 1.0, len(groups)) ** 3
+    damage = HalvingDamage([each.width for each in groups], [[index] for index in range(len(groups))], weights.tolist())
+    told = replace(problem.foresight(), damage=damage)
+    volumes = [
+        problem.volume(problem.search(problem.advisor("front", 0, each), 10)) for each in (told, problem.foresight())
+    ]
+    assert volumes[0] > volumes[1]
+    hints = [problem.space.decode(hint)[0].channel_ratio for hint in told.hints]
+    assert hints == sorted(hints, reverse=True)
+    assert hints[0] > 0.9
+    assert hints[-1] < 0.5
+    assert problem.foresight().hints == []
 
 
 def test_equal_seeds_ask_for_the_same(problem: Problem) -> None:
