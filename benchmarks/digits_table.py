@@ -62,6 +62,12 @@ class Variants(Problem):
         return described.of(self.params, [row["widths"] for row in self.rows])
 
     @cached_property
+    def cut(self) -> Values:
+        """See `Problem`."""
+        assert self.damage is not None
+        return self.damage.total([row["widths"] for row in self.rows])
+
+    @cached_property
     def asked(self) -> Values:
         """(M, D), the parameters as numbers: what a sampler is told that sees no networks."""
         return PointPool(self.parameters).features(self.params)

@@ -55,6 +55,11 @@ class Problem:
         return np.column_stack(columns)
 
     @property
+    def cut(self) -> Values | None:
+        """(M,), the damage that cuts do, foretold before anything is trained; None where that is not known."""
+        return None
+
+    @property
     def worst(self) -> tuple[float, float]:
         """The reference point of the hypervolume: latency of the slowest, accuracy of the least accurate."""
         return float(self.latency.max()), float(self.accuracy.min())

@@ -102,6 +102,12 @@ class Foresight:
         """(M, D), as `look` gives them, of points that are asked for again and again."""
         return self._features(tried, self._decode_once(tried))
 
+    def damages(self, points: Sequence[Point]) -> NDArray[np.float64] | None:
+        """(M,), what was cut of each; None if it was not measured what halving does."""
+        if self.damage is None:
+            return None
+        return self.damage.total([each.shape.widths for each in self._decode(points)])
+
     def _features(self, points: Sequence[Point], decoded: Sequence[_Decoded]) -> NDArray[np.float64]:
         whole = [group.width for group in self.structure.groups]
         described = NetworkFeatures(self.plan.parameters, whole, self.damage)

@@ -118,7 +118,15 @@ def _described(
     return np.column_stack([features, np.full(len(features), float(elsewhere))]) if several else features
 
 
-def spread_by_latency(latency: Values, count: int, random: np.random.Generator) -> list[int]:
-    """Indices of the first candidates to train: one from each of so many equal parts of the pool, by latency."""
+def spread_by_latency(
+    latency: Values, count: int, random: np.random.Generator, damage: Values | None = None
+) -> list[int]:
+    """Indices of the first candidates to train: one from each of so many equal parts of the pool, by latency.
+
+    Args:
+        damage: (M,), what was cut of each, where it is known: the least damaged of each part, else any.
+    """
     parts = np.array_split(np.argsort(latency), count)
-    return [int(random.choice(part)) for part in parts if len(part)]
+    if damage is None:
+        return [int(random.choice(part)) for part in parts if len(part)]
+    return [int(part[np.argmin(damage[part])]) for part in parts if len(part)]

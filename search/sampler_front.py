@@ -13,14 +13,15 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.expected_gain import Staircase
 from search.foresight import Foresight
-from search.front_search import Candidates, FrontSearch, Trained
+from search.front_search import Candidates, FrontSearch, Trained, spread_by_latency
 from search.point_pool import Point, PointPool
 from search.sampler import distribution_of
 
 POOL = 400
 LEAST_TRAINED = 3
-"""Trials that must be complete, here or in earlier studies, before accuracy is modelled; until then the pool is drawn
-from at random."""
+"""Trials that must be complete, here or in earlier studies, before accuracy is modelled."""
+FIRST = 6
+"""Equal parts of the pool, by latency, that these trials are drawn from."""
 
 
 class FrontSampler(BaseSampler):
@@ -74,9 +75,16 @@ class FrontSampler(BaseSampler):
         points, pool = self._new_points(complete, tried)
         known = len(complete) + len(self._foresight.earlier)
         if pool is None or not complete or known < LEAST_TRAINED:
-            return points[self._random.integers(len(points))]
+            return points[self._first(points, pool)]
         trained, pending, earlier = self._trained(complete), self._pending(running), self._earlier()
         return points[self._search.propose(trained, pool, pending, self._rows(), earlier)]
+
+    def _first(self, points: Sequence[Point], pool: Candidates | None) -> int:
+        """Which to train while too few are known: any, or one that little is cut of for its latency."""
+        damage = self._foresight.damages(points)
+        if pool is None or damage is None:
+            return int(self._random.integers(len(points)))
+        return int(self._random.choice(spread_by_latency(pool.latency, FIRST, self._random, damage)))
 
     def _trained(self, complete: Sequence[FrozenTrial]) -> Trained:
         """What complete trials and controls reached, and what stopped ones would have."""

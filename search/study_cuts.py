@@ -64,13 +64,14 @@ class ChannelsSection(RatioSection):
     Attributes:
         criterion: What makes a channel important.
         repeats: As for grafts.
-        starts: Which cuts the first trials take: `uniform`; `sensitivity` measures a map first.
+        starts: Which cuts the first trials take: `uniform`; `sensitivity` measures a map first. If none are named,
+            those that the sampler chooses where it knows what halving each layer does, else uniform ones.
     """
 
     type: Literal["channels"]
     criterion: OrderCriterion = "l2"
     repeats: bool = False
-    starts: tuple[Literal["uniform", "sensitivity"], ...] = Field(default=("uniform",), strict=False)
+    starts: tuple[Literal["uniform", "sensitivity"], ...] = Field(default=(), strict=False)
 
 
 class BaselineSection(RatioSection):

@@ -145,7 +145,12 @@ class _Session:
             records = self._store.records(study)
             seed = sampler_seed(definition.seed, self._job.index, len(records))
             foresight = foresight_of(study, plan, bench, records, damage)
-            sampler = make_sampler(definition.sampler.name, seed, plan.starts, foresight)
+            wanted = getattr(definition.space, "starts", None)
+            told = (
+                foresight is not None and foresight.hints
+            )  # better than any uniform cut, if nothing else is asked for
+            starts = () if told and not wanted else plan.starts
+            sampler = make_sampler(definition.sampler.name, seed, starts, foresight)
             return Advisor(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
 
     def _search(self, study: StudyEntry, advisor: Advisor, trials: StudyTrials, rule: Rule) -> str:
