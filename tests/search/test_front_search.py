@@ -79,3 +79,15 @@ def test_the_first_trainings_are_spread_over_all_latencies() -> None:
     first = spread_by_latency(latency, 6, np.random.default_rng(1))
     parts = np.array_split(np.sort(latency), 6)
     assert all(part[0] <= latency[index] <= part[-1] for part, index in zip(parts, first, strict=True))
+
+
+def test_the_first_ones_are_those_that_are_cut_least_for_their_latency() -> None:
+    random = np.random.default_rng(3)
+    latency, damage = random.uniform(1, 9, 60), random.uniform(0, 1, 60)
+    chosen = spread_by_latency(latency, 6, random, damage)
+    order = np.argsort(latency)
+    assert len(chosen) == 6
+    for place, index in enumerate(chosen):
+        part = order[10 * place : 10 * place + 10]
+        assert index in part
+        assert damage[index] == damage[part].min()
