@@ -175,6 +175,12 @@ class Foresight:
         return self._fitted[1]
 
 
+def can_foresee(study: StudyEntry) -> bool:
+    """Whether a study's objectives are one accuracy, to be maximized, and then latency."""
+    (_, direction), *others = study.objectives
+    return direction is Direction.MAXIMIZE and list(others) == [(LATENCY, Direction.MINIMIZE)]
+
+
 def foresight_of(
     study: StudyEntry,
     plan: Plan,
@@ -182,10 +188,10 @@ def foresight_of(
     records: Sequence[TrialRecord],
     damage: HalvingDamage | None = None,
 ) -> Foresight | None:
-    """What a study's sampler can know beforehand; None where the objectives are not one accuracy and then latency."""
-    (accuracy, direction), *others = study.objectives
-    if direction is not Direction.MAXIMIZE or others != [(LATENCY, Direction.MINIMIZE)]:
+    """What a study's sampler can know beforehand; None where `can_foresee` says no."""
+    if not can_foresee(study):
         return None
+    accuracy = study.objectives[0][0]
     worst_accuracy, worst_ms = study.frozen["reference_point"]
     rows = [row for row in records if row.is_reference and row.feasible and not row.is_polished]
     beside = [(row.value(LATENCY), row.value(accuracy)) for row in rows]

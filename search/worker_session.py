@@ -14,7 +14,7 @@ from search.cutting import halving_damage, halving_images
 from search.evaluate import StudyTrials
 from search.events import Batch, Doing, Event, Left
 from search.folders import RunFolder
-from search.foresight import foresight_of
+from search.foresight import can_foresee, foresight_of
 from search.heartbeat import Heartbeat
 from search.job import Job
 from search.opening import open_study
@@ -127,7 +127,7 @@ class _Session:
     ) -> HalvingDamage | None:
         """What halving each layer does, where the sampler asks and that takes a small part of the study's time."""
         section = definition.space
-        if definition.sampler.name != "front" or isinstance(section, BaselineSection):
+        if definition.sampler.name != "front" or isinstance(section, BaselineSection) or not can_foresee(study):
             return None
         trained_on = self._job.n_trials * int(plan.recipe.epochs) * len(bench.data.splits["train"].images)
         if not is_cheap(halving_images(bench.parent), trained_on):
@@ -145,11 +145,9 @@ class _Session:
             records = self._store.records(study)
             seed = sampler_seed(definition.seed, self._job.index, len(records))
             foresight = foresight_of(study, plan, bench, records, damage)
-            wanted = getattr(definition.space, "starts", None)
-            told = (
-                foresight is not None and foresight.hints
-            )  # better than any uniform cut, if nothing else is asked for
-            starts = () if told and not wanted else plan.starts
+            # Where it is known what halving does, nobody begins with uniform cuts, unless they are asked for.
+            knows_better = foresight is not None and foresight.hints and not getattr(definition.space, "starts", ())
+            starts = () if knows_better else plan.starts
             sampler = make_sampler(definition.sampler.name, seed, starts, foresight)
             return Advisor(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
 
