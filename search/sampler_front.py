@@ -20,8 +20,8 @@ from search.sampler import distribution_of
 POOL = 400
 LEAST_TRAINED = 3
 """Trials that must be complete, here or in earlier studies, before accuracy is modelled."""
-FIRST = 6
-"""Equal parts of the pool, by latency, that these trials are drawn from."""
+FIRST_PARTS = (2, 4, 1, 3, 5, 0)
+"""Equal parts of the pool, the fastest is 0, that these trials are drawn from in turn: its ends tell the least."""
 
 
 class FrontSampler(BaseSampler):
@@ -75,16 +75,18 @@ class FrontSampler(BaseSampler):
         points, pool = self._new_points(complete, tried)
         known = len(complete) + len(self._foresight.earlier)
         if pool is None or not complete or known < LEAST_TRAINED:
-            return points[self._first(points, pool)]
+            return points[self._first(points, pool, len(tried))]
         trained, pending, earlier = self._trained(complete), self._pending(running), self._earlier()
         return points[self._search.propose(trained, pool, pending, self._rows(), earlier)]
 
-    def _first(self, points: Sequence[Point], pool: Candidates | None) -> int:
-        """Which to train while too few are known: any, or one that little is cut of for its latency."""
+    def _first(self, points: Sequence[Point], pool: Candidates | None, number: int) -> int:
+        """Which to train while too few are known: any, or one that little is cut of for its latency, but something."""
         damage = self._foresight.damages(points)
         if pool is None or damage is None:
             return int(self._random.integers(len(points)))
-        return int(self._random.choice(spread_by_latency(pool.latency, FIRST, self._random, damage)))
+        cut = np.where(damage > 0.0, damage, np.inf)
+        spread = spread_by_latency(pool.latency, len(FIRST_PARTS), self._random, cut)
+        return spread[min(FIRST_PARTS[number % len(FIRST_PARTS)], len(spread) - 1)]
 
     def _trained(self, complete: Sequence[FrozenTrial]) -> Trained:
         """What complete trials and controls reached, and what stopped ones would have."""

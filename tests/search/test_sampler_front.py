@@ -137,6 +137,10 @@ def test_what_halving_each_layer_does_is_worth_trainings(problem: Problem) -> No
     assert hints[0] > 0.9
     assert hints[-1] < 0.5
     assert problem.foresight().hints == []
+    first = problem.search(problem.advisor("front", 1, told), 3)
+    assert [problem.space.decode(each.params)[0].is_whole for each in first] == [False] * 3
+    latencies = [each.value("latency_ms") or 0.0 for each in first]
+    assert latencies[2] < latencies[0] < latencies[1]  # the middle, then slower, then faster
 
 
 def test_equal_seeds_ask_for_the_same(problem: Problem) -> None:
