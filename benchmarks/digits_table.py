@@ -62,7 +62,7 @@ class Variants(Problem):
         return described.of(self.params, [row["widths"] for row in self.rows])
 
     @cached_property
-    def cut(self) -> Values:
+    def foretold_damage(self) -> Values:
         """See `Problem`."""
         assert self.damage is not None
         return self.damage.total([row["widths"] for row in self.rows])

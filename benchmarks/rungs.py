@@ -3,7 +3,8 @@
     python -m benchmarks.rungs --out runs/rungs
 
 The same search with each rule, with 1, 4, 8 and 16 workers, until complete trials have 98 % of the best hypervolume of
-the table in `benchmarks/tables/digits`. Kill it, and the same command goes on.
+the table in `benchmarks/tables/digits`; rules that never get there, with fewer seeds. Kill it, and the same command
+goes on.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ TENTHS = 10
 COMPARED_AT = 50
 """Complete trials after which one worker and several are compared."""
 FEW = {"mo-asha": 5, "median of mAP": 3}
-"""Seeds of the rules that stop too much to reach the aim: a study of theirs goes on for 250 trials, 20 s each."""
+"""Seeds of the rules that stop too much to reach the aim: a study of theirs goes on for 250 trials."""
 OURS, OURS_BEFORE = "front", "front, from before training"
 
 

@@ -27,7 +27,7 @@ ASKED_IN_VAIN = 20
 def ours(problem: Problem, seed: int, trainings: int) -> list[int]:
     """The project's own: latency known, accuracy modelled."""
     random = np.random.default_rng(seed)
-    chosen = spread_by_latency(problem.latency, FIRST, random, problem.cut)
+    chosen = spread_by_latency(problem.latency, FIRST, random, problem.foretold_damage)
     search = FrontSearch(*problem.worst)
     left = np.setdiff1d(np.arange(len(problem.latency)), chosen)
     while len(chosen) < trainings:

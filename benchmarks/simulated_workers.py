@@ -78,7 +78,7 @@ class Simulation:
         self._least = least
         self._most, self._first_epoch = min(most, len(problem.accuracy)), 0 if before else 1
         self._random = np.random.default_rng(seed)
-        self._queue = spread_by_latency(problem.latency, FIRST, self._random, problem.cut)
+        self._queue = spread_by_latency(problem.latency, FIRST, self._random, problem.foretold_damage)
         self._random.shuffle(self._queue)
         self._search = FrontSearch(*problem.worst)
         self._records: list[TrialRecord] = []

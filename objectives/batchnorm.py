@@ -42,6 +42,7 @@ def reestimate(candidate: Candidate, data: Dataset, recipe: Recipe, *, batches: 
         batches: How many batches are averaged; fewer where the split is smaller.
 
     Raises:
+        ValueError: If `batches` is below 1.
         CandidateError: If the statistics come out infinite or NaN.
     """
     with own_randomness():
@@ -53,6 +54,9 @@ def reestimate_on(candidate: Candidate, images: Iterable[torch.Tensor], device: 
 
     Args:
         images: Each `(batch, 3, imgsz, imgsz)`, uint8, of at least 2 images.
+
+    Raises:
+        CandidateError: If the statistics come out infinite or NaN.
     """
     network = copy.deepcopy(candidate.network).float().to(device).train()
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -71,7 +75,11 @@ def reestimate_on(candidate: Candidate, images: Iterable[torch.Tensor], device: 
 
 
 def statistics_images(data: Dataset, recipe: Recipe, batches: int) -> Iterator[torch.Tensor]:
-    """Training images as in a last epoch, each `(batch, 3, imgsz, imgsz)`, uint8. Draws from the global generators."""
+    """Training images as in a last epoch, each `(batch, 3, imgsz, imgsz)`, uint8. Seeds the global generators.
+
+    Raises:
+        ValueError: If `batches` is below 1.
+    """
     if batches < 1:
         raise ValueError(f"batches is {batches}; BatchNorm needs at least 1 to average over")
     size, batch = recipe.imgsz, max(2, recipe.batch)

@@ -103,7 +103,7 @@ class _Gauge:
         self._batches = max(1, images // self._batch)
         self._recipe = Recipe.from_plain({**data.defaults, "imgsz": imgsz, "batch": self._batch})
         with own_randomness():
-            self._statistics = list(statistics_images(data, self._recipe, self._batches))
+            self._statistics = list(in_turns(statistics_images(data, self._recipe, self._batches), device))
         self._images: list[dict[str, Any]] = []
         if measure == "loss":
             self._images = list(in_turns(labelled_batches(data, imgsz, self._batches, self._batch, device), device))

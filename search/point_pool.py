@@ -56,7 +56,7 @@ class PointPool:
         neighbours = [self._neighbour(good, random) for _ in range(near)]
         return [*neighbours, *(self._anywhere(random) for _ in range(count - near))]
 
-    def whole(self, point: Point, random: np.random.Generator) -> Point:
+    def completed(self, point: Point, random: np.random.Generator) -> Point:
         """The point, with values for the parameters that it lacks."""
         return {**self._anywhere(random), **point}
 

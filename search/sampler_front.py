@@ -101,7 +101,7 @@ class FrontSampler(BaseSampler):
         self, complete: Sequence[FrozenTrial], tried: Sequence[FrozenTrial]
     ) -> tuple[list[Point], Candidates | None]:
         """Points of networks that nobody has tried, within the limit where that is to be had, and what is foreseen."""
-        hints = [self._pool.whole(hint, self._random) for hint in self._foresight.hints]
+        hints = [self._pool.completed(hint, self._random) for hint in self._foresight.hints]
         points = [*hints, *self._pool.draw(self._size, [*self._front(complete), *hints], self._random)]
         outlook = self._foresight.look(points)
         if outlook is None:
