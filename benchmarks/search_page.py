@@ -1,4 +1,4 @@
-"""Writes the results page of the benchmark of search from its JSON, with a picture, so that no figure is typed by hand.
+"""Writes the results page of the benchmark of search from its JSON, with pictures, so that no figure is typed by hand.
 
 All figures go beside the page, as one JSON file, too.
 
@@ -22,16 +22,11 @@ from benchmarks.finetuning import markdown
 from benchmarks.latency_page import NOTES, notes_of
 from benchmarks.rungs import tables as rungs_tables
 from benchmarks.search_figures import COMPARED_AT, overall, table_text
+from benchmarks.search_pictures import draw_end_to_end, draw_lost, draw_trainings
 from benchmarks.search_problems import CHOSEN_ON
 from benchmarks.suggestion import sentence
 
 OWN = "digits"
-COLORS = {
-    "ours": "#d1495b", "GP": "#00798c", "multivariate TPE": "#edae49", "Optuna's default": "#66a182",
-    "NSGA-II": "#8d6cab", "random": "#9aa0a6", "uniform scaling": "#30343b",
-}  # fmt: skip
-
-
 COMMANDS = """```sh
 python -m benchmarks.search --table path/to/yolobench --table benchmarks/tables/digits --out runs/search
 python -m benchmarks.digits_surrogate --out runs/search
@@ -44,26 +39,39 @@ python -m benchmarks.search_page --out runs/search --rungs runs/rungs --end-to-e
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the figures, write the page and the picture beside it."""
+    """Read the figures, write the page and the pictures beside it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="as it was given to benchmarks.search")
     parser.add_argument("--rungs", type=Path, help="as it was given to benchmarks.rungs")
     parser.add_argument("--end-to-end", type=Path, help="as it was given to benchmarks.end_to_end")
     parser.add_argument("--page", type=Path, required=True, help="Markdown file")
     options = parser.parse_args(arguments)
-    figures = _read(options.out / "figures.json") or {}
+    figures = _read(options.out / "figures.json")
+    if not figures:
+        parser.error(f"benchmarks.search wrote no figures into {options.out}")
     before = options.page.read_text(encoding="utf-8") if options.page.exists() else ""
-    picture = options.page.with_suffix(".png")
-    draw(figures, picture)
     rungs = None if options.rungs is None else options.rungs / "figures.json"
     end_to_end = None if options.end_to_end is None else options.end_to_end / "figures.json"
+    picture, of_rungs, of_studies = (
+        options.page.with_name(f"{options.page.stem}{part}.png") for part in ("", "-rungs", "-end-to-end")
+    )
+    draw_trainings(figures, picture)
+
+    def stopping(found: Mapping[str, Any]) -> list[str]:
+        draw_lost(found["lost"], of_rungs)
+        return [*rungs_tables(found), f"![front members stopped, by latency]({of_rungs.name})"]
+
+    def studies(found: Mapping[str, Any]) -> list[str]:
+        draw_end_to_end(found, of_studies)
+        return [end_to_end_table(found), f"![hypervolume against seconds of training]({of_studies.name})"]
+
     further = [
         *_section(
             "## The space of our own table", SURROGATE, options.out / "surrogate.json", lambda f: [surrogate_table(f)]
         ),
         *_section("## One suggestion", SUGGESTION, options.out / "suggestion.json", lambda f: [sentence(f)]),
-        *_section("## Stopping early", RUNGS, rungs, rungs_tables),
-        *_section("## End to end", END_TO_END, end_to_end, lambda f: [end_to_end_table(f)]),
+        *_section("## Stopping early", RUNGS, rungs, stopping),
+        *_section("## End to end", END_TO_END, end_to_end, studies),
     ]
     parts = {
         "tables": figures,
@@ -187,43 +195,6 @@ def _intervals(figures: Mapping[str, Any]) -> str:
 def _with_interval(needed: Sequence[float | None], most: int) -> str:
     median, low, high = (f"> {most}" if value is None else f"{value:.0f}" for value in needed)
     return median if median == low == high else f"{median} ({low} to {high})"
-
-
-def draw(figures: Mapping[str, Any], file: Path) -> None:
-    """A panel for each problem: the median share of the best hypervolume against trainings."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    columns = min(3, len(figures))
-    rows = -(-len(figures) // columns)
-    drawn, panels = pyplot.subplots(rows, columns, figsize=(4.2 * columns, 3.2 * rows), squeeze=False, sharey=True)
-    for panel in panels.flat[len(figures) :]:
-        panel.set_visible(False)
-    for panel, (problem, ways) in zip(panels.flat, figures.items(), strict=False):
-        for way, found in ways.items():
-            at = [int(count) for count in found["curve"]]
-            shares = [100 * share for share in found["curve"].values()]
-            bold = 2.4 if way == "ours" else 1.3
-            panel.plot(at, shares, label=way, lw=bold, color=COLORS.get(way), zorder=3 if way == "ours" else 2)
-        panel.set_xscale("log")
-        panel.set_xticks([5, 10, 25, 50, 100, 300], labels=["5", "10", "25", "50", "100", "300"])
-        panel.minorticks_off()
-        panel.set_ylim(80, 100.5)
-        panel.axhline(98, color="0.7", lw=0.8, ls=":")
-        panel.set_title(problem, fontsize=10)
-        panel.spines[["top", "right"]].set_visible(False)
-    for panel in panels[-1]:
-        panel.set_xlabel("trainings")
-    for row in panels:
-        row[0].set_ylabel("% of the best hypervolume")
-    lines = {line.get_label(): line for panel in panels.flat for line in panel.get_lines()}
-    shown = [lines[way] for way in COLORS if way in lines]
-    drawn.tight_layout(rect=(0, 0.05, 1, 1))
-    drawn.legend(shown, [str(line.get_label()) for line in shown], ncols=len(shown), loc="lower center", frameon=False)
-    drawn.savefig(file, dpi=110)
-    pyplot.close(drawn)
 
 
 if __name__ == "__main__":
