@@ -37,11 +37,12 @@ from search.expected_gain import Staircase
 from search.front_search import Candidates, FrontSearch, Trained, spread_by_latency
 from search.point_pool import Point, PointPool
 from search.sampler import distribution_of
+from search.sampler_front import FIRST_PARTS, LEAST_TRAINED
 
 Values = NDArray[np.float64]
 
 SEEDS, TRAININGS = 20, 50
-FIRST, POOL = 6, 400
+POOL = 400
 FORESIGHT_ERROR = 0.03
 FOLDS = 5
 EFFORT = 40  # rounds of the long search that finds what can be had at all
@@ -131,7 +132,8 @@ def ours(surrogate: Surrogate, seed: int) -> list[Point]:
     pool = PointPool(surrogate.problem.parameters)
     search = FrontSearch(*surrogate.problem.worst)
     first = pool.draw(POOL, [], random)
-    chosen = [first[place] for place in spread_by_latency(surrogate.look(first)[0], FIRST, random)]
+    spread = spread_by_latency(surrogate.look(first)[0], len(FIRST_PARTS), random)
+    chosen = [first[spread[part]] for part in FIRST_PARTS[:LEAST_TRAINED]]
     accuracy = [_trained(surrogate, point, random) for point in chosen]
     while len(chosen) < TRAININGS:
         latency = surrogate.look(chosen)[0]

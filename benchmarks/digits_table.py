@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ Values = NDArray[np.float64]
 ROWS = "variants.jsonl.gz"
 HALVED = "halved.json"
 TABLE = Path(__file__).parent / "tables" / "digits"
+KEPT, DRAWN = 0.9, 1
+"""Share of the variants that a seed draws, and what makes its chance another one than that of the search."""
 LOW = 0.25
 """The least ratio of a group, as `benchmarks.variants_made` has it."""
 
@@ -38,11 +40,13 @@ class Variants(Problem):
 
     Attributes:
         rows: As they are stored.
+        curves: The learning curve of each; epoch 0 is before training.
         damage: What halving each group of the parent does.
         measured_s: Seconds that it took to measure that.
     """
 
     rows: Sequence[dict[str, Any]] = ()
+    curves: tuple[tuple[EpochResult, ...], ...] = ()
     damage: HalvingDamage | None = None
     measured_s: float = 0.0
 
@@ -88,11 +92,6 @@ class Variants(Problem):
         return np.array([sum(point[name] != asked[name] for name in names) for point in self.params], dtype=np.float64)
 
     @cached_property
-    def curves(self) -> tuple[tuple[EpochResult, ...], ...]:
-        """The learning curve of each; epoch 0 is before training."""
-        return tuple(_curve(row["curves"]["0"]) for row in self.rows)
-
-    @cached_property
     def seconds(self) -> Values:
         """(M,): how long each was trained."""
         return np.array([sum(each.seconds for each in curve[1:]) for curve in self.curves])
@@ -110,6 +109,22 @@ class Variants(Problem):
         """(M,): in which of so many equal parts of the range of log latency each variant lies."""
         place = np.log(self.latency / self.latency.min()) / np.log(self.latency.max() / self.latency.min())
         return np.minimum((place * parts).astype(int), parts - 1)
+
+    def drawn(self, seed: int) -> Variants:
+        """Nine tenths of the variants, drawn by chance, and of those with several trainings any one."""
+        random = np.random.default_rng([seed, DRAWN])
+        count = len(self.rows)
+        kept = np.sort(random.choice(count, round(KEPT * count), replace=False))
+        rows = [self.rows[index] for index in kept]
+        curves = tuple(_curve(row["curves"][random.choice(sorted(row["curves"]))]) for row in rows)
+        return replace(
+            self,
+            params=[self.params[index] for index in kept],
+            latency=self.latency[kept],
+            accuracy=_reached(curves),
+            rows=rows,
+            curves=curves,
+        )
 
     @cached_property
     def noise(self) -> float:
@@ -135,15 +150,16 @@ def digits_problems(folder: Path = TABLE, *, chosen_on: bool = False) -> list[Va
     measured_s = halved.pop("seconds")
     params = [row["params"] for row in rows]
     choices = {name: sorted({point[name] for point in params}) for name in params[0]}
-    accuracy = np.array([max(each.map50_95 for each in _curve(row["curves"]["0"])[1:]) for row in rows])
+    curves = tuple(_curve(row["curves"]["0"]) for row in rows)
     return [
         Variants(
             f"digits, {runtime}",
             params,
             choices,
             np.array([row["latency"][runtime][0] for row in rows]),
-            accuracy,
+            _reached(curves),
             tuple(rows),
+            curves,
             HalvingDamage(**halved),
             measured_s,
         )
@@ -157,6 +173,10 @@ def read_rows(table: Path) -> list[dict[str, Any]]:
     if not file.exists():
         return []
     return [json.loads(line) for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
+
+
+def _reached(curves: Sequence[Sequence[EpochResult]]) -> Values:
+    return np.array([max(each.map50_95 for each in curve[1:]) for curve in curves])
 
 
 def _curve(points: Sequence[Sequence[float]]) -> tuple[EpochResult, ...]:

@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
         for each, run in runs.items():
             results.once(_key(*each), run.result)
     found = {each: results.once(_key(*each), dict) for each in work}
-    figures = figures_of(problems, found)
+    figures = figures_of(found)
     (options.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print(*tables(figures), sep="\n\n")
 
@@ -112,25 +112,24 @@ def _key(problem: str, rule: str, workers: int, seed: int) -> str:
 
 
 def played(problem: Variants, rule: str, workers: int, seed: int) -> dict[str, Any]:
-    """One simulated study."""
+    """One simulated study; of the front's members that were begun, and stopped, the tenths of the latency range."""
     rules, before = RULES[rule]
+    problem = problem.drawn(seed)
     run = Simulation(problem, rules, workers, seed, before=before, aims=(AIM,), least=COMPARED_AT).play()
     epochs, trials = run.reached.get(AIM, (None, None))
-    front = set(problem.front)
+    front, tenths = set(problem.front), problem.tenths(TENTHS)
     return {
         "epochs": epochs,
         "trials": trials,
-        "members": [each for each in run.started if each in front],
-        "lost": [each for each in run.stopped if each in front],
+        "members": [int(tenths[each]) for each in run.started if each in front],
+        "lost": [int(tenths[each]) for each in run.stopped if each in front],
         "stopped": len(run.stopped),
         "begun": len(run.started),
         "share": run.shares[:COMPARED_AT][-1] if run.shares else 0.0,
     }
 
 
-def figures_of(
-    problems: Mapping[str, Variants], found: Mapping[tuple[str, str, int, int], Mapping[str, Any]]
-) -> dict[str, Any]:
+def figures_of(found: Mapping[tuple[str, str, int, int], Mapping[str, Any]]) -> dict[str, Any]:
     """By rule and workers: epochs and trials to the aim; by rule: members of the true front that it stopped."""
     figures: dict[str, Any] = {"rules": {}, "lost": {}}
     for rule, workers in dict.fromkeys((rule, workers) for _, rule, workers, _ in found):
@@ -143,22 +142,15 @@ def figures_of(
             "runs": len(runs),
         }
     for rule in figures["rules"]:
-        figures["lost"][rule] = _lost(problems, {key: each for key, each in found.items() if key[1] == rule})
+        figures["lost"][rule] = _lost([each for key, each in found.items() if key[1] == rule])
     return figures
 
 
-def _lost(
-    problems: Mapping[str, Variants], found: Mapping[tuple[str, str, int, int], Mapping[str, Any]]
-) -> dict[str, Any]:
+def _lost(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Of the true front's members that were begun how many were stopped: in all, and by tenth of the latency range."""
-    begun, lost = np.zeros(TENTHS), np.zeros(TENTHS)
-    for (name, *_), run in found.items():
-        tenths = problems[name].tenths(TENTHS)
-        for count, key in ((begun, "members"), (lost, "lost")):
-            for variant in run[key]:
-                count[tenths[variant]] += 1
+    begun, lost = (np.bincount([t for run in runs for t in run[key]], minlength=TENTHS) for key in ("members", "lost"))
     shares = [float(gone / all_) if all_ else None for gone, all_ in zip(lost, begun, strict=True)]
-    return {"share": float(lost.sum() / max(1.0, begun.sum())), "tenths": shares, "begun": begun.astype(int).tolist()}
+    return {"share": float(lost.sum() / max(1.0, begun.sum())), "tenths": shares, "begun": begun.tolist()}
 
 
 def _median(values: Sequence[float | None]) -> float | None:

@@ -98,6 +98,7 @@ def _in_order(key: str) -> tuple[bool, str, int, int]:
 
 def _run(problem: Problem, way: str, seed: int) -> dict[str, Any]:
     most = OWN_TRAININGS if isinstance(problem, Variants) else TRAININGS
+    problem = problem.drawn(seed)
     order = WAYS[way](problem, seed, min(most, SLOW.get(way, TRAININGS)))
     found: dict[str, Any] = {"shares": [round(float(share), 5) for share in problem.shares(order)]}
     if isinstance(problem, Variants):

@@ -59,6 +59,10 @@ class Problem:
         """(M,), the damage that cuts do, foretold before anything is trained; None where that is not known."""
         return None
 
+    def drawn(self, seed: int) -> Problem:
+        """What a seed searches: the whole table, where a search begins with other detectors in each seed."""
+        return self
+
     @property
     def worst(self) -> tuple[float, float]:
         """The reference point of the hypervolume: latency of the slowest, accuracy of the least accurate."""

@@ -12,6 +12,7 @@ from optuna.samplers import BaseSampler
 
 from benchmarks.search_problems import Problem
 from search.front_search import Candidates, FrontSearch, Trained, spread_by_latency
+from search.sampler_front import FIRST_PARTS, LEAST_TRAINED
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -19,15 +20,13 @@ warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning
 Way = Callable[[Problem, int, int], list[int]]
 """From a problem, a seed and a number of trainings to the detectors in the order they are trained."""
 
-FIRST = 6
 ASKED_IN_VAIN = 20
-"""A sampler that names nothing new so often in a row gets a detector drawn at random: it would ask for ever."""
+"""A sampler that names nothing new so often in a row is told of a detector drawn at random: it would ask for ever."""
 
 
 def ours(problem: Problem, seed: int, trainings: int) -> list[int]:
     """The project's own: latency known, accuracy modelled."""
-    random = np.random.default_rng(seed)
-    chosen = spread_by_latency(problem.latency, FIRST, random, problem.foretold_damage)
+    chosen = first_trainings(problem, np.random.default_rng(seed))[:LEAST_TRAINED]
     search = FrontSearch(*problem.worst)
     left = np.setdiff1d(np.arange(len(problem.latency)), chosen)
     while len(chosen) < trainings:
@@ -36,6 +35,12 @@ def ours(problem: Problem, seed: int, trainings: int) -> list[int]:
         chosen.append(int(left[search.propose(trained, _candidates(problem, left))]))
         left = left[left != chosen[-1]]
     return chosen[:trainings]
+
+
+def first_trainings(problem: Problem, random: np.random.Generator) -> list[int]:
+    """What the project's sampler begins with, in this order, while too few are trained to be modelled."""
+    spread = spread_by_latency(problem.latency, len(FIRST_PARTS), random, problem.foretold_damage)
+    return [spread[part] for part in FIRST_PARTS if part < len(spread)]
 
 
 def _candidates(problem: Problem, chosen: np.ndarray) -> Candidates:
@@ -69,11 +74,19 @@ def by_optuna(make: Callable[[int], BaseSampler]) -> Way:
                 if in_vain < ASKED_IN_VAIN:
                     continue
                 index = int(random.choice(np.setdiff1d(np.arange(len(problem.latency)), chosen)))
+                study.add_trial(_told(problem, index, distributions))
             in_vain = 0
             chosen.append(index)
         return chosen
 
     return way
+
+
+def _told(problem: Problem, index: int, distributions: dict[str, BaseDistribution]) -> optuna.trial.FrozenTrial:
+    """A detector that the sampler did not ask for."""
+    params = {name: problem.choices[name].index(value) for name, value in problem.params[index].items()}
+    values = [float(problem.accuracy[index]), float(problem.latency[index])]
+    return optuna.trial.create_trial(params=params, distributions=distributions, values=values)
 
 
 def _distributions(problem: Problem) -> dict[str, BaseDistribution]:

@@ -12,16 +12,14 @@ from itertools import count
 import numpy as np
 
 from benchmarks.digits_table import Variants
+from benchmarks.search_ways import first_trainings
 from objectives.base import EpochResult, Evaluation, Measurement
-from search.front_search import Candidates, FrontSearch, Trained, spread_by_latency
+from search.front_search import Candidates, FrontSearch, Trained
 from search.latency_text import LATENCY
 from search.learning_curves import Curve, Ends
 from search.record import Outcome, TrialRecord
 from search.rungs import Rule, finished_curves
-
-FIRST = 6
-"""Trials that are spread over the latencies before anything is modelled; a study has its start points instead."""
-LEAST_TRAINED = 3
+from search.sampler_front import LEAST_TRAINED
 
 
 @dataclass
@@ -78,8 +76,7 @@ class Simulation:
         self._least = least
         self._most, self._first_epoch = min(most, len(problem.accuracy)), 0 if before else 1
         self._random = np.random.default_rng(seed)
-        self._queue = spread_by_latency(problem.latency, FIRST, self._random, problem.foretold_damage)
-        self._random.shuffle(self._queue)
+        self._first = first_trainings(problem, self._random)
         self._search = FrontSearch(*problem.worst)
         self._records: list[TrialRecord] = []
         self._variant_of: list[int] = []
@@ -155,11 +152,9 @@ class Simulation:
         )  # fmt: skip
 
     def _proposed(self) -> int:
-        if self._queue:
-            return self._queue.pop()
         left = np.setdiff1d(np.arange(len(self._problem.accuracy)), self.run.started)
         if len(self.run.complete) < LEAST_TRAINED:
-            return int(self._random.choice(left))
+            return self._first.pop(0) if self._first else int(self._random.choice(left))
         running = [trial.variant for trial in self._running.values()]
         pending = self._candidates(running) if running else None
         return int(left[self._search.propose(self._trained(), self._candidates(left), pending)])
