@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-import torch
 from numpy.typing import NDArray
 from optuna.samplers import BaseSampler
 from scipy.stats import kendalltau
@@ -33,6 +32,7 @@ from sklearn.model_selection import KFold
 
 from benchmarks.digits_table import TABLE, Variants, digits_problems
 from benchmarks.finetuning import Results, markdown
+from benchmarks.one_thread import one_thread
 from search.expected_gain import Staircase
 from search.front_search import Candidates, FrontSearch, Trained, spread_by_latency
 from search.point_pool import Point, PointPool
@@ -206,17 +206,20 @@ def _figures(problems: Mapping[str, Variants], options: argparse.Namespace) -> d
         }
         for key, run in runs.items():
             results.once(" | ".join(map(str, key)), run.result)
-    found = {key: results.once(" | ".join(map(str, key)), dict)["volume"] for key in work}
+    found = {tuple(key.split(" | ")): run["volume"] for key, run in results.found().items()}
+    ways = [way for way in WAYS if any(w == way for _, w, _ in found)]  # of earlier commands too
     figures: dict[str, Any] = {}
     for name, problem in problems.items():
         best = Surrogate.of(problem).best_volume
-        regrets = {way: [1 - found[n, w, s] / best for n, w, s in work if (n, w) == (name, way)] for _, way, _ in work}
+        regrets = {
+            way: [1 - volume / best for (n, w, _), volume in found.items() if (n, w) == (name, way)] for way in ways
+        }
         figures[name] = {"tau": held_out(problem), "noise": problem.noise, "regret": regrets}
     return figures
 
 
 def _quiet() -> None:
-    torch.set_num_threads(1)
+    one_thread()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 

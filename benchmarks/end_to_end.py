@@ -4,7 +4,7 @@
 
 Each run is `python -m search.run` in a process of its own, six minutes at most after the parent is trained; one parent
 a seed, the same for all ways. Kill it, and the same command goes on. By hand: the parent is cut uniformly and
-fine-tuned, the result is cut again, and so on.
+fine-tuned, the result is cut again, and so on. Ours comes first: it would learn from what the others train.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ STUDY = "channel_ratio"
 NO_CONTROLS = "controls=[]"
 """Our sampler learns from controls: their training would be a gift, as it is not counted."""
 WAYS: Mapping[str, Sequence[str]] = {
-    BY_HAND: (),
     OURS: ("-o", "sampler.name=front", "-o", "rungs.rule=front"),
     DEFAULT: ("-o", "sampler.name=optuna", "-o", "rungs.rule=none"),
+    BY_HAND: (),
 }
-"""The first one trains the parent, which the others find."""
+PARENT = "parent"
+"""A study without trials, which trains the parent; the others find it."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -72,11 +73,12 @@ def _run(options: argparse.Namespace, way: str, seed: int) -> dict[str, Any]:
     """One study to its end; what each of its networks cost and reached, in the order they were finished."""
     project = options.out / f"seed-{seed}"
     name = way.split(",")[0].replace(" ", "-").replace("'", "")
-    study, more = (_rounds(options.out), ["--n-trials", "1"]) if way == BY_HAND else (STUDY, [*WAYS[way]])
-    limited = [] if way == BY_HAND else ["--n-trials", str(MOST_TRIALS), "--timeout", f"{options.minutes}m"]
-    fixed = ["--study", study, "--name", name, "--project", str(project), "--seed", str(seed), "--no-confirm"]
-    overrides = [part for each in (NO_CONTROLS, *options.override) for part in ("-o", each)]
-    subprocess.run([sys.executable, "-m", "search.run", *fixed, *more, *limited, *overrides], check=True)
+    _study(options, seed, PARENT, STUDY, ["--n-trials", "0"])
+    if way == BY_HAND:
+        _study(options, seed, name, _rounds(options.out), ["--n-trials", "0"])
+    else:
+        limits = ["--n-trials", str(MOST_TRIALS), "--timeout", f"{options.minutes}m"]
+        _study(options, seed, name, STUDY, [*WAYS[way], *limits])
     store = open_store(RunFolder(project).default_storage)
     entry = store.latest_study(name)
     assert entry is not None
@@ -86,6 +88,13 @@ def _run(options: argparse.Namespace, way: str, seed: int) -> dict[str, Any]:
     steps = [_step(record) for record in records if _counts(record, way)]
     before = _measured_s(project) if way == OURS else 0.0
     return {"parent": _step(parent), "steps": steps, "before": before, "reference": entry.frozen["reference_point"]}
+
+
+def _study(options: argparse.Namespace, seed: int, name: str, study: str, more: Sequence[str]) -> None:
+    project = str(options.out / f"seed-{seed}")
+    fixed = ["--study", study, "--name", name, "--project", project, "--seed", str(seed), "--no-confirm"]
+    overrides = [part for each in (NO_CONTROLS, *options.override) for part in ("-o", each)]
+    subprocess.run([sys.executable, "-m", "search.run", *fixed, *more, *overrides], check=True)
 
 
 def _measured_s(project: Path) -> float:

@@ -114,11 +114,20 @@ class Results:
         if key not in known:
             known[key] = dict(work())
             self.file.parent.mkdir(parents=True, exist_ok=True)
+            torn = self._torn()
             with self.file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"key": key, **known[key]}) + "\n")
+                file.write(("\n" if torn else "") + json.dumps({"key": key, **known[key]}) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
         return known[key]
+
+    def found(self) -> dict[str, dict[str, Any]]:
+        """What all finished work gave, by its key."""
+        return self._known()
+
+    def _torn(self) -> bool:
+        """Whether the last line was cut short."""
+        return self.file.exists() and self.file.read_bytes()[-1:] not in (b"", b"\n")
 
     def _known(self) -> dict[str, dict[str, Any]]:
         if not self.file.exists():

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.digits_table import TABLE, Variants, digits_problems
 from benchmarks.finetuning import Results, markdown
+from benchmarks.one_thread import one_thread
 from benchmarks.simulated_workers import Simulation
 from objectives.base import EpochResult
 from search.record import Outcome, TrialRecord
@@ -81,13 +81,12 @@ def main(arguments: list[str] | None = None) -> None:
         for each in product(problems, options.rule or RULES, options.workers or WORKERS, range(options.seeds))
         if each[3] < FEW.get(each[1], options.seeds)
     ]
-    with ProcessPoolExecutor(options.processes, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(options.processes, initializer=one_thread) as pool:
         finished = results.keys()
         runs = {each: pool.submit(played, problems[each[0]], *each[1:]) for each in work if _key(*each) not in finished}
         for each, run in runs.items():
             results.once(_key(*each), run.result)
-    found = {each: results.once(_key(*each), dict) for each in work}
-    figures = figures_of(found)
+    figures = figures_of({_run_of(key): run for key, run in sorted(results.found().items(), key=_in_order)})
     (options.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print(*tables(figures), sep="\n\n")
 
@@ -103,12 +102,19 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def _key(problem: str, rule: str, workers: int, seed: int) -> str:
     return f"{problem} | {rule} | {workers} | {seed}"
+
+
+def _run_of(key: str) -> tuple[str, str, int, int]:
+    problem, rule, workers, seed = key.split(" | ")
+    return problem, rule, int(workers), int(seed)
+
+
+def _in_order(found: tuple[str, Mapping[str, Any]]) -> tuple[str, int, int, int]:
+    """Rules as they are listed; what was run by an earlier command is counted too."""
+    problem, rule, workers, seed = _run_of(found[0])
+    return problem, list(RULES).index(rule), workers, seed
 
 
 def played(problem: Variants, rule: str, workers: int, seed: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ COMPARABLE: tuple[Criterion, ...] = ("lamp", "taylor", "batchnorm")
 """Criteria whose scores rank channels of different groups as they are."""
 
 Say = Callable[[str], None]
+PACED_BY = 4
+"""Cuts after the first that tell how long all will take."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,17 @@ def flops_of(parent: Parent) -> Callable[[ArchSpec], float]:
 
 
 def sensitivity_map(
-    bench: Workbench, multiple: int, say: Say, ratios: tuple[float, ...] | None = None
+    bench: Workbench,
+    multiple: int,
+    say: Say,
+    ratios: tuple[float, ...] | None = None,
+    said: Callable[[int, int], None] | None = None,
 ) -> SensitivityMap:
-    """The trained parent's sensitivity map, from the run folder if it was measured before."""
+    """The trained parent's sensitivity map, from the run folder if it was measured before.
+
+    Args:
+        said: Told how many cuts are done and how many there are; what it raises ends the measurement.
+    """
     parent, ratios = bench.parent, ratios or RATIOS
     facts = [content_hash(parent.as_candidate()), bench.data.key, parent.imgsz, multiple, ratios, IMAGES]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
@@ -111,15 +122,33 @@ def sensitivity_map(
         multiple=multiple,
         images=IMAGES,
         device=bench.device,
+        said=said,
     )
     seconds = round(time.monotonic() - begun, 1)
     write_text(file, json.dumps({**dataclasses.asdict(measured), "seconds": seconds}, indent=1) + "\n")
     return measured
 
 
-def halving_damage(bench: Workbench, multiple: int, say: Say) -> HalvingDamage:
-    """What halving each of the trained parent's groups does: a third of what a whole map takes."""
-    return HalvingDamage.of(sensitivity_map(bench, multiple, say, (HALF,)), bench.parent.groups, multiple)
+class TakesTooLong(Exception):
+    """Measuring would take longer than it may."""
+
+
+def halving_damage(bench: Workbench, multiple: int, say: Say, most_s: float = math.inf) -> HalvingDamage:
+    """What halving each of the trained parent's groups does: a third of what a whole map takes.
+
+    Raises:
+        TakesTooLong: If that will take more seconds than it may, as the first cuts tell.
+        CandidateError: If the parent has no finite loss.
+    """
+    began: list[float] = []
+
+    def pace(done: int, count: int) -> None:
+        began.append(time.monotonic())
+        if done == 1 + PACED_BY and (began[-1] - began[0]) / PACED_BY * count > most_s:
+            raise TakesTooLong
+
+    found = sensitivity_map(bench, multiple, say, (HALF,), pace)
+    return HalvingDamage.of(found, bench.parent.groups, multiple)
 
 
 def halving_images(parent: Parent) -> int:

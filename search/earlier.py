@@ -25,14 +25,15 @@ class Earlier(NamedTuple):
     accuracy: float
 
 
-def earlier_trainings(store: Store, study: StudyEntry, parameters: Mapping[str, Parameter]) -> list[Earlier]:
+def earlier_trainings(store: Store, study: StudyEntry, plan: Plan) -> list[Earlier]:
     """Complete trials of other studies, and of earlier generations of this one, oldest first.
 
     Recipes may differ: whoever learns from them has to allow for a difference between the studies.
 
     Args:
         study: With its frozen parent and data; those of the others have to be the same.
-        parameters: Of this study's space. Trials with other parameters, or other values, are left out.
+        plan: This study's. Trials with other parameters, or other values, are left out, and those whose parameters
+            stand for another network here: of donors that were cut anew, say.
     """
     same = [other for other in store.studies() if other.id != study.id and _alike(other, study)]
     accuracy = study.objectives[0][0]
@@ -41,7 +42,7 @@ def earlier_trainings(store: Store, study: StudyEntry, parameters: Mapping[str, 
         for other in same
         for record in store.records(other)
         if record.outcome is Outcome.COMPLETE and not record.is_reference
-        if (value := record.value(accuracy)) is not None and _is_point(record.params, parameters)
+        if (value := record.value(accuracy)) is not None and _is_point(record, plan)
     ]
     return found[-MOST:]
 
@@ -87,8 +88,14 @@ def _alike(other: StudyEntry, study: StudyEntry) -> bool:
     )
 
 
-def _is_point(params: Mapping[str, ParamValue], parameters: Mapping[str, Parameter]) -> bool:
-    return params.keys() == parameters.keys() and all(_holds(parameters[name], params[name]) for name in parameters)
+def _is_point(record: TrialRecord, plan: Plan) -> bool:
+    params, parameters = record.params, plan.parameters
+    if params.keys() != parameters.keys() or record.spec is None or record.origin is None:
+        return False
+    if not all(_holds(parameters[name], params[name]) for name in parameters):
+        return False
+    spec, origin, _ = plan.decode(params)
+    return (spec.key, origin.key) == (record.spec.key, record.origin.key)
 
 
 def _holds(parameter: Parameter, value: ParamValue) -> bool:

@@ -91,7 +91,7 @@ def _built_and_trained(
         return replace(known, outcome=Outcome.RULED_OUT, reason=in_words(predicted, plan.limits[LATENCY]))
     hooks.say("building")
     try:
-        with watch.phase("build"), _out_of_memory_is_the_candidates_fault():
+        with watch.phase("build"), out_of_memory_is_the_candidates_fault():
             candidate = replace(plan.space.build(begun.spec, begun.origin), imgsz=recipe.imgsz)
         before = measured_before(bench, candidate, watch, plan.limits.get(LATENCY))
     except CandidateError as error:
@@ -115,11 +115,11 @@ def _built_and_trained(
 
     try:
         hooks.say("training")
-        with watch.phase("training"), _out_of_memory_is_the_candidates_fault():
+        with watch.phase("training"), out_of_memory_is_the_candidates_fault():
             result = bench.train(candidate, recipe, report, bench.parent.candidate())
         hooks.say("scoring")
         complete = replace(begun, outcome=Outcome.COMPLETE, rungs=result.history)
-        with _out_of_memory_is_the_candidates_fault():
+        with out_of_memory_is_the_candidates_fault():
             return scored(bench, complete, result.candidate, watch)
     except _Stopped as stop:
         return replace(begun, outcome=Outcome.STOPPED, reason=str(stop), rungs=tuple(curve))
@@ -128,7 +128,7 @@ def _built_and_trained(
 
 
 @contextmanager
-def _out_of_memory_is_the_candidates_fault() -> Iterator[None]:
+def out_of_memory_is_the_candidates_fault() -> Iterator[None]:
     """Training says so itself; what stands around it may run out of memory too."""
     try:
         yield

@@ -28,10 +28,12 @@ from search.workbench import Plan, Workbench
 from spaces.base import ParamValue
 from spaces.damage import HalvingDamage
 from spaces.ratios import PREFIX as RATIO
+from spaces.repeats_space import PREFIX as REPEATS
 from spaces.shape import Shape
 from spaces.structure import Structure
 
 Point = Mapping[str, ParamValue]
+MAP50_95, IMGSZ = "map50_95", "recipe.imgsz"
 
 HINTS = 24
 """Points that every pool has beside those that are drawn."""
@@ -103,8 +105,9 @@ class Foresight:
         return self._features(tried, self._decode_once(tried))
 
     def damages(self, points: Sequence[Point]) -> NDArray[np.float64] | None:
-        """(M,), what was cut of each; None if it was not measured what halving does."""
-        if self.damage is None:
+        """(M,), what was cut of each; None if it was not measured what halving does, or it is not all that is done."""
+        smaller = any(name == IMGSZ or name.startswith(REPEATS) for name in self.plan.parameters)
+        if self.damage is None or smaller:
             return None
         return self.damage.total([each.shape.widths for each in self._decode(points)])
 
@@ -133,17 +136,22 @@ class Foresight:
     def hints(self) -> list[Point]:
         """Cuts that damage all groups alike, from hardly any to the most that the space has.
 
-        Known in spaces of one ratio a group; other parameters, such as a recipe's, are left open.
+        Known in spaces of one ratio a group of the parent; parameters of a recipe or of depth are left open.
         """
         parameters, groups = self.plan.parameters, self.structure.groups
-        if self.damage is None or any(f"{RATIO}{group.tie or group.name}" not in parameters for group in groups):
+        cut_anew = any(name not in self.plan.searched and not name.startswith((RATIO, REPEATS)) for name in parameters)
+        if self.damage is None or cut_anew:  # what is cut of a donor is no share of the parent's channels
+            return []
+        if any(f"{RATIO}{group.tie or group.name}" not in parameters for group in groups):
             return []
         thinnest = min(each.low for name, each in parameters.items() if name.startswith(RATIO))  # type: ignore[union-attr]
         shares = np.geomspace(1.0, thinnest, HINTS + 1)[1:]
         return [nearest_ratios(parameters, groups, self.damage.evenly(float(share))) for share in shares]
 
     def half_known(self) -> list[Known]:
-        """Trials that were stopped, with what their curves foretold when they were."""
+        """Trials that were stopped, with the mAP50-95 that their curves foretold when they were."""
+        if self.study.objectives[0][0] != MAP50_95:
+            return []
         self._records += self.store.records(self.study, after=len(self._records))
         records = self._records
         found = []
@@ -206,6 +214,6 @@ def foresight_of(
         (worst_ms, worst_accuracy),
         plan.limits.get(LATENCY),
         trained_points(rows, plan, bench.parent.structure, accuracy),
-        earlier_trainings(bench.store, study, plan.parameters),
+        earlier_trainings(bench.store, study, plan),
         damage,
     )

@@ -108,4 +108,4 @@ def _valued(parameter: Float | Integer, share: float) -> ParamValue:
     if not parameter.step:
         return value
     steps = min(round((value - low) / parameter.step), int((high - low) / parameter.step + 1e-9))
-    return parameter.low + steps * parameter.step
+    return min(parameter.high, parameter.low + steps * parameter.step)  # 0.1 + 2 * 0.1 is more than 0.3

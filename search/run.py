@@ -230,7 +230,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--epochs", type=int, help="epochs of each trial")
     add("--batch", type=int, help="images a batch")
     add("--device", default="cpu", help="where training runs: cpu, 0, 1, ... (default: %(default)s)")
-    add("--seed", type=int, help="worker k samples with seed + k")
+    add("--seed", type=int, help="of training; each worker samples with one of its own, made of this")
     add("--n-trials", type=int, metavar="N", help="the study's total of finished, stopped and ruled-out trials")
     add("--timeout", metavar="8h", help="begin no trial after this long")
     add("--workers", type=int, default=1, metavar="N", help="processes on this machine (default: %(default)s)")

@@ -19,14 +19,14 @@ from spaces.base import ParamValue
 SAMPLERS = ("front", "tpe", "optuna", "nsga2", "nsga3", "gp", "qmc", "random")
 
 
-def sampler_seed(seed: int, worker: int, trials_so_far: int) -> int:
-    """The seed of worker k: seed + k in a new study; another one in a study that goes on.
+def sampler_seed(seed: int, worker: int, records_so_far: int) -> int:
+    """The seed of worker k: seed + k while nothing is recorded; another one with each number of records.
 
     With the first seed again a continued study would propose its first points again.
     """
-    if not trials_so_far:
+    if not records_so_far:
         return seed + worker
-    return int(np.random.SeedSequence([seed, worker, trials_so_far]).generate_state(1)[0])
+    return int(np.random.SeedSequence([seed, worker, records_so_far]).generate_state(1)[0])
 
 
 def make_sampler(

@@ -41,7 +41,12 @@ class FrontSampler(BaseSampler):
         self._pool = PointPool(foresight.plan.parameters)
         self._random = np.random.default_rng(seed)
         self._independent = RandomSampler(seed=seed)
-        self._search = FrontSearch(*foresight.worst)
+        worst_ms, worst_accuracy = foresight.worst
+        if (
+            foresight.limit_ms is not None
+        ):  # nobody may use what is slower; a hair more, so that the limit itself counts
+            worst_ms = min(worst_ms, foresight.limit_ms * 1.001)
+        self._search = FrontSearch(worst_ms, worst_accuracy)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Everything is proposed together."""
@@ -53,7 +58,8 @@ class FrontSampler(BaseSampler):
         """The best of a pool of new candidates."""
         others = [each for each in study.get_trials(deepcopy=False) if each.number != trial.number and self._fits(each)]
         complete = [each for each in others if each.state is TrialState.COMPLETE]
-        return dict(self._proposed(complete, [each for each in others if each.state is TrialState.RUNNING], others))
+        running = [each for each in others if each.state is TrialState.RUNNING]
+        return dict(self._proposed(trial.number, complete, running, others))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -70,17 +76,25 @@ class FrontSampler(BaseSampler):
         return trial.params.keys() == self._pool.parameters.keys()
 
     def _proposed(
-        self, complete: Sequence[FrozenTrial], running: Sequence[FrozenTrial], tried: Sequence[FrozenTrial]
+        self,
+        number: int,
+        complete: Sequence[FrozenTrial],
+        running: Sequence[FrozenTrial],
+        tried: Sequence[FrozenTrial],
     ) -> Point:
         points, pool = self._new_points(complete, tried)
         known = len(complete) + len(self._foresight.earlier)
         if pool is None or not complete or known < LEAST_TRAINED:
-            return points[self._first(points, pool, len(tried))]
+            return points[self._first(points, pool, number)]
         trained, pending, earlier = self._trained(complete), self._pending(running), self._earlier()
         return points[self._search.propose(trained, pool, pending, self._rows(), earlier)]
 
     def _first(self, points: Sequence[Point], pool: Candidates | None, number: int) -> int:
-        """Which to train while too few are known: any, or one that little is cut of for its latency, but something."""
+        """Which to train while too few are known: any, or one that little is cut of for its latency, but something.
+
+        Args:
+            number: The trial's. Several workers begin at once, and see nothing of each other yet.
+        """
         damage = self._foresight.damages(points)
         if pool is None or damage is None:
             return int(self._random.integers(len(points)))
@@ -112,7 +126,8 @@ class FrontSampler(BaseSampler):
         first = {key: place for place, key in reversed(list(enumerate(outlook.keys)))}
         new = sorted(place for key, place in first.items() if key not in known) or [0]
         limit = self._foresight.limit_ms
-        fast = [place for place in new if limit is None or outlook.latency_ms[place] <= limit] or new
+        fast = [place for place in new if limit is None or outlook.latency_ms[place] <= limit]
+        fast = fast or [min(new, key=lambda place: float(outlook.latency_ms[place]))]
         chosen = [points[place] for place in fast]
         return chosen, Candidates(outlook.features[fast], outlook.latency_ms[fast])
 

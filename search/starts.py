@@ -63,4 +63,4 @@ def _on_grid(parameter: Float, level: float) -> float:
     value = parameter.low + level * (parameter.high - parameter.low)
     if parameter.step:
         value = parameter.low + round((value - parameter.low) / parameter.step) * parameter.step
-    return value
+    return min(parameter.high, value)  # 0.1 + 2 * 0.1 is more than 0.3

@@ -53,7 +53,7 @@ class StudyDefinition(Section):
         limits: Upper bounds by name of a measurement; null is no bound.
         further_targets: Where latency is measured besides: a column each, no objective and no limit.
         n_trials: Total of finished, stopped and ruled-out trials; may change while the study goes on.
-        seed: Worker k draws from seed + k; trials train with `seed` itself.
+        seed: Each worker draws from a seed of its own, made of this one; trials train with `seed` itself.
     """
 
     name: str

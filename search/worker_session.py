@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,16 +11,16 @@ from pathlib import Path
 import torch
 
 from search.command import DefinitionError
-from search.cutting import halving_damage, halving_images
-from search.evaluate import StudyTrials
-from search.events import Batch, Doing, Event, Left
+from search.cutting import TakesTooLong, halving_damage, halving_images
+from search.evaluate import StudyTrials, out_of_memory_is_the_candidates_fault
+from search.events import Batch, Doing, Event, Left, Note
 from search.folders import RunFolder
 from search.foresight import can_foresee, foresight_of
 from search.heartbeat import Heartbeat
 from search.job import Job
 from search.opening import open_study
 from search.prepare import Setting, prepare, workbench
-from search.rungs import Rule, rule_named
+from search.rungs import NeverStop, Rule, compares, rule_named
 from search.sampler import Advisor
 from search.sampler_choice import make_sampler, sampler_seed
 from search.start import data_of, start_of
@@ -30,7 +31,7 @@ from search.study import StudyDefinition, stored_definition
 from search.study_cuts import BaselineSection
 from search.workbench import Plan, Workbench
 from search.worker import Worker
-from spaces.base import CandidateError
+from spaces.base import CandidateError, Categorical
 from spaces.damage import HalvingDamage
 
 Say = Callable[[Event], None]
@@ -39,7 +40,7 @@ MOST_REPEATS = 16
 TRAINING_PASSES = 3
 """Times that an image in training costs what it costs to look at: forward, and twice as much back."""
 MAP_SHARE = 0.2
-"""Of all images that a study is to train on: more are not spent on knowing beforehand what its cuts do."""
+"""Of a study's training, and of its time if that is limited: more is not spent on knowing what its cuts do."""
 
 
 def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> Left:
@@ -88,6 +89,14 @@ def is_cheap(looked_at: int, trained_on: int) -> bool:
     return looked_at <= MAP_SHARE * TRAINING_PASSES * trained_on
 
 
+def fewest_epochs(plan: Plan) -> int:
+    """Of a trial, where the number is searched."""
+    searched = plan.searched.get("recipe.epochs")
+    if searched is None:
+        return int(plan.recipe.epochs)
+    return int(min(map(float, searched.options)) if isinstance(searched, Categorical) else searched.low)
+
+
 class _Session:
     def __init__(self, job: Job, folder: RunFolder, scratch: Path, say: Say, store: Store) -> None:
         self._job, self._folder, self._say, self._store = job, folder, say, store
@@ -117,7 +126,7 @@ class _Session:
             bench, plan, study = prepare(definition, self._store, study, bench, start, self._say)
             damage = self._damage(definition, study, plan, bench)
             advisor = self._advisor(definition, study, plan, bench, damage)
-            why = self._search(study, advisor, StudyTrials(bench, plan), rule_named(definition.rungs.rule))
+            why = self._search(study, advisor, StudyTrials(bench, plan), self._rule(definition, study))
             if why != "timeout" and self._job.index == 0:  # one worker: two at once would disturb each other
                 bench.repeat_disturbed(MOST_REPEATS)
         return Left(why, seconds={"data": watch.seconds()["data"]})
@@ -129,14 +138,24 @@ class _Session:
         section = definition.space
         if definition.sampler.name != "front" or isinstance(section, BaselineSection) or not can_foresee(study):
             return None
-        trained_on = self._job.n_trials * int(plan.recipe.epochs) * len(bench.data.splits["train"].images)
+        trained_on = self._job.n_trials * fewest_epochs(plan) * len(bench.data.splits["train"].images)
         if not is_cheap(halving_images(bench.parent), trained_on):
             return None
+        most_s = math.inf if self._job.timeout_s is None else MAP_SHARE * self._job.timeout_s
         try:
-            with self._store.exclusive(f"sensitivity {study.id}"):  # one worker measures, the others find it
-                return halving_damage(bench, section.multiple, lambda what: self._say(Doing(what)))
-        except CandidateError:
-            return None  # a parent without a finite loss; trials may do better
+            # One worker measures, the others find it.
+            with self._store.exclusive(f"sensitivity {study.id}"), out_of_memory_is_the_candidates_fault():
+                return halving_damage(bench, section.multiple, lambda what: self._say(Doing(what)), most_s)
+        except (CandidateError, TakesTooLong):
+            return None  # a parent without a finite loss, or one too large; the search does without
+
+    def _rule(self, definition: StudyDefinition, study: StudyEntry) -> Rule:
+        """The study's, where it sees all that the study asks for."""
+        rule = rule_named(definition.rungs.rule)
+        if isinstance(rule, NeverStop) or compares(study.objectives):
+            return rule
+        self._say(Note("no trial is stopped early: that is for mAP50-95 and latency alone, and objectives are others"))
+        return NeverStop()
 
     def _advisor(
         self, definition: StudyDefinition, study: StudyEntry, plan: Plan, bench: Workbench, damage: HalvingDamage | None
@@ -148,6 +167,8 @@ class _Session:
             # Where it is known what halving does, nobody begins with uniform cuts, unless they are asked for.
             knows_better = foresight is not None and foresight.hints and not getattr(definition.space, "starts", ())
             starts = () if knows_better else plan.starts
+            if definition.sampler.name == "front" and foresight is None:
+                self._say(Note("sampler 'tpe' proposes: 'front' needs two objectives, an accuracy and then latency_ms"))
             sampler = make_sampler(definition.sampler.name, seed, starts, foresight)
             return Advisor(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
 

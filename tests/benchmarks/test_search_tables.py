@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from benchmarks.digits_table import TABLE, Variants, digits_problems, read_rows
+from benchmarks.one_thread import one_thread
 from benchmarks.rungs import RULES, played
 from benchmarks.search_ways import WAYS
 from search.rungs import AgainstTheFront, rule_named
@@ -22,8 +22,8 @@ PEER_SEEDS = 2  # TPE takes half a minute each
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
+def calculate_with_one_thread() -> None:
+    one_thread()
 
 
 @pytest.fixture(scope="module")

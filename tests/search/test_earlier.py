@@ -10,6 +10,8 @@ import pytest
 from search.earlier import Earlier, Known, earlier_trainings, trained_points
 from search.record import Outcome
 from spaces.base import ArchSpec, Float, ParamValue
+from spaces.channels import ChannelRatioSpace
+from spaces.importance import order
 from tests.search.quick_trials import OBJECTIVES
 from tests.search.test_sampler_front import Problem, parent, problem
 
@@ -26,9 +28,9 @@ def _store_study(problem: Problem, name: str, facts: dict[str, str], trials: int
 
 
 def test_only_complete_trials_of_the_same_parent_and_data_count(problem: Problem) -> None:
-    store, parameters = problem.store, problem.plan.parameters
+    store = problem.store
     study = store.freeze(problem.study, SAME)
-    assert earlier_trainings(store, study, parameters) == []
+    assert earlier_trainings(store, study, problem.plan) == []
     _store_study(problem, "same", SAME)
     _store_study(problem, "other data", {"parent": "p1", "data": "d2"})
     _store_study(problem, "other parent", {"parent": "p2", "data": "d1"})
@@ -36,15 +38,27 @@ def test_only_complete_trials_of_the_same_parent_and_data_count(problem: Problem
     assert same is not None
     number, params = problem.advisor("random", 7, None).ask()
     store.add(same, problem.record(number + 50, params, Outcome.STOPPED), None)
-    found = earlier_trainings(store, study, parameters)
+    found = earlier_trainings(store, study, problem.plan)
     assert [each.accuracy for each in found] == [r.value("map50_95") for r in store.records(same)][:3]
 
 
 def test_trials_of_another_space_are_left_out(problem: Problem) -> None:
     study = problem.store.freeze(problem.study, SAME)
     _store_study(problem, "same", SAME)
-    fewer = dict(list(problem.plan.parameters.items())[1:])
-    assert earlier_trainings(problem.store, study, fewer) == []
+    orders = order(problem.parent.as_candidate(), problem.parent)
+    narrower = ChannelRatioSpace(problem.parent, orders, low=0.9, high=1.0, step=None, multiple=4)
+    assert earlier_trainings(problem.store, study, replace(problem.plan, space=narrower)) == []
+    more = replace(problem.plan, searched={"recipe.lr0": Float(0.1, 1.0)})
+    assert earlier_trainings(problem.store, study, more) == []
+
+
+def test_trials_whose_parameters_stand_for_another_network_here_are_left_out(problem: Problem) -> None:
+    study = problem.store.freeze(problem.study, SAME)
+    _store_study(problem, "same", SAME)
+    assert len(earlier_trainings(problem.store, study, problem.plan)) == 3
+    orders = order(problem.parent.as_candidate(), problem.parent)
+    coarser = ChannelRatioSpace(problem.parent, orders, low=0.25, high=1.0, step=0.125, multiple=16)
+    assert earlier_trainings(problem.store, study, replace(problem.plan, space=coarser)) == []
 
 
 @pytest.mark.parametrize("shift", [0.0, -0.15])

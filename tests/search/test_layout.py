@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from objectives.digits import write_digits
+from search import cutting
 from search.command import DefinitionError
 from search.cutting import halving_damage
 from search.events import Event
@@ -59,7 +62,9 @@ class Studies:
         self.store: Store = open_store("sqlite://")
         self.said: list[Event] = []
 
-    def prepared(self, name: str, *overrides: str, study: str = "nas_head", halved: bool = False) -> Prepared:
+    def prepared(
+        self, name: str, *overrides: str, study: str = "nas_head", halved: bool = False, most_s: float = math.inf
+    ) -> Prepared:
         definition = load_study(study, [PARENT, *overrides], name=name, data=self.scenes, imgsz=64, epochs=1)
         data = data_of(definition, self.folder)
         start = start_of(definition, data)
@@ -67,7 +72,7 @@ class Studies:
         setting = Setting(self.folder, "cpu", self.folder.root / "scratch", Patience(tries=1))
         with workbench(definition, self.store, setting, data, start) as bench:
             bench, plan, entry = prepare(definition, self.store, entry, bench, start, self.said.append)
-            damage = halving_damage(bench, 4, lambda _: None) if halved else None
+            damage = halving_damage(bench, 4, lambda _: None, most_s) if halved else None
         return Prepared(definition, plan, {record.name: record for record in self.store.records(entry)}, damage)
 
 
@@ -200,3 +205,25 @@ def test_what_halving_each_layer_does_is_measured_once_and_foretells_cuts(studie
     alone = first.total(halves)
     assert (alone > 0).any()
     assert first.total([first.whole]).tolist() == [0.0]
+
+
+def test_what_halving_does_is_given_up_where_it_takes_too_long(
+    studies: Studies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for known in studies.folder.maps.glob("*"):
+        known.unlink()
+    measured: list[int] = []
+    whole_map = cutting.sensitivity
+
+    def counted(*args: Any, said: Callable[[int, int], None], **rest: Any) -> Any:
+        def count(done: int, total: int) -> None:
+            measured.append(done)
+            said(done, total)
+
+        return whole_map(*args, said=count, **rest)
+
+    monkeypatch.setattr(cutting, "sensitivity", counted)
+    with pytest.raises(cutting.TakesTooLong):
+        studies.prepared("hurried", "controls=[]", study="channel_ratio", halved=True, most_s=1e-9)
+    assert measured == [1, 2, 3, 4, 5]
+    assert not list(studies.folder.maps.glob("*"))

@@ -8,6 +8,7 @@ import numpy as np
 
 from search.point_pool import Point, PointPool
 from search.sampler import distribution_of
+from search.starts import start_points
 from spaces.base import Categorical, Float, Integer, Parameter
 
 PARAMETERS: dict[str, Parameter] = {
@@ -58,3 +59,13 @@ def test_features_lie_between_0_and_1_and_a_category_has_a_column_for_each_optio
 
 def test_equal_seeds_draw_equal_pools() -> None:
     assert drawn() == drawn()
+
+
+def test_the_top_of_a_range_is_one_that_optuna_takes() -> None:
+    """In binary numbers 0.1 + 2 * 0.1 is more than 0.3: Optuna would draw another value at random."""
+    parameters = {"ratio.P3": Float(0.1, 0.3, step=0.1)}
+    distribution = distribution_of(parameters["ratio.P3"])
+    values = {float(point["ratio.P3"]) for point in PointPool(parameters).draw(50, [], np.random.default_rng(0))}
+    values |= {float(point["ratio.P3"]) for point in start_points(parameters)}
+    assert max(values) == 0.3
+    assert all(distribution._contains(value) for value in values)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from objectives.base import EpochResult, Evaluation, Measurement
+from objectives.base import Direction, EpochResult, Evaluation, Measurement
 from search.record import Outcome, TrialRecord
-from search.rungs import RULES, AgainstTheFront, MoAsha, NeverStop, front_at, rule_named
+from search.rungs import RULES, AgainstTheFront, MoAsha, NeverStop, compares, front_at, rule_named
 from tests.search.test_learning_curves import EPOCHS, best, curves
 
 
@@ -114,3 +114,11 @@ def test_an_unknown_rule_is_refused() -> None:
     with pytest.raises(ValueError, match="rungs 'hyperband' are unknown; there are front, mo-asha, none"):
         rule_named("hyperband")
     assert NeverStop().verdict(1.0, [], 1, []) == ""
+
+
+def test_rules_compare_accuracy_and_latency_and_no_third_objective() -> None:
+    accuracy, latency = ("map50_95", Direction.MAXIMIZE), ("latency_ms", Direction.MINIMIZE)
+    assert compares((accuracy, latency))
+    assert compares((latency, accuracy))
+    assert not compares((accuracy, latency, ("size_mib", Direction.MINIMIZE)))
+    assert not compares((("map50", Direction.MAXIMIZE), latency))

@@ -8,18 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from objectives.base import EpochResult, Measurement
+from objectives.base import Direction, EpochResult, Measurement
 from objectives.recipe import Recipe
 from search.expected_gain import Staircase
 from search.foresight import Foresight
 from search.record import Outcome, TrialRecord
 from search.sampler import Advisor
 from search.sampler_choice import make_sampler
+from search.sampler_front import FrontSampler
 from search.store.base import Store, StudyEntry
 from search.store.entries import LatencyEntry, TargetEntry
 from search.store.sql import open_store
 from search.workbench import Plan
-from spaces.base import ParamValue
+from spaces.base import Categorical, Parameter, ParamValue
 from spaces.channels import ChannelRatioSpace
 from spaces.cost_formula import CostFormula
 from spaces.damage import HalvingDamage
@@ -81,12 +82,13 @@ class Problem:
 
     def record(self, number: int, params: Mapping[str, ParamValue], outcome: Outcome = Outcome.COMPLETE) -> TrialRecord:
         ms, accuracy = self.latency_ms(params), self.accuracy(params)
+        spec, origin = self.space.decode(params)
         curve = tuple(
             EpochResult(e, accuracy * (0.4 + 0.2 * e), accuracy, 2.0 - accuracy * e / 3, 1.0) for e in (1, 2, 3)
         )
         complete = outcome is Outcome.COMPLETE
         return TrialRecord(
-            number, f"trial {number}", outcome, "" if complete else "stopped", dict(params), None, None,
+            number, f"trial {number}", outcome, "" if complete else "stopped", dict(params), spec, origin,
             f"{number}", {"epochs": 3}, 0, (Measurement("latency_ms", ms, "ms"),),
             (_score(accuracy),) if complete else (), curve if complete else curve[:1],
         )  # fmt: skip
@@ -122,12 +124,17 @@ def test_it_finds_more_in_25_trials_than_multivariate_tpe(problem: Problem) -> N
     assert min(ours) > max(tpe)
 
 
-def test_what_halving_each_layer_does_is_worth_trainings(problem: Problem) -> None:
-    """Two groups in three do not matter here: without damage that has to be learnt from trials."""
+@pytest.fixture
+def told(problem: Problem) -> Foresight:
+    """With what halving each layer does."""
     groups = problem.parent.structure.groups
     weights = np.linspace(0.2, 1.0, len(groups)) ** 3
     damage = HalvingDamage([each.width for each in groups], [[index] for index in range(len(groups))], weights.tolist())
-    told = replace(problem.foresight(), damage=damage)
+    return replace(problem.foresight(), damage=damage)
+
+
+def test_what_halving_each_layer_does_is_worth_trainings(problem: Problem, told: Foresight) -> None:
+    """Two groups in three do not matter here: without damage that has to be learnt from trials."""
     volumes = [
         problem.volume(problem.search(problem.advisor("front", 0, each), 10)) for each in (told, problem.foresight())
     ]
@@ -141,6 +148,31 @@ def test_what_halving_each_layer_does_is_worth_trainings(problem: Problem) -> No
     assert [problem.space.decode(each.params)[0].is_whole for each in first] == [False] * 3
     latencies = [each.value("latency_ms") or 0.0 for each in first]
     assert latencies[2] < latencies[0] < latencies[1]  # the middle, then slower, then faster
+
+
+def test_workers_that_begin_at_once_begin_at_different_latencies(problem: Problem, told: Foresight) -> None:
+    """Each asks while the others' parameters are not in the database yet."""
+    sampler = FrontSampler(told, seed=0)
+    asked = [problem.latency_ms(sampler._proposed(number, [], [], [])) for number in range(4)]
+    assert asked[2] < asked[0] < asked[3] < asked[1]
+
+
+def test_damage_says_nothing_of_image_size_and_gives_no_cuts_of_donors(problem: Problem, told: Foresight) -> None:
+    point = {name: 0.5 for name in problem.plan.parameters}
+    assert told.damages([point]) is not None
+    searched = {"recipe.imgsz": Categorical((64, 96))}
+    sizes = replace(told, plan=replace(problem.plan, searched=searched))
+    assert sizes.damages([{**point, "recipe.imgsz": 64}]) is None
+    assert sizes.hints == told.hints
+    assert replace(told, plan=_OfDonors(**vars(problem.plan))).hints == []
+
+
+class _OfDonors(Plan):
+    """As if each trial also chose a donor."""
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        return {"backbone": Categorical(("round-1", "round-2")), **super().parameters}
 
 
 def test_equal_seeds_ask_for_the_same(problem: Problem) -> None:
@@ -160,6 +192,23 @@ def test_a_network_that_was_tried_is_not_asked_for_again(problem: Problem) -> No
 def test_a_limit_is_kept_without_anything_being_ruled_out(problem: Problem) -> None:
     records = problem.search(problem.advisor("front", 0, problem.foresight(limit_ms=5.0)), 15)
     assert sum((record.value("latency_ms") or 0.0) <= 5.2 for record in records) >= 13
+
+
+def test_where_nothing_is_within_the_limit_the_fastest_is_asked_for(problem: Problem) -> None:
+    foresight = problem.foresight(limit_ms=0.1)
+    problem.search(problem.advisor("random", 0, None), 5)  # latencies to predict by
+    points, pool = FrontSampler(foresight, seed=0)._new_points([], [])
+    assert pool is not None
+    (ms,) = pool.latency
+    wide = FrontSampler(problem.foresight(), seed=0)._new_points([], [])[1]
+    assert wide is not None
+    assert len(points) == 1
+    assert ms == wide.latency.min()
+
+
+def test_what_is_slower_than_the_limit_has_no_value(problem: Problem) -> None:
+    assert FrontSampler(problem.foresight(limit_ms=5.0), 0)._search.reference_latency == pytest.approx(5.0, rel=0.01)
+    assert FrontSampler(problem.foresight(limit_ms=50.0), 0)._search.reference_latency == WORST_MS
 
 
 def test_workers_that_ask_at_once_ask_for_different_networks(problem: Problem) -> None:
@@ -182,6 +231,8 @@ def test_trials_that_were_stopped_teach_what_their_curves_foretold(problem: Prob
     assert known.latency_ms == pytest.approx(problem.latency_ms(params))
     assert known.accuracy == pytest.approx(problem.accuracy(params), abs=0.02)  # the curves are of one kind
     assert 0 < known.variance < 0.05**2
+    by_map50 = replace(problem.study, objectives=(("map50", Direction.MAXIMIZE), *problem.study.objectives[1:]))
+    assert replace(foresight, study=by_map50).half_known() == []  # a curve foretells mAP50-95
 
 
 def test_without_what_it_needs_front_is_tpe() -> None:
