@@ -146,8 +146,7 @@ def digits_problems(folder: Path = TABLE, *, chosen_on: bool = False) -> list[Va
     rows = [row for row in read_rows(folder) if row["curves"] and (row["number"] // 10 % 2 == 0) == chosen_on]
     if not rows:
         raise FileNotFoundError(f"no table of variants in {folder}; `python -m benchmarks.variants` makes it")
-    halved = json.loads((folder / HALVED).read_text(encoding="utf-8"))
-    measured_s = halved.pop("seconds")
+    damage, measured_s = halved(folder)
     params = [row["params"] for row in rows]
     choices = {name: sorted({point[name] for point in params}) for name in params[0]}
     curves = tuple(_curve(row["curves"]["0"]) for row in rows)
@@ -160,11 +159,18 @@ def digits_problems(folder: Path = TABLE, *, chosen_on: bool = False) -> list[Va
             _reached(curves),
             tuple(rows),
             curves,
-            HalvingDamage(**halved),
+            damage,
             measured_s,
         )
         for runtime in rows[0]["latency"]
     ]
+
+
+def halved(folder: Path) -> tuple[HalvingDamage, float]:
+    """What halving each group of the table's parent does, and the seconds that it took to measure."""
+    found = json.loads((folder / HALVED).read_text(encoding="utf-8"))
+    measured_s = found.pop("seconds")
+    return HalvingDamage(**found), measured_s
 
 
 def read_rows(table: Path) -> list[dict[str, Any]]:

@@ -131,7 +131,7 @@ def played(problem: Variants, rule: str, workers: int, seed: int) -> dict[str, A
         "lost": [int(tenths[each]) for each in run.stopped if each in front],
         "stopped": len(run.stopped),
         "begun": len(run.started),
-        "share": run.shares[:COMPARED_AT][-1] if run.shares else 0.0,
+        "share": run.shares[COMPARED_AT - 1] if len(run.shares) >= COMPARED_AT else None,
     }
 
 
@@ -144,7 +144,7 @@ def figures_of(found: Mapping[tuple[str, str, int, int], Mapping[str, Any]]) -> 
             "epochs": _median([each["epochs"] for each in runs]),
             "trials": _median([each["trials"] for each in runs]),
             "stopped": float(np.mean([each["stopped"] / each["begun"] for each in runs])),
-            "share": float(np.median([each["share"] for each in runs])),
+            "share": _median([each["share"] for each in runs]),
             "runs": len(runs),
         }
     for rule in figures["rules"]:
@@ -193,7 +193,8 @@ def _count(found: Mapping[str, Any] | None) -> str:
 
 
 def _found(found: Mapping[str, Any] | None) -> str:
-    return "" if found is None else _share(found["share"])
+    """Nothing where fewer were complete, as too many were stopped."""
+    return "" if found is None or found["share"] is None else _share(found["share"])
 
 
 def _share(value: float) -> str:

@@ -33,7 +33,7 @@ SEEDS = 20
 TRAININGS = 300
 OWN_TRAININGS = 60
 """On our own table, of which regret after 50 is asked; with 53 parameters TPE takes seconds after some hundred."""
-SLOW = {"GP": 90}
+SLOW = {"GP": 90, "ours": 150}
 """Trainings of a way whose suggestions take seconds: as many as it needs to be compared."""
 FEW = {"Optuna's default": 5, "GP": 3}
 """Seeds of slow ways on the published tables, each of which takes them a minute."""

@@ -15,6 +15,9 @@ COMPARED_AT = 50
 """Trainings after which regret is told, and what ours has to reach sooner."""
 CURVE_AT = (5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300)
 
+LEAST_RUNS = 6
+"""Of fewer the range holds the median in less than 95 % of the cases."""
+
 Run = tuple[str, str, int]
 """Problem, way and seed."""
 
@@ -57,12 +60,14 @@ def times_ours(found: Mapping[Run, Mapping[str, Any]], problem: str, way: str) -
 
 
 def _median(values: list[float]) -> list[float | None]:
-    """The median and a 95 % interval of it by order statistics; None stands for never."""
+    """The median, and a 95 % interval of it by order statistics where there are enough; None stands for never."""
     ordered = np.sort(np.array(values))
-    low, high = _rank_interval(len(ordered))
     middle = ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]
-    median = float("inf") if np.isinf(middle).any() else float(middle.mean())
-    return [None if np.isinf(each) else float(each) for each in (median, ordered[low], ordered[high])]
+    found = [float("inf") if np.isinf(middle).any() else float(middle.mean())]
+    if len(ordered) >= LEAST_RUNS:
+        low, high = _rank_interval(len(ordered))
+        found += [float(ordered[low]), float(ordered[high])]
+    return [None if np.isinf(each) else each for each in found]
 
 
 def _rank_interval(count: int) -> tuple[int, int]:
@@ -87,9 +92,17 @@ def table_text(figures: Mapping[str, Mapping[str, Any]]) -> str:
     rows = []
     for way in ways:
         cells = [_cell(each.get(way)) for each in figures.values()]
-        both = " / ".join(_count(overall(figures, way, f"{100 * aim:.0f} %"), None) for aim in AIMS)
-        rows.append([way, *cells, both])
+        rows.append([way, *cells, _over_problems(figures, way)])
     return markdown(head, rows)
+
+
+def _over_problems(figures: Mapping[str, Mapping[str, Any]], way: str) -> str:
+    """Only of what ran on all of them."""
+    runs = [each[way] for each in figures.values() if way in each]
+    if len(runs) < len(figures):
+        return ""
+    most = min(each["trainings"] for each in runs)
+    return " / ".join(_count(overall(figures, way, f"{100 * aim:.0f} %"), most) for aim in AIMS)
 
 
 def _cell(found: Mapping[str, Any] | None) -> str:
@@ -98,7 +111,7 @@ def _cell(found: Mapping[str, Any] | None) -> str:
     return " / ".join(_count(needed[0], found["trainings"]) for needed in found["needed"].values())
 
 
-def _count(value: float | None, most: int | None) -> str:
+def _count(value: float | None, most: int) -> str:
     if value is None or np.isinf(value):
-        return "never" if most is None else f"> {most}"
+        return f"> {most}"
     return f"{value:.0f}"

@@ -21,7 +21,7 @@ from benchmarks.end_to_end import table_text as end_to_end_table
 from benchmarks.finetuning import markdown
 from benchmarks.latency_page import NOTES, notes_of
 from benchmarks.rungs import tables as rungs_tables
-from benchmarks.search_figures import COMPARED_AT, overall, table_text
+from benchmarks.search_figures import COMPARED_AT, LEAST_RUNS, overall, table_text
 from benchmarks.search_pictures import draw_end_to_end, draw_lost, draw_trainings
 from benchmarks.search_problems import CHOSEN_ON
 from benchmarks.suggestion import sentence
@@ -108,6 +108,7 @@ def page(figures: Mapping[str, Any], picture: str, further: Sequence[str], notes
         *(_own(own) if own else ()),
         *further,
         "## With 95 % intervals",
+        f"Where there are {LEAST_RUNS} runs or more.",
         _intervals(figures),
         NOTES,
         notes or "None yet.",
@@ -124,7 +125,8 @@ def _published(figures: Mapping[str, Any], picture: str) -> list[str]:
         f"Tables are those of YOLOBench (arXiv 2307.13901). {_runs(figures)} The figures are medians, the hypervolume "
         "is that of mAP50-95 and log latency against (least, slowest). What is no new training is not counted. Ours "
         "knows the latency of every detector beforehand, as it does in a study, where it is predicted; the others "
-        f"learn it. Constants of ours were chosen on {', '.join(CHOSEN_ON)} alone.",
+        f"learn it. It is given the least accuracy of the table as its reference. "
+        f"Constants of ours were chosen on {', '.join(CHOSEN_ON)} alone.",
         table_text(figures),
         f"![share of the best hypervolume against trainings]({picture})",
     ]
@@ -139,7 +141,9 @@ def _own(figures: Mapping[str, Any]) -> list[str]:
         f"Cut and grafted detectors on digit scenes ([made by](../../benchmarks/variants.py)). {_runs(figures)} "
         "Choices were made on every other ten variants, these are figures of those between them. "
         "What a sampler asks for is the variant of the same donors whose ratios come nearest. Each seed "
-        "searches nine tenths of the variants, drawn by chance; of those that were trained three times it takes one.",
+        "searches nine tenths of the variants, drawn by chance; of those that were trained three times it takes one. "
+        "Ours is told the latency of all variants, their widths, and what halving each layer of the parent does; it is "
+        "given the least accuracy of the table as its reference.",
         table_text(figures),
         markdown([f"hypervolume regret after {COMPARED_AT} trainings", *figures], rows),
         markdown(["seconds of training to that, as a multiple of ours", *figures], times),
@@ -154,14 +158,14 @@ def _regret(found: Mapping[str, Any] | None) -> str:
 def _times(found: Mapping[str, Any] | None) -> str:
     if found is None or not found["times_ours"]:
         return ""
-    median, low, high = found["times_ours"]
-    return f"{median:.1f} ({low:.1f} to {high:.1f})"
+    median, *interval = (f"{each:.1f}" for each in found["times_ours"])
+    return f"{median} ({interval[0]} to {interval[1]})" if interval else median
 
 
 def _runs(figures: Mapping[str, Any]) -> str:
     runs = sorted({way["runs"] for problem in figures.values() for way in problem.values()})
     seeds = str(runs[0]) if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
-    return f"Every way is run {seeds} times on every problem."
+    return f"Ways are run {seeds} times on each problem, the slow ones least (the last table says how often)."
 
 
 SURROGATE = (
@@ -194,8 +198,8 @@ def _intervals(figures: Mapping[str, Any]) -> str:
 
 
 def _with_interval(needed: Sequence[float | None], most: int) -> str:
-    median, low, high = (f"> {most}" if value is None else f"{value:.0f}" for value in needed)
-    return median if median == low == high else f"{median} ({low} to {high})"
+    median, *interval = (f"> {most}" if value is None else f"{value:.0f}" for value in needed)
+    return median if set(interval) <= {median} else f"{median} ({interval[0]} to {interval[1]})"
 
 
 if __name__ == "__main__":

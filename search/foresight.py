@@ -86,12 +86,16 @@ class Foresight:
     _records: list[TrialRecord] = field(default_factory=list, repr=False)
     _decoded: dict[tuple[ParamValue, ...], _Decoded] = field(default_factory=dict, repr=False)
 
-    def look(self, points: Sequence[Point]) -> Outlook | None:
-        """At M points; None while nothing is measured on the target yet."""
+    def look(self, points: Sequence[Point], *, often: bool = False) -> Outlook | None:
+        """At M points; None while nothing is measured on the target yet.
+
+        Args:
+            often: They are looked at again and again: each is decoded once.
+        """
         fitted = self._fit()
         if fitted is None:
             return None
-        decoded = self._decode(points)
+        decoded = self._decode_once(points) if often else self._decode(points)
         predicted_ms = fitted.predict([each.shape for each in decoded]).mean * self.reference_ms
         latency_ms = [self._known.get(each.stored, ms) for each, ms in zip(decoded, predicted_ms, strict=True)]
         return Outlook(np.array(latency_ms), tuple(each.key for each in decoded), self._features(points, decoded))

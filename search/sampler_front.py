@@ -154,7 +154,7 @@ class FrontSampler(BaseSampler):
         return Trained(candidates, np.array([each.accuracy for each in earlier]), np.zeros(len(earlier)))
 
     def _foreseen(self, points: Sequence[Point]) -> Candidates | None:
-        outlook = self._foresight.look(points) if points else None
+        outlook = self._foresight.look(points, often=True) if points else None
         return None if outlook is None else Candidates(outlook.features, outlook.latency_ms)
 
     def _rows(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
