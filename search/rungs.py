@@ -57,7 +57,7 @@ class AgainstTheFront(Rule):
 
     Attributes:
         confidence: That it would not have reached the front. Chosen on half of a table of trainings: with 0.99 one in
-            thirty of the front's members is stopped there, with 0.999 one in 150.
+            thirty of the front's members is stopped there, with 0.999 one in 200.
     """
 
     confidence: float = 0.999
