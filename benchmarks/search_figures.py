@@ -114,4 +114,4 @@ def _cell(found: Mapping[str, Any] | None) -> str:
 def _count(value: float | None, most: int) -> str:
     if value is None or np.isinf(value):
         return f"> {most}"
-    return f"{value:.0f}"
+    return f"{value:g}"

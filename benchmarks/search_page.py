@@ -117,7 +117,7 @@ def page(figures: Mapping[str, Any], picture: str, further: Sequence[str], notes
 
 
 def _published(figures: Mapping[str, Any], picture: str) -> list[str]:
-    ours = [f"{overall(figures, 'ours', aim):.0f}" for aim in ("98 %", "99 %")]
+    ours = [f"{overall(figures, 'ours', aim):g}" for aim in ("98 %", "99 %")]
     return [
         "## Published tables",
         f"Until 98 % / 99 % of the best hypervolume of a table of trained detectors is reached, ours needs {ours[0]} / "
@@ -198,7 +198,7 @@ def _intervals(figures: Mapping[str, Any]) -> str:
 
 
 def _with_interval(needed: Sequence[float | None], most: int) -> str:
-    median, *interval = (f"> {most}" if value is None else f"{value:.0f}" for value in needed)
+    median, *interval = (f"> {most}" if value is None else f"{value:g}" for value in needed)
     return median if set(interval) <= {median} else f"{median} ({interval[0]} to {interval[1]})"
 
 
