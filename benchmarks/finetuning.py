@@ -106,11 +106,11 @@ class Results:
 
     def keys(self) -> set[str]:
         """The keys of what is finished."""
-        return set(self._known())
+        return set(self.found())
 
     def once(self, key: str, work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         """What that work gave; done now unless it was before."""
-        known = self._known()
+        known = self.found()
         if key not in known:
             known[key] = dict(work())
             self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -123,13 +123,6 @@ class Results:
 
     def found(self) -> dict[str, dict[str, Any]]:
         """What all finished work gave, by its key."""
-        return self._known()
-
-    def _torn(self) -> bool:
-        """Whether the last line was cut short."""
-        return self.file.exists() and self.file.read_bytes()[-1:] not in (b"", b"\n")
-
-    def _known(self) -> dict[str, dict[str, Any]]:
         if not self.file.exists():
             return {}
         found = {}
@@ -140,6 +133,10 @@ class Results:
                 continue  # a line that a kill cut short: that work is done again
             found[entry.pop("key")] = entry
         return found
+
+    def _torn(self) -> bool:
+        """Whether the last line was cut short."""
+        return self.file.exists() and self.file.read_bytes()[-1:] not in (b"", b"\n")
 
 
 def spread(values: Sequence[float]) -> str:

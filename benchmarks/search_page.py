@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from benchmarks.search_problems import CHOSEN_ON
 from benchmarks.suggestion import sentence
 
 OWN = "digits"
+PICTURES = {"tables": "", "rungs": "-rungs", "end_to_end": "-end-to-end"}
+"""What is added to the page's name for the picture of a part."""
 COMMANDS = """```sh
 python -m benchmarks.search --table path/to/yolobench --table benchmarks/tables/digits --out runs/search
 python -m benchmarks.digits_surrogate --out runs/search
@@ -46,43 +48,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--end-to-end", type=Path, help="as it was given to benchmarks.end_to_end")
     parser.add_argument("--page", type=Path, required=True, help="Markdown file")
     options = parser.parse_args(arguments)
-    figures = _read(options.out / "figures.json")
-    if not figures:
-        parser.error(f"benchmarks.search wrote no figures into {options.out}")
-    before = options.page.read_text(encoding="utf-8") if options.page.exists() else ""
-    rungs = None if options.rungs is None else options.rungs / "figures.json"
-    end_to_end = None if options.end_to_end is None else options.end_to_end / "figures.json"
-    picture, of_rungs, of_studies = (
-        options.page.with_name(f"{options.page.stem}{part}.png") for part in ("", "-rungs", "-end-to-end")
-    )
-    draw_trainings(figures, picture)
-
-    def stopping(found: Mapping[str, Any]) -> list[str]:
-        draw_lost(found["lost"], of_rungs)
-        return [*rungs_tables(found), f"![front members stopped, by latency]({of_rungs.name})"]
-
-    def studies(found: Mapping[str, Any]) -> list[str]:
-        draw_end_to_end(found, of_studies)
-        return [end_to_end_table(found), f"![hypervolume against seconds of training]({of_studies.name})"]
-
-    further = [
-        *_section(
-            "## The space of our own table", SURROGATE, options.out / "surrogate.json", lambda f: [surrogate_table(f)]
-        ),
-        *_section("## One suggestion", SUGGESTION, options.out / "suggestion.json", lambda f: [sentence(f)]),
-        *_section("## Stopping early", RUNGS, rungs, stopping),
-        *_section("## End to end", END_TO_END, end_to_end, studies),
-    ]
-    parts = {
-        "tables": figures,
+    found = {
+        "tables": _read(options.out / "figures.json"),
         "surrogate": _read(options.out / "surrogate.json"),
         "suggestion": _read(options.out / "suggestion.json"),
-        "rungs": None if rungs is None else _read(rungs),
-        "end_to_end": None if end_to_end is None else _read(end_to_end),
+        "rungs": None if options.rungs is None else _read(options.rungs / "figures.json"),
+        "end_to_end": None if options.end_to_end is None else _read(options.end_to_end / "figures.json"),
     }
-    whole = {name: found for name, found in parts.items() if found}
-    options.page.with_suffix(".json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-    options.page.write_text(page(figures, picture.name, further, notes_of(before)), encoding="utf-8")
+    figures = {name: part for name, part in found.items() if part is not None}
+    if "tables" not in figures:
+        parser.error(f"benchmarks.search wrote no figures into {options.out}")
+    before = options.page.read_text(encoding="utf-8") if options.page.exists() else ""
+    text = page(figures, _drawn(figures, options.page), notes_of(before))
+    options.page.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    options.page.write_text(text, encoding="utf-8")
+
+
+def _drawn(figures: Mapping[str, Any], beside: Path) -> dict[str, str]:
+    """Draw what there is beside the page; names of the files by part."""
+    files = {part: beside.with_name(f"{beside.stem}{ending}.png") for part, ending in PICTURES.items()}
+    draw_trainings(figures["tables"], files["tables"])
+    if "rungs" in figures:
+        draw_lost(figures["rungs"]["lost"], files["rungs"])
+    if "end_to_end" in figures:
+        draw_end_to_end(figures["end_to_end"], files["end_to_end"])
+    return {part: file.name for part, file in files.items()}
 
 
 def _read(file: Path) -> dict[str, Any] | None:
@@ -92,28 +82,46 @@ def _read(file: Path) -> dict[str, Any] | None:
     return found
 
 
-def page(figures: Mapping[str, Any], picture: str, further: Sequence[str], notes: str) -> str:
+def page(figures: Mapping[str, Any], pictures: Mapping[str, str], notes: str) -> str:
     """The whole page.
 
     Args:
-        further: Sections of the other benchmarks.
+        figures: Of the tables, and of those other benchmarks that were run.
+        pictures: Names of the files beside the page, by part.
     """
-    published = {name: each for name, each in figures.items() if not name.startswith(OWN)}
-    own = {name: each for name, each in figures.items() if name.startswith(OWN)}
+    tables = figures["tables"]
+    published = {name: each for name, each in tables.items() if not name.startswith(OWN)}
+    own = {name: each for name, each in tables.items() if name.startswith(OWN)}
     blocks = [
         "# Search: how many trainings it takes",
         COMMANDS,
         "The last command wrote this page from what the others found; only the notes at its end are by hand.",
-        *(_published(published, picture) if published else ()),
+        *(_published(published, pictures["tables"]) if published else ()),
         *(_own(own) if own else ()),
-        *further,
+        *_others(figures, pictures),
         "## With 95 % intervals",
         f"Where there are {LEAST_RUNS} runs or more.",
-        _intervals(figures),
+        _intervals(tables),
         NOTES,
         notes or "None yet.",
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _others(figures: Mapping[str, Any], pictures: Mapping[str, str]) -> list[str]:
+    """Sections of the other benchmarks; nothing of those that were not run."""
+    blocks: list[str] = []
+    if "surrogate" in figures:
+        blocks += ["## The space of our own table", SURROGATE, surrogate_table(figures["surrogate"])]
+    if "suggestion" in figures:
+        blocks += ["## One suggestion", SUGGESTION, sentence(figures["suggestion"])]
+    if "rungs" in figures:
+        blocks += ["## Stopping early", RUNGS, *rungs_tables(figures["rungs"])]
+        blocks.append(f"![front members stopped, by latency]({pictures['rungs']})")
+    if "end_to_end" in figures:
+        blocks += ["## End to end", END_TO_END, end_to_end_table(figures["end_to_end"])]
+        blocks.append(f"![hypervolume against seconds of training]({pictures['end_to_end']})")
+    return blocks
 
 
 def _published(figures: Mapping[str, Any], picture: str) -> list[str]:
@@ -178,14 +186,6 @@ RUNGS = (
     "are counted in all and by tenth of the range of log latency, the fastest first."
 )
 END_TO_END = "Real trainings on digits: studies in processes of their own, compared at equal seconds of training."
-
-
-def _section(
-    title: str, intro: str, file: Path | None, tables: Callable[[Mapping[str, Any]], Sequence[str]]
-) -> list[str]:
-    """What another benchmark found; nothing where it was not run."""
-    figures = None if file is None else _read(file)
-    return [] if figures is None else [title, intro, *tables(figures)]
 
 
 def _intervals(figures: Mapping[str, Any]) -> str:

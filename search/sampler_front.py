@@ -42,10 +42,10 @@ class FrontSampler(BaseSampler):
         self._random = np.random.default_rng(seed)
         self._independent = RandomSampler(seed=seed)
         worst_ms, worst_accuracy = foresight.worst
-        if (
-            foresight.limit_ms is not None
-        ):  # nobody may use what is slower; a hair more, so that the limit itself counts
-            worst_ms = min(worst_ms, foresight.limit_ms * 1.001)
+        if foresight.limit_ms is not None:
+            worst_ms = min(
+                worst_ms, foresight.limit_ms * 1.001
+            )  # nobody may use what is slower; the limit itself counts
         self._search = FrontSearch(worst_ms, worst_accuracy)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
