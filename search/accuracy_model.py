@@ -140,6 +140,16 @@ class FittedAccuracy:
             mean, variance = mean[:count], np.diag(joint)[:count] - noise - learnt
         return self.centre + self.scale * mean, self.scale * np.sqrt(np.clip(variance, 1e-12, None))
 
+    @property
+    def mean_of_seen(self) -> Values:
+        """(N,): as `mean`, at the trainings that were learnt from; no kernel has to be worked out for it.
+
+        The mean is K a where (K + D) a = y, with the noise in D: what was seen, less D a.
+        """
+        noise = self.process.kernel_.k2.noise_level + self.process.alpha
+        expected: Values = self.process.y_train_ - noise * self.process.alpha_
+        return self.centre + self.scale * expected
+
     def mean(self, features: Values) -> Values:
         """As `predict`, the mean alone: most of the time goes into the error."""
         expected: Values = self.process.predict(features)

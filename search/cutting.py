@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from spaces.base import ArchSpec, Candidate, SpaceError
 from spaces.checkpoint import content_hash
 from spaces.cost_formula import CostFormula
 from spaces.criteria import Criterion
-from spaces.damage import HALF, HalvingDamage
 from spaces.global_ranking import GlobalRanking
 from spaces.groups import tied
 from spaces.importance import Scores, mean_scales, scores
@@ -37,8 +35,6 @@ COMPARABLE: tuple[Criterion, ...] = ("lamp", "taylor", "batchnorm")
 """Criteria whose scores rank channels of different groups as they are."""
 
 Say = Callable[[str], None]
-PACED_BY = 4
-"""Cuts after the first that tell how long all will take."""
 
 
 @dataclass(frozen=True)
@@ -127,33 +123,6 @@ def sensitivity_map(
     seconds = round(time.monotonic() - begun, 1)
     write_text(file, json.dumps({**dataclasses.asdict(measured), "seconds": seconds}, indent=1) + "\n")
     return measured
-
-
-class TakesTooLong(Exception):
-    """Measuring would take longer than it may."""
-
-
-def halving_damage(bench: Workbench, multiple: int, say: Say, most_s: float = math.inf) -> HalvingDamage:
-    """What halving each of the trained parent's groups does: a third of what a whole map takes.
-
-    Raises:
-        TakesTooLong: If that will take more seconds than it may, as the first cuts tell.
-        CandidateError: If the parent has no finite loss.
-    """
-    began: list[float] = []
-
-    def pace(done: int, count: int) -> None:
-        began.append(time.monotonic())
-        if done == 1 + PACED_BY and (began[-1] - began[0]) / PACED_BY * count > most_s:
-            raise TakesTooLong
-
-    found = sensitivity_map(bench, multiple, say, (HALF,), pace)
-    return HalvingDamage.of(found, bench.parent.groups, multiple)
-
-
-def halving_images(parent: Parent) -> int:
-    """Images that pass through a network while `halving_damage` is measured: for its statistics, and for its loss."""
-    return 2 * IMAGES * len(tied(parent.groups))
 
 
 def _allocation(bench: Workbench, rule: Rule, candidate: Candidate, say: Say) -> Allocation:

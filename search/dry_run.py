@@ -13,6 +13,7 @@ from rich.console import Console
 from objectives.recipe import Recipe
 from search.durations import readable
 from search.folders import RunFolder
+from search.halving import TRAINING_PASSES, fewest_epochs, halving_images, wants_halving
 from search.prepare import Setting, workbench
 from search.remote_target import copy_remotes
 from search.start import Start, data_of, recipe_of, start_of
@@ -23,6 +24,7 @@ from search.study import StudyDefinition
 from search.timekeeper import Patience
 from search.workbench import Workbench
 from spaces.base import Candidate
+from spaces.parent import Parent
 from spaces.uniform import uniform
 
 TIMED_BATCHES = 6
@@ -79,7 +81,8 @@ def dry_run(definition: StudyDefinition, device: str, threads: int, url: str | N
             candidate = replace(built, imgsz=recipe.imgsz)
             cost = _measured(bench, candidate, recipe, parent_recipe, console)
     images = len(data.splits["train"].images)
-    _estimate(definition, cost, recipe, None if start.as_is else parent_recipe, images, console)
+    known_s = _halving_s(definition, start.parent, recipe, images, cost.parent_batch_s / parent_recipe.batch)
+    _estimate(definition, cost, recipe, None if start.as_is else parent_recipe, images, known_s, console)
     return 0
 
 
@@ -143,8 +146,24 @@ def _batch_seconds(bench: Workbench, candidate: Candidate, recipe: Recipe) -> fl
     return (moments[-1] - moments[first]) / max(1, len(moments) - 1 - first)
 
 
+def _halving_s(
+    definition: StudyDefinition, parent: Parent, recipe: Recipe, images: int, trained_image_s: float
+) -> float:
+    """Seconds that measuring what cuts do takes, from those of an image in training; 0 where it is not measured."""
+    epochs = fewest_epochs(recipe.epochs, definition.recipe.searched)
+    if not wants_halving(definition, parent, epochs, images, definition.n_trials):
+        return 0.0
+    return halving_images(parent) * trained_image_s / TRAINING_PASSES
+
+
 def _estimate(
-    definition: StudyDefinition, cost: Cost, recipe: Recipe, parent_recipe: Recipe | None, images: int, console: Console
+    definition: StudyDefinition,
+    cost: Cost,
+    recipe: Recipe,
+    parent_recipe: Recipe | None,
+    images: int,
+    known_s: float,
+    console: Console,
 ) -> None:
     batches = -(-images // recipe.batch)
     epoch_s = batches * cost.batch_s + cost.evaluation_s
@@ -157,9 +176,11 @@ def _estimate(
     if parent_recipe is not None:
         parent_batches = -(-images // parent_recipe.batch)
         before_s += parent_recipe.epochs * (parent_batches * cost.parent_batch_s + cost.evaluation_s)
-    study_s = before_s + definition.n_trials * trial_s
+    study_s = before_s + known_s + definition.n_trials * trial_s
     disk_mib = cost.checkpoint_mib * (definition.n_trials + len(rows)) + 2 * cost.checkpoint_mib + 20
     console.print(f"parent, donors and controls: {readable(before_s)}")
+    if known_s:
+        console.print(f"what halving each layer does, for the sampler: {readable(known_s)}")
     console.print(f"a trial: {readable(trial_s)}, {trial_s / 3600:.3f} h ({recipe.epochs} epochs)")
     console.print(
         f"the study of {definition.n_trials} trials with one worker: {readable(study_s)}, {study_s / 3600:.2f} h"

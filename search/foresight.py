@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -84,7 +85,7 @@ class Foresight:
     _fitted: tuple[int, FittedLatency] | None = field(default=None, repr=False)
     _known: dict[str, float] = field(default_factory=dict, repr=False)
     _records: list[TrialRecord] = field(default_factory=list, repr=False)
-    _decoded: dict[tuple[ParamValue, ...], _Decoded] = field(default_factory=dict, repr=False)
+    _decoded: dict[Hashable, _Decoded] = field(default_factory=dict, repr=False)
 
     def look(self, points: Sequence[Point], *, often: bool = False) -> Outlook | None:
         """At M points; None while nothing is measured on the target yet.
@@ -121,12 +122,16 @@ class Foresight:
         return described.of(points, [each.shape.widths for each in decoded])
 
     def _decode_once(self, tried: Sequence[Point]) -> list[_Decoded]:
-        new = {self._values(point): point for point in tried if self._values(point) not in self._decoded}
-        self._decoded.update(zip(new, self._decode(list(new.values())), strict=True))
-        return [self._decoded[self._values(point)] for point in tried]
+        values = [self._values(point) for point in tried]
+        for point, key in zip(tried, values, strict=True):
+            if key not in self._decoded:
+                self._decoded[key] = self._decode_new(point)
+        return [self._decoded[key] for key in values]
 
-    def _values(self, point: Point) -> tuple[ParamValue, ...]:
-        return tuple(point[name] for name in self.plan.parameters)
+    @cached_property
+    def _values(self) -> Callable[[Point], Hashable]:
+        """Of a point its values alone, in one order: of a thousand points many times as fast as in plain Python."""
+        return itemgetter(*self.plan.parameters)
 
     def _decode(self, points: Sequence[Point]) -> list[_Decoded]:
         return [self._decoded.get(self._values(point)) or self._decode_new(point) for point in points]
@@ -187,9 +192,9 @@ class Foresight:
         return self._fitted[1]
 
 
-def can_foresee(study: StudyEntry) -> bool:
+def can_foresee(objectives: Sequence[tuple[str, Direction]]) -> bool:
     """Whether a study's objectives are one accuracy, to be maximized, and then latency."""
-    (_, direction), *others = study.objectives
+    (_, direction), *others = objectives
     return direction is Direction.MAXIMIZE and list(others) == [(LATENCY, Direction.MINIMIZE)]
 
 
@@ -201,7 +206,7 @@ def foresight_of(
     damage: HalvingDamage | None = None,
 ) -> Foresight | None:
     """What a study's sampler can know beforehand; None where `can_foresee` says no."""
-    if not can_foresee(study):
+    if not can_foresee(study.objectives):
         return None
     accuracy = study.objectives[0][0]
     worst_accuracy, worst_ms = study.frozen["reference_point"]

@@ -93,11 +93,11 @@ class FrontSearch:
             accuracy = np.append(accuracy, earlier.accuracy)
             variance = np.append(variance, earlier.variance)
         fitted = self._fit(known, accuracy, variance)
-        members, waiting = known[:own], None
+        reached = fitted.mean_of_seen[:own]  # not what was seen: the luckiest of many trainings would be the front
+        waiting = None
         if pending is not None and len(pending.latency):
             waiting = described(pending)
-            members, latency = np.vstack([members, waiting]), np.append(latency, pending.latency)
-        reached = fitted.mean(members)  # not what was seen: the luckiest of many trainings would be the front
+            latency, reached = np.append(latency, pending.latency), np.append(reached, fitted.mean(waiting))
         if beside is not None:
             latency, reached = np.append(latency, beside[0]), np.append(reached, beside[1])
         front = Staircase.of(np.log(latency), reached, np.log(self.reference_latency), self.reference_accuracy)

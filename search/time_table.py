@@ -14,9 +14,11 @@ from search.leaderboard import parent_of
 from search.record import TrialRecord
 from search.stopwatch import PHASES as TRIAL_PHASES
 
-PHASES = (TRIAL_PHASES[0], "parent", "donors", *TRIAL_PHASES[1:], "polishing")
+PHASES = (TRIAL_PHASES[0], "parent", "donors", "sensitivity", *TRIAL_PHASES[1:], "polishing")
 OWN_PHASES = ("data", "database")
 """Phases that a reference row does not count as its own making."""
+LEAST_S = 0.05
+"""Shown as 0.0 s: not worth a line."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class PhaseTime:
 def time_table(
     records: Sequence[TrialRecord], since: datetime | None = None, more_seconds: Mapping[str, float] | None = None
 ) -> tuple[PhaseTime, ...]:
-    """Sum the seconds of all records by phase; phases without time are left out.
+    """Sum the seconds of all records by phase; phases that took no time to speak of are left out.
 
     The making of the parent counts as `parent`, that of donors and controls as `donors`, of polished networks as
     `polishing`, whatever they did meanwhile;
@@ -52,8 +54,9 @@ def time_table(
             sums[place if place in sums else "other"] += seconds
     for phase, seconds in (more_seconds or {}).items():
         sums[phase if phase in sums else "other"] += seconds
+    sums = {phase: seconds for phase, seconds in sums.items() if seconds >= LEAST_S}
     whole = sum(sums.values())
-    return tuple(PhaseTime(phase, seconds, seconds / whole) for phase, seconds in sums.items() if seconds > 0)
+    return tuple(PhaseTime(phase, seconds, seconds / whole) for phase, seconds in sums.items())
 
 
 def _making(record: TrialRecord, parent: TrialRecord | None) -> str | None:

@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 
 from search.command import DefinitionError
-from search.cutting import TakesTooLong, halving_damage, halving_images
 from search.evaluate import StudyTrials, out_of_memory_is_the_candidates_fault
 from search.events import Batch, Doing, Event, Left, Note
 from search.folders import RunFolder
-from search.foresight import can_foresee, foresight_of
+from search.foresight import foresight_of
+from search.halving import MAP_SHARE, TakesTooLong, fewest_epochs, halving_damage, wants_halving
 from search.heartbeat import Heartbeat
 from search.job import Job
 from search.opening import open_study
@@ -28,19 +28,14 @@ from search.stopwatch import Stopwatch
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store
 from search.study import StudyDefinition, stored_definition
-from search.study_cuts import BaselineSection
 from search.workbench import Plan, Workbench
 from search.worker import Worker
-from spaces.base import CandidateError, Categorical
+from spaces.base import CandidateError
 from spaces.damage import HalvingDamage
 
 Say = Callable[[Event], None]
 MOST_REPEATS = 16
 """Latencies taken under load that are timed again when the study ends: half a minute at most."""
-TRAINING_PASSES = 3
-"""Times that an image in training costs what it costs to look at: forward, and twice as much back."""
-MAP_SHARE = 0.2
-"""Of a study's training, and of its time if that is limited: more is not spent on knowing what its cuts do."""
 
 
 def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> Left:
@@ -84,19 +79,6 @@ def check_device(device: str) -> None:
     raise DefinitionError(f"--device is '{device}'; this machine has {here}")
 
 
-def is_cheap(looked_at: int, trained_on: int) -> bool:
-    """Whether it costs little to look at so many images, beside training on so many; each counts once an epoch."""
-    return looked_at <= MAP_SHARE * TRAINING_PASSES * trained_on
-
-
-def fewest_epochs(plan: Plan) -> int:
-    """Of a trial, where the number is searched."""
-    searched = plan.searched.get("recipe.epochs")
-    if searched is None:
-        return int(plan.recipe.epochs)
-    return int(min(map(float, searched.options)) if isinstance(searched, Categorical) else searched.low)
-
-
 class _Session:
     def __init__(self, job: Job, folder: RunFolder, scratch: Path, say: Say, store: Store) -> None:
         self._job, self._folder, self._say, self._store = job, folder, say, store
@@ -124,28 +106,27 @@ class _Session:
             torch.set_num_threads(self._job.threads)  # Ultralytics sets its own number while it loads
             bench = replace(bench, progress=lambda *numbers: self._say(Batch(*numbers)))
             bench, plan, study = prepare(definition, self._store, study, bench, start, self._say)
-            damage = self._damage(definition, study, plan, bench)
+            with watch.phase("sensitivity"):
+                damage = self._damage(definition, study, plan, bench)
             advisor = self._advisor(definition, study, plan, bench, damage)
             why = self._search(study, advisor, StudyTrials(bench, plan), self._rule(definition, study))
             if why != "timeout" and self._job.index == 0:  # one worker: two at once would disturb each other
                 bench.repeat_disturbed(MOST_REPEATS)
-        return Left(why, seconds={"data": watch.seconds()["data"]})
+        spent = watch.seconds()
+        return Left(why, seconds={phase: spent[phase] for phase in ("data", "sensitivity")})
 
     def _damage(
         self, definition: StudyDefinition, study: StudyEntry, plan: Plan, bench: Workbench
     ) -> HalvingDamage | None:
         """What halving each layer does, where the sampler asks and that takes a small part of the study's time."""
-        section = definition.space
-        if definition.sampler.name != "front" or isinstance(section, BaselineSection) or not can_foresee(study):
-            return None
-        trained_on = self._job.n_trials * fewest_epochs(plan) * len(bench.data.splits["train"].images)
-        if not is_cheap(halving_images(bench.parent), trained_on):
+        epochs, images = fewest_epochs(plan.recipe.epochs, plan.searched), len(bench.data.splits["train"].images)
+        if not wants_halving(definition, bench.parent, epochs, images, self._job.n_trials):
             return None
         most_s = math.inf if self._job.timeout_s is None else MAP_SHARE * self._job.timeout_s
         try:
             # One worker measures, the others find it.
             with self._store.exclusive(f"sensitivity {study.id}"), out_of_memory_is_the_candidates_fault():
-                return halving_damage(bench, section.multiple, lambda what: self._say(Doing(what)), most_s)
+                return halving_damage(bench, definition.space.multiple, lambda what: self._say(Doing(what)), most_s)
         except (CandidateError, TakesTooLong):
             return None  # a parent without a finite loss, or one too large; the search does without
 

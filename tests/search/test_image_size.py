@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,11 +89,12 @@ def test_latencies_of_all_image_sizes_are_stored_under_the_studys_one_target(sto
 
 
 def test_a_dry_run_tries_the_largest_images_that_are_searched(scenes: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    definition = load_study("channel_ratio", OVERRIDES, data=scenes, imgsz=STUDY_PX)
+    definition = load_study("channel_ratio", (*OVERRIDES, "n_trials=9000"), data=scenes, imgsz=STUDY_PX)
     assert dry_run(definition, "cpu", torch.get_num_threads()) == 0
     said = capsys.readouterr().out
     assert f"to be trained, {STUDY_PX} px" in said
     assert f"candidate: {max(SEARCHED_PX)} px" in said
+    assert re.search(r"what halving each layer does, for the sampler: [\d.]+ (s|min)", said)
 
 
 def _study(store: Store) -> StudyEntry:

@@ -14,9 +14,9 @@ import torch
 from objectives.digits import write_digits
 from search import cutting
 from search.command import DefinitionError
-from search.cutting import halving_damage
 from search.events import Event
 from search.folders import RunFolder
+from search.halving import TakesTooLong, halving_damage
 from search.opening import open_study
 from search.prepare import Setting, prepare, workbench
 from search.record import TrialRecord
@@ -223,7 +223,7 @@ def test_what_halving_does_is_given_up_where_it_takes_too_long(
         return whole_map(*args, said=count, **rest)
 
     monkeypatch.setattr(cutting, "sensitivity", counted)
-    with pytest.raises(cutting.TakesTooLong):
+    with pytest.raises(TakesTooLong):
         studies.prepared("hurried", "controls=[]", study="channel_ratio", halved=True, most_s=1e-9)
     assert measured == [1, 2, 3, 4, 5]
     assert not list(studies.folder.maps.glob("*"))

@@ -133,8 +133,14 @@ def test_a_report_makes_no_database(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_time_that_no_record_knows_of_is_printed_too(store: Store, study: StudyEntry) -> None:
     stream = io.StringIO()
-    print_findings(store, study, to=stream, more_seconds={"data": 7.0})
+    print_findings(store, study, to=stream, more_seconds={"data": 7.0, "sensitivity": 24.0})
     assert re.search(r"data +7\.0 s", stream.getvalue())
+    assert re.search(r"sensitivity +24 s", stream.getvalue())
+
+
+def test_a_phase_that_took_no_time_has_no_line() -> None:
+    phases = [time.phase for time in time_table((), more_seconds={"data": 7.0, "sensitivity": 0.001})]
+    assert phases == ["data"]
 
 
 def test_a_study_is_found_by_name_generation_and_yaml() -> None:
