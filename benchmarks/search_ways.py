@@ -22,6 +22,8 @@ Way = Callable[[Problem, int, int], list[int]]
 
 ASKED_IN_VAIN = 20
 """A sampler that names nothing new so often in a row is told of a detector drawn at random: it would ask for ever."""
+SLOW_ASKED_IN_VAIN = 3
+"""The same for a sampler that thinks for seconds each time; it would take hours to train fifty."""
 
 
 def ours(problem: Problem, seed: int, trainings: int) -> list[int]:
@@ -57,7 +59,7 @@ def uniform_scaling(problem: Problem, seed: int, trainings: int) -> list[int]:
     return [int(index) for index in np.random.default_rng(seed).permutation(problem.plain)][:trainings]
 
 
-def by_optuna(make: Callable[[int], BaseSampler]) -> Way:
+def by_optuna(make: Callable[[int], BaseSampler], asked_in_vain: int = ASKED_IN_VAIN) -> Way:
     """One of Optuna's samplers, with both objectives; what is no new training is told and not counted."""
 
     def way(problem: Problem, seed: int, trainings: int) -> list[int]:
@@ -71,7 +73,7 @@ def by_optuna(make: Callable[[int], BaseSampler]) -> Way:
             study.tell(trial, [problem.accuracy[index], problem.latency[index]])
             if index in chosen:
                 in_vain += 1
-                if in_vain < ASKED_IN_VAIN:
+                if in_vain < asked_in_vain:
                     continue
                 index = int(random.choice(np.setdiff1d(np.arange(len(problem.latency)), chosen)))
                 study.add_trial(_told(problem, index, distributions))
@@ -105,6 +107,6 @@ WAYS: Mapping[str, Way] = {
     "NSGA-II": by_optuna(lambda seed: optuna.samplers.NSGAIISampler(seed=seed)),
     "Optuna's default": by_optuna(lambda seed: optuna.samplers.TPESampler(seed=seed)),
     "multivariate TPE": by_optuna(lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True)),
-    "GP": by_optuna(lambda seed: optuna.samplers.GPSampler(seed=seed)),
+    "GP": by_optuna(lambda seed: optuna.samplers.GPSampler(seed=seed), SLOW_ASKED_IN_VAIN),
     "uniform scaling": uniform_scaling,
 }
