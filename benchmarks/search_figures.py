@@ -38,6 +38,7 @@ def figures_of(found: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
         longest = min(len(shares) for shares in runs)
         figures.setdefault(problem, {})[way] = {
             "needed": needed, "curve": curve, "runs": len(runs), "trainings": longest,
+            "regret": 1 - float(np.median([shares[min(COMPARED_AT, longest) - 1] for shares in runs])),
             "times_ours": times_ours(found, problem, way),
         }  # fmt: skip
     return figures
@@ -46,16 +47,17 @@ def figures_of(found: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
 def times_ours(found: Mapping[Run, Mapping[str, Any]], problem: str, way: str) -> list[float | None]:
     """How many times as many seconds of training a way needs as ours, to what it has after `COMPARED_AT` trainings.
 
-    Seed by seed; the median with a 95 % interval, 0 where ours never gets there. Empty where no seconds are known.
+    Of what takes fewer, to what it ends with. Seed by seed; the median with a 95 % interval, 0 where ours never gets there. Empty where no seconds are known.
     """
     ratios = []
     for seed in sorted({s for p, w, s in found if (p, w) == (problem, way)}):
         theirs, ours = found[problem, way, seed], found.get((problem, "ours", seed))
-        if ours is None or "seconds" not in theirs or len(theirs["shares"]) < COMPARED_AT:
+        if ours is None or "seconds" not in theirs:
             continue
-        reached = theirs["shares"][COMPARED_AT - 1]
+        at = min(COMPARED_AT, len(theirs["shares"])) - 1
+        reached = theirs["shares"][at]
         needed = next((s for s, share in zip(ours["seconds"], ours["shares"], strict=True) if share >= reached), np.inf)
-        ratios.append(theirs["seconds"][COMPARED_AT - 1] / needed)
+        ratios.append(theirs["seconds"][at] / needed)
     return _median(ratios) if ratios else []
 
 

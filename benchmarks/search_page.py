@@ -159,8 +159,10 @@ def _own(figures: Mapping[str, Any]) -> list[str]:
 
 
 def _regret(found: Mapping[str, Any] | None) -> str:
-    share = None if found is None else found["curve"].get(str(COMPARED_AT))
-    return "" if share is None else f"{100 * (1 - share):.1f} %"
+    if found is None:
+        return ""
+    after = found["trainings"]
+    return f"{100 * found['regret']:.1f} %" + (f" (all {after})" if after < COMPARED_AT else "")
 
 
 def _times(found: Mapping[str, Any] | None) -> str:

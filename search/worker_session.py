@@ -135,7 +135,7 @@ class _Session:
         rule = rule_named(definition.rungs.rule)
         if isinstance(rule, NeverStop) or compares(study.objectives):
             return rule
-        self._say(Note("no trial is stopped early: that is for mAP50-95 and latency alone, and objectives are others"))
+        self._say_once("no trial is stopped early: that is for mAP50-95 and latency alone, and objectives are others")
         return NeverStop()
 
     def _advisor(
@@ -149,9 +149,14 @@ class _Session:
             knows_better = foresight is not None and foresight.hints and not getattr(definition.space, "starts", ())
             starts = () if knows_better else plan.starts
             if definition.sampler.name == "front" and foresight is None:
-                self._say(Note("sampler 'tpe' proposes: 'front' needs two objectives, an accuracy and then latency_ms"))
+                self._say_once("sampler 'tpe' proposes: 'front' needs two objectives, an accuracy and then latency_ms")
             sampler = make_sampler(definition.sampler.name, seed, starts, foresight)
             return Advisor(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
+
+    def _say_once(self, line: str) -> None:
+        """What holds for all workers is said by the first."""
+        if self._job.index == 0:
+            self._say(Note(line))
 
     def _search(self, study: StudyEntry, advisor: Advisor, trials: StudyTrials, rule: Rule) -> str:
         timeout_s = self._job.timeout_s
