@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 
 from benchmarks.search_problems import Problem
@@ -24,6 +25,8 @@ ASKED_IN_VAIN = 20
 """A sampler that names nothing new so often in a row is told of a detector drawn at random: it would ask for ever."""
 SLOW_ASKED_IN_VAIN = 3
 """The same for a sampler that thinks for seconds each time; it would take hours to train fifty."""
+REAL_ABOVE = 20
+"""Such a sampler is given numbers of more values as real ones, to be rounded: whole ones take it a minute each time."""
 
 
 def ours(problem: Problem, seed: int, trainings: int) -> list[int]:
@@ -59,21 +62,24 @@ def uniform_scaling(problem: Problem, seed: int, trainings: int) -> list[int]:
     return [int(index) for index in np.random.default_rng(seed).permutation(problem.plain)][:trainings]
 
 
-def by_optuna(make: Callable[[int], BaseSampler], asked_in_vain: int = ASKED_IN_VAIN) -> Way:
+def by_optuna(make: Callable[[int], BaseSampler], *, slow: bool = False) -> Way:
     """One of Optuna's samplers, with both objectives; what is no new training is told and not counted."""
+    most_in_vain = SLOW_ASKED_IN_VAIN if slow else ASKED_IN_VAIN
 
     def way(problem: Problem, seed: int, trainings: int) -> list[int]:
         study = optuna.create_study(directions=["maximize", "minimize"], sampler=make(seed))
-        distributions, random = _distributions(problem), np.random.default_rng(seed)
+        distributions, random = _distributions(problem, REAL_ABOVE if slow else np.inf), np.random.default_rng(seed)
         chosen: list[int] = []
         in_vain = 0
         while len(chosen) < min(trainings, len(problem.latency)):
             trial = study.ask(distributions)
-            index = problem.nearest({name: values[trial.params[name]] for name, values in problem.choices.items()})
+            index = problem.nearest(
+                {name: values[round(trial.params[name])] for name, values in problem.choices.items()}
+            )
             study.tell(trial, [problem.accuracy[index], problem.latency[index]])
             if index in chosen:
                 in_vain += 1
-                if in_vain < asked_in_vain:
+                if in_vain < most_in_vain:
                     continue
                 index = int(random.choice(np.setdiff1d(np.arange(len(problem.latency)), chosen)))
                 study.add_trial(_told(problem, index, distributions))
@@ -91,14 +97,20 @@ def _told(problem: Problem, index: int, distributions: dict[str, BaseDistributio
     return optuna.trial.create_trial(params=params, distributions=distributions, values=values)
 
 
-def _distributions(problem: Problem) -> dict[str, BaseDistribution]:
-    """Numbers by their rank, so that neighbours are one step apart."""
-    return {
-        name: CategoricalDistribution(list(range(len(values))))
-        if isinstance(values[0], str)
-        else IntDistribution(0, len(values) - 1)
-        for name, values in problem.choices.items()
-    }
+def _distributions(problem: Problem, real_above: float) -> dict[str, BaseDistribution]:
+    """Numbers by their rank, so that neighbours are one step apart.
+
+    Args:
+        real_above: Numbers of more values than that are real ones.
+    """
+    return {name: _distribution(values, real_above) for name, values in problem.choices.items()}
+
+
+def _distribution(values: Sequence[Any], real_above: float) -> BaseDistribution:
+    if isinstance(values[0], str):
+        return CategoricalDistribution(list(range(len(values))))
+    highest = len(values) - 1
+    return FloatDistribution(0, highest) if len(values) > real_above else IntDistribution(0, highest)
 
 
 WAYS: Mapping[str, Way] = {
@@ -107,6 +119,6 @@ WAYS: Mapping[str, Way] = {
     "NSGA-II": by_optuna(lambda seed: optuna.samplers.NSGAIISampler(seed=seed)),
     "Optuna's default": by_optuna(lambda seed: optuna.samplers.TPESampler(seed=seed)),
     "multivariate TPE": by_optuna(lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True)),
-    "GP": by_optuna(lambda seed: optuna.samplers.GPSampler(seed=seed), SLOW_ASKED_IN_VAIN),
+    "GP": by_optuna(lambda seed: optuna.samplers.GPSampler(seed=seed), slow=True),
     "uniform scaling": uniform_scaling,
 }
