@@ -47,7 +47,8 @@ def figures_of(found: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
 def times_ours(found: Mapping[Run, Mapping[str, Any]], problem: str, way: str) -> list[float | None]:
     """How many times as many seconds of training a way needs as ours, to what it has after `COMPARED_AT` trainings.
 
-    Of what takes fewer, to what it ends with. Seed by seed; the median with a 95 % interval, 0 where ours never gets there. Empty where no seconds are known.
+    Of what takes fewer, to what it ends with. Seed by seed: the median with a 95 % interval, 0 where ours never gets
+    there. Empty where no seconds are known.
     """
     ratios = []
     for seed in sorted({s for p, w, s in found if (p, w) == (problem, way)}):
