@@ -24,6 +24,7 @@ from benchmarks.rungs import tables as rungs_tables
 from benchmarks.search_figures import COMPARED_AT, LEAST_RUNS, overall, table_text
 from benchmarks.search_pictures import draw_end_to_end, draw_lost, draw_trainings
 from benchmarks.search_problems import CHOSEN_ON
+from benchmarks.search_ways import ASKED_IN_VAIN, SLOW_ASKED_IN_VAIN
 from benchmarks.suggestion import sentence
 
 OWN = "digits"
@@ -131,7 +132,7 @@ def _published(figures: Mapping[str, Any], picture: str) -> list[str]:
         f"Until 98 % / 99 % of the best hypervolume of a table of trained detectors is reached, ours needs {ours[0]} / "
         f"{ours[1]} trainings, as a median over the problems.",
         f"Tables are those of YOLOBench (arXiv 2307.13901). {_runs(figures)} The figures are medians, the hypervolume "
-        "is that of mAP50-95 and log latency against (least, slowest). What is no new training is not counted. Ours "
+        f"is that of mAP50-95 and log latency against (least, slowest). {IN_VAIN} Ours "
         "knows the latency of every detector beforehand, as it does in a study, where it is predicted; the others "
         f"learn it. It is given the least accuracy of the table as its reference. "
         f"Constants of ours were chosen on {', '.join(CHOSEN_ON)} alone.",
@@ -148,7 +149,7 @@ def _own(figures: Mapping[str, Any]) -> list[str]:
         "## Our own table",
         f"Cut and grafted detectors on digit scenes ([made by](../../benchmarks/variants.py)). {_runs(figures)} "
         "Choices were made on every other ten variants, these are figures of those between them. "
-        "What a sampler asks for is the variant of the same donors whose ratios come nearest. Each seed "
+        f"What a sampler asks for is the variant of the same donors whose ratios come nearest. {IN_VAIN} Each seed "
         "searches nine tenths of the variants, drawn by chance; of those that were trained three times it takes one. "
         "Ours is told the latency of all variants, their widths, and what halving each layer of the parent does; it is "
         "given the least accuracy of the table as its reference.",
@@ -178,6 +179,10 @@ def _runs(figures: Mapping[str, Any]) -> str:
     return f"Ways are run {seeds} times on each problem, the slow ones least (the last table says how often)."
 
 
+IN_VAIN = (
+    f"What is no new training is not counted; a sampler that names nothing new {ASKED_IN_VAIN} times in a row (GP, "
+    f"which thinks for seconds, {SLOW_ASKED_IN_VAIN} times) is told of one drawn at random."
+)
 SURROGATE = (
     "The same space, continuous: a linear model and trees, fitted to the table, say what any point reaches; a training "
     "is disturbed as much as seeds differ, our foresight of latency by 3 %."
