@@ -41,7 +41,7 @@ from search.sampler_front import FIRST_PARTS, LEAST_TRAINED
 
 Values = NDArray[np.float64]
 
-SEEDS, TRAININGS = 20, 50
+SEEDS, TRAININGS = 5, 50
 POOL = 400
 FORESIGHT_ERROR = 0.03
 FOLDS = 5

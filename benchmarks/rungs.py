@@ -189,7 +189,7 @@ def tables(figures: Mapping[str, Any]) -> list[str]:
 def _count(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return ""
-    return "never" if found["epochs"] is None else f"{found['epochs']:.0f} ({found['trials']:.0f} trials)"
+    return "never" if found["epochs"] is None else f"{found['epochs']:g} ({found['trials']:g} trials)"
 
 
 def _found(found: Mapping[str, Any] | None) -> str:

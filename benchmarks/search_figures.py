@@ -38,7 +38,7 @@ def figures_of(found: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
         longest = min(len(shares) for shares in runs)
         figures.setdefault(problem, {})[way] = {
             "needed": needed, "curve": curve, "runs": len(runs), "trainings": longest,
-            "regret": 1 - float(np.median([shares[min(COMPARED_AT, longest) - 1] for shares in runs])),
+            "regret": 1 - float(np.median([shares[_compared(shares)] for shares in runs])),
             "times_ours": times_ours(found, problem, way),
         }  # fmt: skip
     return figures
@@ -55,11 +55,16 @@ def times_ours(found: Mapping[Run, Mapping[str, Any]], problem: str, way: str) -
         theirs, ours = found[problem, way, seed], found.get((problem, "ours", seed))
         if ours is None or "seconds" not in theirs:
             continue
-        at = min(COMPARED_AT, len(theirs["shares"])) - 1
+        at = _compared(theirs["shares"])
         reached = theirs["shares"][at]
         needed = next((s for s, share in zip(ours["seconds"], ours["shares"], strict=True) if share >= reached), np.inf)
         ratios.append(theirs["seconds"][at] / needed)
     return _median(ratios) if ratios else []
+
+
+def _compared(shares: list[float]) -> int:
+    """Which training a way is compared after: its last one, if it has fewer than `COMPARED_AT`."""
+    return min(COMPARED_AT, len(shares)) - 1
 
 
 def _median(values: list[float]) -> list[float | None]:

@@ -81,8 +81,8 @@ def dry_run(definition: StudyDefinition, device: str, threads: int, url: str | N
             candidate = replace(built, imgsz=recipe.imgsz)
             cost = _measured(bench, candidate, recipe, parent_recipe, console)
     images = len(data.splits["train"].images)
-    known_s = _halving_s(definition, start.parent, recipe, images, cost.parent_batch_s / parent_recipe.batch)
-    _estimate(definition, cost, recipe, None if start.as_is else parent_recipe, images, known_s, console)
+    halving_s = _halving_s(definition, start.parent, recipe, images, cost.parent_batch_s / parent_recipe.batch)
+    _estimate(definition, cost, recipe, None if start.as_is else parent_recipe, images, halving_s, console)
     return 0
 
 
@@ -162,7 +162,7 @@ def _estimate(
     recipe: Recipe,
     parent_recipe: Recipe | None,
     images: int,
-    known_s: float,
+    halving_s: float,
     console: Console,
 ) -> None:
     batches = -(-images // recipe.batch)
@@ -176,11 +176,11 @@ def _estimate(
     if parent_recipe is not None:
         parent_batches = -(-images // parent_recipe.batch)
         before_s += parent_recipe.epochs * (parent_batches * cost.parent_batch_s + cost.evaluation_s)
-    study_s = before_s + known_s + definition.n_trials * trial_s
+    study_s = before_s + halving_s + definition.n_trials * trial_s
     disk_mib = cost.checkpoint_mib * (definition.n_trials + len(rows)) + 2 * cost.checkpoint_mib + 20
     console.print(f"parent, donors and controls: {readable(before_s)}")
-    if known_s:
-        console.print(f"what halving each layer does, for the sampler: {readable(known_s)}")
+    if halving_s:
+        console.print(f"what halving each layer does, for the sampler: {readable(halving_s)}")
     console.print(f"a trial: {readable(trial_s)}, {trial_s / 3600:.3f} h ({recipe.epochs} epochs)")
     console.print(
         f"the study of {definition.n_trials} trials with one worker: {readable(study_s)}, {study_s / 3600:.2f} h"

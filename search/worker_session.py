@@ -106,17 +106,16 @@ class _Session:
             torch.set_num_threads(self._job.threads)  # Ultralytics sets its own number while it loads
             bench = replace(bench, progress=lambda *numbers: self._say(Batch(*numbers)))
             bench, plan, study = prepare(definition, self._store, study, bench, start, self._say)
-            with watch.phase("sensitivity"):
-                damage = self._damage(definition, study, plan, bench)
+            damage = self._damage(definition, study, plan, bench, watch)
             advisor = self._advisor(definition, study, plan, bench, damage)
             why = self._search(study, advisor, StudyTrials(bench, plan), self._rule(definition, study))
             if why != "timeout" and self._job.index == 0:  # one worker: two at once would disturb each other
                 bench.repeat_disturbed(MOST_REPEATS)
         spent = watch.seconds()
-        return Left(why, seconds={phase: spent[phase] for phase in ("data", "sensitivity")})
+        return Left(why, seconds={phase: spent.get(phase, 0.0) for phase in ("data", "sensitivity")})
 
     def _damage(
-        self, definition: StudyDefinition, study: StudyEntry, plan: Plan, bench: Workbench
+        self, definition: StudyDefinition, study: StudyEntry, plan: Plan, bench: Workbench, watch: Stopwatch
     ) -> HalvingDamage | None:
         """What halving each layer does, where the sampler asks and that takes a small part of the study's time."""
         epochs, images = fewest_epochs(plan.recipe.epochs, plan.searched), len(bench.data.splits["train"].images)
@@ -124,8 +123,12 @@ class _Session:
             return None
         most_s = math.inf if self._job.timeout_s is None else MAP_SHARE * self._job.timeout_s
         try:
-            # One worker measures, the others find it.
-            with self._store.exclusive(f"sensitivity {study.id}"), out_of_memory_is_the_candidates_fault():
+            # One worker measures, the others find it; that they wait is no measuring.
+            with (
+                self._store.exclusive(f"sensitivity {study.id}"),
+                watch.phase("sensitivity"),
+                out_of_memory_is_the_candidates_fault(),
+            ):
                 return halving_damage(bench, definition.space.multiple, lambda what: self._say(Doing(what)), most_s)
         except (CandidateError, TakesTooLong):
             return None  # a parent without a finite loss, or one too large; the search does without

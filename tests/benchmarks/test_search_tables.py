@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from optuna.distributions import FloatDistribution
+from optuna.samplers import RandomSampler
 
-from benchmarks.digits_table import TABLE, Variants, digits_problems, read_rows
+from benchmarks.digits_table import HELD_UP, TABLE, Variants, digits_problems, read_rows
 from benchmarks.one_thread import one_thread
 from benchmarks.rungs import RULES, played
-from benchmarks.search_ways import WAYS
+from benchmarks.search_figures import figures_of
+from benchmarks.search_ways import REAL_ABOVE, SLOW_ASKED_IN_VAIN, WAYS, _distributions, by_optuna
 from search.rungs import AgainstTheFront, rule_named
 
 TRAININGS = 25
@@ -46,6 +49,48 @@ def test_the_table_is_what_it_says(problem: Variants) -> None:
     assert {row["number"] // 10 % 2 for row in problem.rows} == {1}
     assert {row["number"] // 10 % 2 for row in digits_problems(chosen_on=True)[0].rows} == {0}
     assert len(problem.front) >= 10
+
+
+def test_trainings_that_other_work_held_up_do_not_count_in_full(problem: Variants) -> None:
+    recorded = np.array([sum(each.seconds for each in curve[1:]) for curve in problem.curves])
+    assert recorded.max() > 50 * np.median(recorded)
+    assert problem.seconds.max() <= HELD_UP * np.median(recorded)
+    kept = recorded <= HELD_UP * np.median(recorded)
+    assert (problem.seconds[kept] == recorded[kept]).all() and kept.mean() > 0.8
+
+
+def test_what_ends_early_is_compared_by_its_end() -> None:
+    seconds, short = [float(at) for at in range(1, 61)], [0.5, 0.7, 0.9]
+    runs = {
+        ("digits", "ours", 0): {"shares": [0.8, 0.9, *[0.99] * 58], "seconds": seconds},
+        ("digits", "short", 0): {"shares": short, "seconds": [10.0, 20.0, 30.0]},
+        ("digits", "long", 0): {"shares": [*[0.5] * 49, 0.8, *[1.0] * 10], "seconds": seconds},
+    }
+    figures = figures_of(runs)["digits"]
+    assert figures["short"]["regret"] == pytest.approx(0.1)
+    assert figures["short"]["times_ours"] == [15.0]  # 0.9: after 30 s, and after 2
+    assert figures["long"]["regret"] == pytest.approx(0.2)  # after fifty, not at its end
+    assert figures["long"]["times_ours"] == [50.0]
+
+
+def test_a_slow_sampler_is_given_long_ranges_as_real_numbers_and_what_it_does_not_ask_for(problem: Variants) -> None:
+    drawn = problem.drawn(0)
+    ranges = _distributions(drawn, REAL_ABOVE)
+    numbers = [name for name, values in drawn.choices.items() if not isinstance(values[0], str)]
+    assert numbers and all(isinstance(ranges[name], FloatDistribution) for name in numbers)
+    asked: list[int] = []
+
+    class Stubborn(RandomSampler):
+        """Asks for the same again and again."""
+
+        def sample_independent(self, *args: Any) -> Any:
+            self._rng.rng.seed(0)
+            asked.append(1)
+            return super().sample_independent(*args)
+
+    order = by_optuna(lambda seed: Stubborn(seed), slow=True)(drawn, 0, 4)
+    assert len(set(order)) == 4
+    assert len(asked) == (1 + 3 * SLOW_ASKED_IN_VAIN) * len(drawn.choices)
 
 
 def test_ours_finds_more_than_multivariate_tpe(problem: Variants) -> None:
