@@ -27,14 +27,14 @@ import torch
 import torch_pruning
 from torch import Tensor, nn
 
-from benchmarks.finetuning import markdown
-from objectives.target import cpu_fingerprint
+from benchmarks.setup.finetuning import markdown
+from objectives.device.target import cpu_fingerprint
 from spaces.base import ParamValue
-from spaces.channels import ChannelRatioSpace
-from spaces.cost_formula import CostFormula
-from spaces.importance import order
-from spaces.parent import Parent
-from spaces.structure import raw_outputs
+from spaces.networks.cost_formula import CostFormula
+from spaces.networks.parent import Parent
+from spaces.ranking.importance import order
+from spaces.search_spaces.channels import ChannelRatioSpace
+from spaces.structure.structure import raw_outputs
 
 # isort: split
 from ultralytics.nn.modules.block import C2f

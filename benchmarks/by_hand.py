@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.by_hand_page import (
+from benchmarks.pruned_by_hand.page import (
     DENSE,
     GRAFTED,
     LEVELS,
@@ -36,10 +36,10 @@ from benchmarks.by_hand_page import (
     projects,
     write_page,
 )
-from search.findings import Findings
-from search.front import non_dominated
-from search.record import Outcome, TrialRecord
-from search.study import load_study
+from search.findings.findings import Findings
+from search.record.front import non_dominated
+from search.record.trial import Outcome, TrialRecord
+from search.study.definition import load_study
 
 SCALE, EPOCHS, BATCH = 0.03, 8, 16
 """Share of the hand's epochs that is trained, and epochs and batch of a trial."""

@@ -16,22 +16,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from benchmarks.finetuning import BATCH, Bench, Results, arguments, markdown, spread
-from objectives.gradients import gradients
-from objectives.latency import LatencyMeter
-from objectives.reference import reference_candidate
-from objectives.sensitivity import sensitivity
-from objectives.target import Target
-from spaces.allocation import Allocation, Cutter
+from benchmarks.setup.finetuning import BATCH, Bench, Results, arguments, markdown, spread
+from objectives.device.target import Target
+from objectives.timing.meter import LatencyMeter
+from objectives.timing.reference import reference_candidate
+from objectives.training.gradients import gradients
+from objectives.training.sensitivity import sensitivity
+from spaces.allocation.allocation import Allocation, Cutter
+from spaces.allocation.global_ranking import GlobalRanking
+from spaces.allocation.sensitivity import SensitivityAllocation, SensitivityMap
+from spaces.allocation.slimming import Slimming
+from spaces.allocation.uniform import Uniform
 from spaces.base import Candidate
-from spaces.cost_formula import CostFormula
-from spaces.criteria import Criterion
-from spaces.global_ranking import GlobalRanking
-from spaces.importance import Scores, mean_scales, scores
-from spaces.parent import Parent
-from spaces.sensitivity import SensitivityAllocation, SensitivityMap
-from spaces.slimming import Slimming
-from spaces.uniform import Uniform
+from spaces.networks.cost_formula import CostFormula
+from spaces.networks.parent import Parent
+from spaces.ranking.criteria import Criterion
+from spaces.ranking.importance import Scores, mean_scales, scores
 
 SPARSITY_EPOCHS, SPARSITY = 15, 0.3
 """Steps x mean rate x strength is then about 0.6: how much a scale that nothing holds up loses."""

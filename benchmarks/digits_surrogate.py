@@ -30,14 +30,14 @@ from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 
-from benchmarks.digits_table import TABLE, Variants, digits_problems
-from benchmarks.finetuning import Results, markdown
-from benchmarks.one_thread import one_thread
-from search.expected_gain import Staircase
-from search.front_search import Candidates, FrontSearch, Trained, spread_by_latency
-from search.point_pool import Point, PointPool
-from search.sampler import distribution_of
-from search.sampler_front import FIRST_PARTS, LEAST_TRAINED
+from benchmarks.searching.digits_table import TABLE, Variants, digits_problems
+from benchmarks.setup.finetuning import Results, markdown
+from benchmarks.setup.one_thread import one_thread
+from search.record.staircase import Staircase
+from search.sampler.acquisition import Candidates, FrontSearch, Trained, spread_by_latency
+from search.sampler.advisor import distribution_of
+from search.sampler.candidate_pool import Point, PointPool
+from search.sampler.front_sampler import FIRST_PARTS, LEAST_TRAINED
 
 Values = NDArray[np.float64]
 

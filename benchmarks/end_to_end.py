@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.finetuning import Results, markdown
-from search.expected_gain import Staircase
-from search.folders import RunFolder
-from search.latency_text import LATENCY
-from search.record import Outcome, TrialRecord
+from benchmarks.setup.finetuning import Results, markdown
+from search.record.folders import RunFolder
+from search.record.latency_text import LATENCY
+from search.record.staircase import Staircase
+from search.record.trial import Outcome, TrialRecord
 from search.store.sql import open_store
 
 SEEDS = 3

@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.latency_beside import costs, differences, foreign
-from benchmarks.latency_machine import machine
-from benchmarks.latency_peers import PEERS
-from benchmarks.latency_prediction import predictions
-from benchmarks.latency_rounds import (
+from benchmarks.timing.beside import costs, differences, foreign
+from benchmarks.timing.machine import machine
+from benchmarks.timing.peers import PEERS
+from benchmarks.timing.prediction import predictions
+from benchmarks.timing.rounds import (
     CONDITIONS,
     OURS,
     held_long_run,
@@ -40,10 +40,10 @@ from benchmarks.latency_rounds import (
     wrong_decisions,
     wrong_in_races,
 )
-from benchmarks.latency_scripted import coverage, wrong_orders
-from benchmarks.latency_setup import FULL, QUICK, Setup, Size
-from benchmarks.latency_tables import tables
-from objectives.target import Target
+from benchmarks.timing.scripted import coverage, wrong_orders
+from benchmarks.timing.setup import FULL, QUICK, Setup, Size
+from benchmarks.timing.tables import tables
+from objectives.device.target import Target
 
 WAYS = (OURS, *PEERS)
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.latency_tables import asked_and_reached, coverage, foreign, order, prediction, rows, spread
+from benchmarks.timing.tables import asked_and_reached, coverage, foreign, order, prediction, rows, spread
 
 NOTES = "## Notes"
 DEFAULTS_TAKEN = {"ultralytics_s": "60 s", "ultralytics_runs": "100", "pruning_runs": "300"}
@@ -128,8 +128,9 @@ pairs; all are scaled to 200. `search.confirm` races the networks of a ladder: {
 
 def _coverage_words(part: Figures) -> str:
     wrong = part["scripted_wrong_orders"]
-    return f"""The scripted clock runs the protocol itself (`objectives.protocol`), with networks that only move the
-clock, so that the true ratio is known; ratios from 0.3 to 2. Of 200 pairs 5 % apart it puts {wrong} in the wrong order.
+    return f"""The scripted clock runs the protocol itself (`objectives.timing.protocol`), with networks that only
+move the clock, so that the true ratio is known; ratios from 0.3 to 2. Of 200 pairs 5 % apart it puts {wrong} in the
+wrong order.
 The real measurements are ours of the tables above: the long-run value of a network is the median of all its other
 measurements, whatever the condition."""
 

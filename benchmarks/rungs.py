@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.digits_table import TABLE, Variants, digits_problems
-from benchmarks.finetuning import Results, markdown
-from benchmarks.one_thread import one_thread
-from benchmarks.simulated_workers import Simulation
+from benchmarks.searching.digits_table import TABLE, Variants, digits_problems
+from benchmarks.searching.simulated_workers import Simulation
+from benchmarks.setup.finetuning import Results, markdown
+from benchmarks.setup.one_thread import one_thread
 from objectives.base import EpochResult
-from search.record import Outcome, TrialRecord
-from search.rungs import AgainstTheFront, MoAsha, NeverStop, Rule
+from search.record.trial import Outcome, TrialRecord
+from search.trial.stopping import AgainstTheFront, MoAsha, NeverStop, Rule
 
 SEEDS = 20
 WORKERS = (1, 4, 8, 16)

@@ -15,18 +15,18 @@ from functools import partial
 from itertools import permutations
 from typing import Any
 
-from benchmarks.finetuning import BATCH, Bench, Results, arguments, markdown, spread
-from objectives.gradients import gradients
-from spaces.allocation import Cutter
+from benchmarks.setup.finetuning import BATCH, Bench, Results, arguments, markdown, spread
+from objectives.training.gradients import gradients
+from spaces.allocation.allocation import Cutter
+from spaces.allocation.global_ranking import GlobalRanking
+from spaces.allocation.uniform import thin, uniform
 from spaces.base import Candidate, Origin
-from spaces.checkpoint import content_hash
-from spaces.cost_formula import CostFormula
-from spaces.cut import Seam
-from spaces.global_ranking import GlobalRanking
-from spaces.graft import graft
-from spaces.importance import scores
-from spaces.parent import Parent
-from spaces.uniform import thin, uniform
+from spaces.networks.checkpoint import content_hash
+from spaces.networks.cost_formula import CostFormula
+from spaces.networks.graft import graft
+from spaces.networks.parent import Parent
+from spaces.ranking.importance import scores
+from spaces.structure.slicing import Seam
 
 SEAMS: tuple[Seam, ...] = ("parent", "zeros")
 

@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.digits_table import ROWS, Variants, digits_problems
-from benchmarks.finetuning import Results
-from benchmarks.one_thread import one_thread
-from benchmarks.search_figures import figures_of, table_text
-from benchmarks.search_problems import Problem, yolobench
-from benchmarks.search_ways import WAYS
+from benchmarks.searching.digits_table import ROWS, Variants, digits_problems
+from benchmarks.searching.figures import figures_of, table_text
+from benchmarks.searching.problems import Problem, yolobench
+from benchmarks.searching.ways import WAYS
+from benchmarks.setup.finetuning import Results
+from benchmarks.setup.one_thread import one_thread
 
 SEEDS = 20
 TRAININGS = 300

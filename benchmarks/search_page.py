@@ -19,13 +19,13 @@ from typing import Any
 from benchmarks.digits_surrogate import SEEDS as SURROGATE_SEEDS
 from benchmarks.digits_surrogate import table_text as surrogate_table
 from benchmarks.end_to_end import table_text as end_to_end_table
-from benchmarks.finetuning import markdown
 from benchmarks.latency_page import NOTES, notes_of
 from benchmarks.rungs import tables as rungs_tables
-from benchmarks.search_figures import COMPARED_AT, LEAST_RUNS, overall, table_text
-from benchmarks.search_pictures import draw_end_to_end, draw_lost, draw_trainings
-from benchmarks.search_problems import CHOSEN_ON
-from benchmarks.search_ways import ASKED_IN_VAIN, SLOW_ASKED_IN_VAIN
+from benchmarks.searching.figures import COMPARED_AT, LEAST_RUNS, overall, table_text
+from benchmarks.searching.pictures import draw_end_to_end, draw_lost, draw_trainings
+from benchmarks.searching.problems import CHOSEN_ON
+from benchmarks.searching.ways import ASKED_IN_VAIN, SLOW_ASKED_IN_VAIN
+from benchmarks.setup.finetuning import markdown
 from benchmarks.suggestion import sentence
 
 OWN = "digits"

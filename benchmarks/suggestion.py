@@ -22,23 +22,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.digits_table import TABLE, halved
-from benchmarks.variants_made import EPOCHS, PX, Made, recipe_of
+from benchmarks.searching.digits_table import TABLE, halved
+from benchmarks.variant_table.made import EPOCHS, PX, Made, recipe_of
 from objectives.base import Direction, EpochResult, Evaluation, Measurement
-from objectives.target import Target
-from search.foresight import Foresight
-from search.point_pool import PointPool
-from search.record import Outcome, TrialRecord
-from search.sampler import Advisor
-from search.sampler_choice import make_sampler
+from objectives.device.target import Target
+from search.latency.local import stored_key
+from search.record.trial import Outcome, TrialRecord
+from search.sampler.advisor import Advisor
+from search.sampler.candidate_pool import PointPool
+from search.sampler.candidate_predictions import Foresight
+from search.sampler.choice import make_sampler
 from search.store.base import Store
 from search.store.entries import LatencyEntry, TargetEntry
 from search.store.sql import open_store
-from search.timekeeper import stored_key
-from search.workbench import Plan
+from search.trial.workbench import Plan
 from spaces.base import ParamValue
-from spaces.cost_formula import CostFormula
-from spaces.shape import Shape
+from spaces.networks.cost_formula import CostFormula
+from spaces.structure.shape import Shape
 
 RECORDS, ASKED, GP_ASKED = 1000, 9, 3
 STOPPED_OF = 5

@@ -27,13 +27,13 @@ from typing import Any
 
 import torch
 
-from benchmarks.digits_table import HALVED, ROWS, TABLE, read_rows
-from benchmarks.finetuning import Results
-from benchmarks.variants_drawn import drawn
-from benchmarks.variants_made import MULTIPLE, PX, Made
-from benchmarks.variants_trained import latencies, trained
-from objectives.sensitivity import sensitivity
-from spaces.damage import HALF, HalvingDamage
+from benchmarks.searching.digits_table import HALVED, ROWS, TABLE, read_rows
+from benchmarks.setup.finetuning import Results
+from benchmarks.variant_table.drawn import drawn
+from benchmarks.variant_table.made import MULTIPLE, PX, Made
+from benchmarks.variant_table.trained import latencies, trained
+from objectives.training.sensitivity import sensitivity
+from spaces.allocation.summed_sensitivity import HALF, HalvingDamage
 
 VARIANTS = 520
 REPEATED = 64

@@ -29,7 +29,7 @@ class Measurement:
         high: Upper end of it.
         runs: Repetitions behind the value.
         ratio: value / the reference model's value, timed in turn with it; None where there is no reference.
-        target: Key of the `objectives.target.Target` it holds on; None where it holds everywhere.
+        target: Key of the `objectives.device.target.Target` it holds on; None where it holds everywhere.
         contended: Whether other work was seen on the device; None where that does not matter.
         predicted: Whether a model said so and nothing was timed; such a value never passes for a measured one.
     """

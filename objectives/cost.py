@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.base import Measurement
 from spaces.base import Candidate, CandidateError
-from spaces.deployed import deployed, image_side
+from spaces.networks.deployed import deployed, image_side
 
 MIB = 2**20
 

@@ -17,7 +17,7 @@ class PrunedTrainer(DetectionTrainer):
     """Ultralytics' own trainer, but for the network: the one in the file instead of one built from its YAML.
 
     What it writes holds stock classes only, is pruned as before and is trained on in the same way. Not for searches:
-    `objectives.training` trains candidates.
+    `objectives.training.training` trains candidates.
     """
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:

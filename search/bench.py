@@ -15,7 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from search.command import DefinitionError, Exit, add_study_options, run_command, url_of
+from search.cli.command import DefinitionError, Exit, add_study_options, run_command, url_of
 
 
 def main(arguments: list[str]) -> int:
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         return _pack(options)
     if options.unpack is not None:
         return _unpack(options)
-    from search.bench_measure import measure  # imports torch, which --help and --unpack do not need
+    from search.measuring.network import measure  # imports torch, which --help and --unpack do not need
 
     for line in measure(options):
         print(line, flush=True)
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _pack(options: argparse.Namespace) -> int:
-    from search.bench_pack import pack
+    from search.measuring.pack import pack
 
     plan = pack(options)
     print(f"packed {len(plan.networks)} networks and their reference ({plan.compared_with}) into {options.pack}")
@@ -44,7 +44,7 @@ def _pack(options: argparse.Namespace) -> int:
 
 
 def _unpack(options: argparse.Namespace) -> int:
-    from search.bench_unpack import unpack
+    from search.measuring.unpack import unpack
     from search.store.sql import open_store
 
     store = open_store(url_of(options))

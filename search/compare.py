@@ -19,17 +19,17 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from objectives.data_yaml import read_definition
-from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder
-from search.comparison import Difference, differences
-from search.comparison_page import write_comparison
-from search.leaderboard import leaderboard
-from search.leaderboard_formats import terminal_table
-from search.overlays import MOST
-from search.record import Outcome, TrialRecord
-from search.selection import settled_study
+from objectives.data.yaml_file import read_definition
+from search.cli.command import DefinitionError, Exit, add_study_options, run_command, run_folder
+from search.cli.stored_study import existing_store, find_study
+from search.findings.comparison import Difference, differences
+from search.findings.formats import terminal_table
+from search.findings.leaderboard import leaderboard
+from search.findings.selection import settled_study
+from search.pages.comparison import write_comparison
+from search.pictures.curves import MOST
+from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
-from search.stored_study import existing_store, find_study
 from spaces.base import SpaceError
 
 PLAIN_WIDTH = 140

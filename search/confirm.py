@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder
-from search.digits import score, significant
-from search.finalists import Confirmation, Finalist, Settled
-from search.latency_text import latency_text
-from search.record import TrialRecord
-from search.selection import by_name, settled_study
+from search.cli.command import DefinitionError, Exit, add_study_options, run_command, run_folder
+from search.cli.stored_study import existing_store, find_study
+from search.findings.selection import by_name, settled_study
+from search.record.confirmation import Confirmation, Finalist, Settled
+from search.record.latency_text import latency_text
+from search.record.number_text import score, significant
+from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
-from search.stored_study import existing_store, find_study
 
 PLAIN_WIDTH = 120
 """Columns of a table that goes to a file or a pipe."""
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     with existing_store(options) as store:
         study = find_study(store, options.study)
         finalists = chosen(store, study, options.records)
-        from search.final_race import confirm  # imports torch: only once it is clear what to do
+        from search.finish.race import confirm  # imports torch: only once it is clear what to do
 
         confirmation = confirm(store, study, run_folder(options), finalists, say=print)
         print_confirmation(store, study, confirmation)

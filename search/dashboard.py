@@ -11,14 +11,14 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna_dashboard._app import create_app
 
-from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
-from search.dashboard_facts import Facts, informed
-from search.dashboard_guard import App, guarded
-from search.files import write_beside
-from search.sampler import optuna_storage
+from search.cli.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
+from search.cli.files import write_beside
+from search.cli.stored_study import find_study, require_database
+from search.pages.dashboard_facts import Facts, informed
+from search.pages.dashboard_guard import App, guarded
+from search.sampler.advisor import optuna_storage
 from search.store.base import Store
 from search.store.sql import open_store
-from search.stored_study import find_study, require_database
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

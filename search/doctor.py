@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from search.checkup import Finding, Verdict, database, machine, packages, run_folder_state, runtimes, studies
-from search.command import Exit, add_study_options, run_command, run_folder, url_of
+from search.cli.checkup import Finding, Verdict, database, machine, packages, run_folder_state, runtimes, studies
+from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 
 MARKS = {Verdict.GOOD: ("ok", "green"), Verdict.WARNING: ("--", "yellow"), Verdict.BROKEN: ("!!", "bold red")}
 

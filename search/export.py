@@ -11,12 +11,12 @@ import sys
 from difflib import get_close_matches
 from pathlib import Path
 
-from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
-from search.record import TrialRecord
-from search.selection import at_knee, best_under, by_name, by_number, milliseconds, settled_study
+from search.cli.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
+from search.cli.stored_study import find_study
+from search.findings.selection import at_knee, best_under, by_name, by_number, milliseconds, settled_study
+from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
-from search.stored_study import find_study
 
 
 def main(arguments: list[str]) -> int:
@@ -29,7 +29,10 @@ def main(arguments: list[str]) -> int:
         study = find_study(store, options.study)
         record = _chosen(options, store, study)
         _check_format(options.format)
-        from search.delivery import Order, deliver  # imports torch and Ultralytics: only once it is clear what to do
+        from search.finish.network_export import (  # imports torch and Ultralytics: only once it is clear what to do
+            Order,
+            deliver,
+        )
 
         folder = run_folder(options)
         out = options.out or folder.study(study.sampler_name) / "export" / record.name.replace(" ", "-")
@@ -74,7 +77,7 @@ def _chosen(options: argparse.Namespace, store: Store, study: StudyEntry) -> Tri
 
 
 def _check_format(name: str) -> None:
-    from objectives.exporter import export_formats
+    from objectives.export.exporter import export_formats
 
     formats = ("pt", *export_formats())
     if name not in formats:

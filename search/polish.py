@@ -13,16 +13,16 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder
-from search.durations import readable
-from search.events import Doing, Event, Note
-from search.folders import RunFolder
-from search.front import non_dominated
-from search.progress import summary
-from search.record import POLISHED, Outcome, TrialRecord
-from search.selection import by_name
+from search.cli.command import DefinitionError, Exit, add_study_options, run_command, run_folder
+from search.cli.durations import readable
+from search.cli.stored_study import existing_store, find_study
+from search.findings.selection import by_name
+from search.record.folders import RunFolder
+from search.record.front import non_dominated
+from search.record.trial import POLISHED, Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
-from search.stored_study import existing_store, find_study
+from search.trial.events import Doing, Event, Note
+from search.work.progress import summary
 
 LONGER = 4
 """Times a trial's own epochs, where nothing else is asked for."""
@@ -92,7 +92,7 @@ def polish(
     """
     if epochs is not None and epochs < 1:
         raise DefinitionError(f"--epochs is {epochs}; it must be at least 1")
-    from search.polishing import Polisher  # imports torch: only once it is clear what to do
+    from search.finish.polishing import Polisher  # imports torch: only once it is clear what to do
 
     done = []
     with (

@@ -10,19 +10,19 @@ from typing import TextIO
 
 from rich.console import Console
 
-from search.command import DefinitionError, Exit, add_study_options, run_command, run_folder
-from search.durations import readable
-from search.files import write_text
-from search.finalists import summary
-from search.findings import read_findings
-from search.growth import effort, growth, in_words
-from search.html_report import html_report
-from search.latency_text import legend
-from search.leaderboard_formats import FRONT_MARK, csv_text, markdown, shortened, splits_of, terminal_table
-from search.pareto_plot import pareto_png
+from search.cli.command import DefinitionError, Exit, add_study_options, run_command, run_folder
+from search.cli.durations import readable
+from search.cli.files import write_text
+from search.cli.stored_study import existing_store, find_study
+from search.findings.findings import read_findings
+from search.findings.formats import FRONT_MARK, csv_text, markdown, shortened, splits_of, terminal_table
+from search.findings.time_table import terminal_times, time_table
+from search.findings.training_effort import effort, growth, in_words
+from search.pages.report import html_report
+from search.pictures.pareto import pareto_png
+from search.record.confirmation import summary
+from search.record.latency_text import legend
 from search.store.base import Store, StudyEntry
-from search.stored_study import existing_store, find_study
-from search.time_table import terminal_times, time_table
 
 PLAIN_WIDTH = 140
 """Columns of a table that goes to a file or a pipe."""

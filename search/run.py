@@ -12,18 +12,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from objectives.data_yaml import read_definition
-from search.command import DefinitionError, Exit, add_study_options, in_words, run_command, run_folder, url_of
-from search.durations import seconds_of
-from search.job import Job
-from search.liveness import STALE_AFTER_S, is_alive
-from search.opening import generation_wanted
-from search.progress import Progress
+from objectives.data.yaml_file import read_definition
+from search.cli.command import DefinitionError, Exit, add_study_options, in_words, run_command, run_folder, url_of
+from search.cli.durations import seconds_of
 from search.store.base import Store, StoreError, StudyEntry
 from search.store.sql import open_store
 from search.store.url import mask
-from search.study import StudyDefinition, load_study
-from search.supervisor import Finish, Supervisor, for_workers
+from search.study.definition import StudyDefinition, load_study
+from search.work.job import Job
+from search.work.liveness import STALE_AFTER_S, is_alive
+from search.work.progress import Progress
+from search.work.stored_definition import generation_wanted
+from search.work.supervisor import Finish, Supervisor, for_workers
 
 WORKERS_PER_CORE = 4
 """More would only be in each other's way; and a slip of the pen should not bring the machine down."""
@@ -39,11 +39,11 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     definition = _definition(options)
     if options.print_config:
-        from search.print_config import print_config  # reads weights, hence torch
+        from search.work.print_config import print_config  # reads weights, hence torch
 
         return print_config(definition)
     if options.dry_run:
-        from search.dry_run import dry_run
+        from search.work.dry_run import dry_run
 
         return dry_run(definition, options.device, options.threads, url_of(options))
     _check_paths(definition)
@@ -143,7 +143,7 @@ def confirm_at_end(store: Store, study: StudyEntry, console: Console, options: a
     def work(say: Callable[[str], None]) -> None:
         if confirmed_already(store, study):
             return
-        from search.final_race import confirm  # torch: seconds that a study without a front need not wait for
+        from search.finish.race import confirm  # torch: seconds that a study without a front need not wait for
 
         confirm(store, study, run_folder(options), chosen(store, study), say=say)
 

@@ -13,9 +13,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from search.command import DefinitionError, Exit, add_study_options, run_command, url_of
+from search.cli.command import DefinitionError, Exit, add_study_options, run_command, url_of
 from search.store.url import mask
-from search.study_name import find_study
+from search.study.names import find_study
 
 GRACE_S = 60
 """Seconds before the time limit at which Slurm asks us to stop; a trial is handed back within 10 s."""

@@ -11,9 +11,9 @@ import sys
 from itertools import groupby
 
 from objectives.runtimes.catalogue import Way, ways
-from objectives.target_names import name_of
-from search.checkup import Finding, Verdict
-from search.command import Exit, run_command
+from objectives.runtimes.names import name_of
+from search.cli.checkup import Finding, Verdict
+from search.cli.command import Exit, run_command
 from search.doctor import show
 
 

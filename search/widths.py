@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from objectives.width_steps import Curve, WidthSteps, settle
-from search.command import Exit, run_command
+from objectives.timing.width_steps import Curve, WidthSteps, settle
+from search.cli.command import Exit, run_command
 
 if TYPE_CHECKING:
-    from objectives.timings import Timings
+    from objectives.timing.timings import Timings
 
 SECONDS = 50.0  # then it makes do with what it has
 
@@ -26,8 +26,8 @@ def main(arguments: list[str]) -> int:
     """The command line; exits with 1 if the times do not settle the multiple."""
     begun = time.monotonic()
     options = _parser().parse_args(arguments)
-    from objectives.plain_block import block_timer  # imports torch and Ultralytics, which --help does not need
-    from objectives.target import Target
+    from objectives.device.target import Target
+    from objectives.timing.plain_block import block_timer  # imports torch and Ultralytics, which --help does not need
 
     target = Target.here(**vars(options))
     print(f"target: {target}", flush=True)

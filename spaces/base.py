@@ -18,7 +18,7 @@ import numpy as np
 if TYPE_CHECKING:
     from torch import nn
 
-    from spaces.parent import Parent
+    from spaces.networks.parent import Parent
 
 Section = Literal["backbone", "neck", "detect"]
 ParamValue = str | int | float | bool

@@ -19,8 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from spaces.base import Section, SpaceError
-from spaces.drawing import groups_png
-from spaces.overview import CLASSES, IMGSZ, SECTIONS, GroupRow, Overview, Part, look_at, total
+from spaces.display.charts import groups_png
+from spaces.display.overview import CLASSES, IMGSZ, SECTIONS, GroupRow, Overview, Part, look_at, total
 
 COLOURS: dict[Section | None, str] = {"backbone": "blue", "neck": "yellow", "detect": "green", None: "default"}
 BAR = 24

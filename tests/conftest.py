@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from objectives.device_lock import FOLDER
+from objectives.device.lock import FOLDER
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,9 +21,9 @@ def _own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 LONGEST = (
     "search/test_run.py",
-    "search/test_layout.py",
-    "search/test_image_size.py",
-    "search/test_threshold_cut.py",
+    "search/prepare/test_layout.py",
+    "search/work/test_image_size.py",
+    "search/prepare/test_threshold_cut.py",
     "benchmarks/",
     "search/test_widths.py",
 )

@@ -32,7 +32,7 @@ TEXT = (
 
 # Written in parts, so that this file does not find itself.
 MACHINE = re.compile(
-    "|".join(("/" + "work/", "/" + "root/", "/opt/" + "(wheels|pypi)", r"/home/\w+/", r"[A-Z]:\\" + "Users"))
+    r"(?<!\w)/" + "|".join(("(work", "root)/", "/opt/" + "(wheels|pypi)", r"/home/\w+/", r"[A-Z]:\\" + "Users"))
 )
 SECRET = re.compile(r"BEGIN [A-Z ]*PRIVATE KEY|gh[pousr]_[A-Za-z0-9]{30,}|AKIA[A-Z0-9]{16}")
 

@@ -41,12 +41,12 @@ def test_what_only_reads_records_and_studies_imports_no_torch_at_its_top() -> No
         "spaces/base.py",
         "objectives/base.py",
         "objectives/recipe.py",
-        "search/record.py",
-        "search/study.py",
-        "search/study_recipe.py",
+        "search/record/trial.py",
+        "search/study/definition.py",
+        "search/study/recipe.py",
         "search/store/base.py",
-        "search/command.py",
-        "search/leaderboard.py",
+        "search/cli/command.py",
+        "search/findings/leaderboard.py",
     )
     heavy = ("torch", "ultralytics", "optuna", "onnxruntime")
     found = [

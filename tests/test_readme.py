@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 
-from search.command import Exit
+from search.cli.command import Exit
 from tests.tree import LAYERS, ROOT, named, sources
 
 README = (ROOT / "README.md").read_text()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from search.study import load_study
-from search.study_cuts import ChannelsSection, GraftSection
+from search.study.definition import load_study
+from search.study.space import ChannelsSection, GraftSection
 from tests.tree import ROOT
 
 FILES = sorted((ROOT / "studies").glob("*.yaml"))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.target import cpu_fingerprint, gpu_fingerprint
+from objectives.device.target import cpu_fingerprint, gpu_fingerprint
 
 if TYPE_CHECKING:
-    from objectives.calibration import Calibration
-    from objectives.target import Target
+    from objectives.data.calibration import Calibration
+    from objectives.device.target import Target
     from spaces.base import Candidate
 
 Array = NDArray[np.float32]

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from objectives.device.target import TargetError
 from objectives.runtimes.base import Runtime
 from objectives.runtimes.openvino import OpenVino
 from objectives.runtimes.ort import OnnxRuntime
 from objectives.runtimes.torch_native import TorchCompiled, TorchEager
-from objectives.target import TargetError
 
 RUNTIMES: dict[str, Runtime] = {
     runtime.name: runtime for runtime in (OnnxRuntime(), OpenVino(), TorchEager(), TorchCompiled())

@@ -7,14 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from objectives.device.target import TargetError
 from objectives.runtimes.base import Array, Loaded, Runtime, timing_images, unknown
 from objectives.runtimes.ort import export_model
-from objectives.target import TargetError
 from spaces.base import CandidateError
 
 if TYPE_CHECKING:
-    from objectives.calibration import Calibration
-    from objectives.target import Target
+    from objectives.data.calibration import Calibration
+    from objectives.device.target import Target
     from spaces.base import Candidate
 
 DEVICES: Final = {"cpu": "CPU", "gpu": "GPU"}

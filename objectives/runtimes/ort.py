@@ -8,13 +8,13 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from objectives.device.target import TargetError, gpu_fingerprint
 from objectives.runtimes.base import Array, Loaded, Runtime, timing_input, unknown
-from objectives.target import TargetError, gpu_fingerprint
 from spaces.base import CandidateError
 
 if TYPE_CHECKING:
-    from objectives.calibration import Calibration
-    from objectives.target import Target
+    from objectives.data.calibration import Calibration
+    from objectives.device.target import Target
     from spaces.base import Candidate
 
 PROVIDERS: Final = {
@@ -91,7 +91,7 @@ def export_model(
         CandidateError: If the network does not export.
         TargetError: If int8 has no images to calibrate on.
     """
-    from objectives.onnx_export import export_onnx  # imports torch: not in the timing process
+    from objectives.export.onnx_file import export_onnx  # imports torch: not in the timing process
     from objectives.runtimes.quantization import quantize
     from objectives.runtimes.suppression import add_suppression
 

@@ -79,7 +79,7 @@ def overflows(processor: Path = Path("/proc/cpuinfo")) -> bool:
 
 def _head_arithmetic(model: Path) -> list[str]:
     """Nodes of the detection head that lie in none of its towers of convolutions: the decoding of boxes and scores."""
-    from objectives.onnx_export import node_names
+    from objectives.export.onnx_file import node_names
 
     names = node_names(model)
     layers = [int(found[1]) for name in names if (found := re.match(r"/model\.(\d+)/", name))]

@@ -25,8 +25,8 @@ from spaces.base import CandidateError
 if TYPE_CHECKING:
     import torch
 
-    from objectives.calibration import Calibration
-    from objectives.target import Target
+    from objectives.data.calibration import Calibration
+    from objectives.device.target import Target
     from spaces.base import Candidate
 
 PROVIDERS: Final = ("cpu", "cuda")
@@ -149,7 +149,7 @@ def _program(candidate: Candidate, target: Target) -> Any:
     """The deployed network as a `torch.export.ExportedProgram`: float32 images in, the decoded output alone out."""
     import torch
 
-    from spaces.deployed import deployed, image_side
+    from spaces.networks.deployed import deployed, image_side
 
     network = deployed(candidate)
     side = image_side(network, candidate.imgsz)

@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
 from objectives.base import EpochResult
-from search.record import Outcome
+from search.record.trial import Outcome
 from search.store.base import AlreadyStored, Attempt, Fenced, OpenAttempt, StudyEntry, WorkerId
 from search.store.columns import database_now, seconds_since
 from search.store.models import AttemptRow, RecordRow, ReportRow

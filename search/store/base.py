@@ -21,8 +21,8 @@ from datetime import datetime
 from typing import Any
 
 from objectives.base import Direction, EpochResult
-from search.finalists import Confirmation
-from search.record import TrialRecord
+from search.record.confirmation import Confirmation
+from search.record.trial import TrialRecord
 from search.store.entries import LatencyEntry, TargetEntry, TrainedEntry
 from spaces.base import ParamValue
 

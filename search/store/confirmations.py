@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
-from search.finalists import Confirmation, Finalist
+from search.record.confirmation import Confirmation, Finalist
 from search.store.base import StoreError, StudyEntry
 from search.store.latency_models import ConfirmationMemberRow, ConfirmationRow
 from search.store.models import RecordRow

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from objectives.base import Measurement
-from search.record import TrialRecord
-from spaces.shape import Shape
+from search.record.trial import TrialRecord
+from spaces.structure.shape import Shape
 
 
 @dataclass(frozen=True)

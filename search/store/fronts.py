@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from search.front import Front
-from search.record import Outcome, TrialRecord
+from search.record.front import Front
+from search.record.trial import Outcome, TrialRecord
 from search.store.attempts import counted
 from search.store.base import FrontEntry, StoreError, StudyEntry
 from search.store.models import FrontMemberRow, FrontRow, FrozenRow, RecordRow

@@ -13,7 +13,7 @@ from search.store.entries import LatencyEntry, TargetEntry
 from search.store.latency_models import LatencyRow, TargetRow
 from search.store.packing import pack_plain, unpack_plain
 from search.store.statements import insert_if_new
-from spaces.shape import Shape
+from spaces.structure.shape import Shape
 
 _MEASURED = tuple(each.name for each in fields(Measurement))
 _SHAPE = tuple(each.name for each in fields(Shape))

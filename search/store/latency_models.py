@@ -48,7 +48,7 @@ class LatencyRow(Table):
     predicted: Mapped[bool]
     samples_ms: Mapped[Plain]
     at: Mapped[Moment]
-    parent: Mapped[str | None]  # with the next three, all that a `spaces.shape.Shape` is
+    parent: Mapped[str | None]  # with the next three, all that a `spaces.structure.shape.Shape` is
     widths: Mapped[Any | None] = mapped_column(Json(none_as_null=True))
     dropped: Mapped[Any | None] = mapped_column(Json(none_as_null=True))
     imgsz: Mapped[int | None]

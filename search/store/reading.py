@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from objectives.base import Curves, EpochResult, Evaluation, Measurement
-from search.record import Outcome, TrialRecord
+from search.record.trial import Outcome, TrialRecord
 from search.store.models import (
     ArchitectureRow,
     CurvesRow,

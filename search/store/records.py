@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, or_, select
 
 from objectives.base import Evaluation
-from search.record import TrialRecord
+from search.record.trial import TrialRecord
 from search.store import attempts, fronts
 from search.store.base import AlreadyStored, Attempt, FrontEntry, StudyEntry
 from search.store.models import (

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from typing import Any, final
 
 from objectives.base import Direction, EpochResult
-from search.finalists import Confirmation
-from search.record import TrialRecord
+from search.record.confirmation import Confirmation
+from search.record.trial import TrialRecord
 from search.store import attempts, confirmations, fronts, latencies, migrate, reading, records, studies, trained
 from search.store.base import (
     Attempt,

@@ -10,16 +10,17 @@ import numpy as np
 import psutil
 import pytest
 
-from benchmarks import latency, latency_page, latency_peers
-from benchmarks.latency_load import Trainings
-from benchmarks.latency_networks import irregular, parent_of
-from benchmarks.latency_peers import PEERS
-from benchmarks.latency_prediction import affine, errors, flops, kendall, proportional
-from benchmarks.latency_rounds import CONDITIONS, OURS, held_long_run, variation, wrong_decisions, wrong_in_races
-from benchmarks.latency_scripted import WORLDS, coverage, scripted, wrong_orders
-from benchmarks.latency_setup import FAMILIES, Size
-from benchmarks.latency_tables import rows
-from objectives.protocol import LEAST_PAIRS, LOADINGS, MOST_PAIRS, MOST_TRIES, RUNS
+from benchmarks import latency, latency_page
+from benchmarks.timing import peers as latency_peers
+from benchmarks.timing.load import Trainings
+from benchmarks.timing.networks import irregular, parent_of
+from benchmarks.timing.peers import PEERS
+from benchmarks.timing.prediction import affine, errors, flops, kendall, proportional
+from benchmarks.timing.rounds import CONDITIONS, OURS, held_long_run, variation, wrong_decisions, wrong_in_races
+from benchmarks.timing.scripted import WORLDS, coverage, scripted, wrong_orders
+from benchmarks.timing.setup import FAMILIES, Size
+from benchmarks.timing.tables import rows
+from objectives.timing.protocol import LEAST_PAIRS, LOADINGS, MOST_PAIRS, MOST_TRIES, RUNS
 
 TINY = Size(  # little enough for every commit
     rungs=2, spread_networks=1, repeats=1, rounds=0, races=0, scripted=40,

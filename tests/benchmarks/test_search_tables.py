@@ -12,12 +12,12 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.samplers import RandomSampler
 
-from benchmarks.digits_table import HELD_UP, TABLE, Variants, digits_problems, read_rows
-from benchmarks.one_thread import one_thread
 from benchmarks.rungs import RULES, played
-from benchmarks.search_figures import figures_of
-from benchmarks.search_ways import REAL_ABOVE, SLOW_ASKED_IN_VAIN, WAYS, _distributions, by_optuna
-from search.rungs import AgainstTheFront, rule_named
+from benchmarks.searching.digits_table import HELD_UP, TABLE, Variants, digits_problems, read_rows
+from benchmarks.searching.figures import figures_of
+from benchmarks.searching.ways import REAL_ABOVE, SLOW_ASKED_IN_VAIN, WAYS, _distributions, by_optuna
+from benchmarks.setup.one_thread import one_thread
+from search.trial.stopping import AgainstTheFront, rule_named
 
 TRAININGS = 25
 SEEDS = 5

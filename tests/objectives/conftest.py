@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from objectives.data import Dataset, open_dataset
+from objectives.data.dataset import Dataset, open_dataset
 from tests.objectives.pets import write_pets
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import PARENT, ArchSpec, Candidate, Origin
-from spaces.parent import Parent
+from spaces.networks.parent import Parent
 from tests.spaces.lively import enliven
 
 CLASSES = tuple("0123456789")

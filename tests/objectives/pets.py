@@ -9,7 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from objectives.data import DataError, open_dataset
+from objectives.data.dataset import DataError, open_dataset
 
 BOX = "0 0.5 0.5 0.25 0.5\n"
 DEFINITION = "train: images/train\nval: images/val\nnames: [cat, dog]\n"

@@ -11,9 +11,9 @@ from torch import nn
 
 from objectives.cost import cost, count_parameters
 from spaces.base import Candidate, CandidateError
-from spaces.checkpoint import WEIGHTS, save
-from spaces.deployed import deployed
-from spaces.parent import Parent
+from spaces.networks.checkpoint import WEIGHTS, save
+from spaces.networks.deployed import deployed
+from spaces.networks.parent import Parent
 from tests.objectives.networks import candidate, state_of, unchanged
 
 

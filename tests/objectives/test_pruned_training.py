@@ -11,12 +11,12 @@ import pytest
 import torch
 
 import spaces.offline  # noqa: F401  (before ultralytics)
-from objectives.data import Dataset, open_dataset
+from objectives.data.dataset import Dataset, open_dataset
+from objectives.export.pt_file import HOW_TO_TRAIN, export_pt
 from objectives.pruned_training import PrunedTrainer
-from objectives.pt_export import HOW_TO_TRAIN, export_pt
+from spaces.allocation.uniform import uniform
 from spaces.base import SpaceError
-from spaces.parent import Parent
-from spaces.uniform import uniform
+from spaces.networks.parent import Parent
 from tests.objectives.networks import enliven
 from tests.objectives.pets import write_pets
 

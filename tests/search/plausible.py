@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from objectives.base import Curves, Direction, EpochResult, Evaluation, Measurement
-from search.record import Outcome, TrialRecord
+from search.record.trial import Outcome, TrialRecord
 from search.store.base import FrontEntry, Store, StudyEntry, WorkerId
 from search.store.entries import TargetEntry
 from spaces.base import PARENT, ArchSpec, Origin, ParamValue

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from search.bench import main
-from search.command import Exit, run_command
+from search.cli.command import Exit, run_command
 
 
 def write_plain(path: Path, batch: int | str, size: int | str) -> Path:

@@ -13,8 +13,8 @@ import psutil
 import pytest
 import yaml
 
-from objectives.digits import write_digits
-from search.record import TrialRecord
+from objectives.data.digit_scenes import write_digits
+from search.record.trial import TrialRecord
 from search.store.sql import open_store
 from tests.tree import ROOT
 

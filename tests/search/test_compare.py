@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from objectives.base import EpochResult
-from search.command import Exit, run_command
+from search.cli.command import Exit, run_command
 from search.compare import main
-from search.comparison import differences
-from search.overlays import top_of_losses
-from search.record import TrialRecord
+from search.findings.comparison import differences
+from search.pictures.curves import top_of_losses
+from search.record.trial import TrialRecord
 from search.store.sql import open_store
 from tests.search.plausible import Plausible, plausible_study, store_study
 

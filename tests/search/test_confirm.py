@@ -12,21 +12,21 @@ import torch
 
 from objectives.base import Direction, Measurement
 from objectives.cost import cost, count_parameters
-from objectives.latency import LatencyMeter
-from objectives.reference import reference_candidate
-from objectives.target import Target
-from search.command import Exit, run_command
+from objectives.device.target import Target
+from objectives.timing.meter import LatencyMeter
+from objectives.timing.reference import reference_candidate
+from search.cli.command import Exit, run_command
 from search.confirm import confirmed_already, main
-from search.folders import RunFolder
-from search.record import Outcome, TrialRecord
+from search.record.folders import RunFolder
+from search.record.trial import Outcome, TrialRecord
 from search.report import main as report
 from search.store.entries import TargetEntry
 from search.store.sql import open_store
-from search.study import load_study
+from search.study.definition import load_study
+from spaces.allocation.uniform import uniform
 from spaces.base import Candidate
-from spaces.checkpoint import CheckpointStore
-from spaces.parent import Parent
-from spaces.uniform import uniform
+from spaces.networks.checkpoint import CheckpointStore
+from spaces.networks.parent import Parent
 from tests.objectives.networks import enliven
 from tests.search.plausible import plausible_evaluation
 

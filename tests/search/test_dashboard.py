@@ -14,16 +14,16 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 from optuna_dashboard import wsgi
 
-from search.command import Exit, run_command
+from search.cli.command import Exit, run_command
 from search.dashboard import ArtifactFolder, dashboard_app, main, sampler_tables
-from search.dashboard_guard import Answer, App, ask, guarded
-from search.leaderboard import leaderboard
-from search.notes import study_note, trial_note
-from search.record import Outcome
+from search.findings.leaderboard import leaderboard
+from search.pages.dashboard_guard import Answer, App, ask, guarded
+from search.pages.notes import study_note, trial_note
+from search.record.trial import Outcome
 from search.store.base import Store
 from search.store.sql import open_store
 from tests.search.plausible import Plausible, plausible_study, store_study
-from tests.search.told import tell_sampler
+from tests.search.sampler.told import tell_sampler
 
 HOST = "127.0.0.1:8080"
 HTML_FILE = "data:text/html;base64," + base64.b64encode(b"<script>alert(1)</script>").decode()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from search.checkup import Verdict, database, run_folder_state
-from search.command import Exit, run_command
+from search.cli.checkup import Verdict, database, run_folder_state
+from search.cli.command import Exit, run_command
 from search.doctor import main
 from search.store.sql import open_store
 

@@ -14,21 +14,21 @@ import torch
 
 from objectives.base import Direction, Measurement
 from objectives.cost import cost, count_parameters
-from objectives.data import Dataset, open_dataset
-from objectives.onnx_export import export_onnx, read_metadata
-from objectives.parity import check_parity, real_images
+from objectives.data.dataset import Dataset, open_dataset
+from objectives.export.onnx_file import export_onnx, read_metadata
 from objectives.runtimes.ort import open_session
-from search.command import Exit, run_command
+from objectives.runtimes.parity import check_parity, real_images
+from search.cli.command import Exit, run_command
 from search.export import main
-from search.folders import RunFolder
-from search.record import Outcome, TrialRecord
+from search.record.folders import RunFolder
+from search.record.trial import Outcome, TrialRecord
 from search.store.sql import open_store
-from search.study import load_study
+from search.study.definition import load_study
+from spaces.allocation.uniform import uniform
 from spaces.base import Candidate, CandidateError
-from spaces.checkpoint import CheckpointStore, load
-from spaces.deployed import deployed
-from spaces.parent import Parent
-from spaces.uniform import uniform
+from spaces.networks.checkpoint import CheckpointStore, load
+from spaces.networks.deployed import deployed
+from spaces.networks.parent import Parent
 from tests.objectives.networks import enliven
 from tests.search.plausible import plausible_evaluation
 

@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
-from search.command import DefinitionError, Exit, run_command
-from search.findings import Findings, read_findings
-from search.html_report import headline, html_report
-from search.leaderboard import leaderboard
-from search.record import Outcome
+from search.cli.command import DefinitionError, Exit, run_command
+from search.cli.stored_study import find_study
+from search.findings.findings import Findings, read_findings
+from search.findings.leaderboard import leaderboard
+from search.findings.time_table import time_table
+from search.pages.report import headline, html_report
+from search.record.trial import Outcome
 from search.report import main, print_findings, write_report
 from search.store.base import Store, StudyEntry
 from search.store.entries import TargetEntry
 from search.store.sql import open_store
-from search.stored_study import find_study
-from search.time_table import time_table
 from tests.search.plausible import START, TARGET, plausible_study, store_study
 
 PIXEL = b"\x89PNG\r\n\x1a\n"

@@ -15,11 +15,11 @@ import optuna
 import psutil
 import pytest
 
-from objectives.digits import write_digits
-from search.record import Outcome, TrialRecord
+from objectives.data.digit_scenes import write_digits
+from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
-from spaces.checkpoint import CheckpointStore
+from spaces.networks.checkpoint import CheckpointStore
 
 ROOT = Path(__file__).resolve().parents[2]
 N_TRIALS = 3

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from search import submit
-from search.command import Exit, run_command
+from search.cli.command import Exit, run_command
 
 POSTGRES = "postgresql+psycopg://worker:s3cret@db.example/yolofront"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from objectives.runtimes.catalogue import RUNTIMES, ways
-from objectives.target_names import name_of
-from search.checkup import Verdict, runtimes
-from search.command import Exit, run_command
+from objectives.runtimes.names import name_of
+from search.cli.checkup import Verdict, runtimes
+from search.cli.command import Exit, run_command
 from search.targets import main
 
 

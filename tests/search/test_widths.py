@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from objectives import width_steps
-from objectives.width_steps import find_multiple
+from objectives.timing import width_steps
+from objectives.timing.width_steps import find_multiple
 from search import widths
-from search.command import Exit, run_command
+from search.cli.command import Exit, run_command
 
 
 def test_it_ends_with_the_line_for_a_study_or_says_that_it_is_undecided(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spaces.graft import Donor
-from spaces.parent import Parent
-from spaces.uniform import thin, uniform
+from spaces.allocation.uniform import thin, uniform
+from spaces.networks.graft import Donor
+from spaces.networks.parent import Parent
 from tests.spaces.silencing import randomise_batchnorm
 
 torch.set_num_threads(1)

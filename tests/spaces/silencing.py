@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import ArchSpec
-from spaces.groups import Side, tied
-from spaces.parent import Parent
-from spaces.structure import raw_outputs
+from spaces.networks.parent import Parent
+from spaces.structure.groups import Side, tied
+from spaces.structure.structure import raw_outputs
 from tests.spaces.lively import pictures
 
 # isort: split

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from spaces.base import SpaceError
-from spaces.checkpoint import load, save
-from spaces.graft import graft, join
-from spaces.parent import Parent
+from spaces.networks.checkpoint import load, save
+from spaces.networks.graft import graft, join
+from spaces.networks.parent import Parent
 from tests.spaces.silencing import states_differ
 from tests.tree import ROOT
 

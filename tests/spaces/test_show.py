@@ -14,11 +14,11 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from spaces import checkpoint
-from spaces.cost_formula import CostFormula
-from spaces.drawing import SECTION_COLOURS, pale
-from spaces.overview import Overview, condensed, look_at, overview, total
-from spaces.parent import Parent
+from spaces.display.charts import SECTION_COLOURS, pale
+from spaces.display.overview import Overview, condensed, look_at, overview, total
+from spaces.networks import checkpoint
+from spaces.networks.cost_formula import CostFormula
+from spaces.networks.parent import Parent
 from spaces.show import headline, main, remarks
 from tests.spaces.silencing import random_spec
 

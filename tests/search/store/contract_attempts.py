@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from objectives.base import EpochResult
-from search.record import Outcome
+from search.record.trial import Outcome
 from search.store.base import AlreadyStored, Attempt, Fenced, Store, StudyEntry, WorkerId
 from search.store.sql import open_store
 from tests.search.store.examples import (

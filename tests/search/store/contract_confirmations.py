@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from search.finalists import Confirmation, Finalist
+from search.record.confirmation import Confirmation, Finalist
 from search.store.base import Store, StoreError, StudyEntry
 from tests.search.store.examples import add_trial, new_study, record_of, reference_of
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from objectives.base import EpochResult
-from search.record import TrialRecord
+from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry, WorkerId
 from search.store.sql import open_store
 from tests.search.store.contract_records import recomputed

@@ -9,7 +9,7 @@ import pytest
 from objectives.base import Measurement
 from search.store.base import Store, StudyEntry
 from search.store.entries import LatencyEntry, TargetEntry
-from spaces.shape import Shape
+from spaces.structure.shape import Shape
 from tests.search.store.examples import begin, record_of
 
 LATENCY = Measurement("latency_ms", 5.0, "ms", 4.9, 5.2, 64, 0.4, "cpu", False)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from objectives.base import EpochResult
-from search.front import hypervolume, non_dominated
-from search.record import Outcome, TrialRecord
+from search.record.front import hypervolume, non_dominated
+from search.record.trial import Outcome, TrialRecord
 from search.store.base import AlreadyStored, Store, StoreError, StudyEntry, TrainedEntry
 from tests.search.store.examples import (
     BEGAN,

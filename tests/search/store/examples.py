@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from typing import TypeVar
 
 from objectives.base import Curves, Direction, EpochResult, Evaluation, Measurement
-from search.record import Outcome, TrialRecord
+from search.record.trial import Outcome, TrialRecord
 from search.store.base import Attempt, Store, StudyEntry, WorkerId
 from spaces.base import PARENT, ArchSpec, Origin, ParamValue
 

@@ -1,0 +1,1 @@
+"""Tables of trained detectors as search problems, and the ways to search them."""

@@ -1,0 +1,1 @@
+"""What the benchmarks share: trained parents, results that resume, one thread a process."""

@@ -1,0 +1,1 @@
+"""How the table of cut variants is drawn and trained."""

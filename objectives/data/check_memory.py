@@ -1,0 +1,97 @@
+"""Remembers which files passed their check, so that a second start only asks the file system for their times.
+
+JSON, never pickle; one file for each data set. A file counts as unchanged while its size, modification time and
+change time are the same. Losing or corrupting this memory costs time, nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from objectives.data.check import Checked
+
+_VERSION = 2  # raise when a check becomes stricter
+
+
+@dataclass
+class CheckMemory:
+    """Results of checks that passed, by file path: size, mtime in ns, ctime in ns, digest, objects, repeated rows."""
+
+    file: Path
+    entries: dict[str, list[Any]] = field(default_factory=dict)
+    used: dict[str, list[Any]] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, cache: Path, definition: Path, classes: int) -> CheckMemory:
+        """The memory of one data set (whose labels were checked against this number of classes)."""
+        name = hashlib.sha256(os.fsencode(f"{_VERSION} {classes} {definition}")).hexdigest()[:16]
+        file = cache / f"checked-{name}.json"
+        try:
+            entries = json.loads(file.read_bytes())
+        except (FileNotFoundError, ValueError, RecursionError):
+            entries = {}
+        return cls(file, entries if isinstance(entries, dict) else {})
+
+    def check(self, paths: Sequence[Path], check_new: Callable[[Sequence[Path]], list[Checked]]) -> dict[Path, Checked]:
+        """Results for all the files; only those that changed are checked.
+
+        Raises:
+            DataError: From `check_new`.
+        """
+        stamps = {path: _stamp(path) for path in dict.fromkeys(paths)}  # before reading: a later change is seen
+        results: dict[Path, Checked] = {}
+        new: list[Path] = []
+        for path, stamp in stamps.items():
+            entry = self.entries.get(str(path))
+            if _is_valid(entry) and entry[:3] == stamp:
+                results[path] = Checked(entry[3], (), entry[4], entry[5])
+                self.used[str(path)] = entry
+            else:
+                new.append(path)
+        for path, result in zip(new, check_new(new), strict=True):
+            results[path] = result
+            if (stamp := stamps[path]) is not None:
+                self.used[str(path)] = [*stamp, result.digest, result.objects, result.repeated]
+        return results
+
+    def save(self) -> None:
+        """Keep what this start used; forget files that are gone."""
+        if self.used != self.entries:
+            write_whole(self.file, json.dumps(self.used))
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file aside and rename it, so that a reader sees the old one or the new one. Unchanged text is left."""
+    content = text.encode("utf-8", "surrogateescape")
+    try:
+        if file.read_bytes() == content:
+            return
+    except FileNotFoundError:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(f".{uuid.uuid4().hex}.partial")
+    try:
+        aside.write_bytes(content)
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _stamp(path: Path) -> list[int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
+def _is_valid(entry: object) -> TypeGuard[list[Any]]:
+    if not isinstance(entry, list) or len(entry) != 6:
+        return False
+    return isinstance(entry[3], str) and all(isinstance(count, int) for count in entry[4:])

@@ -1,0 +1,179 @@
+"""Data sets: found, checked before anything trains, and known by a key of their content.
+
+`open_dataset("digits", cache)` is the built-in set; `open_dataset("my.yaml", cache)` takes any Ultralytics detection
+data set. Ultralytics' own `labels/*.cache` files are pickles: they are neither read nor written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from objectives.data.check import Checked, check_all, check_image, check_labels
+from objectives.data.check_memory import CheckMemory, write_whole
+from objectives.data.digit_scenes import DEFAULTS, SCENES, write_digits
+from objectives.data.yaml_file import DataError, Definition, label_path, read_definition, shown
+from spaces.base import ParamValue
+
+__all__ = ["DataError", "Dataset", "Split", "open_dataset"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split: images, and for each its label file, or None where the image is background. Equal lengths."""
+
+    name: str
+    images: tuple[Path, ...]
+    labels: tuple[Path | None, ...]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set that passed every check.
+
+    Attributes:
+        name: `digits`, or the name of the YAML's folder or file.
+        yaml: Our own copy of the definition with absolute paths, for Ultralytics.
+        classes: Class names by class number.
+        splits: `train`, `val`, then further test splits under the YAML's names.
+        key: Hash of classes, file names (relative) and contents: equal data, equal keys, on any machine.
+        defaults: Training arguments that belong to this data, named as Ultralytics' (empty for a user's data).
+        warnings: What is odd, but may be meant.
+    """
+
+    name: str
+    yaml: Path
+    classes: tuple[str, ...]
+    splits: Mapping[str, Split]
+    key: str
+    defaults: Mapping[str, ParamValue] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def open_dataset(source: str | Path, cache: Path, seed: int = 0, *, scenes: Mapping[str, int] = SCENES) -> Dataset:
+    """Open a data set and check all of it; a check that passed is remembered until a file changes.
+
+    Args:
+        source: `digits`, or the path of an Ultralytics detection YAML.
+        cache: Folder for what we write: the digits, the resolved YAML, the memory of checks.
+        seed: Draws the digits; a YAML's data does not depend on it.
+        scenes: Number of digit scenes of each split; does not matter to a YAML.
+
+    Raises:
+        DataError: If anything is wrong with the data; the first problems are named with file and line.
+    """
+    cache = cache.absolute()
+    if str(source) == "digits":
+        definition = read_definition(write_digits(cache, seed, scenes))
+        return _checked(definition, "digits", cache, DEFAULTS)
+    definition = read_definition(Path(source).expanduser())
+    stem = definition.file.stem
+    return _checked(definition, definition.file.parent.name if stem == "data" else stem, cache, {})
+
+
+def _checked(definition: Definition, name: str, cache: Path, defaults: Mapping[str, ParamValue]) -> Dataset:
+    splits = {key: _with_labels(key, images) for key, images in definition.images.items()}
+    memory = CheckMemory.load(cache, definition.file, len(definition.classes))
+    digests: dict[Path, Checked] = {}
+    images = [path for split in splits.values() for path in split.images]
+    labels = [path for split in splits.values() for path in split.labels if path is not None]
+    count = len(definition.classes)
+    digests |= memory.check(labels, lambda paths: check_all(paths, partial(check_labels, classes=count)))
+    digests |= memory.check(images, lambda paths: check_all(paths, check_image))
+    splits, warnings = _usable(definition.file, splits, digests)
+    memory.save()
+    key = _key(definition, splits, digests)
+    copy = _write_yaml(cache, f"{name}-{key[:12]}", definition, splits)
+    warnings += _doubtful(splits, digests)
+    return Dataset(name, copy, definition.classes, splits, key, defaults, tuple(warnings))
+
+
+def _with_labels(name: str, images: Sequence[Path]) -> Split:
+    labels = [Path(label_path(image)) for image in images]
+    # One listing of each folder is much cheaper than a question for each file.
+    present = {parent: _names_in(parent) for parent in {label.parent for label in labels}}
+    return Split(name, tuple(images), tuple(x if x.name in present[x.parent] else None for x in labels))
+
+
+def _names_in(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()
+
+
+def _usable(
+    file: Path, splits: Mapping[str, Split], digests: Mapping[Path, Checked]
+) -> tuple[dict[str, Split], list[str]]:
+    """The splits that have labels; train and val must."""
+    usable: dict[str, Split] = {}
+    warnings: list[str] = []
+    for name, split in splits.items():
+        if any(digests[label].objects for label in split.labels if label is not None):
+            usable[name] = split
+        elif name in ("train", "val"):
+            expected = shown(label_path(split.images[0]))
+            raise DataError(f"{shown(file)}: '{name}' has no labelled object; its first label file would be {expected}")
+        else:
+            warnings.append(f"split '{name}' has no labels and is left out")
+    return usable, warnings
+
+
+def _key(definition: Definition, splits: Mapping[str, Split], digests: Mapping[Path, Checked]) -> str:
+    digest = hashlib.sha256()
+
+    def add(*parts: str) -> None:
+        for part in parts:
+            digest.update(os.fsencode(part) + b"\0")
+
+    add("classes", *definition.classes)
+    for name, split in splits.items():
+        add("split", name)
+        for image, label in zip(split.images, split.labels, strict=True):
+            relative = os.path.relpath(image, definition.root)
+            add(relative, digests[image].digest, digests[label].digest if label is not None else "")
+    return digest.hexdigest()[:32]
+
+
+def _doubtful(splits: Mapping[str, Split], digests: Mapping[Path, Checked]) -> list[str]:
+    """What may be a mistake: images seen in training that also judge it, images named twice."""
+    warnings = []
+    train = {digests[image].digest for image in splits["train"].images}
+    for name, split in splits.items():
+        repeated = sum(count - 1 for count in Counter(split.images).values())
+        if repeated:
+            warnings.append(f"split '{name}' names {repeated} images more than once")
+        rows = sum(digests[label].repeated for label in split.labels if label is not None)
+        if rows:
+            warnings.append(f"split '{name}' has {rows} repeated label rows; each is counted once, as in Ultralytics")
+        shared = sum(digests[image].digest in train for image in split.images)
+        if name == "train" or not shared:
+            continue
+        what = (
+            "equals 'train'" if set(split.images) == set(splits["train"].images) else f"shares {shared} images with it"
+        )
+        warnings.append(f"split '{name}' {what}: its accuracy does not show how well unseen images are detected")
+    return warnings
+
+
+def _write_yaml(cache: Path, stem: str, definition: Definition, splits: Mapping[str, Split]) -> Path:
+    content: dict[str, object] = {"path": str(definition.root)}
+    for name, split in splits.items():
+        folders = definition.roots[name]
+        if folders:
+            content[name] = [str(folder) for folder in folders]
+        else:
+            listed = cache / f"{stem}-{hashlib.sha256(name.encode()).hexdigest()[:6]}.txt"
+            write_whole(listed, "".join(f"{image}\n" for image in split.images))
+            content[name] = str(listed)
+    content["names"] = dict(enumerate(definition.classes))
+    file = cache / f"{stem}.yaml"
+    write_whole(file, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    return file

@@ -1,0 +1,1 @@
+"""Where latency is measured: the target, its lock, and what else runs there."""

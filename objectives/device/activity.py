@@ -1,0 +1,129 @@
+"""What else goes on on a device while it is measured. Needs neither torch nor a GPU."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from objectives.device.gpu_activity import GpuWatch
+
+CONTENDED_CORES = 0.25
+"""Other work that keeps more cores busy than this is named in a measurement."""
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What was seen beside a measurement; None where the system does not tell.
+
+    Attributes:
+        others_busy: CPU cores that other work kept busy.
+        mhz: Clock of the CPU or GPU.
+        celsius: Its temperature.
+        foreign: Processes of others on the GPU.
+        slow: Whether the machine was slow for most of the time, as the reference tells.
+    """
+
+    others_busy: float | None = None
+    mhz: float | None = None
+    celsius: float | None = None
+    foreign: tuple[str, ...] = ()
+    slow: bool = False
+
+    @property
+    def contended(self) -> bool | None:
+        """Whether other work was seen; None if it cannot be seen."""
+        if self.foreign or self.slow:
+            return True
+        return None if self.others_busy is None else self.others_busy > CONTENDED_CORES
+
+    def as_plain(self) -> dict[str, Any]:
+        """Plain values (JSON)."""
+        return asdict(self) | {"foreign": list(self.foreign)}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Circumstances:
+        """The opposite of `as_plain`."""
+        return cls(**(dict(plain) | {"foreign": tuple(plain["foreign"])}))
+
+
+class Watch:
+    """Looks at the device from now on.
+
+    Args:
+        provider: The target's.
+        device: The name of its lock, where it is a GPU.
+    """
+
+    def __init__(self, provider: str, device: str = "gpu0") -> None:
+        self._gpu = None if provider == "cpu" else GpuWatch(device)
+        self._others_s: float | None = 0.0
+        self._wall_s = 0.0
+        self._since = self._now()
+
+    def seen(self) -> Circumstances:
+        """What was there since the beginning. The clock and temperature are the device's, now."""
+        foreign, mhz, celsius = ((), _cpu_mhz(), _cpu_celsius()) if self._gpu is None else self._gpu.seen()
+        self._add_up()
+        others_busy = None if self._others_s is None else max(0.0, self._others_s / max(self._wall_s, 1e-9))
+        return Circumstances(others_busy, mhz, celsius, foreign)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What goes on within the block is nobody's business: nothing is timed there."""
+        self._add_up()
+        try:
+            yield
+        finally:
+            self._since = self._now()
+
+    def _add_up(self) -> None:
+        """Count what happened since the watch began or went on."""
+        now = self._now()
+        (busy_s, own_s, wall_s), (busy_before_s, own_before_s, wall_before_s) = now, self._since
+        if busy_s is None or busy_before_s is None or self._others_s is None:
+            self._others_s = None
+        else:
+            self._others_s += busy_s - busy_before_s - (own_s - own_before_s)
+        self._wall_s += wall_s - wall_before_s
+        self._since = now
+
+    @staticmethod
+    def _now() -> tuple[float | None, float, float]:
+        """CPU seconds of the machine and of this process, and wall seconds."""
+        return _busy_s(), time.process_time(), time.perf_counter()
+
+
+def _cpu_mhz() -> float | None:
+    """Mean clock over the cores."""
+    try:
+        import psutil
+
+        frequency = psutil.cpu_freq()
+    except (ImportError, AttributeError, OSError, RuntimeError, NotImplementedError):
+        return None
+    return float(frequency.current) if frequency is not None and frequency.current > 0 else None
+
+
+def _cpu_celsius() -> float | None:
+    """The hottest sensor of the CPU; virtual machines have none."""
+    try:
+        import psutil
+
+        sensors = psutil.sensors_temperatures()
+    except (ImportError, AttributeError, OSError, RuntimeError):
+        return None
+    chips = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
+    return max((float(each.current) for chip in chips for each in sensors.get(chip, [])), default=None)
+
+
+def _busy_s() -> float | None:
+    try:
+        import psutil
+
+        times = psutil.cpu_times()
+    except (ImportError, OSError, RuntimeError):
+        return None
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))

@@ -1,0 +1,88 @@
+"""What an NVIDIA GPU does beside a measurement: whose processes work on it, its clock and temperature, by NVML."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import PurePath
+from typing import Any, NamedTuple
+
+BUSY_PERCENT = 2
+"""A process that keeps the multiprocessors busy for less is a desktop or a monitor, not work."""
+
+SETTLED_US = 1_000_000
+"""The driver's samples reach back up to a second: those of this time may be of batches that ended before."""
+
+
+class GpuState(NamedTuple):
+    """What was seen; None where the driver does not tell."""
+
+    foreign: tuple[str, ...] = ()
+    mhz: float | None = None
+    celsius: float | None = None
+
+
+class GpuWatch:
+    """Looks at one GPU from now on.
+
+    Args:
+        device: As `objectives.device.lock.device_named` calls it: `gpu0`, or a UUID.
+        ours: Processes that are no strangers.
+        nvml: The module `pynvml`; by default it is imported, and without it nothing is seen.
+    """
+
+    def __init__(self, device: str, ours: Iterable[int] = (), nvml: Any = None) -> None:
+        self._ours = {os.getpid(), os.getppid(), *ours}
+        self._since_us = time.time_ns() // 1000 + SETTLED_US
+        self._nvml = nvml or _imported()
+        self._handle = None if self._nvml is None else self._ask(lambda: _handle(self._nvml, device))
+
+    def seen(self) -> GpuState:
+        """What was there since the beginning; the clock and temperature are those of now."""
+        if self._handle is None:
+            return GpuState()
+        nvml, handle = self._nvml, self._handle
+        mhz = self._ask(lambda: float(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)))
+        celsius = self._ask(lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)))
+        return GpuState(self._foreign(), mhz, celsius)
+
+    def _foreign(self) -> tuple[str, ...]:
+        """Others that did work, as `python (1234)`."""
+        samples = self._ask(lambda: self._nvml.nvmlDeviceGetProcessUtilization(self._handle, self._since_us)) or ()
+        busy = {
+            int(each.pid)
+            for each in samples
+            if each.smUtil > BUSY_PERCENT and each.timeStamp >= self._since_us and each.pid not in self._ours
+        }
+        return tuple(f"{self._name(pid)} ({pid})" for pid in sorted(busy))
+
+    def _name(self, pid: int) -> str:
+        name = self._ask(lambda: self._nvml.nvmlSystemGetProcessName(pid))
+        text = name.decode(errors="replace") if isinstance(name, bytes) else name or ""
+        return PurePath(text).name or "a process"
+
+    def _ask(self, question: Callable[[], Any]) -> Any:
+        """The driver's answer; None where this GPU, or this user, gets none."""
+        try:
+            return question()
+        except self._nvml.NVMLError:
+            return None
+
+
+def _imported() -> Any:
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:  # no driver
+        return None
+    return pynvml
+
+
+def _handle(nvml: Any, device: str) -> Any:
+    if device.startswith("gpu"):
+        return nvml.nvmlDeviceGetHandleByIndex(int(device.removeprefix("gpu")))
+    return nvml.nvmlDeviceGetHandleByUUID(device.encode())

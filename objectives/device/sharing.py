@@ -1,0 +1,53 @@
+"""Training and scoring take turns with measurements: each batch runs under the lock of its device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
+
+import torch
+
+from objectives.device.lock import device_lock, device_named
+
+Batch = TypeVar("Batch")
+
+
+@contextmanager
+def turn_on(device: str | torch.device) -> Iterator[None]:
+    """Share the device (`cpu`, `0`, `cuda:1`, ...) with other batches, but with no measurement.
+
+    Training on a GPU keeps a core or two busy as well, so it waits for measurements on the CPU too. A GPU has done its
+    work when the block ends.
+
+    Raises:
+        TargetError: If there is no folder for locks.
+    """
+    name = str(device)
+    with ExitStack() as held:
+        for used in dict.fromkeys((device_named(name), "cpu")):
+            held.enter_context(device_lock(used).training())
+        try:
+            yield
+        finally:
+            _wait_for(name)
+
+
+def in_turns(batches: Iterable[Batch], device: str | torch.device) -> Iterator[Batch]:
+    """The same batches; each is fetched, and the loop's body run on it, in one turn on the device."""
+    fetched = iter(batches)
+    while True:
+        with turn_on(device):
+            try:
+                batch = next(fetched)
+            except StopIteration:
+                return
+            yield batch  # if the body raises, the loop drops this generator, and with it the turn
+
+
+def _wait_for(device: str) -> None:
+    if device.startswith("mps"):
+        torch.mps.synchronize()
+    elif device != "cpu":
+        number = device.removeprefix("cuda:")
+        torch.cuda.synchronize(int(number) if number.isdecimal() else None)

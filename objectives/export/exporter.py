@@ -1,0 +1,102 @@
+"""The only caller of Ultralytics' Exporter: quiet, in this process, on a copy, without network or pip."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import spaces.offline  # noqa: F401  (before ultralytics)
+from spaces.base import Candidate, CandidateError
+from spaces.networks.deployed import deployed
+
+PRECISIONS = {"fp32": None, "fp16": 16}
+"""Our names of a precision, and what Ultralytics calls `quantize`."""
+
+ONNX_OPSET = 17
+"""Fixed, because the graph, and so the latency, must not change with the installed packages."""
+
+
+def export_formats() -> tuple[str, ...]:
+    """Ultralytics' names of the formats that it can write, installed or not."""
+    from ultralytics.engine import exporter
+
+    return tuple(name for name in exporter.export_formats()["Argument"] if name != "-")
+
+
+def run_exporter(
+    candidate: Candidate,
+    stem: Path,
+    *,
+    file_format: str,
+    imgsz: int | None = None,
+    batch: int = 1,
+    precision: str = "fp32",
+    simplify: bool = False,
+) -> Path:
+    """Export the deployed network; static shapes, decoded output, no built-in non-maximum suppression.
+
+    Args:
+        candidate: Not modified.
+        stem: Path without suffix; Ultralytics appends its own (`.onnx`, `_openvino_model`).
+        file_format: Ultralytics' name of the format.
+        imgsz: Image size in px, a multiple of the network's stride; the candidate's own if None.
+        batch: Images per call, N; the input is (N, 3, imgsz, imgsz), float32 in [0, 1].
+        precision: `fp32` or `fp16` (weights and inside; input and output stay float32).
+        simplify: Let onnxslim simplify the graph. onnxruntime is no faster for it, export takes 1.5 times as long.
+
+    Returns:
+        The file or folder that was written.
+
+    Raises:
+        CandidateError: If this network does not export.
+        ImportError: If the format's own package is missing.
+        OSError: If the file cannot be written.
+    """
+    from ultralytics.engine.exporter import Exporter
+
+    network = deployed(candidate)
+    network.task = "detect"  # type: ignore[assignment]
+    network.names = dict(enumerate(candidate.classes))  # type: ignore[assignment]
+    network.args = None  # type: ignore[assignment]  # training arguments hold paths of this machine
+    network.pt_path = str(stem.parent / f"{stem.name}.pt")  # type: ignore[assignment]  # where the export goes
+    options: dict[str, object] = {
+        "format": file_format,
+        "imgsz": imgsz or candidate.imgsz,
+        "batch": batch,
+        "quantize": PRECISIONS[precision],
+        "device": "cpu",
+    }
+    if network.end2end:
+        options["nms"] = False  # otherwise the exporter switches back to the branch that needs suppression
+    if file_format == "onnx":
+        options |= {"opset": ONNX_OPSET, "simplify": simplify}
+    exporter = Exporter(overrides=options)
+    for hooks in exporter.callbacks.values():
+        hooks.clear()  # Ultralytics' usage statistics among them
+    try:
+        with _quiet():
+            return Path(exporter(network))
+    except (ImportError, OSError):
+        raise
+    except Exception as error:  # whatever the exporter raises of a network: the candidate's fault
+        raise CandidateError(f"does not export to {file_format}: {_first_line(error)}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger("ultralytics")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of tracing
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

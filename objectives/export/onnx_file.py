@@ -1,0 +1,70 @@
+"""A candidate as an ONNX file, with facts about it in the file's metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from objectives.export.exporter import run_exporter
+from spaces.base import Candidate
+
+
+def export_onnx(
+    candidate: Candidate,
+    path: Path,
+    *,
+    imgsz: int | None = None,
+    batch: int = 1,
+    precision: str = "fp32",
+    simplify: bool = False,
+) -> Path:
+    """Write the deployed network as ONNX: input `images` (N, 3, imgsz, imgsz), float32 in [0, 1]; `output0` decoded.
+
+    `output0` is (N, 4 + classes, anchors): centre x, centre y, width, height in px, then scores in [0, 1]. End-to-end
+    models give (N, detections, 6): x1, y1, x2, y2, score, class.
+
+    Args:
+        candidate: Not modified.
+        path: Ends in `.onnx`; its folder exists. Nothing else is written.
+        imgsz: Image size in px, a multiple of the network's stride; the candidate's own if None.
+        simplify: Let onnxslim simplify the graph; see `run_exporter`.
+
+    Raises:
+        CandidateError: If this network does not export.
+        OSError: If the file cannot be written.
+    """
+    if path.suffix != ".onnx":
+        raise ValueError(f"path is '{path}'; the name of an ONNX file ends in .onnx")
+    return run_exporter(
+        candidate,
+        path.with_suffix(""),
+        file_format="onnx",
+        imgsz=imgsz,
+        batch=batch,
+        precision=precision,
+        simplify=simplify,
+    )
+
+
+def add_metadata(path: Path, facts: Mapping[str, str]) -> None:
+    """Write facts into an ONNX file's `metadata_props`, in place of those of the same name."""
+    import onnx
+
+    model = onnx.load(str(path))
+    kept = {entry.key: entry.value for entry in model.metadata_props}
+    onnx.helper.set_model_props(model, kept | dict(facts))
+    onnx.save(model, str(path))
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The facts in an ONNX file's `metadata_props`."""
+    import onnx
+
+    return {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
+
+
+def node_names(path: Path) -> list[str]:
+    """Names of an ONNX file's nodes, in order: the layers that they come from, as in `/model.22/dfl/conv/Conv`."""
+    import onnx
+
+    return [node.name for node in onnx.load(str(path), load_external_data=False).graph.node]

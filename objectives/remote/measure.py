@@ -1,0 +1,146 @@
+"""Measures a plan on this machine, by the same protocol as at home: `python measure.pyz`, in the plan's folder.
+
+Needs Python, numpy and onnxruntime alone (psutil says what else the machine does, if it is there). Begun again after a
+kill it goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+from objectives.device.target import Target, TargetError
+from objectives.remote.plan import RESULTS, PackedNetwork, Plan, PlanError, read_plan
+from objectives.remote.results import Results, read_results
+from objectives.runtimes.ort import PROVIDERS
+from objectives.timing.process import NetworkTimer
+from objectives.timing.protocol import Effort
+from objectives.timing.timings import Timings
+from spaces.base import CandidateError
+
+MOST_TRIES = 3
+"""What killed the process so often is left out."""
+REFERENCE_TRIES = 3
+"""The reference is timed so often, at most, until the machine does nothing else."""
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; 0 if all was measured, 1 if a network could not be, 2 if nothing could."""
+    options = _parser().parse_args(arguments)
+    warnings.filterwarnings("ignore", message="The value of the smallest subnormal")  # it counts as zero: we ask for it
+    folder = options.folder or Path(sys.argv[0]).resolve().parent
+    try:
+        plan = read_plan(folder)
+        plan.check_files(folder)
+        results = measure(plan, folder, options)
+    except (PlanError, TargetError, CandidateError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on", file=sys.stderr)
+        return 130
+    for name, reason in results.failed.items():
+        print(f"{name} could not be timed: {reason}")
+    print(f"done: {len(results.timings)} of {len(plan.networks)} are in {folder / RESULTS}; take that file home")
+    return 1 if results.failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python measure.pyz", description=__doc__)
+    parser.add_argument("--provider", choices=tuple(PROVIDERS), help="of onnxruntime (default: the plan's)")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: the plan's)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="most for one network (default: the protocol's)")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where the plan is (default: beside this program)")
+    return parser
+
+
+def measure(plan: Plan, folder: Path, options: argparse.Namespace) -> Results:
+    """Time what is not timed yet; the file of results is written after each network.
+
+    Raises:
+        PlanError: If the results that are there are another plan's, machine's, provider's or number of threads'.
+        TargetError: If this machine cannot measure it.
+        CandidateError: If the reference does not run.
+    """
+    target = target_here(plan, options.provider, options.threads)
+    results = _begun(plan, folder, target)
+    print(f"target: {target}, {target.engine}", flush=True)
+    left = [network for network in plan.networks if network.name not in {*results.timings, *results.failed}]
+    if not left:
+        return results
+    timer = NetworkTimer(target)
+    timer.load_reference(folder / plan.reference.file)
+    if results.reference is None:
+        results = Results(plan.key, target, reference_in_peace(timer, target.clock))
+        results.write(folder)
+    effort = Effort() if options.seconds is None else Effort(budget_s=options.seconds)
+    for network in left:
+        results = _with_network(results, network, folder, timer, effort)
+        results.write(folder)
+        print(_progress(results, network, len(plan.networks)), flush=True)
+    return results
+
+
+def target_here(plan: Plan, provider: str | None, threads: int | None) -> Target:
+    """The plan's target on this machine, under what the command line changes of it.
+
+    Raises:
+        TargetError: If this machine has no such provider.
+    """
+    provider = provider or plan.provider
+    if plan.precision == "int8" and provider != plan.provider:
+        raise TargetError(f"--provider is {provider}; these int8 files were made for {plan.provider}")
+    number = plan.threads if threads is None else threads
+    target = Target.here("onnxruntime", provider, plan.precision, plan.imgsz, plan.batch, number, plan.calibration)
+    return replace(target, reference=plan.compared_with)
+
+
+def _begun(plan: Plan, folder: Path, target: Target) -> Results:
+    """What an earlier start left, or nothing yet."""
+    if not (folder / RESULTS).exists():
+        return Results(plan.key, target)
+    results = read_results(folder, plan)
+    if results.target != target:
+        raise PlanError(f"'{folder / RESULTS}' was measured on {results.target}, {results.target.engine}; move it away")
+    return results
+
+
+def reference_in_peace(timer: NetworkTimer, clock: str) -> Timings:
+    """The reference by itself; if other work was seen, the least disturbed of some tries."""
+    seen: list[Timings] = []
+    while len(seen) < REFERENCE_TRIES and not (seen and not seen[-1].contended(clock)):
+        seen.append(timer.reference_alone())
+    return min(seen, key=lambda each: (bool(each.contended(clock)), each.circumstances.others_busy or 0.0))
+
+
+def _with_network(
+    results: Results, network: PackedNetwork, folder: Path, timer: NetworkTimer, effort: Effort
+) -> Results:
+    if results.begun.get(network.name, 0) >= MOST_TRIES:
+        return results.with_failure(network.name, f"the process died {MOST_TRIES} times while it was timed")
+    results.beginning(network.name).write(folder)
+    try:
+        return results.with_timings(network.name, timer.time(folder / network.file, effort))
+    except CandidateError as error:
+        return results.with_failure(network.name, str(error))
+    except KeyboardInterrupt:  # the network did nothing wrong
+        results.write(folder)
+        raise
+
+
+def _progress(results: Results, network: PackedNetwork, total: int) -> str:
+    done = len(results.timings) + len(results.failed)
+    where = f"{time.strftime('%H:%M:%S')} {done:3d} of {total}  {network.name}"
+    timings = results.timings.get(network.name)
+    if timings is None:
+        return f"{where}: {results.failed[network.name]}"
+    clock = results.target.clock
+    ratio, (p50_ms, *_) = timings.ratio(clock), timings.percentiles_ms(clock)
+    loaded = ", other work was seen" if timings.contended(clock) else ""
+    return (
+        f"{where}: {ratio.median:.3f} of the reference ({ratio.low:.3f} to {ratio.high:.3f}), {p50_ms:.2f} ms{loaded}"
+    )

@@ -1,0 +1,121 @@
+"""What another machine measured of a plan, as it stands in `results.json`. Needs numpy alone."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from objectives.device.target import Target
+from objectives.remote.plan import FORMAT, RESULTS, Plan, PlanError, read_json
+from objectives.timing.timings import Timings
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything seen so far.
+
+    Attributes:
+        plan: Key of the plan.
+        target: Where it was measured: that machine's device, engine, provider and threads.
+        reference: The reference by itself, timed before all networks; None before that.
+        timings: By the network's name.
+        failed: Why a network could not be timed, by its name.
+        begun: How often timing a network was begun without an end: what kills the process time and again is left out.
+    """
+
+    plan: str
+    target: Target
+    reference: Timings | None = None
+    timings: Mapping[str, Timings] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+    begun: Mapping[str, int] = field(default_factory=dict)
+
+    def beginning(self, name: str) -> Results:
+        """One try more."""
+        return replace(self, begun={**self.begun, name: self.begun.get(name, 0) + 1})
+
+    def with_timings(self, name: str, timings: Timings) -> Results:
+        """A network that was timed."""
+        return replace(self._ended(name), timings={**self.timings, name: timings})
+
+    def with_failure(self, name: str, reason: str) -> Results:
+        """A network that cannot be timed there."""
+        return replace(self._ended(name), failed={**self.failed, name: reason})
+
+    def _ended(self, name: str) -> Results:
+        return replace(self, begun={other: tries for other, tries in self.begun.items() if other != name})
+
+    def write(self, folder: Path) -> None:
+        """Write `results.json` aside and put it in place: a kill at any moment leaves the old or the new one."""
+        plain: dict[str, Any] = {
+            "format": FORMAT,
+            "plan": self.plan,
+            "target": self.target.description(),
+            "reference": None if self.reference is None else self.reference.as_plain(),
+            "networks": {name: timings.as_plain() for name, timings in self.timings.items()},
+            "failed": dict(self.failed),
+            "begun": dict(self.begun),
+        }
+        partial = folder / f".{RESULTS}.partial"
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump(plain, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(folder / RESULTS)
+
+
+def read_results(folder: Path, plan: Plan) -> Results:
+    """The results in a plan's folder.
+
+    Raises:
+        PlanError: If there are none, they are damaged, or they are of another plan.
+    """
+    path = folder / RESULTS
+    plain = read_json(path, "the results are")
+    if plain.get("plan") != plan.key:
+        raise PlanError(f"'{path}' is of another plan; move it away, then measure this one")
+    try:
+        networks = {name: Timings.from_plain(seen) for name, seen in plain["networks"].items()}
+        reference = None if plain["reference"] is None else Timings.from_plain(plain["reference"])
+        results = Results(plan.key, Target(**plain["target"]), reference, networks, plain["failed"], plain["begun"])
+        _check(results, plan)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PlanError(f"'{path}' is damaged: {error}") from error
+    return results
+
+
+def _check(results: Results, plan: Plan) -> None:
+    """Nobody vouches for a file that comes from elsewhere.
+
+    Raises:
+        ValueError: If the target is not one of the plan's, a network is not in it, or a time is none.
+    """
+    target = results.target
+    asked = (plan.precision, plan.imgsz, plan.batch, plan.compared_with, plan.calibration)
+    if (target.precision, target.imgsz, target.batch, target.reference, target.calibration) != asked:
+        raise ValueError(f"its target, {target}, is not the plan's")
+    for name in (*results.timings, *results.failed):
+        if name not in {network.name for network in plan.networks}:
+            raise ValueError(f"'{name}' is not in the plan")
+    for name, timings in (("the reference", results.reference), *results.timings.items()):
+        if timings is not None:
+            _check_times(name, timings, alone=timings is results.reference)
+
+
+def _check_times(name: str, timings: Timings, *, alone: bool) -> None:
+    if not timings.loadings:
+        raise ValueError(f"{name} has no times")
+    for loading in timings.loadings:
+        if not loading.reference or (not alone and len(loading.reference) != len(loading.network) + 1):
+            raise ValueError(f"{name} has a loading without times of both")
+        for block in (*loading.reference, *loading.network):
+            times = (*block.cpu_s, *block.wall_s)
+            if not block.wall_s or len(block.cpu_s) != len(block.wall_s):
+                raise ValueError(f"{name} has a block without times")
+            if not all(math.isfinite(each) and each > 0 for each in times):
+                raise ValueError(f"{name} has a time that is not above 0")

@@ -1,0 +1,52 @@
+"""Short names of what latency is measured on: `ort-cpu`, `openvino-cpu-int8`, `torch-compiled-cpu`."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import cache
+from typing import NamedTuple
+
+from objectives.device.target import TargetError
+from objectives.runtimes.catalogue import RUNTIMES
+
+SHORT = {"onnxruntime": "ort"}
+USUAL_PRECISION = "fp32"
+
+
+class NamedTarget(NamedTuple):
+    """A runtime, one of its providers, one of its precisions: what a target's name says."""
+
+    runtime: str
+    provider: str
+    precision: str
+
+
+def name_of(runtime: str, provider: str, precision: str = USUAL_PRECISION) -> str:
+    """The short name, which leaves out the usual precision: `ort-cpu`, `ort-cpu-int8`."""
+    parts = [SHORT.get(runtime, runtime), provider, *([] if precision == USUAL_PRECISION else [precision])]
+    return "-".join(parts)
+
+
+@cache
+def target_names() -> dict[str, NamedTarget]:
+    """All names, with what they mean, whether it can be measured here or not."""
+    return {
+        name_of(runtime.name, provider, precision): NamedTarget(runtime.name, provider, precision)
+        for runtime in RUNTIMES.values()
+        for provider in runtime.providers
+        for precision in runtime.precisions
+    }
+
+
+def target_named(name: str) -> NamedTarget:
+    """What a name means.
+
+    Raises:
+        TargetError: If there is no such name; the message has the nearest ones.
+    """
+    known = target_names()
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+    raise TargetError(f"there is no target '{name}'; {hint}")

@@ -1,0 +1,103 @@
+"""Does an exported ONNX file say the same as the network it came from, on real images?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from objectives.data.dataset import Dataset
+from objectives.data.loader import detection_dataset
+from objectives.runtimes.ort import open_session
+from spaces.base import Candidate, CandidateError
+from spaces.networks.deployed import deployed
+
+Array = NDArray[np.float32]
+
+SCORE_TOLERANCE = 1e-3
+"""Scores in [0, 1]: float32 sums in another order give about 1e-5; a wrong export gives 0.1 and more."""
+
+BOX_TOLERANCE_PX = 0.05
+"""Box coordinates: float32 gives up to 0.01 px on 640 px images."""
+
+VISIBLE = 0.01
+"""Detections of end-to-end models below this score are noise, whose order means nothing."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The greatest differences between ONNX and torch."""
+
+    images: int
+    score: float
+    box_px: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether both are within tolerance."""
+        return self.score <= SCORE_TOLERANCE and self.box_px <= BOX_TOLERANCE_PX
+
+    def __str__(self) -> str:
+        return (
+            f"on {self.images} images scores differ by at most {self.score:.1g} (tolerance {SCORE_TOLERANCE:g}), "
+            f"boxes by {self.box_px:.1g} px (tolerance {BOX_TOLERANCE_PX:g})"
+        )
+
+
+def check_parity(candidate: Candidate, onnx_file: Path, images: Iterable[Array]) -> Parity:
+    """Run both on the same images.
+
+    Args:
+        candidate: Not modified.
+        onnx_file: Exported from it, for one image or a batch.
+        images: Each (3, H, W), float32 in [0, 1], of the size that was exported.
+
+    Raises:
+        CandidateError: If they differ by more than the tolerance.
+    """
+    network, session = deployed(candidate), open_session(onnx_file)
+    batch = session.get_inputs()[0].shape[0]
+    count, score, box_px = 0, 0.0, 0.0
+    for image in images:
+        stacked = np.repeat(image[None], batch, axis=0)
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(stacked))[0].numpy()
+        difference = _differences(expected[0], session.run(None, {"images": stacked})[0][0])
+        count, score, box_px = count + 1, max(score, difference[0]), max(box_px, difference[1])
+    parity = Parity(count, score, box_px)
+    if not parity.holds:
+        raise CandidateError(f"the exported ONNX file disagrees with the network: {parity}")
+    return parity
+
+
+def real_images(data: Dataset, imgsz: int, most: int, split: str = "val") -> list[Array]:
+    """Up to `most` images of a split, evenly spread, letterboxed as Ultralytics does: (3, imgsz, imgsz)."""
+    images = detection_dataset(data, split, imgsz=imgsz, batch=1, augment=None, rect=False)
+    chosen = np.unique(np.linspace(0, len(images) - 1, most).round().astype(int))
+    return [images[int(index)]["img"].numpy().astype(np.float32) / 255 for index in chosen]
+
+
+def _differences(expected: Array, found: Array) -> tuple[float, float]:
+    """Greatest difference of scores and of boxes in px, of one image."""
+    if expected.shape != found.shape:
+        raise CandidateError(f"the ONNX output has shape {found.shape}, the network's {expected.shape}")
+    if expected.shape[-1] != 6:  # (4 + classes, anchors)
+        change = np.abs(expected - found)
+        return float(change[4:].max()), float(change[:4].max())
+    return _differences_of_sets(expected, found)
+
+
+def _differences_of_sets(expected: Array, found: Array) -> tuple[float, float]:
+    """As `_differences`, of end-to-end outputs (detections, 6): those of equal score may stand in any order."""
+    score = float(np.abs(np.sort(expected[:, 4]) - np.sort(found[:, 4])).max())
+    box_px = 0.0
+    for row in expected[expected[:, 4] > VISIBLE]:
+        same = found[(found[:, 5] == row[5]) & (np.abs(found[:, 4] - row[4]) <= SCORE_TOLERANCE)]
+        if not len(same):
+            return float("inf"), float("inf")
+        box_px = max(box_px, float(np.abs(same[:, :4] - row[:4]).max(axis=1).min()))
+    return score, box_px

@@ -1,0 +1,1 @@
+"""The measuring protocol: timing in a process of its own, races, and the latency predictor."""

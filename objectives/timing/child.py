@@ -1,0 +1,90 @@
+"""The process that times networks, as its parent sees it: started, asked, ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO, Any
+
+import objectives
+from objectives.device.target import Target
+
+ALIVE = b"{}"
+"""What the process sends while it works: no answer yet, but it goes on."""
+
+COMMAND = (sys.executable, "-P", "-m", "objectives.timing.process")
+
+
+class ChildDied(Exception):
+    """The timing process ended or hung before it answered."""
+
+    def __init__(self, status: int | None) -> None:
+        super().__init__(status)
+        self.status = status  # as in `subprocess.Popen.returncode`; None if it hung
+
+
+class TimingChild:
+    """The timing process and the socket to it."""
+
+    def __init__(self, target: Target) -> None:
+        ours, theirs = socket.socketpair()
+        self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed by stop)
+        with theirs:
+            self.process = subprocess.Popen(
+                [*COMMAND, str(theirs.fileno()), str(os.getpid()), json.dumps(target.description())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self.errors,
+                env=os.environ | {"PYTHONPATH": _import_path()},
+            )
+        self.connection = Connection(ours.detach())
+
+    def ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        """Send a request and wait for the answer.
+
+        Args:
+            timeout_s: A process that is silent for so long hangs.
+
+        Raises:
+            ChildDied: If the process ended by a signal, or hung.
+            RuntimeError: If it failed by a fault of ours.
+        """
+        try:
+            self.connection.send_bytes(json.dumps(request).encode())
+            while True:
+                if not self.connection.poll(timeout_s):
+                    raise ChildDied(None)
+                said = self.connection.recv_bytes()
+                if said != ALIVE:
+                    answer: dict[str, Any] = json.loads(said)
+                    return answer
+        except (EOFError, ConnectionError) as error:
+            status = self.process.wait()
+            if status > 0:  # an exception of Python: a fault of ours, which a new start does not mend
+                raise RuntimeError(f"the timing process failed: {self._last_error()}") from error
+            raise ChildDied(status) from error
+
+    def stop(self) -> None:
+        """End it at once."""
+        self.connection.close()
+        self.process.kill()
+        self.process.wait()
+        self.errors.close()
+
+    def _last_error(self) -> str:
+        self.errors.seek(0)
+        lines = self.errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it left no message"
+
+
+def _import_path() -> str:
+    """Where this package lies, before what the environment names."""
+    root = str(Path(objectives.__path__[0]).resolve().parent)
+    return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))

@@ -1,0 +1,240 @@
+"""Latency of a candidate: timed in a process of its own, in turn with a reference model.
+
+A machine's absolute level drifts by factors within a day, the ratio to a reference timed in between by a few per cent.
+So `latency_ms` is the median ratio times the reference's own time, which is measured once and then frozen.
+
+For one CPU thread the times are thread-CPU times, which other work on the machine hardly moves; for more threads and
+for GPUs they are wall times. Exporting may go on beside other work; while it is timed, nothing of ours trains there.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from objectives.base import Measurement
+from objectives.device.lock import device_lock, device_named
+from objectives.device.target import Target, TargetError
+from objectives.runtimes.catalogue import runtime_named
+from objectives.timing.child import ChildDied, TimingChild
+from objectives.timing.protocol import Effort
+from objectives.timing.race import Race
+from objectives.timing.timings import Timings
+from spaces.base import Candidate, CandidateError
+
+if TYPE_CHECKING:
+    from objectives.data.calibration import Calibration
+
+TRIES = 3
+USUAL_EFFORT = Effort()
+CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGBUS, signal.SIGFPE)
+
+
+class Latency(NamedTuple):
+    """A latency and what it was derived from.
+
+    `samples_ms` holds one value for each block that counts: ratio x reference, in ms. Their median is the value.
+    """
+
+    measurement: Measurement
+    samples_ms: tuple[float, ...]
+    timings: Timings
+
+
+class LatencyMeter:
+    """Times candidates on one target, in one child process that lives as long as the `with` block.
+
+    The child has neither torch nor Ultralytics; it starts with the first measurement and again when it dies.
+
+    Attributes:
+        target: The target given, with the reference named in it: frozen times and stored latencies go under its key.
+
+    Args:
+        reference: The model that everything is compared with, at the target's image size; see
+            `objectives.timing.reference`. Or the runtime's file of one; the target then says itself which it is.
+        scratch: Folder for exported files (default: the system's own); it is left as it was found.
+        timeout_s: A child that is silent for so long hangs; it says something before each loading.
+        effort: When to stop timing a network.
+        calibration: The images that an int8 target names.
+
+    Raises:
+        TargetError: If the runtime cannot run here.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        reference: Candidate | Path,
+        *,
+        scratch: Path | None = None,
+        timeout_s: float = 120.0,
+        effort: Effort = USUAL_EFFORT,
+        calibration: Calibration | None = None,
+    ) -> None:
+        self.target = target if isinstance(reference, Path) else target.compared_with(reference)
+        self._reference = reference if isinstance(reference, Path) else replace(reference, imgsz=target.imgsz)
+        self._runtime = runtime_named(target.runtime)
+        self._calibration = calibration
+        if missing := self._runtime.unavailable(target.provider, target.precision):
+            raise TargetError(f"target: {target.runtime} cannot run here: {missing}")
+        self._scratch = scratch
+        self._timeout_s = timeout_s
+        self._effort = effort
+        self._folder: Path | None = None
+        self._child: TimingChild | None = None
+
+    def __enter__(self) -> LatencyMeter:
+        if self._scratch is not None:
+            self._scratch.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="latency-", dir=self._scratch))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop_child()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = None
+
+    @property
+    def process_id(self) -> int | None:
+        """The child's process number while it lives."""
+        return None if self._child is None else self._child.process.pid
+
+    def reference_timings(self) -> Timings:
+        """The reference by itself, now. Its `reference_ms` is frozen once, when the device is idle."""
+        return Timings.from_plain(self._ask({"network": None}, None))
+
+    def reference_ms(self) -> float:
+        """Time of the reference now, in ms: the median of runs in a row, as everybody reports it."""
+        return self.reference_timings().reference_ms(self.target.clock).median
+
+    def measure(self, candidate: Candidate, reference_ms: float, limit_ms: float | None = None) -> Latency:
+        """Measure `latency_ms` of the deployed network at its own image size.
+
+        Args:
+            candidate: Not modified.
+            reference_ms: The frozen time of the reference on this target.
+            limit_ms: What is too slow: a network that is far beyond it is measured in a second, and less precisely.
+
+        Raises:
+            CandidateError: If the network does not export, load or run, or crashes or hangs the engine each time.
+            RuntimeError: If the timing process was killed three times in a row.
+        """
+        limit = None if limit_ms is None else limit_ms / reference_ms
+        return latency_of(self.time(candidate, limit), self.target, reference_ms)
+
+    def time(self, candidate: Candidate, limit: float | None = None) -> Timings:
+        """All raw times, by both clocks, of the candidate and the reference. Raises as `measure` does.
+
+        Args:
+            limit: The ratio that is too slow, if one is.
+        """
+        with self.exported(candidate) as file:
+            return self.time_file(file, limit)
+
+    @contextmanager
+    def exported(self, candidate: Candidate) -> Iterator[Path]:
+        """The candidate as the runtime's file, gone after the `with` block. Raises as `measure` does."""
+        with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:
+            yield self._export(candidate, Path(folder))
+
+    def time_file(self, file: Path, limit: float | None = None) -> Timings:
+        """As `time`, of a file that the runtime loads: for onnxruntime and OpenVINO an ONNX with static shapes."""
+        request = {"network": str(file.resolve()), "effort": asdict(replace(self._effort, limit=limit))}
+        return Timings.from_plain(self._ask(request, file))
+
+    def race(self, files: Sequence[Path], *, cpu_budget_s: float, seed: int) -> Race:
+        """Time exported networks in turn with each other and the reference until their order is settled.
+
+        Args:
+            files: From `exported`, in the order that the race numbers them.
+            cpu_budget_s: CPU time for all of them together.
+            seed: Of the order in which they run.
+
+        Raises:
+            CandidateError: If one does not load or run, or crashes the engine each time.
+        """
+        networks = [str(file.resolve()) for file in files]
+        request = {"race": networks, "cpu_budget_s": cpu_budget_s, "seed": seed}
+        return Race.from_plain(self._ask(request, files[0]))
+
+    def _ask(self, request: dict[str, Any], network: Path | None) -> dict[str, Any]:
+        status: int | None = None
+        for _ in range(TRIES):
+            try:
+                child = self._ready_child()
+                with device_lock(device_named(self.target.provider)).measuring():
+                    answer = child.ask(request, self._timeout_s)
+            except ChildDied as death:
+                status = death.status
+                self._stop_child()
+                continue
+            except BaseException:  # interrupted while it answers: the next answer would be that of this request
+                self._stop_child()
+                raise
+            if "error" in answer:
+                raise CandidateError(answer["error"]) if network else RuntimeError(answer["error"])
+            return answer
+        if status is not None and -status in CRASHES:
+            raise CandidateError(f"{self.target.runtime} crashes on the network ({signal.Signals(-status).name})")
+        if status is None and network is not None:  # or else the same trial would end every later run
+            raise CandidateError(f"{self.target.runtime} was silent for {self._timeout_s:g} s, {TRIES} times in a row")
+        how = f"was silent for {self._timeout_s:g} s" if status is None else f"ended with status {status}"
+        raise RuntimeError(f"the timing process {how}, {TRIES} times in a row; is memory short on this machine?")
+
+    def _export(self, candidate: Candidate, folder: Path) -> Path:
+        return self._runtime.export(candidate, folder, self.target, self._calibration)
+
+    def _open_folder(self) -> Path:
+        if self._folder is None:
+            raise RuntimeError("a LatencyMeter is used in a with block")
+        return self._folder
+
+    def _ready_child(self) -> TimingChild:
+        """The child, with the reference loaded."""
+        if self._child is None:
+            with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:  # gone before a kill can leave it
+                try:
+                    own = self._reference
+                    model = own if isinstance(own, Path) else self._export(own, Path(folder))
+                except CandidateError as error:  # no candidate is to blame for the reference
+                    raise RuntimeError(f"the reference model cannot be timed: {error}") from error
+                self._child = TimingChild(self.target)
+                answer = self._child.ask({"reference": str(model.resolve())}, self._timeout_s)
+            if "error" in answer:
+                raise RuntimeError(f"the reference model cannot be timed: {answer['error']}")
+        return self._child
+
+    def _stop_child(self) -> None:
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+
+def latency_of(timings: Timings, target: Target, reference_ms: float) -> Latency:
+    """`latency_ms` from raw times: the median ratio x the reference's frozen time."""
+    ratio = timings.ratio(target.clock)
+    measurement = Measurement(
+        "latency_ms",
+        ratio.median * reference_ms,
+        unit="ms",
+        low=ratio.low * reference_ms,
+        high=ratio.high * reference_ms,
+        runs=timings.runs,
+        ratio=ratio.median,
+        target=target.key,
+        contended=timings.contended(target.clock),
+    )
+    samples_ms = np.concatenate(timings.kept(target.clock)) * reference_ms
+    return Latency(measurement, tuple(samples_ms.tolist()), timings)

@@ -1,0 +1,62 @@
+"""A plain block of convolutions at any width, and its latency: what a target's steps are found with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from objectives.device.target import Target
+from objectives.timing.meter import LatencyMeter
+from objectives.timing.protocol import Effort
+from objectives.timing.timings import Timings
+from spaces.base import Candidate
+from spaces.networks.parent import Parent
+
+REFERENCE_WIDTH = 64
+WIDEST = 144
+EFFORT = Effort(budget_s=0.25)  # for one measurement: a width is measured several times
+
+STAGE = 8  # by which the feature map is smaller than the image: the stem's stride
+HEAD_WIDTH = 32  # of what a detector must have beside the block; Ultralytics takes no file below 0.1 MB for sound
+
+
+def plain_block(width: int, imgsz: int) -> Candidate:
+    """A detector that is little more than two pairs of a 3x3 and a 1x1 convolution, width -> width.
+
+    They work on a feature map of an eighth of the image size. A detector, so that every runtime exports it as it
+    exports candidates; cut from a wider one, because Ultralytics itself builds multiples of 8 only.
+
+    Args:
+        width: From 1 to 144 channels.
+        imgsz: Image size in px, a multiple of 32.
+    """
+    parent = _widest(imgsz)
+    kept = {group.name: width if group.section == "backbone" else HEAD_WIDTH for group in parent.groups}
+    return parent.build(parent.spec(kept))
+
+
+@cache
+def _widest(imgsz: int) -> Parent:
+    pair = [[-1, 1, "Conv", [WIDEST, 3, 1]], [-1, 1, "Conv", [WIDEST, 1, 1]]]
+    backbone = [[-1, 1, "Conv", [WIDEST, 3, STAGE]], *pair, *pair]
+    head = [[-1, 1, "Conv", [HEAD_WIDTH, 1, 4]], [[-1], 1, "Detect", ["nc"]]]
+    model = {"yaml_file": "plain-block.yaml", "backbone": backbone, "head": head}
+    return Parent.load(model, classes=1, imgsz=imgsz)
+
+
+@contextmanager
+def block_timer(target: Target, scratch: Path | None = None) -> Iterator[Callable[[int], Timings]]:
+    """Times the block of a width in turn with that of 64 channels, in a process of its own.
+
+    Args:
+        scratch: Folder for exported files (default: the system's own); it is left as it was found.
+
+    Raises:
+        CandidateError: If the runtime does not run the block.
+        TargetError: If the runtime cannot run here.
+    """
+    reference = plain_block(REFERENCE_WIDTH, target.imgsz)
+    with LatencyMeter(target, reference, scratch=scratch, effort=EFFORT) as meter:
+        yield lambda width: meter.time(plain_block(width, target.imgsz))

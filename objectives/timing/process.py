@@ -1,0 +1,172 @@
+"""The timing process: loads the reference, then times networks in turn with it. Imports their engine alone.
+
+Started by `objectives.timing.child` as `python -m objectives.timing.process FD PARENT_PID TARGET`; answers JSON
+messages over the socket FD. It ends when the other end closes, or when its parent is no longer its parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from objectives.device.activity import Watch
+from objectives.device.lock import device_named
+from objectives.device.target import Target
+from objectives.runtimes.catalogue import runtime_named
+from objectives.timing.child import ALIVE
+from objectives.timing.protocol import REFERENCES, Clock, Effort, Run, Turns
+from objectives.timing.race import Race
+from objectives.timing.race_run import run_race
+from objectives.timing.timings import Block, Timings
+from spaces.base import CandidateError
+
+WARM_UP_RUNS = 2  # after loading: engines allocate in the first
+PR_SET_PDEATHSIG = 1  # of Linux' prctl
+LOOK_S = 2.0  # between two looks at the parent while idle
+RACE_ROUNDS = 2  # a loading: loading costs more than a round does
+RACE_WAIT_S = 30.0  # a race may wait for slow phases of the machine to end, in all
+
+
+def main(arguments: list[str]) -> int:
+    """Answer until the parent is gone."""
+    fd, parent, target = int(arguments[0]), int(arguments[1]), Target(**json.loads(arguments[2]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    _die_with_parent()
+    with Connection(fd) as connection:
+        timer = NetworkTimer(target, alive=lambda: connection.send_bytes(ALIVE))
+        try:
+            while _wait(connection, parent):
+                connection.send_bytes(json.dumps(_answer(timer, json.loads(connection.recv_bytes()))).encode())
+        except (EOFError, ConnectionError):
+            pass  # the parent closed its end
+    return 0
+
+
+def _die_with_parent() -> None:
+    """The kernel frees the lock of a parent that was killed; its measurement must not go on beside the next one."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _wait(connection: Connection, parent: int) -> bool:
+    """Wait for a message; False when the parent is gone though another process keeps its end open."""
+    while not connection.poll(LOOK_S):
+        if os.getppid() != parent:
+            return False
+    return True
+
+
+def _answer(timer: NetworkTimer, request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        if "reference" in request:
+            timer.load_reference(Path(request["reference"]))
+            return {"ready": True}
+        if "race" in request:
+            networks = [Path(name) for name in request["race"]]
+            return timer.race(networks, request["cpu_budget_s"], request["seed"]).as_plain()
+        if request["network"] is None:
+            return timer.reference_alone().as_plain()
+        return timer.time(Path(request["network"]), Effort(**request["effort"])).as_plain()
+    except CandidateError as error:
+        return {"error": str(error)}
+
+
+class NetworkTimer:
+    """Loads networks, and has them run in turn with the reference, in this process.
+
+    Args:
+        alive: Called before each loading: whoever waits sees that it goes on.
+    """
+
+    def __init__(self, target: Target, alive: Callable[[], None] = lambda: None) -> None:
+        self._target, self._alive = target, alive
+        self._runtime = runtime_named(target.runtime)
+        self._turns: Turns | None = None
+
+    def load_reference(self, model: Path) -> None:
+        """Load it several times, as no loading is like another; all of them stay."""
+        references = [self._load(model) for _ in range(REFERENCES)]
+        self._turns = Turns(references, clock_of(self._target), self._target.clock)
+
+    def time(self, model: Path, effort: Effort) -> Timings:
+        """The network in turn with the reference. Raises `CandidateError` if it does not load or run."""
+        watch = self._watch()
+        timings = self._ready.time(lambda: self._load(model), effort, watch.paused)
+        return replace(timings, circumstances=watch.seen())
+
+    def reference_alone(self) -> Timings:
+        """The reference by itself, now."""
+        watch = self._watch()
+        return replace(self._ready.reference_alone(watch.paused), circumstances=watch.seen())
+
+    def race(self, models: list[Path], cpu_budget_s: float, seed: int) -> Race:
+        """Networks in turn with each other and the reference: see `objectives.timing.race_run.run_race`."""
+        watch, turns = self._watch(), self._ready
+        wait = turns.waiting(RACE_WAIT_S, watch.paused)
+        begun_s = time.process_time() - turns.waited[0]
+        networks: dict[int, Run] = {}
+        references = itertools.count()
+
+        def block(number: int | None) -> Block:
+            # Another loading of the reference each time, so that it finds the caches as cold as a network does.
+            run = turns.reference(next(references)) if number is None else networks[number]
+            run()  # all the others ran since its last block: this warms it as much as taking turns with one other does
+            return turns.block(run)
+
+        def load_anew(order: Sequence[int]) -> None:
+            networks.clear()
+            networks.update((number, self._load(models[number])) for number in order)
+
+        race = run_race(
+            len(models),
+            block,
+            clock=self._target.clock,
+            cpu_seconds=lambda: time.process_time() - turns.waited[0] - begun_s,
+            cpu_budget_s=cpu_budget_s,
+            seed=seed,
+            load=load_anew,
+            rounds_a_loading=RACE_ROUNDS,
+            wait=wait,
+            slow_s=lambda: turns.slow_s,
+        )
+        return replace(race, circumstances=watch.seen(), slow_s=turns.slow_s)
+
+    @property
+    def _ready(self) -> Turns:
+        assert self._turns is not None, "the reference is loaded before anything is timed"
+        return self._turns
+
+    def _watch(self) -> Watch:
+        provider = self._target.provider
+        return Watch(provider, device_named(provider))
+
+    def _load(self, model: Path) -> Run:
+        """A fresh loading, warm."""
+        self._alive()
+        run = self._runtime.load(model, self._target)
+        try:
+            for _ in range(WARM_UP_RUNS):
+                run()
+        except Exception as error:  # the engines' own errors share no base class
+            raise CandidateError(f"{self._target.runtime} does not run the network: {error}") from error
+        return run
+
+
+def clock_of(target: Target) -> Clock:
+    """CPU time, of this thread alone where the network runs in it, and wall time."""
+    cpu_s = time.thread_time if target.clock == "cpu" else time.process_time
+    return lambda: (cpu_s(), time.perf_counter())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

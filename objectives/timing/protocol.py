@@ -1,0 +1,235 @@
+"""In which order a network and the reference are run: the measuring protocol. Needs numpy alone.
+
+After a change of network the first runs are slower, by 15 to 20 % in the first and nothing after some 20 ms: caches
+fill anew. So a block is the same few runs for every network, and each block of the network lies between two of the
+reference: what is slow then is slow for both. Both are loaded several times, because a file that is loaded again
+runs up to 1 % faster or slower for as long as it stays loaded. While others slow the machine down, it waits: a while.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from itertools import pairwise
+
+from objectives.timing.pace import LEAST_REMEMBERED, Pace
+from objectives.timing.timings import LEAST_LOADINGS, Block, Loading, Timings
+
+Run = Callable[[], None]
+Load = Callable[[], Run]
+Clock = Callable[[], tuple[float, float]]
+"""Seconds of CPU time and of wall time, from any beginning."""
+Wait = Callable[[], bool]
+"""Waits for the machine to be quiet; whether it is."""
+Aside = Callable[[], AbstractContextManager[None]]
+"""Entered while nothing is timed."""
+
+LOADINGS = 6  # of a network: fewer have no useful interval
+MOST_LOADINGS = 8  # looked at once before, since each look is a chance to stop too early
+MOST_TRIES = 12  # loadings in all, those that fell into slow phases among them
+REFERENCES = MOST_LOADINGS  # loadings of the reference: one used twice would be no new witness
+LEAST_PAIRS = 3  # in one loading, so that its median withstands one pair that something came between
+MOST_PAIRS = 12
+PAIRS_S = 0.15  # pairs of one loading take about this long
+RUNS = 2  # in a block
+STEADY_RUNS = 12  # of the reference in a row, where its own time is asked
+SETTLE_S = 0.02  # the runs before those
+PATIENCE = 2  # times the budget may be overdrawn while the machine is slow
+FAR = 1.3  # times a limit: a slow phase of the machine moves a ratio by less, and noise by much less
+WAIT_S = 12.0  # in all, for slow phases to end; others of ours wait meanwhile
+LOOK_S = 0.15  # between two looks
+
+
+@dataclass(frozen=True)
+class Effort:
+    """When to stop.
+
+    Attributes:
+        budget_s: Time for one network, its loading included, by the clock that its target is judged by.
+        width: Of the 95 % interval as a share of the ratio: then enough has been seen.
+        limit: The ratio that is too slow: of a network far beyond it no more needs to be seen. None for no limit.
+    """
+
+    budget_s: float = 1.4
+    width: float = 0.03
+    limit: float | None = None
+
+
+class Turns:
+    """Runs networks in turn with a reference.
+
+    Args:
+        references: Loadings of the reference, warm.
+        clock: Read before and after each run.
+        judged_by: `cpu` or `wall`: the clock whose interval decides when to stop.
+        sleep: Waits so many seconds.
+    """
+
+    def __init__(
+        self, references: Sequence[Run], clock: Clock, judged_by: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._references, self._clock, self._judged_by = tuple(references), clock, judged_by
+        self._sleep, self._pace = sleep, Pace()
+        self._waited = (0.0, 0.0)
+
+    @property
+    def waited(self) -> tuple[float, float]:
+        """Seconds of CPU time and of wall time that went into waiting so far: no network is to pay for them."""
+        return self._waited
+
+    @property
+    def slow_s(self) -> float:
+        """See `Pace`."""
+        return self._pace.slow_s
+
+    def time(self, load: Load, effort: Effort, aside: Aside = nullcontext) -> Timings:
+        """Load and time a network again and again until the interval is narrow or the budget is spent.
+
+        Args:
+            load: Loads the network anew and runs it twice, so that the engine has what it needs.
+            aside: Entered while it waits.
+        """
+        wait, begun, waited = self.waiting(WAIT_S, aside), self._clock(), self._waited
+        loadings: list[Loading] = []
+        while True:
+            hurried = effort.limit is not None and len(loadings) < LEAST_LOADINGS
+            if not hurried and (not loadings or self._level_s(loadings[-1].reference[-1]) > self._pace.slow_s):
+                wait()
+            loadings.append(self._loading(load(), self.reference(len(loadings)), _at_once if hurried else wait))
+            cpu_s, wall_s = self._since(begun)
+            timings = Timings(tuple(loadings), cpu_s, self._pace.slow_s)
+            which, spent_s = (0, cpu_s) if self._judged_by == "cpu" else (1, wall_s)
+            spent_s -= self._waited[which] - waited[which]
+            if self._enough(timings, effort, spent_s):
+                return timings
+
+    def _enough(self, timings: Timings, effort: Effort, spent_s: float) -> bool:
+        count, quiet = len(timings.loadings), len(timings.quiet(self._judged_by))
+        if effort.limit is not None and count == LEAST_LOADINGS and self._far_beyond(timings, effort.limit):
+            return True
+        if quiet >= MOST_LOADINGS or count >= MOST_TRIES:
+            return True
+        patience = 1 if quiet >= LOADINGS else PATIENCE
+        if count >= LEAST_LOADINGS and spent_s >= patience * effort.budget_s:
+            return True
+        return quiet == LOADINGS and timings.ratio(self._judged_by).relative_width <= effort.width
+
+    def _far_beyond(self, timings: Timings, limit: float) -> bool:
+        return min(float(loading.ratios(self._judged_by).min()) for loading in timings.loadings) > FAR * limit
+
+    def waiting(self, most_s: float, aside: Aside = nullcontext) -> Wait:
+        """What waits, each time that it is called, until the machine is quiet: so many seconds in all at most.
+
+        Args:
+            aside: Entered meanwhile.
+        """
+        with self._counted_as_waiting(), aside():
+            self._learn_pace()
+        begun_s = self._waited[1]
+
+        def wait() -> bool:
+            with self._counted_as_waiting(), aside():
+                return self._is_quiet_within(most_s - (self._waited[1] - begun_s))
+
+        return wait
+
+    def _is_quiet_within(self, most_s: float) -> bool:
+        begun, looks = self._clock(), 0
+        while self._since(begun)[1] < most_s:
+            if self._look(looks) <= self._pace.slow_s:
+                return True
+            looks += 1
+            self._sleep(LOOK_S)
+        return False
+
+    @contextmanager
+    def _counted_as_waiting(self) -> Iterator[None]:
+        begun = self._clock()
+        try:
+            yield
+        finally:
+            cpu_s, wall_s = self._since(begun)
+            self._waited = (self._waited[0] + cpu_s, self._waited[1] + wall_s)
+
+    def _learn_pace(self) -> None:
+        """Run the reference a few times, unless it was before, so that a slow phase is known for one."""
+        if not self._pace.known:
+            for number in range(LEAST_REMEMBERED):
+                if number % REFERENCES == 0:
+                    self._sleep(LOOK_S)  # seen over some time: a phase may last
+                self._look(number)
+
+    def _look(self, number: int) -> float:
+        """What a block of the reference takes now, in seconds; remembered."""
+        self.reference(number)()  # another loading, so that the block is as cold as one after a network
+        level_s = self._level_s(self.block(self.reference(number + 1)))
+        self._pace.remember([level_s])
+        return level_s
+
+    def reference(self, number: int) -> Run:
+        """One of its loadings; any number counts, they take turns."""
+        return self._references[number % len(self._references)]
+
+    def _since(self, begun: tuple[float, float]) -> tuple[float, float]:
+        cpu_s, wall_s = self._clock()
+        return cpu_s - begun[0], wall_s - begun[1]
+
+    def _loading(self, run: Run, reference: Run, wait: Wait) -> Loading:
+        references, networks = [self.block(reference)], [self.block(run)]
+        references.append(self.block(reference))
+        wanted = _pairs(RUNS * (self._level_s(networks[0]) + self._level_s(references[1])))
+        slow_s = self._pace.slow_s
+        most = min(MOST_PAIRS, 2 * wanted)
+        while len(networks) < most and _quiet_pairs(map(self._level_s, references), slow_s) < wanted:
+            slow = self._level_s(references[-1]) > slow_s
+            if slow and not wait() and len(networks) >= wanted:
+                break
+            networks.append(self.block(run))
+            references.append(self.block(reference))
+        self._pace.remember(map(self._level_s, references))
+        return Loading(tuple(references), tuple(networks))
+
+    def _level_s(self, block: Block) -> float:
+        return block.median_s(self._judged_by)
+
+    def block(self, run: Run, runs: int = RUNS) -> Block:
+        """Time a network's runs in a row."""
+        cpu_s, wall_s = [], []
+        for _ in range(runs):
+            cpu, wall = self._clock()
+            run()
+            cpu_after, wall_after = self._clock()
+            cpu_s.append(cpu_after - cpu)
+            wall_s.append(wall_after - wall)
+        return Block(tuple(cpu_s), tuple(wall_s))
+
+    def reference_alone(self, aside: Aside = nullcontext) -> Timings:
+        """Time each loading of the reference by itself, in runs in a row as everybody reports them."""
+        wait, begun = self.waiting(WAIT_S, aside), self._clock()
+        loadings = []
+        for reference in self._references:
+            wait()
+            first = self.block(reference)
+            self.block(reference, _settling(self._level_s(first)))
+            loadings.append(Loading((self.block(reference, STEADY_RUNS),), ()))
+        return Timings(tuple(loadings), self._since(begun)[0], self._pace.slow_s)
+
+
+def _at_once() -> bool:
+    """A `Wait` that does not: it is not known that the machine is quiet."""
+    return False
+
+
+def _quiet_pairs(references_s: Iterable[float], slow_s: float) -> int:
+    """Blocks of the network that lie between two of the reference that were not slow."""
+    return sum(max(before, after) <= slow_s for before, after in pairwise(references_s))
+
+
+def _pairs(pair_s: float) -> int:
+    return min(MOST_PAIRS, max(LEAST_PAIRS, round(PAIRS_S / max(pair_s, 1e-6))))
+
+
+def _settling(run_s: float) -> int:
+    return max(1, round(SETTLE_S / max(run_s, 1e-6)))

@@ -1,0 +1,281 @@
+"""A race of networks on one target: timed in turn with each other and the reference, until their order is settled.
+
+Two networks measured one after the other are compared across whatever the machine did in between. In a race every
+round times every network once, in an order drawn anew, each block between two blocks of the reference; networks are
+compared round by round, so that what slows both cancels. Needs numpy alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectives.timing.pace import slow_above
+from objectives.timing.signed_rank import centre
+from objectives.timing.timings import Block, Interval
+
+if TYPE_CHECKING:
+    from objectives.device.activity import Circumstances
+
+LEVEL = 0.95
+PAIR_LEVEL = 0.998  # about 99 % over all the looks that a race takes at a pair, as each is a chance to stop too early
+TIE = math.log(1.005)  # a difference below this is none, however sure
+WORTH_DECIDING = math.log(1.01)
+UNSTEADY = math.log(1.15)  # between the two references of a block: the machine changed its pace meanwhile
+LEAST = 6  # observations, however small the budget: fewer have no interval of 95 %
+SLOW_SHIFT = math.log(1.1)  # slow phases move one network's ratio by up to 7 % more than another's
+SURE = 10  # observations of two networks together: the range of fewer holds less than 99.8 %
+ENOUGH = 12  # observations, however clear the order: fewer have a wide one
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two networks compared.
+
+    Attributes:
+        difference: Log of the first's time over the second's, with its 99.8 % interval.
+    """
+
+    difference: Interval
+
+    @property
+    def decided(self) -> bool:
+        """The interval says which is faster."""
+        return self.difference.low > 0 or self.difference.high < 0
+
+    @property
+    def tie(self) -> bool:
+        """No order is claimed: not decided, or too near to matter."""
+        return not self.decided or abs(self.difference.median) < TIE
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a race says.
+
+    Attributes:
+        order: Numbers of the networks, fastest first.
+        ratios: Network / reference with the 95 % interval, by number.
+        ties: For each number those that it ties with, in the settled order; mutual, not transitive.
+    """
+
+    order: tuple[int, ...]
+    ratios: tuple[Interval, ...]
+    ties: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Race:
+    """Everything that a race saw, in the order in which it happened.
+
+    Attributes:
+        reference: Rounds x networks + 1 blocks: reference, network, reference, network, ..., reference.
+        networks: For each network its blocks, one a round.
+        orders: For each round the networks' numbers as they ran.
+        cpu_seconds: CPU time of the whole race, loading included.
+        circumstances: What else the machine did meanwhile.
+        loadings: For each round how often the networks had been loaded before it, if they were loaded more than
+            once. Where memory happened to be laid out stays as it is from load to load, so that then one loading
+            counts as one observation. Empty: each round counts.
+        slow_s: A block of the reference that takes longer is in a slow phase of the machine, as was seen before the
+            race too.
+    """
+
+    reference: tuple[Block, ...]
+    networks: tuple[tuple[Block, ...], ...]
+    orders: tuple[tuple[int, ...], ...]
+    cpu_seconds: float
+    circumstances: Circumstances | None = None
+    loadings: tuple[int, ...] = ()
+    slow_s: float = math.inf
+
+    def __post_init__(self) -> None:
+        rounds, count = len(self.orders), len(self.networks)
+        if len(self.reference) != rounds * count + 1:
+            raise ValueError(f"a race of {rounds} rounds of {count} has {len(self.reference)} blocks of the reference")
+        if any(len(blocks) != rounds for blocks in self.networks):
+            raise ValueError(f"every network of a race of {rounds} rounds has {rounds} blocks")
+        if any(sorted(order) != list(range(count)) for order in self.orders):
+            raise ValueError(f"every round of a race runs each of its {count} networks once")
+        if self.loadings and len(self.loadings) != rounds:
+            raise ValueError(f"a race of {rounds} rounds names {len(self.loadings)} loadings")
+
+    @property
+    def rounds(self) -> int:
+        """How often every network was timed."""
+        return len(self.orders)
+
+    def runs(self, network: int) -> int:
+        """Timed runs of a network."""
+        return sum(len(block.wall_s) for block in self.networks[network])
+
+    def log_ratios(self, clock: str) -> Floats:
+        """Log of network / reference, (networks, rounds); NaN where the machine was slow or changed its pace.
+
+        Slow phases count where without them little is left.
+        """
+        ratios = self._all_log_ratios(clock)
+        if self.quiet_rounds(clock) >= ENOUGH:
+            return np.where(self._quiet(clock), ratios, np.nan)
+        before, after = self._around(clock)
+        steady = np.abs(after - before) <= UNSTEADY
+        rare = steady.mean(axis=1, keepdims=True) < 0.5  # never a steady pace: the unsteady are all there is
+        return np.where(steady | rare, ratios, np.nan)
+
+    def _all_log_ratios(self, clock: str) -> Floats:
+        ratios: Floats = self._once(f"all {clock}", lambda: self._log_ratios(clock))
+        return ratios
+
+    def _log_ratios(self, clock: str) -> Floats:
+        before, after = self._around(clock)
+        times = np.log([[mean_s(block, clock) for block in blocks] for blocks in self.networks])
+        ratios: Floats = times - (before + after) / 2
+        return ratios
+
+    def quiet_rounds(self, clock: str) -> int:
+        """Of the network that has fewest, how many observations were made in no slow phase of the machine."""
+        if not self.loadings:
+            return int(self._quiet(clock).sum(axis=1).min())
+        loadings = np.array(self.loadings)
+        return min(len(np.unique(loadings[quiet])) for quiet in self._quiet(clock))
+
+    def contended(self, clock: str) -> bool | None:
+        """Whether other work was seen: as a process, or by a machine that was slow for most of the time."""
+        if self.quiet_rounds(clock) < min(ENOUGH, self.rounds):
+            return True
+        return None if self.circumstances is None else self.circumstances.contended
+
+    def _quiet(self, clock: str) -> NDArray[np.bool_]:
+        quiet: NDArray[np.bool_] = self._once(f"quiet {clock}", lambda: self._where_quiet(clock))
+        return quiet
+
+    def _where_quiet(self, clock: str) -> NDArray[np.bool_]:
+        before, after = self._around(clock)
+        slow = math.log(min(self.slow_s, slow_above(np.array([mean_s(block, clock) for block in self.reference]))))
+        quiet: NDArray[np.bool_] = (np.abs(after - before) <= UNSTEADY) & (np.maximum(before, after) <= slow)
+        return quiet
+
+    def _around(self, clock: str) -> tuple[Floats, Floats]:
+        """Logs of what the reference took before and after each block, (networks, rounds) both."""
+        reference = np.log([mean_s(block, clock) for block in self.reference])
+        count = len(self.networks)
+        # where a network's block lies, counted over all rounds: between the references of that number and the next
+        places = np.argsort(np.array(self.orders, dtype=int), axis=1).T + count * np.arange(self.rounds)
+        return reference[places], reference[places + 1]
+
+    def ratio(self, network: int, clock: str) -> Interval:
+        """Time of a network / time of the reference, with its 95 % interval."""
+        found = centre(self._observed(self._logs(clock)[network]), LEVEL)
+        return Interval(math.exp(found.median), math.exp(found.low), math.exp(found.high))
+
+    def samples(self, network: int, clock: str) -> tuple[float, ...]:
+        """The ratio of every round in which the machine kept its pace."""
+        logs = self._logs(clock)[network]
+        return tuple(np.exp(logs[~np.isnan(logs)]).tolist())
+
+    def pair(self, first: int, second: int, clock: str) -> Pair:
+        """Compare two networks round by round, in the rounds that were quiet for both.
+
+        Where there are too few, only what lies far apart is told apart.
+        """
+        ratios, quiet = self._all_log_ratios(clock), self._quiet(clock)
+        difference = ratios[first] - ratios[second]
+        observed = self._observed(np.where(quiet[first] & quiet[second], difference, np.nan))
+        if len(observed) >= SURE:
+            return Pair(centre(observed, PAIR_LEVEL))
+        everything = self._observed(difference)
+        found, reach = centre(everything, PAIR_LEVEL), SLOW_SHIFT if len(everything) >= SURE else math.inf
+        return Pair(Interval(found.median, found.low - reach, found.high + reach))
+
+    def order(self, clock: str) -> tuple[int, ...]:
+        """Numbers of the networks, fastest first."""
+        medians = [self.ratio(network, clock).median for network in range(len(self.networks))]
+        return tuple(sorted(range(len(medians)), key=medians.__getitem__))
+
+    def undecided(self, clock: str) -> tuple[tuple[int, int], ...]:
+        """Neighbours in the order whose difference would matter and is not sure yet: reasons to go on."""
+        pairs = [(pair, self.pair(*pair, clock)) for pair in pairwise(self.order(clock))]
+        return tuple(p for p, found in pairs if not found.decided and abs(found.difference.median) > WORTH_DECIDING)
+
+    def settle(self, clock: str) -> Settled:
+        """The order, the ratios, and who ties with whom."""
+        order = self.order(clock)
+        place = {network: position for position, network in enumerate(order)}
+
+        def tie(one: int, other: int) -> bool:
+            """Also where the pair says the opposite of the order, which is made of each network's ratio by itself."""
+            pair = self.pair(one, other, clock)
+            return pair.tie or (pair.difference.median > 0) != (place[one] > place[other])
+
+        ties = [tuple(o for o in order if o != n and tie(n, o)) for n in range(len(order))]
+        return Settled(order, tuple(self.ratio(n, clock) for n in range(len(order))), tuple(ties))
+
+    def as_plain(self) -> dict[str, Any]:
+        """Plain values, for the way between two processes."""
+        return {
+            "reference": [[block.cpu_s, block.wall_s] for block in self.reference],
+            "networks": [[[block.cpu_s, block.wall_s] for block in blocks] for blocks in self.networks],
+            "orders": self.orders,
+            "cpu_seconds": self.cpu_seconds,
+            "circumstances": None if self.circumstances is None else self.circumstances.as_plain(),
+            "loadings": self.loadings,
+            "slow_s": self.slow_s if math.isfinite(self.slow_s) else None,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Race:
+        """The opposite of `as_plain`."""
+        seen = plain["circumstances"]
+        if seen is not None:
+            from objectives.device.activity import Circumstances
+
+            seen = Circumstances.from_plain(seen)
+        return cls(
+            reference=_blocks(plain["reference"]),
+            networks=tuple(_blocks(blocks) for blocks in plain["networks"]),
+            orders=tuple(tuple(order) for order in plain["orders"]),
+            cpu_seconds=plain["cpu_seconds"],
+            circumstances=seen,
+            loadings=tuple(plain["loadings"]),
+            slow_s=math.inf if plain["slow_s"] is None else plain["slow_s"],
+        )
+
+    @cached_property
+    def _known(self) -> dict[str, Any]:
+        return {}
+
+    def _once(self, what: str, work: Callable[[], Any]) -> Any:
+        """What that work gave: every pair asks for the same."""
+        if what not in self._known:
+            self._known[what] = work()
+        return self._known[what]
+
+    def _logs(self, clock: str) -> Floats:
+        logs: Floats = self._once(f"logs {clock}", lambda: self.log_ratios(clock))
+        return logs
+
+    def _observed(self, values: Floats) -> Floats:
+        """One value for each independent observation."""
+        known = ~np.isnan(values)
+        if not self.loadings:
+            return values[known]
+        loadings = np.array(self.loadings)[known]
+        return np.array([np.median(values[known][loadings == number]) for number in np.unique(loadings)])
+
+
+def mean_s(block: Block, clock: str) -> float:
+    """Mean run of a block, in seconds."""
+    return float(np.mean(block.seconds(clock)))
+
+
+def _blocks(values: Sequence[Sequence[Sequence[float]]]) -> tuple[Block, ...]:
+    return tuple(Block(tuple(cpu_s), tuple(wall_s)) for cpu_s, wall_s in values)

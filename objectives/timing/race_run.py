@@ -1,0 +1,77 @@
+"""Runs a race: which network is timed when, and when enough was seen. Needs numpy alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from objectives.timing.race import ENOUGH, LEAST, Race, mean_s
+from objectives.timing.timings import Block
+
+MOST = 200
+LOOK_AGAIN = 1.15  # times as many observations until the next look: each look is a chance to stop too early
+RETRIES = 2  # of a block that fell into a slow phase
+PATIENCE = 2  # times the budget may be overdrawn while slow phases of the machine leave too few observations
+
+
+def run_race(
+    count: int,
+    block: Callable[[int | None], Block],
+    *,
+    clock: str,
+    cpu_seconds: Callable[[], float],
+    cpu_budget_s: float,
+    seed: int,
+    load: Callable[[Sequence[int]], None] | None = None,
+    rounds_a_loading: int = 1,
+    wait: Callable[[], bool] = lambda: True,
+    slow_s: Callable[[], float] = lambda: math.inf,
+) -> Race:
+    """Race until all neighbours are decided or the budget is spent, whichever comes first.
+
+    Args:
+        count: Number of networks.
+        block: Times one block of the network of that number; of the reference for None.
+        clock: `cpu` or `wall`: by which the order is judged.
+        cpu_seconds: CPU time spent so far.
+        load: Loads all networks anew, in the order given; called before every `rounds_a_loading` rounds. The order is
+            drawn too: the place in it can move a network by 1 to 2 % for as long as it stays loaded.
+        seed: Of the orders.
+        wait: Called before each loading, and when the machine turns slow; returns when it is quiet, or patience ends,
+            and whether it is quiet.
+        slow_s: The mean run of a block of the reference that takes longer is in a slow phase, as is known by now.
+    """
+    random = np.random.default_rng(seed)
+    reference, orders = list[Block](), list[tuple[int, ...]]()
+    networks: list[list[Block]] = [[] for _ in range(count)]
+    next_look = ENOUGH
+    for observed in range(1, MOST + 1):
+        wait()
+        if load is not None:
+            load([int(number) for number in random.permutation(count)])
+        reference = reference or [block(None)]
+        for _ in range(rounds_a_loading):
+            orders.append(tuple(int(number) for number in random.permutation(count)))
+            for number in orders[-1]:
+                timed, after = block(number), block(None)
+                for _ in range(RETRIES):
+                    if max(mean_s(reference[-1], clock), mean_s(after, clock)) <= slow_s() or not wait():
+                        break
+                    reference[-1] = block(None)  # as quiet as the one it replaces, for the network before too
+                    timed, after = block(number), block(None)
+                networks[number].append(timed)
+                reference.append(after)
+        spent = cpu_seconds() >= cpu_budget_s and observed >= LEAST
+        if not (spent or observed >= next_look or observed == MOST):
+            continue
+        loadings = () if load is None else tuple(round_ // rounds_a_loading for round_ in range(len(orders)))
+        blocks = tuple(map(tuple, networks))
+        race = Race(tuple(reference), blocks, tuple(orders), cpu_seconds(), loadings=loadings)
+        if spent and race.quiet_rounds(clock) < ENOUGH and cpu_seconds() < PATIENCE * cpu_budget_s:
+            continue
+        if spent or not race.undecided(clock):
+            break
+        next_look = math.ceil(LOOK_AGAIN * observed)
+    return race

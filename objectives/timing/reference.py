@@ -1,0 +1,32 @@
+"""The reference model that every latency is compared with: the smallest stock model of the parent's family."""
+
+from __future__ import annotations
+
+import re
+
+from spaces.base import Candidate
+from spaces.networks.parent import Parent
+
+FAMILY = re.compile(r"(?P<family>yolov?\d+)(?P<size>[a-z])(?P<rest>[-\w]*)\.ya?ml")
+SMALLEST = {"yolov9": "t"}  # every other family begins with n
+
+
+def reference_candidate(parent: Parent) -> Candidate:
+    """The smallest stock model of the parent's family, with the parent's classes and image size.
+
+    Its weights do not matter and are random. A parent that belongs to no family of sizes is its own reference, uncut.
+    """
+    own = parent.model.get("yaml_file")
+    model = smallest_of_family(own)
+    if model is None or model == own:
+        return parent.candidate()
+    return Parent.load(model, classes=parent.classes, imgsz=parent.imgsz, seed=0).candidate()
+
+
+def smallest_of_family(model: str | None) -> str | None:
+    """The YAML name of the smallest model of the family: `yolov8n.yaml` for `yolov8m.yaml`; None for a custom model."""
+    match = FAMILY.fullmatch(model or "")
+    if match is None:
+        return None
+    family = match["family"]
+    return f"{family}{SMALLEST.get(family, 'n')}{match['rest']}.yaml"

@@ -1,0 +1,229 @@
+"""Raw times of a network and the reference, taken in turn, and the ratio that they give. Needs numpy alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectives.device.activity import Circumstances
+
+Values = NDArray[np.float64]
+
+T_975 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+"""Student's t for 95 %, both sides, with 1, 2, ... 15 degrees of freedom; scipy is not where this runs."""
+
+TWO_LOOKS = 1.05
+"""How much wider an interval is because it is looked at twice: each look is a chance to stop at a lucky moment."""
+
+LEAST_LOADINGS = 3
+"""Fewer have no useful interval."""
+
+LEAST_SLOW = 0.5
+"""Share of the blocks that count where there were only slow phases: those in which the reference was quickest."""
+
+LEAST_QUIET = 2
+"""Blocks outside of slow phases that a loading needs to count: a single one is one between two phases."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A median with its 95 % interval."""
+
+    median: float
+    low: float
+    high: float
+
+    @property
+    def relative_width(self) -> float:
+        """Width of the interval as a share of the median."""
+        return (self.high - self.low) / self.median
+
+
+def interval_of(loadings: Sequence[Sequence[float] | Values]) -> Interval:
+    """Median of all values, with a 95 % interval that knows that those of one loading belong together.
+
+    Two loadings of the same file differ by 0.5 to 1 % (where its memory came to lie), so values within one are no
+    independent witnesses: the interval is that of the loadings' own medians, by Student's t on their logarithms. A
+    bootstrap over so few loadings holds the true value in 88 to 93 % of the cases only.
+
+    Args:
+        loadings: For each loading its values, all above zero; two loadings or more have an interval.
+    """
+    middle = float(np.median(np.concatenate([np.asarray(values, dtype=np.float64) for values in loadings])))
+    if len(loadings) < 2:
+        return Interval(middle, 0.0, float("inf"))
+    medians = np.log([np.median(values) for values in loadings])
+    reach = float(np.exp(TWO_LOOKS * _t(len(loadings) - 1) * medians.std(ddof=1) / np.sqrt(len(loadings))))
+    return Interval(middle, middle / reach, middle * reach)
+
+
+def _t(freedom: int) -> float:
+    return T_975[freedom - 1] if freedom <= len(T_975) else 1.96 + 2.6 / freedom
+
+
+@dataclass(frozen=True)
+class Block:
+    """Runs of one network in a row, in seconds, by both clocks."""
+
+    cpu_s: tuple[float, ...]
+    wall_s: tuple[float, ...]
+
+    def seconds(self, clock: str) -> tuple[float, ...]:
+        """The times by `cpu` or `wall`."""
+        return self.cpu_s if clock == "cpu" else self.wall_s
+
+    def median_s(self, clock: str) -> float:
+        """Median of the block."""
+        return median(self.seconds(clock))
+
+
+@dataclass(frozen=True)
+class Loading:
+    """What was seen while the network was loaded once.
+
+    Attributes:
+        reference: One block more than `network`: reference, network, reference, ..., network, reference.
+        network: Empty where the reference alone was timed.
+    """
+
+    reference: tuple[Block, ...]
+    network: tuple[Block, ...]
+
+    def ratios(self, clock: str) -> Values:
+        """Network / reference for each block of the network, against the reference before and after it."""
+        return np.array([block.median_s(clock) for block in self.network]) / self.levels_s(clock)
+
+    def levels_s(self, clock: str) -> Values:
+        """What the reference took around each block of the network: the mean of before and after, in seconds."""
+        before, after = self._around(clock)
+        levels: Values = (before + after) / 2
+        return levels
+
+    def slower_s(self, clock: str) -> Values:
+        """Of the reference's blocks before and after each block of the network the slower one, in seconds."""
+        return np.maximum(*self._around(clock))
+
+    def _around(self, clock: str) -> tuple[Values, Values]:
+        reference = np.array([block.median_s(clock) for block in self.reference])
+        return reference[:-1], reference[1:]
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Everything one measurement saw.
+
+    Attributes:
+        loadings: One for each time that the network was loaded anew.
+        slow_s: Where a block of the reference took longer than this, the machine was in a slow phase.
+        cpu_seconds: CPU time that the whole measurement took, loading included.
+        circumstances: What else went on on the device meanwhile.
+    """
+
+    loadings: tuple[Loading, ...]
+    cpu_seconds: float
+    slow_s: float = math.inf
+    circumstances: Circumstances = field(default_factory=Circumstances)
+
+    def ratios(self, clock: str) -> Values:
+        """Network / reference for each block of the network, in the order they were taken; slow phases too."""
+        return np.concatenate([loading.ratios(clock) for loading in self.loadings])
+
+    def ratio(self, clock: str) -> Interval:
+        """The median ratio and its interval, without slow phases unless there was little else.
+
+        A neighbour on the same silicon slows a machine down by half for some seconds, and some networks more than
+        others: the ratio of such a phase is another one.
+        """
+        return interval_of(self.kept(clock))
+
+    def kept(self, clock: str) -> list[Values]:
+        """For each loading the ratios that count: without slow phases; where there was little else, the least slow."""
+        quiet = self.quiet(clock)
+        if len(quiet) >= 2:
+            return quiet
+        bound = np.quantile(np.concatenate([loading.slower_s(clock) for loading in self.loadings]), LEAST_SLOW)
+        found = [loading.ratios(clock)[loading.slower_s(clock) <= bound] for loading in self.loadings]
+        least_slow = [ratios for ratios in found if len(ratios)]
+        return least_slow if len(least_slow) >= 2 else [loading.ratios(clock) for loading in self.loadings]
+
+    def quiet(self, clock: str) -> list[Values]:
+        """For each loading its ratios outside of slow phases; loadings that had hardly any are left out.
+
+        Of the reference alone: for each loading that was in no slow phase its times in seconds.
+        """
+        if self._reference_alone:
+            rows = [np.array(_runs(loading.reference, clock)) for loading in self.loadings]
+            return [row for row in rows if np.median(row) <= self.slow_s]
+        found = [loading.ratios(clock)[loading.slower_s(clock) <= self.slow_s] for loading in self.loadings]
+        return [ratios for ratios in found if len(ratios) >= LEAST_QUIET]
+
+    @property
+    def _reference_alone(self) -> bool:
+        return not any(loading.network for loading in self.loadings)
+
+    def contended(self, clock: str) -> bool | None:
+        """Whether other work was seen: as a process, or by a machine that was slow for most of the time."""
+        slow = len(self.quiet(clock)) < LEAST_LOADINGS <= len(self.loadings)
+        return True if slow else self.circumstances.contended
+
+    def reference_ms(self, clock: str) -> Interval:
+        """The reference's own time in ms."""
+        if self._reference_alone and len(quiet := self.quiet(clock)) >= LEAST_LOADINGS:
+            return interval_of([row * 1e3 for row in quiet])
+        return interval_of([np.array(_runs(loading.reference, clock)) * 1e3 for loading in self.loadings])
+
+    def percentiles_ms(self, clock: str) -> tuple[float, float, float]:
+        """The network's own 50th, 90th and 99th percentile in ms, as seen, unrelated to the reference."""
+        runs = [run for loading in self.loadings for run in _runs(loading.network, clock)]
+        p50, p90, p99 = np.percentile(np.array(runs) * 1e3, (50, 90, 99))
+        return float(p50), float(p90), float(p99)
+
+    def spread(self, clock: str) -> float:
+        """How much single blocks differ: median absolute deviation of the ratios x 1.4826, as a share of the median.
+
+        For normal noise the standard deviation; slow phases of the machine do not enter.
+        """
+        ratios = self.ratios(clock)
+        middle = np.median(ratios)
+        return float(1.4826 * np.median(np.abs(ratios - middle)) / middle)
+
+    @cached_property
+    def runs(self) -> int:
+        """Timed runs of the network."""
+        return sum(len(block.wall_s) for loading in self.loadings for block in loading.network)
+
+    def as_plain(self) -> dict[str, Any]:
+        """Plain values, for the way between two processes."""
+        return {
+            "loadings": [[_plain(loading.reference), _plain(loading.network)] for loading in self.loadings],
+            "cpu_seconds": self.cpu_seconds,
+            "slow_s": self.slow_s if math.isfinite(self.slow_s) else None,
+            "circumstances": self.circumstances.as_plain(),
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Timings:
+        """The opposite of `as_plain`."""
+        loadings = tuple(Loading(blocks_of(reference), blocks_of(network)) for reference, network in plain["loadings"])
+        slow_s = math.inf if plain["slow_s"] is None else plain["slow_s"]
+        return cls(loadings, plain["cpu_seconds"], slow_s, Circumstances.from_plain(plain["circumstances"]))
+
+
+def blocks_of(values: Sequence[Sequence[Sequence[float]]]) -> tuple[Block, ...]:
+    """Blocks from plain values."""
+    return tuple(Block(tuple(cpu_s), tuple(wall_s)) for cpu_s, wall_s in values)
+
+
+def _plain(blocks: Sequence[Block]) -> list[list[tuple[float, ...]]]:
+    return [[block.cpu_s, block.wall_s] for block in blocks]
+
+
+def _runs(blocks: Sequence[Block], clock: str) -> list[float]:
+    return [run for block in blocks for run in block.seconds(clock)]

@@ -1,0 +1,1 @@
+"""Training by a recipe, scoring, and what both need: BatchNorm, gradients, sparsity, distillation, sensitivity."""

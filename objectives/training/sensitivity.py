@@ -1,0 +1,125 @@
+"""Measures a sensitivity map: what happens when one channel group alone is cut, and nothing is trained."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Literal
+
+import torch
+
+from objectives.data.dataset import Dataset
+from objectives.data.random_state import own_randomness
+from objectives.device.sharing import in_turns
+from objectives.recipe import Recipe
+from objectives.training.accuracy import score
+from objectives.training.batchnorm import reestimate_on, statistics_images
+from objectives.training.gradients import labelled_batches
+from spaces.allocation.sensitivity import SensitivityMap
+from spaces.base import ArchSpec, Candidate, CandidateError, SpaceError
+from spaces.networks.parent import Parent
+from spaces.ranking.importance import best_first, scores
+from spaces.ranking.widths import aligned, select
+from spaces.structure.groups import tied
+
+Measure = Literal["loss", "map50_95"]
+
+RATIOS = (0.25, 0.5, 0.75)
+"""Shares of a group that are kept; allocations interpolate between them."""
+
+IMAGES = 64
+"""Training images that statistics are re-estimated on, and as many that the loss is measured on."""
+
+
+def sensitivity(
+    parent: Parent,
+    data: Dataset,
+    *,
+    imgsz: int,
+    names: Collection[str] | None = None,
+    ratios: Sequence[float] = RATIOS,
+    measure: Measure = "loss",
+    multiple: int = 8,
+    images: int = IMAGES,
+    batch: int = 16,
+    device: str = "cpu",
+    said: Callable[[int, int], None] | None = None,
+) -> SensitivityMap:
+    """Cut one group (or all groups of one tie) at a time, re-estimate BatchNorm, and measure. Nothing is trained.
+
+    A network that was trained sets the scale: a map of fresh weights says nothing. Deterministic.
+
+    Args:
+        parent: With trained weights. Channels are kept by L2 magnitude.
+        data: The loss is measured on `train` images, so that `val` takes no part in the choice; `map50_95` on `val`.
+        imgsz: Image size in px, square.
+        names: Groups (or ties) to look at; None for all of them, which an allocation needs.
+        ratios: Shares that are kept, ascending, each in (0, 1).
+        measure: `loss` (lower is better; cheap) or `map50_95`.
+        said: Called with how many cuts are done and how many there are.
+
+    Raises:
+        SpaceError: If the ratios are not ascending within (0, 1), or there is no such group.
+        CandidateError: If the uncut network has no finite loss.
+    """
+    if not ratios or list(ratios) != sorted(set(ratios)) or not 0 < ratios[0] <= ratios[-1] < 1:
+        raise SpaceError(f"ratios {tuple(ratios)} must be ascending and within (0, 1)")
+    gauge = _Gauge(data, imgsz, measure, images, batch, device)
+    ranked = best_first(scores(parent.as_candidate(), parent))
+    whole = gauge.after_cut(parent, parent.full_spec())  # re-estimated too, so that only the cut makes a difference
+    if not math.isfinite(whole):
+        raise CandidateError(f"the uncut network's {measure} is {whole}")
+    values: dict[str, tuple[float, ...]] = {}
+    ties = tied(parent.groups)
+    if names is not None:
+        if unknown := sorted(set(names) - ties.keys()):
+            raise SpaceError(f"the parent has no channel group or tie '{unknown[0]}'")
+        ties = {name: ties[name] for name in names}
+    known: dict[str, float] = {parent.full_spec().key: whole}
+    for done, (name, indices) in enumerate(ties.items()):
+        found = []
+        for ratio in ratios:
+            widths = {g.name: g.width for g in parent.groups}
+            widths |= {parent.groups[i].name: aligned(parent.groups[i].width, ratio, multiple) for i in indices}
+            spec = parent.structure.spec(select(parent.groups, ranked, widths))
+            if spec.key not in known:  # a small group has few widths
+                known[spec.key] = gauge.after_cut(parent, spec)
+            found.append(known[spec.key])
+        values[name] = tuple(found)
+        if said is not None:
+            said(done + 1, len(ties))
+    worst = max((v for row in values.values() for v in row if math.isfinite(v)), default=whole)
+    finite = {name: tuple(v if math.isfinite(v) else worst for v in row) for name, row in values.items()}
+    return SensitivityMap(measure, whole, tuple(ratios), finite)
+
+
+class _Gauge:
+    """Measures one network after another, on the same images."""
+
+    def __init__(self, data: Dataset, imgsz: int, measure: Measure, images: int, batch: int, device: str) -> None:
+        self._data, self._imgsz, self._measure, self._device = data, imgsz, measure, device
+        self._batch = max(2, batch)  # a variance needs two images
+        self._batches = max(1, images // self._batch)
+        self._recipe = Recipe.from_plain({**data.defaults, "imgsz": imgsz, "batch": self._batch})
+        with own_randomness():
+            self._statistics = list(in_turns(statistics_images(data, self._recipe, self._batches), device))
+        self._images: list[dict[str, Any]] = []
+        if measure == "loss":
+            self._images = list(in_turns(labelled_batches(data, imgsz, self._batches, self._batch, device), device))
+
+    def after_cut(self, parent: Parent, spec: ArchSpec) -> float:
+        """The value of a cut of the parent; infinite where the cut network overflows."""
+        try:
+            return self.value(reestimate_on(parent.build(spec), self._statistics, self._device))
+        except CandidateError:
+            return math.inf if self._measure == "loss" else 0.0
+
+    def value(self, candidate: Candidate) -> float:
+        if self._measure == "map50_95":
+            return score(candidate.network, self._data, "val", imgsz=self._imgsz, device=self._device).map50_95
+        network: Any = copy.deepcopy(candidate.network).float().to(self._device).eval()
+        count = sum(len(images["img"]) for images in self._images)
+        with torch.no_grad():
+            losses = [float(network.loss(images)[0].sum()) for images in in_turns(self._images, self._device)]
+        return sum(losses) / count

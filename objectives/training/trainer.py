@@ -1,0 +1,258 @@
+"""Ultralytics' trainer, made to train the network it is given, in memory, without files and without surprises."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import spaces.offline  # noqa: F401  (before ultralytics)
+from objectives.base import EpochResult
+from objectives.data.dataset import Dataset
+from objectives.data.loader import detection_dataset
+from objectives.device.sharing import turn_on
+from objectives.recipe import AUGMENTATION, KEEP, Recipe
+from objectives.training import sparsity
+from objectives.training.accuracy import CheckedValidator
+from objectives.training.distillation import strides, student_of, with_teacher
+from spaces.base import Candidate, CandidateError
+
+# isort: split
+from ultralytics.models.yolo.detect import DetectionTrainer
+
+OURS = frozenset({"bn_momentum", "val_every", "sparsity", "distill", "keep"})
+"""Fields of a recipe that Ultralytics does not know."""
+
+Report = Callable[[EpochResult], None]
+Progress = Callable[[int, int, int, int], None]
+
+
+def ultralytics_arguments(recipe: Recipe, *, seed: int, device: str, folder: Path) -> dict[str, Any]:
+    """The recipe as arguments of Ultralytics' trainer, with everything switched off that writes or looks outside."""
+    return {
+        **{name: value for name, value in recipe.as_plain().items() if name not in OURS},
+        "model": "candidate",
+        "data": "data",
+        "dis": recipe.distill,
+        "nbs": recipe.batch,
+        "device": device,
+        "seed": seed % 2**32,
+        "workers": 0,
+        "patience": 0,
+        "amp": False,  # `_setup_train` turns it on without the check that downloads a model
+        "pretrained": False,
+        "save": False,
+        "plots": False,
+        "verbose": False,
+        "project": str(folder.resolve()),
+        "name": "run",
+        "exist_ok": True,
+    }
+
+
+@dataclass(eq=False)
+class BestEpoch:
+    """The epoch with the best score so far, and its weights; none at first."""
+
+    score: float = -1.0
+    epoch: int = 0
+    weights: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+class CandidateTraining(DetectionTrainer):
+    """One training of one candidate; the weights of the best epochs stay in `best_epochs`.
+
+    Its name must not hold "Trainer": that is how Ultralytics decides to load mlflow, comet, wandb and the like.
+    """
+
+    def __init__(
+        self,
+        candidate: Candidate,
+        recipe: Recipe,
+        data: Dataset,
+        *,
+        seed: int,
+        device: str,
+        folder: Path,
+        teacher: Candidate | None,
+        report: Report | None,
+        progress: Progress | None,
+    ) -> None:
+        self.candidate, self.recipe, self.dataset, self.teacher = candidate, recipe, data, teacher
+        self.report, self.progress = report, progress
+        self.callers_error: BaseException | None = None
+        self.history: list[EpochResult] = []
+        self.best_epochs = {name: BestEpoch() for name in KEEP}
+        self.batch_number = 0
+        self.scored_at = time.perf_counter()
+        self.turn = contextlib.ExitStack()
+        threads = torch.get_num_threads()
+        super().__init__(overrides=ultralytics_arguments(recipe, seed=seed, device=device, folder=folder))
+        torch.set_num_threads(threads)  # Ultralytics has just set it to its own idea; it is the caller's business
+
+    # What is trained, and on what.
+
+    def get_dataset(self) -> dict[str, Any]:
+        """The data as Ultralytics describes it; split names stand where paths would."""
+        classes = self.dataset.classes
+        return {"train": "train", "val": "val", "nc": len(classes), "names": dict(enumerate(classes)), "channels": 3}
+
+    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
+        """A copy of the candidate's network: the stock method would silently rebuild the uncut one from its YAML."""
+        network = copy.deepcopy(self.candidate.network).float()
+        network.to(memory_format=torch.channels_last)  # a fifth faster on the CPU at batch 32, same results
+        network.args = self.args
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = self.recipe.bn_momentum
+        if self.recipe.distill > 0 and self.teacher is not None:
+            return with_teacher(network, self.teacher)
+        return network
+
+    def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
+        """Images and labels of a split, from memory; training images augmented as the recipe says."""
+        train = mode == "train"
+        plain = self.recipe.as_plain()
+        return detection_dataset(
+            self.dataset,
+            img_path,
+            imgsz=self.args.imgsz,
+            batch=batch or self.recipe.batch,
+            augment={name: plain[name] for name in AUGMENTATION} if train else None,
+            rect=not train,
+            stride=max(*strides(student_of(self.model)), 32),
+        )
+
+    def get_validator(self) -> CheckedValidator:
+        """The stock validator, but for a time limit on NMS that would make scores depend on the machine's load."""
+        return CheckedValidator(
+            self.test_loader,
+            save_dir=self.save_dir,
+            args=copy.copy(self.args),
+            _callbacks={"on_val_batch_end": [lambda _: self._take_turn()]},
+        )
+
+    def _setup_train(self) -> None:
+        super()._setup_train()
+        if self.device.type == "cuda":
+            self.amp = True
+            self.scaler = torch.amp.GradScaler("cuda")
+        if self.recipe.sparsity > 0:
+            sparsity.attach(self.optimizer, student_of(self.model), self.recipe.sparsity)
+
+    # What happens while it trains.
+
+    def train(self) -> None:
+        """Train; a measurement on the same device waits for the running batch, and the next batch for it."""
+        with self.turn:
+            super().train()
+
+    def _take_turn(self) -> None:
+        """Let go of the device for those who wait to measure, and share it from now on.
+
+        Loading and augmenting the next batch belongs to its turn: on a CPU it is work like any other.
+        """
+        self.turn.close()
+        self.turn.enter_context(turn_on(self.device))
+
+    def run_callbacks(self, event: str) -> None:
+        """Only our own: Ultralytics' callbacks send analytics and talk to loggers that happen to be installed."""
+        if event == "on_train_start":
+            self._take_turn()
+        elif event == "on_train_epoch_start":
+            self._oom_retries = 3  # spent: the stock loop would silently halve the batch in the first epoch
+            self.batch_number = 0
+        elif event == "on_train_batch_end":
+            self._after_batch()
+        elif event == "on_train_epoch_end":
+            self._require_finite_weights()
+        elif event == "on_fit_epoch_end" and self._is_scored(self.epoch):
+            self._after_scored_epoch()
+
+    def _after_batch(self) -> None:
+        self.batch_number += 1
+        if not torch.isfinite(self.loss):
+            raise CandidateError(
+                f"training loss is {self.loss.item()} in epoch {self.epoch + 1}, batch {self.batch_number} "
+                f"(lr0 {self.recipe.lr0}, {self.recipe.optimizer})"
+            )
+        with self._calling():
+            if self.progress is not None:
+                self.progress(self.epoch + 1, self.epochs, self.batch_number, len(self.train_loader))
+
+    def _require_finite_weights(self) -> None:
+        for name, tensor in self.ema.ema.state_dict().items():
+            if not torch.isfinite(tensor).all():
+                raise CandidateError(f"weights of '{name}' are not finite after epoch {self.epoch + 1}")
+
+    def _is_scored(self, epoch: int) -> bool:
+        return (epoch + 1) % self.recipe.val_every == 0 or epoch + 1 == self.epochs
+
+    def validate(self) -> tuple[dict[str, float], float | None]:
+        """Score the moving average of the weights on val, at the epochs the recipe names."""
+        if not self._is_scored(self.epoch):
+            return self.metrics, None
+        metrics, fitness = super().validate()
+        return metrics, float(fitness)
+
+    def _after_scored_epoch(self) -> None:
+        box = self.validator.metrics.box
+        loss = sum(value for name, value in self.metrics.items() if name.startswith("val/"))
+        now = time.perf_counter()
+        result = EpochResult(self.epoch + 1, float(box.map), float(box.map50), float(loss), now - self.scored_at)
+        self.scored_at = now
+        if not all(map(torch.isfinite, torch.tensor([result.map50_95, result.loss]))):
+            raise CandidateError(f"val loss is {result.loss}, mAP50-95 {result.map50_95} after epoch {result.epoch}")
+        scores = {"map50_95": result.map50_95, "best_f1": best_f1(box.f1)}
+        better = [best for name, best in self.best_epochs.items() if scores[name] >= best.score]
+        if better:
+            weights = student_of(self.ema.ema).state_dict()
+            copied = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+            for name, best in self.best_epochs.items():
+                if best in better:  # of equals the later one, which has seen more
+                    best.score, best.epoch, best.weights = scores[name], result.epoch, copied
+        self.history.append(result)
+        if self.report is not None:
+            with self._calling():
+                self.report(result)
+
+    @contextlib.contextmanager
+    def _calling(self) -> Iterator[None]:
+        """Remember what the caller's own function raises: it must not be taken for a fault of the candidate.
+
+        The device is free meanwhile: the caller may measure.
+        """
+        self.turn.close()
+        try:
+            yield
+        except BaseException as error:
+            self.callers_error = error
+            raise
+        self._take_turn()
+
+    # What is left out.
+
+    def _handle_nan_recovery(self, epoch: int) -> bool:
+        return False  # `_after_batch` has raised already; the stock recovery loops on a checkpoint file
+
+    def save_model(self) -> bool:
+        """Nothing is written: a stock checkpoint is a pickle and holds the checkout's git remote."""
+        return False
+
+    def save_metrics(self, metrics: dict[str, float]) -> None:
+        """Nothing is written: `history` has it."""
+
+    def final_eval(self) -> None:
+        """Nothing: accuracy is measured on the saved file, reloaded, by `objectives.training.accuracy`."""
+
+
+def best_f1(per_class: Sequence[float]) -> float:
+    """The best F1 over all confidences, as `Evaluation.best_f1`: a mean over classes; 0 where nothing was found."""
+    return sum(map(float, per_class)) / len(per_class) if len(per_class) else 0.0

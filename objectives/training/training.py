@@ -1,0 +1,142 @@
+"""Trains a candidate by a recipe through Ultralytics' trainer; nothing is left on the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import logging
+import re
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import spaces.offline  # noqa: F401  (before ultralytics)
+from objectives.base import EpochResult
+from objectives.data.dataset import Dataset
+from objectives.data.random_state import own_randomness
+from objectives.recipe import Recipe, RecipeError
+from objectives.training.trainer import BestEpoch, CandidateTraining, Progress, Report
+from spaces.base import Candidate, CandidateError
+
+# isort: split
+from ultralytics.utils import LOGGER
+
+OUT_OF_MEMORY = re.compile(
+    r"out of memory|not enough memory|can't allocate memory|cannot allocate memory|CUBLAS_STATUS_ALLOC_FAILED", re.I
+)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained candidate and its learning curve.
+
+    Attributes:
+        candidate: The kept epoch's weights (their moving average), float32, on the CPU, in a stock network.
+        history: One entry for each scored epoch.
+        kept_epoch: The epoch whose weights were kept, from 1.
+        seconds: Wall seconds of the whole training, start and validation included.
+        best_f1: The same network at the epoch of the best F1, which may be another one.
+    """
+
+    candidate: Candidate
+    history: tuple[EpochResult, ...]
+    kept_epoch: int
+    seconds: float
+    best_f1: Candidate
+
+
+def train(
+    candidate: Candidate,
+    recipe: Recipe,
+    data: Dataset,
+    *,
+    seed: int,
+    device: str = "cpu",
+    scratch: Path,
+    teacher: Candidate | None = None,
+    report: Report | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train a candidate on `train`, score it on `val`, keep the best epoch.
+
+    Equal arguments give equal weights on the same machine with one thread. The global random generators, the
+    number of torch threads and Ultralytics' log level are left as they were.
+
+    Args:
+        candidate: Not modified.
+        recipe: Its `imgsz` becomes the trained candidate's.
+        data: Splits `train` and `val` are used.
+        seed: Seeds the order of images, the augmentation and the torch generators.
+        device: As Ultralytics names it: `cpu`, `0`, `cuda:0`. Mixed precision on a GPU, float32 on the CPU.
+        scratch: A folder inside which a temporary folder is made, and removed at the end.
+        teacher: Distilled from where `recipe.distill` > 0; not modified.
+        report: Called after each scored epoch. `EpochResult.loss` is the loss on val, `seconds` are those since
+            the previous scored epoch. Whatever it raises ends the training and leaves `train` unchanged.
+        progress: Called after each batch with epoch, epochs, batch, batches; may raise as well.
+
+    Raises:
+        CandidateError: If loss or weights are no longer finite, or memory runs out, or student and teacher do not
+            fit.
+        RecipeError: If `recipe.distill` > 0 and there is no teacher, or the classes do not fit the data.
+    """
+    if recipe.distill > 0 and teacher is None:
+        raise RecipeError(f"recipe: 'distill' is {recipe.distill}, but there is no teacher; set it to 0")
+    if len(candidate.classes) != len(data.classes):
+        raise RecipeError(f"the network has {len(candidate.classes)} classes, data '{data.name}' {len(data.classes)}")
+    started = time.perf_counter()
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="training-", dir=scratch) as folder, _quiet(), own_randomness():
+        run = CandidateTraining(
+            candidate,
+            recipe,
+            data,
+            seed=seed,
+            device=device,
+            folder=Path(folder),
+            teacher=teacher,
+            report=report,
+            progress=progress,
+        )
+        complaint = _complaint(run)
+    if complaint:  # raised here, outside of the handler, so that the failed run's tensors can be freed
+        raise CandidateError(complaint)
+    kept = run.best_epochs[recipe.keep]
+    seconds = time.perf_counter() - started
+    best_f1 = _at(candidate, run.best_epochs["best_f1"], recipe.imgsz)
+    return Trained(_at(candidate, kept, recipe.imgsz), tuple(run.history), kept.epoch, seconds, best_f1)
+
+
+def _at(candidate: Candidate, best: BestEpoch, imgsz: int) -> Candidate:
+    """The candidate with the weights of an epoch."""
+    network = copy.deepcopy(candidate.network).float()
+    network.load_state_dict(best.weights)
+    return dataclasses.replace(candidate, network=network.eval(), imgsz=imgsz)
+
+
+def _complaint(run: CandidateTraining) -> str:
+    """Train; what to say where memory ran out, empty where all went well."""
+    try:
+        run.train()
+    except (RuntimeError, MemoryError) as error:
+        if error is run.callers_error or not (isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error))):
+            raise
+        lines = str(error).strip().splitlines() or ["no memory left"]
+        return f"out of memory with batch {run.recipe.batch} at {run.recipe.imgsz} px on {run.device}: {lines[0]}"
+    return ""
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Ultralytics prints a table of layers and a progress bar otherwise."""
+    level = LOGGER.level
+    LOGGER.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*deterministic", category=UserWarning)  # a few GPU kernels
+            yield
+    finally:
+        LOGGER.setLevel(level)

@@ -1,0 +1,117 @@
+"""What all command lines share: the common options, the exit codes, one clear line for an error."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+from types import FrameType
+
+from search.record.folders import RunFolder, storage_url
+from search.store.base import StoreError
+from spaces.base import CandidateError, SpaceError
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    DONE = 0
+    ERROR = 1
+    USAGE = 2  # wrong arguments or a wrong definition: nothing ran
+    MISMATCH = 3  # the definition does not match the stored study
+    INTERRUPTED = 130  # SIGINT
+    TERMINATED = 143  # SIGTERM
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived. Not an `Exception`: nobody may swallow it."""
+
+
+class DefinitionError(ValueError):
+    """What the user asked for is wrong. The message names the field and the fix; nothing ran."""
+
+
+class DefinitionMismatch(Exception):
+    """The study is stored with another definition. The message says what differs and what to do."""
+
+
+def add_study_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add `--study`, `--storage` and `--project`."""
+    parser.add_argument("--study", required=required, metavar="NAME", help="study, as in studies/NAME.yaml")
+    parser.add_argument(
+        "--storage", metavar="URL", help="database (default: $SEARCH_STORAGE, else SQLite in the run folder)"
+    )
+    parser.add_argument(
+        "--project", type=Path, default=Path("runs"), metavar="DIR", help="run folder (default: %(default)s)"
+    )
+
+
+def run_folder(options: argparse.Namespace) -> RunFolder:
+    """The run folder that the options name."""
+    return RunFolder(options.project)
+
+
+def url_of(options: argparse.Namespace) -> str:
+    """The database URL that the options name."""
+    return storage_url(options.storage, run_folder(options))
+
+
+def run_command(command: Callable[[list[str]], int], arguments: list[str] | None = None) -> int:
+    """Run a command line; errors that users can mend become one line on stderr and an exit code."""
+    try:
+        with _sigterm_raises():
+            return command(sys.argv[1:] if arguments is None else arguments)
+    except (DefinitionError, SpaceError) as error:
+        return _fail(error, Exit.USAGE)
+    except DefinitionMismatch as error:
+        return _fail(error, Exit.MISMATCH)
+    except (StoreError, CandidateError, OSError) as error:
+        return _fail(error, Exit.ERROR)
+    except KeyboardInterrupt:
+        return _fail("interrupted", Exit.INTERRUPTED)
+    except Terminated:
+        return _fail("terminated", Exit.TERMINATED)
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, so that it leaves no half-written file and says a line."""
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some space, then run the same command again; nothing is lost",
+    errno.EDQUOT: "your disk quota is used up; free some space, then run the same command again; nothing is lost",
+    errno.EROFS: "the disk is read-only; make it writable or give another folder with --project",
+    errno.EACCES: "no permission; make file and folder accessible or give another folder with --project",
+}
+
+
+def in_words(error: object) -> str:
+    """An error as one line for the user; for a file's error with its place and the remedy."""
+    if not isinstance(error, OSError) or error.errno not in _REMEDIES:
+        return str(error)
+    place = "" if error.filename is None else f"{error.filename}: "
+    return f"{place}{_REMEDIES[error.errno]}"
+
+
+def _fail(error: object, code: Exit) -> int:
+    print(f"error: {in_words(error)}", file=sys.stderr)
+    return int(code)

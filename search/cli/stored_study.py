@@ -1,0 +1,71 @@
+"""Which stored study a name on the command line means."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import PurePath
+
+from search.cli.command import DefinitionError, url_of
+from search.store.base import Store, StoreError, StudyEntry
+from search.store.sql import open_store
+from search.store.url import mask, parse, sqlite_file
+
+
+def require_database(url: str) -> None:
+    """Refuse to make an empty database where somebody only wants to read one.
+
+    Raises:
+        StoreError: If the URL names an SQLite file that is not there.
+    """
+    file = sqlite_file(parse(url))
+    if file is not None and not file.exists():
+        raise StoreError(f"there is no database at {mask(url)}; a first `python -m search.run --study ...` makes it")
+
+
+@contextmanager
+def existing_store(options: argparse.Namespace) -> Iterator[Store]:
+    """The database that the options name, closed at the end.
+
+    Raises:
+        StoreError: If it is not there; nothing is made.
+    """
+    url = url_of(options)
+    require_database(url)
+    store = open_store(url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def find_study(store: Store, name: str) -> StudyEntry:
+    """The stored study that `name` means.
+
+    In this order: the newest generation of the study of that name; one generation by its full name (`nas_head-2`);
+    the newest study that was started from the YAML of that name (`nas_head-...`). A path to a YAML file stands for
+    its stem.
+
+    Raises:
+        DefinitionError: If there is none; the message names the nearest stored one.
+    """
+    wanted = PurePath(name).stem if name.endswith((".yaml", ".yml")) else name
+    studies = store.studies()
+    for matches in (
+        [study for study in studies if study.name == wanted],
+        [study for study in studies if study.sampler_name == wanted],
+        [study for study in studies if study.name.startswith(f"{wanted}-")],
+    ):
+        if matches:
+            return matches[-1]  # the store lists the oldest first
+    raise DefinitionError(f"no study '{wanted}' is stored; {_advice(wanted, studies)}")
+
+
+def _advice(wanted: str, studies: Sequence[StudyEntry]) -> str:
+    names = list(dict.fromkeys(study.name for study in studies))
+    if not names:
+        return f"the database holds none: start it with `python -m search.run --study {wanted}`"
+    near = get_close_matches(wanted, names, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"stored: {', '.join(names)}"

@@ -1,0 +1,1 @@
+"""What a study found, as plain tables: leaderboard, effort, comparison, selection."""

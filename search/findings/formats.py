@@ -1,0 +1,136 @@
+"""The leaderboard's rows as a table for the terminal, as Markdown and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from search.findings.leaderboard import ACCURACY, AT_BEST_F1, COLUMNS, Column, Row, columns_of
+from search.record.latency_text import FURTHER, LATENCY, further_names, is_latency
+from search.record.trial import Outcome, TrialRecord
+
+FRONT_MARK = "●"
+NARROW = {"size_mib": "MiB"}
+
+
+def terminal_table(rows: Sequence[Row], title: str = "") -> Table:
+    """A table for rich; fits 120 columns. The front is marked, the best of each column is bold."""
+    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("")
+    table.add_column("name", no_wrap=True)
+    columns = [column for column in _columns(rows) if column.key != "f1"]
+    for column in columns:
+        table.add_column(NARROW.get(column.key, column.title), justify="right", no_wrap=True)
+    table.add_column("Δ mAP", justify="right", no_wrap=True)
+    table.add_column("speed", justify="right", no_wrap=True)
+    table.add_column("note", ratio=1, min_width=16)
+    for row in rows:
+        style = "dim" if row.record.outcome is not Outcome.COMPLETE else ""
+        cells = [Text(row.text(column), style="bold green" if column.key in row.best else "") for column in columns]
+        mark = Text(FRONT_MARK if row.on_front else "", style="green")
+        name = Text(row.record.name, style="bold" if row.on_front else "")
+        table.add_row(mark, name, *cells, Text(row.gain_text), Text(row.speed_up_text), Text(row.note), style=style)
+    return table
+
+
+def shortened(rows: Sequence[Row], trials: int = 40) -> tuple[Row, ...]:
+    """All reference rows and members of the front, and the first other trials until `trials` are shown."""
+    wanted = {row.record.name for row in rows if row.record.is_reference or row.on_front}
+    shown = sum(row.on_front and not row.record.is_reference for row in rows)
+    for row in rows:
+        if row.record.name not in wanted and shown < trials:
+            wanted.add(row.record.name)
+            shown += 1
+    return tuple(row for row in rows if row.record.name in wanted)
+
+
+def markdown(rows: Sequence[Row], columns: Sequence[Column] | None = None) -> str:
+    """A GitHub-flavoured table; the best of each column is bold.
+
+    Args:
+        columns: Those of the rows' records by default.
+    """
+    columns = columns or _columns(rows)
+    titles = ["", "name", *(column.title for column in columns), "Δ mAP", "speed", "note"]
+    rules = ["---", "---", *("---:" for _ in columns), "---:", "---:", "---"]
+    lines = [_markdown_line(titles), _markdown_line(rules)]
+    for row in rows:
+        cells = [f"**{row.text(c)}**" if c.key in row.best else row.text(c) for c in columns]
+        mark = FRONT_MARK if row.on_front else ""
+        lines.append(_markdown_line([mark, row.record.name, *cells, row.gain_text, row.speed_up_text, row.note]))
+    return "\n".join(lines) + "\n"
+
+
+def _columns(rows: Sequence[Row]) -> tuple[Column, ...]:
+    return columns_of([row.record for row in rows])
+
+
+def _markdown_line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(markdown_text(cell) for cell in cells) + " |"
+
+
+def markdown_text(text: str) -> str:
+    """Text that cannot break out of its table cell: one line, bars and angle brackets escaped."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def csv_text(rows: Sequence[Row], splits: Sequence[str] = ("val",)) -> str:
+    """Every figure at full precision, one line a record; accuracy columns once for each split."""
+    buffer = io.StringIO()
+    params = list(dict.fromkeys(name for row in rows for name in row.record.params))
+    cost = [column.key for column in COLUMNS if column.key not in ACCURACY and not is_latency(column.key)]
+    latencies = (LATENCY, *further_names(row.record for row in rows))
+    accuracy = [*ACCURACY, *(column.key for column in AT_BEST_F1), "best_f1_confidence"]
+    fields = [f"{split}.{name}" for split in splits for name in accuracy]
+    tail = ["gain", "speed_up", "seconds", "checkpoint", "lineage", "reason", "note"]
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["name", "number", "outcome", "on_front", *fields, *cost,
+                     *(title for name in latencies for title in _latency_titles(name)), *tail,
+                     *(f"params.{name}" for name in params)])  # fmt: skip
+    for row in rows:
+        record = row.record
+        writer.writerow(
+            [record.name, record.number, record.outcome.value, row.on_front]
+            + [_accuracy(record, split, name) for split in splits for name in accuracy]
+            + [row.values[key] for key in cost]
+            + [cell for name in latencies for cell in _latency(record, name)]
+            + [row.gain, row.speed_up]
+            + [sum(record.seconds.values()), record.checkpoint, record.lineage, record.reason, row.note]
+            + [record.params.get(name) for name in params]
+        )
+    return buffer.getvalue()
+
+
+def _accuracy(record: TrialRecord, split: str, name: str) -> float | None:
+    found = record.evaluation(split)
+    return None if found is None else getattr(found, name)
+
+
+def _latency_titles(name: str) -> list[str]:
+    """`latency_ms`, `latency_low_ms`, ...; on a further target `latency_ms.openvino-cpu`, ..."""
+    whose = f".{name.removeprefix(FURTHER)}" if name != LATENCY else ""
+    figures = ("ms", "low_ms", "high_ms")
+    kinds = (*figures, "runs", "ratio", "contended", *(f"predicted_{figure}" for figure in figures))
+    return [f"latency_{kind}{whose}" for kind in kinds]
+
+
+def _latency(record: TrialRecord, name: str) -> list[float | bool | None]:
+    """A predicted figure stands in columns of its own, where nobody takes it for a measured one."""
+    found = record.measurement(name)
+    if found is None:
+        return [None] * 9
+    figures = [found.value, found.low, found.high]
+    if found.predicted:
+        return [None] * 6 + figures
+    return [*figures, found.runs, found.ratio, found.contended, None, None, None]
+
+
+def splits_of(records: Sequence[TrialRecord]) -> tuple[str, ...]:
+    """Names of all splits that were evaluated, val first."""
+    names = dict.fromkeys(["val", *(found.split for record in records for found in record.evaluations)])
+    return tuple(names)

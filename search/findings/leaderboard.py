@@ -1,0 +1,271 @@
+"""What a study found, as rows in the order an engineer reads them: parent, reference rows, then trials.
+
+A row says of each record its figures, by how much it beats or misses the parent, and in a note why it matters or
+how it ended. `search.findings.formats` writes the rows as a terminal table, Markdown and CSV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from objectives.base import Direction, Evaluation
+from search.findings.notes import note
+from search.record.front import knee
+from search.record.latency_text import (
+    FURTHER,
+    LATENCY,
+    further_names,
+    half_interval_ms,
+    is_latency,
+    latency_text,
+    measured_ms,
+)
+from search.record.number_text import percent, score, significant
+from search.record.trial import Outcome, TrialRecord
+
+PARENT_NAME = "parent"
+OBJECTIVES = (("map50_95", Direction.MAXIMIZE), ("latency_ms", Direction.MINIMIZE))
+ACCURACY = ("map50_95", "map50", "precision", "recall", "f1")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of figures.
+
+    Attributes:
+        key: A field of `Evaluation` or the name of a measurement.
+        title: Its heading, with the unit.
+        better: Which way is better; None where the best value is not marked.
+        text: Writes one value.
+    """
+
+    key: str
+    title: str
+    better: Direction | None
+    text: Callable[[float], str]
+
+
+COLUMNS = (
+    Column("map50_95", "mAP50-95", Direction.MAXIMIZE, score),
+    Column("map50", "mAP50", Direction.MAXIMIZE, score),
+    Column("precision", "P", Direction.MAXIMIZE, score),
+    Column("recall", "R", Direction.MAXIMIZE, score),
+    Column("f1", "F1", Direction.MAXIMIZE, score),
+    Column("flops_g", "GFLOPs", Direction.MINIMIZE, significant),
+    Column("latency_ms", "latency, ms", Direction.MINIMIZE, significant),
+    Column("share_pruned", "pruned", None, percent),
+    Column("size_mib", "size, MiB", Direction.MINIMIZE, significant),
+)
+
+
+AT_BEST_F1 = (
+    Column("best_f1", "best F1", Direction.MAXIMIZE, score),
+    Column("precision_at_best_f1", "P at it", None, score),
+    Column("recall_at_best_f1", "R at it", None, score),
+)
+"""Precision, recall and F1 at the confidence where F1 is best, for tables that have room for both."""
+
+
+def columns_of(records: Sequence[TrialRecord], *, at_best_f1: bool = False) -> tuple[Column, ...]:
+    """The columns of a study's table: one more for each further target, after the latency.
+
+    Args:
+        at_best_f1: Whether `AT_BEST_F1` follows the figures at the study's confidence.
+    """
+    further = [
+        Column(name, f"{name.removeprefix(FURTHER)}, ms", Direction.MINIMIZE, significant)
+        for name in further_names(records)
+    ]
+    place = [column.key for column in COLUMNS].index(LATENCY) + 1
+    columns = (*COLUMNS[:place], *further, *COLUMNS[place:])
+    f1 = [column.key for column in columns].index("f1") + 1
+    return (*columns[:f1], *AT_BEST_F1, *columns[f1:]) if at_best_f1 else columns
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the leaderboard.
+
+    Attributes:
+        record: What the line is about.
+        values: Each column's figure by its key; None where it was not measured.
+        spread_ms: Half the 95 % interval of the latency; None where there is none.
+        on_front: Whether the record is on the Pareto front.
+        roles: Of a member of the front: `fastest`, `best`, `knee`.
+        best: Keys of the columns in which no other complete, feasible record is better.
+        gain: mAP50-95 less the parent's; None for the parent and where either lacks the figure.
+        speed_up: The parent's latency / its own, so more is faster; None as for `gain`.
+        note: Roles, outcome and reason, lineage.
+    """
+
+    record: TrialRecord
+    values: Mapping[str, float | None]
+    spread_ms: float | None = None
+    on_front: bool = False
+    roles: tuple[str, ...] = ()
+    best: frozenset[str] = field(default_factory=frozenset)
+    gain: float | None = None
+    speed_up: float | None = None
+    note: str = ""
+
+    def text(self, column: Column) -> str:
+        """The column's cell; empty where unknown. A latency has its spread and its mark: see `latency_text`."""
+        value = self.values.get(column.key)
+        if value is None:
+            return ""
+        latency = self.record.measurement(column.key) if is_latency(column.key) else None
+        return column.text(value) if latency is None else latency_text(latency)
+
+    @property
+    def gain_text(self) -> str:
+        """`-0.012`; empty where there is nothing to compare."""
+        return "" if self.gain is None else f"{self.gain:+.3f}"
+
+    @property
+    def speed_up_text(self) -> str:
+        """`1.80x`; empty where there is nothing to compare."""
+        return "" if self.speed_up is None else f"{self.speed_up:.2f}x"
+
+
+def leaderboard(
+    records: Sequence[TrialRecord],
+    front: Collection[str] = (),
+    *,
+    objectives: Sequence[tuple[str, Direction]] = OBJECTIVES,
+    split: str = "val",
+    remarks: Mapping[str, str] | None = None,
+    at_best_f1: bool = False,
+) -> tuple[Row, ...]:
+    """The rows in reading order: the parent, reference rows as they were made, then trials, best first.
+
+    Trials without a figure for the first objective come last: stopped, ruled out, failed, duplicate.
+
+    Args:
+        front: Names of the records on the Pareto front.
+        split: Which split's accuracy the columns show; the front stays that of the search (val).
+        remarks: Said at the end of the notes, by name: see `search.record.confirmation.remarks`.
+        at_best_f1: See `columns_of`.
+    """
+    parent, said = parent_of(records), remarks or {}
+    columns = columns_of(records, at_best_f1=at_best_f1)
+    values = {record.name: _values(record, split, columns) for record in records}
+    best = _best_values(records, values, columns)
+    roles = front_roles([record for record in records if record.name in front], objectives)
+    return tuple(
+        Row(
+            record=record,
+            values=values[record.name],
+            spread_ms=spread_ms(record),
+            on_front=record.name in front,
+            roles=roles.get(record.name, ()),
+            best=_wins(record, values[record.name], best),
+            gain=gain(record, parent, split),
+            speed_up=speed_up(record, parent),
+            note="; ".join(filter(None, (note(record, roles.get(record.name, ())), said.get(record.name)))),
+        )
+        for record in _ordered(records, parent, objectives[0])
+    )
+
+
+def parent_of(records: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The parent's reference row, if it is stored."""
+    references = [record for record in records if record.is_reference]
+    named = (record for record in references if record.name == PARENT_NAME)
+    return next(named, next((record for record in references if record.lineage is None), None))
+
+
+def front_roles(
+    members: Sequence[TrialRecord], objectives: Sequence[tuple[str, Direction]] = OBJECTIVES
+) -> dict[str, tuple[str, ...]]:
+    """Which members of a front are `best` (first objective), `fastest` (last) and, between them, the `knee`."""
+    points = {member.name: _point(member, objectives) for member in members}
+    values = {name: point for name, point in points.items() if point is not None}
+    if not values:
+        return {}
+    names, directions = list(values), [direction for _, direction in objectives]
+    roles: dict[str, list[str]] = {name: [] for name in names}
+    roles[_extreme(values, 0, directions[0])].append("best")
+    last = objectives[-1][0]
+    roles[_extreme(values, -1, directions[-1])].append("fastest" if last == LATENCY else f"best {last}")
+    middle = names[knee(list(values.values()), directions)]
+    if not roles[middle]:
+        roles[middle].append("knee")
+    return {name: tuple(found) for name, found in roles.items()}
+
+
+def _point(record: TrialRecord, objectives: Sequence[tuple[str, Direction]]) -> tuple[float, ...] | None:
+    found = [value for name, _ in objectives if (value := record.value(name)) is not None]
+    return tuple(found) if len(found) == len(objectives) else None
+
+
+def _extreme(values: Mapping[str, tuple[float, ...]], axis: int, direction: Direction) -> str:
+    choose = max if direction is Direction.MAXIMIZE else min
+    return choose(values, key=lambda name: values[name][axis])
+
+
+def spread_ms(record: TrialRecord) -> float | None:
+    """Half width of the latency's 95 % interval, in ms."""
+    latency = record.measurement(LATENCY)
+    return None if latency is None else half_interval_ms(latency)
+
+
+def gain(record: TrialRecord, parent: TrialRecord | None, split: str = "val") -> float | None:
+    """The record's mAP50-95 less the parent's; None for the parent itself and where one was not evaluated."""
+    theirs = None if parent is None or record is parent else parent.evaluation(split)
+    ours = record.evaluation(split)
+    return None if ours is None or theirs is None else ours.map50_95 - theirs.map50_95
+
+
+def speed_up(record: TrialRecord, parent: TrialRecord | None) -> float | None:
+    """How many times faster than the parent the record is; None for the parent and where one was not timed."""
+    theirs = None if parent is None or record is parent else measured_ms(parent)
+    ours = measured_ms(record)
+    return theirs / ours if ours and theirs else None
+
+
+def _values(record: TrialRecord, split: str, columns: Sequence[Column]) -> dict[str, float | None]:
+    accuracy = record.evaluation(split)
+    return {column.key: _value(record, accuracy, column.key) for column in columns}
+
+
+def _value(record: TrialRecord, accuracy: Evaluation | None, key: str) -> float | None:
+    if key in ACCURACY or key in {column.key for column in AT_BEST_F1}:
+        return None if accuracy is None else float(getattr(accuracy, key))
+    found = record.measurement(key)
+    return None if found is None else found.value
+
+
+def _best_values(
+    records: Sequence[TrialRecord], values: Mapping[str, Mapping[str, float | None]], columns: Sequence[Column]
+) -> dict[str, float]:
+    best: dict[str, float] = {}
+    rivals = [record for record in records if _competes(record)]
+    for column in columns:
+        known = [value for record in rivals if (value := values[record.name][column.key]) is not None]
+        if known and column.better is not None:
+            best[column.key] = max(known) if column.better is Direction.MAXIMIZE else min(known)
+    return best
+
+
+def _competes(record: TrialRecord) -> bool:
+    return record.outcome is Outcome.COMPLETE and record.feasible
+
+
+def _wins(record: TrialRecord, values: Mapping[str, float | None], best: Mapping[str, float]) -> frozenset[str]:
+    return frozenset(key for key, value in best.items() if _competes(record) and values[key] == value)
+
+
+def _ordered(
+    records: Sequence[TrialRecord], parent: TrialRecord | None, first: tuple[str, Direction]
+) -> list[TrialRecord]:
+    endings = list(Outcome)
+
+    def place(record: TrialRecord) -> tuple[int, int, float, int]:
+        if record.is_reference:
+            return (0 if record is parent else 1, 0, 0.0, 0)
+        value = record.value(first[0]) if record.outcome is Outcome.COMPLETE else None
+        gain = 0.0 if value is None else value if first[1] is Direction.MAXIMIZE else -value
+        return (2, endings.index(record.outcome), -gain, record.number or 0)
+
+    return sorted(records, key=place)

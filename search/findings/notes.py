@@ -1,0 +1,85 @@
+"""The note of a row: what the figures do not say of a record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search.record.number_text import percent, significant
+from search.record.trial import Outcome, TrialRecord
+
+DONOR = "donor."
+"""Beginning of the parameters that name the donor of a stage."""
+
+NAMED = 2
+"""Emptied layers that a note names."""
+
+
+def note(record: TrialRecord, roles: Sequence[str] = ()) -> str:
+    """What the figures do not say: role on the front, missed limits, ending and reason, what it was made of and how."""
+    parts = [", ".join(roles)] if roles else []
+    if record.outcome is not Outcome.COMPLETE:
+        parts.append(_ending(record))
+    else:
+        parts += [over_limit(name, by) for name, by in record.constraints.items() if by > 0]
+    if grafted := _grafted(record):
+        parts.append(grafted)
+    if record.spec is not None and record.spec.dropped:
+        count = len(record.spec.dropped)
+        parts.append(f"without {count} bottleneck{'s' * (count > 1)}")
+    if searched := _searched_recipe(record):
+        parts.append(searched)
+    if by_threshold := _cut_at_threshold(record):
+        parts.append(by_threshold)
+    if record.lineage:
+        parts.append(f"from {record.lineage}")
+    return "; ".join(parts)
+
+
+def _grafted(record: TrialRecord) -> str:
+    """Whose parts it has: `one-shot + round-3`, or `one-shot P1 P2 P3, global P4 P5 neck detect`."""
+    if {"backbone", "head"} <= record.params.keys():
+        return f"{record.params['backbone']} + {record.params['head']}"
+    parts: dict[str, list[str]] = {}
+    for name, value in record.params.items():
+        if name.startswith(DONOR):
+            parts.setdefault(str(value), []).append(name.removeprefix(DONOR))
+    return ", ".join(f"{donor} {' '.join(names)}" for donor, names in parts.items())
+
+
+def _searched_recipe(record: TrialRecord) -> str:
+    """The recipe's fields that were searched: `lr0 0.00316, distill 3`."""
+    found = {name.removeprefix("recipe."): v for name, v in record.params.items() if name.startswith("recipe.")}
+    return ", ".join(f"{name} {v:.3g}" if isinstance(v, float) else f"{name} {v}" for name, v in found.items())
+
+
+def _cut_at_threshold(record: TrialRecord) -> str:
+    """`43 % of the scales below 0.01`; where these were too few, and which groups would be empty, too."""
+    share, threshold = record.params.get("cut.share_below"), record.params.get("cut.threshold")
+    if share is None or threshold is None:
+        return ""
+    text = f"{percent(float(share))} of the scales below {float(threshold):g}"
+    if record.params.get("cut.to_ratio"):
+        text += ", too few: cut to its ratio"
+    emptied = record.params.get("cut.emptied")
+    return f"{text}, all of {_some(str(emptied).split(', '))} (one slice kept)" if emptied else text
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names and how many follow; the run's output and the database have them all."""
+    if len(names) <= NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more layers"
+
+
+def over_limit(name: str, by: float) -> str:
+    """`0.22 ms over the limit`, naming the quantity where its unit does not say it."""
+    return (
+        f"{significant(by)} ms over the limit" if name == "latency_ms" else f"{significant(by)} over its {name} limit"
+    )
+
+
+def _ending(record: TrialRecord) -> str:
+    """`ruled out: <reason>`, saying the outcome once."""
+    word = record.outcome.value.replace("_", " ")
+    reason = " ".join(record.reason.split())
+    return reason if reason.startswith(word) else f"{word}: {reason}" if reason else word

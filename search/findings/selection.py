@@ -1,0 +1,139 @@
+"""Which stored network a command line means: a trial, a reference row, the best under a latency, the knee."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from objectives.base import Direction
+from search.cli.command import DefinitionError
+from search.record.confirmation import Settled, settle
+from search.record.front import knee
+from search.record.trial import TrialRecord
+from search.store.base import Store, StudyEntry
+
+Objectives = Sequence[tuple[str, Direction]]
+UNDER = re.compile(r"(\d+(?:\.\d+)?)\s*(ms)?")
+
+
+def by_number(records: Sequence[TrialRecord], number: int) -> TrialRecord:
+    """The trial of that number.
+
+    Raises:
+        DefinitionError: If there is none, or none of its weights were kept.
+    """
+    for record in records:
+        if record.number == number:
+            return _with_weights(record)
+    stored = sorted(record.number for record in records if record.number is not None and record.checkpoint)
+    have = f"exported can be {_ranges(stored)}" if stored else "no trial is finished yet"
+    raise DefinitionError(f"--trial is {number}; {have}")
+
+
+def settled_study(store: Store, study: StudyEntry, *, curves: bool = False) -> Settled:
+    """The study's records and front as its newest confirmation has them; as the trials had them before one.
+
+    `--best-under` and `--knee` choose among these; reports show them.
+    """
+    fronts, confirmations = store.fronts(study), store.confirmations(study)
+    front = fronts[-1].members if fronts else ()
+    newest = confirmations[-1] if confirmations else None
+    return settle(store.records(study, curves=curves), front, study.objectives, newest)
+
+
+def by_name(records: Sequence[TrialRecord], name: str, option: str = "--name") -> TrialRecord:
+    """The reference row or trial of that name.
+
+    Args:
+        option: What the user gave the name to.
+
+    Raises:
+        DefinitionError: If there is none, or none of its weights were kept.
+    """
+    for record in records:
+        if record.name == name:
+            return _with_weights(record)
+    names = [record.name for record in records if record.is_reference]
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names) or 'none yet'}"
+    raise DefinitionError(f"{option} is '{name}'; {hint}")
+
+
+def best_under(records: Sequence[TrialRecord], limit_ms: float, accuracy: str = "map50_95") -> TrialRecord:
+    """The most accurate feasible network whose `latency_ms` is at most `limit_ms`.
+
+    Raises:
+        DefinitionError: If there is none; the message names the fastest.
+    """
+    known = [r for r in _usable(records) if r.value(accuracy) is not None and r.measurement("latency_ms") is not None]
+    if not known:
+        raise DefinitionError(f"--best-under: no finished network{_within(records)} has both accuracy and latency yet")
+    enough = [record for record in known if _latency_ms(record) <= limit_ms]
+    if not enough:
+        fastest = min(known, key=_latency_ms)
+        raise DefinitionError(
+            f"--best-under is {limit_ms:g} ms; the fastest is {fastest.name} with {_latency_ms(fastest):.3g} ms"
+        )
+    return max(enough, key=lambda record: (record.value(accuracy) or 0.0, -_latency_ms(record)))
+
+
+def at_knee(records: Sequence[TrialRecord], objectives: Objectives) -> TrialRecord:
+    """The network at the knee of the front: see `search.record.front.knee`.
+
+    Raises:
+        DefinitionError: If no network has all objectives yet.
+    """
+    names = [name for name, _ in objectives]
+    rows = [(r, [r.value(name) for name in names]) for r in _usable(records)]
+    known = [(record, [v for v in values if v is not None]) for record, values in rows if None not in values]
+    if not known:
+        raise DefinitionError(f"--knee: no finished network{_within(records)} has {' and '.join(names)} yet")
+    chosen = knee([values for _, values in known], [direction for _, direction in objectives])
+    return known[chosen][0]
+
+
+def milliseconds(text: str) -> float:
+    """The number in `5ms`, `5 ms` or `5`.
+
+    Raises:
+        DefinitionError: If it is none.
+    """
+    match = UNDER.fullmatch(text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise DefinitionError(f"--best-under is '{text}'; write a latency such as 5ms")
+    return float(match[1])
+
+
+def _usable(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    return [record for record in records if record.checkpoint is not None and record.feasible]
+
+
+def _within(records: Sequence[TrialRecord]) -> str:
+    """Says that the limits are why, if they are."""
+    finished = any(record.checkpoint is not None for record in records)
+    return " within the limits" if finished and not _usable(records) else ""
+
+
+def _latency_ms(record: TrialRecord) -> float:
+    found = record.measurement("latency_ms")
+    assert found is not None, "asked of records with a latency only"
+    return found.value
+
+
+def _with_weights(record: TrialRecord) -> TrialRecord:
+    if record.checkpoint is None:
+        reason = f": {record.reason}" if record.reason else ""
+        raise DefinitionError(f"{record.name} has no weights, it is {record.outcome.replace('_', ' ')}{reason}")
+    return record
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """`0-3, 5` of 0, 1, 2, 3, 5."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

@@ -1,0 +1,1 @@
+"""After the last trial: finalists are timed again, trained on, exported."""

@@ -1,0 +1,129 @@
+"""Times finalists again: loads them, exports each once, and has them race on the study's target. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, cast
+
+from objectives.data.calibration import Calibration
+from objectives.data.dataset import open_dataset
+from objectives.timing.meter import LatencyMeter
+from objectives.timing.race import Race
+from objectives.timing.reference import reference_candidate
+from search.cli.command import DefinitionError
+from search.latency.study_targets import target_of
+from search.record.confirmation import Confirmation, Finalist
+from search.record.folders import RunFolder
+from search.record.latency_text import LATENCY
+from search.record.trial import TrialRecord
+from search.store.base import Store, StudyEntry
+from search.store.entries import TargetEntry
+from search.study.definition import StudyDefinition, stored_definition
+from spaces.base import Candidate
+from spaces.networks.checkpoint import CheckpointStore
+from spaces.networks.parent import Parent
+
+CPU_S_A_MEMBER = 5.0
+SEED = 0
+
+
+def confirm(
+    store: Store,
+    study: StudyEntry,
+    folder: RunFolder,
+    finalists: Sequence[TrialRecord],
+    *,
+    cpu_s_a_member: float = CPU_S_A_MEMBER,
+    say: Callable[[str], None] = lambda line: None,
+) -> Confirmation:
+    """Race the finalists on the study's target and store what it says.
+
+    Args:
+        finalists: Records with weights and a latency, all on one target.
+        cpu_s_a_member: CPU time that the race may take for each finalist; it takes less where the order is clear.
+
+    Raises:
+        DefinitionError: If the study's target is not that of this machine.
+        CandidateError: If one of them does not export or run here.
+        CheckpointError: If its weights are gone or damaged.
+    """
+    entry = _target_of(store, finalists)
+    definition = stored_definition(study.name, study.definition)
+    if definition.target.remote is not None:
+        raise DefinitionError(
+            f"the study's target is another machine, {definition.target.remote}; take its front there: "
+            f"`python -m search.bench --pack DIR --study {study.sampler_name} --front`"
+        )
+    checkpoints = CheckpointStore(folder.checkpoints)
+    candidates = [checkpoints.get(record.checkpoint or "") for record in finalists]
+    with ExitStack() as opened:
+        parent = checkpoints.get(study.frozen["parent"])  # a finalist may be a control of another family
+        meter = opened.enter_context(_meter(definition, folder, parent, entry))
+        say(f"timing {len(finalists)} finalists in turn with each other on {meter.target}")
+        files = [opened.enter_context(meter.exported(candidate)) for candidate in candidates]
+        race = meter.race(files, cpu_budget_s=cpu_s_a_member * len(files), seed=SEED)
+    names = [record.name for record in finalists]
+    return store.add_confirmation(study, confirmation_of(race, names, entry, meter.target.clock))
+
+
+def confirmation_of(race: Race, names: Sequence[str], target: TargetEntry, loaded_clock: str) -> Confirmation:
+    """What a race says of the networks of these names.
+
+    Args:
+        loaded_clock: The clock to go by where other work was seen: `cpu` for a target of one thread, which other work
+            hardly moves. On an idle device wall time counts, which is what a user waits for.
+    """
+    clock = "wall" if race.contended("wall") is False else loaded_clock
+    seen = race.circumstances
+    if seen is not None and race.contended(clock) and not seen.contended:
+        seen = replace(seen, slow=True)
+    settled = race.settle(clock)
+    members = []
+    for number in settled.order:
+        ratio = settled.ratios[number]
+        members.append(
+            Finalist(
+                name=names[number],
+                value=ratio.median * target.reference_ms,
+                low=ratio.low * target.reference_ms,
+                high=ratio.high * target.reference_ms,
+                ratio=ratio.median,
+                runs=race.runs(number),
+                ties=tuple(names[other] for other in settled.ties[number]),
+                samples=tuple(sample * target.reference_ms for sample in race.samples(number, clock)),
+            )
+        )
+    return Confirmation(target.key, clock, tuple(members), None if seen is None else seen.as_plain())
+
+
+def _target_of(store: Store, finalists: Sequence[TrialRecord]) -> TargetEntry:
+    """The one target on which all finalists were timed."""
+    keys = {record.name: None if (m := record.measurement(LATENCY)) is None else m.target for record in finalists}
+    if len(set(keys.values())) > 1:
+        raise DefinitionError(f"{', '.join(keys)} were timed on different targets; name those of one with --records")
+    entry = None if (key := next(iter(keys.values()), None)) is None else store.target(key)
+    if entry is None:
+        raise DefinitionError("the finalists' target is not in the database; they cannot be confirmed on it")
+    return entry
+
+
+def _meter(definition: StudyDefinition, folder: RunFolder, trained: Candidate, entry: TargetEntry) -> LatencyMeter:
+    """A meter on the study's target; against the same reference, so that the frozen time holds."""
+    calibration = None
+    if definition.target.precision == "int8":
+        calibration = Calibration(open_dataset(definition.data.source, folder.data, seed=definition.seed))
+    target = target_of(definition.target, int(entry.description["imgsz"]), calibration)
+    model = cast(Mapping[str, Any], trained.network.yaml)
+    parent = Parent.load(model, classes=trained.classes, imgsz=target.imgsz)
+    meter = LatencyMeter(target, reference_candidate(parent), calibration=calibration)
+    if meter.target.key != entry.key:
+        there, here = entry.description, meter.target.description()
+        differs = [
+            f"{name} {there.get(name)} there, {here.get(name)} here" for name in here if there.get(name) != here[name]
+        ]
+        raise DefinitionError(
+            f"the study's target is not that of this machine: {'; '.join(differs)}; confirm where the study ran"
+        )
+    return meter

@@ -1,0 +1,1 @@
+"""Latency of any network by the project's protocol, here or on another machine."""

@@ -1,0 +1,56 @@
+"""Which shapes of a study's parent another machine measures first: those that tell the predictor most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from objectives.timing.latency_model import LatencyModel
+from search.study.definition import StudyDefinition
+from spaces.base import Categorical, Integer
+from spaces.networks.parent import Parent
+from spaces.ranking.widths import aligned
+from spaces.structure.groups import tied
+from spaces.structure.shape import Shape
+
+POOL = 400
+"""Shapes that are looked at; building none of them."""
+NARROWEST = 0.25
+AROUND = 0.35  # shares of single groups lie so far from that of the whole network
+SHORTENED = 0.25  # of the pool has fewer residual bottlenecks, where the study leaves some out
+
+
+def pool_of(definition: StudyDefinition, parent: Parent, seed: int = 0) -> tuple[Shape, ...]:
+    """Irregular shapes such as the study may come upon: its multiple of channels, its image sizes, its bottlenecks."""
+    random = np.random.default_rng(seed)
+    sizes = _image_sizes(definition, parent)
+    return tuple(dict.fromkeys(_shape(definition, parent, sizes, random) for _ in range(POOL)))
+
+
+def shapes_to_measure(definition: StudyDefinition, parent: Parent, count: int) -> tuple[Shape, ...]:
+    """So many of the pool, those first that lessen the predictor's doubt about all of it the most."""
+    model = LatencyModel(parent.structure, parent.imgsz)
+    return model.informative(pool_of(definition, parent), measured=(), n=count)
+
+
+def _shape(definition: StudyDefinition, parent: Parent, sizes: Sequence[int], random: np.random.Generator) -> Shape:
+    whole = random.uniform(NARROWEST, 1.0)
+    widths = [group.width for group in parent.groups]
+    for indices in tied(parent.groups).values():
+        share = float(np.clip(random.uniform(whole - AROUND, whole + AROUND), NARROWEST, 1.0))
+        for index in indices:
+            widths[index] = aligned(parent.groups[index].width, share, definition.space.multiple)
+    shortens = getattr(definition.space, "repeats", False) and random.random() < SHORTENED
+    dropped = [repeat.name for repeat in parent.repeats if shortens and random.random() < 0.5]
+    spec = parent.structure.spec(tuple(tuple(range(width)) for width in widths), dropped)
+    return Shape.of_spec(spec, int(random.choice(sizes)))
+
+
+def _image_sizes(definition: StudyDefinition, parent: Parent) -> list[int]:
+    searched = definition.recipe.searched.get("recipe.imgsz")
+    if isinstance(searched, Categorical):
+        return [int(size) for size in searched.options]
+    if isinstance(searched, Integer):
+        return list(range(searched.low, searched.high + 1, searched.step))
+    return [int(definition.recipe.fixed.get("imgsz", parent.imgsz))]

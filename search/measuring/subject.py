@@ -1,0 +1,79 @@
+"""What a user hands `search.bench`: an ONNX file, an architecture, a checkpoint, weights or a model YAML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from search.cli.command import DefinitionError
+from spaces.base import Candidate, SpaceError
+from spaces.networks.checkpoint import load
+from spaces.networks.parent import Parent
+from spaces.structure import stock
+
+CLASSES = 80
+"""Where nothing says how many: as COCO has."""
+KINDS = ".onnx, .json, .pt, .safetensors, .yaml or a checkpoint's folder"
+SPEC = """an architecture is JSON: {"model": "yolov8n.yaml", "classes": 80, "imgsz": 640, "kept": {"model.1": 24}}"""
+
+
+def read_subject(path: Path, imgsz: int | None) -> tuple[Candidate, Parent]:
+    """The network that a file or folder describes, and the parent that it was cut from, untrained.
+
+    Args:
+        imgsz: Image size in px; the file's own, or 640, if None.
+
+    Raises:
+        DefinitionError: If it is none of the kinds, or an architecture is not right.
+        SpaceError: If weights, checkpoint or model cannot be read.
+    """
+    if path.is_dir():
+        candidate, parent = _from_checkpoint(path)
+    elif path.suffix in (".yaml", ".yml") or (not path.exists() and stock.is_known(str(path))):
+        parent = Parent.load(str(path), classes=_class_count(str(path)), imgsz=imgsz)
+        candidate = parent.candidate()
+    elif not path.is_file():
+        raise DefinitionError(f"there is no '{path}'; give {KINDS}")
+    elif path.suffix in (".pt", ".safetensors"):
+        parent = Parent.load(weights=path)
+        candidate = parent.candidate()
+    elif path.suffix == ".json":
+        candidate, parent = _from_architecture(path, imgsz)
+    else:
+        raise DefinitionError(f"'{path}' is of no known kind; give {KINDS}")
+    return candidate if imgsz is None else replace(candidate, imgsz=imgsz), parent
+
+
+def _from_checkpoint(folder: Path) -> tuple[Candidate, Parent]:
+    candidate = load(folder)
+    model = cast(Mapping[str, Any], candidate.network.yaml)
+    return candidate, Parent.load(model, classes=candidate.classes, imgsz=candidate.imgsz)
+
+
+def _from_architecture(path: Path, imgsz: int | None) -> tuple[Candidate, Parent]:
+    """Of a checkpoint's `architecture.json`, or one written by hand."""
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+        model, size = plain["model"], imgsz or plain.get("imgsz")
+        parent = Parent.load(model, classes=plain["classes"], imgsz=size)
+        if "spec" in plain:
+            kept = {name: group["kept"] for name, group in plain["spec"]["groups"].items()}
+            dropped = plain["spec"].get("dropped", ())
+        else:
+            kept, dropped = plain.get("kept", {}), plain.get("dropped", ())
+        return parent.build(parent.spec(kept, dropped=dropped)), parent
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, SpaceError):
+            raise
+        said = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise DefinitionError(f"'{path}': {said}; {SPEC}") from error
+
+
+def _class_count(model: str) -> int:
+    try:
+        return stock.class_count(model)
+    except SpaceError:
+        return CLASSES

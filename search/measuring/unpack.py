@@ -1,0 +1,173 @@
+"""Brings home what another machine measured: into the database, under that machine's name and fingerprint."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from objectives.base import Measurement
+from objectives.device.target import Target
+from objectives.remote.plan import PackedNetwork, Plan, read_plan
+from objectives.remote.results import Results, read_results
+from objectives.timing.meter import latency_of
+from objectives.timing.timings import Timings
+from search.cli.command import DefinitionError
+from search.latency.local import latency_entry, stored_key
+from search.latency.prediction_error import own_error
+from search.latency.predictor import LEAST_MEASURED, fit_of, measured
+from search.latency.remote import options_for
+from search.record.confirmation import Confirmation, Finalist
+from search.record.latency_text import LATENCY, LOADED_MARK, latency_text
+from search.record.number_text import significant
+from search.record.trial import TrialRecord
+from search.store.base import Store
+from search.store.entries import LatencyEntry, TargetEntry
+from spaces.structure.stock import resolve, structure_of
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+def unpack(options: argparse.Namespace, store: Store) -> Iterator[str]:
+    """Store what is there and not stored yet; yields the lines to print.
+
+    Raises:
+        PlanError: If plan or results are damaged, or do not belong together.
+        DefinitionError: If nothing was measured, or the name is none.
+    """
+    name = options.name or options.unpack.resolve().name
+    if not NAME.fullmatch(name):
+        raise DefinitionError(f"--name is {name!r}; use letters, digits, dots, dashes and underscores")
+    plan = read_plan(options.unpack)
+    results = read_results(options.unpack, plan)
+    if results.reference is None or not results.timings:
+        raise DefinitionError(f"nothing was measured in '{options.unpack}' yet; run measure.pyz on the machine first")
+    target = replace(results.target, remote=name)
+    frozen = store.add_target(frozen_reference(target, results.reference))
+    yield f"target: {target}, {target.engine}"
+    yield f"reference: {plan.compared_with}, {significant(frozen.reference_ms)} ms, frozen{_mark(frozen)}"
+    yield from _table(plan, results, target, frozen)
+    new = sum(_store(store, each, results, target, frozen) for each in plan.networks)
+    yield f"{new} of {len(results.timings)} measurements are new in the database"
+    yield from (f"{each} could not be timed: {reason}" for each, reason in results.failed.items())
+    yield from _confirm(store, plan, results, target, frozen)
+    yield from _what_next(store, plan, target)
+
+
+def frozen_reference(target: Target, reference: Timings) -> TargetEntry:
+    """The target with what its reference took there."""
+    return TargetEntry(
+        target.key,
+        target.description(),
+        reference.reference_ms(target.clock).median,
+        reference.contended(target.clock),
+        reference.circumstances.as_plain(),
+    )
+
+
+def _mark(frozen: TargetEntry) -> str:
+    return " while other work was seen: compare latencies with each other, their level may be off" * bool(
+        frozen.contended
+    )
+
+
+def _entry(network: PackedNetwork, timings: Timings, target: Target, frozen: TargetEntry) -> LatencyEntry:
+    latency = latency_of(timings, target, frozen.reference_ms)
+    return latency_entry(stored_key(network.shape, target), network.shape, latency, target)
+
+
+def _store(store: Store, network: PackedNetwork, results: Results, target: Target, frozen: TargetEntry) -> bool:
+    """Store one measurement, unless it is there; the raw samples tell."""
+    timings = results.timings.get(network.name)
+    if timings is None:
+        return False
+    entry = _entry(network, timings, target, frozen)
+    with store.exclusive(f"unpack {target.key}"):
+        known = {(each.shape_key, each.samples_ms) for each in store.latencies(target.key)}
+        if (entry.shape_key, entry.samples_ms) in known:
+            return False
+        store.add_latency(entry)
+    return True
+
+
+def _table(plan: Plan, results: Results, target: Target, frozen: TargetEntry) -> Iterator[str]:
+    """What was measured, in the plan's order."""
+    width = max(len(network.name) for network in plan.networks)
+    yield f"{'network':{width}}  ratio   latency, ms      p50, p90, p99 as seen"
+    for network in plan.networks:
+        timings = results.timings.get(network.name)
+        if timings is not None:
+            entry = _entry(network, timings, target, frozen)
+            seen = ", ".join(significant(each) for each in timings.percentiles_ms(target.clock))
+            latency = latency_text(entry.measurement)
+            yield f"{network.name:{width}}  {timings.ratio(target.clock).median:.3f}   {latency:15}  {seen}"
+    if any(timings.contended(target.clock) for timings in results.timings.values()):
+        yield f"{LOADED_MARK} other work was seen meanwhile"
+
+
+def _what_next(store: Store, plan: Plan, target: Target) -> Iterator[str]:
+    """How well the predictor knows the machine, and how a study is made for it."""
+    structure = structure_of(resolve(plan.model, plan.classes))
+    known = measured(store.latencies(target.key), structure.key)
+    if len(known) < LEAST_MEASURED:
+        yield f"{len(known)} shapes of this parent are measured there; a prediction needs {LEAST_MEASURED}"
+        return
+    error = own_error(fit_of(structure), known)
+    yield (
+        f"prediction, each of {error.shapes} shapes left out once: off by {100 * error.mean:.1f} % on average, "
+        f"{100 * error.worst:.1f} % at worst"
+    )
+    yield f"a study for this machine: {options_for(target)}"
+
+
+def _confirm(store: Store, plan: Plan, results: Results, target: Target, frozen: TargetEntry) -> Iterator[str]:
+    """Measured latencies of a front's members stand in place of predicted ones, where the study is for this target."""
+    if not plan.front:
+        return
+    study = next((each for each in store.studies() if each.sampler_name == plan.study), None)
+    if study is None:
+        yield f"study '{plan.study}' is not in this database: its front is not settled by these figures"
+        return
+    own = {record.name for record in store.records(study) if _is_for(record, target)}
+    timed = [network.name for network in plan.networks if network.name in results.timings and network.name in own]
+    if not timed:
+        yield f"the front of '{plan.study}' is for another target: it is not settled by these figures"
+        return
+    found = confirmation(results, timed, target, frozen)
+    with store.exclusive(f"confirm {study.id}"):
+        known = [(each.target_key, each.members) for each in store.confirmations(study)]
+        if (found.target_key, found.members) in known:
+            return
+        store.add_confirmation(study, found)
+    yield f"{len(timed)} members of the front of '{plan.study}' are measured: see `python -m search.report`"
+
+
+def confirmation(results: Results, names: Sequence[str], target: Target, frozen: TargetEntry) -> Confirmation:
+    """What a machine measured of finalists. Those whose intervals overlap tie: they were not timed side by side."""
+    latencies = {name: latency_of(results.timings[name], target, frozen.reference_ms) for name in names}
+    found = {name: latency.measurement for name, latency in latencies.items()}
+    members = []
+    for name, each in sorted(found.items(), key=lambda item: item[1].value):
+        ties = tuple(other for other in names if other != name and _overlap(each, found[other]))
+        assert each.low is not None and each.high is not None and each.ratio is not None
+        samples = latencies[name].samples_ms
+        members.append(Finalist(name, each.value, each.low, each.high, each.ratio, each.runs, ties, samples))
+    timed = [results.timings[name] for name in names]
+    loads = [replace(each.circumstances, slow=_was_slow(each, target)) for each in timed]
+    most = max(loads, key=lambda seen: (bool(seen.contended), seen.others_busy or 0.0))
+    return Confirmation(target.key, target.clock, tuple(members), most.as_plain())
+
+
+def _was_slow(timings: Timings, target: Target) -> bool:
+    return bool(timings.contended(target.clock)) and not timings.circumstances.contended
+
+
+def _is_for(record: TrialRecord, target: Target) -> bool:
+    latency = record.measurement(LATENCY)
+    return latency is not None and latency.target == target.key
+
+
+def _overlap(one: Measurement, other: Measurement) -> bool:
+    assert one.low is not None and one.high is not None and other.low is not None and other.high is not None
+    return one.low <= other.high and other.low <= one.high

@@ -1,0 +1,146 @@
+"""The figures behind the HTML report's charts, as plain values for its script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from objectives.base import Curves, Direction
+from search.findings.findings import Findings
+from search.findings.leaderboard import Row, parent_of, spread_ms
+from search.findings.training_effort import growth
+from search.pictures.pareto import axis_title, kind_of
+from search.record.latency_text import is_predicted
+from search.record.trial import Outcome, TrialRecord
+
+MOST_CURVES = 60
+"""Learning curves drawn besides those of the front and the reference rows: the latest ones."""
+MOST_MEMBERS = 24
+"""Members of the front with curves and channel widths; of more, evenly chosen ones."""
+CONFIDENCES = 51
+"""Points of a confidence curve that are kept: one every 0.02 shows all that a screen can."""
+
+
+def chart_data(found: Findings, rows: Sequence[Row]) -> dict[str, Any]:
+    """Everything that the script draws, as JSON values; numbers are rounded to what can be seen."""
+    by_name = {record.name: record for record in found.records}
+    members = evenly([by_name[name] for name in found.front if name in by_name], MOST_MEMBERS)
+    parent = parent_of(found.records)
+    return {
+        "axes": _axes(found),
+        "points": _points(found, rows, parent),
+        "rug": _rug(found),
+        "history": _history(found),
+        "learning": [_learning(record, found, parent) for record in _learners(found)],
+        "curves": [_curves(record, parent) for record in _with_parent(members, parent) if _val_curves(record)],
+        "widths": _widths(members),
+    }
+
+
+def evenly(members: Sequence[TrialRecord], most: int) -> list[TrialRecord]:
+    """At most `most` of the members, evenly spread, the first and the last among them."""
+    if len(members) <= most:
+        return list(members)
+    return [members[round(index * (len(members) - 1) / (most - 1))] for index in range(most)]
+
+
+def _axes(found: Findings) -> dict[str, Any]:
+    (upward, up_better), (across, across_better) = found.study.objectives[0], found.study.objectives[-1]
+    return {
+        "x": {"title": axis_title(across), "less": across_better is Direction.MINIMIZE},
+        "y": {"title": axis_title(upward), "less": up_better is Direction.MINIMIZE},
+        "limit": found.limits.get(across),
+    }
+
+
+def _points(found: Findings, rows: Sequence[Row], parent: TrialRecord | None) -> list[dict[str, Any]]:
+    upward, across = found.study.objectives[0][0], found.study.objectives[-1][0]
+    points = []
+    for index, row in enumerate(rows):
+        record = row.record
+        x, y = record.value(across), record.value(upward)
+        if record.outcome is not Outcome.COMPLETE or x is None or y is None:
+            continue
+        error = (spread_ms(record) or 0.0) if across == "latency_ms" else 0.0
+        point = {"row": index, "name": record.name, "kind": kind_of(record, found.front, parent),
+                 "x": _short(x), "y": _short(y), "error": _short(error), "front": row.on_front}  # fmt: skip
+        marked = {"predicted": True} if is_predicted(record, across) else {}
+        points.append(point | marked | ({"roles": ", ".join(row.roles)} if row.roles else {}))
+    return points
+
+
+def _rug(found: Findings) -> list[dict[str, Any]]:
+    """Records that were timed, or predicted to be too slow, but never scored."""
+    across = found.study.objectives[-1][0]
+    endings = (Outcome.RULED_OUT, Outcome.STOPPED, Outcome.FAILED)
+    return [
+        {
+            "name": record.name,
+            "x": _short(x),
+            "why": f"{record.outcome.value.replace('_', ' ')}: {record.reason}",
+            "predicted": is_predicted(record, across),
+        }
+        for record in found.records
+        if record.outcome in endings and (x := record.value(across)) is not None
+    ]
+
+
+def _history(found: Findings) -> list[list[float]]:
+    """The front's hypervolume against counted trials and seconds of training."""
+    grown = growth(found.records, found.fronts)
+    return [[each.trials, round(each.training_s, 1), _short(each.hypervolume)] for each in grown]
+
+
+def _learners(found: Findings) -> list[TrialRecord]:
+    curved = [record for record in found.records if record.rungs]
+    first = [record for record in curved if record.is_reference or record.name in found.front]
+    rest = [record for record in curved if not record.is_reference and record.name not in found.front]
+    return rest[-MOST_CURVES:] + first  # drawn in this order: the ones that matter lie on top
+
+
+def _learning(record: TrialRecord, found: Findings, parent: TrialRecord | None) -> dict[str, Any]:
+    kind = "stopped" if record.outcome is Outcome.STOPPED else kind_of(record, found.front, parent)
+    return {"name": record.name, "kind": kind, "points": [[r.epoch, _short(r.map50_95)] for r in record.rungs]}
+
+
+def _with_parent(members: Sequence[TrialRecord], parent: TrialRecord | None) -> list[TrialRecord]:
+    return list(members) if parent is None or parent in members else [*members, parent]
+
+
+def _val_curves(record: TrialRecord) -> Curves | None:
+    accuracy = record.evaluation()
+    return None if accuracy is None else accuracy.curves
+
+
+def _curves(record: TrialRecord, parent: TrialRecord | None) -> dict[str, Any]:
+    curves = _val_curves(record)
+    assert curves is not None  # only records that have them are asked for
+    step = max(1, (len(curves.confidence) - 1) // (CONFIDENCES - 1))
+    lines: Mapping[str, Sequence[float]] = {
+        "confidence": curves.confidence, "precision": curves.precision, "recall": curves.recall, "f1": curves.f1,
+    }  # fmt: skip
+    thinned = {name: [round(value, 3) for value in values[::step]] for name, values in lines.items()}
+    return {"name": record.name, "parent": record is parent, **thinned}
+
+
+def _widths(members: Sequence[TrialRecord]) -> dict[str, Any]:
+    specs = [(record.name, record.spec) for record in members if record.spec is not None]
+    if not specs:
+        return {"groups": [], "whole": [], "members": []}
+    first = specs[0][1]
+    same = [(name, spec) for name, spec in specs if spec.groups == first.groups]
+    return {
+        "groups": list(first.groups),
+        "whole": list(first.widths),
+        "members": [{"name": name, "kept": [len(kept) for kept in spec.kept]} for name, spec in same],
+    }
+
+
+def _short(value: float) -> float:
+    """Six significant digits: more cannot be seen, and the file stays small."""
+    return float(f"{value:.6g}")
+
+
+def counted_text(count: int, singular: str) -> str:
+    """`1 trial`, `12 trials`."""
+    return f"{count} {singular}" if count == 1 else f"{count} {singular}s"

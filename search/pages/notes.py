@@ -1,0 +1,91 @@
+"""Notes for the dashboard, written from the records: one for a trial, one for the study. Markdown, under 2 kB each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from search.findings.formats import markdown_text
+from search.findings.leaderboard import COLUMNS, Row, columns_of
+from search.findings.notes import note
+from search.pages.report import headline
+from search.record.latency_text import legend
+from search.record.trial import TrialRecord
+
+LONGEST_REASON = 500
+MOST_ROWS = 16
+STUDY_COLUMNS = ("map50_95", "latency_ms", "share_pruned", "size_mib")
+
+
+def trial_note(row: Row, parent: Row | None, pictures: Mapping[str, str] | None = None) -> str:
+    """A trial's outcome, its figures beside the parent's, and its pictures.
+
+    Args:
+        row: The trial.
+        parent: The parent's row; None where it is not stored.
+        pictures: Addresses of images by what they show.
+    """
+    record = row.record
+    standing = "on the front" if row.on_front else record.outcome.value.replace("_", " ")
+    opening = f"**{standing}**"
+    if remark := note(record, row.roles).removeprefix(f"{standing}: "):
+        opening += f": {markdown_text(remark[:LONGEST_REASON])}"
+    blocks = [opening]
+    figures = _figures(row, parent)
+    if figures:
+        head = ["|  | this trial | parent |", "| --- | ---: | ---: |"]
+        blocks.append("\n".join([*head, *(f"| {name} | {own} | {theirs} |" for name, own, theirs in figures)]))
+    blocks += [", ".join(legend([record, *([parent.record] if parent else [])]))] if figures else []
+    if row.gain_text and row.speed_up_text:
+        blocks.append(f"Against the parent: {row.gain_text} mAP50-95, {row.speed_up_text} speed.")
+    blocks += [f"![{what}]({address})" for what, address in (pictures or {}).items()]
+    return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def _figures(row: Row, parent: Row | None) -> list[tuple[str, str, str]]:
+    columns = columns_of([row.record])
+    lines = [(column.title, row.text(column), parent.text(column) if parent else "") for column in columns]
+    theirs = parent.record if parent else None
+    for accuracy in row.record.evaluations:
+        other = theirs.evaluation(accuracy.split) if theirs else None
+        if accuracy.split == "val":
+            best = _best_f1_text(row.record)
+            lines.append(("best F1 (confidence)", best, _best_f1_text(theirs) if theirs else ""))
+        else:
+            split = markdown_text(accuracy.split)
+            lines.append((f"mAP50-95, {split}", f"{accuracy.map50_95:.3f}", f"{other.map50_95:.3f}" if other else ""))
+    return [line for line in lines if line[1]]
+
+
+def _best_f1_text(record: TrialRecord) -> str:
+    found = record.evaluation()
+    return "" if found is None else f"{found.best_f1:.3f} ({found.best_f1_confidence:.2f})"
+
+
+def study_note(rows: Sequence[Row], report: str | None = None) -> str:
+    """The finding and a short leaderboard: the reference rows, which are not trials, and the front.
+
+    Args:
+        rows: The whole leaderboard.
+        report: Address of the full report, to link to.
+    """
+    chosen = [row for row in rows if row.record.is_reference or row.on_front]
+    chosen.sort(key=lambda row: (not row.record.is_reference, row.values["latency_ms"] or 0.0))
+    columns = [column for column in COLUMNS if column.key in STUDY_COLUMNS]
+    lines = [
+        _line(["", "name", *(column.title for column in columns), "Δ mAP", "speed"]),
+        _line(["---", "---", *("---:" for _ in columns), "---:", "---:"]),
+    ]
+    for row in chosen[:MOST_ROWS]:
+        cells = [row.text(column) for column in columns]
+        name = markdown_text(row.record.name)
+        lines.append(_line(["●" if row.on_front else "", name, *cells, row.gain_text, row.speed_up_text]))
+    blocks = [headline(rows), "\n".join(lines), ", ".join(legend([row.record for row in chosen[:MOST_ROWS]]))]
+    if len(chosen) > MOST_ROWS:
+        blocks.append(f"{len(chosen) - MOST_ROWS} more are in the report.")
+    if report:
+        blocks.append(f"[full report]({report})")
+    return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

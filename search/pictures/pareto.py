@@ -1,0 +1,229 @@
+"""The Pareto plot as a PNG: every record, the front as a staircase, and how the hypervolume grew.
+
+Colours are those of Okabe and Ito, told apart by people with any colour vision; each kind of record has a marker of
+its own as well.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # no display is needed, or looked for
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from objectives.base import Direction
+from search.cli.files import write_beside
+from search.findings.leaderboard import OBJECTIVES, front_roles, parent_of, spread_ms
+from search.pictures.labels import Label, place_labels
+from search.record.latency_text import MEANINGS, PREDICTED_MARK, is_predicted
+from search.record.trial import Outcome, TrialRecord
+from search.store.base import FrontEntry
+from spaces.display.charts import BLUE, GREY, INK, ORANGE, VERMILLION, quiet
+
+AXIS_TITLES = {
+    "map50_95": "mAP50-95 (val)", "map50": "mAP50 (val)", "latency_ms": "latency, ms", "flops_g": "GFLOPs",
+    "size_mib": "file size, MiB", "parameters": "parameters",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How one kind of record is drawn."""
+
+    marker: str
+    colour: str
+    size: float
+    label: str
+    filled: bool = True
+
+
+KINDS = {
+    "parent": Marks("*", VERMILLION, 200, "parent"),
+    "reference": Marks("s", ORANGE, 48, "donors, controls"),
+    "front": Marks("o", BLUE, 52, "trial on the front"),
+    "trial": Marks("o", GREY, 26, "trial"),
+    "infeasible": Marks("o", GREY, 26, "trial over a limit", filled=False),
+}
+Point = tuple[float, float, float, TrialRecord]
+"""Across, upwards, half the interval across, and whose it is."""
+Points = dict[str, list[Point]]
+LEGEND = ("Pareto front", "trial on the front", "parent", "donors, controls", "trial", "trial over a limit")
+
+
+def kind_of(record: TrialRecord, front: Collection[str], parent: TrialRecord | None) -> str:
+    """Which of `KINDS` a complete record is drawn as."""
+    if record is parent:
+        return "parent"
+    if record.is_reference:
+        return "reference"
+    if not record.feasible:
+        return "infeasible"
+    return "front" if record.name in front else "trial"
+
+
+def axis_title(objective: str) -> str:
+    """An objective's name as an axis says it."""
+    return AXIS_TITLES.get(objective, objective)
+
+
+def pareto_png(
+    path: Path,
+    records: Sequence[TrialRecord],
+    fronts: Sequence[FrontEntry],
+    *,
+    objectives: Sequence[tuple[str, Direction]] = OBJECTIVES,
+    limits: Mapping[str, float | None] | None = None,
+    title: str = "",
+) -> Path:
+    """Write the plot: the last objective (latency) across, the first (accuracy) upwards.
+
+    Args:
+        fronts: The front each time it changed; the last is drawn, all give the hypervolume panel.
+        limits: The study's limits by objective; one on the axis across is drawn as a line.
+
+    Returns:
+        The path, written aside and renamed, so that a reader never sees half a file.
+    """
+    picture = pareto_bytes(records, fronts, objectives=objectives, limits=limits, title=title)
+    return write_beside(path, lambda partial: partial.write_bytes(picture))
+
+
+def pareto_bytes(
+    records: Sequence[TrialRecord],
+    fronts: Sequence[FrontEntry],
+    *,
+    objectives: Sequence[tuple[str, Direction]] = OBJECTIVES,
+    limits: Mapping[str, float | None] | None = None,
+    title: str = "",
+) -> bytes:
+    """The plot of `pareto_png` as the bytes of a PNG."""
+    figure = Figure(figsize=(10.4, 5.6), dpi=200, layout="constrained")
+    grid = figure.add_gridspec(2, 2, width_ratios=(3.3, 1), height_ratios=(1, 1))
+    axes = figure.add_subplot(grid[:, 0])
+    front = fronts[-1].members if fronts else ()
+    points = _draw_records(axes, records, front, objectives)
+    _draw_limit(axes, (limits or {}).get(objectives[-1][0]))
+    legend = figure.add_subplot(grid[0, 1])
+    legend.axis("off")
+    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    order = [label for label in LEGEND if label in handles] + [label for label in handles if label not in LEGEND]
+    legend.legend(
+        [handles[label] for label in order], order, loc="upper left", frameon=False, fontsize=9, borderaxespad=0
+    )
+    _draw_hypervolume(figure.add_subplot(grid[1, 1]), fronts, records)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, fontweight="bold")
+    labels = _labels(points, front, objectives)
+    place_labels(figure, axes, labels, [point[:2] for found in points.values() for point in found], INK)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _draw_records(
+    axes: Axes, records: Sequence[TrialRecord], front: Collection[str], objectives: Sequence[tuple[str, Direction]]
+) -> Points:
+    (upward, _), (across, better) = objectives[0], objectives[-1]
+    parent = parent_of(records)
+    points: Points = {kind: [] for kind in KINDS}
+    for record in records:
+        x, y = record.value(across), record.value(upward)
+        if record.outcome is Outcome.COMPLETE and x is not None and y is not None:
+            error = (spread_ms(record) or 0.0) if across == "latency_ms" else 0.0
+            points[kind_of(record, front, parent)].append((x, y, error, record))
+    for kind in ("infeasible", "trial", "reference", "front", "parent"):
+        _scatter(axes, KINDS[kind], points[kind])
+    everything = [point for found in points.values() for point in found]
+    _mark_predicted(axes, [point for point in everything if is_predicted(point[3], across)])
+    members = [point for point in everything if point[3].name in front]
+    members.sort(key=lambda point: point[0], reverse=better is Direction.MAXIMIZE)
+    _draw_staircase(axes, [point[:2] for point in members])
+    _draw_rug(axes, records, across)
+    axes.margins(x=0.09, y=0.07)
+    axes.set_xlabel(axis_title(across))
+    axes.set_ylabel(axis_title(upward))
+    quiet(axes)
+    return points
+
+
+def _labels(points: Points, front: Collection[str], objectives: Sequence[tuple[str, Direction]]) -> list[Label]:
+    """Names of the front and of the reference rows; those with a role on the front first."""
+    everything = [point for found in points.values() for point in found]
+    roles = front_roles([record for *_, record in everything if record.name in front], objectives)
+    named = [
+        Label(", ".join((r.name, *roles.get(r.name, ()))), x, y, True) for x, y, _, r in everything if r.name in front
+    ]
+    named.sort(key=lambda label: "," not in label.text)
+    others = [point for kind in ("parent", "reference") for point in points[kind] if point[3].name not in front]
+    return named + [Label(record.name, x, y, False) for x, y, _, record in others]
+
+
+def _scatter(axes: Axes, marks: Marks, points: Sequence[Point]) -> None:
+    if not points:
+        return
+    xs, ys, errors = [p[0] for p in points], [p[1] for p in points], [p[2] for p in points]
+    strong = marks.colour != GREY
+    axes.errorbar(xs, ys, xerr=errors, fmt="none", ecolor=marks.colour, elinewidth=1, alpha=0.6 if strong else 0.35)
+    axes.scatter(
+        xs, ys, s=marks.size, marker=marks.marker, label=marks.label, linewidths=1, zorder=4 if strong else 2,
+        facecolors=marks.colour if marks.filled else "none", edgecolors="white" if marks.filled else marks.colour,
+        alpha=1 if strong else 0.75,
+    )  # fmt: skip
+
+
+def _mark_predicted(axes: Axes, points: Sequence[Point]) -> None:
+    if points:
+        xs, ys = [p[0] for p in points], [p[1] for p in points]
+        label = f"{PREDICTED_MARK} {MEANINGS[PREDICTED_MARK]}"
+        axes.scatter(xs, ys, s=70, marker="$\\sim$", color=INK, linewidths=0.4, zorder=5, label=label)
+
+
+def _draw_staircase(axes: Axes, corners: Sequence[tuple[float, ...]]) -> None:
+    """The edge of what is reached: accuracy stays at a member's until the next, slower one."""
+    if corners:
+        xs, ys = [corner[0] for corner in corners], [corner[1] for corner in corners]
+        axes.plot(xs, ys, drawstyle="steps-post", color=BLUE, lw=1.4, alpha=0.8, zorder=3, label="Pareto front")
+
+
+def _draw_rug(axes: Axes, records: Sequence[TrialRecord], across: str) -> None:
+    """Records that were timed but never scored: short strokes on the axis; arrows where that was only predicted."""
+    endings = (Outcome.RULED_OUT, Outcome.STOPPED, Outcome.FAILED)
+    found = [record for record in records if record.outcome in endings]
+    for predicted, marker, label in (
+        (False, "|", "ruled out, stopped, failed"),
+        (True, 3, f"ruled out: {PREDICTED_MARK} predicted"),
+    ):
+        shown = [r for r in found if is_predicted(r, across) is predicted]
+        xs = [x for record in shown if (x := record.value(across)) is not None]
+        if xs:
+            axes.plot(
+                xs, [0.012] * len(xs), ls="none", marker=marker, color=INK, alpha=0.55, ms=9 if marker == "|" else 5,
+                mew=1.1, transform=axes.get_xaxis_transform(), label=label,
+            )  # fmt: skip
+
+
+def _draw_limit(axes: Axes, limit: float | None) -> None:
+    if limit is not None:
+        axes.axvline(limit, color=INK, lw=1, ls=(0, (4, 3)), alpha=0.7, label=f"limit {limit:g}", zorder=1)
+
+
+def _draw_hypervolume(axes: Axes, fronts: Sequence[FrontEntry], records: Sequence[TrialRecord]) -> None:
+    axes.set_title("hypervolume of the front", fontsize=9, loc="left", color=INK)
+    axes.set_xlabel("trials", fontsize=9)
+    quiet(axes)
+    if not fronts:
+        return
+    counted = sum(not r.is_reference and r.outcome is not Outcome.DUPLICATE for r in records)
+    grown = {front.after: front.hypervolume for front in fronts}  # after the reference rows: the last of several at 0
+    xs = [*grown, max(counted, fronts[-1].after)]
+    axes.plot(xs, [*grown.values(), fronts[-1].hypervolume], drawstyle="steps-post", color=BLUE, lw=1.4)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.tick_params(labelsize=8)

@@ -1,0 +1,1 @@
+"""Before the first trial: data, parent, donors, controls, the space and its start points."""

@@ -1,0 +1,97 @@
+"""From a study's `space:` section to the space that is searched, and the points that the search begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from search.prepare.cutting import Rule, channel_scores, cutter_of, flops_of
+from search.sampler.start_points import START_SHARES, nearest_ratios, start_points
+from search.study.definition import StudyDefinition
+from search.study.space import BaselineSection, ChannelsSection, GraftSection
+from search.trial.workbench import Workbench
+from spaces.allocation.allocation import Cutter
+from spaces.base import ParamValue, Space
+from spaces.networks.graft import Donor
+from spaces.ranking.importance import best_first, repeat_scores
+from spaces.search_spaces.baselines import BaselineSpace
+from spaces.search_spaces.channels import ChannelRatioSpace
+from spaces.search_spaces.grafts import GraftSpace
+from spaces.search_spaces.repeats import RepeatsSpace
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A space and the parameters of the first trials in it."""
+
+    space: Space
+    starts: tuple[Mapping[str, ParamValue], ...]
+
+
+def wants_map(definition: StudyDefinition) -> bool:
+    """Whether the search itself needs a sensitivity map of the trained parent."""
+    space = definition.space
+    return "sensitivity" in (getattr(space, "cut", None), *getattr(space, "starts", ()))
+
+
+def layout_of(
+    section: GraftSection | ChannelsSection | BaselineSection,
+    bench: Workbench,
+    donors: Mapping[str, Donor],
+    say: Say,
+) -> Layout:
+    """The space that a study names, around the trained parent.
+
+    Raises:
+        SpaceError: If the parent has nothing of what is to be searched.
+    """
+    if isinstance(section, BaselineSection):
+        rule = Rule(section.cut, section.criterion, section.multiple)
+        cutter = cutter_of(bench, rule, bench.parent.as_candidate(), say)
+        swept = BaselineSpace(cutter, flops_of(bench.parent), section.low, section.high, section.step)
+        return Layout(swept, start_points(swept.parameters))
+    if isinstance(section, GraftSection):
+        rule = Rule("uniform", section.criterion, section.multiple)
+        of_donors = {name: best_first(channel_scores(bench, rule, donor.candidate)) for name, donor in donors.items()}
+        kinds: dict[str, Any] = {"parts": section.parts, "ratios": section.ratios, "orders": of_donors}
+        return _with_repeats(section, bench, GraftSpace(bench.parent, donors, **_grid(section), **kinds), [])
+    rule = Rule("uniform", section.criterion, section.multiple)
+    orders = best_first(channel_scores(bench, rule, bench.parent.as_candidate()))
+    space = ChannelRatioSpace(bench.parent, orders, **_grid(section))
+    starts = [point for kind in section.starts for point in _channel_starts(kind, section, space, bench, say)]
+    return _with_repeats(section, bench, space, starts)
+
+
+def _grid(section: GraftSection | ChannelsSection) -> dict[str, Any]:
+    return {"low": section.low, "high": section.high, "step": section.step, "multiple": section.multiple}
+
+
+def _with_repeats(
+    section: GraftSection | ChannelsSection,
+    bench: Workbench,
+    space: Space,
+    starts: list[Mapping[str, ParamValue]],
+) -> Layout:
+    """The space, with numbers of bottlenecks where they are searched; all start points keep all of them."""
+    if section.repeats:
+        importance = repeat_scores(bench.parent.as_candidate(), bench.parent)
+        order = sorted(importance, key=lambda name: -importance[name])
+        space = RepeatsSpace(space, bench.parent.structure, order)
+    whole = {name: each.high for name, each in space.parameters.items() if name.startswith("repeats.")}  # type: ignore[union-attr]
+    points = starts or list(start_points(space.parameters))
+    return Layout(space, tuple({**whole, **point} for point in points))
+
+
+def _channel_starts(
+    kind: str, section: ChannelsSection, space: ChannelRatioSpace, bench: Workbench, say: Say
+) -> list[Mapping[str, ParamValue]]:
+    if kind == "uniform":
+        return list(start_points(space.parameters))
+    rule = Rule(kind, section.criterion, section.multiple)
+    cutter: Cutter = cutter_of(bench, rule, bench.parent.as_candidate(), say)
+    cost, parent = flops_of(bench.parent), bench.parent
+    specs = [cutter.at_share(share, cost) for share in START_SHARES]
+    return [nearest_ratios(space.parameters, parent.groups, spec.shares) for spec in specs]

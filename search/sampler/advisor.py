@@ -1,0 +1,228 @@
+"""Optuna advises: it proposes parameters and is told how they did. The only importer of optuna.
+
+Our records are the truth. The Optuna study under the same database URL can be rebuilt from them at any time,
+and trial numbers are the same in both.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from objectives.base import Direction
+from search.record.trial import Outcome, TrialRecord
+from search.store.sampler_engine import engine_options, faults_in_one_line, make_writes_immediate
+from search.store.url import canonical
+from spaces.base import Categorical, Float, Parameter, ParamValue
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+logging.getLogger("alembic").setLevel(logging.WARNING)
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+STATE_OF = {
+    Outcome.COMPLETE: TrialState.COMPLETE,
+    Outcome.STOPPED: TrialState.PRUNED,
+    Outcome.RULED_OUT: TrialState.PRUNED,
+    Outcome.DUPLICATE: TrialState.PRUNED,  # without values: discourages asking for the same again
+    Outcome.FAILED: TrialState.FAIL,
+}
+CONSTRAINT_PREFIX = "constraints:"
+"""Optuna keeps `trial.set_constraint(name, value)` under this prefix in a trial's system attributes."""
+
+
+def optuna_storage(url: str) -> BaseStorage:
+    """Optuna's storage under our database URL, created if its tables are absent.
+
+    Several processes may call this on an empty database only one after the other: hold the store's
+    `exclusive` lock around it.
+    """
+    if url in ("sqlite://", "sqlite:///:memory:"):
+        return InMemoryStorage()
+    with faults_in_one_line(url):
+        storage = RDBStorage(canonical(url), engine_kwargs=engine_options(url))
+        make_writes_immediate(storage.engine)
+    return storage
+
+
+def distribution_of(parameter: Parameter) -> BaseDistribution:
+    """Optuna's distribution for one of our parameters."""
+    if isinstance(parameter, Categorical):
+        return CategoricalDistribution(parameter.options)
+    if isinstance(parameter, Float):
+        return FloatDistribution(parameter.low, parameter.high, log=parameter.log, step=parameter.step)
+    return IntDistribution(parameter.low, parameter.high, step=parameter.step)
+
+
+class Advisor:
+    """One Optuna study: asked for parameters, told outcomes.
+
+    Args:
+        url: The database; as for `optuna_storage`, hold the lock if its tables may be absent.
+        name: The study's name in Optuna's tables.
+        objectives: Names and directions, in the order of the values.
+        parameters: What is searched.
+        sampler: From `make_sampler`.
+
+    Every method raises `StoreUnavailable` if the database is not.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        objectives: Sequence[tuple[str, Direction]],
+        parameters: Mapping[str, Parameter],
+        sampler: BaseSampler,
+    ) -> None:
+        self._objectives = tuple(objectives)
+        self._distributions = {key: distribution_of(parameter) for key, parameter in parameters.items()}
+        directions = [StudyDirection[direction.name] for _, direction in self._objectives]
+        names = [key for key, _ in self._objectives]
+        self._url = url
+        self._storage = optuna_storage(url)
+        with faults_in_one_line(url):
+            self._study = optuna.create_study(
+                storage=self._storage, study_name=name, directions=directions, sampler=sampler, load_if_exists=True
+            )
+            self._storage = self._study._storage
+            if self._study.metric_names != names:
+                self._study.set_metric_names(names)
+
+    @property
+    def study(self) -> Study:
+        """The Optuna study, for notes and artifacts."""
+        return self._study
+
+    def ask(self) -> tuple[int, dict[str, ParamValue]]:
+        """A new trial's number and parameters."""
+        with faults_in_one_line(self._url):
+            trial = self._study.ask(self._distributions)
+            return trial.number, dict(trial.params)
+
+    def resume(self, number: int) -> None:
+        """Mark a trial that waited as running again."""
+        with faults_in_one_line(self._url):
+            self._set_state(number, TrialState.RUNNING)
+
+    def wait(self, number: int) -> None:
+        """Mark a trial as waiting for a worker, after it was handed back or its worker died."""
+        with faults_in_one_line(self._url):
+            self._set_state(number, TrialState.WAITING)
+
+    def trial_id(self, number: int) -> int:
+        """Optuna's own id of a trial number."""
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
+
+    def tell(self, record: TrialRecord) -> None:
+        """Tell a stored record. Telling it again does nothing.
+
+        Raises:
+            ValueError: If the record is a reference row.
+        """
+        if record.number is None:
+            raise ValueError(f"reference row '{record.name}' is not a trial; only trials are told")
+        with (
+            faults_in_one_line(self._url),
+            suppress(UpdateFinishedTrialError),
+        ):  # another worker, settling, told it at the same moment
+            self._tell(record.number, record)
+
+    def _tell(self, number: int, record: TrialRecord) -> None:
+        trial_id = self.trial_id(number)
+        if self._storage.get_trial(trial_id).state.is_finished():
+            return
+        self._set_state(number, TrialState.RUNNING)
+        for key, excess in record.constraints.items():
+            self._storage.set_trial_system_attr(trial_id, CONSTRAINT_PREFIX + key, float(excess))
+        for key, value in _attributes(record).items():
+            self._storage.set_trial_user_attr(trial_id, key, value)
+        state = STATE_OF[record.outcome]
+        values = self._values(record) if state is TrialState.COMPLETE else None
+        self._study.tell(number, values, state=state, skip_if_finished=True)
+
+    def unfinished(self) -> tuple[int, ...]:
+        """Numbers of the trials that Optuna believes to run or wait."""
+        with faults_in_one_line(self._url):
+            trials = self._study.get_trials(deepcopy=False)
+        return tuple(trial.number for trial in trials if not trial.state.is_finished())
+
+    def settle(
+        self, records: Sequence[TrialRecord], held: Sequence[int], unfinished: Sequence[int], *, may_be_asking: bool
+    ) -> None:
+        """Make Optuna's study agree with the records: add what it lacks, end what nobody works on. Idempotent.
+
+        Args:
+            records: All stored records of the study, read after `unfinished`.
+            held: Trial numbers of attempts that are running or waiting, read after `unfinished`.
+            unfinished: From `unfinished()`, read first: a trial asked since then is none of our business.
+            may_be_asking: Whether a live worker may hold an Optuna trial that no attempt names yet.
+        """
+        told = {record.number: record for record in records if record.number is not None}
+        with faults_in_one_line(self._url):
+            known = len(self._study.get_trials(deepcopy=False))
+            for number in range(known, max((*told, *held), default=-1) + 1):
+                self._study.add_trial(self._rebuilt(told.get(number)))
+            for number in unfinished:
+                if number in told:
+                    self.tell(told[number])
+                elif number not in held and not may_be_asking:
+                    self._end_orphan(number)
+
+    def _end_orphan(self, number: int) -> None:
+        """A worker died between asking and noting the number: nobody will ever work on this trial."""
+        self._set_state(number, TrialState.RUNNING)
+        self._storage.set_trial_user_attr(self.trial_id(number), "reason", "worker died before it began")
+        self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+
+    def _rebuilt(self, record: TrialRecord | None) -> FrozenTrial:
+        if record is None:
+            return create_trial(state=TrialState.FAIL, user_attrs={"reason": "no record of this trial"})
+        state = STATE_OF[record.outcome]
+        params = {key: value for key, value in record.params.items() if key in self._distributions}
+        return create_trial(
+            state=state,
+            values=self._values(record) if state is TrialState.COMPLETE else None,
+            params=params,
+            distributions={key: self._distributions[key] for key in params},
+            user_attrs=_attributes(record),
+            system_attrs={CONSTRAINT_PREFIX + key: float(excess) for key, excess in record.constraints.items()},
+        )
+
+    def _values(self, record: TrialRecord) -> list[float]:
+        values = [record.value(name) for name, _ in self._objectives]
+        if any(value is None for value in values):
+            raise ValueError(
+                f"'{record.name}' is complete but lacks a value of {[name for name, _ in self._objectives]}"
+            )
+        return [float(value) for value in values if value is not None]
+
+    def _set_state(self, number: int, state: TrialState) -> None:
+        trial_id = self.trial_id(number)
+        if not self._storage.get_trial(trial_id).state.is_finished():
+            self._storage.set_trial_state_values(trial_id, state)
+
+
+def _attributes(record: TrialRecord) -> dict[str, Any]:
+    """What the dashboard shows as columns."""
+    shown: dict[str, Any] = {"outcome": record.outcome.value}
+    if record.reason:
+        shown["reason"] = record.reason
+    for measurement in record.measurements:
+        shown[f"{measurement.name} (predicted)" if measurement.predicted else measurement.name] = measurement.value
+    if accuracy := record.evaluation():
+        shown |= {"map50": accuracy.map50, "precision": accuracy.precision, "recall": accuracy.recall}
+        shown["best_f1"] = accuracy.best_f1
+    if record.checkpoint:
+        shown["checkpoint"] = record.checkpoint
+    return {key: round(value, 6) if isinstance(value, float) else value for key, value in shown.items()}

@@ -1,0 +1,286 @@
+"""A study's definition: the YAML under `studies/`, checked and frozen. What to ask; it does nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from search.cli.command import DefinitionError
+from search.study.base_study import BASE, read_study
+from search.study.difference import NOT_IDENTITY
+from search.study.faults import FieldFault, describe, unknown_key
+from search.study.names import find_study, stored_name
+from search.study.options import apply_overrides, model_option, with_options
+from search.study.recipe import RecipeDefinition
+from search.study.rows import PARENT_NAME, SCRATCH_NAME, RowSection, check_row
+from search.study.scale import SCALE, in_budget
+from search.study.sections import (
+    AccuracySection,
+    DataSection,
+    ParentSection,
+    Recipe,
+    RungsSection,
+    SamplerSection,
+    Section,
+    TargetSection,
+    known_fields,
+)
+from search.study.short_forms import in_full, latency_limit_in_full
+from search.study.space import BaselineSection, ChannelsSection, GraftSection
+from spaces.base import ParamValue
+
+BETTER: Mapping[str, Literal["maximize", "minimize"]] = {
+    **dict.fromkeys(("map50_95", "map50", "precision", "recall", "f1", "best_f1", "share_pruned"), "maximize"),
+    **dict.fromkeys(("latency_ms", "flops_g", "parameters", "size_mib"), "minimize"),
+}
+"""What a study can aim at, and which way is better."""
+
+LIMITABLE = ("latency_ms", "flops_g", "parameters", "size_mib")
+"""What a limit can be set on: everything that is known before training and better when smaller."""
+
+Space = Annotated[GraftSection | ChannelsSection | BaselineSection, Field(discriminator="type")]
+
+
+class StudyDefinition(Section):
+    """What a study asks: data, parent, donors, space, recipe, objectives, limits, target.
+
+    Attributes:
+        name: The name it is stored under; not part of the YAML.
+        objectives: Names and directions, in the order of the values told to the sampler.
+        limits: Upper bounds by name of a measurement; null is no bound.
+        further_targets: Where latency is measured besides: a column each, no objective and no limit.
+        n_trials: Total of finished, stopped and ruled-out trials; may change while the study goes on.
+        seed: Each worker draws from a seed of its own, made of this one; trials train with `seed` itself.
+    """
+
+    name: str
+    description: str = ""
+    data: DataSection
+    parent: ParentSection = Field(default_factory=ParentSection)
+    donors: tuple[RowSection, ...] = Field(default=(), strict=False)
+    controls: tuple[RowSection, ...] = Field(default=(), strict=False)
+    space: Space
+    recipe: Recipe = Field(default_factory=RecipeDefinition)
+    objectives: dict[str, Literal["maximize", "minimize"]] = Field(
+        default_factory=lambda: {"map50_95": BETTER["map50_95"], "latency_ms": BETTER["latency_ms"]}
+    )
+    limits: dict[str, float | None] = Field(default_factory=dict)
+    target: TargetSection = Field(default_factory=TargetSection)
+    further_targets: tuple[TargetSection, ...] = Field(default=(), strict=False)
+    accuracy: AccuracySection = Field(default_factory=AccuracySection)
+    sampler: SamplerSection = Field(default_factory=SamplerSection)
+    rungs: RungsSection = Field(default_factory=RungsSection)
+    n_trials: int = Field(default=10, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_full(cls, plain: Any) -> Any:
+        return latency_limit_in_full(plain)
+
+    @field_validator("objectives")
+    @classmethod
+    def _known_objectives(cls, objectives: dict[str, str]) -> dict[str, str]:
+        for name, direction in objectives.items():
+            if name not in BETTER:
+                raise FieldFault(name, unknown_key(name, BETTER))
+            if direction != BETTER[name]:
+                raise FieldFault(name, f"is '{direction}'; it must be {BETTER[name]}")
+        if len(objectives) < 2:
+            raise FieldFault("", f"names {len(objectives)}; a front needs two or more, such as map50_95, latency_ms")
+        return objectives
+
+    @field_validator("limits")
+    @classmethod
+    def _known_limits(cls, limits: dict[str, float | None]) -> dict[str, float | None]:
+        for name, limit in limits.items():
+            if name not in LIMITABLE:
+                raise FieldFault(name, unknown_key(name, LIMITABLE))
+            if limit is not None and limit <= 0:
+                raise FieldFault(name, f"is {limit}; it must be above 0, or null for none")
+        return limits
+
+    @model_validator(mode="after")
+    def _targets_differ(self) -> StudyDefinition:
+        names = [self.target.name]
+        for position, further in enumerate(self.further_targets):
+            if further.name in names:
+                raise FieldFault(f"further_targets.{position}", f"is {further.name}, which is measured already")
+            names.append(further.name)
+        return self
+
+    @model_validator(mode="after")
+    def _rows_fit(self) -> StudyDefinition:
+        seen = [PARENT_NAME]
+        for position, donor in enumerate(self.donors):
+            where = f"donors.{position}"
+            if donor.model is not None or donor.weights is not None:
+                raise FieldFault(f"{where}.model", "is set; a donor is cut from the parent, a model stands in controls")
+            check_row(where, donor, seen, seen)
+            self._check_recipe(where, donor)
+            seen += donor.names
+        for position, control in enumerate(self.controls):
+            check_row(f"controls.{position}", control, (*seen, SCRATCH_NAME), seen)
+            self._check_recipe(f"controls.{position}", control)
+            seen += control.names
+        if isinstance(self.space, GraftSection) and not self.donors:
+            raise FieldFault("donors", "is empty; a graft takes its backbone and its head from donors")
+        if _reads_scales(self.space):
+            donors = [donor.name for donor in self.donors]
+            for source in donors if isinstance(self.space, GraftSection) else (PARENT_NAME,):
+                self._check_sparsity("space.criterion", source)
+        return self
+
+    def _check_recipe(self, where: str, row: RowSection) -> None:
+        """A range says nothing of how long a donor trains, and the default is far too long."""
+        if row.sources and "recipe.epochs" in self.recipe.searched and "epochs" not in row.recipe.fixed:
+            raise FieldFault(f"{where}.recipe.epochs", "is missing; recipe.epochs is a range, so say it here")
+        if row.source is not None and _reads_scales(row):
+            self._check_sparsity(f"{where}.criterion", row.source)
+        if row.cut == "sensitivity" and row.source not in (PARENT_NAME, SCRATCH_NAME):
+            raise FieldFault(f"{where}.cut", f"is sensitivity, which is measured of the parent, not of {row.source}")
+
+    def _check_sparsity(self, where: str, source: str) -> None:
+        """BatchNorm's scales rank channels only of a network that was trained with sparsity."""
+        rows = {name: self.recipe_of(row) for row in (*self.donors, *self.controls) for name in row.names}
+        recipe = {PARENT_NAME: self.parent.recipe.fixed, **rows}.get(source, {})
+        if not recipe.get("sparsity"):
+            raise FieldFault(
+                where,
+                f"is 'batchnorm', but {source} is not trained with sparsity; set sparsity in its recipe (0.001 in "
+                "long trainings, 0.3 in some hundred steps), or take another criterion",
+            )
+
+    def recipe_of(self, row: RowSection) -> dict[str, ParamValue]:
+        """The fixed values of a donor's or control's recipe: the study's own, then the row's over them.
+
+        A model of its own is trained as the parent is, not as what was cut from it.
+        """
+        if not row.sources:
+            return {**self.parent.recipe.fixed, **row.recipe.fixed}
+        return {**self.recipe.fixed, **row.recipe.fixed}
+
+    def sparse_recipe_of(self, row: RowSection) -> dict[str, ParamValue]:
+        """The fixed values of the training with sparsity before a cut at a threshold."""
+        return {**self.recipe.fixed, **row.sparse.fixed}
+
+    @property
+    def reads_parents_scales(self) -> bool:
+        """Whether BatchNorm's scales are to rank channels of the parent."""
+        rows = [row for row in (*self.donors, *self.controls) if row.source in (PARENT_NAME, SCRATCH_NAME)]
+        spaces = [] if isinstance(self.space, GraftSection) else [self.space]
+        return any(map(_reads_scales, (*rows, *spaces)))
+
+    @property
+    def upper_limits(self) -> dict[str, float]:
+        """The limits that are set."""
+        return {name: limit for name, limit in self.limits.items() if limit is not None}
+
+    def as_plain(self) -> dict[str, Any]:
+        """What is stored: plain values (JSON) of everything that makes this study itself and no other.
+
+        The name, the description and `n_trials` are left out: they may change while the study goes on.
+        """
+        plain = self.model_dump(mode="json", by_alias=True, exclude={"name", *NOT_IDENTITY})
+        return {**plain, "limits": self.upper_limits}
+
+
+def load_study(
+    name_or_path: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    name: str | None = None,
+    data: str | Path | None = None,
+    model: str | Path | None = None,
+    imgsz: int | None = None,
+    epochs: int | None = None,
+    batch: int | None = None,
+    seed: int | None = None,
+    n_trials: int | None = None,
+) -> StudyDefinition:
+    """Read a study's YAML, put the command line's options over it, then the overrides, and check the whole.
+
+    Args:
+        name_or_path: A name, looked up in ./studies and then among the installed studies, or the path of a YAML.
+        overrides: `-o key=value`, in their order; they win over the other options.
+        name: The name to store the study under.
+        model: A model YAML, or weights: `.pt`, `.safetensors` or a checkpoint folder.
+        epochs: Of every trial, and of donors and controls that do not set their own; not of the parent.
+        batch: As `epochs`.
+
+    Raises:
+        DefinitionError: If there is no such study or a field is wrong; the message names it and the fix.
+    """
+    path = find_study(name_or_path)
+    plain, overrides = in_budget(in_full(read_study(path)), overrides)
+    own_source = plain["data"].get("source") if isinstance(plain.get("data"), dict) else None
+    options = {
+        "data.source": None if data is None else str(data),
+        "data.imgsz": imgsz,
+        "recipe.epochs": epochs,
+        "recipe.batch": batch,
+        "seed": seed,
+        "n_trials": n_trials,
+    }
+    given = {key: value for key, value in options.items() if value is not None}
+    plain = with_options(plain, {**given, **model_option(model)})
+    for override in overrides:  # each may set a field of what the one before wrote in its short form
+        plain = in_full(apply_overrides(plain, [override]))
+    if "name" in plain:
+        raise DefinitionError("name is set by --name, else by the file's own; leave it out of the definition")
+    source = plain["data"].get("source") if isinstance(plain.get("data"), dict) else None
+    stored = stored_name(path.stem, str(source), str(own_source), name)
+    return checked({**plain, "name": stored})
+
+
+def stored_definition(name: str, plain: Mapping[str, Any]) -> StudyDefinition:
+    """The definition of a stored study, from `as_plain`.
+
+    Raises:
+        DefinitionError: If it was stored by a version whose fields this one does not have.
+    """
+    return checked({**plain, "name": name})
+
+
+def checked(plain: Mapping[str, Any]) -> StudyDefinition:
+    """Check plain values against the schema.
+
+    Raises:
+        DefinitionError: If a field is wrong; the message names each with its value and what is right.
+    """
+    try:
+        return StudyDefinition.model_validate(dict(plain))
+    except ValidationError as error:
+        raise DefinitionError(describe(error, _fields_at)) from None
+
+
+def _reads_scales(section: object) -> bool:
+    return getattr(section, "criterion", None) == "batchnorm"
+
+
+def _fields_at(location: tuple[Any, ...]) -> list[str]:
+    """The keys known at a place in the definition."""
+    sections: dict[Any, type[BaseModel]] = {
+        "data": DataSection,
+        "parent": ParentSection,
+        "donors": RowSection,
+        "controls": RowSection,
+        "space": _space_section(location),
+        "target": TargetSection,
+        "further_targets": TargetSection,
+        "accuracy": AccuracySection,
+        "sampler": SamplerSection,
+        "rungs": RungsSection,
+    }
+    if not location:
+        return [BASE, SCALE, *(field for field in known_fields(StudyDefinition) if field != "name")]
+    return known_fields(sections[location[0]])
+
+
+def _space_section(location: tuple[Any, ...]) -> type[BaseModel]:
+    """Pydantic puts the chosen type of a union into the place that it names."""
+    kinds: dict[str, type[BaseModel]] = {"channels": ChannelsSection, "baseline": BaselineSection}
+    return next((kinds[part] for part in location if part in kinds), GraftSection)

@@ -1,0 +1,93 @@
+"""Under which name a study is stored, and where its YAML is found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from search.cli.command import DefinitionError
+from search.study.faults import nearest
+
+INSTALLED = Path(__file__).resolve().parents[2] / "studies"
+"""The studies that come with the project: beside the packages, in a checkout and in an installed wheel alike."""
+
+SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+GENERATION = re.compile(r"-(\d+)$")
+TAKEN = ("data", "checkpoints", "scratch", "yolofront.db", "yolofront.db.locks")
+
+
+def find_study(name_or_path: str | Path) -> Path:
+    """The YAML file of a study, by its path, or by its name in ./studies or among the installed ones.
+
+    Raises:
+        DefinitionError: If there is none; the nearest name is suggested.
+    """
+    text = str(name_or_path)
+    if text.endswith((".yaml", ".yml")):
+        if not Path(text).is_file():
+            raise DefinitionError(f"there is no study file '{text}'; give the path of a YAML, or a name: {_listed()}")
+        return Path(text)
+    for folder in _folders():
+        if SAFE.fullmatch(text) and (folder / f"{text}.yaml").is_file():
+            return folder / f"{text}.yaml"
+    near = nearest(text, _names())
+    raise DefinitionError(f"no study '{text}'; " + (f"did you mean {near}?" if near else f"there are {_listed()}"))
+
+
+def data_name(source: str) -> str:
+    """What a data set is called: its file's name, or its folder's where the file is just `data.yaml`."""
+    if not source.endswith((".yaml", ".yml")):
+        return _safe(source)
+    path = Path(source)
+    return _safe(path.resolve().parent.name if path.stem in ("data", "dataset") else path.stem)
+
+
+def stored_name(stem: str, source: str, own_source: str, given: str | None = None) -> str:
+    """The name that a study is stored under, safe as the name of a folder.
+
+    Args:
+        stem: The YAML file's name without its ending.
+        source: The data set asked for.
+        own_source: The data set that the YAML itself names.
+        given: `--name`, which is taken as it is.
+
+    Raises:
+        DefinitionError: If the given name is not safe as a folder's name, or means something else there.
+    """
+    if given is not None:
+        return _checked(given)
+    name = stem if source == own_source else f"{stem}-{data_name(source)}"
+    name = GENERATION.sub(r"_\1", _safe(name))
+    return f"{name}_study" if name in TAKEN else name
+
+
+def _checked(given: str) -> str:
+    if not SAFE.fullmatch(given):
+        raise DefinitionError(
+            f"--name is {given!r}; it must be up to 80 letters, digits, dots, dashes or underscores, "
+            "beginning with a letter or digit"
+        )
+    if given in TAKEN:
+        raise DefinitionError(f"--name is '{given}'; the run folder keeps something else under that name, take another")
+    if GENERATION.search(given):
+        raise DefinitionError(f"--name is '{given}'; an ending such as -2 is what --new adds, take another")
+    return given
+
+
+def _safe(text: str) -> str:
+    """The text with everything that a folder's name should not hold replaced."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).lstrip("._-")[:60] or "unnamed"
+
+
+def _folders() -> Iterable[Path]:
+    here = Path("studies")
+    return (here, INSTALLED) if here.is_dir() else (INSTALLED,)
+
+
+def _names() -> list[str]:
+    return sorted({path.stem for folder in _folders() for path in folder.glob("*.yaml")})
+
+
+def _listed() -> str:
+    return ", ".join(_names()) or "none here"

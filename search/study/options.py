@@ -1,0 +1,88 @@
+"""`-o key=value` and the options beside it: change single fields of a definition by their dotted name, unchecked."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from search.cli.command import DefinitionError
+from search.study.reading import parse_yaml
+
+
+def apply_overrides(plain: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """A copy of a definition's plain values with the overrides applied in their order.
+
+    Each override is `key=value`: the key is dotted (`recipe.epochs`, `donors.0.ratio`, `donors.one-shot.ratio`),
+    the value is YAML (`5`, `1e-4`, `null`, `{low: 1e-4, high: 1e-2, log: true}`). Whether a field exists is
+    checked later, with the whole definition.
+
+    Raises:
+        DefinitionError: If an override is not `key=value`, or its key leads to nothing.
+    """
+    changed = copy.deepcopy(dict(plain))
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key.strip():
+            raise DefinitionError(f"-o {override!r} is not key=value; write it like -o recipe.epochs=5")
+        _assign(changed, key.strip(), parse_yaml(text, f"-o {key.strip()}:"))
+    return changed
+
+
+def model_option(model: str | Path | None) -> dict[str, str | None]:
+    """`--model` is a structure or weights, as in Ultralytics."""
+    if model is None:
+        return {}
+    if str(model).endswith((".yaml", ".yml")):
+        return {"parent.model": str(model), "parent.weights": None}
+    if not str(model).endswith((".pt", ".safetensors")) and not Path(model).is_dir():
+        raise DefinitionError(f"--model is '{model}'; give a .yaml, .pt or .safetensors file, or a checkpoint folder")
+    return {"parent.weights": str(model)}
+
+
+def with_options(plain: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """A definition's plain values with the command line's own options, such as `data.imgsz`, over them."""
+    changed = dict(plain)
+    for key, value in options.items():
+        section, dot, field = key.partition(".")
+        if not dot:
+            changed[section] = value
+        elif isinstance(changed.get(section) or {}, dict):
+            changed[section] = {**(changed.get(section) or {}), field: value}
+    return changed
+
+
+def _assign(changed: dict[str, Any], key: str, value: Any) -> None:
+    """Set one field, making sections that are not there yet."""
+    parts = key.split(".")
+    if not all(parts):
+        raise DefinitionError(f"-o {key}: the key has an empty part; write it like recipe.epochs")
+    here: Any = changed
+    while True:
+        step, used = _next_step(here, parts, key)
+        parts = parts[used:]
+        if not parts:
+            here[step] = value
+            return
+        inner = here[step] if isinstance(here, list) else here.setdefault(step, {})
+        if inner is None:  # `weights: null` and the like: a section that is not there yet
+            inner = here[step] = {}
+        if not isinstance(inner, dict | list):
+            whole = key[: -len(".".join(parts)) - 1]
+            raise DefinitionError(f"-o {key}: {whole} is {inner!r}, which has no parts; set -o {whole}=... whole")
+        here = inner
+
+
+def _next_step(here: Any, parts: list[str], key: str) -> tuple[Any, int]:
+    """The next key, or position in a list, and how many parts it takes (the name `uniform-0.5` takes two)."""
+    if isinstance(here, dict):
+        return parts[0], 1
+    names = [entry.get("name") if isinstance(entry, dict) else None for entry in here]
+    for used in range(len(parts), 0, -1):
+        if ".".join(parts[:used]) in names:
+            return names.index(".".join(parts[:used])), used
+    if parts[0].isdigit() and int(parts[0]) < len(here):
+        return int(parts[0]), 1
+    known = ", ".join(f"{position} ({name})" for position, name in enumerate(names)) or "none"
+    raise DefinitionError(f"-o {key}: there is no entry '{parts[0]}'; entries are {known}")

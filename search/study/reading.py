@@ -1,0 +1,77 @@
+"""Reads YAML as plain values: no tags, no duplicate keys, and `1e-4` is a number as everybody means it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from search.cli.command import DefinitionError
+
+LARGEST_BYTES = 2**20
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without tags that make objects, in which a key may stand only once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Refuse a key that stands twice; plain PyYAML lets the last one win."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if isinstance(key_node, yaml.ScalarNode):
+                if key_node.value in seen:
+                    mark = key_node.start_mark
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"key '{key_node.value}' stands twice; keep one of them", mark
+                    )
+                seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 wants a dot and a signed exponent in a float, so PyYAML reads 1e-4 as text; YAML 1.2 reads a number.
+_PlainLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping.
+
+    Raises:
+        DefinitionError: If it cannot be read, is not YAML, or holds something else.
+    """
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise DefinitionError(f"study file '{path}' is larger than 1 MiB; a study has some dozens of lines")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DefinitionError(f"study file '{path}' cannot be read: {error}") from None
+    found = parse_yaml(text, str(path))
+    if not isinstance(found, dict):
+        raise DefinitionError(f"study file '{path}' holds {_kind(found)}; it must hold fields such as `data: digits`")
+    return found
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Parse YAML text; `where` names it in messages.
+
+    Raises:
+        DefinitionError: If it is not plain YAML; the message has the line and column.
+    """
+    try:
+        return yaml.load(text, Loader=_PlainLoader)  # a SafeLoader underneath
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        at = f" line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        raise DefinitionError(f"{where}{at}: {error.problem}") from None
+    except RecursionError:
+        raise DefinitionError(f"{where}: nested too deeply to be read") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
+        raise DefinitionError(f"{where}: {' '.join(str(error).split())}") from None
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"

@@ -1,0 +1,103 @@
+"""`scale: 0.01` in a study's YAML: what is written as it is done by hand, in hundreds of epochs, fits into a budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from objectives.recipe import Recipe
+from search.cli.command import DefinitionError
+from search.study.reading import parse_yaml
+
+SCALE = "scale"
+SHRUNK = ("epochs", "warmup_epochs", "close_mosaic")
+"""Fields that count epochs."""
+ROWS = ("donors", "controls")
+
+
+def in_budget(plain: Mapping[str, Any], overrides: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
+    """A definition's plain values with the epochs that its parent, donors and controls set themselves at its scale.
+
+    Trials, and rows that set no epochs of their own, are trained as `recipe` says. What the command line sets is put
+    over the scaled values, and stays as it is.
+
+    Args:
+        overrides: `-o key=value`; one of `scale` stands instead of the study's own.
+
+    Returns:
+        The values, without `scale`, and the overrides that are left.
+
+    Raises:
+        DefinitionError: If the scale is not above 0 and at most 1.
+    """
+    scale = plain.get(SCALE, 1)
+    for override in overrides:
+        if _key(override) == SCALE:
+            scale = parse_yaml(override.partition("=")[2], "-o scale:")
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale <= 1:
+        raise DefinitionError(f"scale is {scale!r}; it must be above 0 and at most 1: the share of epochs to train")
+    rest = [override for override in overrides if _key(override) != SCALE]
+    changed = {name: value for name, value in plain.items() if name != SCALE}
+    if scale != 1:
+        changed |= {name: _rows(value, changed, scale) for name, value in changed.items() if name in ROWS}
+        if isinstance(changed.get("parent"), Mapping):
+            changed["parent"] = _section(changed["parent"], "recipe", {}, scale)
+    return changed, rest
+
+
+def scaled(recipe: Mapping[str, Any], scale: float) -> dict[str, Any]:
+    """A recipe for a share of its epochs.
+
+    Warm-up and the epochs without mosaic shrink alike. The strength of sparsity grows, so that learning rate x strength
+    x steps, which is how far a scale is shrunk in all, is that of the whole recipe.
+    """
+    if scale == 1:
+        return dict(recipe)
+    defaults = Recipe().as_plain()
+    whole = {name: recipe.get(name, defaults[name]) for name in (*SHRUNK, "sparsity")}
+    epochs = max(1, round(scale * float(whole["epochs"])))
+    share = epochs / float(whole["epochs"])
+    return {
+        **recipe,
+        "epochs": epochs,
+        "warmup_epochs": share * float(whole["warmup_epochs"]),
+        "close_mosaic": round(share * float(whole["close_mosaic"])),
+        "sparsity": float(whole["sparsity"]) / share,
+    }
+
+
+def _rows(rows: Any, plain: Mapping[str, Any], scale: float) -> Any:
+    """Donors or controls; what is none is left to be refused with the whole definition."""
+    if not isinstance(rows, list):
+        return rows
+    parent = plain.get("parent")
+    parents = parent.get("recipe") if isinstance(parent, Mapping) else None
+    found = []
+    for row in rows:
+        if isinstance(row, Mapping):
+            base = parents if row.get("model") is not None else plain.get("recipe")
+            row = _section(_section(row, "recipe", base, scale), "sparse", base, scale)
+        found.append(row)
+    return found
+
+
+def _section(holder: Mapping[str, Any], name: str, base: Any, scale: float) -> dict[str, Any]:
+    """The section with one of its recipes scaled, if that sets its own epochs."""
+    recipe = holder.get(name)
+    if not isinstance(recipe, Mapping) or not _number(recipe.get("epochs")) or recipe["epochs"] < 1:
+        return dict(holder)
+    whole = {**(base if isinstance(base, Mapping) else {}), **recipe}
+    told = {field: value for field, value in whole.items() if _number(value)}
+    short = scaled(told, scale)
+    fields = (*SHRUNK, "sparsity") if told.get("sparsity") else SHRUNK
+    wanted = {field: short[field] for field in fields if field not in whole or field in told}
+    return {**holder, name: {**recipe, **wanted}}
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].strip()

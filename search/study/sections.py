@@ -1,0 +1,141 @@
+"""The sections of a study's YAML. Inert data: reading one touches no device, no environment and no other file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, field_validator, model_validator
+
+from objectives.runtimes.names import name_of
+from search.study.faults import FieldFault
+from search.study.recipe import RecipeDefinition, read_recipe
+from search.study.short_forms import target_in_full
+
+Recipe = Annotated[
+    RecipeDefinition, PlainValidator(read_recipe), PlainSerializer(lambda recipe: recipe.as_plain(), return_type=dict)
+]
+Ratio = Annotated[float, Field(gt=0, le=1)]
+
+
+class Section(BaseModel):
+    """A section of the YAML: frozen, unknown keys refused, no value of one type passes for another."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class DataSection(Section):
+    """The data set.
+
+    Attributes:
+        source: `digits`, or the path of an Ultralytics data set YAML (from the working directory).
+        imgsz: Image size in px, square, of the parent, of the target's reference, and of every recipe that sets no
+            other; null: the data's, the checkpoint's, or 640.
+    """
+
+    source: str = Field(min_length=1)
+    imgsz: int | None = Field(default=None, ge=32, multiple_of=32)
+
+
+def without_ranges(recipe: RecipeDefinition) -> RecipeDefinition:
+    """The recipe of something that is trained once.
+
+    Raises:
+        FieldFault: If a field is a range.
+    """
+    for name in recipe.searched:
+        raise FieldFault(name.removeprefix("recipe."), "is a range; only the study's own recipe is searched")
+    return recipe
+
+
+class ParentSection(Section):
+    """The trained dense detector that everything is cut from.
+
+    Attributes:
+        model: Ultralytics model YAML: the structure, where the weights do not name one.
+        weights: `.pt`, `.safetensors` or one of our checkpoint folders; null trains from fresh weights.
+        recipe: How it is trained; not used where the weights are already those of a detector for these classes.
+    """
+
+    model: str = "yolov8n.yaml"
+    weights: str | None = None
+    recipe: Recipe = Field(default_factory=RecipeDefinition)
+
+    @field_validator("model")
+    @classmethod
+    def _is_yaml(cls, model: str) -> str:
+        if not model.endswith((".yaml", ".yml")):
+            raise FieldFault("", f"is '{model}'; it must be a .yaml such as yolov8n.yaml, weights go to parent.weights")
+        return model
+
+    @field_validator("recipe")
+    @classmethod
+    def _fixed(cls, recipe: RecipeDefinition) -> RecipeDefinition:
+        if "imgsz" in recipe.fixed:
+            raise FieldFault("imgsz", "is not set here; the parent has the study's image size, data.imgsz")
+        return without_ranges(recipe)
+
+
+class TargetSection(Section):
+    """Where latency is measured. Its image size is the study's. A name such as `openvino-cpu` is its short form.
+
+    Attributes:
+        remote: Name of another machine (`python -m search.bench --unpack DIR --name jetson`): latencies are predicted
+            from what was measured there, with this provider, precision, batch and threads.
+        nms: Time the network with non-maximum suppression, of the same boxes for every network.
+    """
+
+    remote: str | None = Field(default=None, min_length=1)
+    runtime: str = Field(default="onnxruntime", min_length=1)
+    provider: str = Field(default="cpu", min_length=1)
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    batch: int = Field(default=1, ge=1)
+    threads: int = Field(default=1, ge=1)
+    nms: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        return target_in_full(given)
+
+    @model_validator(mode="after")
+    def _nms_is_here(self) -> TargetSection:
+        if self.nms and self.remote is not None:
+            raise FieldFault("nms", f"is true, but what was measured on {self.remote} is without; leave it out")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What it is called among the targets of a study: `openvino-cpu-int8`, `ort-cpu-4-threads`."""
+        name = name_of(self.runtime, self.provider, self.precision)
+        name = f"{self.remote}-{name}" if self.remote else name
+        threads = "" if self.threads == 1 else f"-{self.threads}-threads"
+        batch = "" if self.batch == 1 else f"-batch-{self.batch}"
+        return f"{name}{threads}{batch}" + ("-nms" if self.nms else "")
+
+
+class AccuracySection(Section):
+    """At which confidence and matching IoU precision, recall and F1 are read; mAP does not depend on them."""
+
+    confidence: float = Field(default=0.5, gt=0, lt=1)
+    iou: float = Field(default=0.5, gt=0, lt=1)
+
+
+class SamplerSection(Section):
+    """Who proposes the next trial: `front` is our own; `tpe` is Optuna's, the multivariate one."""
+
+    name: Literal["front", "tpe", "optuna", "nsga2", "nsga3", "gp", "qmc", "random"] = "front"
+
+
+class RungsSection(Section):
+    """Which trials go on at a scored epoch.
+
+    `front` stops what, at best, ends below the front at its own latency; `mo-asha` all but the best third at epochs 1,
+    3, 9, ...; `none` nothing.
+    """
+
+    rule: Literal["front", "mo-asha", "none"] = "front"
+
+
+def known_fields(section: type[BaseModel]) -> list[str]:
+    """The keys that a section may have, as they stand in YAML."""
+    return [description.alias or name for name, description in section.model_fields.items()]

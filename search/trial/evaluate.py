@@ -1,0 +1,176 @@
+"""The life of one trial, from parameters to a record. Knows neither Optuna nor SQL."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from objectives.base import EpochResult, Measurement
+from objectives.recipe import Recipe
+from objectives.training.training import OUT_OF_MEMORY
+from search.latency.predictor import in_words
+from search.record.latency_text import LATENCY
+from search.record.stopwatch import Stopwatch
+from search.record.trial import Outcome, TrialRecord
+from search.trial.runner import Hooks, TrialRunner
+from search.trial.workbench import Plan, Workbench, excess_over
+from spaces.base import ArchSpec, Candidate, CandidateError, Origin, ParamValue
+from spaces.structure.shape import Shape
+
+
+class _Stopped(Exception):
+    """Ends a training from within; why is its message."""
+
+
+def identity_of(spec: ArchSpec, origin: Origin, recipe: Recipe, seed: int) -> str:
+    """What makes two trials equal: architecture, origin of weights, recipe and seed."""
+    return hashlib.sha256(f"{spec.key} {origin.key} {recipe.key} {seed}".encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class StudyTrials(TrialRunner):
+    """The trials of a study, with the tools of this process."""
+
+    bench: Workbench
+    plan: Plan
+
+    def run(self, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
+        """See `evaluate`."""
+        return evaluate(self.bench, self.plan, number, params, hooks)
+
+    def given_up(self, number: int, params: Mapping[str, ParamValue], reason: str, now: datetime) -> TrialRecord:
+        """A failed record that says what would have been built."""
+        begun, _ = _begun(self.plan, number, params, now)
+        return replace(begun, reason=reason, finished=now)
+
+
+def evaluate(bench: Workbench, plan: Plan, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
+    """Run one trial. A candidate at fault ends as a record with a reason; any other fault propagates."""
+    watch = Stopwatch()
+    begun, recipe = _begun(plan, number, params, hooks.clock())
+    with watch.phase("database"):
+        earlier = hooks.earlier(begun.identity)
+    if earlier is not None:
+        ended = replace(begun, outcome=Outcome.DUPLICATE, reason=f"duplicate of {earlier}")
+    else:
+        ended = _built_and_trained(bench, plan, begun, recipe, hooks, watch)
+    return replace(ended, seconds=watch.seconds(), finished=hooks.clock())
+
+
+def _begun(plan: Plan, number: int, params: Mapping[str, ParamValue], now: datetime) -> tuple[TrialRecord, Recipe]:
+    spec, origin, recipe = plan.decode(params)
+    record = TrialRecord(
+        number=number,
+        name=f"trial {number}",
+        outcome=Outcome.FAILED,
+        reason="",
+        params=dict(params),
+        spec=spec,
+        origin=origin,
+        identity=identity_of(spec, origin, recipe, plan.seed),
+        recipe=recipe.as_plain(),
+        seed=plan.seed,
+        started=now,
+    )
+    return record, recipe
+
+
+def _built_and_trained(
+    bench: Workbench, plan: Plan, begun: TrialRecord, recipe: Recipe, hooks: Hooks, watch: Stopwatch
+) -> TrialRecord:
+    assert begun.spec is not None and begun.origin is not None
+    with watch.phase("latency"):
+        predicted = bench.too_slow(Shape.of_spec(begun.spec, recipe.imgsz), plan.limits)
+    if predicted is not None:
+        constraints = {LATENCY: predicted.value - plan.limits[LATENCY]}
+        known = replace(begun, measurements=(predicted,), constraints=constraints)
+        return replace(known, outcome=Outcome.RULED_OUT, reason=in_words(predicted, plan.limits[LATENCY]))
+    hooks.say("building")
+    try:
+        with watch.phase("build"), out_of_memory_is_the_candidates_fault():
+            candidate = replace(plan.space.build(begun.spec, begun.origin), imgsz=recipe.imgsz)
+        before = measured_before(bench, candidate, watch, plan.limits.get(LATENCY))
+    except CandidateError as error:
+        return replace(begun, outcome=Outcome.RULED_OUT, reason=str(error))
+    begun = replace(begun, measurements=before, constraints=excess_over(plan.limits, before))
+    if not begun.feasible:
+        return replace(begun, outcome=Outcome.RULED_OUT, reason=plan.violation(begun.constraints))
+    with watch.phase("latency"):
+        bench.repeat_disturbed()  # of some other network: one that is ruled out must not wait for it
+        begun = replace(begun, measurements=(*before, *bench.further_latencies(candidate)))
+    curve: list[EpochResult] = []
+    latency_ms = begun.value(LATENCY)
+
+    def report(result: EpochResult) -> None:
+        curve.append(result)
+        with watch.phase("database"):
+            hooks.report(result)
+            reason = "" if latency_ms is None else hooks.stop(latency_ms, curve, recipe.epochs)
+        if reason:
+            raise _Stopped(reason)
+
+    try:
+        hooks.say("training")
+        with watch.phase("training"), out_of_memory_is_the_candidates_fault():
+            result = bench.train(candidate, recipe, report, bench.parent.candidate())
+        hooks.say("scoring")
+        complete = replace(begun, outcome=Outcome.COMPLETE, rungs=result.history)
+        with out_of_memory_is_the_candidates_fault():
+            return scored(bench, complete, result.candidate, watch)
+    except _Stopped as stop:
+        return replace(begun, outcome=Outcome.STOPPED, reason=str(stop), rungs=tuple(curve))
+    except CandidateError as error:
+        return replace(begun, outcome=Outcome.FAILED, reason=str(error), rungs=tuple(curve))
+
+
+@contextmanager
+def out_of_memory_is_the_candidates_fault() -> Iterator[None]:
+    """Training says so itself; what stands around it may run out of memory too."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not OUT_OF_MEMORY.search(str(error)):
+            raise
+        first = (str(error).strip().splitlines() or ["no memory left"])[0]
+        raise CandidateError(f"out of memory: {first}") from error
+
+
+def measured_before(
+    bench: Workbench, candidate: Candidate, watch: Stopwatch, limit_ms: float | None = None
+) -> tuple[Measurement, ...]:
+    """Cost and latency: what is known of a candidate before any training."""
+    with watch.phase("build"):
+        cost = bench.cost(candidate)
+    with watch.phase("latency"):
+        return (*cost, bench.latency(candidate, limit_ms))
+
+
+def scored(bench: Workbench, record: TrialRecord, candidate: Candidate, watch: Stopwatch) -> TrialRecord:
+    """Save a network, reload it, and score the file that would ship on every split."""
+    with watch.phase("evaluation"):
+        checkpoint = bench.checkpoints.put(candidate, _facts(record))
+        reloaded = bench.checkpoints.get(checkpoint)
+        evaluations = tuple(bench.evaluate(reloaded, split) for split in bench.scored_splits)
+    return replace(record, checkpoint=checkpoint, evaluations=evaluations)
+
+
+def _facts(record: TrialRecord) -> dict[str, Any]:
+    """What a checkpoint says of itself: where it comes from, how it was trained, what is known of it.
+
+    Only what the same training gives again: no times, so that equal networks are equal files.
+    """
+    return {
+        "name": record.name,
+        "seed": record.seed,
+        "lineage": record.lineage,
+        "recipe": dict(record.recipe),
+        "figures": {each.name: each.value for each in record.measurements if each.target is None},
+        "curve": [
+            {"epoch": each.epoch, "map50_95": each.map50_95, "map50": each.map50, "loss": each.loss}
+            for each in record.rungs
+        ],
+    }

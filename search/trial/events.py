@@ -1,0 +1,58 @@
+"""What a worker process tells its supervisor while it works. Plain values, sent through a pipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from search.record.trial import TrialRecord
+
+
+@dataclass(frozen=True)
+class Doing:
+    """What the worker does now: `trial 7: training`, `training round-2`."""
+
+    what: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A training batch is done. Epochs and batches count from 1."""
+
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line that the user should see and keep."""
+
+    line: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial or a reference row is stored."""
+
+    record: TrialRecord
+    moved_front: bool
+
+
+@dataclass(frozen=True)
+class Left:
+    """The worker has nothing more to do.
+
+    Attributes:
+        why: `done`, `timeout`, `exhausted`, `interrupted`, or `error`.
+        error: One line for the user where `why` is `error`.
+        seconds: Wall seconds by phase spent outside of trials.
+    """
+
+    why: str
+    error: str = ""
+    exit_code: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+Event = Doing | Batch | Note | Ended | Left

@@ -1,0 +1,174 @@
+"""What a worker process has at hand, loaded once: data, parent, latency meter, checkpoints; and what to search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from objectives.base import EpochResult, Evaluation, Measurement
+from objectives.cost import cost
+from objectives.data.dataset import Dataset
+from objectives.device.target import Target
+from objectives.recipe import Recipe
+from objectives.training.accuracy import evaluate as accuracy_of
+from objectives.training.batchnorm import reestimate
+from objectives.training.training import Trained, train
+from search.latency.local import Timekeeper
+from search.latency.predictor import Forecaster
+from search.latency.remote import RemoteKeeper
+from search.record.latency_text import LATENCY
+from search.store.base import Store
+from spaces.base import ArchSpec, Candidate, CandidateError, Origin, Parameter, ParamValue, Space
+from spaces.networks.checkpoint import CheckpointStore
+from spaces.networks.parent import Parent
+from spaces.structure.shape import Shape
+
+BATCHNORM_IMAGES = 256
+"""Images that BatchNorm statistics are re-estimated on; more changes accuracy by less than its noise."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study searches, and under which limits.
+
+    Attributes:
+        starts: Parameters of the first trials.
+        recipe: Values of the fields that are not searched.
+        searched: Ranges of the recipe's fields that are, by `recipe.<field>`.
+        limits: Upper bounds by name of a measurement; a candidate above one is ruled out before training.
+    """
+
+    space: Space
+    starts: tuple[Mapping[str, ParamValue], ...]
+    recipe: Recipe
+    searched: Mapping[str, Parameter]
+    limits: Mapping[str, float]
+    seed: int
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """Everything that the sampler sets: architecture and recipe."""
+        return {**self.space.parameters, **self.searched}
+
+    def decode(self, params: Mapping[str, ParamValue]) -> tuple[ArchSpec, Origin, Recipe]:
+        """Turn a sampler's parameters into what is to be built and how it is trained."""
+        shape = {name: value for name, value in params.items() if name not in self.searched}
+        spec, origin = self.space.decode(shape)
+        chosen = {name.removeprefix("recipe."): params[name] for name in self.searched}
+        return spec, origin, self.recipe.with_values(**chosen)
+
+    def violation(self, constraints: Mapping[str, float]) -> str:
+        """In words which limits are missed and by how much."""
+        missed = {name: excess for name, excess in constraints.items() if excess > 0}
+        said = [f"{name} is {self.limits[name] + by:.3g}, limit {self.limits[name]:.3g}" for name, by in missed.items()]
+        return "; ".join(said)
+
+
+def excess_over(limits: Mapping[str, float], measurements: Sequence[Measurement]) -> dict[str, float]:
+    """For each limit by how much it is missed (> 0) or met (<= 0), in the limit's unit."""
+    figures = {measurement.name: measurement.value for measurement in measurements}
+    return {name: figures[name] - limit for name, limit in limits.items()}
+
+
+@dataclass
+class Workbench:
+    """The tools of one worker process. The data is scanned and the meter started once, not once per trial."""
+
+    store: Store
+    data: Dataset
+    parent: Parent  # structure and weights; replaced by the trained one once it is known
+    parent_parameters: int  # of the uncut parent, counted as a candidate's
+    checkpoints: CheckpointStore
+    maps: Path  # folder of sensitivity maps
+    timekeeper: Timekeeper | RemoteKeeper  # of the study's target
+    device: str
+    scratch: Path
+    confidence: float
+    iou: float
+    seed: int
+    further: tuple[Timekeeper | RemoteKeeper, ...] = ()  # of the targets that are columns only
+    forecaster: Forecaster | None = None  # of the study's target
+    progress: Callable[[int, int, int, int], None] | None = None
+
+    @property
+    def target(self) -> Target:
+        """Where the latency is measured that limits and fronts go by."""
+        return self.timekeeper.target
+
+    @property
+    def scored_splits(self) -> tuple[str, ...]:
+        """The splits that accuracy is reported on: val first, then every further test split."""
+        return ("val", *(name for name in self.data.splits if name not in ("train", "val")))
+
+    def cost(self, candidate: Candidate) -> tuple[Measurement, ...]:
+        """Parameters, FLOPs, file size, share pruned."""
+        return cost(candidate, self.parent_parameters)
+
+    def latency(self, candidate: Candidate, limit_ms: float | None = None) -> Measurement:
+        """Latency on the study's target at the candidate's image size; from the store if it was measured before."""
+        return self.timekeeper.latency(candidate, limit_ms)
+
+    def too_slow(self, shape: Shape, limits: Mapping[str, float]) -> Measurement | None:
+        """The predicted latency of a network that is over its limit beyond doubt, so that it need not be built."""
+        if self.forecaster is None or LATENCY not in limits:
+            return None
+        return self.forecaster.too_slow(shape, limits[LATENCY])
+
+    def further_latencies(self, candidate: Candidate) -> tuple[Measurement, ...]:
+        """Latency on each further target; a network that does not run on one has none there."""
+        found = []
+        for keeper in self.further:
+            try:
+                found.append(keeper.latency(candidate))
+            except CandidateError as error:  # only a column: the search is not for that target
+                keeper.say(f"{keeper.name} is not measured: {error}")
+        return tuple(found)
+
+    def repeat_disturbed(self, most: int = 1) -> int:
+        """Time again, on all targets together, up to so many latencies that were taken under load; how many it were."""
+        done = 0
+        for keeper in (self.timekeeper, *self.further):
+            with suppress(CandidateError):  # it could be timed before: the trial that goes on now is not to blame
+                while done < most and keeper.repeat_disturbed(self.parent.key, self._of_shape):
+                    done += 1
+        return done
+
+    def _of_shape(self, shape: Shape) -> Candidate:
+        """A network of that shape; which channels it keeps does not matter to its latency."""
+        spec = self.parent.structure.spec(tuple(tuple(range(width)) for width in shape.widths), shape.dropped)
+        return replace(self.parent.build(spec), imgsz=shape.imgsz)
+
+    def train(
+        self,
+        candidate: Candidate,
+        recipe: Recipe,
+        report: Callable[[EpochResult], None] | None,
+        teacher: Candidate | None = None,
+        *,
+        inherited: bool = True,
+    ) -> Trained:
+        """Re-estimate BatchNorm on inherited weights, then fine-tune."""
+        if inherited:
+            images = min(BATCHNORM_IMAGES, len(self.data.splits["train"].images))
+            candidate = reestimate(candidate, self.data, recipe, batches=max(1, images // recipe.batch))
+        return train(
+            candidate,
+            recipe,
+            self.data,
+            seed=self.seed,
+            device=self.device,
+            scratch=self.scratch,
+            teacher=teacher if recipe.distill else None,
+            report=report,
+            progress=self.progress,
+        )
+
+    def evaluate(self, candidate: Candidate, split: str) -> Evaluation:
+        """Accuracy of a saved and reloaded network on one split."""
+        return accuracy_of(candidate, self.data, split, device=self.device, confidence=self.confidence, iou=self.iou)
+
+    def with_parent(self, parent: Parent) -> Workbench:
+        """The same tools around the trained parent."""
+        return replace(self, parent=parent)

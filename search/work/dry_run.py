@@ -1,0 +1,194 @@
+"""`--dry-run`: check everything, try one candidate for real, say what the study will cost. Leaves nothing behind."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from objectives.recipe import Recipe
+from search.cli.durations import readable
+from search.latency.local import Patience
+from search.latency.remote import copy_remotes
+from search.prepare.inputs import Start, data_of, recipe_of, start_of
+from search.prepare.preparation import Setting, workbench
+from search.prepare.sensitivity_analysis import TRAINING_PASSES, fewest_epochs, halving_images, wants_halving
+from search.record.folders import RunFolder
+from search.store.base import Store
+from search.store.sql import open_store
+from search.store.url import parse, sqlite_file
+from search.study.definition import StudyDefinition
+from search.trial.workbench import Workbench
+from spaces.allocation.uniform import uniform
+from spaces.base import Candidate
+from spaces.networks.parent import Parent
+
+TIMED_BATCHES = 6
+SKIPPED_BATCHES = 2
+"""The first batches pay for memory and caches that later ones find ready."""
+LONG_S = 12 * 3600.0
+"""A study beyond this gets advice on a shorter recipe."""
+TYPICAL_RATIO = 0.75
+"""Share of channels that stay in the candidate that is tried: the middle of the usual range."""
+
+
+class _Enough(BaseException):
+    """Ends the timed training; no handler for ordinary errors may catch it."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds and MiB that were measured."""
+
+    latency_s: float
+    evaluation_s: float
+    parent_batch_s: float
+    batch_s: float
+    checkpoint_mib: float
+
+
+def dry_run(definition: StudyDefinition, device: str, threads: int, url: str | None = None) -> int:
+    """Check data, parent, export and training of one candidate, and estimate the whole.
+
+    Args:
+        url: The database where measurements of other machines are stored; it is only read.
+
+    Raises:
+        SpaceError: If the data, the weights or the space are wrong; the message says what to mend.
+        CandidateError: If even a uniformly cut candidate does not build, export or train.
+    """
+    import torch
+
+    console = Console(soft_wrap=True, highlight=False)
+    with tempfile.TemporaryDirectory(prefix="yolofront-dry-run-") as name:
+        temporary = RunFolder(Path(name))
+        data = data_of(definition, temporary)
+        sizes = ", ".join(f"{split} {len(each.images)}" for split, each in data.splits.items())
+        console.print(f"data: {data.name}, {len(data.classes)} classes; images: {sizes}")
+        start = start_of(definition, data)
+        setting = Setting(temporary, device, temporary.root / "scratch", Patience(tries=1))
+        console.print(f"parent: {_parent_words(start)}, {start.parent.imgsz} px")
+        with workbench(definition, _store(definition, url), setting, data, start) as bench:
+            torch.set_num_threads(threads)
+            recipe = recipe_of(definition.recipe.longest(), start, data)
+            parent_recipe = recipe_of(definition.parent.recipe.fixed, start, data)
+            multiple = definition.space.multiple
+            built = bench.parent.build(uniform(bench.parent, TYPICAL_RATIO, multiple=multiple))
+            candidate = replace(built, imgsz=recipe.imgsz)
+            cost = _measured(bench, candidate, recipe, parent_recipe, console)
+    images = len(data.splits["train"].images)
+    halving_s = _halving_s(definition, start.parent, recipe, images, cost.parent_batch_s / parent_recipe.batch)
+    _estimate(definition, cost, recipe, None if start.as_is else parent_recipe, images, halving_s, console)
+    return 0
+
+
+def _store(definition: StudyDefinition, url: str | None) -> Store:
+    """A store in memory, with what is known of the study's other machines."""
+    empty = open_store("sqlite://")
+    remotes = {asked.remote for asked in (definition.target, *definition.further_targets)} - {None}
+    file = None if url is None else sqlite_file(parse(url))
+    if remotes and url is not None and (file is None or file.exists()):
+        stored = open_store(url)
+        copy_remotes(stored, empty, remotes)
+        stored.close()
+    return empty
+
+
+def _parent_words(start: Start) -> str:
+    if start.weights is None:
+        return f"{start.parent.model['yaml_file']}, to be trained"
+    if start.as_is:
+        return f"{start.weights.path} as it is"
+    why = "the weights do not name their classes" if start.weights.classes is None else "other classes"
+    return f"to be trained from {start.weights.path} ({why}; {100 * start.parent.inherited:.0f} % of its tensors fit)"
+
+
+def _measured(bench: Workbench, candidate: Candidate, recipe: Recipe, parent_recipe: Recipe, console: Console) -> Cost:
+    figures = {figure.name: figure for figure in bench.cost(candidate)}
+    console.print(
+        f"candidate: {candidate.imgsz} px, {figures['flops_g'].value:.3g} GFLOPs, {figures['size_mib'].value:.2f} MiB, "
+        f"{100 * figures['share_pruned'].value:.0f} % of the parent's parameters pruned"
+    )
+    begun = time.perf_counter()
+    latency = bench.latency(candidate)
+    latency_s = time.perf_counter() - begun
+    parent = bench.latency(bench.parent.candidate())
+    console.print(f"latency: candidate {latency.value:.3g} ms, parent {parent.value:.3g} ms ({bench.target})")
+    for further in bench.further_latencies(candidate):
+        console.print(f"{further.name}: candidate {further.value:.3g} ms")
+    begun = time.perf_counter()
+    for split in bench.scored_splits:
+        bench.evaluate(candidate, split)
+    evaluation_s = time.perf_counter() - begun
+    batch_s = _batch_seconds(bench, candidate, recipe)
+    parent_batch_s = _batch_seconds(bench, bench.parent.candidate(), parent_recipe)
+    console.print(f"training: {batch_s:.2f} s a batch of {recipe.batch} (parent {parent_batch_s:.2f} s)")
+    return Cost(latency_s, evaluation_s, parent_batch_s, batch_s, figures["size_mib"].value)
+
+
+def _batch_seconds(bench: Workbench, candidate: Candidate, recipe: Recipe) -> float:
+    """Median-free, since few: mean seconds a batch after the first ones."""
+    moments: list[float] = []
+
+    def count(_epoch: int, _epochs: int, _batch: int, _batches: int) -> None:
+        moments.append(time.perf_counter())
+        if len(moments) >= SKIPPED_BATCHES + TIMED_BATCHES:
+            raise _Enough
+
+    timed = replace(bench, progress=count)
+    with suppress(_Enough):
+        timed.train(candidate, recipe.with_values(distill=0.0), None)
+    first = min(SKIPPED_BATCHES, len(moments) - 2) if len(moments) > 2 else 0
+    return (moments[-1] - moments[first]) / max(1, len(moments) - 1 - first)
+
+
+def _halving_s(
+    definition: StudyDefinition, parent: Parent, recipe: Recipe, images: int, trained_image_s: float
+) -> float:
+    """Seconds that measuring what cuts do takes, from those of an image in training; 0 where it is not measured."""
+    epochs = fewest_epochs(recipe.epochs, definition.recipe.searched)
+    if not wants_halving(definition, parent, epochs, images, definition.n_trials):
+        return 0.0
+    return halving_images(parent) * trained_image_s / TRAINING_PASSES
+
+
+def _estimate(
+    definition: StudyDefinition,
+    cost: Cost,
+    recipe: Recipe,
+    parent_recipe: Recipe | None,
+    images: int,
+    halving_s: float,
+    console: Console,
+) -> None:
+    batches = -(-images // recipe.batch)
+    epoch_s = batches * cost.batch_s + cost.evaluation_s
+    trial_s = cost.latency_s + cost.evaluation_s + recipe.epochs * epoch_s
+    rows = [*definition.donors, *definition.controls]
+    recipes = [definition.recipe_of(row) for row in rows]
+    recipes += [definition.sparse_recipe_of(row) for row in rows if row.threshold is not None]
+    row_epochs = sum(int(each.get("epochs", recipe.epochs)) for each in recipes)
+    before_s = row_epochs * epoch_s + len(rows) * (cost.latency_s + cost.evaluation_s)
+    if parent_recipe is not None:
+        parent_batches = -(-images // parent_recipe.batch)
+        before_s += parent_recipe.epochs * (parent_batches * cost.parent_batch_s + cost.evaluation_s)
+    study_s = before_s + halving_s + definition.n_trials * trial_s
+    disk_mib = cost.checkpoint_mib * (definition.n_trials + len(rows)) + 2 * cost.checkpoint_mib + 20
+    console.print(f"parent, donors and controls: {readable(before_s)}")
+    if halving_s:
+        console.print(f"what halving each layer does, for the sampler: {readable(halving_s)}")
+    console.print(f"a trial: {readable(trial_s)}, {trial_s / 3600:.3f} h ({recipe.epochs} epochs)")
+    console.print(
+        f"the study of {definition.n_trials} trials with one worker: {readable(study_s)}, {study_s / 3600:.2f} h"
+    )
+    console.print(f"disk: {disk_mib:.0f} MiB")
+    if study_s > LONG_S:
+        shorter = max(1, int(recipe.epochs * LONG_S / study_s))
+        console.print(
+            f"that is long: with `--epochs {shorter}` a trial takes {readable(shorter * epoch_s)}, "
+            f"the study about {readable(LONG_S)}"
+        )

@@ -1,0 +1,61 @@
+"""`--print-config`: the study's definition, and where each value of its recipes comes from."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from search.study.definition import StudyDefinition
+from search.study.recipe import Resolved, Source, image_size, resolve_recipe
+from spaces.base import ParamValue
+from spaces.networks.weights import WeightsFile, read_weights
+
+
+def print_config(definition: StudyDefinition) -> int:
+    """Print the definition as YAML that can be saved as a study, with the settled recipe as comments."""
+    yaml.safe_dump(
+        {"description": definition.description, **definition.as_plain(), "n_trials": definition.n_trials},
+        sys.stdout,
+        sort_keys=False,
+        allow_unicode=True,
+    )
+    weights = _weights(definition)
+    train_args = {} if weights is None else weights.train_args
+    print(f"\n# stored as: {definition.name}")
+    imgsz = image_size(definition.data.imgsz, _data_defaults(definition), None if weights is None else weights.imgsz)
+    print(f"# image size: {imgsz.value}  ({imgsz.source.value})")
+    _print_recipe("parent.recipe", definition.parent.recipe.fixed, definition, train_args, imgsz)
+    _print_recipe("recipe", definition.recipe.fixed, definition, train_args, imgsz, definition.recipe.searched)
+    return 0
+
+
+def _print_recipe(
+    title: str,
+    fixed: Mapping[str, ParamValue],
+    definition: StudyDefinition,
+    train_args: Mapping[str, Any],
+    imgsz: Resolved,
+    searched: Mapping[str, object] = {},
+) -> None:
+    print(f"\n# {title}, settled ({', '.join(source.value for source in Source)}):")
+    for name, each in resolve_recipe(fixed, _data_defaults(definition), train_args, imgsz).items():
+        if f"recipe.{name}" in searched:
+            print(f"#   {name}: searched")
+        else:
+            print(f"#   {name}: {each.value}  ({each.source.value})")
+
+
+def _data_defaults(definition: StudyDefinition) -> Mapping[str, ParamValue]:
+    if definition.data.source != "digits":
+        return {}
+    from objectives.data.digit_scenes import DEFAULTS
+
+    return DEFAULTS
+
+
+def _weights(definition: StudyDefinition) -> WeightsFile | None:
+    return None if definition.parent.weights is None else read_weights(Path(definition.parent.weights))

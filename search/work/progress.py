@@ -1,0 +1,120 @@
+"""Shows what the workers do: a live panel on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from search.record.trial import Outcome, TrialRecord
+from search.trial.events import Batch, Doing, Ended, Event, Note
+
+LINE_EVERY_S = 20.0
+"""In a log, a worker's training says how far it is this often."""
+
+
+class Progress:
+    """Takes workers' events and shows them. A context manager.
+
+    Args:
+        objectives: Names of the study's objectives, shown with each ended trial.
+        n_trials: The study's total, and how many are `counted` already.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        objectives: tuple[str, ...],
+        n_trials: int,
+        counted: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._console, self._objectives = console, objectives
+        self._n_trials, self._counted = n_trials, counted
+        self._clock, self._begun = clock, clock()
+        self._doing: dict[int, str] = {}
+        self._batch: dict[int, Batch] = {}
+        self._said: dict[int, float] = {}
+        self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+
+    def __enter__(self) -> Progress:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, worker: int, event: Event) -> None:
+        """Show one event of one worker."""
+        if isinstance(event, Doing):
+            self._doing[worker] = event.what
+            self._batch.pop(worker, None)
+            if self._live is None and not event.what.startswith("trial"):
+                self._line(f"worker {worker}: {event.what}")
+        elif isinstance(event, Batch):
+            self._batch[worker] = event
+            self._say_now_and_then(worker, event)
+        elif isinstance(event, Note):
+            self._line(event.line)
+        elif isinstance(event, Ended):
+            self._ended(event)
+        if self._live is not None:
+            self._live.update(self._panel())
+
+    def _ended(self, event: Ended) -> None:
+        record = event.record
+        if not record.is_reference and record.outcome is not Outcome.DUPLICATE:
+            self._counted += 1
+        moved = "; the front moved" if event.moved_front else ""
+        self._line(f"{summary(record, self._objectives)}{moved}")
+
+    def _say_now_and_then(self, worker: int, batch: Batch) -> None:
+        now = self._clock()
+        if self._live is None and now - self._said.setdefault(worker, now) >= LINE_EVERY_S:
+            self._said[worker] = now
+            self._line(f"worker {worker}: {self._doing.get(worker, '')}, {_where(batch)}")
+
+    def _line(self, text: str) -> None:
+        minutes, seconds = divmod(int(self._clock() - self._begun), 60)
+        self._console.print(f"{minutes:3d}:{seconds:02d}  {text}", highlight=False, markup=False, soft_wrap=True)
+
+    def _panel(self) -> Group:
+        table = Table.grid(padding=(0, 2))
+        for worker in sorted(self._doing):
+            batch = self._batch.get(worker)
+            bar: ProgressBar | str = ""
+            where = ""
+            if batch is not None:
+                done = (batch.epoch - 1) * batch.batches + batch.batch
+                bar = ProgressBar(total=batch.epochs * batch.batches, completed=done, width=24)
+                where = _where(batch)
+            table.add_row(f"worker {worker}", self._doing[worker], bar, where)
+        total = ProgressBar(total=max(1, self._n_trials), completed=self._counted, width=24)
+        table.add_row("study", f"{self._counted} of {self._n_trials} trials", total, "")
+        return Group(Text(""), table)
+
+
+def summary(record: TrialRecord, objectives: tuple[str, ...]) -> str:
+    """One line about an ended trial or a reference row."""
+    figures = []
+    for name in objectives:
+        value = record.value(name)
+        if value is not None:
+            figures.append(f"{name} {value:.4g}")
+    ended = "" if record.outcome is Outcome.COMPLETE else record.outcome.value.replace("_", " ")
+    parts = [ended, *(figures if not record.reason else []), record.reason]  # a reason brings its own figures
+    return f"{record.name}: " + ", ".join(part for part in parts if part)
+
+
+def _where(batch: Batch) -> str:
+    return f"epoch {batch.epoch} of {batch.epochs}"

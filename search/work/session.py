@@ -1,0 +1,178 @@
+"""What a worker process does from start to end: load, prepare, search. Here torch is imported."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from search.cli.command import DefinitionError
+from search.prepare.inputs import data_of, start_of
+from search.prepare.preparation import Setting, prepare, workbench
+from search.prepare.sensitivity_analysis import MAP_SHARE, TakesTooLong, fewest_epochs, halving_damage, wants_halving
+from search.record.folders import RunFolder
+from search.record.stopwatch import Stopwatch
+from search.sampler.advisor import Advisor
+from search.sampler.candidate_predictions import foresight_of
+from search.sampler.choice import make_sampler, sampler_seed
+from search.store.base import Attempt, Store, StudyEntry
+from search.store.sql import open_store
+from search.study.definition import StudyDefinition, stored_definition
+from search.trial.evaluate import StudyTrials, out_of_memory_is_the_candidates_fault
+from search.trial.events import Batch, Doing, Event, Left, Note
+from search.trial.stopping import NeverStop, Rule, compares, rule_named
+from search.trial.workbench import Plan, Workbench
+from search.work.heartbeat import Heartbeat
+from search.work.job import Job
+from search.work.stored_definition import open_study
+from search.work.worker import Worker
+from spaces.allocation.summed_sensitivity import HalvingDamage
+from spaces.base import CandidateError
+
+Say = Callable[[Event], None]
+MOST_REPEATS = 16
+"""Latencies taken under load that are timed again when the study ends: half a minute at most."""
+
+
+def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> Left:
+    """Load everything once, make or wait for what the study stands on, and run trials until there is no more.
+
+    Raises:
+        SpaceError: If data, weights or space are wrong.
+        DefinitionError: If the device is not there.
+        DefinitionMismatch: If the study is stored with another definition or other content of its files.
+        StoreUnavailable: If the database is not available.
+    """
+    check_device(job.device)
+    torch.set_num_threads(job.threads)
+    store = open_store(job.url)
+    session = _Session(job, folder, scratch, say, store)
+    heartbeat = Heartbeat(store, session.held)
+    heartbeat.start()
+    try:
+        return session.run()
+    finally:
+        heartbeat.stop()
+        store.close()
+
+
+def check_device(device: str) -> None:
+    """Make sure that training can run there.
+
+    Args:
+        device: `cpu`, `mps`, or a GPU as `0` or `cuda:0`.
+
+    Raises:
+        DefinitionError: If this machine has no such device, or the text names none.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device == "cpu" or (device == "mps" and torch.backends.mps.is_available()):
+        return
+    number = device.removeprefix("cuda:")
+    if number.isdecimal() and int(number) < gpus:
+        return
+    here = ", ".join(["cpu", *map(str, range(gpus))])
+    raise DefinitionError(f"--device is '{device}'; this machine has {here}")
+
+
+class _Session:
+    def __init__(self, job: Job, folder: RunFolder, scratch: Path, say: Say, store: Store) -> None:
+        self._job, self._folder, self._say, self._store = job, folder, say, store
+        self._setting = Setting(folder, job.device, scratch)
+        self._begun = time.monotonic()
+        self._worker: Worker | None = None
+
+    def held(self) -> Attempt | None:
+        """The attempt that is worked on now."""
+        return None if self._worker is None else self._worker.held
+
+    def run(self) -> Left:
+        """The whole session; why it ended."""
+        watch = Stopwatch()
+        definition = stored_definition(self._job.study, self._job.definition)
+        with watch.phase("data"):
+            self._say(Doing("checking the data"))
+            data = data_of(definition, self._folder)
+            start = start_of(definition, data)
+        facts = {"data": data.key, "weights": start.weights_hash}
+        with workbench(definition, self._store, self._setting, data, start, self._say) as bench:
+            # Not before: a definition that cannot run here must not be stored, or the corrected one were refused.
+            facts |= {"target": bench.target.key}
+            study = open_study(self._store, definition, self._job.generation, facts)
+            torch.set_num_threads(self._job.threads)  # Ultralytics sets its own number while it loads
+            bench = replace(bench, progress=lambda *numbers: self._say(Batch(*numbers)))
+            bench, plan, study = prepare(definition, self._store, study, bench, start, self._say)
+            damage = self._damage(definition, study, plan, bench, watch)
+            advisor = self._advisor(definition, study, plan, bench, damage)
+            why = self._search(study, advisor, StudyTrials(bench, plan), self._rule(definition, study))
+            if why != "timeout" and self._job.index == 0:  # one worker: two at once would disturb each other
+                bench.repeat_disturbed(MOST_REPEATS)
+        spent = watch.seconds()
+        return Left(why, seconds={phase: spent.get(phase, 0.0) for phase in ("data", "sensitivity")})
+
+    def _damage(
+        self, definition: StudyDefinition, study: StudyEntry, plan: Plan, bench: Workbench, watch: Stopwatch
+    ) -> HalvingDamage | None:
+        """What halving each layer does, where the sampler asks and that takes a small part of the study's time."""
+        epochs, images = fewest_epochs(plan.recipe.epochs, plan.searched), len(bench.data.splits["train"].images)
+        if not wants_halving(definition, bench.parent, epochs, images, self._job.n_trials):
+            return None
+        most_s = math.inf if self._job.timeout_s is None else MAP_SHARE * self._job.timeout_s
+        try:
+            # One worker measures, the others find it; that they wait is no measuring.
+            with (
+                self._store.exclusive(f"sensitivity {study.id}"),
+                watch.phase("sensitivity"),
+                out_of_memory_is_the_candidates_fault(),
+            ):
+                return halving_damage(bench, definition.space.multiple, lambda what: self._say(Doing(what)), most_s)
+        except (CandidateError, TakesTooLong):
+            return None  # a parent without a finite loss, or one too large; the search does without
+
+    def _rule(self, definition: StudyDefinition, study: StudyEntry) -> Rule:
+        """The study's, where it sees all that the study asks for."""
+        rule = rule_named(definition.rungs.rule)
+        if isinstance(rule, NeverStop) or compares(study.objectives):
+            return rule
+        self._say_once("no trial is stopped early: that is for mAP50-95 and latency alone, and objectives are others")
+        return NeverStop()
+
+    def _advisor(
+        self, definition: StudyDefinition, study: StudyEntry, plan: Plan, bench: Workbench, damage: HalvingDamage | None
+    ) -> Advisor:
+        with self._store.exclusive("optuna tables"):
+            records = self._store.records(study)
+            seed = sampler_seed(definition.seed, self._job.index, len(records))
+            foresight = foresight_of(study, plan, bench, records, damage)
+            # Where it is known what halving does, nobody begins with uniform cuts, unless they are asked for.
+            knows_better = foresight is not None and foresight.hints and not getattr(definition.space, "starts", ())
+            starts = () if knows_better else plan.starts
+            if definition.sampler.name == "front" and foresight is None:
+                self._say_once("sampler 'tpe' proposes: 'front' needs two objectives, an accuracy and then latency_ms")
+            sampler = make_sampler(definition.sampler.name, seed, starts, foresight)
+            return Advisor(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
+
+    def _say_once(self, line: str) -> None:
+        """What holds for all workers is said by the first."""
+        if self._job.index == 0:
+            self._say(Note(line))
+
+    def _search(self, study: StudyEntry, advisor: Advisor, trials: StudyTrials, rule: Rule) -> str:
+        timeout_s = self._job.timeout_s
+        self._worker = Worker(
+            self._store,
+            study,
+            advisor,
+            trials,
+            n_trials=self._job.n_trials,
+            deadline=None if timeout_s is None else self._begun + timeout_s,
+            say=self._say,
+            rule=rule,
+        )
+        self._worker.reconcile()
+        self._worker.settle()
+        return self._worker.work()

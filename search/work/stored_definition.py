@@ -1,0 +1,91 @@
+"""Opens a stored study or begins a new one, and refuses to mix two definitions under one name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from objectives.base import Direction
+from search.cli.command import DefinitionError, DefinitionMismatch
+from search.store.base import Store, StudyEntry
+from search.study.definition import StudyDefinition, stored_definition
+from search.study.difference import differences
+
+
+def generation_wanted(store: Store, definition: StudyDefinition, *, new: bool, resume: bool) -> int:
+    """Which generation of the study a run works on: the latest one, or with `--new` the next.
+
+    Raises:
+        DefinitionMismatch: If the stored definition differs from the one asked for.
+        DefinitionError: If `--resume` is asked for and there is nothing to resume.
+    """
+    stored = store.latest_study(definition.name)
+    if stored is None:
+        if resume:
+            raise DefinitionError(f"--resume: study '{definition.name}' is not in the database; leave --resume out")
+        return 1
+    if new:
+        return stored.generation + 1
+    _compare(stored, definition)
+    return stored.generation
+
+
+def open_study(store: Store, definition: StudyDefinition, generation: int, facts: dict[str, str | None]) -> StudyEntry:
+    """The stored study of that generation, begun now if it is not there.
+
+    Args:
+        facts: Content hashes of what the definition names by path (data set, weights).
+
+    Raises:
+        DefinitionMismatch: If the stored definition, or the content of a file that it names, is another.
+    """
+    with store.exclusive(f"open {definition.name}"):
+        study = store.latest_study(definition.name)
+        if study is None or study.generation < generation:
+            objectives = [(name, Direction(value)) for name, value in definition.objectives.items()]
+            study = store.add_study(definition.name, definition.as_plain(), objectives)
+    _compare(study, definition)
+    study = store.freeze(study, facts)
+    changed = [name for name, value in facts.items() if study.frozen[name] != value]
+    if "target" in changed:
+        raise DefinitionMismatch(_other_target(store, study.frozen["target"], facts["target"], definition.name))
+    if changed:
+        raise DefinitionMismatch(
+            f"study '{definition.name}' was begun with other content of: {', '.join(changed)}. "
+            "Put the files back as they were, or begin again with --new or under another --name"
+        )
+    return study
+
+
+def _other_target(store: Store, stored_key: str, key: str | None, name: str) -> str:
+    """Latencies of two targets cannot stand on one front."""
+    stored, here = store.target(stored_key), store.target(key or "")
+    there_is = {} if stored is None else stored.description
+    here_is = {} if here is None else here.description
+    differ = [
+        f"{each}: {there_is.get(each)} then, {value} now"
+        for each, value in here_is.items()
+        if there_is.get(each) != value
+    ]
+    return (
+        f"study '{name}' measures latency on another target than this machine is now; figures of both cannot be "
+        f"compared: {'; '.join(differ)}. Continue it where it ran, or begin again with --new or under another --name"
+    )
+
+
+def _compare(stored: StudyEntry, definition: StudyDefinition) -> None:
+    lines = differences(_in_full(stored), definition.as_plain())
+    if lines:
+        raise DefinitionMismatch(
+            f"study '{definition.name}' is stored with another definition:\n  "
+            + "\n  ".join(lines)
+            + "\nrun the command as before to continue it, or begin again with --new or under another --name"
+        )
+
+
+def _in_full(stored: StudyEntry) -> Mapping[str, Any]:
+    """The stored definition, with the fields that came later at their defaults."""
+    try:
+        return stored_definition(stored.name, stored.definition).as_plain()
+    except DefinitionError:  # of a version that knew other fields: what is stored is what is shown
+        return stored.definition

@@ -1,0 +1,191 @@
+"""Starts the worker processes of one machine, passes on what they say, ends them, starts dead ones again."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import cast
+
+from search.cli.command import Exit
+from search.trial.events import Ended, Event, Left, Note
+from search.work.job import Job
+from search.work.process import END_WITH, GRACE_S, run_worker
+
+DEATHS_UNTIL_GIVEN_UP = 5
+"""A worker that dies this often without a finished event in between is not started again."""
+
+
+@dataclass
+class _Running:
+    job: Job
+    process: BaseProcess
+    pipe: Connection
+    left: Left | None = None
+    deaths: int = 0
+
+
+@dataclass(frozen=True)
+class Finish:
+    """How the workers ended.
+
+    Attributes:
+        why: `done`, `timeout`, `exhausted`, `interrupted` or `error`.
+        error: One line for the user where `why` is `error`.
+        seconds: Wall seconds by phase that the workers spent outside of trials, summed.
+    """
+
+    why: str
+    error: str
+    exit_code: int
+    seconds: dict[str, float]
+
+
+class Supervisor:
+    """Runs worker processes until all have left.
+
+    Args:
+        show: Called with a worker's index and what it says.
+    """
+
+    def __init__(self, jobs: list[Job], show: Callable[[int, Event], None]) -> None:
+        # Spawned, not forked: a forked copy of a process with threads (torch, SQL drivers) may deadlock.
+        self._context = multiprocessing.get_context("spawn")
+        self._show = show
+        self._jobs = jobs
+        self._workers: list[_Running] = []
+        self._signal = 0
+
+    def run(self) -> Finish:
+        """Start the workers and wait for them. SIGINT and SIGTERM end them and return `interrupted`."""
+        with self._signals_noted():
+            try:
+                return self._run()
+            except BaseException:  # such as a closed standard output: no worker may outlive this
+                self._end_all()
+                raise
+
+    def _run(self) -> Finish:
+        for job in self._jobs:
+            if not self._signal:
+                self._workers.append(self._start(job))
+        while any(worker.left is None for worker in self._workers):
+            if self._signal:
+                self._end_all()
+                return self._finish("interrupted", "", _exit_code_of(self._signal))
+            self._listen()
+            failed = next((w.left for w in self._workers if w.left is not None and w.left.why == "error"), None)
+            if failed is not None:
+                self._end_all()
+                return self._finish("error", failed.error, failed.exit_code)
+        for worker in self._workers:
+            worker.process.join(timeout=GRACE_S)
+        reasons = [worker.left.why for worker in self._workers if worker.left is not None]
+        why = next((reason for reason in ("exhausted", "timeout") if reason in reasons), "done")
+        return self._finish(why, "", int(Exit.DONE))
+
+    def _start(self, job: Job) -> _Running:
+        ours, theirs = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=run_worker, args=(job, theirs), name=f"worker-{job.index}")
+        resource_tracker.ensure_running()  # it unblocks the signals when it has to be started
+        signal.pthread_sigmask(signal.SIG_BLOCK, END_WITH)  # until the worker has said what it does on them
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, END_WITH)
+        theirs.close()
+        return _Running(job, process, ours)
+
+    def _listen(self) -> None:
+        """Wait up to half a second for something to happen, and deal with it."""
+        pipes = {worker.pipe: worker for worker in self._workers if worker.left is None}
+        for ready in wait(list(pipes), timeout=0.5):
+            worker = pipes[cast(Connection, ready)]
+            try:
+                event = worker.pipe.recv()
+            except (EOFError, OSError):
+                self._died(worker)
+                continue
+            if isinstance(event, Left):
+                worker.left = event
+            else:
+                if isinstance(event, Ended):
+                    worker.deaths = 0
+                self._show(worker.job.index, event)
+
+    def _died(self, worker: _Running) -> None:
+        """A worker ended without a word: killed, out of memory, or crashed in native code. Start it again."""
+        worker.process.join(timeout=GRACE_S)
+        code = worker.process.exitcode
+        cause = f"signal {-code} ({signal.strsignal(-code)})" if code is not None and code < 0 else f"exit code {code}"
+        if worker.deaths + 1 >= DEATHS_UNTIL_GIVEN_UP:
+            line = f"worker {worker.job.index} died {worker.deaths + 1} times, last by {cause}; its log has more"
+            worker.left = Left("error", line, int(Exit.ERROR))
+            return
+        self._show(worker.job.index, Note(f"worker {worker.job.index} died by {cause}; starting it again"))
+        again = self._start(worker.job)
+        worker.process, worker.pipe, worker.deaths = again.process, again.pipe, worker.deaths + 1
+
+    def _end_all(self) -> None:
+        """Ask all workers to hand their trials back; kill those that do not in time."""
+        for worker in self._workers:
+            if worker.process.is_alive() and worker.process.pid is not None:
+                os.kill(worker.process.pid, signal.SIGTERM)
+        until = time.monotonic() + GRACE_S
+        for worker in self._workers:
+            self._drain(worker, until)
+            worker.process.join(timeout=max(0.0, until - time.monotonic()))
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+
+    def _drain(self, worker: _Running, until: float) -> None:
+        """Read what an ending worker still says: a full pipe would keep it from ending."""
+        while worker.left is None and time.monotonic() < until:
+            try:
+                if worker.pipe.poll(0.1):
+                    event = worker.pipe.recv()
+                    worker.left = event if isinstance(event, Left) else None
+                elif not worker.process.is_alive():
+                    return
+            except (EOFError, OSError):
+                return
+
+    def _finish(self, why: str, error: str, exit_code: int) -> Finish:
+        return Finish(why, error, exit_code, self._seconds())
+
+    def _seconds(self) -> dict[str, float]:
+        total: dict[str, float] = {}
+        for worker in self._workers:
+            for phase, seconds in (worker.left.seconds if worker.left else {}).items():
+                total[phase] = total.get(phase, 0.0) + seconds
+        return total
+
+    @contextmanager
+    def _signals_noted(self) -> Iterator[None]:
+        def note(number: int, _frame: FrameType | None) -> None:
+            self._signal = number
+
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _exit_code_of(number: int) -> int:
+    return int(Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED)
+
+
+def for_workers(job: Job, workers: int) -> list[Job]:
+    """The jobs of several workers on one machine."""
+    return [replace(job, index=index) for index in range(workers)]

@@ -1,0 +1,172 @@
+"""A worker process: take up a trial, ask, evaluate, store, tell; again until the study has its trials."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from objectives.base import EpochResult
+from search.record.trial import Outcome, TrialRecord
+from search.sampler.advisor import Advisor
+from search.store.base import AlreadyStored, Attempt, Fenced, Store, StoreError, StudyEntry
+from search.trial.events import Doing, Ended, Event, Note
+from search.trial.runner import Hooks, TrialRunner
+from search.trial.stopping import NeverStop, Rule
+from search.work.liveness import STALE_AFTER_S, is_alive, this_worker
+
+DUPLICATES_UNTIL_EXHAUSTED = 50
+TRIES_UNTIL_FAILED = 5
+"""A trial whose worker died this often is recorded as failed: it probably kills its workers."""
+GIVEN_UP = f"its workers died {TRIES_UNTIL_FAILED} times; out of memory is the usual cause"
+POLL_S = 0.5
+
+
+class Worker:
+    """Works on one study until it has its trials, the time is up or the space is exhausted.
+
+    Args:
+        deadline: Moment of `time.monotonic` after which no trial is begun; None for no limit.
+        say: Takes events for the supervisor.
+        rule: Which trials go on at an epoch; without one all do.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        study: StudyEntry,
+        advisor: Advisor,
+        trials: TrialRunner,
+        *,
+        n_trials: int,
+        deadline: float | None,
+        say: Callable[[Event], None],
+        rule: Rule | None = None,
+    ) -> None:
+        self._store, self._study, self._advisor = store, study, advisor
+        self._trials = trials
+        self._n_trials, self._deadline, self._say, self._rule = n_trials, deadline, say, rule or NeverStop()
+        self._me = this_worker()
+        self._held: Attempt | None = None
+        self._idle_since = time.monotonic()  # end of the last evaluation: from there to the next is the database's
+
+    @property
+    def held(self) -> Attempt | None:
+        """The attempt this worker holds now, for the heartbeat."""
+        return self._held
+
+    def work(self) -> str:
+        """Run trials; returns why it stopped: `done`, `timeout` or `exhausted`.
+
+        Whatever raises out of here (an interruption, a full disk) hands the trial back first.
+        """
+        duplicates = 0
+        while True:
+            if self._deadline is not None and time.monotonic() >= self._deadline:
+                return "timeout"
+            self.reconcile()
+            self._held = self._store.reserve(self._study, self._me, self._n_trials)
+            if self._held is None:
+                if not self._store.open_attempts(self._study):
+                    return "done"
+                self._idle_since = time.monotonic() + POLL_S
+                time.sleep(POLL_S)  # the last trials run elsewhere; one may come back to be done here
+                continue
+            record = self._run_held()
+            if record is not None and record.outcome is Outcome.DUPLICATE:
+                duplicates += 1
+            elif record is not None:
+                duplicates = 0
+            if duplicates >= DUPLICATES_UNTIL_EXHAUSTED:
+                return "exhausted"
+
+    def reconcile(self) -> None:
+        """Settle what dead workers left: their attempts wait for a new worker, Optuna's study follows the records."""
+        running_before = self._store.reconcile(self._study, is_alive, STALE_AFTER_S)
+        for number in running_before:
+            self._advisor.wait(number)
+
+    def settle(self) -> None:
+        """Make Optuna's study agree with the records, as after a crash between `add` and `tell`."""
+        unfinished = self._advisor.unfinished()
+        attempts = self._store.open_attempts(self._study)
+        records = self._store.records(self._study)
+        held = [attempt.number for attempt in attempts if attempt.number is not None]
+        asking = any(attempt.number is None for attempt in attempts)
+        self._advisor.settle(records, held, unfinished, may_be_asking=asking)
+
+    def hand_back(self) -> None:
+        """Give the held trial back, to be taken up by whoever comes next."""
+        attempt, self._held = self._held, None
+        if attempt is None:
+            return
+        with suppress(StoreError):  # the database is what failed: the reconciler finds this trial at the next start
+            self._store.hand_back(attempt)
+            if attempt.number is not None:
+                self._advisor.wait(attempt.number)
+
+    def _run_held(self) -> TrialRecord | None:
+        try:
+            attempt = self._begun()
+            overhead = time.monotonic() - self._idle_since
+            record = self._record_of(attempt)
+            record = replace(record, seconds=_plus(record.seconds, "database", overhead))
+            self._idle_since = time.monotonic()
+            front = self._store.add(self._study, record, attempt)
+            self._held = None
+            self._advisor.tell(record)
+            self._say(Ended(record, front is not None))
+            return record
+        except Fenced:
+            self._held = None
+            self._say(Note("a trial was taken over by another worker; this worker goes on with the next"))
+            return None
+        except BaseException:
+            self.hand_back()
+            raise
+
+    def _begun(self) -> Attempt:
+        """The held attempt with its number and parameters: those it has, or newly asked ones."""
+        attempt = self._held
+        assert attempt is not None
+        if attempt.number is not None:
+            self._advisor.resume(attempt.number)
+            return attempt
+        while True:
+            number, params = self._advisor.ask()
+            try:
+                self._held = self._store.assign(attempt, number, params)
+                return self._held
+            except AlreadyStored:
+                continue  # Optuna gave us a waiting trial that another worker has taken up already
+
+    def _record_of(self, attempt: Attempt) -> TrialRecord:
+        assert attempt.number is not None
+        number = attempt.number
+        self._say(Doing(f"trial {number}"))
+        if attempt.tries > TRIES_UNTIL_FAILED:
+            return self._trials.given_up(number, attempt.params or {}, GIVEN_UP, datetime.now(UTC))
+
+        def report(result: EpochResult) -> None:
+            self._store.report(attempt, result)
+
+        hooks = Hooks(
+            earlier=lambda identity: self._store.claim_identity(attempt, identity),
+            report=report,
+            say=lambda what: self._say(Doing(f"trial {number}: {what}")),
+            clock=lambda: datetime.now(UTC),
+            stop=self._verdict,
+        )
+        return self._trials.run(number, attempt.params or {}, hooks)
+
+    def _verdict(self, latency_ms: float, curve: Sequence[EpochResult], epochs: int) -> str:
+        """Why a trial is stopped at this epoch, by the records of this moment; empty if it goes on."""
+        if isinstance(self._rule, NeverStop):
+            return ""
+        return self._rule.verdict(latency_ms, curve, epochs, self._store.records(self._study, curves=False))
+
+
+def _plus(seconds: Mapping[str, float], phase: str, more: float) -> dict[str, float]:
+    return {**seconds, phase: seconds.get(phase, 0.0) + more}

@@ -1,0 +1,1 @@
+"""How wide every layer becomes when a network is cut as a whole."""

@@ -1,0 +1,44 @@
+"""Network slimming: channels whose BatchNorm scale is small go, by one threshold for the whole network.
+
+Only after training with sparsity do the scales say anything; then those of needless channels are near zero.
+
+Source: Liu et al., "Learning Efficient Convolutional Networks through Network Slimming", ICCV 2017, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+from spaces.allocation.allocation import Allocation, Scores
+from spaces.allocation.global_ranking import GlobalRanking, widths_above
+
+
+@final
+@dataclass(frozen=True)
+class Slimming(Allocation):
+    """A strength is the share of all channels that stay; the threshold is what that takes.
+
+    Scores must be BatchNorm scales (`importance.batchnorm_scales`): they are compared across groups as they are.
+    """
+
+    def widths(self, scores: Scores, strength: float, multiple: int) -> Mapping[str, int]:
+        """How many scales of each group are among the largest of the network."""
+        return GlobalRanking(relative=False).widths(scores, strength, multiple)
+
+
+@final
+@dataclass(frozen=True)
+class SlimmingAt(Allocation):
+    """A fixed threshold, as people set it by hand (0.01).
+
+    Attributes:
+        threshold: Channels with a smaller scale go.
+    """
+
+    threshold: float = 0.01
+
+    def widths(self, scores: Scores, strength: float, multiple: int) -> Mapping[str, int]:
+        """How many scales of each group reach the threshold; the strength is not asked."""
+        return widths_above(scores, self.threshold, multiple)

@@ -1,0 +1,1 @@
+"""A network and its channel groups as tables and charts."""

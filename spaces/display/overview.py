@@ -1,0 +1,202 @@
+"""One network, group by group: widths, and which part of the parent's cost each group answers for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spaces.base import ArchSpec, Section
+from spaces.networks import checkpoint
+from spaces.networks.cost_formula import Amounts, CostFormula, Counts
+from spaces.networks.parent import Parent
+from spaces.networks.weights import read_weights
+from spaces.structure import stock
+from spaces.structure.slicing import Detector, sizes_of
+from spaces.structure.structure import Structure
+
+SECTIONS: tuple[Section, ...] = ("backbone", "neck", "detect")
+CLASSES, IMGSZ = 80, 640
+"""What is taken where neither the user nor the file says: COCO's."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What something costs, in the parent and in the network that is looked at.
+
+    Attributes:
+        parameters: As shares of the parent's.
+        flops: As shares of the parent's.
+    """
+
+    parameters: tuple[float, float]
+    flops: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """One channel group.
+
+    Attributes:
+        width: Channels in the parent.
+        kept: Channels in the network; 0 if the group went with a dropped bottleneck.
+    """
+
+    name: str
+    section: Section
+    stage: int
+    tie: str | None
+    width: int
+    kept: int
+    part: Part
+
+    @property
+    def is_deployed(self) -> bool:
+        """Whether the deployed parent has it: the head's second branch is for training alone."""
+        return self.part.parameters[0] > 0
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What `spaces.show` prints and draws.
+
+    Attributes:
+        groups: In the order in which the network makes them.
+        stays_whole: What no group answers for.
+        repeats: Residual bottlenecks that can be left out; `dropped` are those that are.
+        whole_layers: Layers that make channels which are in no group, `model.10.m.0.attn.{qkv,proj}`.
+        parameters: Of the deployed parent and of the deployed network.
+        flops: Likewise, for one image of `imgsz`.
+    """
+
+    title: str
+    classes: int
+    imgsz: int
+    groups: tuple[GroupRow, ...]
+    stays_whole: Part
+    whole_layers: tuple[str, ...]
+    unknown_operations: tuple[str, ...]
+    repeats: tuple[str, ...]
+    dropped: tuple[str, ...]
+    parameters: tuple[int, int]
+    flops: tuple[int, int]
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the network is less than its parent."""
+        return bool(self.dropped) or any(row.kept < row.width for row in self.groups)
+
+    def section(self, name: Section) -> tuple[GroupRow, ...]:
+        """The groups of one section."""
+        return tuple(row for row in self.groups if row.section == name)
+
+    def section_part(self, name: Section) -> Part:
+        """What the groups of one section answer for."""
+        return total(row.part for row in self.section(name))
+
+
+def total(parts: Iterable[Part]) -> Part:
+    """The sum of parts."""
+    table = np.array([(*part.parameters, *part.flops) for part in parts]).reshape(-1, 4).sum(axis=0).tolist()
+    return Part((table[0], table[1]), (table[2], table[3]))
+
+
+def look_at(what: str, *, model: str | None = None, classes: int | None = None, imgsz: int | None = None) -> Overview:
+    """Read a model YAML, weights or a checkpoint, and count it.
+
+    Args:
+        what: Name of an Ultralytics model YAML, a `.pt` or `.safetensors` file, or a checkpoint's folder.
+        model: Name of the YAML, where the weights do not say what they are.
+        classes: Where the file does not say.
+        imgsz: In px; by default the file's own.
+
+    Raises:
+        SpaceError: If there is no such model, or it cannot be cut.
+    """
+    path = Path(what)
+    if path.is_dir():
+        candidate = checkpoint.load(path)
+        network: Detector = candidate.network
+        count = len(candidate.classes)
+        structure = stock.structure_of(stock.resolve(network.yaml, count))
+        title = f"{path.resolve().name} ({Path(network.yaml['yaml_file']).stem})"
+        return overview(structure, candidate.spec, imgsz or candidate.imgsz, count, title)
+    if path.suffix in (".pt", ".safetensors"):
+        file = read_weights(path)
+        parent = Parent.load(
+            model, classes=file.classes or classes or CLASSES, imgsz=imgsz or file.imgsz or IMGSZ, weights=path
+        )
+        return overview(parent.structure, parent.full_spec(), parent.imgsz, len(parent.classes), path.name)
+    structure = stock.structure_of(stock.resolve(what, classes or CLASSES))
+    return overview(structure, structure.full_spec, imgsz or IMGSZ, classes or CLASSES, path.stem)
+
+
+def overview(structure: Structure, spec: ArchSpec, imgsz: int, classes: int, title: str) -> Overview:
+    """Count one spec of a structure, group by group."""
+    formula = CostFormula.at(structure, imgsz)
+    costs = formula.costs((structure.full_spec, spec))
+    before, after = formula.parts(structure.full_spec), formula.parts(spec)
+    parameters = np.stack([before.parameters, after.parameters], axis=1) / costs.parameters[0]
+    flops = np.stack([before.flops, after.flops], axis=1) / costs.flops[0]
+    gone = structure.groups_inside(spec.dropped)
+    groups = tuple(
+        GroupRow(
+            group.name, group.section, group.stage, group.tie, group.width,
+            0 if index in gone else len(spec.kept[index]), Part(_pair(parameters[index]), _pair(flops[index])),
+        )
+        for index, group in enumerate(structure.groups)
+    )  # fmt: skip
+    rest = Part(
+        _pair(costs.parameters / costs.parameters[0] - parameters.sum(axis=0)),
+        _pair(costs.flops / costs.flops[0] - flops.sum(axis=0)),
+    )
+    return Overview(
+        title, classes, imgsz, groups, rest, _whole_layers(structure), structure.unknown_operations,
+        tuple(repeat.name for repeat in structure.repeats), spec.dropped,
+        _counts(costs.parameters), _counts(costs.flops),
+    )  # fmt: skip
+
+
+def _pair(values: Sequence[float] | Amounts) -> tuple[float, float]:
+    return float(values[0]), float(values[1])
+
+
+def _counts(values: Counts) -> tuple[int, int]:
+    return int(values[0]), int(values[1])
+
+
+def _whole_layers(structure: Structure) -> tuple[str, ...]:
+    """Layers that make channels which are in no group, in the network's order."""
+    in_groups: Counter[str] = Counter()
+    for group in structure.groups:
+        in_groups.update({m.module: len(m.positions) for m in group.members if m.side == "out"})
+    found = []
+    for (module, side), size in sizes_of(structure.network).items():
+        if side == "out" and in_groups[module] < size and not module.endswith(".bn"):
+            some = f" ({size - in_groups[module]} of {size})" if in_groups[module] else ""
+            found.append(module.removesuffix(".conv") + some)
+    return condensed(found)
+
+
+def condensed(names: Sequence[str]) -> tuple[str, ...]:
+    """Dotted names that differ in one part written as one: `a.0.x` and `a.1.x` are `a.{0,1}.x`."""
+    split = [name.split(".") for name in names]
+    for place in range(max(map(len, split), default=0)):
+        variants: dict[tuple[str, ...], list[str]] = {}
+        for parts in split:
+            if place < len(parts):
+                variants.setdefault((*parts[:place], "*", *parts[place + 1 :]), []).append(parts[place])
+            else:
+                variants[tuple(parts)] = []
+        split = [_named(pattern, place, found) for pattern, found in variants.items()]
+    return tuple(".".join(parts) for parts in split)
+
+
+def _named(pattern: Sequence[str], place: int, found: Sequence[str]) -> list[str]:
+    parts = list(pattern)
+    if found:
+        parts[place] = found[0] if len(found) == 1 else "{" + ",".join(found) + "}"
+    return parts

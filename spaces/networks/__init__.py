@@ -1,0 +1,1 @@
+"""Networks with weights: the parent, candidates, grafts, checkpoints, their cost."""

@@ -1,0 +1,296 @@
+"""A network on disk: its ArchSpec and model YAML as JSON, its tensors as safetensors. No pickle.
+
+Loading rebuilds the parent's YAML with stock Ultralytics code, cuts it by the spec and loads the tensors, strict.
+Every byte is covered by one hash, which is also the name that others know the checkpoint by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_tensors
+from safetensors.torch import save as pack_tensors
+from torch import Tensor
+
+from spaces.base import ArchSpec, Candidate, CandidateError, Origin, SpaceError
+from spaces.durable import write_folder
+from spaces.structure import stock
+from spaces.structure.slicing import Detector, Slicer, resized
+from spaces.structure.structure import Structure
+
+FORMAT = 2
+READABLE = (1, 2)
+"""Format 1 knew no dropped bottlenecks; it is read as one that drops none."""
+WEIGHTS, ARCHITECTURE = "weights.safetensors", "architecture.json"
+
+
+class CheckpointError(SpaceError):
+    """A checkpoint is missing, damaged, or not of the network that it says it is."""
+
+
+def save(candidate: Candidate, folder: str | Path, *, half: bool = False, **facts: Any) -> str:
+    """Write a candidate to a new folder: all of it or nothing. What is loaded is equal bit for bit, unless `half`.
+
+    Args:
+        half: Round weights to half precision, as they ship: half the size. Otherwise only those are stored so that
+            lose nothing by it.
+        facts: Further JSON values to keep with it (recipe, figures).
+
+    Returns:
+        The content hash over tensors and JSON.
+
+    Raises:
+        CandidateError: If a weight is not finite.
+        CheckpointError: If the folder exists and holds something else.
+    """
+    folder = Path(folder)
+    digest, files = _packed(candidate, facts, half=half)
+    if not write_folder(folder, files) and hash_of(folder) != digest:
+        raise CheckpointError(f"'{folder}' exists already and holds something else")
+    return digest
+
+
+def content_hash(candidate: Candidate) -> str:
+    """The name that a candidate's checkpoint without further facts has, of weights as they are.
+
+    Raises:
+        CandidateError: If a weight is not finite.
+    """
+    return _packed(candidate, {}, half=False)[0]
+
+
+def hash_of(folder: str | Path) -> str:
+    """The content hash that a checkpoint says of itself.
+
+    Raises:
+        CheckpointError: If it is missing or was changed.
+    """
+    digest: str = _description(Path(folder))["hash"]
+    return digest
+
+
+def facts_of(folder: str | Path) -> Mapping[str, Any]:
+    """What was kept with a checkpoint.
+
+    Raises:
+        CheckpointError: If it is missing or damaged.
+    """
+    facts: Mapping[str, Any] = _verified(Path(folder))[0]["facts"]
+    return facts
+
+
+def load(folder: str | Path) -> Candidate:
+    """Rebuild the network of a checkpoint, in float32.
+
+    Raises:
+        CheckpointError: If it is missing, a byte of it has changed, or its parts do not fit together.
+    """
+    folder = Path(folder)
+    try:
+        return _rebuilt(folder, *_verified(folder))
+    except (KeyError, TypeError, AttributeError, IndexError) as error:  # written by other hands, with a right hash
+        raise CheckpointError(f"checkpoint '{folder}' is damaged: {ARCHITECTURE} lacks or misuses {error}") from error
+
+
+@dataclass(frozen=True)
+class CheckpointStore:
+    """Checkpoints under one folder, by content hash. Writing the same content twice is harmless."""
+
+    root: Path
+
+    def put(self, candidate: Candidate, facts: Mapping[str, Any] | None = None) -> str:
+        """Write a candidate, durably, and return its content hash. Weights are rounded to half: what ships.
+
+        Raises:
+            CandidateError: If a weight is not finite.
+        """
+        digest, files = _packed(candidate, facts or {}, half=True)
+        write_folder(self.folder(digest), files)
+        return digest
+
+    def get(self, digest: str) -> Candidate:
+        """Rebuild the network with that content hash.
+
+        Raises:
+            CheckpointError: If there is none or it is damaged.
+        """
+        folder = self._verified_folder(digest)
+        return load(folder)
+
+    def facts(self, digest: str) -> Mapping[str, Any]:
+        """What was kept with that checkpoint.
+
+        Raises:
+            CheckpointError: If there is none or it is damaged.
+        """
+        return facts_of(self._verified_folder(digest))
+
+    def folder(self, digest: str) -> Path:
+        """Where the checkpoint with that hash lies, whether it is there or not."""
+        return self.root / digest
+
+    def __contains__(self, digest: object) -> bool:
+        return isinstance(digest, str) and (self.folder(digest) / ARCHITECTURE).is_file()
+
+    def _verified_folder(self, digest: str) -> Path:
+        folder = self.folder(digest)
+        if digest not in self:
+            raise CheckpointError(f"no checkpoint {digest} in '{self.root}'")
+        if hash_of(folder) != digest:
+            raise CheckpointError(f"checkpoint '{folder}' holds other content than its name says")
+        return folder
+
+
+def _packed(candidate: Candidate, facts: Mapping[str, Any], *, half: bool) -> tuple[str, dict[str, bytes]]:
+    """The content hash and the bytes of both files."""
+    tensors = {name: _stored(name, tensor, half) for name, tensor in candidate.network.state_dict().items()}
+    _check_is_its_spec(candidate, tensors)
+    weights = pack_tensors(tensors, metadata={"format": "pt"})
+    spec = candidate.spec
+    description = {
+        "format": FORMAT,
+        "model": _plain_model(candidate.network),
+        "classes": list(candidate.classes),
+        "imgsz": candidate.imgsz,
+        "spec": {
+            "parent": spec.parent,
+            "groups": {
+                name: {"width": width, "kept": list(kept)}
+                for name, width, kept in zip(spec.groups, spec.widths, spec.kept, strict=True)
+            },
+            "dropped": list(spec.dropped),
+        },
+        "origin": list(candidate.origin.layers),
+        "facts": json.loads(json.dumps(dict(facts), allow_nan=False)),  # as they are read: keys are text
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    description["hash"] = digest = _digest(description)
+    return digest, {WEIGHTS: weights, ARCHITECTURE: _text(description)}
+
+
+def _plain_model(network: Detector) -> dict[str, Any]:
+    return {name: value for name, value in network.yaml.items() if name != "channels"}
+
+
+def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
+    """The tensor as it is written: half precision where that loses nothing, or if it may lose, can hold it."""
+    tensor = tensor.detach().cpu().contiguous()
+    if not tensor.is_floating_point():
+        return tensor
+    if not torch.isfinite(tensor).all():
+        raise CandidateError(f"tensor '{name}' holds values that are not finite")
+    small = tensor.half()
+    if not half:
+        return small if torch.equal(small.to(tensor.dtype), tensor) else tensor.float()
+    vanishes = name.endswith("running_var") and bool(((small == 0) & (tensor != 0)).any())
+    return tensor.float() if vanishes or not torch.isfinite(small).all() else small
+
+
+def _check_is_its_spec(candidate: Candidate, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse what could not be loaded again: a fused network (as after predicting), or one changed by hand."""
+    model = _plain_model(candidate.network)
+    structure = stock.structure_of(stock.resolve(model, len(candidate.classes)))
+    same = (structure.key, len(structure.groups)) == (candidate.spec.parent, len(candidate.spec.groups))
+    fault = _misfit(tensors, structure, candidate.spec) if same else "the spec is of another parent"
+    if fault:
+        raise CandidateError(f"the network is not what its spec says: {fault}")
+
+
+def _text(description: Mapping[str, Any]) -> bytes:
+    return (json.dumps(description, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def _digest(description: Mapping[str, Any]) -> str:
+    """Hash over the JSON, and through its `weights_sha256` over the tensors."""
+    return hashlib.sha256(_text({name: v for name, v in description.items() if name != "hash"})).hexdigest()[:32]
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    try:
+        text = (folder / ARCHITECTURE).read_bytes()
+        content = json.loads(text)
+    except FileNotFoundError:
+        raise CheckpointError(f"no checkpoint at '{folder}'") from None
+    except ValueError as error:
+        raise CheckpointError(f"checkpoint '{folder}' is damaged: {ARCHITECTURE} is not JSON ({error})") from error
+    if not isinstance(content, dict) or content.get("format") not in READABLE:
+        _damaged(folder, f"{ARCHITECTURE} is not of a format known here, {' or '.join(map(str, READABLE))}")
+    if _text(content) != text or _digest(content) != content.get("hash"):
+        _damaged(folder, f"{ARCHITECTURE} was changed")
+    return content
+
+
+def _verified(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Both files, if not a byte has changed since they were written."""
+    description = _description(folder)
+    try:
+        packed = (folder / WEIGHTS).read_bytes()
+    except FileNotFoundError:
+        _damaged(folder, f"{WEIGHTS} is missing")
+    if hashlib.sha256(packed).hexdigest() != description["weights_sha256"]:
+        _damaged(folder, f"{WEIGHTS} was changed")
+    try:
+        return description, parse_tensors(packed)
+    except SafetensorError as error:
+        _damaged(folder, f"{WEIGHTS}: {error}")
+
+
+def _damaged(folder: Path, reason: str) -> NoReturn:
+    raise CheckpointError(f"checkpoint '{folder}' is damaged: {reason}")
+
+
+def _rebuilt(folder: Path, description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Candidate:
+    classes = tuple(description["classes"])
+    if len(classes) != description["model"]["nc"]:
+        _damaged(folder, f"it names {len(classes)} classes and its model has {description['model']['nc']}")
+    structure = stock.structure_of(stock.resolve(description["model"], len(classes)))
+    spec = _spec(folder, description["spec"], structure)
+    network = resized(structure.network, _whole(folder, tensors, structure, spec), structure.shortening(spec))
+    stock.dress(network, classes, description["imgsz"])
+    origin = tuple(description["origin"])
+    if len(origin) != len(structure.layer_sections):
+        _damaged(folder, f"its origin names {len(origin)} layers; its model has {len(structure.layer_sections)}")
+    return Candidate(spec, Origin(origin), network, classes, description["imgsz"])
+
+
+def _whole(folder: Path, tensors: Mapping[str, Tensor], structure: Structure, spec: ArchSpec) -> dict[str, Tensor]:
+    """The tensors under the parent's names, checked against the spec; empty ones where a bottleneck was dropped."""
+    if fault := _misfit(tensors, structure, spec):
+        _damaged(folder, fault)
+    slicer, restored = Slicer(structure.plan, spec), structure.whole_state(spec, tensors)
+    return {
+        name: (restored[name] if name in restored else torch.zeros(slicer.shape(name, own))).to(own.dtype)
+        for name, own in structure.network.state_dict().items()
+    }
+
+
+def _misfit(tensors: Mapping[str, Tensor], structure: Structure, spec: ArchSpec) -> str | None:
+    """The first tensor that is not as the spec has it, in words."""
+    shortening, slicer = structure.shortening(spec), Slicer(structure.plan, spec)
+    own = {
+        shortening.renamed(name): shortening.shape(name, slicer.shape(name, tensor))
+        for name, tensor in structure.network.state_dict().items()
+    }
+    own.pop(None, None)
+    if own.keys() != tensors.keys():
+        return f"tensor '{min(own.keys() ^ tensors.keys(), key=str)}' is missing or too many"
+    for name, shape in own.items():
+        if name is not None and tuple(tensors[name].shape) != shape:
+            return f"tensor '{name}' is {tuple(tensors[name].shape)}; by its spec it is {shape}"
+    return None
+
+
+def _spec(folder: Path, plain: Mapping[str, Any], structure: Structure) -> ArchSpec:
+    groups: Mapping[str, Mapping[str, Any]] = plain["groups"]
+    full = structure.full_spec
+    found = {name: group["width"] for name, group in groups.items()}
+    if plain["parent"] != full.parent or found != dict(zip(full.groups, full.widths, strict=True)):
+        _damaged(folder, f"its spec is of parent {plain['parent']}, its model is {full.parent}")
+    return structure.spec(tuple(tuple(groups[name]["kept"]) for name in full.groups), plain.get("dropped", ()))

@@ -1,0 +1,297 @@
+"""The parent: the dense detector that everything is cut from, and the building of candidates from it."""
+
+from __future__ import annotations
+
+import copy
+import operator
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from numbers import Number
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spaces.base import PARENT, SCRATCH, ArchSpec, Candidate, CandidateError, Origin, Section, SpaceError
+from spaces.networks.fresh_weights import initialise
+from spaces.networks.weights import Classes, ModelYaml, WeightsFile, class_names, read_weights
+from spaces.ranking.importance import order
+from spaces.structure import class_towers, stock
+from spaces.structure.groups import ChannelGroup, check_ties
+from spaces.structure.repeats import Repeat
+from spaces.structure.slicing import SEAMS, Seam, Slicer, resized
+from spaces.structure.structure import Structure
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A dense detector with its weights.
+
+    Attributes:
+        key: Hash of structure and class count; equal for equal detectors, whatever their weights.
+        model: The resolved model YAML: one scale, this class count.
+        network: Stock Ultralytics `DetectionModel`, float32, on the CPU. Not to be modified.
+        seed: Of freshly initialised weights.
+        weights_match: Whether its weights came from a detector of the same classes: the parent as it is.
+            Otherwise it has to be trained first.
+        inherited: Share of the tensors that were loaded from the weights given, in [0, 1].
+    """
+
+    key: str
+    model: Mapping[str, Any] = field(repr=False)
+    network: nn.Module = field(repr=False)
+    classes: tuple[str, ...]
+    imgsz: int
+    seed: int = 0
+    weights_match: bool = False
+    inherited: float = 0.0
+
+    @staticmethod
+    def load(
+        model: ModelYaml | None = None,
+        *,
+        classes: Classes | None = None,
+        imgsz: int | None = None,
+        seed: int = 0,
+        weights: Path | str | None = None,
+    ) -> Parent:
+        """Build a detector, with weights where they are given.
+
+        Args:
+            model: Ultralytics model YAML, by name or content; what the weights say of themselves goes first.
+            classes: Class names by number, or their count; by default those of the weights, or the YAML's count.
+            imgsz: Image size in px, square; by default the weights' own, or 640.
+            seed: Of the weights that are not loaded.
+            weights: `.pt`, `.safetensors` or a checkpoint's folder. If it has the same classes it is the
+                parent as it is; otherwise tensors of equal shape are loaded as a start for training.
+
+        Raises:
+            SpaceError: If the model is unknown or cannot be cut, or the weights cannot be read or do not fit.
+        """
+        file = None if weights is None else read_weights(weights)
+        named = (file.model if file else None) or model
+        if named is None:
+            raise SpaceError("no model is named, and the weights do not say what they are; give parent.model")
+        if file and file.classes and (classes is None or classes == len(file.classes)):
+            classes = file.classes
+        if classes is None:
+            classes = stock.class_count(named)
+        names = class_names(classes)
+        imgsz = imgsz or (file.imgsz if file else None) or 640
+        if isinstance(imgsz, bool) or not isinstance(imgsz, int) or imgsz < 32:
+            raise SpaceError(f"imgsz is {imgsz!r}; it must be a whole number of px, 32 or more")
+        resolved = stock.resolve(named, len(names))
+        if file is not None:
+            resolved = _with_class_width(resolved, names, file)
+        structure = stock.structure_of(resolved)
+        network = stock.build(resolved, names, imgsz, seed)
+        parent = Parent(structure.key, resolved, network, names, imgsz, seed)
+        return parent if file is None else _loaded(parent, file)
+
+    @property
+    def structure(self) -> Structure:
+        """What can be cut of it; derived once per process."""
+        return stock.structure_of(self.model)
+
+    @property
+    def groups(self) -> tuple[ChannelGroup, ...]:
+        """Its channel groups, in the order in which the network makes them."""
+        return self.structure.groups
+
+    @property
+    def layer_sections(self) -> tuple[Section, ...]:
+        """For each top-level layer, the part of the detector that it belongs to."""
+        return self.structure.layer_sections
+
+    @property
+    def layer_stages(self) -> tuple[int, ...]:
+        """For each top-level layer, the power of two by which its output is smaller than the image."""
+        return self.structure.layer_stages
+
+    @property
+    def repeats(self) -> tuple[Repeat, ...]:
+        """Its residual bottlenecks that can be left out, in the order in which they run."""
+        return self.structure.repeats
+
+    def full_spec(self) -> ArchSpec:
+        """The spec that keeps everything."""
+        return self.structure.full_spec
+
+    def spec(self, kept: Mapping[str, Sequence[int] | int], *, dropped: Collection[str] = ()) -> ArchSpec:
+        """A spec from kept channel numbers or widths by group; groups not named stay whole.
+
+        A width keeps the most important channels (L2 magnitude).
+
+        Args:
+            dropped: Names of residual bottlenecks to leave out.
+
+        Raises:
+            SpaceError: If there is no such group or bottleneck, a number is out of range, or tied groups differ
+                in width.
+        """
+        names = [group.name for group in self.groups]
+        for name in kept:
+            if name not in names:
+                raise SpaceError(f"the parent has no channel group '{name}'")
+        counted = any(isinstance(channels, Number) for channels in kept.values())
+        best = order(self.as_candidate(), self) if counted else {}
+        chosen = tuple(_chosen(group, kept.get(group.name, range(group.width)), best) for group in self.groups)
+        check_ties(self.groups, chosen)
+        return self.structure.spec(chosen, dropped)
+
+    def check(self, spec: ArchSpec) -> None:
+        """Make sure that a spec is one of this parent.
+
+        Raises:
+            SpaceError: If it is another parent's, breaks a tie or is not canonical.
+        """
+        full = self.full_spec()
+        if (spec.parent, spec.groups, spec.widths) != (full.parent, full.groups, full.widths):
+            raise SpaceError(f"spec {spec.key} is of parent {spec.parent}, not of this one ({self.key})")
+        check_ties(self.groups, spec.kept)
+        if spec.dropped and spec != self.structure.spec(spec.kept, spec.dropped):
+            raise SpaceError(f"spec {spec.key} is not canonical: make it with Parent.spec or Structure.spec")
+
+    def candidate(self) -> Candidate:
+        """Itself as a candidate: uncut, a copy."""
+        own = self.as_candidate()
+        return replace(own, network=copy.deepcopy(own.network))
+
+    def as_candidate(self) -> Candidate:
+        """Itself as a candidate: uncut, not a copy. Its network is not to be modified."""
+        origin = Origin((PARENT,) * len(self.layer_sections))
+        return Candidate(self.full_spec(), origin, self.network, self.classes, self.imgsz, self)
+
+    def build(
+        self,
+        spec: ArchSpec,
+        origin: Origin | None = None,
+        sources: Mapping[str, Candidate] | None = None,
+        *,
+        seam: Seam = "parent",
+    ) -> Candidate:
+        """Build a spec with weights from where `origin` says, layer by layer; by default all from the parent.
+
+        Weights and statistics that a source does not have, because it cut the channel, come from the parent.
+
+        Args:
+            sources: The donors by the content hash that `origin` names.
+            seam: What a donor's convolution reads channels with that the donor never saw: the parent's weights,
+                or zeros.
+
+        Raises:
+            SpaceError: If the spec or a source is of another parent, or a source is missing.
+            CandidateError: If the network cannot be built.
+        """
+        self.check(spec)
+        if seam not in SEAMS:
+            raise SpaceError(f"no seam '{seam}'; there are {', '.join(SEAMS)}")
+        origin = origin or Origin((PARENT,) * len(self.layer_sections))
+        donors = self._donors(origin, sources or {})
+        try:
+            state = self._inherit(spec, origin, donors, seam)
+            network = resized(self.network, state, self.structure.shortening(spec))
+        except (RuntimeError, MemoryError) as error:
+            raise CandidateError(f"spec {spec.key} cannot be built: {error}") from error
+        initialise(network, [i for i, source in enumerate(origin.layers) if source == SCRATCH], self.seed)
+        return Candidate(spec, origin, network, self.classes, self.imgsz, self)
+
+    def with_weights(self, candidate: Candidate) -> Parent:
+        """The same parent with the weights of an uncut candidate: itself, trained.
+
+        Raises:
+            SpaceError: If the candidate is cut or of another parent.
+        """
+        if candidate.spec.key != self.full_spec().key:
+            raise SpaceError("only an uncut network of this structure can be the parent")
+        state = {name: tensor.detach().float().cpu() for name, tensor in candidate.network.state_dict().items()}
+        network = copy.deepcopy(self.network)
+        network.load_state_dict(state)
+        return replace(self, network=network, weights_match=True, inherited=1.0)
+
+    def _donors(self, origin: Origin, sources: Mapping[str, Candidate]) -> dict[str, tuple[Slicer, Mapping[str, Any]]]:
+        if len(origin.layers) != len(self.layer_sections):
+            raise SpaceError(f"origin names {len(origin.layers)} layers; the parent has {len(self.layer_sections)}")
+        found: dict[str, tuple[Slicer, Mapping[str, Any]]] = {}
+        for name in origin.sources:
+            if name in (PARENT, SCRATCH):
+                continue
+            if name not in sources:
+                raise SpaceError(f"origin names the donor {name}, which is not among the sources")
+            self.check(sources[name].spec)
+            spec = sources[name].spec
+            state = self.structure.whole_state(spec, sources[name].network.state_dict())
+            found[name] = (Slicer(self.structure.plan, spec), state)
+        return found
+
+    def _inherit(
+        self, spec: ArchSpec, origin: Origin, donors: Mapping[str, tuple[Slicer, Mapping[str, Any]]], seam: Seam
+    ) -> dict[str, Tensor]:
+        slicer = Slicer(self.structure.plan, spec)
+        state = {}
+        for name, tensor in self.network.state_dict().items():
+            source = origin.layers[int(name.split(".")[1])]
+            if source in donors and name in donors[source][1]:
+                donor, tensors = donors[source]
+                tensor = donor.put(name, tensor, tensors[name].detach(), seam)
+            state[name] = slicer.take(name, tensor)
+        return state
+
+
+def _chosen(group: ChannelGroup, kept: Any, best: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
+    if isinstance(kept, Number):
+        width = _whole(group, kept)
+        if not 1 <= width <= group.width:
+            raise SpaceError(f"group '{group.name}' cannot keep {width} of its {group.width} channels")
+        return tuple(sorted(best[group.name][:width]))
+    if isinstance(kept, str) or not isinstance(kept, Iterable):
+        raise SpaceError(f"group '{group.name}' keeps {kept!r}; give a width or channel numbers")
+    return tuple(sorted(_whole(group, number) for number in kept))
+
+
+def _whole(group: ChannelGroup, number: Any) -> int:
+    """A number of any kind as an int: specs are hashed and go into JSON."""
+    try:
+        if not isinstance(number, bool):
+            return operator.index(number)
+    except TypeError:
+        pass
+    raise SpaceError(f"group '{group.name}': {number!r} is no whole number")
+
+
+def _with_class_width(model: Mapping[str, Any], names: tuple[str, ...], file: WeightsFile) -> dict[str, Any]:
+    """The model with the class towers of a file of the same classes; of other classes, those of its own YAML."""
+    plain = {name: value for name, value in model.items() if name != class_towers.KEY}
+    network = stock.build(plain, names, imgsz=640, seed=0)
+    width = class_towers.class_width_in(file.state, network)
+    own = class_towers.class_width(network)
+    if file.classes != names or own is None or width in (None, own) or not class_towers.is_possible(network, width):
+        return plain
+    return {**plain, class_towers.KEY: width}
+
+
+def _loaded(parent: Parent, file: WeightsFile) -> Parent:
+    """The parent with a file's weights: all of them if it is of the same classes, else those that fit."""
+    own = parent.network.state_dict()
+    fitting = {name: tensor for name, tensor in file.state.items() if name in own and tensor.shape == own[name].shape}
+    same = file.classes is not None and file.classes == parent.classes
+    odd = sorted((own.keys() | file.state.keys()) - fitting.keys())
+    if not same:  # the head depends on the classes; the rest is settled by the model, where the file names it
+        head = f"model.{len(parent.layer_sections) - 1}."
+        odd = [name for name in odd if file.model is not None and not name.startswith(head)]
+    if odd:
+        raise SpaceError(
+            f"weights '{file.path}' are not those of {parent.model['yaml_file']}: tensor '{odd[0]}' is "
+            f"{_shape(file.state, odd[0])} there and {_shape(own, odd[0])} in the model"
+        )
+    if not fitting:
+        raise SpaceError(f"weights '{file.path}' have no tensor in common with {parent.model['yaml_file']}")
+    if any(not torch.isfinite(tensor).all() for tensor in fitting.values()):
+        raise SpaceError(f"weights '{file.path}' hold values that are not finite")
+    parent.network.load_state_dict(fitting, strict=same)
+    return replace(parent, weights_match=same, inherited=len(fitting) / len(own))
+
+
+def _shape(state: Mapping[str, Tensor], name: str) -> str:
+    return str(tuple(state[name].shape)) if name in state else "absent"

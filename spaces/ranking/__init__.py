@@ -1,0 +1,1 @@
+"""Which channels matter, and widths on a grid."""

@@ -1,0 +1,66 @@
+"""A space with one more kind of dimension: how many residual bottlenecks each stage keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import final
+
+from spaces.base import ArchSpec, Candidate, Integer, Origin, Parameter, ParamValue, Space, SpaceError
+from spaces.networks.graft import layer_parts
+from spaces.search_spaces.ratios import check
+from spaces.structure.structure import Structure
+
+PREFIX = "repeats."
+
+
+@final
+class RepeatsSpace(Space):
+    """The parameters of another space, and `repeats.<stage>`: how many residual bottlenecks stay in that stage.
+
+    The least important ones are dropped first. A donor that has dropped more already keeps what it has.
+    """
+
+    def __init__(self, inner: Space, structure: Structure, order: Sequence[str], least: int = 0) -> None:
+        """Lay out the space.
+
+        Args:
+            order: Names of the bottlenecks, the most important first (`importance.repeat_order`).
+            least: Bottlenecks that stay in each stage at least.
+
+        Raises:
+            SpaceError: If the parent has no residual bottleneck, or `least` is below 0.
+        """
+        if not structure.repeats:
+            raise SpaceError("the parent has no residual bottleneck that could be dropped")
+        if least < 0:
+            raise SpaceError(f"at least {least} bottlenecks cannot stay; give 0 or more")
+        self._inner, self._structure, self._least = inner, structure, least
+        parts = layer_parts(structure)
+        stage = {repeat.name: parts[repeat.layer] for repeat in structure.repeats}
+        self._stages = {part: [name for name in order if stage[name] == part] for part in dict.fromkeys(stage.values())}
+
+    @cached_property
+    def _own(self) -> dict[str, Parameter]:
+        return {
+            PREFIX + stage: Integer(min(self._least, len(names)), len(names)) for stage, names in self._stages.items()
+        }
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Those of the inner space, then one number a stage that has residual bottlenecks."""
+        return {**self._inner.parameters, **self._own}
+
+    def decode(self, params: Mapping[str, ParamValue]) -> tuple[ArchSpec, Origin]:
+        """Drop the least important bottlenecks of each stage."""
+        check(self._own, {name: value for name, value in params.items() if name.startswith(PREFIX)})
+        spec, origin = self._inner.decode({n: value for n, value in params.items() if not n.startswith(PREFIX)})
+        dropped = set(spec.dropped)
+        for stage, names in self._stages.items():
+            there = [name for name in names if name not in spec.dropped]
+            dropped.update(there[int(params[PREFIX + stage]) :])
+        return self._structure.spec(spec.kept, dropped), origin
+
+    def build(self, spec: ArchSpec, origin: Origin) -> Candidate:
+        """Build as the inner space does."""
+        return self._inner.build(spec, origin)

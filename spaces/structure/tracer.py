@@ -1,0 +1,300 @@
+"""Carries one label per channel through the operations of a network, to see which channels are coupled.
+
+`LabelTracer` watches the aten operations of one forward pass. Labels are joined where channels meet (add, multiply,
+depthwise convolution) and moved where they move (concat, split, permute, reshape). An operation that it does not
+know fixes the channels that it reads: they are never cut, which is safe, and `unknown` names it.
+
+Source: the idea of DepGraph (Fang et al., CVPR 2023, arXiv:2301.12900), by labels instead of a graph of layers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from spaces.structure.groups import Side
+from spaces.structure.labels import FIXED, LabelBook, Labels
+
+aten = torch.ops.aten
+
+# fmt: off
+_POINTWISE = (  # channel k of the result depends on channel k alone
+    "silu", "silu_", "relu", "relu_", "relu6", "sigmoid", "sigmoid_", "tanh", "gelu", "elu", "leaky_relu",
+    "leaky_relu_", "hardtanh", "hardtanh_", "hardswish", "hardswish_", "hardsigmoid", "mish", "softplus", "clamp",
+    "clamp_min", "clamp_max", "neg", "abs", "exp", "sqrt", "rsqrt", "clone", "_to_copy", "detach", "alias", "dropout",
+)
+_SPATIAL = (  # the same, unless it lies in one of the last two dimensions
+    "max_pool2d_with_indices", "avg_pool2d", "_adaptive_avg_pool2d", "adaptive_max_pool2d", "upsample_nearest2d",
+    "upsample_bilinear2d", "_upsample_nearest_exact2d",
+)
+_MIXING = (  # every channel of the result depends on several: what they read stays whole, as in attention
+    "mm", "addmm", "bmm", "baddbmm", "_softmax", "_scaled_dot_product_flash_attention_for_cpu",
+)
+_BINARY = ("add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "maximum", "minimum")
+# fmt: on
+
+
+class LabelTracer(TorchDispatchMode):
+    """Run a network under this mode; `uses` and `splits` then say how its channels are coupled."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Asked by torch when the class is made: yes would import torch's compiler, seconds that nobody needs."""
+        return False
+
+    def __init__(
+        self, network: nn.Module, stored_split: Callable[[], bool], running: Callable[[], str] = lambda: "the network"
+    ) -> None:
+        """Prepare to trace.
+
+        Args:
+            network: In evaluation mode, on the CPU.
+            stored_split: Whether a split with stored sizes, as it happens, belongs to a module whose stored
+                sizes are renewed when it is cut.
+            running: Name of the module that an operation, as it happens, belongs to.
+        """
+        super().__init__()
+        self.book = LabelBook()
+        self.uses: dict[tuple[str, Side], Labels] = {}
+        self.splits: list[list[Labels]] = []
+        self.unknown: dict[str, None] = {}
+        self._running = running
+        self._stored_split = stored_split
+        self._owners: dict[int, str] = {}  # id of a weight or of running statistics -> name of the layer
+        for name, module in network.named_modules():
+            if isinstance(module, nn.Conv2d):
+                self._owners[id(module.weight)] = name
+            elif isinstance(module, nn.BatchNorm2d):
+                self._owners[id(module.running_mean)] = name
+        # The tensor is kept beside its labels, so that its id is not given to another one meanwhile.
+        self._seen: dict[int, tuple[Tensor, int, Labels]] = {}
+        self._handlers = self._make_handlers()
+
+    def fix(self, tensor: Tensor) -> None:
+        """Fix the channels of a tensor: network outputs, inputs whose width a module reads."""
+        if id(tensor) in self._seen:
+            self.book.fix(self._seen[id(tensor)][2])
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Run the operation and carry the labels of what it reads over to what it returns."""
+        out = func(*args, **(kwargs or {}))
+        handler = self._handlers.get(func.overloadpacket)
+        makes = func.overloadpacket is aten.convolution  # labels, also from an image that has none
+        if handler is not None and (makes or any(id(t) in self._seen for t in _tensors(args))):
+            handler(args, out)
+        else:
+            self._unknown(func.overloadpacket, (args, tuple((kwargs or {}).values())))
+        return out
+
+    def _unknown(self, operation: Any, values: Any) -> None:
+        """Fix what an operation reads that nobody described to us; remember it if that keeps channels whole."""
+        seen = [self._seen[id(tensor)][2] for tensor in _tensors(values) if id(tensor) in self._seen]
+        if any([self.book.fix(labels) for labels in seen]):  # a list, so that all are fixed and not the first alone
+            self.unknown[f"{operation} in {self._running()}"] = None
+
+    def _make_handlers(self) -> dict[Any, Callable[[tuple[Any, ...], Any], None]]:
+        handlers: dict[Any, Callable[[tuple[Any, ...], Any], None]] = {
+            aten.convolution: self._convolution,
+            aten.native_batch_norm: self._batch_norm,
+            aten.cat: self._cat,
+            aten.stack: self._stack,
+            aten.split: self._split,
+            aten.split_with_sizes: self._split_with_sizes,
+            aten.slice: self._slice,
+            aten.view: self._view,
+            aten._unsafe_view: self._view,
+            aten.permute: self._permute,
+            aten.transpose: self._transpose,
+            aten.unsqueeze: self._unsqueeze,
+            aten.sum: self._reduce,
+            aten.mean: self._reduce,
+            aten.constant_pad_nd: self._pad,
+        }
+        handlers.update({getattr(aten, name): self._pointwise for name in _POINTWISE if hasattr(aten, name)})
+        handlers.update({getattr(aten, name): self._spatial for name in _SPATIAL if hasattr(aten, name)})
+        handlers.update({getattr(aten, name): self._binary for name in _BINARY})
+        handlers.update({getattr(aten, name): self._mixing for name in _MIXING if hasattr(aten, name)})
+        return handlers
+
+    # -- labels of tensors -----------------------------------------------------------------------------------------
+    def _at(self, tensor: Tensor, dim: int) -> Labels:
+        """Labels along that dimension; fixed ones where the tensor has none there."""
+        if id(tensor) in self._seen:
+            _, at, labels = self._seen[id(tensor)]
+            if at == dim % tensor.ndim:
+                return labels
+            self.book.fix(labels)
+        return np.full(tensor.shape[dim], FIXED, dtype=np.int64)
+
+    def _set(self, tensor: Tensor, dim: int, labels: Labels) -> None:
+        if tensor.shape[dim] != len(labels):
+            self.book.fix(labels)
+        else:
+            self._seen[id(tensor)] = (tensor, dim, labels)
+
+    def _use(self, module: str, side: Side, labels: Labels) -> None:
+        first = self.uses.setdefault((module, side), labels)
+        if first is not labels:  # the layer runs twice: both runs must read and make the same channels
+            self.book.join(first, labels)
+
+    # -- layers with weights ---------------------------------------------------------------------------------------
+    def _convolution(self, args: tuple[Any, ...], out: Tensor) -> None:
+        x, weight, transposed, groups = args[0], args[1], args[6], args[8]
+        name, labels = self._owners.get(id(weight)), self._at(x, 1)
+        depthwise = groups == weight.shape[0] == x.shape[1] and groups > 1
+        if name is None or transposed or (groups > 1 and not depthwise):  # computed weights may have labels as well
+            self._unknown(f"{'transposed ' * transposed}{'grouped ' * (groups > 1)}convolution", args)
+            return
+        made = self.book.new(out.shape[1])
+        self._use(name, "out", made)
+        if depthwise:
+            self.book.join(made, labels)
+        else:
+            self._use(name, "in", labels)
+        self._set(out, 1, made)
+
+    def _batch_norm(self, args: tuple[Any, ...], out: Sequence[Tensor]) -> None:
+        name, labels = self._owners.get(id(args[3])), self._at(args[0], 1)
+        if name is None:
+            self._unknown("normalisation without running statistics", args)
+        else:
+            self._use(name, "out", labels)
+            self._set(out[0], 1, labels)
+
+    # -- channels that meet ----------------------------------------------------------------------------------------
+    def _binary(self, args: tuple[Any, ...], out: Tensor) -> None:
+        tensors = list(_tensors(args))
+        seen = [self._seen[id(t)] for t in tensors if id(t) in self._seen]
+        places = {at - tensor.ndim for tensor, at, _ in seen}  # dimensions are matched from the right
+        place = places.pop()
+        width = out.shape[place]
+        runs = [labels for _, _, labels in seen if len(labels) == width]
+        if places or len(runs) < len(seen) or any(self._blocks(t, place) for t in tensors):
+            for _, _, labels in seen:
+                self.book.fix(labels)
+        for labels in runs[1:]:
+            self.book.join(runs[0], labels)
+        if runs:
+            self._set(out, out.ndim + place, runs[0])
+
+    def _blocks(self, tensor: Tensor, place: int) -> bool:
+        """Whether a tensor without labels has a value for each channel: then they cannot be cut."""
+        return id(tensor) not in self._seen and tensor.ndim >= -place and tensor.shape[place] > 1
+
+    def _stack(self, args: tuple[Any, ...], out: Tensor) -> None:
+        tensors = args[0]
+        dim = (args[1] if len(args) > 1 else 0) % out.ndim
+        at = next(self._seen[id(t)][1] for t in tensors if id(t) in self._seen)
+        runs = [self._at(tensor, at) for tensor in tensors]
+        for labels in runs[1:]:
+            self.book.join(runs[0], labels)
+        self._set(out, at + (dim <= at), runs[0])
+
+    def _mixing(self, args: tuple[Any, ...], out: Any) -> None:
+        for tensor in _tensors(args):
+            self.fix(tensor)
+
+    # -- channels that move ----------------------------------------------------------------------------------------
+    def _pointwise(self, args: tuple[Any, ...], out: Any) -> None:
+        if len(list(_tensors(args))) > 1:  # bounds given as tensors
+            self._mixing(args, out)
+        else:
+            self._set(out, *self._seen[id(args[0])][1:])
+
+    def _spatial(self, args: tuple[Any, ...], out: Any) -> None:
+        if self._seen[id(args[0])][1] >= args[0].ndim - 2:  # pooled or resized over the channels
+            self.fix(args[0])
+        else:
+            self._pointwise(args, out if isinstance(out, Tensor) else out[0])
+
+    def _cat(self, args: tuple[Any, ...], out: Tensor) -> None:
+        tensors = [t for t in args[0] if t.numel()]
+        dim = (args[1] if len(args) > 1 else 0) % out.ndim
+        at = next(self._seen[id(t)][1] for t in tensors if id(t) in self._seen)
+        runs = [self._at(tensor, at) for tensor in tensors]
+        if dim == at:
+            self._set(out, at, np.concatenate(runs))
+            return
+        for labels in runs[1:]:
+            self.book.join(runs[0], labels)
+        self._set(out, at, runs[0])
+
+    def _split(self, args: tuple[Any, ...], out: Sequence[Tensor]) -> None:
+        _, at, labels = self._seen[id(args[0])]
+        if (args[2] if len(args) > 2 else 0) % args[0].ndim != at:
+            for piece in out:
+                self._set(piece, at, labels)
+            return
+        pieces = np.split(labels, np.cumsum([piece.shape[at] for piece in out])[:-1])
+        self.splits.append(pieces)
+        for piece, run in zip(out, pieces, strict=True):
+            self._set(piece, at, run)
+
+    def _split_with_sizes(self, args: tuple[Any, ...], out: Sequence[Tensor]) -> None:
+        tensor, at, labels = self._seen[id(args[0])]
+        dim = (args[2] if len(args) > 2 else 0) % tensor.ndim
+        if dim == at and not (self._stored_split() and len(set(args[1])) == 1):
+            self.book.fix(labels)
+        else:
+            self._split(args, out)
+
+    def _slice(self, args: tuple[Any, ...], out: Tensor) -> None:
+        tensor, at, labels = self._seen[id(args[0])]
+        if out.shape[at] == tensor.shape[at]:
+            self._set(out, at, labels)
+        else:
+            self.book.fix(labels)  # the bounds are numbers in the code: they would not follow a cut
+
+    def _view(self, args: tuple[Any, ...], out: Tensor) -> None:
+        tensor, at, labels = self._seen[id(args[0])]
+        before = math.prod(tensor.shape[:at])
+        for dim in range(out.ndim):
+            if math.prod(out.shape[:dim]) == before and out.shape[dim] == len(labels):
+                self._set(out, dim, labels)
+                return
+        self.book.fix(labels)
+
+    def _permute(self, args: tuple[Any, ...], out: Tensor) -> None:
+        tensor, at, labels = self._seen[id(args[0])]
+        self._set(out, [d % tensor.ndim for d in args[1]].index(at), labels)
+
+    def _transpose(self, args: tuple[Any, ...], out: Tensor) -> None:
+        tensor, at, labels = self._seen[id(args[0])]
+        a, b = args[1] % tensor.ndim, args[2] % tensor.ndim
+        self._set(out, {a: b, b: a}.get(at, at), labels)
+
+    def _unsqueeze(self, args: tuple[Any, ...], out: Tensor) -> None:
+        _, at, labels = self._seen[id(args[0])]
+        self._set(out, at + (args[1] % out.ndim <= at), labels)
+
+    def _reduce(self, args: tuple[Any, ...], out: Tensor) -> None:
+        tensor, at, labels = self._seen[id(args[0])]
+        dims = {d % tensor.ndim for d in args[1]} if len(args) > 1 and args[1] else set(range(tensor.ndim))
+        if at in dims:
+            self.book.fix(labels)
+        else:
+            self._set(out, at if out.ndim == tensor.ndim else at - sum(d < at for d in dims), labels)
+
+    def _pad(self, args: tuple[Any, ...], out: Tensor) -> None:
+        tensor, at, labels = self._seen[id(args[0])]
+        first = 2 * (tensor.ndim - 1 - at)  # of `args[1]`, which has two numbers for each dimension, from the last
+        if any(args[1][first : first + 2]):  # also where one channel comes and one goes: all of them move
+            self.book.fix(labels)
+        else:
+            self._set(out, at, labels)
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    if isinstance(values, Tensor):
+        yield values
+    elif isinstance(values, list | tuple):
+        for value in values:
+            yield from _tensors(value)

@@ -1,0 +1,170 @@
+"""Unreadable images and wrong labels are named with file and line; the rest is read as Ultralytics reads it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from objectives.data.check import parse_labels, read_labels
+from objectives.data.dataset import open_dataset
+from tests.objectives.pets import BOX, complaint, label, photo
+
+
+def test_polygons_become_the_boxes_around_them(pets: Path, cache: Path) -> None:
+    label(pets / "labels/train/a.txt", "1 0.1 0.2 0.5 0.2 0.3 0.6\n")
+    open_dataset(pets, cache)
+    np.testing.assert_allclose(read_labels(pets / "labels/train/a.txt", 2), [[1, 0.3, 0.4, 0.4, 0.4]], rtol=1e-6)
+
+
+def test_labels_may_have_a_byte_order_mark_carriage_returns_and_repeated_rows() -> None:
+    boxes, repeated, problems = parse_labels(
+        ("\ufeff" + BOX + BOX + "\n" + "1.0 .5 .5 1 1").replace("\n", "\r\n").encode(), 2
+    )
+    assert problems == []
+    assert repeated == 1
+    np.testing.assert_array_equal(boxes, np.array([[0, 0.5, 0.5, 0.25, 0.5], [1, 0.5, 0.5, 1, 1]], np.float32))
+
+
+def written(path: Path) -> tuple[int, int, int]:
+    """What changes when a file is written; reading it changes its access time, now and then."""
+    found = path.lstat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def dangling(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere.jpg")
+
+
+def animation(path: Path) -> None:
+    Image.new("RGB", (20, 20)).save(path, format="GIF")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (truncated, "the image cannot be decoded"),
+        (lambda path: path.write_bytes(b""), "the file is empty"),
+        (lambda path: path.write_bytes(b"\xff\xd8\xff" + b"\0" * 100), "not an image that can be read"),
+        (lambda path: path.write_text("<svg/>"), "not an image that can be read"),
+        (animation, "format GIF is not one"),
+        (lambda path: photo(path, size=(40, 9)), "the image is 40 x 9 px"),
+        (pipe, "not a file"),
+        (dangling, "does not exist"),
+    ],
+)
+def test_an_unreadable_image_is_named(pets: Path, cache: Path, spoil: Callable[[Path], object], message: str) -> None:
+    image = pets / "images/val/c.jpg"
+    spoil(image)
+    before = written(image)
+    assert complaint(pets, cache).startswith(f"{image}: {message}")
+    assert written(image) == before  # Ultralytics would rewrite a truncated JPEG
+
+
+def test_a_truncated_png_is_named(pets: Path, cache: Path) -> None:
+    truncated(photo(pets / "images/train/d.png"))
+    assert "d.png: the image cannot be decoded" in complaint(pets, cache)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("0 0.5 0.5 0.1", "4 columns; a detection label has 5"),
+        ("0 0.5 0.5 0.1 0.1 0.9", "6 columns"),
+        ("0 .1 .1 .2 .2 .3 .3 .4", "8 columns"),
+        ("cat 0.5 0.5 0.1 0.1", "'cat' is not a finite number"),
+        ("0 0.5 nan 0.1 0.1", "'nan' is not a finite number"),
+        ("0 0.5 1e999 0.1 0.1", "'1e999' is not a finite number"),
+        ("0 0_1 0.5 0.1 0.1", "'0_1' is not a finite number"),
+        ("0 0.5 0.5 1.5 0.1", "coordinate 1.5 is out of range"),
+        ("0 -0.5 0.5 0.1 0.1", "coordinate -0.5 is out of range"),
+        ("0 120 80 30 30", "coordinate 120 is out of range"),
+        ("0 0.5 0.5 0 0.1", "a box of size 0 x 0.1"),
+        ("0 0.5 0.5 0.1 -0.005", "a box of size 0.1 x -0.005"),
+        ("0 .1 .3 .2 .3 .4 .3", "a box of size"),
+        ("2 0.5 0.5 0.1 0.1", "class 2 is out of range; the data set has classes 0 to 1"),
+        ("-1 0.5 0.5 0.1 0.1", "class -1 is out of range"),
+        ("0.5 0.5 0.5 0.1 0.1", "class 0.5 is out of range"),
+        ("1e300 0.5 0.5 0.1 0.1", "class 1e300 is out of range"),
+        ("0 .1 .1 .2 .2 .3 .1", "polygons and boxes are mixed"),
+    ],
+)
+def test_a_wrong_row_is_named_with_file_and_line(pets: Path, cache: Path, row: str, message: str) -> None:
+    file = label(pets / "labels/train/b.txt", f"{BOX}\n{row}\n")
+    assert complaint(pets, cache).startswith(f"{file}:3: {message}")
+
+
+def test_a_label_that_is_no_text_or_no_file_is_named(pets: Path, cache: Path) -> None:
+    file = pets / "labels/train/b.txt"
+    file.write_bytes(b"\x00\xff\xfe\x80")
+    assert f"{file}: not a text file" in complaint(pets, cache)
+    file.unlink()
+    file.mkdir()
+    assert f"{file}: not a file" in complaint(pets, cache)
+
+
+def test_the_first_ten_problems_are_listed(pets: Path, cache: Path) -> None:
+    for number in range(30):
+        photo(pets / f"images/train/x{number:02}.jpg", seed=number)
+        label(pets / f"labels/train/x{number:02}.txt", "9 0.5 0.5 0.1 0.1\n")
+    lines = complaint(pets, cache).splitlines()
+    assert len(lines) == 11
+    assert lines[0] == "the data set has problems; more may follow:"
+    assert lines[1].startswith(f"  {pets}/labels/train/x00.txt:1: class 9")
+
+
+numbers = st.one_of(
+    st.sampled_from(["0", "1", "2", "0.5", "1.005", "1.02", "-0.005", "-0.2", "nan", "inf", "x", "1e-9", "0.0", "٣"]),
+    st.floats(0, 1, allow_subnormal=False).map(str),
+)
+rows = st.lists(numbers, min_size=0, max_size=9).map(" ".join)
+tame = st.tuples(st.integers(0, 1), *[st.floats(0.01, 1)] * 4).map(lambda row: " ".join(map(str, row)))
+files = st.lists(st.one_of(tame, tame, rows), max_size=5).map("\n".join)
+
+
+@pytest.fixture(scope="module")
+def one_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return photo(tmp_path_factory.mktemp("one") / "images/x.png")
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=files)
+def test_what_we_accept_ultralytics_reads_the_same_way(one_image: Path, text: str) -> None:
+    import spaces.offline  # noqa: F401  (before ultralytics)
+
+    from ultralytics.data.utils import verify_image_label
+
+    file = label(one_image.with_suffix(".txt"), text)
+    boxes, _, problems = parse_labels(file.read_bytes(), 2)
+    name, theirs, *_ = verify_image_label((str(one_image), str(file), "", False, 2, 0, 0, False))
+    if problems:
+        return
+    assert name is not None, f"Ultralytics refuses what we accept: {text!r}"
+    ours = boxes[np.lexsort(boxes.T)]
+    # float32 coordinates of a polygon's box are differences of numbers up to 1: an error of a few 1e-7
+    np.testing.assert_allclose(ours, theirs[np.lexsort(theirs.T)], atol=1e-6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(content=st.binary(max_size=200))
+def test_no_bytes_crash_the_label_parser(content: bytes) -> None:
+    boxes, _, problems = parse_labels(content, 3)
+    assert boxes.shape[1] == 5
+    assert np.isfinite(boxes).all()
+    assert all(problem.startswith(":") for problem in problems)

@@ -1,0 +1,104 @@
+"""What is seen of a GPU, by a driver that is played: CI has no GPU. The names are those of the real module."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from objectives.device.activity import Watch
+from objectives.device.gpu_activity import GpuState, GpuWatch
+
+pynvml = pytest.importorskip("pynvml")
+STRANGER, IDLER = 4_000_001, 4_000_002
+
+
+class Driver:
+    """Answers as the module `pynvml` does; refuses what it is told to."""
+
+    NVMLError = pynvml.NVMLError
+    NVML_CLOCK_SM, NVML_TEMPERATURE_GPU = pynvml.NVML_CLOCK_SM, pynvml.NVML_TEMPERATURE_GPU
+
+    def __init__(self, refuses: str = "") -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self._refuses = refuses
+
+    def _answer(self, name: str, *said: Any, answer: Any) -> Any:
+        assert hasattr(pynvml, name), "the real module has no such function"
+        self.asked.append((name, *said))
+        if name == self._refuses:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return answer
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> Any:
+        return self._answer("nvmlDeviceGetHandleByIndex", index, answer="handle")
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: bytes) -> Any:
+        return self._answer("nvmlDeviceGetHandleByUUID", uuid, answer="handle")
+
+    def nvmlDeviceGetClockInfo(self, handle: Any, kind: int) -> Any:
+        return self._answer("nvmlDeviceGetClockInfo", handle, kind, answer=1980)
+
+    def nvmlDeviceGetTemperature(self, handle: Any, kind: int) -> Any:
+        return self._answer("nvmlDeviceGetTemperature", handle, kind, answer=41)
+
+    def nvmlSystemGetProcessName(self, pid: int) -> Any:
+        return self._answer("nvmlSystemGetProcessName", pid, answer=b"/usr/bin/python3")
+
+    def nvmlDeviceGetProcessUtilization(self, handle: Any, since_us: int) -> Any:
+        later, before = since_us + 5, since_us - 5
+        samples = [
+            SimpleNamespace(pid=STRANGER, smUtil=60, timeStamp=later),
+            SimpleNamespace(pid=STRANGER, smUtil=50, timeStamp=later),
+            SimpleNamespace(pid=os.getpid(), smUtil=90, timeStamp=later),
+            SimpleNamespace(pid=os.getppid(), smUtil=90, timeStamp=later),
+            SimpleNamespace(pid=IDLER, smUtil=0, timeStamp=later),
+            SimpleNamespace(pid=IDLER, smUtil=80, timeStamp=before),
+        ]
+        return self._answer("nvmlDeviceGetProcessUtilization", handle, since_us, answer=samples)
+
+
+def test_a_process_of_others_that_works_is_named_without_its_path() -> None:
+    assert GpuWatch("gpu1", nvml=Driver()).seen() == GpuState((f"python3 ({STRANGER})",), 1980.0, 41.0)
+
+
+@pytest.mark.parametrize(
+    ("device", "asked"),
+    [("gpu1", ("nvmlDeviceGetHandleByIndex", 1)), ("GPU-0a1b", ("nvmlDeviceGetHandleByUUID", b"GPU-0a1b"))],
+)
+def test_the_device_is_the_one_that_is_locked(device: str, asked: tuple[Any, ...]) -> None:
+    driver = Driver()
+    GpuWatch(device, nvml=driver)
+    assert driver.asked == [asked]
+
+
+def test_what_is_ours_is_no_stranger() -> None:
+    assert GpuWatch("gpu0", ours=[STRANGER], nvml=Driver()).seen().foreign == ()
+
+
+@pytest.mark.parametrize(
+    ("refused", "seen"),
+    [
+        ("nvmlDeviceGetHandleByIndex", GpuState()),
+        ("nvmlDeviceGetProcessUtilization", GpuState((), 1980.0, 41.0)),
+        ("nvmlDeviceGetClockInfo", GpuState((f"python3 ({STRANGER})",), None, 41.0)),
+        ("nvmlDeviceGetTemperature", GpuState((f"python3 ({STRANGER})",), 1980.0, None)),
+        ("nvmlSystemGetProcessName", GpuState((f"a process ({STRANGER})",), 1980.0, 41.0)),
+    ],
+)
+def test_what_the_driver_does_not_tell_is_left_out(refused: str, seen: GpuState) -> None:
+    assert GpuWatch("gpu0", nvml=Driver(refuses=refused)).seen() == seen
+
+
+def test_a_stranger_makes_a_measurement_contended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("objectives.device.gpu_activity._imported", Driver)
+    seen = Watch("cuda", "gpu0").seen()
+    assert seen.foreign == (f"python3 ({STRANGER})",)
+    assert (seen.mhz, seen.celsius, seen.contended) == (1980.0, 41.0, True)
+
+
+def test_without_a_driver_nothing_is_seen_and_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("objectives.device.gpu_activity._imported", lambda: None)
+    assert GpuWatch("gpu0").seen() == GpuState()

@@ -1,0 +1,94 @@
+"""Trainings and measurements take turns, in real processes and with Ultralytics' real trainer."""
+
+from __future__ import annotations
+
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from objectives.data.dataset import Dataset
+from objectives.device.lock import device_lock
+from objectives.device.sharing import in_turns, turn_on
+from objectives.recipe import Recipe
+from objectives.training.training import train
+from spaces.base import Candidate
+from tests.objectives.device.test_lock import Span, process
+from tests.objectives.networks import candidate
+
+MEASURED_S = 0.3  # several batches of the small training below
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YOLOFRONT_LOCKS", str(tmp_path / "locks"))
+
+
+def measures_when_told(pipe: Connection) -> None:
+    """Each time it is told to: has the device alone for a while, and says from when till when."""
+    while pipe.recv() == "measure":
+        with device_lock("cpu").measuring():
+            begun = time.monotonic()
+            pipe.send("in")
+            pipe.poll(MEASURED_S)
+            span = begun, time.monotonic()
+        pipe.send(span)
+
+
+def test_whatever_ends_a_batch_lets_go_of_the_device() -> None:
+    with pytest.raises(KeyboardInterrupt), device_lock("cpu").training():
+        raise KeyboardInterrupt
+    with pytest.raises(ZeroDivisionError):
+        for number in in_turns([1, 0], "cpu"):
+            assert 1 / number == 1
+    for _ in in_turns([1, 2, 3], "cpu"):
+        break
+    with device_lock("cpu").measuring():
+        pass
+
+
+def test_a_training_on_a_gpu_waits_for_measurements_on_the_cpu_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps cores busy. The GPU is played: what is tested is which locks are held."""
+    monkeypatch.setattr("objectives.device.sharing._wait_for", lambda device: None)
+    with turn_on("cuda:0"):
+        for device in ("gpu0", "cpu"):
+            with pytest.raises(RuntimeError, match=f"measuring on {device} within training"):
+                device_lock(device).measuring().__enter__()
+    with device_lock("cpu").measuring(), device_lock("gpu0").measuring():
+        pass
+
+
+def test_a_training_stands_still_while_another_process_measures(digits: Dataset, tmp_path: Path) -> None:
+    forwards: list[float] = []
+    small = candidate(width=0.0625)
+    whole: Any = small.network
+    whole.get_submodule("model.0").register_forward_pre_hook(lambda *_: forwards.append(time.monotonic()))
+    hooked = Candidate(small.spec, small.origin, whole, small.classes, small.imgsz)
+    recipe = Recipe(epochs=2, batch=8, imgsz=96, optimizer="AdamW", lr0=0.002, warmup_epochs=0, mosaic=0.0, fliplr=0.0)
+    measured: list[Span] = []
+    with process(measures_when_told) as (_, pipe):
+
+        def measure() -> None:
+            """Begin a measurement in the other process, and go on here while it lasts."""
+            pipe.send("measure")
+            assert pipe.recv() == "in"
+
+        def progress(epoch: int, _epochs: int, batch: int, batches: int) -> None:
+            if (epoch, batch) in ((1, 2), (1, batches), (2, 3)):  # within an epoch; then validation follows
+                measure()
+            elif (epoch, batch) in (
+                (1, 3),
+                (2, 1),
+                (2, 4),
+            ):  # the batch after it
+                assert pipe.poll(), "a batch was trained during a measurement"
+                measured.append(pipe.recv())
+
+        trained = train(hooked, recipe, digits, seed=0, scratch=tmp_path / "scratch", progress=progress)
+        with device_lock("cpu").measuring():  # nothing is held when the training is over
+            pass
+    assert [result.epoch for result in trained.history] == [1, 2]
+    assert len(measured) == 3
+    assert [(span, at) for span in measured for at in forwards if span[0] < at < span[1]] == []

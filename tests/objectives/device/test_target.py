@@ -1,0 +1,59 @@
+"""Target: what a latency holds on."""
+
+from __future__ import annotations
+
+import platform
+import socket
+
+import pytest
+
+from objectives.device.target import Target, TargetError, cpu_fingerprint
+
+
+def test_the_same_target_has_the_same_key_and_any_difference_another() -> None:
+    target = Target.here(imgsz=96)
+    assert target.key == Target.here(imgsz=96).key
+    others = [
+        Target(**{**target.description(), name: f"{value}x" if isinstance(value, str) else 32 * value})  # type: ignore[arg-type]
+        for name, value in target.description().items()
+    ]
+    assert len({other.key for other in (target, *others)}) == len(target.description()) + 1
+
+
+def test_the_description_makes_the_target_again() -> None:
+    target = Target.here(imgsz=96)
+    assert Target(**target.description()) == target  # type: ignore[arg-type]
+
+
+def test_a_target_is_one_line_for_people() -> None:
+    target = Target("onnxruntime", "cpu", "fp32", 96, 1, 2, "some CPU", "onnxruntime 1")
+    assert str(target) == "onnxruntime cpu fp32, 96 px, batch 1, 2 threads, some CPU"
+
+
+def test_the_fingerprint_names_the_hardware_and_not_the_host() -> None:
+    assert platform.machine() in cpu_fingerprint()
+    assert "cores" in cpu_fingerprint()
+    assert socket.gethostname() not in cpu_fingerprint()
+
+
+def test_one_thread_is_timed_by_cpu_time_and_several_by_wall_time() -> None:
+    assert Target.here(imgsz=96, threads=1).clock == "cpu"
+    assert Target.here(imgsz=96, threads=2).clock == "wall"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"imgsz": 100}, "imgsz is 100; it must be a multiple of 32"),
+        ({"batch": 0}, "batch is 0; it must be at least 1"),
+        ({"threads": -1}, "threads is -1"),
+        ({"runtime": "onxruntime"}, "did you mean onnxruntime"),
+        ({"runtime": "abc"}, "there is onnxruntime"),
+        ({"provider": "tpu"}, "there is no provider 'tpu'; use cpu, cuda or tensorrt"),
+        ({"precision": "fp8"}, "precision is 'fp8'; onnxruntime has fp32, fp16, int8"),
+        ({"precision": "int8"}, "precision is int8, which needs a study's images to calibrate on"),
+    ],
+)
+def test_a_wrong_target_is_refused_with_what_is_right(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(TargetError, match=message):
+        Target.here(**{"imgsz": 96, **wrong})  # type: ignore[arg-type]

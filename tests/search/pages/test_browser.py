@@ -1,0 +1,169 @@
+"""The HTML report and the dashboard in a real browser: drawn, without an error, without asking anybody else."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from html import unescape
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.dashboard import sampler_tables, serve
+from search.findings.findings import Findings, read_findings
+from search.findings.leaderboard import COLUMNS
+from search.pages.report import html_report
+from search.pictures.pareto import pareto_bytes
+from search.store.sql import open_store
+from tests.search.plausible import Plausible, plausible_study, store_study
+from tests.search.sampler.told import tell_sampler
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--hide-scrollbars", "--enable-logging=stderr",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nobody but us can be reached
+)  # fmt: skip
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium is installed (Debian: apt-get install chromium)")
+
+# Loads the report in a frame as wide as the address asks and writes down what a test cannot see from outside.
+FRAME = """<!doctype html><body style="margin:0"><script>
+const frame = document.createElement("iframe");
+frame.style.cssText = `border:0;height:4000px;width:${location.hash.slice(1)}px`;
+frame.addEventListener("load", () => setTimeout(() => {
+  const page = frame.contentDocument, root = page.documentElement, facts = document.createElement("pre");
+  const count = (what) => page.querySelectorAll(what).length;
+  [...page.querySelectorAll("thead button")].find((button) => button.textContent.startsWith("latency")).click();
+  const star = page.querySelector('[data-name="parent"] .mark').getBoundingClientRect();
+  page.querySelector("#pareto svg").dispatchEvent(
+    new frame.contentWindow.PointerEvent("pointermove", { clientX: star.x + 8, clientY: star.y + 8 }));
+  const seen = {
+    width: root.clientWidth, content: root.scrollWidth, drawn: root.dataset.drawn, marks: count("#pareto .mark"),
+    requests: frame.contentWindow.performance.getEntriesByType("resource").length, rows: count("tbody tr"),
+    lines: count("path.line"), widths: count("#widths svg"), stairs: count("path.stairs"),
+    sorted: [...page.querySelectorAll("tbody tr")].map((row) => row.cells[0].textContent),
+    tip: page.getElementById("tip").textContent,
+  };
+  facts.id = "facts";
+  facts.textContent = JSON.stringify(seen);
+  document.body.append(facts);
+}, 200));
+frame.src = "report.html";
+document.body.append(frame);
+</script>"""
+
+
+def browse(address: str, profile: Path, budget_ms: int = 3000) -> tuple[str, list[str]]:
+    """The page after its scripts have run, and what the console said."""
+    command = [str(BROWSER), *FLAGS, f"--user-data-dir={profile}", f"--virtual-time-budget={budget_ms}", "--dump-dom"]
+    done = subprocess.run([*command, address], capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout, re.findall(r"CONSOLE.*", done.stderr)
+
+
+@pytest.fixture(scope="module")
+def found() -> Plausible:
+    return plausible_study(trials=8)
+
+
+@pytest.fixture(scope="module")
+def folder(found: Plausible, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    findings = Findings(found.study, found.records, found.fronts)
+    html = html_report(findings, pareto_bytes(found.records, found.fronts))
+    (folder / "report.html").write_text(html, encoding="utf-8")
+    (folder / "frame.html").write_text(FRAME, encoding="utf-8")
+    (folder / "broken.html").write_text("<!doctype html><script>missing()</script>", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    class Quiet(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(folder))
+
+        def log_message(self, format: str, *arguments: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_console_is_really_listened_to(folder: Path, tmp_path: Path) -> None:
+    _, said = browse((folder / "broken.html").as_uri(), tmp_path)
+    assert any("missing is not defined" in line for line in said)
+
+
+def test_the_report_opens_from_disk_without_an_error(folder: Path, found: Plausible, tmp_path: Path) -> None:
+    page, said = browse((folder / "report.html").as_uri(), tmp_path)
+    assert said == []
+    assert 'data-drawn="yes"' in page
+    for record in found.records:
+        assert f">{record.name}</th>" in page
+    for column in COLUMNS:
+        assert f"<button>{column.title}</button>" in page
+
+
+@pytest.mark.parametrize("width", [1400, 420])
+def test_the_report_fits_its_window_sorts_and_answers_the_pointer(
+    address: str, found: Plausible, tmp_path: Path, width: int
+) -> None:
+    page, said = browse(f"{address}/frame.html#{width}", tmp_path, budget_ms=5000)
+    assert said == []
+    facts = re.search(r'<pre id="facts">(.*?)</pre>', page, re.DOTALL)
+    assert facts is not None
+    seen = json.loads(unescape(facts[1]))
+    members = len(found.fronts[-1].members)
+    complete = [record for record in found.records if record.evaluations]
+    slowest_first = sorted(found.records, key=lambda record: -(record.value("latency_ms") or 0))
+    assert seen["width"] == width and seen["content"] <= width  # nothing to scroll sideways
+    assert seen["requests"] == 0
+    assert seen["marks"] == len(complete) and seen["rows"] == len(found.records) and seen["stairs"] == 3
+    assert seen["widths"] == members
+    assert seen["lines"] >= 3 * members  # P, R and F1 of each member, besides the learning curves
+    assert seen["sorted"] == [record.name for record in slowest_first]
+    assert seen["tip"].startswith("parent")
+
+
+@pytest.fixture(scope="module")
+def dashboard(found: Plausible, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("runs")
+    url = f"sqlite:///{folder / 'study.db'}"
+    store = open_store(url)
+    study = store_study(store, found)
+    tell_sampler(url, study, found)
+    assert read_findings(store, study).front
+    options = argparse.Namespace(host="127.0.0.1", port=0, project=folder, read_only=True)
+    with serve(store, sampler_tables(store, url), options) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/dashboard/studies/1"
+        server.shutdown()
+    store.close()
+
+
+def test_the_dashboard_draws_the_pareto_page(dashboard: str, found: Plausible, tmp_path: Path) -> None:
+    page, _ = browse(dashboard, tmp_path, budget_ms=15_000)
+    assert "Pareto Front" in page
+    assert "map50_95" in page and "latency_ms" in page
+    points = re.findall(r'<path class="point"', page)
+    finished = [r for r in found.records if r.number is not None and r.evaluations]
+    assert len(points) >= len(finished)  # of the Pareto plot; the charts below it have points too
+
+
+def test_a_trial_page_shows_note_figures_and_pictures(dashboard: str, found: Plausible, tmp_path: Path) -> None:
+    page, _ = browse(f"{dashboard}/trials?numbers=5", tmp_path, budget_ms=15_000)
+    record = next(record for record in found.records if record.number == 5)
+    accuracy = record.evaluation()
+    assert accuracy is not None
+    assert "Trial 5" in page and f"{accuracy.map50_95:.3f}</td>" in page
+    assert re.search(r'<img[^>]+src="/artifacts/1/6/', page)
+    assert "Best Trial" in page

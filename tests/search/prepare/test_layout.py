@@ -1,0 +1,229 @@
+"""Studies prepared for real: rows cut by every rule, stock models beside them, and the spaces around the parent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from objectives.data.digit_scenes import write_digits
+from search.cli.command import DefinitionError
+from search.latency.local import Patience
+from search.prepare import cutting
+from search.prepare.inputs import data_of, start_of
+from search.prepare.preparation import Setting, prepare, workbench
+from search.prepare.sensitivity_analysis import TakesTooLong, halving_damage
+from search.record.folders import RunFolder
+from search.record.trial import TrialRecord
+from search.store.base import Store
+from search.store.sql import open_store
+from search.study.definition import StudyDefinition, load_study
+from search.trial.events import Event
+from search.trial.workbench import Plan
+from search.work.stored_definition import open_study
+from spaces.allocation.summed_sensitivity import HalvingDamage
+from spaces.base import Categorical, Float, Integer, SpaceError
+from spaces.networks.checkpoint import save
+from spaces.networks.parent import Parent
+
+PARENT = "parent={model: yolov5n.yaml, recipe: {epochs: 1, batch: 8, sparsity: 0.3}}"
+ROWS = """donors=[
+    {name: global, from: parent, cut: global, criterion: taylor, flops: 0.6},
+    {name: slim, from: parent, cut: slimming, criterion: batchnorm, ratio: 0.7},
+    {name: again, from: global, cut: global, criterion: lamp, flops: 0.8}]"""
+CONTROLS = """controls=[
+    {name: thinned, from: global, ratio: 0.5},
+    {name: chance, from: parent, criterion: random, flops: 0.6},
+    {name: fresh, from: scratch, ratio: 0.5},
+    {name: other, model: yolov8n.yaml}]"""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a study stands on, once it is prepared."""
+
+    definition: StudyDefinition
+    plan: Plan
+    rows: dict[str, TrialRecord]
+    damage: HalvingDamage | None = None
+
+
+class Studies:
+    """Prepares studies in one run folder, so that parents and donors are made once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = RunFolder(folder / "runs")
+        self.scenes = write_digits(folder / "scenes", scenes={"train": 16, "val": 8, "test": 8})
+        self.store: Store = open_store("sqlite://")
+        self.said: list[Event] = []
+
+    def prepared(
+        self, name: str, *overrides: str, study: str = "nas_head", halved: bool = False, most_s: float = math.inf
+    ) -> Prepared:
+        definition = load_study(study, [PARENT, *overrides], name=name, data=self.scenes, imgsz=64, epochs=1)
+        data = data_of(definition, self.folder)
+        start = start_of(definition, data)
+        entry = open_study(self.store, definition, 1, {})
+        setting = Setting(self.folder, "cpu", self.folder.root / "scratch", Patience(tries=1))
+        with workbench(definition, self.store, setting, data, start) as bench:
+            bench, plan, entry = prepare(definition, self.store, entry, bench, start, self.said.append)
+            damage = halving_damage(bench, 4, lambda _: None, most_s) if halved else None
+        return Prepared(definition, plan, {record.name: record for record in self.store.records(entry)}, damage)
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studies]:
+    torch.set_num_threads(1)
+    made = Studies(tmp_path_factory.mktemp("layout"))
+    yield made
+    made.store.close()
+
+
+@pytest.fixture(scope="module")
+def combined(studies: Studies) -> Prepared:
+    space = "space={type: graft, parts: stages, repeats: true, low: 0.5, high: 1.0, step: 0.25, multiple: 8}"
+    return studies.prepared("combined", ROWS, CONTROLS, space)
+
+
+def test_every_row_is_made_and_costs_what_was_asked(combined: Prepared) -> None:
+    rows = combined.rows
+    assert list(rows) == ["parent", "global", "slim", "again", "thinned", "chance", "fresh", "other"]
+    whole, half = rows["parent"].value("flops_g"), rows["global"].value("flops_g")
+    chance, again = rows["chance"].value("flops_g"), rows["again"].value("flops_g")
+    assert whole is not None and half is not None and chance is not None and again is not None
+    # At most the share, and no further below it than the last step of widths by 8 channels.
+    assert 0.5 * whole < half <= 0.6 * whole
+    assert 0.5 * whole < chance <= 0.6 * whole
+    assert 0.65 * half < again <= 0.8 * half
+
+
+def test_a_row_of_a_donor_keeps_only_what_the_donor_has(combined: Prepared) -> None:
+    for name, source in (("again", "global"), ("thinned", "global")):
+        new, old = combined.rows[name].spec, combined.rows[source].spec
+        assert new is not None and old is not None
+        assert all(set(less) <= set(more) for less, more in zip(new.kept, old.kept, strict=True))
+
+
+def test_a_stock_model_is_a_row_of_another_structure(combined: Prepared) -> None:
+    own, stock = combined.rows["parent"].spec, combined.rows["other"].spec
+    assert own is not None and stock is not None
+    assert stock.is_whole
+    assert stock.parent != own.parent
+    assert (combined.rows["other"].value("latency_ms") or 0) > 0
+
+
+def test_stages_repeats_and_donors_are_dimensions_of_one_space(combined: Prepared) -> None:
+    parameters = combined.plan.space.parameters
+    names = ("P1", "P2", "P3", "P4", "P5", "neck", "detect")
+    donors = Categorical(("global", "slim", "again"))
+    assert [name for name, each in parameters.items() if each == donors] == [f"donor.{name}" for name in names]
+    assert [name for name, each in parameters.items() if isinstance(each, Float)] == [f"ratio.{n}" for n in names]
+    repeats = {name: each for name, each in parameters.items() if isinstance(each, Integer)}
+    assert repeats == {f"repeats.P{stage}": Integer(0, most) for stage, most in ((2, 1), (3, 2), (4, 3), (5, 1))}
+
+
+def test_the_first_trials_mix_donors_and_can_be_built(combined: Prepared) -> None:
+    plan = combined.plan
+    assert plan.starts[0]["donor.P4"] == "slim"
+    assert plan.starts[0]["donor.detect"] == "again"
+    for point in plan.starts:
+        spec, origin = plan.space.decode(point)
+        assert plan.space.build(spec, origin).spec.dropped == ()
+    shortest = {**plan.starts[0], "repeats.P3": 0, "repeats.P4": 1}
+    spec, origin = plan.space.decode(shortest)
+    assert len(spec.dropped) == 4
+    assert plan.space.build(spec, origin).spec == spec
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("controls=[{name: a, model: nosuch.yaml}]", "no model 'nosuch.yaml'"),
+        ("controls=[{name: a, weights: nosuch.pt}]", "no weights at 'nosuch.pt'"),
+    ],
+)
+def test_a_control_that_cannot_be_read_is_told_before_anything_is_trained(
+    studies: Studies, override: str, words: str
+) -> None:
+    with pytest.raises(SpaceError, match=words):
+        studies.prepared("wrong", override)
+    assert studies.store.latest_study("wrong") is None
+
+
+def test_scales_of_weights_that_saw_no_sparsity_rank_nothing(studies: Studies, tmp_path: Path) -> None:
+    whole = Parent.load("yolov5n.yaml", classes=10, imgsz=64)
+    rule = ("space.cut=slimming", "space.criterion=batchnorm")
+    for recipe, fine in (({"epochs": 9}, False), ({"epochs": 9, "sparsity": 0.001}, True)):
+        folder = tmp_path / str(fine)
+        save(whole.candidate(), folder, recipe=recipe)
+        weights = f"parent.weights={folder}"
+        definition = load_study("baseline", [PARENT, weights, *rule], data=studies.scenes, imgsz=64)
+        data = data_of(definition, studies.folder)
+        if fine:
+            assert start_of(definition, data).as_is
+        else:
+            with pytest.raises(DefinitionError, match="do not say that they were trained with sparsity"):
+                start_of(definition, data)
+
+
+def test_a_baseline_is_a_space_of_one_share(studies: Studies) -> None:
+    made = studies.prepared("sweep", "space.cut=global", "space.criterion=taylor", study="baseline")
+    assert list(made.plan.space.parameters) == ["flops"]
+    assert [point["flops"] for point in made.plan.starts] == pytest.approx([0.9, 0.6, 0.2])
+    specs = [made.plan.space.decode(point)[0] for point in made.plan.starts]
+    assert specs[0].channel_ratio > specs[1].channel_ratio > specs[2].channel_ratio
+
+
+def test_sensitivity_gives_start_points_and_is_measured_once(studies: Studies, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.prepare.cutting.RATIOS", (0.5,))  # a third of the time
+    starts = "space.starts=[sensitivity]"
+    made = studies.prepared("first", starts, "controls=[]", study="channel_ratio")
+    maps = list(studies.folder.maps.iterdir())
+    assert len(maps) == 1
+    written = maps[0].stat().st_mtime_ns
+    assert studies.prepared("second", starts, "controls=[]", study="channel_ratio").plan.starts == made.plan.starts
+    assert maps[0].stat().st_mtime_ns == written
+    assert len(made.plan.starts) == 3
+    for point in made.plan.starts:
+        assert made.plan.space.decode(point)[0].channel_ratio < 1
+        assert len({round(float(value), 3) for value in point.values()}) > 1  # not uniform
+
+
+def test_what_halving_each_layer_does_is_measured_once_and_foretells_cuts(studies: Studies) -> None:
+    first, second = (
+        studies.prepared(name, "controls=[]", study="channel_ratio", halved=True).damage for name in ("one", "two")
+    )
+    assert first is not None
+    assert first == second  # from the file
+    halves = [[max(4, width // 2) if place == each else width for place, width in enumerate(first.whole)]
+              for each in range(len(first.whole))]  # fmt: skip
+    alone = first.total(halves)
+    assert (alone > 0).any()
+    assert first.total([first.whole]).tolist() == [0.0]
+
+
+def test_what_halving_does_is_given_up_where_it_takes_too_long(
+    studies: Studies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for known in studies.folder.maps.glob("*"):
+        known.unlink()
+    measured: list[int] = []
+    whole_map = cutting.sensitivity
+
+    def counted(*args: Any, said: Callable[[int, int], None], **rest: Any) -> Any:
+        def count(done: int, total: int) -> None:
+            measured.append(done)
+            said(done, total)
+
+        return whole_map(*args, said=count, **rest)
+
+    monkeypatch.setattr(cutting, "sensitivity", counted)
+    with pytest.raises(TakesTooLong):
+        studies.prepared("hurried", "controls=[]", study="channel_ratio", halved=True, most_s=1e-9)
+    assert measured == [1, 2, 3, 4, 5]
+    assert not list(studies.folder.maps.glob("*"))

@@ -1,0 +1,185 @@
+"""Finalists: how confirmed latencies settle a front. Figures are made up; records and rules are real."""
+
+from __future__ import annotations
+
+import argparse
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from objectives.base import Measurement
+from objectives.device.activity import Circumstances
+from objectives.timing.race import Race
+from objectives.timing.timings import Block
+from search.confirm import print_confirmation
+from search.findings.selection import at_knee, best_under, settled_study
+from search.finish.race import confirmation_of
+from search.record.confirmation import Confirmation, Finalist, Settled, remarks, settle, summary
+from search.record.trial import TrialRecord
+from search.run import confirm_at_end
+from search.store.entries import TargetEntry
+from search.store.sql import open_store
+from tests.search.plausible import OBJECTIVES, plausible_evaluation, plausible_study, store_study
+
+QUIET = Circumstances(others_busy=0.0).as_plain()
+
+
+def record(name: str, accuracy: float, latency_ms: float, limit_ms: float = 10.0) -> TrialRecord:
+    latency = Measurement("latency_ms", latency_ms, "ms", latency_ms - 0.3, latency_ms + 0.3, 30, None, "cpu", True)
+    return TrialRecord(
+        number=None, name=name, outcome=plausible_study().records[0].outcome, reason="", params={}, spec=None,
+        origin=None, identity=name, recipe={}, seed=0, measurements=(Measurement("flops_g", 1.0), latency),
+        evaluations=(plausible_evaluation("val", accuracy),), constraints={"latency_ms": latency_ms - limit_ms},
+        checkpoint="c" * 64,
+    )  # fmt: skip
+
+
+RECORDS = (record("slow", 0.6, 9.0), record("middle", 0.5, 6.0), record("fast", 0.4, 5.0), record("far", 0.3, 8.0))
+FRONT = ("fast", "middle", "slow")
+
+
+def confirmed(latencies: Mapping[str, float], ties: Mapping[str, tuple[str, ...]] | None = None) -> Confirmation:
+    members = [
+        Finalist(name, value, value - 0.1, value + 0.1, value / 9, 60, (ties or {}).get(name, ()))
+        for name, value in latencies.items()
+    ]
+    return Confirmation("cpu", "wall", tuple(members), QUIET, 1)
+
+
+def settled(confirmation: Confirmation | None) -> Settled:
+    return settle(RECORDS, FRONT, OBJECTIVES, confirmation)
+
+
+def test_without_a_confirmation_all_stays_as_the_trials_had_it() -> None:
+    found = settled(None)
+    assert (found.records, found.front) == (RECORDS, FRONT)
+    assert remarks(found) == {}
+
+
+def test_confirmed_latencies_stand_in_place_and_the_trials_own_stay_visible() -> None:
+    found = settled(confirmed({"fast": 5.2, "middle": 5.9, "slow": 8.8}))
+    by_name = {each.name: each for each in found.records}
+    latency = by_name["fast"].measurement("latency_ms")
+    assert latency is not None
+    assert (latency.value, latency.low, latency.high, latency.runs) == (5.2, 5.2 - 0.1, 5.2 + 0.1, 60)
+    assert latency.contended is False, "it was timed in peace now, whatever the trial saw"
+    assert by_name["far"] is RECORDS[3]
+    assert found.front == FRONT
+    assert remarks(found)["fast"] == "5 ms in the study"
+    assert RECORDS[2].value("latency_ms") == 5.0, "the record itself is not changed"
+
+
+def test_a_member_that_the_figures_show_to_be_dominated_leaves() -> None:
+    found = settled(confirmed({"middle": 5.4, "fast": 5.9, "slow": 9.0}))
+    assert found.front == ("middle", "slow")
+    assert found.dropped == {"fast": "middle"}
+    assert remarks(found)["fast"] == "off the front, dominated by middle; 5 ms in the study"
+
+
+def test_members_that_swap_within_their_intervals_are_ties_and_both_stay() -> None:
+    ties = {"fast": ("middle",), "middle": ("fast",)}
+    found = settled(confirmed({"middle": 5.50, "fast": 5.52, "slow": 9.0}, ties))
+    assert found.front == ("middle", "fast", "slow")
+    assert found.dropped == {}
+    assert remarks(found)["fast"] == "= middle; 5 ms in the study"
+
+
+def test_a_limit_is_judged_by_the_confirmed_latency() -> None:
+    found = settled(confirmed({"fast": 5.0, "middle": 6.0, "slow": 10.4}))
+    slow = next(each for each in found.records if each.name == "slow")
+    assert slow.constraints["latency_ms"] == pytest.approx(0.4)
+    assert found.front == ("fast", "middle")
+    assert remarks(found)["slow"] == "off the front, over a limit; 9 ms in the study"
+
+
+def test_best_under_and_knee_go_by_the_confirmed_latency() -> None:
+    """By the trials' own figures `middle` is within 6 ms; confirmed, it is not."""
+    assert best_under(RECORDS, 6.0).name == "middle"
+    assert best_under(settled(confirmed({"fast": 5.0, "middle": 6.3, "slow": 9.0})).records, 6.0).name == "fast"
+    assert at_knee(RECORDS, OBJECTIVES).name == "middle"
+    assert at_knee(settled(confirmed({"fast": 5.0, "middle": 8.5, "slow": 8.7})).records, OBJECTIVES).name != "middle"
+
+
+def test_the_newest_confirmation_in_the_database_counts() -> None:
+    store = open_store("sqlite://")
+    study = store_study(store, plausible_study())
+    front = store.fronts(study)[-1].members
+    before = settled_study(store, study)
+    assert before.front == front
+    for latency_ms in (1.5, 1.25):
+        store.add_confirmation(study, confirmed({front[0]: latency_ms}))
+    found = {each.name: each for each in settled_study(store, study).records}
+    assert found[front[0]].value("latency_ms") == 1.25
+    assert store.records(study) == before.records
+    store.close()
+
+
+def race(*, others_busy: float | None) -> Race:
+    """Two networks, of 1 and 2 times the reference by wall time; by CPU time of 1 and 3 times."""
+    rounds = 12
+    networks = [(Block((1.0,), (1.0,)),) * rounds, (Block((3.0,), (2.0,)),) * rounds]
+    reference = (Block((1.0,), (1.0,)),) * (2 * rounds + 1)
+    circumstances = Circumstances(others_busy=others_busy)
+    return Race(reference, tuple(networks), ((0, 1),) * rounds, cpu_seconds=1.0, circumstances=circumstances)
+
+
+def test_the_table_marks_ties_and_says_by_whom_a_member_left(capsys: pytest.CaptureFixture[str]) -> None:
+    store = open_store("sqlite://")
+    study = store_study(store, plausible_study())
+    fastest, second, third, *_ = store.fronts(study)[-1].members
+    ties = {fastest: (second,), second: (fastest,)}
+    seen = Circumstances(others_busy=1.5).as_plain()
+    told = replace(confirmed({second: 2.0, fastest: 2.01, third: 1.0}, ties), clock="cpu", circumstances=seen)
+    print_confirmation(store, study, store.add_confirmation(study, told))
+    printed = capsys.readouterr().out
+    store.close()
+    lines = {name: next(line for line in printed.splitlines() if line.strip().startswith(f"{name} ")) for name in ties}
+    assert f"= {second}" in lines[fastest]
+    assert f"dominated by {third}" in lines[fastest]
+    assert "CPU time, which other work hardly moves: the device was not idle (others kept 1.5 cores busy)" in printed
+    assert "contended: run `python -m search.confirm` again" in printed
+
+
+def test_a_confirmation_that_fails_at_a_studys_end_is_told_in_one_line(tmp_path: Path) -> None:
+    """The weights that the records name are not there."""
+    store = open_store("sqlite://")
+    study = store_study(store, plausible_study())
+    options = argparse.Namespace(project=tmp_path, storage=None)
+    said = io.StringIO()
+    confirm_at_end(store, study, Console(file=said, soft_wrap=True), options)
+    (line,) = said.getvalue().splitlines()
+    assert line.startswith("the finalists are not confirmed: ")
+    assert line.endswith(f"try again: python -m search.confirm --study nas_head --project {tmp_path}")
+    assert store.confirmations(study) == ()
+    store.close()
+
+
+@pytest.mark.parametrize(("others_busy", "clock", "ratio"), [(0.0, "wall", 2.0), (1.0, "cpu", 3.0), (None, "cpu", 3.0)])
+def test_on_an_idle_device_wall_time_counts_else_the_targets_own_clock(
+    others_busy: float | None, clock: str, ratio: float
+) -> None:
+    target = TargetEntry("cpu", {}, 4.0)
+    found = confirmation_of(race(others_busy=others_busy), ["one", "two"], target, loaded_clock="cpu")
+    assert found.clock == clock
+    assert [member.name for member in found.members] == ["one", "two"]
+    assert found.members[1].ratio == pytest.approx(ratio)
+    assert found.members[1].value == pytest.approx(4.0 * ratio)
+
+
+def test_a_front_is_covered_by_a_confirmation_of_all_its_members_in_peace_on_its_target() -> None:
+    found = confirmed({"fast": 5.0, "middle": 6.0, "slow": 9.0})
+    assert found.covers(FRONT, "cpu")
+    assert not found.covers((*FRONT, "new"), "cpu")
+    assert not found.covers(FRONT, "gpu")
+    assert not replace(found, circumstances=Circumstances(others_busy=1.5).as_plain()).covers(FRONT, "cpu")
+
+
+def test_the_summary_says_what_disturbed_and_how_many_tie() -> None:
+    found = confirmed({"fast": 5.0, "middle": 5.0, "slow": 9.0}, {"fast": ("middle",), "middle": ("fast",)})
+    assert summary(found) == "3 timed side by side in wall time; 2 with ties (=)"
+    loaded = replace(found, clock="cpu", circumstances=Circumstances(others_busy=1.5).as_plain())
+    assert "in CPU time, while other work was seen" in summary(loaded)

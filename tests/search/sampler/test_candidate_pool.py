@@ -1,0 +1,71 @@
+"""Pools of points: within their ranges, on their grids, near what did well and everywhere else."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from search.sampler.advisor import distribution_of
+from search.sampler.candidate_pool import Point, PointPool
+from search.sampler.start_points import start_points
+from spaces.base import Categorical, Float, Integer, Parameter
+
+PARAMETERS: dict[str, Parameter] = {
+    "backbone": Categorical(("one", "two", "three")),
+    "ratio.P3": Float(0.25, 1.0, 0.125),
+    "ratio.P4": Float(0.3, 1.0),
+    "recipe.lr0": Float(1e-4, 1e-1, log=True),
+    "repeats.P3": Integer(0, 3),
+}
+POOL = PointPool(PARAMETERS)
+GOOD: Point = {"backbone": "two", "ratio.P3": 0.5, "ratio.P4": 0.9, "recipe.lr0": 1e-2, "repeats.P3": 1}
+
+
+def drawn(count: int = 500, good: tuple[Point, ...] = (GOOD,)) -> list[Point]:
+    return POOL.draw(count, good, np.random.default_rng(0))
+
+
+def test_every_point_is_one_that_optuna_takes() -> None:
+    for name, parameter in PARAMETERS.items():
+        distribution = distribution_of(parameter)
+        for point in drawn():
+            assert distribution._contains(distribution.to_internal_repr(point[name])), (name, point[name])
+
+
+def test_no_value_is_out_of_reach() -> None:
+    points = drawn(3000, ())
+    assert {point["backbone"] for point in points} == {"one", "two", "three"}
+    assert {point["repeats.P3"] for point in points} == {0, 1, 2, 3}
+    assert len({point["ratio.P3"] for point in points}) == 7
+    rates = [math.log10(float(point["recipe.lr0"])) for point in points]
+    assert min(rates) < -3.9
+    assert max(rates) > -1.1
+
+
+def test_most_points_are_neighbours_of_what_did_well() -> None:
+    near = np.abs(POOL.features(drawn()) - POOL.features([GOOD])).mean(axis=1)
+    far = np.abs(POOL.features(drawn(500, ())) - POOL.features([GOOD])).mean(axis=1)
+    assert np.median(near) < 0.5 * np.median(far)
+
+
+def test_features_lie_between_0_and_1_and_a_category_has_a_column_for_each_option() -> None:
+    features = POOL.features(drawn())
+    assert features.shape == (500, POOL.columns) == (500, 7)
+    assert features.min() >= 0.0
+    assert features.max() <= 1.0
+    assert POOL.features([GOOD])[0].tolist() == [0.0, 1.0, 0.0, (0.5 - 0.25) / 0.75, (0.9 - 0.3) / 0.7, 2 / 3, 1 / 3]
+
+
+def test_equal_seeds_draw_equal_pools() -> None:
+    assert drawn() == drawn()
+
+
+def test_the_top_of_a_range_is_one_that_optuna_takes() -> None:
+    """In binary numbers 0.1 + 2 * 0.1 is more than 0.3: Optuna would draw another value at random."""
+    parameters = {"ratio.P3": Float(0.1, 0.3, step=0.1)}
+    distribution = distribution_of(parameters["ratio.P3"])
+    values = {float(point["ratio.P3"]) for point in PointPool(parameters).draw(50, [], np.random.default_rng(0))}
+    values |= {float(point["ratio.P3"]) for point in start_points(parameters)}
+    assert max(values) == 0.3
+    assert all(distribution._contains(value) for value in values)

@@ -1,0 +1,105 @@
+"""Earlier studies of the same parent and data: which of their trainings count, and that they spare trainings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from search.record.trial import Outcome
+from search.sampler.warm_start import Earlier, Known, earlier_trainings, trained_points
+from spaces.base import ArchSpec, Float, ParamValue
+from spaces.ranking.importance import order
+from spaces.search_spaces.channels import ChannelRatioSpace
+from tests.search.sampler.test_front_sampler import Problem, parent, problem
+from tests.search.work.quick_trials import OBJECTIVES
+
+__all__ = ["parent", "problem"]  # fixtures
+
+SAME = {"parent": "p1", "data": "d1"}
+
+
+def _store_study(problem: Problem, name: str, facts: dict[str, str], trials: int = 3) -> None:
+    store = problem.store
+    study = store.freeze(store.add_study(name, {}, OBJECTIVES), {**facts, "reference_point": [0.0, 9.0]})
+    for record in problem.search(problem.advisor("random", 1, None), trials):
+        store.add(study, record, None)
+
+
+def test_only_complete_trials_of_the_same_parent_and_data_count(problem: Problem) -> None:
+    store = problem.store
+    study = store.freeze(problem.study, SAME)
+    assert earlier_trainings(store, study, problem.plan) == []
+    _store_study(problem, "same", SAME)
+    _store_study(problem, "other data", {"parent": "p1", "data": "d2"})
+    _store_study(problem, "other parent", {"parent": "p2", "data": "d1"})
+    same = store.latest_study("same")
+    assert same is not None
+    number, params = problem.advisor("random", 7, None).ask()
+    store.add(same, problem.record(number + 50, params, Outcome.STOPPED), None)
+    found = earlier_trainings(store, study, problem.plan)
+    assert [each.accuracy for each in found] == [r.value("map50_95") for r in store.records(same)][:3]
+
+
+def test_trials_of_another_space_are_left_out(problem: Problem) -> None:
+    study = problem.store.freeze(problem.study, SAME)
+    _store_study(problem, "same", SAME)
+    orders = order(problem.parent.as_candidate(), problem.parent)
+    narrower = ChannelRatioSpace(problem.parent, orders, low=0.9, high=1.0, step=None, multiple=4)
+    assert earlier_trainings(problem.store, study, replace(problem.plan, space=narrower)) == []
+    more = replace(problem.plan, searched={"recipe.lr0": Float(0.1, 1.0)})
+    assert earlier_trainings(problem.store, study, more) == []
+
+
+def test_trials_whose_parameters_stand_for_another_network_here_are_left_out(problem: Problem) -> None:
+    study = problem.store.freeze(problem.study, SAME)
+    _store_study(problem, "same", SAME)
+    assert len(earlier_trainings(problem.store, study, problem.plan)) == 3
+    orders = order(problem.parent.as_candidate(), problem.parent)
+    coarser = ChannelRatioSpace(problem.parent, orders, low=0.25, high=1.0, step=0.125, multiple=16)
+    assert earlier_trainings(problem.store, study, replace(problem.plan, space=coarser)) == []
+
+
+@pytest.mark.parametrize("shift", [0.0, -0.15])
+def test_they_spare_trainings_even_where_they_trained_for_shorter(problem: Problem, shift: float) -> None:
+    random = problem.search(problem.advisor("random", 5, None), 60)
+    taught = [Earlier(record.params, problem.accuracy(record.params) + shift) for record in random]
+
+    def volumes(earlier: list[Earlier]) -> list[float]:
+        foresights = [replace(problem.foresight(), earlier=earlier) for _ in range(3)]
+        found = (problem.search(problem.advisor("front", seed, each), 8) for seed, each in enumerate(foresights))
+        return [problem.volume(records) for records in found]
+
+    assert np.median(volumes(taught)) > np.median(volumes([]))
+
+
+def test_controls_that_a_trial_could_be_teach_too(problem: Problem) -> None:
+    plan, structure = problem.plan, problem.parent.structure
+    cut = {name: 0.5 for name in plan.parameters}
+    spec, origin, recipe = plan.decode(cut)
+    control = replace(
+        problem.record(0, cut), number=None, name="uniform-0.5", spec=spec, origin=origin, recipe=recipe.as_plain()
+    )
+    elsewhere = replace(control, origin=replace(origin, layers=("a donor", *origin.layers[1:])))
+    longer = replace(control, recipe=recipe.with_values(epochs=9).as_plain())
+    stranger = replace(control, spec=ArchSpec("another family", ("a",), (8,), ((0, 1),)))
+    off_the_grid = replace(control, spec=problem.parent.full_spec())  # kept whole where the grid is of multiples
+    (found, whole) = trained_points([elsewhere, stranger, longer, control, off_the_grid], plan, structure, "map50_95")
+    assert plan.decode(found.params)[0].key == spec.key
+    assert (found.latency_ms, found.accuracy) == (problem.latency_ms(cut), problem.accuracy(cut))
+    assert plan.decode(whole.params)[0].channel_ratio == 1
+    searched = replace(plan, searched={"recipe.lr0": Float(0.1, 1.0)})
+    assert trained_points([control], searched, structure, "map50_95") == []
+
+
+def test_a_control_spares_the_trial_that_would_repeat_it(problem: Problem) -> None:
+    taught = [Known(p, problem.latency_ms(p), problem.accuracy(p)) for p in _levels(problem)]
+    foresight = replace(problem.foresight(), controls=taught)
+    records = problem.search(problem.advisor("front", 0, foresight), 6)
+    keys = {problem.space.decode(each.params)[0].key for each in taught}
+    assert not keys & {problem.space.decode(record.params)[0].key for record in records}
+
+
+def _levels(problem: Problem) -> list[dict[str, ParamValue]]:
+    return [dict.fromkeys(problem.plan.parameters, level) for level in (0.25, 0.5, 0.75)]

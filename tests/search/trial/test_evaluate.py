@@ -1,0 +1,220 @@
+"""The life of a trial, with real networks, a real training and a real ONNX session; candidates at fault among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from objectives.base import EpochResult
+from objectives.data.digit_scenes import write_digits
+from search.latency.local import Patience, Timekeeper
+from search.prepare.inputs import data_of, recipe_of, start_of
+from search.prepare.preparation import Setting, workbench
+from search.record.folders import RunFolder
+from search.record.trial import Outcome, TrialRecord
+from search.store.sql import open_store
+from search.study.definition import load_study
+from search.trial.evaluate import evaluate
+from search.trial.runner import Hooks
+from search.trial.workbench import Plan, Workbench
+from spaces.base import ArchSpec, Candidate, Categorical, Origin, Parameter, ParamValue, Space
+from spaces.ranking.importance import order
+from spaces.search_spaces.channels import ChannelRatioSpace
+
+HALF = 0.5
+
+
+@dataclass(frozen=True)
+class Spoilt(Space):
+    """A space whose networks come out spoilt."""
+
+    whole: Space
+    spoil: Callable[[Candidate], Candidate]
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        return self.whole.parameters
+
+    def decode(self, params: Mapping[str, ParamValue]) -> tuple[ArchSpec, Origin]:
+        return self.whole.decode(params)
+
+    def build(self, spec: ArchSpec, origin: Origin) -> Candidate:
+        return self.spoil(self.whole.build(spec, origin))
+
+
+@dataclass
+class Witness:
+    """Hooks that remember what a trial told."""
+
+    earlier: str | None = None
+    curve: list[EpochResult] = field(default_factory=list)
+
+    def hooks(self) -> Hooks:
+        return Hooks(
+            earlier=lambda identity: self.earlier,
+            report=self.curve.append,
+            say=lambda what: None,
+            clock=lambda: datetime.now(UTC),
+        )
+
+
+@pytest.fixture(scope="module")
+def bench_and_plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workbench, Plan]]:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("evaluate")
+    scenes = write_digits(folder / "scenes", scenes={"train": 16, "val": 8, "test": 8})
+    definition = load_study("channel_ratio", data=scenes, imgsz=64, epochs=1)
+    data = data_of(definition, RunFolder(folder))
+    start = start_of(definition, data)
+    store = open_store("sqlite://")
+    setting = Setting(RunFolder(folder), "cpu", folder / "scratch", Patience(tries=1))
+    with workbench(definition, store, setting, data, start) as bench:
+        assert isinstance(bench.timekeeper, Timekeeper)
+        bench.timekeeper.idle = lambda: False  # nothing is timed again, however busy this machine is
+        space = ChannelRatioSpace(bench.parent, order(bench.parent.candidate(), bench.parent))
+        recipe = recipe_of(definition.recipe.fixed, start, data)
+        yield bench, Plan(space, (), recipe, searched={}, limits={}, seed=0)
+    store.close()
+
+
+@pytest.fixture
+def run(bench_and_plan: tuple[Workbench, Plan]) -> Callable[..., TrialRecord]:
+    bench, plan = bench_and_plan
+    params = dict.fromkeys(plan.parameters, HALF)
+
+    def trial(
+        witness: Witness, spoil: Callable[[Candidate], Candidate] | None = None, limit_ms: float | None = None
+    ) -> TrialRecord:
+        space = plan.space if spoil is None else Spoilt(plan.space, spoil)
+        limits = {} if limit_ms is None else {"latency_ms": limit_ms}
+        return evaluate(bench, replace(plan, space=space, limits=limits), 7, params, witness.hooks())
+
+    return trial
+
+
+def test_a_good_candidate_ends_complete_with_all_its_figures(run: Callable[..., TrialRecord]) -> None:
+    witness = Witness()
+    record = run(witness)
+    assert record.outcome is Outcome.COMPLETE, record.reason
+    assert tuple(witness.curve) == record.rungs and len(record.rungs) == 1
+    assert [evaluation.split for evaluation in record.evaluations] == ["val", "test"]
+    assert record.checkpoint is not None
+    assert record.seconds["training"] > record.seconds["other"]
+
+
+def test_each_trial_has_its_own_image_size_in_cost_latency_training_and_file(
+    bench_and_plan: tuple[Workbench, Plan],
+) -> None:
+    bench, plan = bench_and_plan
+    plan = replace(plan, searched={"recipe.imgsz": Categorical((64, 128))})
+    params = dict.fromkeys(plan.space.parameters, HALF)
+
+    def trial(number: int, imgsz: int) -> TrialRecord:
+        return evaluate(bench, plan, number, {**params, "recipe.imgsz": imgsz}, Witness().hooks())
+
+    small, large = trial(0, 64), trial(1, 128)
+    assert (small.outcome, large.outcome) == (Outcome.COMPLETE, Outcome.COMPLETE), (small.reason, large.reason)
+    assert (small.recipe["imgsz"], large.recipe["imgsz"]) == (64, 128)
+    assert small.spec == large.spec and small.identity != large.identity
+    flops = [record.value("flops_g") or 0.0 for record in (small, large)]
+    assert flops[1] == pytest.approx(4 * flops[0], rel=1e-9)  # convolutions alone: four times the pixels
+    fast, slow = (record.measurement("latency_ms") for record in (small, large))
+    assert fast is not None and fast.high is not None and slow is not None and slow.low is not None
+    assert fast.high < slow.low
+    assert fast.target == slow.target == bench.target.key
+    assert small.spec is not None
+    stored = [bench.store.latency(f"{small.spec.shape_key}{size}", bench.target.key) for size in ("", " 128 px")]
+    assert [entry and entry.measurement for entry in stored] == [fast, slow]
+    assert [entry and entry.shape and entry.shape.imgsz for entry in stored] == [64, 128]
+    files = [bench.checkpoints.get(str(record.checkpoint)) for record in (small, large)]
+    assert [candidate.imgsz for candidate in files] == [64, 128]
+    assert trial(2, 128).measurement("latency_ms") == slow  # to the last digit: it is not timed again
+
+
+def test_a_duplicate_costs_nothing(run: Callable[..., TrialRecord]) -> None:
+    record = run(Witness(earlier="trial 3"), spoil=_never)
+    assert (record.outcome, record.reason) == (Outcome.DUPLICATE, "duplicate of trial 3")
+    assert record.measurements == ()
+
+
+def test_a_candidate_over_the_limit_is_ruled_out_before_it_is_trained(run: Callable[..., TrialRecord]) -> None:
+    witness = Witness()
+    record = run(witness, limit_ms=1e-6)
+    assert record.outcome is Outcome.RULED_OUT
+    assert "latency_ms is" in record.reason and "limit 1e-06" in record.reason
+    assert record.constraints["latency_ms"] > 0
+    assert witness.curve == [] and record.checkpoint is None
+
+
+def test_weights_that_are_nan_are_a_failed_record(run: Callable[..., TrialRecord]) -> None:
+    def poison(candidate: Candidate) -> Candidate:
+        with torch.no_grad():
+            next(candidate.network.parameters()).fill_(float("nan"))
+        return candidate
+
+    record = run(Witness(), spoil=poison)
+    assert record.outcome is Outcome.FAILED
+    assert "nan" in record.reason.lower() or "finite" in record.reason
+    assert record.measurement("latency_ms") is not None  # what was known before the training stays known
+
+
+def test_a_network_that_does_not_run_is_ruled_out(
+    run: Callable[..., TrialRecord], monkeypatch: pytest.MonkeyPatch, bench_and_plan: tuple[Workbench, Plan]
+) -> None:
+    # Its shape is known to the store from the trials above; without that it has to be exported, which fails.
+    monkeypatch.setattr(bench_and_plan[0].store, "latency", lambda shape, target: None)
+
+    def break_it(candidate: Candidate) -> Candidate:
+        layers: Any = candidate.network.model
+        wrong: Any = torch.nn.Conv2d(1, 1, 1)
+        wrong.i, wrong.f, wrong.type, wrong.np = 3, -1, "Conv2d", 2  # what Ultralytics looks at
+        layers[3] = wrong
+        return candidate
+
+    record = run(Witness(), spoil=break_it)
+    assert record.outcome is Outcome.RULED_OUT
+    assert record.reason
+
+
+def test_memory_that_runs_out_while_building_is_a_record(run: Callable[..., TrialRecord]) -> None:
+    def swallow(candidate: Candidate) -> Candidate:
+        torch.empty(2**50)  # a petabyte: a real refusal by the allocator
+        return candidate
+
+    record = run(Witness(), spoil=swallow)
+    assert record.outcome is Outcome.RULED_OUT
+    assert record.reason.startswith("out of memory")
+
+
+def test_a_bug_is_not_taken_for_a_bad_candidate(run: Callable[..., TrialRecord]) -> None:
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(Witness(), spoil=_bug)
+
+
+def test_an_interruption_passes_through_the_training(
+    run: Callable[..., TrialRecord], bench_and_plan: tuple[Workbench, Plan], tmp_path: Path
+) -> None:
+    class Interrupting(Witness):
+        def hooks(self) -> Hooks:
+            def stop(result: EpochResult) -> None:
+                raise KeyboardInterrupt
+
+            return replace(super().hooks(), report=stop)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Interrupting())
+    assert not [path for path in bench_and_plan[0].scratch.glob("training-*")]
+
+
+def _never(candidate: Candidate) -> Candidate:
+    raise AssertionError("a duplicate must not be built")
+
+
+def _bug(candidate: Candidate) -> Candidate:
+    raise RuntimeError("a bug")

@@ -1,0 +1,235 @@
+"""What latency does to trials of `nas_head`: limits before any training, predictions, repeats, further targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import torch
+
+from objectives.data.digit_scenes import write_digits
+from objectives.device.activity import Circumstances
+from search.cli.command import DefinitionError
+from search.latency.local import Patience, Timekeeper
+from search.latency.predictor import LEAST_MEASURED, Forecaster, Predicted
+from search.prepare.inputs import data_of, start_of
+from search.prepare.preparation import Setting, prepare, workbench
+from search.record.folders import RunFolder
+from search.record.trial import Outcome, TrialRecord
+from search.sampler.advisor import Advisor
+from search.sampler.choice import make_sampler
+from search.store.base import Store, StudyEntry
+from search.store.entries import LatencyEntry
+from search.store.sql import open_store
+from search.study.definition import StudyDefinition, load_study
+from search.trial.evaluate import StudyTrials
+from search.trial.workbench import Plan, Workbench
+from search.work.stored_definition import open_study
+from search.work.worker import Worker
+from spaces.base import ArchSpec, Origin, Parameter, ParamValue, Space
+from spaces.structure.shape import Shape
+from tests.search.latency.test_local import QUIET, ScriptedMeter
+from tests.search.store.contract_latencies import LATENCY
+
+OVERRIDES = (
+    "parent.recipe={epochs: 1, batch: 8}",
+    "donors=[{name: one-shot, from: parent, ratio: 0.7}]",
+    "controls=[]",
+    "further_targets=[openvino-cpu]",
+)
+ELSEWHERE = "latency_ms.openvino-cpu"
+UNREACHABLE_MS = 1e-3
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A study whose references are made, with its tools open."""
+
+    bench: Workbench
+    plan: Plan
+    study: StudyEntry
+
+    @property
+    def store(self) -> Store:
+        return self.bench.store
+
+    def works(self, number: int, bench: Workbench | None = None, **changes: object) -> tuple[TrialRecord, Advisor]:
+        """Run one more trial by a worker, with other tools or another plan; its record, and Optuna's side."""
+        plan = replace(self.plan, **changes)  # type: ignore[arg-type]  # field names, as replace() checks
+        study = self.store.add_study(f"run {number}", {}, self.study.objectives)
+        study = self.store.freeze(study, {"reference_point": [0.0, 100.0]})
+        advisor = Advisor("sqlite://", study.name, study.objectives, plan.parameters, make_sampler("random", number))
+        trials = StudyTrials(bench or self.bench, plan)
+        worker = Worker(self.store, study, advisor, trials, n_trials=1, deadline=None, say=lambda event: None)
+        assert worker.work() == "done"
+        (record,) = self.store.records(study)
+        return record, advisor
+
+
+def defined(scenes: Path, *overrides: str) -> StudyDefinition:
+    return load_study("nas_head", [*OVERRIDES, *overrides], data=scenes, imgsz=64, epochs=1)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_digits(tmp_path_factory.mktemp("data") / "scenes", scenes={"train": 16, "val": 8, "test": 8})
+
+
+@pytest.fixture(scope="module")
+def ready(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
+    torch.set_num_threads(1)
+    folder = RunFolder(tmp_path_factory.mktemp("runs"))
+    definition = defined(scenes)
+    store = open_store("sqlite://")
+    data = data_of(definition, folder)
+    start = start_of(definition, data)
+    setting = Setting(folder, "cpu", folder.root / "scratch", Patience(tries=1))
+    with workbench(definition, store, setting, data, start) as bench:
+        for keeper in (bench.timekeeper, *bench.further):
+            assert isinstance(keeper, Timekeeper)
+            keeper.idle = lambda: False  # nothing is timed again, however busy this machine is
+        study = open_study(store, definition, 1, {})
+        bench, plan, study = prepare(definition, store, study, bench, start, lambda event: None)
+        yield Ready(bench, plan, study)
+    store.close()
+
+
+def test_a_trial_over_its_limit_is_not_trained_and_the_sampler_is_told_by_how_much(ready: Ready, scenes: Path) -> None:
+    limits = defined(scenes, f"objectives.latency.limit_ms={UNREACHABLE_MS}").upper_limits
+    assert limits == {"latency_ms": UNREACHABLE_MS}
+    record, advisor = ready.works(0, limits=limits)
+    latency = record.measurement("latency_ms")
+    assert latency is not None and latency.runs > 0 and not latency.predicted
+    assert record.outcome is Outcome.RULED_OUT
+    assert (record.rungs, record.evaluations, record.checkpoint) == ((), (), None)
+    assert record.seconds["training"] == record.seconds["evaluation"] == 0.0
+    excess = latency.value - UNREACHABLE_MS
+    assert record.constraints == {"latency_ms": pytest.approx(excess)}
+    (told,) = advisor.study.get_trials()
+    assert told.constraints == {"latency_ms": pytest.approx(excess)}
+    assert record.measurement(ELSEWHERE) is None  # no column is worth its time where the limit is missed
+
+
+def test_further_targets_are_measured_of_reference_rows_and_of_trials_within_the_limits(ready: Ready) -> None:
+    record, _ = ready.works(1, limits={"latency_ms": 1e3})
+    assert record.outcome is Outcome.COMPLETE, record.reason
+    rows = [*ready.store.records(ready.study), record]
+    assert [row.name for row in rows] == ["parent", "one-shot", "trial 0"]
+    for row in rows:
+        own, other = row.measurement("latency_ms"), row.measurement(ELSEWHERE)
+        assert own is not None and other is not None and own.target != other.target
+        assert row.spec is not None and other.target is not None
+        entry = ready.store.latency(row.spec.shape_key, other.target)
+        assert entry is not None and replace(entry.measurement, name=ELSEWHERE) == other
+        frozen = ready.store.target(other.target)
+        assert frozen is not None and frozen.description["runtime"] == "openvino"
+
+
+def test_a_further_target_that_cannot_run_here_is_told_before_anything_is_trained(scenes: Path, tmp_path: Path) -> None:
+    definition = defined(scenes, "further_targets=[openvino-cpu, torch-cpu-fp16]")  # torch has that on GPUs only
+    data = data_of(definition, RunFolder(tmp_path))
+    start = start_of(definition, data)
+    store = open_store("sqlite://")
+    setting = Setting(RunFolder(tmp_path), "cpu", tmp_path / "scratch")
+    with (
+        pytest.raises(DefinitionError, match=r"further_targets\.1 \(torch-cpu-fp16\): target: torch cannot run here"),
+        workbench(definition, store, setting, data, start),
+    ):
+        pass
+    assert store.studies() == ()
+    store.close()
+
+
+def test_a_network_that_does_not_run_on_a_further_target_has_no_figure_there(ready: Ready) -> None:
+    said: list[str] = []
+    broken = Timekeeper(ready.store, ScriptedMeter(broken=True), ELSEWHERE, say=said.append)
+    bench = replace(ready.bench, further=(broken,))
+    record, _ = ready.works(2, bench)
+    assert record.outcome is Outcome.COMPLETE and record.measurement(ELSEWHERE) is None
+    assert said == [f"{ELSEWHERE} is not measured: it does not load"]
+
+
+# -- predictions -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Unbuilt(Space):
+    """A space of which nothing may be built."""
+
+    whole: Space
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        return self.whole.parameters
+
+    def decode(self, params: Mapping[str, ParamValue]) -> tuple[ArchSpec, Origin]:
+        return self.whole.decode(params)
+
+    def build(self, spec: ArchSpec, origin: Origin) -> NoReturn:
+        raise AssertionError("what is too slow beyond doubt is not built")
+
+
+def foreseen(ready: Ready, meter: ScriptedMeter, predicted: Predicted) -> Workbench:
+    """Tools with a forecaster that always says the same, on a target of its own with enough measurements."""
+    keeper = Timekeeper(ready.store, meter, idle=lambda: False)
+    structure = ready.bench.parent.key
+    for width in range(1, LEAST_MEASURED + 1):
+        shape = Shape(structure, (width,), (), 64)
+        ready.store.add_latency(LatencyEntry(shape.key, meter.target.key, LATENCY, shape=shape))
+    forecaster = Forecaster(keeper, structure, lambda entries: lambda shape: predicted)
+    return replace(ready.bench, timekeeper=keeper, forecaster=forecaster, further=())
+
+
+def test_what_is_predicted_too_slow_is_neither_built_nor_timed_and_told_as_predicted(ready: Ready) -> None:
+    meter = ScriptedMeter(target=replace(ScriptedMeter().target, device="first"))
+    bench = foreseen(ready, meter, Predicted(7.3, 0.1))
+    record, advisor = ready.works(3, bench, limits={"latency_ms": 5.0}, space=Unbuilt(ready.plan.space))
+    assert (record.outcome, record.reason) == (Outcome.RULED_OUT, "predicted 7.30 ± 0.20 ms, limit 5")
+    (latency,) = record.measurements
+    assert latency.predicted and latency.runs == 0
+    assert record.constraints == {"latency_ms": pytest.approx(2.3)}
+    (told,) = advisor.study.get_trials()
+    assert told.constraints == {"latency_ms": pytest.approx(2.3)} and "latency_ms" not in told.user_attrs
+    assert [each for each in meter.asked if each != "reference"] == []
+    assert record.spec is not None
+    assert ready.store.latency(record.spec.shape_key, meter.target.key) is None
+
+
+def test_what_may_be_fast_enough_is_measured_and_without_a_limit_nothing_is_predicted(ready: Ready) -> None:
+    for number, (predicted, limits) in enumerate(
+        [(Predicted(5.2, 0.1), {"latency_ms": 5.0}), (Predicted(99.0, 0.1), {})], start=4
+    ):
+        meter = ScriptedMeter(ratio=0.6, target=replace(ScriptedMeter().target, device=f"device {number}"))
+        record, _ = ready.works(number, foreseen(ready, meter, predicted), limits=limits)
+        latency = record.measurement("latency_ms")
+        assert latency is not None and not latency.predicted
+        assert latency.value == pytest.approx(6.0)  # 0.6 of the scripted reference's 10 ms
+        assert record.outcome is (Outcome.RULED_OUT if limits else Outcome.COMPLETE), record.reason
+
+
+# -- repeats -----------------------------------------------------------------------------------------------------------
+
+
+def test_before_its_training_a_trial_repeats_one_that_was_timed_under_load(ready: Ready) -> None:
+    busy = Circumstances(others_busy=1.5)
+    meter = ScriptedMeter([QUIET, busy, busy, QUIET], target=replace(ScriptedMeter().target, device="busy at first"))
+    keeper = Timekeeper(ready.store, meter, idle=lambda: True)
+    bench = replace(ready.bench, timekeeper=keeper, further=())
+    parent = ready.bench.parent
+    narrow = {parent.groups[0].name: 8}
+    dropped = [parent.repeats[0].name]
+    networks = [parent.build(spec) for spec in (parent.spec(narrow), parent.spec(narrow, dropped=dropped))]
+    before = [bench.latency(network) for network in networks]
+    assert all(each.contended for each in before)
+    record, _ = ready.works(6, bench)
+    shapes = [Shape.of(network) for network in networks]
+    assert record.spec is not None
+    own = Shape.of_spec(record.spec, 64)
+    assert meter.asked[1:] == [*shapes, own, shapes[0]]  # its own, and the oldest, rebuilt to the last width
+    assert bench.latency(networks[0]).contended is False
+    assert bench.latency(networks[1]) == before[1]
+    assert bench.repeat_disturbed(most=16) == 1  # at the study's end: all that is left
+    assert bench.latency(networks[1]).contended is False

@@ -1,0 +1,84 @@
+"""A study is continued as it was defined, begun again on request, and never mixed with another definition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from search.cli.command import DefinitionError, DefinitionMismatch
+from search.store.base import Store
+from search.store.entries import TargetEntry
+from search.store.sql import open_store
+from search.study.definition import StudyDefinition, load_study
+from search.work.stored_definition import generation_wanted, open_study
+
+FACTS = {"data": "a hash", "weights": None}
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    opened = open_store("sqlite://")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def definition() -> StudyDefinition:
+    return load_study("nas_head")
+
+
+def test_a_new_study_is_the_first_generation(store: Store, definition: StudyDefinition) -> None:
+    generation = generation_wanted(store, definition, new=False, resume=False)
+    study = open_study(store, definition, generation, FACTS)
+    assert (study.name, study.generation, study.frozen) == ("nas_head", 1, FACTS)
+    assert [name for name, _ in study.objectives] == ["map50_95", "latency_ms"]
+
+
+def test_the_same_definition_continues_also_with_more_trials(store: Store, definition: StudyDefinition) -> None:
+    first = open_study(store, definition, 1, FACTS)
+    more = load_study("nas_head", n_trials=500)
+    assert generation_wanted(store, more, new=False, resume=True) == 1
+    assert open_study(store, more, 1, FACTS).id == first.id
+
+
+def test_a_changed_definition_is_refused_with_what_differs(store: Store, definition: StudyDefinition) -> None:
+    open_study(store, definition, 1, FACTS)
+    changed = load_study("nas_head", ["recipe.lr0=0.5", "donors.one-shot.ratio=0.6"])
+    with pytest.raises(DefinitionMismatch, match=r"(?s)one-shot.*recipe\.lr0: stored .*, asked 0\.5.*--new"):
+        generation_wanted(store, changed, new=False, resume=False)
+
+
+def test_new_begins_again_and_keeps_the_old_study(store: Store, definition: StudyDefinition) -> None:
+    old = open_study(store, definition, 1, FACTS)
+    changed = load_study("nas_head", ["recipe.lr0=0.5"])
+    generation = generation_wanted(store, changed, new=True, resume=False)
+    new = open_study(store, changed, generation, FACTS)
+    assert (new.generation, new.sampler_name) == (2, "nas_head-2")
+    assert [study.id for study in store.studies()] == [old.id, new.id]
+    assert generation_wanted(store, changed, new=False, resume=False) == 2
+
+
+def test_several_workers_of_one_run_begin_one_study(store: Store, definition: StudyDefinition) -> None:
+    assert open_study(store, definition, 1, FACTS).id == open_study(store, definition, 1, FACTS).id
+
+
+def test_there_must_be_something_to_resume(store: Store, definition: StudyDefinition) -> None:
+    with pytest.raises(DefinitionError, match="not in the database"):
+        generation_wanted(store, definition, new=False, resume=True)
+
+
+def test_a_study_is_not_continued_on_another_target(store: Store, definition: StudyDefinition) -> None:
+    """After an update of the engine, or on another machine: its milliseconds mean something else."""
+    for key, engine in (("one", "onnxruntime 1.31"), ("other", "onnxruntime 1.32")):
+        store.add_target(TargetEntry(key, {"engine": engine, "device": "a CPU"}, 10.0))
+    open_study(store, definition, 1, {**FACTS, "target": "one"})
+    assert open_study(store, definition, 1, {**FACTS, "target": "one"}).frozen["target"] == "one"
+    with pytest.raises(DefinitionMismatch, match=r"engine: onnxruntime 1\.31 then, onnxruntime 1\.32 now\. .*--new"):
+        open_study(store, definition, 1, {**FACTS, "target": "other"})
+
+
+def test_other_content_under_the_same_path_is_refused(store: Store, definition: StudyDefinition) -> None:
+    open_study(store, definition, 1, FACTS)
+    with pytest.raises(DefinitionMismatch, match="other content of: data"):
+        open_study(store, definition, 1, {**FACTS, "data": "another hash"})

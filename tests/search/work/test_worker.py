@@ -1,0 +1,167 @@
+"""What a worker does with its trials, on a real database and a real Optuna study."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import pytest
+
+from search.record.trial import Outcome, TrialRecord
+from search.store.base import Attempt, Store, StudyEntry
+from search.store.sql import open_store
+from search.trial.runner import Hooks
+from search.work.worker import DUPLICATES_UNTIL_EXHAUSTED, TRIES_UNTIL_FAILED, Worker
+from spaces.base import ParamValue
+from tests.search.work import quick_trials
+from tests.search.work.quick_trials import QuickTrials
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'worker.db'}"
+
+
+@pytest.fixture
+def study(url: str) -> StudyEntry:
+    return quick_trials.begin_study(url)
+
+
+def test_a_study_ends_with_its_total_whatever_the_outcomes(url: str, study: StudyEntry) -> None:
+    assert quick_trials.work(url, 12, seed=0) == "done"
+    records = open_store(url).records(study)
+    assert len(records) == 12
+    assert {record.outcome for record in records} == {Outcome.COMPLETE, Outcome.FAILED}
+
+
+def test_the_same_command_again_adds_nothing(url: str, study: StudyEntry) -> None:
+    quick_trials.work(url, 5, seed=0)
+    before = open_store(url).records(study)
+    assert quick_trials.work(url, 5, seed=0) == "done"
+    assert open_store(url).records(study) == before
+
+
+def test_a_greater_total_continues(url: str, study: StudyEntry) -> None:
+    quick_trials.work(url, 4, seed=0)
+    quick_trials.work(url, 9, seed=0)
+    store = open_store(url)
+    assert store.counted(study) == 9
+    assert [record.number for record in store.records(study)] == list(range(9))
+
+
+def test_a_space_of_few_points_is_exhausted_and_duplicates_do_not_count(url: str, study: StudyEntry) -> None:
+    ending = quick_trials.work(url, 1000, seed=0, trials=QuickTrials(epoch_s=0.0, grid=0))
+    store = open_store(url)
+    records = store.records(study)
+    duplicates = [record for record in records if record.outcome is Outcome.DUPLICATE]
+    assert ending == "exhausted"
+    assert len(duplicates) >= DUPLICATES_UNTIL_EXHAUSTED
+    assert store.counted(study) == len(records) - len(duplicates) == 4  # two backbones x ratios 0 and 1
+    assert all("duplicate of trial" in record.reason for record in duplicates)
+
+
+@dataclass(frozen=True)
+class _Interrupting(QuickTrials):
+    """Is interrupted in its second trial, as by SIGTERM."""
+
+    def run(self, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
+        if number == 1:
+            raise KeyboardInterrupt
+        return super().run(number, params, hooks)
+
+
+def test_an_interrupted_trial_is_handed_back_and_taken_up_again(url: str, study: StudyEntry) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        quick_trials.work(url, 3, seed=0, trials=_Interrupting())
+    store = open_store(url)
+    (waiting,) = store.open_attempts(study)
+    assert (waiting.number, waiting.worker, waiting.tries) == (1, None, 1)
+    handed_back = quick_trials.advisor_of(url, study, 0).study.get_trials()[1]
+    assert handed_back.state is optuna.trial.TrialState.WAITING
+
+    quick_trials.work(url, 3, seed=0)
+    again = next(record for record in store.records(study) if record.number == 1)
+    assert again.params == handed_back.params
+    assert store.counted(study) == 3
+
+
+def test_optuna_is_told_what_a_crash_kept_from_it(url: str, study: StudyEntry) -> None:
+    """A crash between `store.add` and `tell`: the record is there, Optuna believes the trial to run."""
+    store = open_store(url)
+    advisor = quick_trials.advisor_of(url, study, 0)
+    worker = _worker(url, store, study)
+    advisor.tell = lambda record: None  # type: ignore[method-assign]
+    worker._advisor = advisor
+    worker.work()
+    assert len(advisor.unfinished()) == 2
+    quick_trials.work(url, 2, seed=0)
+    trials = quick_trials.advisor_of(url, study, 0).study.get_trials()
+    assert [trial.state.name for trial in trials] == ["COMPLETE", "COMPLETE"]
+    assert trials[0].constraints == {"latency_ms": pytest.approx(store.records(study)[0].constraints["latency_ms"])}
+
+
+def test_optunas_study_is_rebuilt_from_the_records(url: str, study: StudyEntry) -> None:
+    quick_trials.work(url, 6, seed=0)
+    before = quick_trials.advisor_of(url, study, 0).study.get_trials()
+    optuna.delete_study(study_name=study.sampler_name, storage=url)
+    quick_trials.work(url, 6, seed=0)
+    after = quick_trials.advisor_of(url, study, 0).study.get_trials()
+    assert [(t.number, t.state, t.values, t.params) for t in after] == [
+        (t.number, t.state, t.values, t.params) for t in before
+    ]
+    assert [t.constraints for t in after] == [t.constraints for t in before]
+
+
+def test_a_trial_that_kills_its_workers_is_given_up(url: str, study: StudyEntry) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.search.work.quick_trials"])
+    for _ in range(TRIES_UNTIL_FAILED):
+        killer = context.Process(target=_die_in_a_trial, args=(url,))
+        killer.start()
+        killer.join()
+        assert killer.exitcode == -9
+    quick_trials.work(url, 1, seed=0)
+    (record,) = open_store(url).records(study)
+    assert record.outcome is Outcome.FAILED
+    assert "workers died 5 times" in record.reason
+
+
+@dataclass(frozen=True)
+class _Deadly(QuickTrials):
+    def run(self, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
+        import os
+        import signal
+
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("unreachable")
+
+
+def _die_in_a_trial(url: str) -> None:
+    quick_trials.work(url, 1, seed=0, trials=_Deadly())
+
+
+def test_a_worker_that_lost_its_trial_stores_nothing(url: str, study: StudyEntry) -> None:
+    store = open_store(url)
+    lost: list[Attempt] = []
+
+    @dataclass(frozen=True)
+    class _Overtaken(QuickTrials):
+        def run(self, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
+            if not lost:
+                lost.append(worker.held)  # type: ignore[arg-type]
+                store.reconcile(study, lambda _: False, 0.0)  # everybody is taken for dead
+            return super().run(number, params, hooks)
+
+    worker = _worker(url, store, study, _Overtaken())
+    assert worker.work() == "done"
+    records = store.records(study)
+    assert [record.number for record in records] == [0, 1]
+    assert store.open_attempts(study) == ()
+
+
+def _worker(url: str, store: Store, study: StudyEntry, trials: QuickTrials | None = None) -> Worker:
+    advisor = quick_trials.advisor_of(url, study, 0)
+    return Worker(store, study, advisor, trials or QuickTrials(), n_trials=2, deadline=None, say=lambda event: None)
