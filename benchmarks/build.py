@@ -28,7 +28,7 @@ import torch_pruning
 from torch import Tensor, nn
 
 from benchmarks.setup.finetuning import markdown
-from objectives.device.target import cpu_fingerprint
+from objectives.device.fingerprint import cpu_fingerprint
 from spaces.base import ParamValue
 from spaces.networks.cost_formula import CostFormula
 from spaces.networks.parent import Parent

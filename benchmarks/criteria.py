@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.setup.finetuning import BATCH, Bench, Results, arguments, markdown, spread
-from objectives.device.target import Target
+from objectives.runtimes.catalogue import target_here
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
 from objectives.training.gradients import gradients
@@ -139,7 +139,7 @@ def _cut(bench: Bench, parent: Parent, row: Row, options: argparse.Namespace) ->
 
 
 def _meter(bench: Bench, parent: Parent) -> LatencyMeter:
-    target = Target.here("onnxruntime", "cpu", "fp32", bench.imgsz, 1, 1)
+    target = target_here(imgsz=bench.imgsz)
     return LatencyMeter(target, reference_candidate(parent), scratch=bench.out / "scratch")
 
 

@@ -43,7 +43,7 @@ from benchmarks.timing.rounds import (
 from benchmarks.timing.scripted import coverage, wrong_orders
 from benchmarks.timing.setup import FULL, QUICK, Setup, Size
 from benchmarks.timing.tables import tables
-from objectives.device.target import Target
+from objectives.runtimes.catalogue import target_here
 
 WAYS = (OURS, *PEERS)
 
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None, size: Size | None = None) -> None:
     torch.set_num_threads(1)
     out = options.out / ("quick" if options.quick else "full") / options.provider
     out.mkdir(parents=True, exist_ok=True)
-    target = Target.here("onnxruntime", options.provider, "fp32", options.imgsz, 1, 1)
+    target = target_here(provider=options.provider, imgsz=options.imgsz)
     setup = Setup(size or (QUICK if options.quick else FULL), target, out)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     figures = _known(out / "figures.json") or {"parts": {}, "minutes": {}, "machine": machine(options.provider)}

@@ -15,7 +15,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from search.cli.command import DefinitionError, Exit, add_study_options, run_command, url_of
+from search.cli.command import Exit, add_study_options, run_command, url_of
+from search.study.faults import DefinitionError
 
 
 def main(arguments: list[str]) -> int:

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from objectives.data.yaml_file import read_definition
-from search.cli.command import DefinitionError, Exit, add_study_options, run_command, run_folder
+from search.cli.command import Exit, add_study_options, run_command, run_folder
 from search.cli.stored_study import existing_store, find_study
 from search.findings.comparison import Difference, differences
 from search.findings.formats import terminal_table
@@ -30,6 +30,7 @@ from search.pages.comparison import write_comparison
 from search.pictures.curves import MOST
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
+from search.study.faults import DefinitionError
 from spaces.base import SpaceError
 
 PLAIN_WIDTH = 140

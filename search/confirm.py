@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from search.cli.command import DefinitionError, Exit, add_study_options, run_command, run_folder
+from search.cli.command import Exit, add_study_options, run_command, run_folder
 from search.cli.stored_study import existing_store, find_study
 from search.findings.selection import by_name, settled_study
 from search.record.confirmation import Confirmation, Finalist, Settled
@@ -23,6 +23,7 @@ from search.record.latency_text import latency_text
 from search.record.number_text import score, significant
 from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
+from search.study.faults import DefinitionError
 
 PLAIN_WIDTH = 120
 """Columns of a table that goes to a file or a pipe."""

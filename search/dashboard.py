@@ -11,7 +11,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna_dashboard._app import create_app
 
-from search.cli.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
+from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.cli.files import write_beside
 from search.cli.stored_study import find_study, require_database
 from search.pages.dashboard_facts import Facts, informed
@@ -19,6 +19,7 @@ from search.pages.dashboard_guard import App, guarded
 from search.sampler.advisor import optuna_storage
 from search.store.base import Store
 from search.store.sql import open_store
+from search.study.faults import DefinitionError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

@@ -11,12 +11,13 @@ import sys
 from difflib import get_close_matches
 from pathlib import Path
 
-from search.cli.command import DefinitionError, Exit, add_study_options, run_command, run_folder, url_of
+from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.cli.stored_study import find_study
 from search.findings.selection import at_knee, best_under, by_name, by_number, milliseconds, settled_study
 from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
+from search.study.faults import DefinitionError
 
 
 def main(arguments: list[str]) -> int:

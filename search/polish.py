@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from search.cli.command import DefinitionError, Exit, add_study_options, run_command, run_folder
+from search.cli.command import Exit, add_study_options, run_command, run_folder
 from search.cli.durations import readable
 from search.cli.stored_study import existing_store, find_study
 from search.findings.selection import by_name
@@ -21,6 +21,7 @@ from search.record.folders import RunFolder
 from search.record.front import non_dominated
 from search.record.trial import POLISHED, Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
+from search.study.faults import DefinitionError
 from search.trial.events import Doing, Event, Note
 from search.work.progress import summary
 

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from rich.console import Console
 
-from search.cli.command import DefinitionError, Exit, add_study_options, run_command, run_folder
+from search.cli.command import Exit, add_study_options, run_command, run_folder
 from search.cli.durations import readable
 from search.cli.files import write_text
 from search.cli.stored_study import existing_store, find_study
@@ -23,6 +23,7 @@ from search.pictures.pareto import pareto_png
 from search.record.confirmation import summary
 from search.record.latency_text import legend
 from search.store.base import Store, StudyEntry
+from search.study.faults import DefinitionError
 
 PLAIN_WIDTH = 140
 """Columns of a table that goes to a file or a pipe."""

@@ -13,12 +13,13 @@ from pathlib import Path
 from rich.console import Console
 
 from objectives.data.yaml_file import read_definition
-from search.cli.command import DefinitionError, Exit, add_study_options, in_words, run_command, run_folder, url_of
+from search.cli.command import Exit, add_study_options, in_words, run_command, run_folder, url_of
 from search.cli.durations import seconds_of
 from search.store.base import Store, StoreError, StudyEntry
 from search.store.sql import open_store
 from search.store.url import mask
 from search.study.definition import StudyDefinition, load_study
+from search.study.faults import DefinitionError
 from search.work.job import Job
 from search.work.liveness import STALE_AFTER_S, is_alive
 from search.work.progress import Progress

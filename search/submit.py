@@ -13,8 +13,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from search.cli.command import DefinitionError, Exit, add_study_options, run_command, url_of
+from search.cli.command import Exit, add_study_options, run_command, url_of
 from search.store.url import mask
+from search.study.faults import DefinitionError
 from search.study.names import find_study
 
 GRACE_S = 60

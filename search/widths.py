@@ -26,10 +26,10 @@ def main(arguments: list[str]) -> int:
     """The command line; exits with 1 if the times do not settle the multiple."""
     begun = time.monotonic()
     options = _parser().parse_args(arguments)
-    from objectives.device.target import Target
+    from objectives.runtimes.catalogue import target_here
     from objectives.timing.plain_block import block_timer  # imports torch and Ultralytics, which --help does not need
 
-    target = Target.here(**vars(options))
+    target = target_here(**vars(options))
     print(f"target: {target}", flush=True)
     seen: list[Timings] = []
     with block_timer(target) as timed:

@@ -18,8 +18,6 @@ import numpy as np
 if TYPE_CHECKING:
     from torch import nn
 
-    from spaces.networks.parent import Parent
-
 Section = Literal["backbone", "neck", "detect"]
 ParamValue = str | int | float | bool
 
@@ -190,7 +188,8 @@ class Candidate:
         network: A stock Ultralytics `DetectionModel` whose layers have the spec's widths; float32, on the CPU.
         classes: Class names by class number.
         imgsz: Image size in px that the network is meant for (square).
-        parent: What it was built from, where that is at hand: not for a network loaded from a checkpoint.
+        parent: The `Parent` that it was built from, None for a network loaded from a checkpoint. Only a graft asks for
+            it, to fill its seam; the type is not named here, because `Parent` stands above this module.
     """
 
     spec: ArchSpec
@@ -198,7 +197,7 @@ class Candidate:
     network: nn.Module = field(repr=False)
     classes: tuple[str, ...]
     imgsz: int
-    parent: Parent | None = field(default=None, repr=False, compare=False)
+    parent: object | None = field(default=None, repr=False, compare=False)
 
 
 class Space(ABC):

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from objectives.device.target import cpu_fingerprint, gpu_fingerprint
+from objectives.device.fingerprint import cpu_fingerprint, gpu_fingerprint
 
 ENGINES = ("onnxruntime", "onnxruntime-gpu", "openvino", "torch", "ultralytics", "torch-pruning", "numpy")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.variant_table.made import EPOCHS, PX, Made, recipe_of
 from objectives.base import EpochResult
-from objectives.device.target import Target
+from objectives.runtimes.catalogue import target_here
 from objectives.timing.meter import Latency, LatencyMeter
 from objectives.training.accuracy import score
 from objectives.training.training import train
@@ -51,7 +51,7 @@ def latencies(made: Made, scratch: Path) -> Iterator[dict[str, Any]]:
     with ExitStack() as opened:
         meters = {}
         for runtime in RUNTIMES:
-            target = Target.here(runtime, imgsz=LATENCY_PX)
+            target = target_here(runtime, imgsz=LATENCY_PX)
             reference = replace(made.parent.candidate(), imgsz=LATENCY_PX)
             meters[runtime] = _Large(opened.enter_context(LatencyMeter(target, reference, scratch=scratch)))
         yield meters

@@ -29,6 +29,6 @@ class Calibration:
 
     def at(self, imgsz: int) -> list[NDArray[np.float32]]:
         """The images, letterboxed: each (3, imgsz, imgsz) in [0, 1]."""
-        from objectives.runtimes.parity import real_images  # imports torch
+        from objectives.data.loader import real_images  # imports torch
 
         return real_images(self.data, imgsz, self.images, split="train")

@@ -184,6 +184,13 @@ def detection_dataset(
     )
 
 
+def real_images(data: Dataset, imgsz: int, most: int, split: str = "val") -> list[NDArray[np.float32]]:
+    """Up to `most` images of a split, evenly spread, letterboxed as Ultralytics does: (3, imgsz, imgsz)."""
+    images = detection_dataset(data, split, imgsz=imgsz, batch=1, augment=None, rect=False)
+    chosen = np.unique(np.linspace(0, len(images) - 1, most).round().astype(int))
+    return [images[int(index)]["img"].numpy().astype(np.float32) / 255 for index in chosen]
+
+
 def free_ram_bytes() -> int:
     """RAM that this process could still take: the machine's, or its container's if that is less."""
     free = int(psutil.virtual_memory().available)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
-import shutil
-import subprocess
 from dataclasses import asdict, dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 from spaces.base import Candidate, SpaceError
@@ -62,39 +58,6 @@ class Target:
             if getattr(self, name) < 1:
                 raise TargetError(f"target: {name} is {getattr(self, name)}; it must be at least 1")
 
-    @classmethod
-    def here(
-        cls,
-        runtime: str = "onnxruntime",
-        provider: str = "cpu",
-        precision: str = "fp32",
-        imgsz: int = 640,
-        batch: int = 1,
-        threads: int = 1,
-        calibration: str = "",
-        nms: bool = False,
-    ) -> Target:
-        """The target of that description on this machine.
-
-        Raises:
-            TargetError: If the runtime, provider or precision is unknown or cannot run here, or has no NMS.
-        """
-        from objectives.runtimes.catalogue import runtime_named
-
-        engine = runtime_named(runtime)
-        if precision not in engine.precisions:
-            raise TargetError(f"target: precision is '{precision}'; {runtime} has {', '.join(engine.precisions)}")
-        if missing := engine.unavailable(provider, precision):
-            raise TargetError(f"target: {runtime} cannot run here: {missing}")
-        if precision == "int8" and not calibration:
-            raise TargetError("target: precision is int8, which needs a study's images to calibrate on; use fp32")
-        if nms and not engine.suppresses:
-            raise TargetError(f"target: nms is true, which {runtime} has not; use runtime: onnxruntime or openvino")
-        device, version = engine.device(provider), engine.version()
-        return cls(
-            runtime, provider, precision, imgsz, batch, threads, device, version, calibration=calibration, nms=nms
-        )
-
     @cached_property
     def key(self) -> str:
         """Hash of the description: latencies are comparable, and may be reused, where it is equal."""
@@ -130,68 +93,3 @@ class Target:
     def clock(self) -> str:
         """Which time is the latency: `cpu` for one CPU thread (other work hardly moves it), else `wall`."""
         return "cpu" if self.provider == "cpu" and self.threads == 1 else "wall"
-
-
-@cache
-def cpu_fingerprint() -> str:
-    """Model, cores this process may use, and architecture of the CPU."""
-    return f"{_cpu_model()}, {_usable_cores()} cores, {platform.machine()}"
-
-
-@cache
-def gpu_fingerprint() -> str:
-    """Name and driver of the first NVIDIA GPU that this process may use.
-
-    Of a Jetson, whose GPU nvidia-smi may not list, its board and system.
-
-    Raises:
-        TargetError: If `nvidia-smi` is not there or lists none, and this is no Jetson.
-    """
-    if jetson := _jetson():
-        return jetson
-    command = shutil.which("nvidia-smi")
-    if command is None:
-        raise TargetError("target: provider is a GPU, but nvidia-smi is not installed; use provider: cpu")
-    from objectives.device.lock import device_named  # it needs this module's error
-
-    gpu = device_named("cuda").removeprefix("gpu")
-    query = [command, "-i", gpu, "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    listed = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False).stdout.strip()
-    if not listed:
-        raise TargetError("target: provider is a GPU, but nvidia-smi lists none; use provider: cpu")
-    name, driver = (part.strip() for part in listed.splitlines()[0].split(","))
-    return f"{name}, driver {driver}, {platform.machine()}"
-
-
-def _jetson() -> str:
-    """Board and system of a Jetson; empty on other machines."""
-    try:
-        release = Path("/etc/nv_tegra_release").read_text(errors="replace").split(",")[:2]
-    except OSError:
-        return ""
-    return ", ".join((_board() or "Jetson", " ".join(part.strip(" #") for part in release), platform.machine()))
-
-
-def _board() -> str:
-    """The name that a single-board computer has in its device tree; empty where there is none."""
-    try:
-        return Path("/proc/device-tree/model").read_bytes().decode(errors="replace").strip("\0\n ")
-    except OSError:
-        return ""
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _cpu_model() -> str:
-    """The CPU's name, with family and model where the system tells: virtual machines give one name to many CPUs."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(errors="replace").split("\n\n")[0]
-    except OSError:
-        return platform.processor() or "unknown CPU"  # not Linux
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
-    name = facts.get("model name") or _board() or platform.processor() or "unknown CPU"  # ARM has no model name
-    if "cpu family" in facts:
-        name += f" (family {facts['cpu family']}, model {facts.get('model', '?')})"
-    return name

@@ -16,6 +16,7 @@ from pathlib import Path
 from objectives.device.target import Target, TargetError
 from objectives.remote.plan import RESULTS, PackedNetwork, Plan, PlanError, read_plan
 from objectives.remote.results import Results, read_results
+from objectives.runtimes.catalogue import target_here
 from objectives.runtimes.ort import PROVIDERS
 from objectives.timing.process import NetworkTimer
 from objectives.timing.protocol import Effort
@@ -66,7 +67,7 @@ def measure(plan: Plan, folder: Path, options: argparse.Namespace) -> Results:
         TargetError: If this machine cannot measure it.
         CandidateError: If the reference does not run.
     """
-    target = target_here(plan, options.provider, options.threads)
+    target = planned_target(plan, options.provider, options.threads)
     results = _begun(plan, folder, target)
     print(f"target: {target}, {target.engine}", flush=True)
     left = [network for network in plan.networks if network.name not in {*results.timings, *results.failed}]
@@ -85,7 +86,7 @@ def measure(plan: Plan, folder: Path, options: argparse.Namespace) -> Results:
     return results
 
 
-def target_here(plan: Plan, provider: str | None, threads: int | None) -> Target:
+def planned_target(plan: Plan, provider: str | None, threads: int | None) -> Target:
     """The plan's target on this machine, under what the command line changes of it.
 
     Raises:
@@ -95,7 +96,15 @@ def target_here(plan: Plan, provider: str | None, threads: int | None) -> Target
     if plan.precision == "int8" and provider != plan.provider:
         raise TargetError(f"--provider is {provider}; these int8 files were made for {plan.provider}")
     number = plan.threads if threads is None else threads
-    target = Target.here("onnxruntime", provider, plan.precision, plan.imgsz, plan.batch, number, plan.calibration)
+    target = target_here(
+        "onnxruntime",
+        provider,
+        plan.precision,
+        imgsz=plan.imgsz,
+        batch=plan.batch,
+        threads=number,
+        calibration=plan.calibration,
+    )
     return replace(target, reference=plan.compared_with)
 
 

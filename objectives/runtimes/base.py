@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.device.target import cpu_fingerprint, gpu_fingerprint
+from objectives.device.fingerprint import cpu_fingerprint, gpu_fingerprint
 
 if TYPE_CHECKING:
     from objectives.data.calibration import Calibration

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from objectives.device.target import TargetError
+from objectives.device.target import Target, TargetError
 from objectives.runtimes.base import Runtime
 from objectives.runtimes.openvino import OpenVino
 from objectives.runtimes.ort import OnnxRuntime
@@ -54,3 +54,34 @@ def runtime_named(name: str) -> Runtime:
     near = get_close_matches(name, RUNTIMES, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(RUNTIMES)}"
     raise TargetError(f"target: there is no runtime '{name}'; {hint}")
+
+
+def target_here(
+    runtime: str = "onnxruntime",
+    provider: str = "cpu",
+    precision: str = "fp32",
+    *,
+    imgsz: int = 640,
+    batch: int = 1,
+    threads: int = 1,
+    calibration: str = "",
+    nms: bool = False,
+) -> Target:
+    """Return the target of that description on this machine.
+
+    Raises:
+        TargetError: If the runtime, provider or precision is unknown or cannot run here, or has no NMS.
+    """
+    engine = runtime_named(runtime)
+    if precision not in engine.precisions:
+        raise TargetError(f"target: precision is '{precision}'; {runtime} has {', '.join(engine.precisions)}")
+    if missing := engine.unavailable(provider, precision):
+        raise TargetError(f"target: {runtime} cannot run here: {missing}")
+    if precision == "int8" and not calibration:
+        raise TargetError("target: precision is int8, which needs a study's images to calibrate on; use fp32")
+    if nms and not engine.suppresses:
+        raise TargetError(f"target: nms is true, which {runtime} has not; use runtime: onnxruntime or openvino")
+    device, version = engine.device(provider), engine.version()
+    return Target(
+        runtime, provider, precision, imgsz, batch, threads, device, version, calibration=calibration, nms=nms
+    )

@@ -8,7 +8,8 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from objectives.device.target import TargetError, gpu_fingerprint
+from objectives.device.fingerprint import gpu_fingerprint
+from objectives.device.target import TargetError
 from objectives.runtimes.base import Array, Loaded, Runtime, timing_input, unknown
 from spaces.base import CandidateError
 

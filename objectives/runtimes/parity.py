@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from objectives.data.dataset import Dataset
-from objectives.data.loader import detection_dataset
 from objectives.runtimes.ort import open_session
 from spaces.base import Candidate, CandidateError
 from spaces.networks.deployed import deployed
@@ -72,13 +70,6 @@ def check_parity(candidate: Candidate, onnx_file: Path, images: Iterable[Array])
     if not parity.holds:
         raise CandidateError(f"the exported ONNX file disagrees with the network: {parity}")
     return parity
-
-
-def real_images(data: Dataset, imgsz: int, most: int, split: str = "val") -> list[Array]:
-    """Up to `most` images of a split, evenly spread, letterboxed as Ultralytics does: (3, imgsz, imgsz)."""
-    images = detection_dataset(data, split, imgsz=imgsz, batch=1, augment=None, rect=False)
-    chosen = np.unique(np.linspace(0, len(images) - 1, most).round().astype(int))
-    return [images[int(index)]["img"].numpy().astype(np.float32) / 255 for index in chosen]
 
 
 def _differences(expected: Array, found: Array) -> tuple[float, float]:

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import psutil
 
-from objectives.device.target import cpu_fingerprint
+from objectives.device.fingerprint import cpu_fingerprint
 from objectives.runtimes.catalogue import ways
-from search.cli.command import DefinitionError
 from search.store.base import StoreError
 from search.store.database import Database
 from search.store.migrate import HEAD, version
 from search.store.sql import open_store
 from search.store.url import mask, parse, sqlite_file
 from search.study.definition import load_study
+from search.study.faults import DefinitionError
 from search.study.names import INSTALLED
 from spaces.base import SpaceError
 

@@ -15,6 +15,7 @@ from types import FrameType
 
 from search.record.folders import RunFolder, storage_url
 from search.store.base import StoreError
+from search.study.faults import DefinitionError, DefinitionMismatch
 from spaces.base import CandidateError, SpaceError
 
 
@@ -31,14 +32,6 @@ class Exit(IntEnum):
 
 class Terminated(BaseException):
     """SIGTERM arrived. Not an `Exception`: nobody may swallow it."""
-
-
-class DefinitionError(ValueError):
-    """What the user asked for is wrong. The message names the field and the fix; nothing ran."""
-
-
-class DefinitionMismatch(Exception):
-    """The study is stored with another definition. The message says what differs and what to do."""
 
 
 def add_study_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from search.cli.command import DefinitionError
+from search.study.faults import DefinitionError
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import PurePath
 
-from search.cli.command import DefinitionError, url_of
+from search.cli.command import url_of
 from search.store.base import Store, StoreError, StudyEntry
 from search.store.sql import open_store
 from search.store.url import mask, parse, sqlite_file
+from search.study.faults import DefinitionError
 
 
 def require_database(url: str) -> None:

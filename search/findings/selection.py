@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from objectives.base import Direction
-from search.cli.command import DefinitionError
 from search.record.confirmation import Settled, settle
 from search.record.front import knee
 from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
+from search.study.faults import DefinitionError
 
 Objectives = Sequence[tuple[str, Direction]]
 UNDER = re.compile(r"(\d+(?:\.\d+)?)\s*(ms)?")

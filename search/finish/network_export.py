@@ -13,19 +13,20 @@ from typing import Any, cast
 from objectives.base import Evaluation, Measurement
 from objectives.data.calibration import Calibration
 from objectives.data.dataset import Dataset, open_dataset
+from objectives.data.loader import real_images
 from objectives.device.target import Target
 from objectives.export.exporter import run_exporter
 from objectives.export.onnx_file import add_metadata
 from objectives.export.pt_file import check_pt, export_pt
-from objectives.runtimes.parity import Parity, check_parity, real_images
+from objectives.runtimes.parity import Parity, check_parity
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
-from search.cli.command import DefinitionError
 from search.latency.study_targets import target_of
 from search.record.folders import RunFolder
 from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.definition import StudyDefinition, stored_definition
+from search.study.faults import DefinitionError
 from spaces.base import Candidate
 from spaces.networks.checkpoint import CheckpointStore
 from spaces.networks.parent import Parent

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from objectives.recipe import Recipe
-from search.cli.command import DefinitionError
 from search.prepare.inputs import data_of, start_of
 from search.prepare.preparation import Setting, workbench
 from search.prepare.row_training import Progress, key_of, make_all
@@ -17,6 +16,7 @@ from search.record.folders import RunFolder
 from search.record.trial import POLISHED, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.definition import StudyDefinition, stored_definition
+from search.study.faults import DefinitionError
 from search.trial.events import Doing, Event
 from search.trial.workbench import Workbench, excess_over
 from search.work.session import check_device

@@ -12,7 +12,6 @@ from objectives.data.dataset import open_dataset
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.race import Race
 from objectives.timing.reference import reference_candidate
-from search.cli.command import DefinitionError
 from search.latency.study_targets import target_of
 from search.record.confirmation import Confirmation, Finalist
 from search.record.folders import RunFolder
@@ -21,6 +20,7 @@ from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
 from search.store.entries import TargetEntry
 from search.study.definition import StudyDefinition, stored_definition
+from search.study.faults import DefinitionError
 from spaces.base import Candidate
 from spaces.networks.checkpoint import CheckpointStore
 from spaces.networks.parent import Parent

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from objectives.base import Measurement
 from objectives.device.target import Target
-from search.cli.command import DefinitionError
 from search.latency.local import stored_key
 from search.latency.predictor import LEAST_MEASURED, Fit, Predict, as_measurement, measured
 from search.record.latency_text import LATENCY
 from search.store.base import Store
 from search.store.entries import TargetEntry
+from search.study.faults import DefinitionError
 from search.study.sections import TargetSection
 from spaces.base import Candidate
 from spaces.structure.shape import Shape

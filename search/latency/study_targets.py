@@ -9,15 +9,16 @@ from pathlib import Path
 from objectives.data.calibration import Calibration
 from objectives.data.dataset import Dataset
 from objectives.device.target import Target, TargetError
+from objectives.runtimes.catalogue import target_here
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
-from search.cli.command import DefinitionError
 from search.latency.local import Patience, Timekeeper
 from search.latency.predictor import fit_of
 from search.latency.remote import RemoteKeeper, remote_keeper
 from search.record.latency_text import FURTHER, LATENCY
 from search.store.base import Store
 from search.study.definition import StudyDefinition
+from search.study.faults import DefinitionError
 from search.study.sections import TargetSection
 from spaces.networks.parent import Parent
 
@@ -29,8 +30,15 @@ def target_of(asked: TargetSection, imgsz: int, calibration: Calibration | None 
         TargetError: If it cannot be measured here.
     """
     images = "" if calibration is None else calibration.key
-    return Target.here(
-        asked.runtime, asked.provider, asked.precision, imgsz, asked.batch, asked.threads, images, asked.nms
+    return target_here(
+        asked.runtime,
+        asked.provider,
+        asked.precision,
+        imgsz=imgsz,
+        batch=asked.batch,
+        threads=asked.threads,
+        calibration=images,
+        nms=asked.nms,
     )
 
 

@@ -15,16 +15,18 @@ from objectives.device.target import STRIDE, Target
 from objectives.export.onnx_file import read_metadata
 from objectives.export.onnx_inputs import OnnxInput, with_sizes
 from objectives.remote.plan import sha256_of
+from objectives.runtimes.catalogue import target_here
 from objectives.runtimes.names import target_named
 from objectives.timing.meter import Latency, LatencyMeter, latency_of
 from objectives.timing.reference import reference_candidate, smallest_of_family
 from objectives.timing.timings import Timings
-from search.cli.command import DefinitionError, url_of
+from search.cli.command import url_of
 from search.cli.files import write_text
 from search.latency.local import Timekeeper, latency_entry, stored_key
 from search.measuring.subject import CLASSES, read_subject
 from search.record.number_text import significant
 from search.store.sql import open_store
+from search.study.faults import DefinitionError
 from spaces.base import Candidate, CandidateError
 from spaces.networks.parent import Parent
 from spaces.structure.shape import Shape
@@ -94,7 +96,7 @@ def _subject(options: argparse.Namespace, folder: Path) -> Subject:
         network, own = read_subject(options.model, options.imgsz)
         parent, batch, imgsz = own, options.batch or 1, network.imgsz
         said = f"{own.model['yaml_file']}, {len(network.classes)} classes, {imgsz} px"
-    target = Target.here(runtime, provider, precision, imgsz, batch, threads)
+    target = target_here(runtime, provider, precision, imgsz=imgsz, batch=batch, threads=threads)
     if options.reference is not None:
         if runtime not in READS_ONNX:
             raise DefinitionError(f"--target is {options.target}; a --reference is timed by {' or '.join(READS_ONNX)}")

@@ -17,7 +17,7 @@ from objectives.remote.plan import PLAN, PROGRAM, PackedNetwork, Plan, sha256_of
 from objectives.runtimes.catalogue import runtime_named
 from objectives.runtimes.names import target_named
 from objectives.timing.reference import reference_candidate
-from search.cli.command import DefinitionError, run_folder, url_of
+from search.cli.command import run_folder, url_of
 from search.cli.stored_study import find_study
 from search.measuring.program import write_program
 from search.measuring.shapes import shapes_to_measure
@@ -27,6 +27,7 @@ from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
 from search.store.url import parse, sqlite_file
 from search.study.definition import StudyDefinition, load_study, stored_definition
+from search.study.faults import DefinitionError
 from spaces.base import Candidate
 from spaces.networks.checkpoint import CheckpointStore
 from spaces.networks.parent import Parent

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from search.cli.command import DefinitionError
+from search.study.faults import DefinitionError
 from spaces.base import Candidate, SpaceError
 from spaces.networks.checkpoint import load
 from spaces.networks.parent import Parent

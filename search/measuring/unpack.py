@@ -13,7 +13,6 @@ from objectives.remote.plan import PackedNetwork, Plan, read_plan
 from objectives.remote.results import Results, read_results
 from objectives.timing.meter import latency_of
 from objectives.timing.timings import Timings
-from search.cli.command import DefinitionError
 from search.latency.local import latency_entry, stored_key
 from search.latency.prediction_error import own_error
 from search.latency.predictor import LEAST_MEASURED, fit_of, measured
@@ -24,6 +23,7 @@ from search.record.number_text import significant
 from search.record.trial import TrialRecord
 from search.store.base import Store
 from search.store.entries import LatencyEntry, TargetEntry
+from search.study.faults import DefinitionError
 from spaces.structure.stock import resolve, structure_of
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")

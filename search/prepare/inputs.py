@@ -9,10 +9,10 @@ from pathlib import Path
 
 from objectives.data.dataset import Dataset, open_dataset
 from objectives.recipe import Recipe
-from search.cli.command import DefinitionError
 from search.prepare.lineage import Stock
 from search.record.folders import RunFolder
 from search.study.definition import StudyDefinition
+from search.study.faults import DefinitionError
 from search.study.recipe import Resolved, Source, image_size, resolve_recipe
 from search.study.rows import RowSection
 from spaces.base import ParamValue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from search.cli.command import DefinitionError
+from search.study.faults import DefinitionError
 from search.study.names import find_study
 from search.study.reading import read_yaml
 

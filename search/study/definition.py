@@ -8,10 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from search.cli.command import DefinitionError
 from search.study.base_study import BASE, read_study
 from search.study.difference import NOT_IDENTITY
-from search.study.faults import FieldFault, describe, unknown_key
+from search.study.faults import DefinitionError, FieldFault, describe, unknown_key
 from search.study.names import find_study, stored_name
 from search.study.options import apply_overrides, model_option, with_options
 from search.study.recipe import RecipeDefinition

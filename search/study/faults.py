@@ -9,6 +9,14 @@ from typing import Any
 from pydantic import ValidationError
 
 
+class DefinitionError(ValueError):
+    """What the user asked for is wrong. The message names the field and the fix; nothing ran."""
+
+
+class DefinitionMismatch(Exception):
+    """The study is stored with another definition. The message says what differs and what to do."""
+
+
 class FieldFault(ValueError):
     """A fault of one field below the section that is being read.
 

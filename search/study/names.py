@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from search.cli.command import DefinitionError
-from search.study.faults import nearest
+from search.study.faults import DefinitionError, nearest
 
 INSTALLED = Path(__file__).resolve().parents[2] / "studies"
 """The studies that come with the project: beside the packages, in a checkout and in an installed wheel alike."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from search.cli.command import DefinitionError
+from search.study.faults import DefinitionError
 from search.study.reading import parse_yaml
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from search.cli.command import DefinitionError
+from search.study.faults import DefinitionError
 
 LARGEST_BYTES = 2**20
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from objectives.recipe import Recipe
-from search.cli.command import DefinitionError
+from search.study.faults import DefinitionError
 from search.study.reading import parse_yaml
 
 SCALE = "scale"

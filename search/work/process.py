@@ -18,9 +18,10 @@ from types import FrameType
 
 import psutil
 
-from search.cli.command import DefinitionError, DefinitionMismatch, Exit, in_words
+from search.cli.command import Exit, in_words
 from search.record.folders import RunFolder
 from search.store.base import StoreError
+from search.study.faults import DefinitionError, DefinitionMismatch
 from search.trial.events import Doing, Event, Left
 from search.work.job import Job
 from search.work.liveness import host_tag

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 
-from search.cli.command import DefinitionError
 from search.prepare.inputs import data_of, start_of
 from search.prepare.preparation import Setting, prepare, workbench
 from search.prepare.sensitivity_analysis import MAP_SHARE, TakesTooLong, fewest_epochs, halving_damage, wants_halving
@@ -22,6 +21,7 @@ from search.sampler.choice import make_sampler, sampler_seed
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store
 from search.study.definition import StudyDefinition, stored_definition
+from search.study.faults import DefinitionError
 from search.trial.evaluate import StudyTrials, out_of_memory_is_the_candidates_fault
 from search.trial.events import Batch, Doing, Event, Left, Note
 from search.trial.stopping import NeverStop, Rule, compares, rule_named

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from objectives.base import Direction
-from search.cli.command import DefinitionError, DefinitionMismatch
 from search.store.base import Store, StudyEntry
 from search.study.definition import StudyDefinition, stored_definition
 from search.study.difference import differences
+from search.study.faults import DefinitionError, DefinitionMismatch
 
 
 def generation_wanted(store: Store, definition: StudyDefinition, *, new: bool, resume: bool) -> int:

@@ -155,7 +155,7 @@ def _common_parent(donors: Iterable[Donor | Candidate | Parent]) -> Parent | Non
     for donor in donors:
         candidate = donor.candidate if isinstance(donor, Donor) else donor
         parent = candidate if isinstance(candidate, Parent) else getattr(candidate, "parent", None)
-        if parent is not None and not any(parent is other for other in found):
+        if isinstance(parent, Parent) and not any(parent is other for other in found):
             found.append(parent)
     if len(found) > 1 and len({content_hash(parent.as_candidate()) for parent in found}) > 1:
         raise SpaceError("the donors were cut from different parents; give parent= to say whose weights fill the seam")

@@ -11,26 +11,48 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spaces.base import Candidate, SpaceError
+from spaces.base import ArchSpec, Candidate, SpaceError
 from spaces.ranking.criteria import CRITERIA, Criterion, State, channel_terms, layer_adaptive
 from spaces.structure.groups import ChannelGroup, Indices, Side
-
-if TYPE_CHECKING:
-    from spaces.networks.parent import Parent  # which ranks channels itself
+from spaces.structure.repeats import Repeat
+from spaces.structure.structure import Structure
 
 Scores = dict[str, dict[int, float]]
 """For each group, in the parent's order, its kept channels by their number in the parent."""
 
 
+class DenseNetwork(Protocol):
+    """What a ranking needs to know of the dense network that a candidate was cut from: a `Parent` has all of it."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The dense network."""
+
+    @property
+    def structure(self) -> Structure:
+        """What can be cut of it."""
+
+    @property
+    def groups(self) -> tuple[ChannelGroup, ...]:
+        """Its channel groups, in the order in which the network makes them."""
+
+    @property
+    def repeats(self) -> tuple[Repeat, ...]:
+        """Its residual bottlenecks, in the order in which they run."""
+
+    def check(self, spec: ArchSpec) -> None:
+        """Raise `SpaceError` if a spec is not one of this network."""
+
+
 def order(
     candidate: Candidate,
-    parent: Parent,
+    parent: DenseNetwork,
     criterion: Criterion = "l2",
     *,
     gradients: State | None = None,
@@ -49,7 +71,7 @@ def best_first(scores: Mapping[str, Mapping[int, float]]) -> dict[str, tuple[int
 
 def scores(
     candidate: Candidate,
-    parent: Parent,
+    parent: DenseNetwork,
     criterion: Criterion = "l2",
     *,
     gradients: State | None = None,
@@ -84,7 +106,7 @@ def scores(
     return _summed(candidate, parent, criterion, gradients, _total)
 
 
-def mean_scales(candidate: Candidate, parent: Parent, *, after_sparsity: bool) -> Scores:
+def mean_scales(candidate: Candidate, parent: DenseNetwork, *, after_sparsity: bool) -> Scores:
     """For slimming at a threshold: mean |scale| of the batch norms that carry a channel, over the group's.
 
     A group without any batch norm has infinity, so that no threshold cuts it.
@@ -117,7 +139,7 @@ def _total(terms: list[Tensor]) -> Tensor:
 
 def _summed(
     candidate: Candidate,
-    parent: Parent,
+    parent: DenseNetwork,
     criterion: Criterion,
     gradients: State | None,
     reduce: Callable[[list[Tensor]], Tensor],
@@ -139,7 +161,7 @@ def _summed(
     return found
 
 
-def _whole_gradients(candidate: Candidate, parent: Parent, gradients: State) -> State:
+def _whole_gradients(candidate: Candidate, parent: DenseNetwork, gradients: State) -> State:
     """A candidate's gradients under the parent's names.
 
     Raises:
@@ -176,7 +198,7 @@ class _Terms:
                 yield layer_adaptive(own) if self._criterion == "lamp" else own
 
 
-def _as_cut(candidate: Candidate, parent: Parent) -> Iterator[ChannelGroup]:
+def _as_cut(candidate: Candidate, parent: DenseNetwork) -> Iterator[ChannelGroup]:
     """The groups as they lie in the candidate's network: their kept channels, at their positions there."""
     kept = parent.structure.plan.kept(candidate.spec)
     for group, numbers in zip(parent.groups, candidate.spec.kept, strict=True):
@@ -197,7 +219,7 @@ def _renumbered(
     return replace(group, width=len(numbers), members=members)
 
 
-def _random(candidate: Candidate, parent: Parent, seed: int) -> Scores:
+def _random(candidate: Candidate, parent: DenseNetwork, seed: int) -> Scores:
     generator = torch.Generator().manual_seed(seed)
     drawn = [torch.rand(group.width, generator=generator, dtype=torch.float64).tolist() for group in parent.groups]
     return {
@@ -206,7 +228,7 @@ def _random(candidate: Candidate, parent: Parent, seed: int) -> Scores:
     }
 
 
-def repeat_scores(candidate: Candidate, parent: Parent) -> dict[str, float]:
+def repeat_scores(candidate: Candidate, parent: DenseNetwork) -> dict[str, float]:
     """How much each residual bottleneck that a candidate still has adds, relative to those in the same list.
 
     The bottleneck's last convolution, with its batch norm folded in, is what its branch adds to the stream: the
@@ -232,7 +254,7 @@ def repeat_scores(candidate: Candidate, parent: Parent) -> dict[str, float]:
     return {repeat.name: found[repeat.name] for repeat in parent.repeats if repeat.name in found}
 
 
-def _folded_norm(parent: Parent, bottleneck: str, state: State) -> float:
+def _folded_norm(parent: DenseNetwork, bottleneck: str, state: State) -> float:
     """Frobenius norm of a bottleneck's last convolution with its batch norm folded in."""
     norms = [
         (name, module.eps)

@@ -12,7 +12,7 @@ import torch
 
 from objectives.base import Direction, Measurement
 from objectives.cost import cost, count_parameters
-from objectives.device.target import Target
+from objectives.runtimes.catalogue import target_here
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
 from search.cli.command import Exit, run_command
@@ -55,7 +55,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
     folder = RunFolder(tmp_path_factory.mktemp("runs"))
     definition = load_study("nas_head")
     parent = Parent.load("yolov8n.yaml", classes=("a", "b"), imgsz=64, seed=0)
-    target = LatencyMeter(Target.here(imgsz=64), reference_candidate(parent)).target
+    target = LatencyMeter(target_here(imgsz=64), reference_candidate(parent)).target
     checkpoints = CheckpointStore(folder.checkpoints)
     store = open_store(folder.default_storage)
     objectives = [(name, Direction(value)) for name, value in definition.objectives.items()]

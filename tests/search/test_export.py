@@ -15,9 +15,10 @@ import torch
 from objectives.base import Direction, Measurement
 from objectives.cost import cost, count_parameters
 from objectives.data.dataset import Dataset, open_dataset
+from objectives.data.loader import real_images
 from objectives.export.onnx_file import export_onnx, read_metadata
 from objectives.runtimes.ort import open_session
-from objectives.runtimes.parity import check_parity, real_images
+from objectives.runtimes.parity import check_parity
 from search.cli.command import Exit, run_command
 from search.export import main
 from search.record.folders import RunFolder

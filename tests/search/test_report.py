@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from search.cli.command import DefinitionError, Exit, run_command
+from search.cli.command import Exit, run_command
 from search.cli.stored_study import find_study
 from search.findings.findings import Findings, read_findings
 from search.findings.leaderboard import leaderboard
@@ -25,6 +25,7 @@ from search.report import main, print_findings, write_report
 from search.store.base import Store, StudyEntry
 from search.store.entries import TargetEntry
 from search.store.sql import open_store
+from search.study.faults import DefinitionError
 from tests.search.plausible import START, TARGET, plausible_study, store_study
 
 PIXEL = b"\x89PNG\r\n\x1a\n"

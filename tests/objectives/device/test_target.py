@@ -7,12 +7,14 @@ import socket
 
 import pytest
 
-from objectives.device.target import Target, TargetError, cpu_fingerprint
+from objectives.device.fingerprint import cpu_fingerprint
+from objectives.device.target import Target, TargetError
+from objectives.runtimes.catalogue import target_here
 
 
 def test_the_same_target_has_the_same_key_and_any_difference_another() -> None:
-    target = Target.here(imgsz=96)
-    assert target.key == Target.here(imgsz=96).key
+    target = target_here(imgsz=96)
+    assert target.key == target_here(imgsz=96).key
     others = [
         Target(**{**target.description(), name: f"{value}x" if isinstance(value, str) else 32 * value})  # type: ignore[arg-type]
         for name, value in target.description().items()
@@ -21,7 +23,7 @@ def test_the_same_target_has_the_same_key_and_any_difference_another() -> None:
 
 
 def test_the_description_makes_the_target_again() -> None:
-    target = Target.here(imgsz=96)
+    target = target_here(imgsz=96)
     assert Target(**target.description()) == target  # type: ignore[arg-type]
 
 
@@ -37,8 +39,8 @@ def test_the_fingerprint_names_the_hardware_and_not_the_host() -> None:
 
 
 def test_one_thread_is_timed_by_cpu_time_and_several_by_wall_time() -> None:
-    assert Target.here(imgsz=96, threads=1).clock == "cpu"
-    assert Target.here(imgsz=96, threads=2).clock == "wall"
+    assert target_here(imgsz=96, threads=1).clock == "cpu"
+    assert target_here(imgsz=96, threads=2).clock == "wall"
 
 
 @pytest.mark.parametrize(
@@ -56,4 +58,4 @@ def test_one_thread_is_timed_by_cpu_time_and_several_by_wall_time() -> None:
 )
 def test_a_wrong_target_is_refused_with_what_is_right(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(TargetError, match=message):
-        Target.here(**{"imgsz": 96, **wrong})  # type: ignore[arg-type]
+        target_here(**{"imgsz": 96, **wrong})  # type: ignore[arg-type]

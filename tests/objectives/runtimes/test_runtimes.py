@@ -17,12 +17,13 @@ import pytest
 
 from objectives.data.calibration import Calibration
 from objectives.data.dataset import Dataset
+from objectives.data.loader import real_images
 from objectives.device.target import Target, TargetError
 from objectives.runtimes.base import Loaded, Runtime
-from objectives.runtimes.catalogue import RUNTIMES
+from objectives.runtimes.catalogue import RUNTIMES, target_here
 from objectives.runtimes.openvino import OpenVino
 from objectives.runtimes.ort import OnnxRuntime
-from objectives.runtimes.parity import BOX_TOLERANCE_PX, SCORE_TOLERANCE, real_images
+from objectives.runtimes.parity import BOX_TOLERANCE_PX, SCORE_TOLERANCE
 from objectives.runtimes.torch_native import TorchCompiled, TorchEager
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.plain_block import plain_block
@@ -283,7 +284,7 @@ class TestTorchCompiled(RuntimeContract):
 def test_the_meter_times_it_in_a_process_of_its_own(runtime: str, tmp_path: Path) -> None:
     if reason := RUNTIMES[runtime].unavailable("cpu"):
         pytest.skip(reason)
-    with LatencyMeter(Target.here(runtime, imgsz=SMALL), block(SMALL), scratch=tmp_path) as meter:
+    with LatencyMeter(target_here(runtime, imgsz=SMALL), block(SMALL), scratch=tmp_path) as meter:
         latency, _, _ = meter.measure(block(SMALL), reference_ms=10.0)
     assert latency.ratio == pytest.approx(1.0, abs=0.1)  # as for onnxruntime in test_latency.py
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,7 @@ import pytest
 from objectives.data.calibration import Calibration
 from objectives.data.dataset import Dataset
 from objectives.device.target import Target, TargetError
-from objectives.runtimes.catalogue import RUNTIMES
+from objectives.runtimes.catalogue import RUNTIMES, target_here
 from objectives.runtimes.ort import open_session
 from objectives.runtimes.suppression import CONFIDENCE, IOU, SELECTED, picture
 from objectives.timing.meter import LatencyMeter
@@ -122,7 +122,7 @@ OPERATIONS = {"onnxruntime": _of_onnxruntime, "openvino": _of_openvino}
 
 def test_torch_has_none_and_says_who_has() -> None:
     with pytest.raises(TargetError, match="nms is true, which torch has not; use runtime: onnxruntime or openv"):
-        Target.here("torch", imgsz=SIDE, nms=True)
+        target_here("torch", imgsz=SIDE, nms=True)
 
 
 def test_an_end_to_end_model_is_no_reference_and_beside_another_is_timed_as_it_is(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_an_end_to_end_model_is_no_reference_and_beside_another_is_timed_as_it_i
     final = replace(stock, network=deepcopy(stock.network))
     final.network.end2end = True  # type: ignore[assignment]  # stock networks answer by the other branch
     with pytest.raises(TargetError, match=r"nms is true, but this model's output is final .end-to-end.; use nms: f"):
-        LatencyMeter(Target.here(imgsz=SIDE, nms=True), final, scratch=tmp_path)
+        LatencyMeter(target_here(imgsz=SIDE, nms=True), final, scratch=tmp_path)
     model = RUNTIMES["onnxruntime"].export(final, tmp_path, replace(target(), batch=1))
     assert [output.name for output in open_session(model).get_outputs()] == ["output0"]
 

@@ -17,6 +17,7 @@ import pytest
 from objectives.cost import count_parameters
 from objectives.device.target import Target
 from objectives.export.onnx_file import export_onnx
+from objectives.runtimes.catalogue import target_here
 from objectives.runtimes.ort import OnnxRuntime
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.protocol import Effort
@@ -30,7 +31,7 @@ REFERENCE_MS = 10.0
 
 @pytest.fixture(scope="module")
 def target() -> Target:
-    return Target.here(imgsz=96)
+    return target_here(imgsz=96)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +156,7 @@ from objectives.timing.protocol import Effort
 from objectives.device.target import Target
 from tests.objectives.networks import candidate
 
-target = Target.here(imgsz=96)
+target = target_here(imgsz=96)
 with LatencyMeter(target, candidate(), scratch=Path(sys.argv[1]), effort=Effort(budget_s=1e6, width=0.0)) as meter:
     meter.reference_ms()
     print(meter.process_id, flush=True)
@@ -236,7 +237,7 @@ from spaces.base import ArchSpec, Candidate, Origin
 
 OnnxRuntime.export = lambda *_: Path(sys.argv[1])  # exported before: this process needs no torch
 reference = Candidate(ArchSpec("p", ("g",), (1,), ((0,),)), Origin(("parent",)), None, ("a",), 96)
-with LatencyMeter(Target.here(imgsz=96), reference) as meter:
+with LatencyMeter(target_here(imgsz=96), reference) as meter:
     meter.reference_ms()
     print(meter.process_id, flush=True)
     signal.pause()

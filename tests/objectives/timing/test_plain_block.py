@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from objectives.device.target import Target
+from objectives.runtimes.catalogue import target_here
 from objectives.timing.plain_block import HEAD_WIDTH, block_timer, plain_block
 
 
@@ -21,7 +21,7 @@ def test_all_but_the_head_of_the_block_has_exactly_the_width() -> None:
 
 
 def test_a_wider_block_takes_longer_and_the_reference_takes_as_long_as_itself(tmp_path: Path) -> None:
-    target = Target.here(imgsz=96)
+    target = target_here(imgsz=96)
     with block_timer(target, tmp_path) as timed:
         own, wide = timed(64).ratio("cpu").median, timed(128).ratio("cpu").median
     assert 0.7 < own < 1.4  # 1 but for noise: a loading at 12 x 12 takes a third of a millisecond

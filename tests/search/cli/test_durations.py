@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from search.cli.command import DefinitionError
 from search.cli.durations import readable, seconds_of
+from search.study.faults import DefinitionError
 
 
 @pytest.mark.parametrize(

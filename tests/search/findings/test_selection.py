@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from objectives.base import Direction
-from search.cli.command import DefinitionError
 from search.findings.selection import at_knee, best_under, by_name, by_number, milliseconds
 from search.record.trial import TrialRecord
+from search.study.faults import DefinitionError
 from tests.search.plausible import OBJECTIVES, plausible_study
 
 RECORDS = plausible_study().records

@@ -9,7 +9,6 @@ import pytest
 
 from objectives.base import Measurement
 from objectives.device.target import Target
-from search.cli.command import DefinitionError
 from search.latency.local import stored_key
 from search.latency.predictor import fit_of
 from search.latency.remote import options_for, remote_keeper
@@ -18,6 +17,7 @@ from search.store.base import Store
 from search.store.entries import LatencyEntry, TargetEntry
 from search.store.sql import open_store
 from search.study.definition import load_study
+from search.study.faults import DefinitionError
 from search.study.sections import TargetSection
 from spaces.base import Candidate
 from spaces.networks.cost_formula import CostFormula

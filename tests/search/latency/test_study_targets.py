@@ -8,7 +8,6 @@ import pytest
 
 from objectives.data.digit_scenes import write_digits
 from objectives.device.target import TargetError
-from search.cli.command import DefinitionError
 from search.latency.local import Patience
 from search.latency.study_targets import target_of
 from search.prepare.inputs import data_of, start_of
@@ -16,6 +15,7 @@ from search.prepare.preparation import Setting, workbench
 from search.record.folders import RunFolder
 from search.store.sql import open_store
 from search.study.definition import StudyDefinition, load_study
+from search.study.faults import DefinitionError
 
 
 def defined(scenes: Path, *overrides: str) -> StudyDefinition:

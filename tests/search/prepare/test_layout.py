@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from objectives.data.digit_scenes import write_digits
-from search.cli.command import DefinitionError
 from search.latency.local import Patience
 from search.prepare import cutting
 from search.prepare.inputs import data_of, start_of
@@ -23,6 +22,7 @@ from search.record.trial import TrialRecord
 from search.store.base import Store
 from search.store.sql import open_store
 from search.study.definition import StudyDefinition, load_study
+from search.study.faults import DefinitionError
 from search.trial.events import Event
 from search.trial.workbench import Plan
 from search.work.stored_definition import open_study

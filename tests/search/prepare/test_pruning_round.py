@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from objectives.recipe import Recipe
-from search.cli.command import DefinitionError
 from search.prepare.cutting import Rule
 from search.prepare.pruning_round import Cut, at_threshold
 from search.study.definition import StudyDefinition, checked
+from search.study.faults import DefinitionError
 from search.trial.workbench import Workbench
 from spaces.base import Candidate
 from spaces.networks.parent import Parent

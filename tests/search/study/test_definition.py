@@ -14,10 +14,10 @@ import yaml
 
 from objectives.base import Evaluation
 from objectives.cost import cost
-from search.cli.command import DefinitionError
 from search.sampler.choice import SAMPLERS
 from search.study.definition import BETTER, LIMITABLE, load_study, stored_definition
 from search.study.difference import differences
+from search.study.faults import DefinitionError
 from search.study.sections import SamplerSection
 from spaces.networks.parent import Parent
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.cli.command import DefinitionError
+from search.study.faults import DefinitionError
 from search.study.names import data_name, stored_name
 
 

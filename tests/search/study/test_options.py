@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from search.cli.command import DefinitionError
+from search.study.faults import DefinitionError
 from search.study.options import apply_overrides
 
 PLAIN: dict[str, Any] = {

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from search.cli.command import DefinitionError
 from search.study.definition import load_study
+from search.study.faults import DefinitionError
 from search.study.scale import in_budget, scaled
 
 BY_HAND: dict[str, Any] = {

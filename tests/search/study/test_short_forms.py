@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from search.cli.command import DefinitionError
 from search.study.definition import StudyDefinition, load_study
+from search.study.faults import DefinitionError
 
 LIMIT = "objectives.latency.limit_ms=5"
 INT8 = "{runtime: onnxruntime, precision: int8, threads: 4}"

@@ -12,7 +12,6 @@ import torch
 
 from objectives.data.digit_scenes import write_digits
 from objectives.device.activity import Circumstances
-from search.cli.command import DefinitionError
 from search.latency.local import Patience, Timekeeper
 from search.latency.predictor import LEAST_MEASURED, Forecaster, Predicted
 from search.prepare.inputs import data_of, start_of
@@ -25,6 +24,7 @@ from search.store.base import Store, StudyEntry
 from search.store.entries import LatencyEntry
 from search.store.sql import open_store
 from search.study.definition import StudyDefinition, load_study
+from search.study.faults import DefinitionError
 from search.trial.evaluate import StudyTrials
 from search.trial.workbench import Plan, Workbench
 from search.work.stored_definition import open_study

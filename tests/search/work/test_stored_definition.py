@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from search.cli.command import DefinitionError, DefinitionMismatch
 from search.store.base import Store
 from search.store.entries import TargetEntry
 from search.store.sql import open_store
 from search.study.definition import StudyDefinition, load_study
+from search.study.faults import DefinitionError, DefinitionMismatch
 from search.work.stored_definition import generation_wanted, open_study
 
 FACTS = {"data": "a hash", "weights": None}
