@@ -54,7 +54,7 @@ def measured_rounds(setup: Setup, cores: int) -> list[Round]:
             print(f"round {number + 1}, {condition}: {seconds:.0f} s, strangers {seen:.2f} cores", flush=True)
             return {"condition": condition, "strangers": seen, "seconds": seconds, "figures": figures}
 
-        found = []
+        found: list[Mapping[str, Any]] = []
         for number in range(setup.size.repeats):
             with setup.meters() as meters:  # new timing processes, as another worker would have them
                 for condition in CONDITIONS:
