@@ -27,7 +27,7 @@ import torch
 import torch_pruning
 from torch import Tensor, nn
 
-from benchmarks.setup.finetuning import markdown
+from benchmarks.setup.markdown import markdown_table
 from objectives.device.fingerprint import cpu_fingerprint
 from spaces.base import ParamValue
 from spaces.networks.cost_formula import CostFormula
@@ -139,10 +139,10 @@ def tables(figures: Figures) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in figures.versions.items())
     return "\n\n".join(
         (
-            markdown(
+            markdown_table(
                 ("a candidate of YOLOv8n", "median, ms", "of that the graph", "times ours", "parameters"), building
             ),
-            markdown((f"{figures.specs:,} specs", "s", "µs each"), counting),
+            markdown_table((f"{figures.specs:,} specs", "s", "µs each"), counting),
             f"{figures.machine}; {versions}; median of {figures.repeats}",
         )
     )

@@ -31,8 +31,9 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 
 from benchmarks.searching.digits_table import TABLE, Variants, digits_problems
-from benchmarks.setup.finetuning import Results, markdown
-from benchmarks.setup.one_thread import one_thread
+from benchmarks.setup.markdown import markdown_table
+from benchmarks.setup.one_thread import use_one_thread
+from benchmarks.setup.results import ResultsFile
 from search.record.staircase import Staircase
 from search.sampler.acquisition import Candidates, FrontSearch, Trained, spread_by_latency
 from search.sampler.advisor import distribution_of
@@ -195,18 +196,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _figures(problems: Mapping[str, Variants], options: argparse.Namespace) -> dict[str, Any]:
-    results = Results(options.out / "surrogate.jsonl")
+    results = ResultsFile(options.out / "surrogate.jsonl")
     work = list(product(problems, options.way or WAYS, range(options.seeds)))
     with ProcessPoolExecutor(options.processes, initializer=_quiet) as pool:
-        known = results.keys()
+        known = results.read()
         runs = {
             key: pool.submit(_searched, problems[key[0]], *key[1:])
             for key in work
             if " | ".join(map(str, key)) not in known
         }
         for key, run in runs.items():
-            results.once(" | ".join(map(str, key)), run.result)
-    found = {tuple(key.split(" | ")): run["volume"] for key, run in results.found().items()}
+            results.get_or_run(" | ".join(map(str, key)), run.result)
+    found = {tuple(key.split(" | ")): run["volume"] for key, run in results.read().items()}
     ways = [way for way in WAYS if any(w == way for _, w, _ in found)]  # of earlier commands too
     figures: dict[str, Any] = {}
     for name, problem in problems.items():
@@ -219,7 +220,7 @@ def _figures(problems: Mapping[str, Variants], options: argparse.Namespace) -> d
 
 
 def _quiet() -> None:
-    one_thread()
+    use_one_thread()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
@@ -234,7 +235,7 @@ def table_text(figures: Mapping[str, Any]) -> str:
     rows = [[way, *(f"{100 * np.median(each['regret'][way]):.1f} %" for each in figures.values())] for way in ways]
     taus = ["Kendall tau of the models, held out: accuracy, latency"]
     taus += [f"{each['tau'][0]:.3f}, {each['tau'][1]:.3f}" for each in figures.values()]
-    return markdown([f"hypervolume regret after {TRAININGS} trainings", *figures], [*rows, taus])
+    return markdown_table([f"hypervolume regret after {TRAININGS} trainings", *figures], [*rows, taus])
 
 
 if __name__ == "__main__":

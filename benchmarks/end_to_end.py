@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.setup.finetuning import Results, markdown
+from benchmarks.setup.markdown import markdown_table
+from benchmarks.setup.results import ResultsFile
 from search.record.folders import RunFolder
 from search.record.latency_text import LATENCY
 from search.record.staircase import Staircase
@@ -49,9 +50,9 @@ PARENT = "parent"
 def main(arguments: list[str] | None = None) -> None:
     """Run what is missing, print the table and write all figures."""
     options = _options(arguments)
-    results = Results(options.out / "end_to_end.jsonl")
+    results = ResultsFile(options.out / "end_to_end.jsonl")
     found = {
-        (way, seed): results.once(f"{way} | {seed}", lambda way=way, seed=seed: _run(options, way, seed))  # type: ignore[misc]
+        (way, seed): results.get_or_run(f"{way} | {seed}", lambda way=way, seed=seed: _run(options, way, seed))  # type: ignore[misc]
         for seed in range(options.seeds)
         for way in WAYS
     }
@@ -168,7 +169,7 @@ def _grown(run: Mapping[str, Any]) -> list[tuple[float, float]]:
 def table_text(figures: Mapping[str, Any]) -> str:
     """As Markdown, a line a way."""
     head = ["way", "trials", "hypervolume at equal training time", "training seconds to the default's last front"]
-    return markdown(head, [[way, *_cells(each)] for way, each in figures.items()])
+    return markdown_table(head, [[way, *_cells(each)] for way, each in figures.items()])
 
 
 def _cells(found: Mapping[str, Any]) -> list[str]:

@@ -23,8 +23,9 @@ import numpy as np
 
 from benchmarks.searching.digits_table import TABLE, Variants, digits_problems
 from benchmarks.searching.simulated_workers import Simulation
-from benchmarks.setup.finetuning import Results, markdown
-from benchmarks.setup.one_thread import one_thread
+from benchmarks.setup.markdown import markdown_table
+from benchmarks.setup.one_thread import use_one_thread
+from benchmarks.setup.results import ResultsFile
 from objectives.base import EpochResult
 from search.record.trial import Outcome, TrialRecord
 from search.trial.stopping import AgainstTheFront, MoAsha, NeverStop, Rule
@@ -75,18 +76,18 @@ def main(arguments: list[str] | None = None) -> None:
     """Run what is missing, print the tables, write all figures."""
     options = _options(arguments)
     problems = {problem.name: problem for problem in digits_problems(options.table)}
-    results = Results(options.out / "rungs.jsonl")
+    results = ResultsFile(options.out / "rungs.jsonl")
     work = [
         each
         for each in product(problems, options.rule or RULES, options.workers or WORKERS, range(options.seeds))
         if each[3] < FEW.get(each[1], options.seeds)
     ]
-    with ProcessPoolExecutor(options.processes, initializer=one_thread) as pool:
-        finished = results.keys()
+    with ProcessPoolExecutor(options.processes, initializer=use_one_thread) as pool:
+        finished = results.read()
         runs = {each: pool.submit(played, problems[each[0]], *each[1:]) for each in work if _key(*each) not in finished}
         for each, run in runs.items():
-            results.once(_key(*each), run.result)
-    figures = figures_of({_run_of(key): run for key, run in sorted(results.found().items(), key=_in_order)})
+            results.get_or_run(_key(*each), run.result)
+    figures = figures_of({_run_of(key): run for key, run in sorted(results.read().items(), key=_in_order)})
     (options.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print(*tables(figures), sep="\n\n")
 
@@ -180,9 +181,9 @@ def tables(figures: Mapping[str, Any]) -> list[str]:
     tenths = [f"{number}" for number in range(1, TENTHS + 1)]
     shares = [[rule, *(_found(each.get(count)) for count in workers)] for rule, each in rules.items()]
     return [
-        markdown([f"epochs to {100 * AIM:.0f} %, by workers", *map(str, workers), "trials stopped"], epochs),
-        markdown([f"hypervolume after {COMPARED_AT} complete trials, by workers", *map(str, workers)], shares),
-        markdown(["front members stopped", "in all", *tenths], lost),
+        markdown_table([f"epochs to {100 * AIM:.0f} %, by workers", *map(str, workers), "trials stopped"], epochs),
+        markdown_table([f"hypervolume after {COMPARED_AT} complete trials, by workers", *map(str, workers)], shares),
+        markdown_table(["front members stopped", "in all", *tenths], lost),
     ]
 
 

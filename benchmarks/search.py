@@ -26,8 +26,8 @@ from benchmarks.searching.digits_table import ROWS, Variants, digits_problems
 from benchmarks.searching.figures import figures_of, table_text
 from benchmarks.searching.problems import Problem, yolobench
 from benchmarks.searching.ways import WAYS
-from benchmarks.setup.finetuning import Results
-from benchmarks.setup.one_thread import one_thread
+from benchmarks.setup.one_thread import use_one_thread
+from benchmarks.setup.results import ResultsFile
 
 SEEDS = 20
 TRAININGS = 300
@@ -45,17 +45,17 @@ def main(arguments: list[str] | None = None) -> None:
     """Run what is missing, print the table and write all figures."""
     options = _options(arguments)
     problems = {problem.name: problem for table in options.table for problem in problems_of(table)}
-    results = Results(options.out / "table.jsonl")
+    results = ResultsFile(options.out / "table.jsonl")
     chosen = [name for name in problems if options.problem is None or options.problem in name]
     every = product(chosen, options.way or WAYS, range(options.seeds))
     work = [each for each in every if each[2] < _seeds(problems[each[0]], each[1], options.seeds)]
-    with ProcessPoolExecutor(options.processes, initializer=one_thread) as pool:
-        finished = results.keys()
+    with ProcessPoolExecutor(options.processes, initializer=use_one_thread) as pool:
+        finished = results.read()
         missing = [each for each in work if _key(*each) not in finished]
         runs = {each: pool.submit(_run, problems[each[0]], *each[1:]) for each in missing}
         for each, run in runs.items():
-            results.once(_key(*each), run.result)
-    figures = figures_of({_run_of(key): run for key, run in sorted(results.found().items(), key=_in_order)})
+            results.get_or_run(_key(*each), run.result)
+    figures = figures_of({_run_of(key): run for key, run in sorted(results.read().items(), key=_in_order)})
     (options.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print(table_text(figures))
 

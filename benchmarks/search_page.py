@@ -25,7 +25,7 @@ from benchmarks.searching.figures import COMPARED_AT, LEAST_RUNS, overall, table
 from benchmarks.searching.pictures import draw_end_to_end, draw_lost, draw_trainings
 from benchmarks.searching.problems import CHOSEN_ON
 from benchmarks.searching.ways import ASKED_IN_VAIN, SLOW_ASKED_IN_VAIN
-from benchmarks.setup.finetuning import markdown
+from benchmarks.setup.markdown import markdown_table
 from benchmarks.suggestion import sentence
 
 OWN = "digits"
@@ -156,8 +156,8 @@ def _own(figures: Mapping[str, Any]) -> list[str]:
         "given the least accuracy of the table as its reference. Trainings that took more than twice the median of "
         "all, as other work held them up, count as the median.",
         table_text(figures),
-        markdown([f"hypervolume regret after {COMPARED_AT} trainings", *figures], rows),
-        markdown(["seconds of training to that, as a multiple of ours", *figures], times),
+        markdown_table([f"hypervolume regret after {COMPARED_AT} trainings", *figures], rows),
+        markdown_table(["seconds of training to that, as a multiple of ours", *figures], times),
     ]
 
 

@@ -28,7 +28,7 @@ from typing import Any
 import torch
 
 from benchmarks.searching.digits_table import HALVED, ROWS, TABLE, read_rows
-from benchmarks.setup.finetuning import Results
+from benchmarks.setup.results import ResultsFile
 from benchmarks.variant_table.drawn import drawn
 from benchmarks.variant_table.made import MULTIPLE, PX, Made
 from benchmarks.variant_table.trained import latencies, trained
@@ -48,9 +48,9 @@ def main(arguments: list[str] | None = None) -> None:
         collect(options.out, options.collect)
         return
     made = Made.prepared(options.out, TABLE / "networks")
-    results = Results(options.out / f"variants-{options.worker}.jsonl")
+    results = ResultsFile(options.out / f"variants-{options.worker}.jsonl")
     for key, work in _work(made, options):
-        results.once(key, work)
+        results.get_or_run(key, work)
         print(f"done: {key}", flush=True)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.latency_page import NOTES, notes_of
 from benchmarks.pruned_by_hand.front import front_picture
-from benchmarks.setup.finetuning import markdown
+from benchmarks.setup.markdown import markdown_table
 from search.findings.comparison import differences
 from search.findings.findings import Findings, read_findings
 from search.findings.formats import markdown as table_of
@@ -130,7 +130,7 @@ def _compared(found: Mapping[str, Findings], pictures: _Pictures) -> list[str]:
     rows.append(["the most accurate with 95 % of parameters cut", *_or_none(most_cut, parent)])
     head = ["", "name", "mAP50-95, val", "test", "latency, ms", "times as fast as the parent", "pruned"]
     picture = front_picture(parent, hand, searched)
-    blocks = [markdown(head, rows), _epochs(found), *pictures.shown("front", "accuracy against latency", picture)]
+    blocks = [markdown_table(head, rows), _epochs(found), *pictures.shown("front", "accuracy against latency", picture)]
     if trials := searched.get(GRAFTED):
         blocks += _difference(made, max(trials, key=accuracy))
     return blocks
@@ -155,7 +155,7 @@ def _difference(one: TrialRecord, other: TrialRecord) -> list[str]:
     head = ["", "", one.name, other.name, "change"]
     return [
         f"<details><summary>What differs between {one.name} and {other.name}</summary>",
-        markdown(head, rows),
+        markdown_table(head, rows),
         "</details>",
     ]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.setup.finetuning import markdown
+from benchmarks.setup.markdown import markdown_table
 
 AIMS = (0.98, 0.99)
 COMPARED_AT = 50
@@ -101,7 +101,7 @@ def table_text(figures: Mapping[str, Mapping[str, Any]]) -> str:
     for way in ways:
         cells = [_cell(each.get(way)) for each in figures.values()]
         rows.append([way, *cells, _over_problems(figures, way)])
-    return markdown(head, rows)
+    return markdown_table(head, rows)
 
 
 def _over_problems(figures: Mapping[str, Mapping[str, Any]], way: str) -> str:

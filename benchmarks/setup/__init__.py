@@ -1,1 +1,1 @@
-"""What the benchmarks share: trained parents, results that resume, one thread a process."""
+"""What all benchmarks share: options, results that a killed benchmark continues, Markdown, one thread per process."""

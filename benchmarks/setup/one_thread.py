@@ -1,4 +1,4 @@
-"""One thread for each process of a benchmark: several that calculate with two each take five times as long."""
+"""One thread for each process of a benchmark: several processes with two threads each take five times as long."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 
-def one_thread() -> None:
-    """For this process, from now on."""
+def use_one_thread() -> None:
+    """Limit this process to one thread from now on."""
     torch.set_num_threads(1)
     threadpool_limits(1)

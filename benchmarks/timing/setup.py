@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmarks.setup.finetuning import Results
+from benchmarks.setup.results import ResultsFile
 from benchmarks.timing.networks import Rung, described, exported, ladder, parent_of, rungs_from
 from objectives.device.target import Target
 from objectives.timing.meter import LatencyMeter
@@ -69,9 +69,9 @@ class Setup:
     out: Path
 
     @property
-    def results(self) -> Results:
+    def results(self) -> ResultsFile:
         """What is finished."""
-        return Results(self.out / "results.jsonl")
+        return ResultsFile(self.out / "results.jsonl")
 
     @cached_property
     def ladders(self) -> list[list[Rung]]:
@@ -82,7 +82,7 @@ class Setup:
         def found() -> dict[str, Any]:
             return {"rungs": described(ladder(family, self.size.rungs, self.target, self.networks, seed=number))}
 
-        rungs = rungs_from(self.results.once(f"ladder {family}", found)["rungs"])
+        rungs = rungs_from(self.results.get_or_run(f"ladder {family}", found)["rungs"])
         for place, rung in enumerate(rungs):
             exported(self.candidate(rung), self.file(rung, place))
         return rungs
@@ -117,7 +117,7 @@ class Setup:
 
     def kept(self, key: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What that work gave; done now unless it was before."""
-        return self.results.once(key, work)
+        return self.results.get_or_run(key, work)
 
 
 def told(timings: Timings, clock: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.setup.finetuning import markdown
+from benchmarks.setup.markdown import markdown_table
 from benchmarks.timing.rounds import CONDITIONS, DECISIONS, OURS, RACE
 
 COMMON = "median of 50"
@@ -59,7 +59,7 @@ def tables(figures: Figures) -> list[str]:
 
 def asked_and_reached(figures: Figures) -> str:
     """The table of what was asked."""
-    return markdown(
+    return markdown_table(
         ["figure", "common practice, same run", "must reach", "reached", "met"], [r.cells for r in rows(figures)]
     )
 
@@ -166,7 +166,7 @@ def spread(part: Figures) -> str:
         for way, values in part["variation"].items()
     ]
     strangers = ["(cores kept busy by strangers)", *(f"{part['strangers'][c]:.2f}" for c in CONDITIONS)]
-    return markdown(["coefficient of variation", *CONDITIONS], [*lines, strangers])
+    return markdown_table(["coefficient of variation", *CONDITIONS], [*lines, strangers])
 
 
 def order(part: Figures) -> str:
@@ -175,7 +175,7 @@ def order(part: Figures) -> str:
     lines = [[way, _scaled(*ways[way]), _scaled(*part["any_condition"][way])] for way in ways]
     races = part["races"]
     lines.append([RACE, _scaled(races["wrong"], races["decisions"]), ""])
-    return markdown(
+    return markdown_table(
         [f"wrong of {DECISIONS}", "measured one after the other", "at any two times, under any load"], lines
     )
 
@@ -189,7 +189,7 @@ def coverage(part: Figures) -> str:
     ]  # fmt: skip
     for condition, (held, count) in part["real"].items():
         lines.append([f"real: {condition}", f"{100 * held / count:.1f} %" if count else "", str(count), "", ""])
-    return markdown(["machine", "held", "measurements", "width, median", "loadings, mean"], lines)
+    return markdown_table(["machine", "held", "measurements", "width, median", "loadings, mean"], lines)
 
 
 def prediction(part: Figures) -> str:
@@ -199,7 +199,7 @@ def prediction(part: Figures) -> str:
         for engine, models in part.items()
         for model, found in models.items()
     ]
-    return markdown(["model", "mean error", "greatest error", "Kendall tau"], lines)
+    return markdown_table(["model", "mean error", "greatest error", "Kendall tau"], lines)
 
 
 def foreign(part: Figures) -> str:
@@ -211,4 +211,4 @@ def foreign(part: Figures) -> str:
         [f"within 2 % of the one alone, of {part['measurements']}", f"{100 * part['within_2_percent']:.0f} %"],
         *([f"median of {name}", f"{100 * value:+.2f} %"] for name, value in part["by_network"].items()),
     ]
-    return markdown(["beside three trainings, minus alone", "difference"], lines)
+    return markdown_table(["beside three trainings, minus alone", "difference"], lines)

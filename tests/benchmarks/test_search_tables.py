@@ -16,7 +16,7 @@ from benchmarks.rungs import RULES, played
 from benchmarks.searching.digits_table import HELD_UP, TABLE, Variants, digits_problems, read_rows
 from benchmarks.searching.figures import figures_of
 from benchmarks.searching.ways import REAL_ABOVE, SLOW_ASKED_IN_VAIN, WAYS, _distributions, by_optuna
-from benchmarks.setup.one_thread import one_thread
+from benchmarks.setup.one_thread import use_one_thread
 from search.trial.stopping import AgainstTheFront, rule_named
 
 TRAININGS = 25
@@ -26,7 +26,7 @@ PEER_SEEDS = 2  # TPE takes half a minute each
 
 @pytest.fixture(scope="module", autouse=True)
 def calculate_with_one_thread() -> None:
-    one_thread()
+    use_one_thread()
 
 
 @pytest.fixture(scope="module")
