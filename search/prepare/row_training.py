@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from objectives.base import EpochResult
 from objectives.recipe import Recipe
+from search.record.begun import Begun
 from search.record.stopwatch import Stopwatch
-from search.record.trial import Outcome, TrialRecord
+from search.record.trial import TrialRecord
 from search.store.entries import TrainedEntry
 from search.study.rows import BEST_F1
-from search.trial.evaluate import identity_of, measured_before, scored
+from search.trial.evaluate import identity_of, measured_before, save_and_evaluate
 from search.trial.workbench import Workbench
 from spaces.base import Candidate, ParamValue
 
@@ -58,11 +60,9 @@ def make_all(
         candidate = replace(candidate, imgsz=recipe.imgsz)
     watch = Stopwatch()
     how = None if recipe is None else identity_of(candidate.spec, candidate.origin, recipe, bench.seed)
-    begun = TrialRecord(
+    begun = Begun(
         number=None,
         name=name,
-        outcome=Outcome.COMPLETE,
-        reason="",
         params=params,
         spec=candidate.spec,
         origin=candidate.origin,
@@ -72,17 +72,17 @@ def make_all(
         lineage=lineage,
         started=progress.clock(),
     )
-    measured = measured_before(bench, candidate, watch)
-    begun = replace(begun, measurements=measured)
+    begun = begun.with_measurements(measured_before(bench, candidate, watch))
+    curve: tuple[EpochResult, ...] = ()
     best_f1 = None
     if recipe is not None:
         progress.say(f"training {name}")
         with watch.phase("training"):
             result = bench.train(candidate, recipe, None, bench.parent.candidate(), inherited=inherited)
-        candidate, begun = result.candidate, replace(begun, rungs=result.history)
+        candidate, curve = result.candidate, result.history
         best_f1 = result.best_f1 if also_f1 else None
     progress.say(f"scoring {name}")
-    done = scored(bench, begun, candidate, watch)
+    done = save_and_evaluate(bench, begun, curve, candidate, watch)
     seconds = watch.seconds()
     seconds["training"] = seconds.get("training", 0.0) + spent_s
     done = replace(done, seconds=seconds, finished=progress.clock())
@@ -90,7 +90,7 @@ def make_all(
         return (done,)
     watch = Stopwatch()  # its training is counted once
     other = replace(begun, name=name + BEST_F1, identity=key_of(identity=begun.identity, epoch="best_f1"))
-    second = scored(bench, other, best_f1, watch)
+    second = save_and_evaluate(bench, other, curve, best_f1, watch)
     return (done, replace(second, seconds=watch.seconds(), finished=progress.clock()))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,9 +13,10 @@ from objectives.base import EpochResult, Measurement
 from objectives.recipe import Recipe
 from objectives.training.training import OUT_OF_MEMORY
 from search.latency.predictor import in_words
+from search.record.begun import Begun
 from search.record.latency_text import LATENCY
 from search.record.stopwatch import Stopwatch
-from search.record.trial import Outcome, TrialRecord
+from search.record.trial import TrialRecord
 from search.trial.runner import Hooks, TrialRunner
 from search.trial.workbench import Plan, Workbench, excess_over
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, ParamValue
@@ -44,30 +45,28 @@ class StudyTrials(TrialRunner):
 
     def given_up(self, number: int, params: Mapping[str, ParamValue], reason: str, now: datetime) -> TrialRecord:
         """A failed record that says what would have been built."""
-        begun, _ = _begun(self.plan, number, params, now)
-        return replace(begun, reason=reason, finished=now)
+        begun, _ = _begin(self.plan, number, params, now)
+        return replace(begun.failed(reason), finished=now)
 
 
 def evaluate(bench: Workbench, plan: Plan, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
     """Run one trial. A candidate at fault ends as a record with a reason; any other fault propagates."""
     watch = Stopwatch()
-    begun, recipe = _begun(plan, number, params, hooks.clock())
+    begun, recipe = _begin(plan, number, params, hooks.clock())
     with watch.phase("database"):
         earlier = hooks.earlier(begun.identity)
     if earlier is not None:
-        ended = replace(begun, outcome=Outcome.DUPLICATE, reason=f"duplicate of {earlier}")
+        ended = begun.duplicate(earlier)
     else:
-        ended = _built_and_trained(bench, plan, begun, recipe, hooks, watch)
+        ended = _build_and_train(bench, plan, begun, recipe, hooks, watch)
     return replace(ended, seconds=watch.seconds(), finished=hooks.clock())
 
 
-def _begun(plan: Plan, number: int, params: Mapping[str, ParamValue], now: datetime) -> tuple[TrialRecord, Recipe]:
+def _begin(plan: Plan, number: int, params: Mapping[str, ParamValue], now: datetime) -> tuple[Begun, Recipe]:
     spec, origin, recipe = plan.decode(params)
-    record = TrialRecord(
+    begun = Begun(
         number=number,
         name=f"trial {number}",
-        outcome=Outcome.FAILED,
-        reason="",
         params=dict(params),
         spec=spec,
         origin=origin,
@@ -76,32 +75,31 @@ def _begun(plan: Plan, number: int, params: Mapping[str, ParamValue], now: datet
         seed=plan.seed,
         started=now,
     )
-    return record, recipe
+    return begun, recipe
 
 
-def _built_and_trained(
-    bench: Workbench, plan: Plan, begun: TrialRecord, recipe: Recipe, hooks: Hooks, watch: Stopwatch
+def _build_and_train(
+    bench: Workbench, plan: Plan, begun: Begun, recipe: Recipe, hooks: Hooks, watch: Stopwatch
 ) -> TrialRecord:
-    assert begun.spec is not None and begun.origin is not None
     with watch.phase("latency"):
         predicted = bench.too_slow(Shape.of_spec(begun.spec, recipe.imgsz), plan.limits)
     if predicted is not None:
         constraints = {LATENCY: predicted.value - plan.limits[LATENCY]}
-        known = replace(begun, measurements=(predicted,), constraints=constraints)
-        return replace(known, outcome=Outcome.RULED_OUT, reason=in_words(predicted, plan.limits[LATENCY]))
+        begun = begun.with_measurements((predicted,), constraints)
+        return begun.ruled_out(in_words(predicted, plan.limits[LATENCY]))
     hooks.say("building")
     try:
         with watch.phase("build"), out_of_memory_is_the_candidates_fault():
             candidate = replace(plan.space.build(begun.spec, begun.origin), imgsz=recipe.imgsz)
         before = measured_before(bench, candidate, watch, plan.limits.get(LATENCY))
     except CandidateError as error:
-        return replace(begun, outcome=Outcome.RULED_OUT, reason=str(error))
-    begun = replace(begun, measurements=before, constraints=excess_over(plan.limits, before))
+        return begun.ruled_out(str(error))
+    begun = begun.with_measurements(before, excess_over(plan.limits, before))
     if not begun.feasible:
-        return replace(begun, outcome=Outcome.RULED_OUT, reason=plan.violation(begun.constraints))
+        return begun.ruled_out(plan.violation(begun.constraints))
     with watch.phase("latency"):
         bench.repeat_disturbed()  # of some other network: one that is ruled out must not wait for it
-        begun = replace(begun, measurements=(*before, *bench.further_latencies(candidate)))
+        begun = begun.with_measurements((*before, *bench.further_latencies(candidate)), begun.constraints)
     curve: list[EpochResult] = []
     latency_ms = begun.value(LATENCY)
 
@@ -118,13 +116,12 @@ def _built_and_trained(
         with watch.phase("training"), out_of_memory_is_the_candidates_fault():
             result = bench.train(candidate, recipe, report, bench.parent.candidate())
         hooks.say("scoring")
-        complete = replace(begun, outcome=Outcome.COMPLETE, rungs=result.history)
         with out_of_memory_is_the_candidates_fault():
-            return scored(bench, complete, result.candidate, watch)
+            return save_and_evaluate(bench, begun, result.history, result.candidate, watch)
     except _Stopped as stop:
-        return replace(begun, outcome=Outcome.STOPPED, reason=str(stop), rungs=tuple(curve))
+        return begun.stopped(str(stop), curve)
     except CandidateError as error:
-        return replace(begun, outcome=Outcome.FAILED, reason=str(error), rungs=tuple(curve))
+        return begun.failed(str(error), curve)
 
 
 @contextmanager
@@ -149,28 +146,29 @@ def measured_before(
         return (*cost, bench.latency(candidate, limit_ms))
 
 
-def scored(bench: Workbench, record: TrialRecord, candidate: Candidate, watch: Stopwatch) -> TrialRecord:
-    """Save a network, reload it, and score the file that would ship on every split."""
+def save_and_evaluate(
+    bench: Workbench, begun: Begun, curve: Sequence[EpochResult], candidate: Candidate, watch: Stopwatch
+) -> TrialRecord:
+    """Save a network, reload it, and evaluate the file that would be shipped on every split."""
     with watch.phase("evaluation"):
-        checkpoint = bench.checkpoints.put(candidate, _facts(record))
+        checkpoint = bench.checkpoints.put(candidate, _checkpoint_facts(begun, curve))
         reloaded = bench.checkpoints.get(checkpoint)
-        evaluations = tuple(bench.evaluate(reloaded, split) for split in bench.scored_splits)
-    return replace(record, checkpoint=checkpoint, evaluations=evaluations)
+        evaluations = [bench.evaluate(reloaded, split) for split in bench.scored_splits]
+    return begun.complete(checkpoint=checkpoint, evaluations=evaluations, curve=curve)
 
 
-def _facts(record: TrialRecord) -> dict[str, Any]:
-    """What a checkpoint says of itself: where it comes from, how it was trained, what is known of it.
+def _checkpoint_facts(begun: Begun, curve: Sequence[EpochResult]) -> dict[str, Any]:
+    """Return what is stored in a checkpoint: origin, recipe, figures and learning curve.
 
-    Only what the same training gives again: no times, so that equal networks are equal files.
+    There are no times among it: a repeated training must give an equal file.
     """
     return {
-        "name": record.name,
-        "seed": record.seed,
-        "lineage": record.lineage,
-        "recipe": dict(record.recipe),
-        "figures": {each.name: each.value for each in record.measurements if each.target is None},
+        "name": begun.name,
+        "seed": begun.seed,
+        "lineage": begun.lineage,
+        "recipe": dict(begun.recipe),
+        "figures": {each.name: each.value for each in begun.measurements if each.target is None},
         "curve": [
-            {"epoch": each.epoch, "map50_95": each.map50_95, "map50": each.map50, "loss": each.loss}
-            for each in record.rungs
+            {"epoch": each.epoch, "map50_95": each.map50_95, "map50": each.map50, "loss": each.loss} for each in curve
         ],
     }
