@@ -233,6 +233,6 @@ class _Ours(nn.Identity):
 def test_a_network_with_a_class_of_ours_is_not_written(exported: Exported, tmp_path: Path) -> None:
     network: Any = copy.deepcopy(exported.candidate.network)
     network.model[0].act = _Ours()
-    with pytest.raises(CandidateError, match=r"test_pt_export._Ours, which stock Ultralytics"):
+    with pytest.raises(CandidateError, match=r"test_pt_file._Ours, which stock Ultralytics"):
         export_pt(replace(exported.candidate, network=network), tmp_path / "net.pt", {})
     assert list(tmp_path.iterdir()) == []
