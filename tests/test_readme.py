@@ -11,10 +11,9 @@ from functools import cache
 import pytest
 
 from search.cli.command import Exit
-from tests.tree import LAYERS, ROOT, named, sources
+from tests.tree import ROOT, named, sources
 
 README = (ROOT / "README.md").read_text()
-FLOW = (ROOT / "docs" / "flow.md").read_text()
 FENCE = re.compile(r"^```(?:sh|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -64,20 +63,3 @@ def test_every_command_line_is_named_in_the_readme() -> None:
     modules = {named(path)[:-3].replace("/", "."): path.read_text() for path in sources()}
     commands = {module for module, text in modules.items() if f'prog="python -m {module}"' in text}
     assert commands == set(MODULES)
-
-
-def _rooms() -> dict[str, str]:
-    rows = re.findall(r"^\| `([\w/.*]+)` \| (.+?) \|$", FLOW, re.MULTILINE)
-    return dict(rows)
-
-
-def test_the_table_of_rooms_names_every_file_and_no_other() -> None:
-    there = {named(path) for path in sources() if path.name != "__init__.py" and "versions" not in path.parts}
-    told = set(_rooms())
-    assert sorted(there - told) == [], "files that docs/flow.md does not name"
-    assert sorted(told - there) == [], "files that docs/flow.md names and that are not there"
-
-
-def test_the_rooms_stand_in_the_order_of_the_layers() -> None:
-    order = [name.partition("/")[0] for name in _rooms()]
-    assert order == sorted(order, key=lambda layer: -LAYERS.index(layer))

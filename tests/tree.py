@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from scripts import source_tree
+from scripts.source_tree import Import
+
 ROOT = Path(__file__).resolve().parent.parent
-LAYERS = ("spaces", "objectives", "search")
-"""From below to above: an import may only go to the left."""
+LAYERS = tuple(layer for layer in source_tree.LAYERS if layer != "benchmarks")
+"""The product's layers, from below to above; the benchmarks stand on them and are not installed."""
 
 _NOT_OURS = {".git", "runs", "build", "dist", "__pycache__"}
-
-
-@dataclass(frozen=True)
-class Import:
-    """One import of one file: the module named in full, and the line it stands on."""
-
-    file: Path
-    module: str
-    line: int
-    column: int
-
-    @property
-    def package(self) -> str:
-        """The first part of the module's name."""
-        return self.module.partition(".")[0]
-
-    @property
-    def where(self) -> str:
-        """File and line, as an editor takes them."""
-        return f"{named(self.file)}:{self.line}"
 
 
 def named(path: Path) -> str:
@@ -64,19 +45,7 @@ def sources(*packages: str) -> list[Path]:
 @cache
 def imports(path: Path) -> tuple[Import, ...]:
     """Every import of a file, those inside functions and type checks included."""
-    return tuple(_imports(path))
-
-
-def _imports(path: Path) -> Iterator[Import]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield Import(path, alias.name, node.lineno, node.col_offset)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            for alias in node.names:
-                yield Import(path, f"{node.module}.{alias.name}", node.lineno, node.col_offset)
-        elif isinstance(node, ast.ImportFrom):
-            yield Import(path, "." * node.level, node.lineno, node.col_offset)
+    return source_tree.read(ROOT, path).imports
 
 
 def _is_environment(folder: str, name: str) -> bool:
