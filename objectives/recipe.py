@@ -1,4 +1,7 @@
-"""How a candidate is trained: a frozen set of values, named as Ultralytics names its training arguments."""
+"""How a candidate is trained: a frozen set of values, named as Ultralytics names its training arguments.
+
+To add a field: a field of `Recipe`; studies may then set it and search it.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,4 @@
-"""What a study found, as plain tables: leaderboard, effort, comparison, selection."""
+"""What a study found, as plain tables: leaderboard, effort, comparison, selection.
+
+To add a column of the leaderboard: a line in `COLUMNS` of `leaderboard.py`.
+"""

@@ -1,1 +1,5 @@
-"""How wide every layer becomes when a network is cut as a whole."""
+"""How wide every layer becomes when a network is cut as a whole.
+
+To add an allocation: a subclass of `allocation.Allocation` in a file of its own, and a line in
+`search/prepare/cutting.py`.
+"""

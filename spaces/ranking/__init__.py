@@ -1,1 +1,4 @@
-"""Which channels matter, and widths on a grid."""
+"""Which channels matter, and widths on a grid.
+
+To add a criterion: its name in `Criterion` and its formula in `channel_terms`, both in `criteria.py`.
+"""
