@@ -1,0 +1,121 @@
+"""One public name means one thing in a layer."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pytest
+
+from scripts.source_tree import LAYERS, Module, SourceTree
+from tests.tree import ROOT
+
+MAY_STAND_TWICE = {"main"}
+"""Every command has one."""
+
+STAND_TWICE: dict[str, set[str]] = {
+    "spaces": {
+        "Detector",
+        "PREFIX",
+        "Scores",
+        "State",
+    },
+    "objectives": {
+        "Array",
+        "LOOK_S",
+        "MOST",
+        "MOST_TRIES",
+        "PATIENCE",
+        "PRECISIONS",
+        "PROVIDERS",
+    },
+    "search": {
+        "Cut",
+        "GRACE_S",
+        "HEAD",
+        "KINDS",
+        "MOST",
+        "PACKAGES",
+        "PARENT_NAME",
+        "PATIENCE",
+        "PHASES",
+        "PLAIN_WIDTH",
+        "POLL_S",
+        "POOL",
+        "PREFIX",
+        "Point",
+        "Progress",
+        "Rule",
+        "Say",
+        "Values",
+        "add",
+        "chosen",
+        "differences",
+        "find_study",
+        "in_words",
+        "report",
+        "studies",
+        "summary",
+    },
+    "benchmarks": {
+        "BATCH",
+        "CLASSES",
+        "COMPARED_AT",
+        "ENGINES",
+        "EPOCHS",
+        "FEW",
+        "Figures",
+        "KEPT",
+        "LOW",
+        "MULTIPLE",
+        "OURS",
+        "POOL",
+        "Run",
+        "SEEDS",
+        "TRAININGS",
+        "Values",
+        "WAYS",
+        "by_optuna",
+        "coverage",
+        "described",
+        "figures_of",
+        "foreign",
+        "ours",
+        "page",
+        "table_text",
+        "tables",
+    },
+}
+"""By layer, names that are still to be renamed."""
+
+
+def _public_names(module: Module) -> Iterator[str]:
+    """Classes, functions and constants that a module defines at its top; what it imports is not counted."""
+    for node in module.tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            names = [node.name]
+        elif isinstance(node, ast.Assign):
+            names = [each.id for target in node.targets for each in ast.walk(target) if isinstance(each, ast.Name)]
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names = [node.target.id]
+        else:
+            names = []
+        yield from (name for name in names if not name.startswith("_"))
+
+
+def _twice(layer: str) -> dict[str, list[str]]:
+    """Names that more than one file of a layer defines, with these files. Revisions of the schema are not counted."""
+    homes: dict[str, set[str]] = defaultdict(set)
+    for module in SourceTree.read(ROOT).modules:
+        if module.layer == layer and "versions" not in module.parts:
+            for name in _public_names(module):
+                homes[name].add(module.path)
+    return {name: sorted(paths) for name, paths in homes.items() if len(paths) > 1 and name not in MAY_STAND_TWICE}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_public_name_is_defined_once_in_a_layer(layer: str) -> None:
+    known = STAND_TWICE.get(layer, set())
+    assert {name: paths for name, paths in _twice(layer).items() if name not in known} == {}
+    assert known - set(_twice(layer)) == set(), "these stand once now; take them out of STAND_TWICE"
