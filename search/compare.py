@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from objectives.data.yaml_file import read_definition
@@ -32,9 +31,7 @@ from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.faults import DefinitionError
 from spaces.base import SpaceError
-
-PLAIN_WIDTH = 140
-"""Columns of a table that goes to a file or a pipe."""
+from spaces.display.terminal import table_console
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     with existing_store(options) as store:
         chosen = choose(store, options.study, options.runs)
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    console = table_console()
     console.print(terminal_table(leaderboard(chosen.records)), crop=False)
     found: tuple[Difference, ...] = ()
     if len(chosen.records) == 2:

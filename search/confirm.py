@@ -11,22 +11,19 @@ import argparse
 import sys
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from search.cli.command import Exit, add_study_options, run_command, run_folder
 from search.cli.stored_study import existing_store, find_study
-from search.findings.selection import by_name, settled_study
+from search.findings.selection import settled_study
+from search.finish.finalists import select_finalists
 from search.record.confirmation import Confirmation, Finalist, Settled
 from search.record.latency_text import latency_text
 from search.record.number_text import score, significant
-from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
-from search.study.faults import DefinitionError
+from spaces.display.terminal import table_console
 
-PLAIN_WIDTH = 120
-"""Columns of a table that goes to a file or a pipe."""
 TIE_MARK = "="
 OFF_FRONT = "no"
 
@@ -36,7 +33,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     with existing_store(options) as store:
         study = find_study(store, options.study)
-        finalists = chosen(store, study, options.records)
+        finalists = select_finalists(store, study, options.records)
         from search.finish.race import confirm  # imports torch: only once it is clear what to do
 
         confirmation = confirm(store, study, run_folder(options), finalists, say=print)
@@ -44,43 +41,9 @@ def main(arguments: list[str]) -> int:
     return Exit.DONE
 
 
-def chosen(store: Store, study: StudyEntry, names: str | None = None) -> tuple[TrialRecord, ...]:
-    """The records of these names (`trial 3,parent`); the front's members as the trials had it by default.
-
-    Raises:
-        DefinitionError: If there is no front yet, or a record is not stored or has no weights or latency.
-    """
-    records = store.records(study)
-    if names is None:
-        fronts = store.fronts(study)
-        wanted = list(fronts[-1].members) if fronts else []
-        if not wanted:
-            raise DefinitionError(f"study '{study.sampler_name}' has no front yet: no trial is complete")
-    else:
-        wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
-        if not wanted:
-            raise DefinitionError(f"--records is '{names}'; write names such as 'trial 3,parent'")
-    found = tuple(by_name(records, name, "--records") for name in wanted)
-    for record in found:
-        if record.measurement("latency_ms") is None:
-            raise DefinitionError(f"{record.name} has no latency; it cannot be confirmed")
-    return found
-
-
-def confirmed_already(store: Store, study: StudyEntry) -> bool:
-    """Whether the front as it stands was confirmed in peace, on the target of its members."""
-    newest, fronts = store.confirmations(study)[-1:], store.fronts(study)[-1:]
-    if not newest or not fronts:
-        return not fronts  # of no front there is nothing to confirm
-    members = [record for record in store.records(study) if record.name in fronts[0].members]
-    latencies = [record.measurement("latency_ms") for record in members]
-    targets = {latency.target for latency in latencies if latency is not None}
-    return all(newest[0].covers(fronts[0].members, target or "") for target in targets)
-
-
 def print_confirmation(store: Store, study: StudyEntry, confirmation: Confirmation) -> None:
     """Print the finalists, fastest first, and what was settled."""
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    console = table_console()
     settled = settled_study(store, study)
     console.print(_table(settled, confirmation), crop=False)
     for line in closing_lines(settled, confirmation):

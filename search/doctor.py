@@ -9,14 +9,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from search.cli.checkup import Finding, Verdict, database, machine, packages, run_folder_state, runtimes, studies
+from search.cli.checkup import Finding, Verdict, database, machine, packages, run_folder_state, runtimes, show, studies
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
-
-MARKS = {Verdict.GOOD: ("ok", "green"), Verdict.WARNING: ("--", "yellow"), Verdict.BROKEN: ("!!", "bold red")}
 
 
 def main(arguments: list[str]) -> int:
@@ -40,26 +34,6 @@ def main(arguments: list[str]) -> int:
 
 def _count(broken: Sequence[Finding]) -> str:
     return "1 fault" if len(broken) == 1 else f"{len(broken)} faults"
-
-
-def show(groups: Sequence[tuple[str, Sequence[Finding]]]) -> None:
-    """A table on a terminal; elsewhere one line a finding, for logs and grep."""
-    if not sys.stdout.isatty():
-        for group, findings in groups:
-            for finding in findings:
-                print(f"{MARKS[finding.verdict][0]} {group}: {finding.name}: {finding.value}")
-        return
-    for group, findings in groups:
-        table = Table(
-            title=group, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 1)
-        )
-        table.add_column(width=2)
-        table.add_column(no_wrap=True, min_width=18)
-        table.add_column(overflow="fold")
-        for finding in findings:
-            mark, style = MARKS[finding.verdict]
-            table.add_row(Text(mark, style=style), Text(finding.name), Text(finding.value))
-        Console().print(table, "", sep="\n")
 
 
 if __name__ == "__main__":

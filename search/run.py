@@ -13,8 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from objectives.data.yaml_file import read_definition
-from search.cli.command import Exit, add_study_options, in_words, run_command, run_folder, url_of
-from search.cli.durations import seconds_of
+from search.cli.command import Exit, add_study_options, error_line, run_command, run_folder, seconds_of, url_of
 from search.store.base import Store, StoreError, StudyEntry
 from search.store.sql import open_store
 from search.store.url import mask
@@ -105,7 +104,10 @@ def _hand_back_dead(store: Store, definition: StudyDefinition) -> None:
 def _show_result(
     store: Store, study: StudyEntry | None, finish: Finish, console: Console, options: argparse.Namespace
 ) -> int:
-    from search.report import print_findings, write_report  # matplotlib: seconds that a usage error need not wait for
+    from search.pages.study_report import (  # matplotlib: seconds that a usage error need not wait for
+        print_findings,
+        write_report,
+    )
 
     assert study is not None  # the workers left without an error, so they opened it
     if finish.why != "timeout" and options.polish is not None:
@@ -127,10 +129,10 @@ def _show_result(
 
 def polish_at_end(store: Store, study: StudyEntry, console: Console, options: argparse.Namespace) -> None:
     """Train the front's trials for longer."""
-    from search.polish import chosen, polish
+    from search.finish.polishing import polish, select_for_polishing
 
     def work(say: Callable[[str], None]) -> None:
-        members = chosen(store, study)
+        members = select_for_polishing(store, study)
         polish(store, study, run_folder(options), members, epochs=options.polish, device=options.device, say=say)
 
     again = f"search.polish --study {study.sampler_name}{_place(options)} --epochs {options.polish}"
@@ -139,14 +141,14 @@ def polish_at_end(store: Store, study: StudyEntry, console: Console, options: ar
 
 def confirm_at_end(store: Store, study: StudyEntry, console: Console, options: argparse.Namespace) -> None:
     """Time the front's members again, side by side, unless they were."""
-    from search.confirm import chosen, confirmed_already
+    from search.finish.finalists import is_confirmed, select_finalists
 
     def work(say: Callable[[str], None]) -> None:
-        if confirmed_already(store, study):
+        if is_confirmed(store, study):
             return
         from search.finish.race import confirm  # torch: seconds that a study without a front need not wait for
 
-        confirm(store, study, run_folder(options), chosen(store, study), say=say)
+        confirm(store, study, run_folder(options), select_finalists(store, study), say=say)
 
     again = f"search.confirm --study {study.sampler_name}{_place(options)}"
     _at_end(work, console, "the finalists are not confirmed", again)
@@ -165,7 +167,7 @@ def _at_end(work: Callable[[Callable[[str], None]], None], console: Console, fai
     try:
         work(say)
     except Exception as error:  # see above
-        say(f"{failed}: {' '.join(in_words(error).split())}; try again: python -m {again}")
+        say(f"{failed}: {' '.join(error_line(error).split())}; try again: python -m {again}")
 
 
 def _place(options: argparse.Namespace) -> str:

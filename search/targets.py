@@ -12,9 +12,8 @@ from itertools import groupby
 
 from objectives.runtimes.catalogue import Way, ways
 from objectives.runtimes.names import name_of
-from search.cli.checkup import Finding, Verdict
+from search.cli.checkup import Finding, Verdict, show
 from search.cli.command import Exit, run_command
-from search.doctor import show
 
 
 def main(arguments: list[str]) -> int:

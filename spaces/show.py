@@ -14,19 +14,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from spaces.base import Section, SpaceError
 from spaces.display.charts import groups_png
 from spaces.display.overview import CLASSES, IMGSZ, SECTIONS, GroupRow, Overview, Part, look_at, total
+from spaces.display.terminal import table_console
 
 COLOURS: dict[Section | None, str] = {"backbone": "blue", "neck": "yellow", "detect": "green", None: "default"}
 BAR = 24
 """Letters of the longest bar."""
-PLAIN_WIDTH = 132
-"""Of a table that goes into a file or a pipe, in letters."""
 
 
 def main(arguments: list[str]) -> int:
@@ -47,7 +45,7 @@ def main(arguments: list[str]) -> int:
     seen = look_at(options.what, model=options.model, classes=options.classes, imgsz=options.imgsz)
     out = options.out or Path(f"groups-{Path(options.what).stem}.png")
     out.write_bytes(groups_png(seen, headline(seen)))
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    console = table_console()
     console.print(_table(seen))
     for line in remarks(seen):
         console.print(line, soft_wrap=True)

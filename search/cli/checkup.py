@@ -8,11 +8,15 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 import psutil
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from objectives.device.fingerprint import cpu_fingerprint
 from objectives.runtimes.catalogue import ways
@@ -43,6 +47,9 @@ class Verdict(StrEnum):
     GOOD = "good"
     WARNING = "warning"  # something optional is missing, or short
     BROKEN = "broken"  # a run would not start
+
+
+MARKS = {Verdict.GOOD: ("ok", "green"), Verdict.WARNING: ("--", "yellow"), Verdict.BROKEN: ("!!", "bold red")}
 
 
 @dataclass(frozen=True)
@@ -174,3 +181,23 @@ def _cuda() -> list[Finding]:
         Finding(f"cuda:{index}", f"{device.name}, {device.total_memory / GIB:.0f} GiB")
         for index, device in enumerate(devices)
     ]
+
+
+def show(groups: Sequence[tuple[str, Sequence[Finding]]]) -> None:
+    """A table on a terminal; elsewhere one line a finding, for logs and grep."""
+    if not sys.stdout.isatty():
+        for group, findings in groups:
+            for finding in findings:
+                print(f"{MARKS[finding.verdict][0]} {group}: {finding.name}: {finding.value}")
+        return
+    for group, findings in groups:
+        table = Table(
+            title=group, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 1)
+        )
+        table.add_column(width=2)
+        table.add_column(no_wrap=True, min_width=18)
+        table.add_column(overflow="fold")
+        for finding in findings:
+            mark, style = MARKS[finding.verdict]
+            table.add_row(Text(mark, style=style), Text(finding.name), Text(finding.value))
+        Console().print(table, "", sep="\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import re
 import signal
 import sys
 import threading
@@ -89,6 +90,23 @@ def _sigterm_raises() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of `8h`, `90m`, `1h30m`, `45s`, `2d` or a plain number of seconds.
+
+    Raises:
+        DefinitionError: If the text is no duration.
+    """
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise DefinitionError(f"--timeout is '{text}'; write 8h, 90m, 1h30m or a number of seconds")
+    if len(parts) > 1 and any(not unit for _, unit in parts):
+        raise DefinitionError(f"--timeout is '{text}'; each part needs a unit: s, m, h or d")
+    return sum(float(number) * _UNITS_S[unit or "s"] for number, unit in parts)
+
+
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space, then run the same command again; nothing is lost",
     errno.EDQUOT: "your disk quota is used up; free some space, then run the same command again; nothing is lost",
@@ -97,7 +115,7 @@ _REMEDIES = {
 }
 
 
-def in_words(error: object) -> str:
+def error_line(error: object) -> str:
     """An error as one line for the user; for a file's error with its place and the remedy."""
     if not isinstance(error, OSError) or error.errno not in _REMEDIES:
         return str(error)
@@ -106,5 +124,5 @@ def in_words(error: object) -> str:
 
 
 def _fail(error: object, code: Exit) -> int:
-    print(f"error: {in_words(error)}", file=sys.stderr)
+    print(f"error: {error_line(error)}", file=sys.stderr)
     return int(code)

@@ -35,6 +35,18 @@ def note(record: TrialRecord, roles: Sequence[str] = ()) -> str:
     return "; ".join(parts)
 
 
+def outcome_line(record: TrialRecord, objectives: tuple[str, ...]) -> str:
+    """Return one line about an ended trial or a reference row: its name, outcome and objectives or reason."""
+    figures = []
+    for name in objectives:
+        value = record.value(name)
+        if value is not None:
+            figures.append(f"{name} {value:.4g}")
+    ended = "" if record.outcome is Outcome.COMPLETE else record.outcome.value.replace("_", " ")
+    parts = [ended, *(figures if not record.reason else []), record.reason]  # a reason brings its own figures
+    return f"{record.name}: " + ", ".join(part for part in parts if part)
+
+
 def _grafted(record: TrialRecord) -> str:
     """Whose parts it has: `one-shot + round-3`, or `one-shot P1 P2 P3, global P4 P5 neck detect`."""
     if {"backbone", "head"} <= record.params.keys():

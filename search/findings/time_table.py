@@ -9,8 +9,8 @@ from datetime import datetime
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from search.cli.durations import readable
 from search.findings.leaderboard import parent_of
+from search.record.number_text import duration
 from search.record.stopwatch import PHASES as TRIAL_PHASES
 from search.record.trial import TrialRecord
 
@@ -73,7 +73,7 @@ def terminal_times(times: Sequence[PhaseTime]) -> Table:
     table.add_column("time", justify="right")
     table.add_column("share", justify="right")
     for time in times:
-        table.add_row(time.phase, readable(time.seconds), f"{100 * time.share:.0f} %")
+        table.add_row(time.phase, duration(time.seconds), f"{100 * time.share:.0f} %")
     table.add_section()
-    table.add_row("sum", readable(sum(time.seconds for time in times)), "")
+    table.add_row("sum", duration(sum(time.seconds for time in times)), "")
     return table

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
-from search.cli.durations import readable
+from search.record.number_text import duration
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import FrontEntry
 
@@ -74,7 +74,7 @@ def in_words(found: Effort) -> str:
     text = ", ".join(counts) or "none yet"
     if not found.epochs:
         return text
-    text += f"; {found.epochs} epochs trained in {readable(found.training_s)}"
+    text += f"; {found.epochs} epochs trained in {duration(found.training_s)}"
     return text + (f", {found.spared_epochs} more spared by stopping" if found.spared_epochs else "")
 
 

@@ -1,65 +1,113 @@
-"""Trains a network of a study for longer. Imports torch."""
+"""Select the records that are polished, and train their networks further. Imports torch only when it trains."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from objectives.recipe import Recipe
-from search.prepare.inputs import data_of, start_of
-from search.prepare.preparation import Setting, workbench
-from search.prepare.row_training import Progress, key_of, make_all
+from search.findings.notes import outcome_line
+from search.findings.selection import by_name
 from search.record.folders import RunFolder
-from search.record.trial import POLISHED, TrialRecord
+from search.record.front import non_dominated
+from search.record.number_text import duration
+from search.record.trial import POLISHED, Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
-from search.study.definition import StudyDefinition, stored_definition
 from search.study.faults import DefinitionError
-from search.trial.events import Doing, Event
-from search.trial.workbench import Workbench, excess_over
-from search.work.session import check_device
+from search.trial.events import Doing, Event, Note
+
+EPOCHS_FACTOR = 4
+"""Multiple of a trial's own epochs that its network is polished for by default."""
 
 
-@dataclass(frozen=True)
-class Polisher:
-    """The tools of one process, around the study's parent."""
+def select_for_polishing(store: Store, study: StudyEntry, names: str | None = None) -> tuple[TrialRecord, ...]:
+    """Return the records with these names (`trial 3,one-shot`), by default the front's trials.
 
-    bench: Workbench
-    definition: StudyDefinition
-    say: Callable[[Event], None]
+    Raises:
+        DefinitionError: If no trial is on the front, or a named record has no weights or no recipe.
+    """
+    records = store.records(study)
+    if names is None:
+        found = _front_before_polishing(study, records)
+        if not found:
+            raise DefinitionError(f"no trial of study '{study.sampler_name}' is on its front; there is none to polish")
+        return found
+    wanted = dict.fromkeys(name.strip() for name in names.split(",") if name.strip())
+    found = tuple(by_name(records, name, "--records") for name in wanted)
+    for record in found:
+        if record.is_polished or not record.recipe:
+            raise DefinitionError(f"{record.name} cannot be polished: name a trial or a donor")
+    return found
 
-    @staticmethod
-    @contextmanager
-    def opened(
-        store: Store, study: StudyEntry, folder: RunFolder, device: str, scratch: Path, say: Callable[[Event], None]
-    ) -> Iterator[Polisher]:
-        """Load what the study stands on.
 
-        Raises:
-            DefinitionError: If the device is not there, or data or target are others than the study's.
-        """
-        check_device(device)
-        definition = stored_definition(study.name, study.definition)
-        data = data_of(definition, folder)
-        start = start_of(definition, data)
-        with workbench(definition, store, Setting(folder, device, scratch), data, start, say) as bench:
-            here = {"data": data.key, "target": bench.target.key}
-            changed = [name for name, key in here.items() if study.frozen.get(name, key) != key]
-            if changed:
-                raise DefinitionError(f"other {' and '.join(changed)} than study '{study.sampler_name}' was begun with")
-            trained = bench.checkpoints.get(study.frozen["parent"])
-            yield Polisher(bench.with_parent(bench.parent.with_weights(trained)), definition, say)
+def _front_before_polishing(study: StudyEntry, records: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
+    """Return the trials on the front without the polished rows, so that an interrupted run selects the same again."""
+    rivals = [r for r in records if r.outcome is Outcome.COMPLETE and r.feasible and not r.is_polished]
+    values = [[record.value(name) for name, _ in study.objectives] for record in rivals]
+    known = [(record, row) for record, row in zip(rivals, values, strict=True) if None not in row]
+    kept = non_dominated([row for _, row in known], [direction for _, direction in study.objectives])  # type: ignore[misc]
+    return tuple(known[place][0] for place in kept if not known[place][0].is_reference)
 
-    def polished(self, member: TrialRecord, epochs: int) -> TrialRecord:
-        """The row of a network that is trained on: by its own recipe, for so many epochs, from its own weights."""
-        assert member.checkpoint is not None
-        recipe = Recipe.from_plain({**member.recipe, "epochs": epochs})
-        candidate = self.bench.checkpoints.get(member.checkpoint)
-        progress = Progress(lambda what: self.say(Doing(what)), lambda: datetime.now(UTC))
-        name = member.name + POLISHED
-        (row,) = make_all(self.bench, name, candidate, recipe, member.name, progress, inherited=False)
-        row = replace(row, measurements=(*row.measurements, *self.bench.further_latencies(candidate)))
-        made_from = key_of(kind="polish", checkpoint=member.checkpoint, recipe=recipe.as_plain(), seed=self.bench.seed)
-        return replace(row, identity=made_from, constraints=excess_over(self.definition.upper_limits, row.measurements))
+
+def polish(
+    store: Store,
+    study: StudyEntry,
+    folder: RunFolder,
+    members: Sequence[TrialRecord],
+    *,
+    epochs: int | None = None,
+    device: str = "cpu",
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[TrialRecord, ...]:
+    """Train these records' networks further, and store each as a row of the study.
+
+    Args:
+        epochs: Epochs for each network; `EPOCHS_FACTOR` times those of its own recipe by default.
+
+    Returns:
+        The new rows, without those of members that were polished before.
+
+    Raises:
+        DefinitionError: If the study's definition, data or target no longer match this machine.
+        CandidateError: If a network diverges or runs out of memory.
+        CheckpointError: If weights are missing or damaged.
+    """
+    if epochs is not None and epochs < 1:
+        raise DefinitionError(f"--epochs is {epochs}; it must be at least 1")
+    from search.finish.polisher import Polisher  # imports torch, which wrong options need not wait for
+
+    done = []
+    with (
+        store.exclusive(f"polish {study.id}"),
+        tempfile.TemporaryDirectory(prefix="polish-") as scratch,
+        Polisher.opened(store, study, folder, device, Path(scratch), _as_lines(say)) as polisher,
+    ):
+        stored = {record.name for record in store.records(study)}
+        for member in members:
+            if member.name + POLISHED in stored:
+                say(f"{member.name}{POLISHED}: already stored")
+                continue
+            row = polisher.polished(member, epochs or EPOCHS_FACTOR * int(member.recipe["epochs"]))
+            moved = store.add(study, row, None) is not None
+            spent = duration(row.seconds.get("training", 0.0))
+            figures = outcome_line(row, tuple(name for name, _ in study.objectives))
+            say(f"{figures} ({_gain_text(member, row)}), {spent} of training{'; the front moved' if moved else ''}")
+            done.append(row)
+    return tuple(done)
+
+
+def _gain_text(member: TrialRecord, row: TrialRecord) -> str:
+    before, after = member.value("map50_95"), row.value("map50_95")
+    return "" if before is None or after is None else f"{after - before:+.3f}"
+
+
+def _as_lines(say: Callable[[str], None]) -> Callable[[Event], None]:
+    """Forward `Doing` and `Note` events to `say`; drop all others."""
+
+    def forward(event: Event) -> None:
+        if isinstance(event, Doing):
+            say(event.what)
+        elif isinstance(event, Note):
+            say(event.line)
+
+    return forward

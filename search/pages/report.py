@@ -17,7 +17,6 @@ from typing import Any
 
 import yaml
 
-from search.cli.durations import readable
 from search.findings.findings import Findings
 from search.findings.formats import splits_of
 from search.findings.leaderboard import Row, columns_of, parent_of
@@ -27,7 +26,7 @@ from search.pages.charts import chart_data, counted_text
 from search.pages.page import part, render, trusted
 from search.record.confirmation import summary
 from search.record.latency_text import FURTHER, legend
-from search.record.number_text import score, significant
+from search.record.number_text import duration, score, significant
 from search.record.trial import Outcome
 
 TARGET_WORDS = ("runtime", "provider", "precision")
@@ -55,7 +54,7 @@ def html_report(found: Findings, picture: bytes, clock: datetime | None = None) 
         legend=legend(found.records),
         rows=rows,
         further_splits=_further_splits(found),
-        times=[(time, readable(time.seconds)) for time in time_table(found.records, since=found.study.created)],
+        times=[(time, duration(time.seconds)) for time in time_table(found.records, since=found.study.created)],
         endings=_endings(rows),
         definition=yaml.safe_dump(_plain(found.study.definition), sort_keys=False, allow_unicode=True, width=100),
         targets=_targets(found),

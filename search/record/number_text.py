@@ -25,3 +25,13 @@ def spread_text(value: float, spread: float) -> str:
     decimals = len(significant(value).partition(".")[2])
     text = f"{spread:.{decimals}f}"
     return text if float(text) > 0 else significant(spread)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as `42 s`, `3 min 20 s` or `5 h 12 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

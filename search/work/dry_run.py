@@ -11,13 +11,13 @@ from pathlib import Path
 from rich.console import Console
 
 from objectives.recipe import Recipe
-from search.cli.durations import readable
 from search.latency.local import Patience
 from search.latency.remote import copy_remotes
 from search.prepare.inputs import Start, data_of, recipe_of, start_of
 from search.prepare.preparation import Setting, workbench
 from search.prepare.sensitivity_analysis import TRAINING_PASSES, fewest_epochs, halving_images, wants_halving
 from search.record.folders import RunFolder
+from search.record.number_text import duration
 from search.store.base import Store
 from search.store.sql import open_store
 from search.store.url import parse, sqlite_file
@@ -178,17 +178,17 @@ def _estimate(
         before_s += parent_recipe.epochs * (parent_batches * cost.parent_batch_s + cost.evaluation_s)
     study_s = before_s + halving_s + definition.n_trials * trial_s
     disk_mib = cost.checkpoint_mib * (definition.n_trials + len(rows)) + 2 * cost.checkpoint_mib + 20
-    console.print(f"parent, donors and controls: {readable(before_s)}")
+    console.print(f"parent, donors and controls: {duration(before_s)}")
     if halving_s:
-        console.print(f"what halving each layer does, for the sampler: {readable(halving_s)}")
-    console.print(f"a trial: {readable(trial_s)}, {trial_s / 3600:.3f} h ({recipe.epochs} epochs)")
+        console.print(f"what halving each layer does, for the sampler: {duration(halving_s)}")
+    console.print(f"a trial: {duration(trial_s)}, {trial_s / 3600:.3f} h ({recipe.epochs} epochs)")
     console.print(
-        f"the study of {definition.n_trials} trials with one worker: {readable(study_s)}, {study_s / 3600:.2f} h"
+        f"the study of {definition.n_trials} trials with one worker: {duration(study_s)}, {study_s / 3600:.2f} h"
     )
     console.print(f"disk: {disk_mib:.0f} MiB")
     if study_s > LONG_S:
         shorter = max(1, int(recipe.epochs * LONG_S / study_s))
         console.print(
-            f"that is long: with `--epochs {shorter}` a trial takes {readable(shorter * epoch_s)}, "
-            f"the study about {readable(LONG_S)}"
+            f"that is long: with `--epochs {shorter}` a trial takes {duration(shorter * epoch_s)}, "
+            f"the study about {duration(LONG_S)}"
         )

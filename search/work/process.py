@@ -18,7 +18,7 @@ from types import FrameType
 
 import psutil
 
-from search.cli.command import Exit, in_words
+from search.cli.command import Exit, error_line
 from search.record.folders import RunFolder
 from search.store.base import StoreError
 from search.study.faults import DefinitionError, DefinitionMismatch
@@ -100,7 +100,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _left_in_error(error: Exception) -> Left:
-    line = in_words(error) or type(error).__name__
+    line = error_line(error) or type(error).__name__
     if isinstance(error, DefinitionMismatch):
         return Left("error", line, int(Exit.MISMATCH))
     if isinstance(error, DefinitionError | SpaceError):

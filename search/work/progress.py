@@ -12,7 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from search.record.trial import Outcome, TrialRecord
+from search.findings.notes import outcome_line
+from search.record.trial import Outcome
 from search.trial.events import Batch, Doing, Ended, Event, Note
 
 LINE_EVERY_S = 20.0
@@ -76,7 +77,7 @@ class Progress:
         if not record.is_reference and record.outcome is not Outcome.DUPLICATE:
             self._counted += 1
         moved = "; the front moved" if event.moved_front else ""
-        self._line(f"{summary(record, self._objectives)}{moved}")
+        self._line(f"{outcome_line(record, self._objectives)}{moved}")
 
     def _say_now_and_then(self, worker: int, batch: Batch) -> None:
         now = self._clock()
@@ -102,18 +103,6 @@ class Progress:
         total = ProgressBar(total=max(1, self._n_trials), completed=self._counted, width=24)
         table.add_row("study", f"{self._counted} of {self._n_trials} trials", total, "")
         return Group(Text(""), table)
-
-
-def summary(record: TrialRecord, objectives: tuple[str, ...]) -> str:
-    """One line about an ended trial or a reference row."""
-    figures = []
-    for name in objectives:
-        value = record.value(name)
-        if value is not None:
-            figures.append(f"{name} {value:.4g}")
-    ended = "" if record.outcome is Outcome.COMPLETE else record.outcome.value.replace("_", " ")
-    parts = [ended, *(figures if not record.reason else []), record.reason]  # a reason brings its own figures
-    return f"{record.name}: " + ", ".join(part for part in parts if part)
 
 
 def _where(batch: Batch) -> str:

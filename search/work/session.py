@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from search.prepare.inputs import data_of, start_of
+from search.prepare.inputs import check_device, data_of, start_of
 from search.prepare.preparation import Setting, prepare, workbench
 from search.prepare.sensitivity_analysis import MAP_SHARE, TakesTooLong, fewest_epochs, halving_damage, wants_halving
 from search.record.folders import RunFolder
@@ -21,7 +21,6 @@ from search.sampler.choice import make_sampler, sampler_seed
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store
 from search.study.definition import StudyDefinition, stored_definition
-from search.study.faults import DefinitionError
 from search.trial.evaluate import StudyTrials, out_of_memory_is_the_candidates_fault
 from search.trial.events import Batch, Doing, Event, Left, Note
 from search.trial.stopping import NeverStop, Rule, compares, rule_named
@@ -58,25 +57,6 @@ def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> Left:
     finally:
         heartbeat.stop()
         store.close()
-
-
-def check_device(device: str) -> None:
-    """Make sure that training can run there.
-
-    Args:
-        device: `cpu`, `mps`, or a GPU as `0` or `cuda:0`.
-
-    Raises:
-        DefinitionError: If this machine has no such device, or the text names none.
-    """
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device == "cpu" or (device == "mps" and torch.backends.mps.is_available()):
-        return
-    number = device.removeprefix("cuda:")
-    if number.isdecimal() and int(number) < gpus:
-        return
-    here = ", ".join(["cpu", *map(str, range(gpus))])
-    raise DefinitionError(f"--device is '{device}'; this machine has {here}")
 
 
 class _Session:

@@ -16,7 +16,8 @@ from objectives.runtimes.catalogue import target_here
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
 from search.cli.command import Exit, run_command
-from search.confirm import confirmed_already, main
+from search.confirm import main
+from search.finish.finalists import is_confirmed
 from search.record.folders import RunFolder
 from search.record.trial import Outcome, TrialRecord
 from search.report import main as report
@@ -134,7 +135,7 @@ def test_a_contended_confirmation_names_the_remedy_and_an_idle_one_need_not_be_r
     for others_busy in (1.0, 0.0):
         seen: dict[str, object] = {"others_busy": others_busy, "mhz": None, "celsius": None, "foreign": []}
         store.add_confirmation(study, replace(newest, circumstances=seen))
-        assert confirmed_already(store, study) is (others_busy == 0.0)
+        assert is_confirmed(store, study) is (others_busy == 0.0)
     store.close()
 
 

@@ -20,8 +20,9 @@ from search.findings.findings import Findings, read_findings
 from search.findings.leaderboard import leaderboard
 from search.findings.time_table import time_table
 from search.pages.report import headline, html_report
+from search.pages.study_report import print_findings, write_report
 from search.record.trial import Outcome
-from search.report import main, print_findings, write_report
+from search.report import main
 from search.store.base import Store, StudyEntry
 from search.store.entries import TargetEntry
 from search.store.sql import open_store

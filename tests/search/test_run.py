@@ -182,7 +182,7 @@ def test_networks_are_polished_once_whatever_kills_the_command(project: Project,
     process.wait()
     again = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=WITHIN_S)
     assert again.returncode == 0, again.stderr
-    assert f"{members[0]} polished: is there already" in again.stdout
+    assert f"{members[0]} polished: already stored" in again.stdout
     rows = _polished(project)
     assert [row.lineage for row in rows] == members
     assert [row.name for row in rows] == [f"{name} polished" for name in members]

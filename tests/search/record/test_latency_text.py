@@ -14,6 +14,7 @@ from objectives.base import Measurement
 from search.findings.findings import Findings
 from search.findings.formats import csv_text, markdown, terminal_table
 from search.findings.leaderboard import Row, columns_of, leaderboard
+from search.findings.notes import outcome_line
 from search.pages.charts import chart_data
 from search.pages.notes import trial_note
 from search.pages.report import html_report
@@ -21,7 +22,6 @@ from search.pictures.pareto import pareto_bytes
 from search.record.latency_text import latency_text, legend, measured_ms
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.advisor import _attributes
-from search.work.progress import summary
 from tests.search.plausible import Plausible, plausible_study
 
 PREDICTED = Measurement("latency_ms", 7.3, "ms", 7.1, 7.5, 0, 0.9, "a target", None, predicted=True)
@@ -97,7 +97,7 @@ def test_a_predicted_latency_is_marked_in_every_table_and_note(found: Plausible,
     for text in (capture.get(), markdown(rows), trial_note(predicted, row_of(rows, "parent"))):
         assert "~7.30 ± 0.20" in text and " 7.30" not in text.replace(REASON, "")
     assert "~ predicted, not measured" in trial_note(predicted, None)
-    assert REASON in predicted.note and summary(predicted.record, ("latency_ms",)).endswith(REASON)
+    assert REASON in predicted.note and outcome_line(predicted.record, ("latency_ms",)).endswith(REASON)
     assert predicted.speed_up is None and measured_ms(predicted.record) is None
 
 

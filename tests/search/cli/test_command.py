@@ -1,10 +1,10 @@
-"""Durations as people write them."""
+"""Durations on the command line."""
 
 from __future__ import annotations
 
 import pytest
 
-from search.cli.durations import readable, seconds_of
+from search.cli.command import seconds_of
 from search.study.faults import DefinitionError
 
 
@@ -19,10 +19,3 @@ def test_durations_are_read(text: str, seconds: float) -> None:
 def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(DefinitionError, match=r"write 8h|needs a unit"):
         seconds_of(text)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(4.2, "4.2 s"), (42, "42 s"), (200, "3 min 20 s"), (18720, "5 h 12 min")]
-)
-def test_durations_are_shown(seconds: float, text: str) -> None:
-    assert readable(seconds) == text

@@ -1,0 +1,64 @@
+"""Trains a network of a study for longer. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from objectives.recipe import Recipe
+from search.prepare.inputs import check_device, data_of, start_of
+from search.prepare.preparation import Setting, workbench
+from search.prepare.row_training import Progress, key_of, make_all
+from search.record.folders import RunFolder
+from search.record.trial import POLISHED, TrialRecord
+from search.store.base import Store, StudyEntry
+from search.study.definition import StudyDefinition, stored_definition
+from search.study.faults import DefinitionError
+from search.trial.events import Doing, Event
+from search.trial.workbench import Workbench, excess_over
+
+
+@dataclass(frozen=True)
+class Polisher:
+    """The tools of one process, around the study's parent."""
+
+    bench: Workbench
+    definition: StudyDefinition
+    say: Callable[[Event], None]
+
+    @staticmethod
+    @contextmanager
+    def opened(
+        store: Store, study: StudyEntry, folder: RunFolder, device: str, scratch: Path, say: Callable[[Event], None]
+    ) -> Iterator[Polisher]:
+        """Load what the study stands on.
+
+        Raises:
+            DefinitionError: If the device is not there, or data or target are others than the study's.
+        """
+        check_device(device)
+        definition = stored_definition(study.name, study.definition)
+        data = data_of(definition, folder)
+        start = start_of(definition, data)
+        with workbench(definition, store, Setting(folder, device, scratch), data, start, say) as bench:
+            here = {"data": data.key, "target": bench.target.key}
+            changed = [name for name, key in here.items() if study.frozen.get(name, key) != key]
+            if changed:
+                raise DefinitionError(f"other {' and '.join(changed)} than study '{study.sampler_name}' was begun with")
+            trained = bench.checkpoints.get(study.frozen["parent"])
+            yield Polisher(bench.with_parent(bench.parent.with_weights(trained)), definition, say)
+
+    def polished(self, member: TrialRecord, epochs: int) -> TrialRecord:
+        """The row of a network that is trained on: by its own recipe, for so many epochs, from its own weights."""
+        assert member.checkpoint is not None
+        recipe = Recipe.from_plain({**member.recipe, "epochs": epochs})
+        candidate = self.bench.checkpoints.get(member.checkpoint)
+        progress = Progress(lambda what: self.say(Doing(what)), lambda: datetime.now(UTC))
+        name = member.name + POLISHED
+        (row,) = make_all(self.bench, name, candidate, recipe, member.name, progress, inherited=False)
+        row = replace(row, measurements=(*row.measurements, *self.bench.further_latencies(candidate)))
+        made_from = key_of(kind="polish", checkpoint=member.checkpoint, recipe=recipe.as_plain(), seed=self.bench.seed)
+        return replace(row, identity=made_from, constraints=excess_over(self.definition.upper_limits, row.measurements))
