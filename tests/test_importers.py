@@ -24,7 +24,6 @@ HOMES: dict[str, tuple[str, ...]] = {
         "search/pictures/curves.py",
         "search/pictures/pareto.py",
         "search/pictures/labels.py",
-        "search/pictures/trial_pictures.py",
         "spaces/display/charts.py",
         "spaces/offline.py",
     ),

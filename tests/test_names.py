@@ -48,7 +48,6 @@ STAND_TWICE: dict[str, set[str]] = {
         "Rule",
         "Say",
         "Values",
-        "add",
         "differences",
         "find_study",
         "in_words",

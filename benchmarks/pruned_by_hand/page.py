@@ -16,8 +16,7 @@ from search.findings.findings import Findings, read_findings
 from search.findings.formats import markdown as table_of
 from search.findings.formats import splits_of
 from search.findings.leaderboard import columns_of, leaderboard
-from search.pictures.curves import confidence_picture, learning_picture, sizes_picture
-from search.pictures.trial_pictures import channel_picture
+from search.pictures.curves import channel_picture, confidence_picture, learning_picture, sizes_picture
 from search.record.folders import RunFolder
 from search.record.latency_text import LATENCY, legend
 from search.record.number_text import percent, score, significant

@@ -22,7 +22,7 @@ from objectives.device.fingerprint import cpu_fingerprint
 from objectives.runtimes.catalogue import ways
 from search.store.base import StoreError
 from search.store.database import Database
-from search.store.migrate import HEAD, version
+from search.store.migrations.migrate import HEAD, version
 from search.store.sql import open_store
 from search.store.url import mask, parse, sqlite_file
 from search.study.definition import load_study

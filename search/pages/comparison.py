@@ -11,8 +11,7 @@ from search.findings.comparison import Difference
 from search.findings.formats import csv_text, markdown, splits_of
 from search.findings.leaderboard import columns_of, leaderboard
 from search.pages.page import render
-from search.pictures.curves import confidence_picture, learning_picture, sizes_picture
-from search.pictures.trial_pictures import channel_picture
+from search.pictures.curves import channel_picture, confidence_picture, learning_picture, sizes_picture
 from search.record.latency_text import legend
 from search.record.trial import TrialRecord
 

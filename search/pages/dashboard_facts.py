@@ -24,8 +24,8 @@ from search.findings.leaderboard import Row, parent_of
 from search.pages.dashboard_guard import Answer, App, Environ, StartResponse, ask, plain
 from search.pages.notes import study_note, trial_note
 from search.pages.report import html_report
+from search.pictures.curves import channel_picture, curves_picture
 from search.pictures.pareto import pareto_bytes
-from search.pictures.trial_pictures import channel_picture, curves_picture
 from search.record.front import non_dominated
 from search.record.trial import TrialRecord
 from search.store.base import Store

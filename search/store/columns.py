@@ -1,16 +1,17 @@
-"""Column types and the database's own clock, the same on SQLite and PostgreSQL.
+"""The base of all tables and the types of their columns; the database's own clock. The same on SQLite and PostgreSQL.
 
-The types are where the promise "non-finite values do not exist" is kept: no figure reaches a table around them.
+The types keep the promise "non-finite values do not exist": every number goes through them on its way to a table.
 """
 
 from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, Integer
+from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Dialect, Double, Integer, LargeBinary, MetaData, String
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator
@@ -101,3 +102,31 @@ def _since_sqlite(element: seconds_since, compiler: SQLCompiler, **options: Any)
 @compiles(seconds_since, "postgresql")
 def _since_postgresql(element: seconds_since, compiler: SQLCompiler, **options: Any) -> str:
     return f"extract(epoch FROM clock_timestamp() - {compiler.process(element.clauses, **options)})::float8"
+
+
+PREFIX = "yolofront_"
+Id = Annotated[int, mapped_column(BigId, primary_key=True)]
+Moment = Annotated[datetime, mapped_column(UtcTime, default=database_now())]
+Plain = Annotated[Any, mapped_column(Json, nullable=False)]  # lists, mappings, texts, numbers
+
+
+class Table(DeclarativeBase):
+    """What all tables share."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 (read by SQLAlchemy as it stands)
+        int: Whole,
+        float: FiniteFloat,
+        str: String,
+        bytes: LargeBinary,
+        bool: Boolean,
+        datetime: UtcTime,
+    }

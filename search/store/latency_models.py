@@ -7,9 +7,8 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from search.store.columns import BigId, Json
+from search.store.columns import PREFIX, BigId, Id, Json, Moment, Plain, Table
 from search.store.models import RecordRow, StudyRow
-from search.store.table import PREFIX, Id, Moment, Plain, Table
 
 
 class TargetRow(Table):

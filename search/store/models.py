@@ -27,8 +27,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from search.store.columns import BigId, Json
-from search.store.table import PREFIX, Id, Moment, Plain, Table
+from search.store.columns import PREFIX, BigId, Id, Json, Moment, Plain, Table
 
 
 class StudyRow(Table):

@@ -10,7 +10,7 @@ from typing import Any, final
 from objectives.base import Direction, EpochResult
 from search.record.confirmation import Confirmation
 from search.record.trial import TrialRecord
-from search.store import attempts, confirmations, fronts, latencies, migrate, reading, records, studies, trained
+from search.store import attempts, fronts, records, reusable, studies
 from search.store.base import (
     Attempt,
     FrontEntry,
@@ -22,6 +22,7 @@ from search.store.base import (
 from search.store.database import Database
 from search.store.entries import LatencyEntry, TargetEntry, TrainedEntry
 from search.store.latency_models import ConfirmationRow
+from search.store.migrations import migrate
 from search.store.models import FrontRow, TrainedRow
 from search.store.url import parse
 from spaces.base import ParamValue
@@ -123,11 +124,11 @@ class SqlStore(Store):
     # -- records ---------------------------------------------------------------------------------------------------
     def add(self, study: StudyEntry, record: TrialRecord, attempt: Attempt | None) -> FrontEntry | None:
         with self._database.write() as connection:
-            return records.add(connection, study, record, attempt)
+            return records.add_record(connection, study, record, attempt)
 
     def records(self, study: StudyEntry, *, curves: bool = False, after: int = 0) -> tuple[TrialRecord, ...]:
         with self._database.read() as connection:
-            return reading.records_after(connection, study.id, after, curves=curves)
+            return records.records_after(connection, study.id, after, curves=curves)
 
     def counted(self, study: StudyEntry) -> int:
         with self._database.read() as connection:
@@ -144,52 +145,52 @@ class SqlStore(Store):
     # -- trained networks, targets, latencies ----------------------------------------------------------------------
     def find_trained(self, key: str) -> TrainedEntry | None:
         with self._database.read() as connection:
-            return next(iter(trained.trained(connection, TrainedRow.key == key)), None)
+            return next(iter(reusable.trained(connection, TrainedRow.key == key)), None)
 
     def add_trained(self, entry: TrainedEntry) -> TrainedEntry:
         with self._database.write() as connection:
-            return trained.add_trained(connection, entry)
+            return reusable.add_trained(connection, entry)
 
     def donors(self, parent: str) -> tuple[TrainedEntry, ...]:
         with self._database.read() as connection:
-            return trained.donors(connection, parent)
+            return reusable.donors(connection, parent)
 
     def add_target(self, entry: TargetEntry) -> TargetEntry:
         with self._database.write() as connection:
-            return latencies.add_target(connection, entry)
+            return reusable.add_target(connection, entry)
 
     def target(self, key: str) -> TargetEntry | None:
         with self._database.read() as connection:
-            return latencies.target(connection, key)
+            return reusable.target(connection, key)
 
     def targets(self) -> tuple[TargetEntry, ...]:
         with self._database.read() as connection:
-            return latencies.targets(connection)
+            return reusable.targets(connection)
 
     def add_latency(self, entry: LatencyEntry) -> None:
         with self._database.write() as connection:
-            latencies.add_latency(connection, entry)
+            reusable.add_latency(connection, entry)
 
     def latency(self, shape_key: str, target_key: str) -> LatencyEntry | None:
         with self._database.read() as connection:
-            return latencies.latency(connection, shape_key, target_key)
+            return reusable.latency(connection, shape_key, target_key)
 
     def latencies(self, target_key: str, *, blocks: bool = False) -> tuple[LatencyEntry, ...]:
         with self._database.read() as connection:
-            return latencies.latencies(connection, target_key, blocks=blocks)
+            return reusable.latencies(connection, target_key, blocks=blocks)
 
     def latency_count(self, target_key: str) -> int:
         with self._database.read() as connection:
-            return latencies.latency_count(connection, target_key)
+            return reusable.latency_count(connection, target_key)
 
     # -- finalists -------------------------------------------------------------------------------------------------
     def add_confirmation(self, study: StudyEntry, confirmation: Confirmation) -> Confirmation:
         with self._database.write() as connection:
-            return confirmations.add(connection, study, confirmation)
+            return fronts.add_confirmation(connection, study, confirmation)
 
     def confirmations(self, study: StudyEntry) -> tuple[Confirmation, ...]:
         with self._database.read() as connection:
-            return confirmations.confirmations(connection, ConfirmationRow.study_id == study.id)
+            return fronts.confirmations(connection, ConfirmationRow.study_id == study.id)
 
     # -- the whole -------------------------------------------------------------------------------------------------
     def exclusive(self, name: str) -> AbstractContextManager[None]:

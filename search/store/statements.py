@@ -9,8 +9,8 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from search.store.base import StoreError
+from search.store.columns import Table
 from search.store.models import StudyRow
-from search.store.table import Table
 
 
 def lock_study(connection: Connection, study_id: int) -> None:

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from search.study.base_study import BASE, read_study
 from search.study.difference import NOT_IDENTITY
 from search.study.faults import DefinitionError, FieldFault, describe, unknown_key
 from search.study.names import find_study, stored_name
-from search.study.options import apply_overrides, model_option, with_options
+from search.study.options import apply_overrides, in_full, latency_limit_in_full, model_option, with_options
+from search.study.reading import BASE, read_study
 from search.study.recipe import RecipeDefinition
 from search.study.rows import PARENT_NAME, SCRATCH_NAME, RowSection, check_row
 from search.study.scale import SCALE, in_budget
@@ -27,7 +27,6 @@ from search.study.sections import (
     TargetSection,
     known_fields,
 )
-from search.study.short_forms import in_full, latency_limit_in_full
 from search.study.space import BaselineSection, ChannelsSection, GraftSection
 from spaces.base import ParamValue
 

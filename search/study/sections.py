@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidat
 
 from objectives.runtimes.names import name_of
 from search.study.faults import FieldFault
+from search.study.options import target_in_full
 from search.study.recipe import RecipeDefinition, read_recipe
-from search.study.short_forms import target_in_full
 
 Recipe = Annotated[
     RecipeDefinition, PlainValidator(read_recipe), PlainSerializer(lambda recipe: recipe.as_plain(), return_type=dict)

@@ -14,9 +14,9 @@ from PIL import Image
 
 from objectives.base import Direction
 from search.cli.files import write_beside
+from search.pictures.curves import channel_picture, curves_picture
 from search.pictures.labels import Label, place_labels
 from search.pictures.pareto import KINDS, kind_of, pareto_bytes, pareto_png
-from search.pictures.trial_pictures import channel_picture, curves_picture
 from search.record.trial import Outcome
 from tests.search.plausible import LIMIT_MS, Plausible, plausible_study
 

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from search.store.base import StudyEntry
+from search.store.columns import Table
 from search.store.sql import open_store
-from search.store.table import Table
 from tests.search.store.contract_faults import HoldDatabase
 from tests.search.store.postgres import PostgresServer
 from tests.search.store.store_contract import SharedStoreContract

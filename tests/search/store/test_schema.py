@@ -12,12 +12,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, insert, select, text
 
 from objectives.base import EpochResult
-from search.store import migrate
 from search.store.base import Store, StoreError
+from search.store.columns import PREFIX, Table
 from search.store.database import Database
 from search.store.entries import LatencyEntry, TargetEntry
+from search.store.migrations import migrate
 from search.store.sql import open_store
-from search.store.table import PREFIX, Table
 from search.store.url import parse
 from tests.search.store.contract_latencies import ENTRY, LATENCY, QUIET, as_stored
 from tests.search.store.examples import add_trial, begin, new_study, record_of, reference_of
@@ -55,7 +55,7 @@ def test_all_tables_bear_our_prefix() -> None:
 
 
 def test_the_newest_revision_is_the_one_that_the_code_compares_with() -> None:
-    scripts = ScriptDirectory(str(Path(migrate.__file__).parent / "migrations"))
+    scripts = ScriptDirectory(str(Path(migrate.__file__).parent))
     assert scripts.get_heads() == [migrate.HEAD]
 
 

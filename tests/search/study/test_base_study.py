@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from search.study.base_study import read_study
 from search.study.definition import load_study
 from search.study.faults import DefinitionError
+from search.study.reading import read_study
 
 
 def study_file(folder: Path, name: str, text: str) -> Path:

@@ -1,1 +1,1 @@
-"""One file a revision, `vNNNN_what.py`; `search.store.migrate` runs them in order."""
+"""One file a revision, `vNNNN_what.py`; `search.store.migrations.migrate` runs them in order."""

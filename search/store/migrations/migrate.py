@@ -55,4 +55,4 @@ def upgrade(connection: Connection) -> None:
 def _scripts() -> ScriptDirectory:
     from alembic.script import ScriptDirectory
 
-    return ScriptDirectory(str(Path(__file__).parent / "migrations"))
+    return ScriptDirectory(str(Path(__file__).parent))
