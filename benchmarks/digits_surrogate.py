@@ -35,10 +35,10 @@ from benchmarks.setup.markdown import markdown_table
 from benchmarks.setup.one_thread import use_one_thread
 from benchmarks.setup.results import ResultsFile
 from search.record.staircase import Staircase
-from search.sampler.acquisition import Candidates, FrontSearch, Trained, spread_by_latency
-from search.sampler.advisor import distribution_of
-from search.sampler.candidate_pool import Point, PointPool
-from search.sampler.front_sampler import FIRST_PARTS, LEAST_TRAINED
+from search.sampler.acquisition import Candidates, FrontAcquisition, TrainedCandidates, spread_by_latency
+from search.sampler.candidate_pool import CandidatePool, Point
+from search.sampler.front_sampler import FIRST_LATENCY_PARTS, MIN_TRAINED
+from search.sampler.optuna_study import distribution_of
 
 Values = NDArray[np.float64]
 
@@ -85,13 +85,13 @@ class Surrogate:
 
     def look(self, points: Sequence[Point]) -> tuple[Values, Values]:
         """Latency and accuracy, (M,) each."""
-        seen = described(PointPool(self.problem.parameters).features(points), len(self.problem.choices))
+        seen = described(CandidatePool(self.problem.parameters).features(points), len(self.problem.choices))
         return np.exp(self._log_latency.predict(seen)), self._accuracy.predict(seen)
 
     @cached_property
     def best_volume(self) -> float:
         """Of a long search by evolution, with everything known."""
-        pool, random = PointPool(self.problem.parameters), np.random.default_rng(0)
+        pool, random = CandidatePool(self.problem.parameters), np.random.default_rng(0)
         points: list[Point] = pool.draw(4000, [], random)
         for _ in range(EFFORT):
             latency, accuracy = self.look(points)
@@ -130,11 +130,11 @@ def held_out(problem: Variants) -> tuple[float, float]:
 def ours(surrogate: Surrogate, seed: int) -> list[Point]:
     """The project's own: latency foreseen, accuracy modelled."""
     random = np.random.default_rng(seed)
-    pool = PointPool(surrogate.problem.parameters)
-    search = FrontSearch(*surrogate.problem.worst)
+    pool = CandidatePool(surrogate.problem.parameters)
+    search = FrontAcquisition(*surrogate.problem.worst)
     first = pool.draw(POOL, [], random)
-    spread = spread_by_latency(surrogate.look(first)[0], len(FIRST_PARTS), random)
-    chosen = [first[spread[part]] for part in FIRST_PARTS[:LEAST_TRAINED]]
+    spread = spread_by_latency(surrogate.look(first)[0], len(FIRST_LATENCY_PARTS), random)
+    chosen = [first[spread[part]] for part in FIRST_LATENCY_PARTS[:MIN_TRAINED]]
     accuracy = [_trained(surrogate, point, random) for point in chosen]
     while len(chosen) < TRAININGS:
         latency = surrogate.look(chosen)[0]
@@ -143,7 +143,9 @@ def ours(surrogate: Surrogate, seed: int) -> list[Point]:
         good = [point for point, reached in zip(chosen, accuracy, strict=True) if reached in members]
         points = pool.draw(POOL, good, random)
         foreseen = surrogate.look(points)[0] * np.exp(FORESIGHT_ERROR * random.standard_normal(len(points)))
-        trained = Trained(Candidates(pool.features(chosen), latency), np.array(accuracy), np.zeros(len(chosen)))
+        trained = TrainedCandidates(
+            Candidates(pool.features(chosen), latency), np.array(accuracy), np.zeros(len(chosen))
+        )
         chosen.append(points[search.propose(trained, Candidates(pool.features(points), foreseen))])
         accuracy.append(_trained(surrogate, chosen[-1], random))
     return chosen

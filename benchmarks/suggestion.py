@@ -28,10 +28,10 @@ from objectives.base import Direction, EpochResult, Evaluation, Measurement
 from objectives.device.target import Target
 from search.latency.local import stored_key
 from search.record.trial import Outcome, TrialRecord
-from search.sampler.advisor import Advisor
-from search.sampler.candidate_pool import PointPool
-from search.sampler.candidate_predictions import Foresight
-from search.sampler.choice import make_sampler
+from search.sampler.candidate_pool import CandidatePool
+from search.sampler.candidate_predictions import CandidatePredictions
+from search.sampler.optuna_study import OptunaStudy
+from search.sampler.registry import make_sampler
 from search.store.base import Store
 from search.store.entries import LatencyEntry, TargetEntry
 from search.store.sql import open_store
@@ -85,29 +85,38 @@ class Filled:
         """Seconds of each suggestion, by sampler."""
         store = open_store(self.url)
         plan = Plan(self.made.space, (), recipe_of(self.made.data, EPOCHS), {}, {}, 0)
-        foresight = self._filled(store, plan, count)
+        predictions = self._filled(store, plan, count)
         seconds: dict[str, list[float]] = {}
         for name, asked in ((OURS, ASKED), (GP, GP_ASKED)):
-            advisor = Advisor(self.url, "a study", OBJECTIVES, plan.parameters, make_sampler(name, 0, (), foresight))
+            sampler = make_sampler(name, 0, (), predictions)
+            optuna = OptunaStudy(self.url, "a study", OBJECTIVES, plan.parameters, sampler)
             for _ in range(asked + 1):  # the first one also fits what is fitted only now and then
                 begun = time.perf_counter()
-                advisor.ask()
+                optuna.ask()
                 seconds.setdefault(name, []).append(round(time.perf_counter() - begun, 3))
         store.close()
         return seconds
 
-    def _filled(self, store: Store, plan: Plan, count: int) -> Foresight:
+    def _filled(self, store: Store, plan: Plan, count: int) -> CandidatePredictions:
         study = store.freeze(store.add_study("a study", {"what": "formulas"}, OBJECTIVES), {"reference_point": [0, 9]})
         store.add_target(TargetEntry(TARGET.key, {}, REFERENCE_MS))
-        advisor = Advisor(self.url, "a study", OBJECTIVES, plan.parameters, make_sampler("random", 0))
-        points = PointPool(plan.parameters).draw(count, (), np.random.default_rng(0))
+        optuna = OptunaStudy(self.url, "a study", OBJECTIVES, plan.parameters, make_sampler("random", 0))
+        points = CandidatePool(plan.parameters).draw(count, (), np.random.default_rng(0))
         records = [self._record(number, point, store) for number, point in enumerate(points)]
         for record in records:
             store.add(study, record, None)
-        advisor.settle(records, (), (), may_be_asking=False)
+        optuna.settle(records, (), (), may_be_asking=False)
         beside, worst = [(8.0, 0.8)], (9.0, 0.0)
-        return Foresight(
-            plan, store, study, TARGET, self.made.parent.structure, REFERENCE_MS, beside, worst, damage=halved(TABLE)[0]
+        return CandidatePredictions(
+            plan=plan,
+            store=store,
+            study=study,
+            target=TARGET,
+            structure=self.made.parent.structure,
+            reference_ms=REFERENCE_MS,
+            rows=beside,
+            worst=worst,
+            sensitivity=halved(TABLE)[0],
         )
 
     @cached_property

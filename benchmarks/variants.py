@@ -33,7 +33,7 @@ from benchmarks.variant_table.drawn import drawn
 from benchmarks.variant_table.made import MULTIPLE, PX, Made
 from benchmarks.variant_table.trained import latencies, trained
 from objectives.training.sensitivity import sensitivity
-from spaces.allocation.summed_sensitivity import HALF, HalvingDamage
+from spaces.allocation.summed_sensitivity import HALF, SummedSensitivity
 
 VARIANTS = 520
 REPEATED = 64
@@ -105,7 +105,7 @@ def _halved(made: Made) -> dict[str, Any]:
     begun = time.monotonic()
     found = sensitivity(made.parent, made.data, imgsz=PX, ratios=(HALF,), multiple=MULTIPLE)
     seconds = time.monotonic() - begun
-    return {**asdict(HalvingDamage.of(found, made.parent.groups, MULTIPLE)), "seconds": seconds}
+    return {**asdict(SummedSensitivity.of(found, made.parent.groups, MULTIPLE)), "seconds": seconds}
 
 
 def collect(out: Path, table: Path) -> None:

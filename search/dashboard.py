@@ -16,7 +16,7 @@ from search.cli.files import write_beside
 from search.cli.stored_study import find_study, require_database
 from search.pages.dashboard_facts import Facts, informed
 from search.pages.dashboard_guard import App, guarded
-from search.sampler.advisor import optuna_storage
+from search.sampler.optuna_study import optuna_storage
 from search.store.base import Store
 from search.store.sql import open_store
 from search.study.faults import DefinitionError

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from benchmarks.searching.problems import Problem
 from objectives.base import EpochResult
-from search.sampler.candidate_pool import PointPool
+from search.sampler.candidate_pool import CandidatePool
 from search.sampler.network_features import NetworkFeatures
-from spaces.allocation.summed_sensitivity import HalvingDamage
+from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import Categorical, Float, Parameter
 
 Values = NDArray[np.float64]
@@ -44,13 +44,13 @@ class Variants(Problem):
     Attributes:
         rows: As they are stored.
         curves: The learning curve of each; epoch 0 is before training.
-        damage: What halving each group of the parent does.
+        sensitivity: What halving each group of the parent does.
         measured_s: Seconds that it took to measure that.
     """
 
     rows: Sequence[dict[str, Any]] = ()
     curves: tuple[tuple[EpochResult, ...], ...] = ()
-    damage: HalvingDamage | None = None
+    sensitivity: SummedSensitivity | None = None
     measured_s: float = 0.0
 
     @cached_property
@@ -64,20 +64,20 @@ class Variants(Problem):
     @cached_property
     def features(self) -> Values:
         """(M, D), as a study's sampler describes networks."""
-        assert self.damage is not None
-        described = NetworkFeatures(self.parameters, self.damage.whole, self.damage)
+        assert self.sensitivity is not None
+        described = NetworkFeatures(self.parameters, self.sensitivity.whole, self.sensitivity)
         return described.of(self.params, [row["widths"] for row in self.rows])
 
     @cached_property
-    def foretold_damage(self) -> Values:
+    def predicted_loss_increase(self) -> Values:
         """See `Problem`."""
-        assert self.damage is not None
-        return self.damage.total([row["widths"] for row in self.rows])
+        assert self.sensitivity is not None
+        return self.sensitivity.total([row["widths"] for row in self.rows])
 
     @cached_property
     def asked(self) -> Values:
         """(M, D), the parameters as numbers: what a sampler is told that sees no networks."""
-        return PointPool(self.parameters).features(self.params)
+        return CandidatePool(self.parameters).features(self.params)
 
     @property
     def plain(self) -> list[int]:
@@ -87,7 +87,7 @@ class Variants(Problem):
 
     def nearest(self, asked: Mapping[str, Any]) -> int:
         """See `Problem`."""
-        distance = np.square(self.asked - PointPool(self.parameters).features([asked])).sum(axis=1)
+        distance = np.square(self.asked - CandidatePool(self.parameters).features([asked])).sum(axis=1)
         return int(np.argmin(distance + len(self.choices) * self._other_donors(asked)))
 
     def _other_donors(self, asked: Mapping[str, Any]) -> Values:
@@ -150,7 +150,7 @@ def digits_problems(folder: Path = TABLE, *, chosen_on: bool = False) -> list[Va
     rows = [row for row in read_rows(folder) if row["curves"] and (row["number"] // 10 % 2 == 0) == chosen_on]
     if not rows:
         raise FileNotFoundError(f"no table of variants in {folder}; `python -m benchmarks.variants` makes it")
-    damage, measured_s = halved(folder)
+    sensitivity, measured_s = halved(folder)
     params = [row["params"] for row in rows]
     choices = {name: sorted({point[name] for point in params}) for name in params[0]}
     curves = tuple(_curve(row["curves"]["0"]) for row in rows)
@@ -163,18 +163,18 @@ def digits_problems(folder: Path = TABLE, *, chosen_on: bool = False) -> list[Va
             _reached(curves),
             tuple(rows),
             curves,
-            damage,
+            sensitivity,
             measured_s,
         )
         for runtime in rows[0]["latency"]
     ]
 
 
-def halved(folder: Path) -> tuple[HalvingDamage, float]:
+def halved(folder: Path) -> tuple[SummedSensitivity, float]:
     """What halving each group of the table's parent does, and the seconds that it took to measure."""
     found = json.loads((folder / HALVED).read_text(encoding="utf-8"))
     measured_s = found.pop("seconds")
-    return HalvingDamage(**found), measured_s
+    return SummedSensitivity(**found), measured_s
 
 
 def read_rows(table: Path) -> list[dict[str, Any]]:

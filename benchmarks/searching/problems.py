@@ -55,7 +55,7 @@ class Problem:
         return np.column_stack(columns)
 
     @property
-    def foretold_damage(self) -> Values | None:
+    def predicted_loss_increase(self) -> Values | None:
         """(M,), the damage that cuts do, foretold before anything is trained; None where that is not known."""
         return None
 

@@ -17,10 +17,10 @@ from benchmarks.searching.ways import first_trainings
 from objectives.base import EpochResult, Evaluation, Measurement
 from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
-from search.sampler.acquisition import Candidates, FrontSearch, Trained
-from search.sampler.front_sampler import LEAST_TRAINED
+from search.sampler.acquisition import Candidates, FrontAcquisition, TrainedCandidates
+from search.sampler.front_sampler import MIN_TRAINED
 from search.trial.learning_curves import Curve, Ends
-from search.trial.stopping import Rule, finished_curves
+from search.trial.stopping import Rule, complete_curves
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Simulation:
         self._most, self._first_epoch = min(most, len(problem.accuracy)), 0 if before else 1
         self._random = np.random.default_rng(seed)
         self._first = first_trainings(problem, self._random)
-        self._search = FrontSearch(*problem.worst)
+        self._search = FrontAcquisition(*problem.worst)
         self._records: list[TrialRecord] = []
         self._variant_of: list[int] = []
         self._running: dict[int, _Trial] = {}
@@ -154,16 +154,16 @@ class Simulation:
 
     def _proposed(self) -> int:
         left = np.setdiff1d(np.arange(len(self._problem.accuracy)), self.run.started)
-        if len(self.run.complete) < LEAST_TRAINED:
+        if len(self.run.complete) < MIN_TRAINED:
             return self._first.pop(0) if self._first else int(self._random.choice(left))
         running = [trial.variant for trial in self._running.values()]
         pending = self._candidates(running) if running else None
         return int(left[self._search.propose(self._trained(), self._candidates(left), pending)])
 
-    def _trained(self) -> Trained:
+    def _trained(self) -> TrainedCandidates:
         """Complete trials, and what those that were stopped would have reached, as a study's sampler has it."""
         variants, accuracy, variance = [], [], []
-        ends = Ends(finished_curves(self._records, self._problem.curves[0][-1].epoch))
+        ends = Ends(complete_curves(self._records, self._problem.curves[0][-1].epoch))
         for variant, record in zip(self._variant_of, self._records, strict=True):
             if record.outcome is Outcome.COMPLETE:
                 known, spread = float(self._problem.accuracy[variant]), 0.0
@@ -175,7 +175,7 @@ class Simulation:
             variants.append(variant)
             accuracy.append(known)
             variance.append(spread)
-        return Trained(self._candidates(variants), np.array(accuracy), np.array(variance))
+        return TrainedCandidates(self._candidates(variants), np.array(accuracy), np.array(variance))
 
     def _candidates(self, variants: list[int] | np.ndarray) -> Candidates:
         return Candidates(self._problem.features[variants], self._problem.latency[variants])

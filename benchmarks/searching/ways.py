@@ -12,8 +12,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler
 
 from benchmarks.searching.problems import Problem
-from search.sampler.acquisition import Candidates, FrontSearch, Trained, spread_by_latency
-from search.sampler.front_sampler import FIRST_PARTS, LEAST_TRAINED
+from search.sampler.acquisition import Candidates, FrontAcquisition, TrainedCandidates, spread_by_latency
+from search.sampler.front_sampler import FIRST_LATENCY_PARTS, MIN_TRAINED
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -31,12 +31,12 @@ REAL_ABOVE = 20
 
 def ours(problem: Problem, seed: int, trainings: int) -> list[int]:
     """The project's own: latency known, accuracy modelled."""
-    chosen = first_trainings(problem, np.random.default_rng(seed))[:LEAST_TRAINED]
-    search = FrontSearch(*problem.worst)
+    chosen = first_trainings(problem, np.random.default_rng(seed))[:MIN_TRAINED]
+    search = FrontAcquisition(*problem.worst)
     left = np.setdiff1d(np.arange(len(problem.latency)), chosen)
     while len(chosen) < trainings:
         seen = _candidates(problem, np.array(chosen))
-        trained = Trained(seen, problem.accuracy[chosen], np.zeros(len(chosen)))
+        trained = TrainedCandidates(seen, problem.accuracy[chosen], np.zeros(len(chosen)))
         chosen.append(int(left[search.propose(trained, _candidates(problem, left))]))
         left = left[left != chosen[-1]]
     return chosen[:trainings]
@@ -44,8 +44,8 @@ def ours(problem: Problem, seed: int, trainings: int) -> list[int]:
 
 def first_trainings(problem: Problem, random: np.random.Generator) -> list[int]:
     """What the project's sampler begins with, in this order, while too few are trained to be modelled."""
-    spread = spread_by_latency(problem.latency, len(FIRST_PARTS), random, problem.foretold_damage)
-    return [spread[part] for part in FIRST_PARTS if part < len(spread)]
+    spread = spread_by_latency(problem.latency, len(FIRST_LATENCY_PARTS), random, problem.predicted_loss_increase)
+    return [spread[part] for part in FIRST_LATENCY_PARTS if part < len(spread)]
 
 
 def _candidates(problem: Problem, chosen: np.ndarray) -> Candidates:

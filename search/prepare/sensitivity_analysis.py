@@ -1,4 +1,4 @@
-"""What halving each channel group of the parent does: whether a study measures it, and measuring it."""
+"""Sensitivity analysis: the loss increase when each channel group of the parent is halved, and when it is measured."""
 
 from __future__ import annotations
 
@@ -9,63 +9,63 @@ from collections.abc import Mapping
 from objectives.base import Direction
 from objectives.training.sensitivity import IMAGES
 from search.prepare.cutting import Say, sensitivity_map
-from search.sampler.candidate_predictions import can_foresee
+from search.sampler.candidate_predictions import can_predict
 from search.study.definition import StudyDefinition
 from search.study.space import BaselineSection
 from search.trial.workbench import Workbench
-from spaces.allocation.summed_sensitivity import HALF, HalvingDamage
+from spaces.allocation.summed_sensitivity import HALF, SummedSensitivity
 from spaces.base import Categorical, Parameter
 from spaces.networks.parent import Parent
 from spaces.structure.groups import tied
 
 TRAINING_PASSES = 3
-"""Times that an image in training costs what it costs to look at: forward, and twice as much back."""
+"""Cost of an image in training, in forward passes: one forward, and two for the backward pass."""
 MAP_SHARE = 0.2
-"""Of a study's training, and of its time if that is limited: more is not spent on knowing what its cuts do."""
+"""Maximum share of a study's training cost, and of its time limit, that the analysis may take."""
 PACED_BY = 4
-"""Cuts after the first that tell how long all will take."""
+"""Number of cuts, after the first, from which the time of the whole analysis is estimated."""
 
 
 class TakesTooLong(Exception):
-    """Measuring would take longer than it may."""
+    """The analysis would take longer than allowed."""
 
 
-def wants_halving(definition: StudyDefinition, parent: Parent, epochs: int, images: int, n_trials: int) -> bool:
-    """Whether the sampler asks what halving does, and measuring it is a small part of the study's training.
+def wants_sensitivity(definition: StudyDefinition, parent: Parent, epochs: int, images: int, n_trials: int) -> bool:
+    """Return whether the sampler uses the analysis and it is a small part of the study's training.
 
     Args:
-        epochs: Of a trial, at the least.
-        images: For training.
-        n_trials: That are asked for.
+        epochs: Minimum epochs of a trial.
+        images: Number of training images.
+        n_trials: Number of trials that are asked for.
     """
     objectives = [(name, Direction(value)) for name, value in definition.objectives.items()]
     asks = definition.sampler.name == "front" and not isinstance(definition.space, BaselineSection)
-    return asks and can_foresee(objectives) and is_cheap(halving_images(parent), n_trials * epochs * images)
+    return asks and can_predict(objectives) and is_cheap(analysis_images(parent), n_trials * epochs * images)
 
 
 def is_cheap(looked_at: int, trained_on: int) -> bool:
-    """Whether it costs little to look at so many images, beside training on so many; each counts once an epoch."""
+    """Return whether passing `looked_at` images is cheap beside training on `trained_on` (counted once an epoch)."""
     return looked_at <= MAP_SHARE * TRAINING_PASSES * trained_on
 
 
 def fewest_epochs(fixed: int, searched: Mapping[str, Parameter]) -> int:
-    """Of a trial: those of the recipe, or the least where their number is searched."""
+    """Return the epochs of a trial: the recipe's, or the minimum if their number is searched."""
     epochs = searched.get("recipe.epochs")
     if epochs is None:
         return fixed
     return int(min(map(float, epochs.options)) if isinstance(epochs, Categorical) else epochs.low)
 
 
-def halving_images(parent: Parent) -> int:
-    """Images that pass through a network while `halving_damage` is measured: for its statistics, and for its loss."""
+def analysis_images(parent: Parent) -> int:
+    """Return the number of images that pass through a network in the analysis: for statistics, and for the loss."""
     return 2 * IMAGES * len(tied(parent.groups))
 
 
-def halving_damage(bench: Workbench, multiple: int, say: Say, most_s: float = math.inf) -> HalvingDamage:
-    """What halving each of the trained parent's groups does: a third of what a whole map takes.
+def summed_sensitivity(bench: Workbench, multiple: int, say: Say, most_s: float = math.inf) -> SummedSensitivity:
+    """Measure the loss increase when each of the trained parent's groups is halved: a third of a whole map's cost.
 
     Raises:
-        TakesTooLong: If that will take more seconds than it may, as the first cuts tell.
+        TakesTooLong: If it will take more than `most_s` seconds, estimated from the first cuts.
         CandidateError: If the parent has no finite loss.
     """
     began: list[float] = []
@@ -76,4 +76,4 @@ def halving_damage(bench: Workbench, multiple: int, say: Say, most_s: float = ma
             raise TakesTooLong
 
     found = sensitivity_map(bench, multiple, say, (HALF,), pace)
-    return HalvingDamage.of(found, bench.parent.groups, multiple)
+    return SummedSensitivity.of(found, bench.parent.groups, multiple)

@@ -141,7 +141,7 @@ class FittedAccuracy:
         return self.centre + self.scale * mean, self.scale * np.sqrt(np.clip(variance, 1e-12, None))
 
     @property
-    def mean_of_seen(self) -> Values:
+    def mean_of_observed(self) -> Values:
         """(N,): as `mean`, at the trainings that were learnt from; no kernel has to be worked out for it.
 
         The mean is K a where (K + D) a = y, with the noise in D: what was seen, less D a.

@@ -1,6 +1,6 @@
-"""Which of many candidates to train next: the one that is expected to add most to the front. Knows no Optuna.
+"""The acquisition function: expected hypervolume improvement of the front. Independent of Optuna.
 
-Latency is known of every candidate before any training; only accuracy has to be guessed at.
+The latency of every candidate is known before any training, so only accuracy has to be modelled.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ class Candidates:
     """Networks that could be trained.
 
     Attributes:
-        features: (M, D), between 0 and 1; latency is none of them.
-        latency: (M,), above 0, known or predicted.
+        features: Shape (M, D), between 0 and 1, without latency.
+        latency: Latency, measured or predicted, shape (M,), above 0.
     """
 
     features: Values
     latency: Values
 
     def described(self, fastest: float, slowest: float) -> Values:
-        """(M, D + 1): features and the logarithm of the latency, 0 at the fastest and 1 at the slowest."""
+        """Return features and log latency (0 at the fastest, 1 at the slowest), shape (M, D + 1)."""
         span = max(np.log(slowest / fastest), 1e-9)
         return np.column_stack([self.features, np.log(self.latency / fastest) / span])
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedCandidates:
     """Networks whose accuracy is known.
 
     Attributes:
-        candidates: N of them.
-        accuracy: (N,).
-        variance: (N,), of what is only half known: a training that was stopped.
+        candidates: N networks.
+        accuracy: Shape (N,).
+        variance: Variance of each accuracy, shape (N,): above 0 for trainings that were stopped early.
     """
 
     candidates: Candidates
@@ -51,12 +51,12 @@ class Trained:
 
 
 @dataclass
-class FrontSearch:
-    """Proposes one candidate of a pool at a time.
+class FrontAcquisition:
+    """Proposes the candidate of a pool with the greatest expected hypervolume improvement.
 
     Attributes:
-        reference_latency: What is slower has no value.
-        reference_accuracy: What is less accurate has no value.
+        reference_latency: Latency of the reference point: slower networks add no hypervolume.
+        reference_accuracy: Accuracy of the reference point: less accurate networks add no hypervolume.
     """
 
     reference_latency: float
@@ -65,23 +65,23 @@ class FrontSearch:
 
     def propose(
         self,
-        trained: Trained,
+        trained: TrainedCandidates,
         pool: Candidates,
         pending: Candidates | None = None,
         beside: tuple[Values, Values] | None = None,
-        earlier: Trained | None = None,
+        earlier: TrainedCandidates | None = None,
     ) -> int:
-        """The candidate of the pool with the greatest expected gain in hypervolume, of accuracy and log latency.
+        """Return the index of the candidate whose expected improvement of accuracy x log latency is greatest.
 
-        By its logarithm, twice as fast is worth the same everywhere; in ms the slow end would be all that counts.
+        With log latency, being twice as fast has the same value everywhere; with ms only slow networks would count.
 
         Args:
             trained: At least one network.
-            pool: What is still to be had; candidates that are trained or pending are not in it.
-            pending: What other workers train just now: it counts as if it reached what is expected of it.
-            beside: Latency and accuracy of other networks that are to be beaten and teach nothing: parent, donors.
-            earlier: Trainings of other studies: they teach, and are not to be beaten. Their accuracy may be another
-                one than here (longer or shorter trainings); how much is learnt with the rest.
+            pool: Candidates to choose from, without those that are trained or pending.
+            pending: Candidates that other workers train now. Each counts as if it had reached its predicted mean.
+            beside: Latency and accuracy of networks that belong to the front but are not learnt from: parent, donors.
+            earlier: Trainings of other studies, which are learnt from but do not belong to the front. Their accuracy
+                may be shifted (longer or shorter trainings); the model learns the shift.
         """
         fastest = min(float(pool.latency.min()), float(trained.candidates.latency.min()))
         described = partial(_described, fastest=fastest, slowest=self.reference_latency, several=earlier is not None)
@@ -93,7 +93,7 @@ class FrontSearch:
             accuracy = np.append(accuracy, earlier.accuracy)
             variance = np.append(variance, earlier.variance)
         fitted = self._fit(known, accuracy, variance)
-        reached = fitted.mean_of_seen[:own]  # not what was seen: the luckiest of many trainings would be the front
+        reached = fitted.mean_of_observed[:own]  # not the observed values: lucky trainings would form the front
         waiting = None
         if pending is not None and len(pending.latency):
             waiting = described(pending)
@@ -113,20 +113,21 @@ class FrontSearch:
 def _described(
     candidates: Candidates, *, fastest: float, slowest: float, several: bool, elsewhere: bool = False
 ) -> Values:
-    """Candidates as the model sees them; of several studies with a column that tells whose a training was."""
+    """Return the features that the model learns from; with several studies, one more column marks other studies."""
     features = candidates.described(fastest, slowest)
     return np.column_stack([features, np.full(len(features), float(elsewhere))]) if several else features
 
 
 def spread_by_latency(
-    latency: Values, count: int, random: np.random.Generator, damage: Values | None = None
+    latency: Values, count: int, random: np.random.Generator, loss_increase: Values | None = None
 ) -> list[int]:
-    """Indices of the first candidates to train: one from each of so many equal parts of the pool, by latency.
+    """Return indices of the first candidates to train: one from each of `count` equal parts of the pool by latency.
 
     Args:
-        damage: (M,), what was cut of each, where it is known: the least damaged of each part, else any.
+        loss_increase: Predicted loss increase of each candidate, shape (M,): the candidate with the smallest one of
+            each part is taken; without it a random one.
     """
     parts = np.array_split(np.argsort(latency), count)
-    if damage is None:
+    if loss_increase is None:
         return [int(random.choice(part)) for part in parts if len(part)]
-    return [int(part[np.argmin(damage[part])]) for part in parts if len(part)]
+    return [int(part[np.argmin(loss_increase[part])]) for part in parts if len(part)]

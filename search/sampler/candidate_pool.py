@@ -1,4 +1,4 @@
-"""Candidates to choose from, as parameters: at random, as people cut, and around what did well. Knows no Optuna."""
+"""Candidates to choose from, as parameters: random ones, and neighbours of the best trials. Independent of Optuna."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from spaces.base import Categorical, Float, Integer, Parameter, ParamValue
 Point = Mapping[str, ParamValue]
 Values = NDArray[np.float64]
 
-NEAR_SHARE = 0.6
-"""Of a pool: neighbours of what did well; the others come from everywhere."""
+NEIGHBOUR_SHARE = 0.6
+"""Share of a pool that are neighbours of good points; the others are drawn from the whole space."""
 
-CHANGED = (1, 2, 4, 8)
-"""How many parameters a neighbour differs in."""
+CHANGED_COUNTS = (1, 2, 4, 8)
+"""Numbers of parameters that a neighbour may differ in."""
 
-STRIDE = 0.15
-"""Standard deviation of a step that a neighbour's number takes, as a share of its range."""
+STEP_SD = 0.15
+"""Standard deviation of the change of a neighbour's number, as a share of the parameter's range."""
 
 
 @dataclass(frozen=True)
-class PointPool:
-    """Draws points of one space."""
+class CandidatePool:
+    """Draws points of one space and describes them as numbers."""
 
     parameters: Mapping[str, Parameter]
 
@@ -36,7 +36,7 @@ class PointPool:
         return sum(len(p.options) if isinstance(p, Categorical) else 1 for p in self.parameters.values())
 
     def features(self, points: Sequence[Point]) -> Values:
-        """(M, D): numbers between 0 and 1; of a category a column for each option."""
+        """Return features between 0 and 1, shape (M, D); a categorical parameter has one column for each option."""
         columns: list[list[float]] = []
         for name, parameter in self.parameters.items():
             seen = [point[name] for point in points]
@@ -47,21 +47,21 @@ class PointPool:
         return np.array(columns, dtype=np.float64).reshape(len(columns), len(points)).T
 
     def draw(self, count: int, good: Sequence[Point], random: np.random.Generator) -> list[Point]:
-        """So many points, some of them perhaps alike.
+        """Return `count` points; some of them may be equal.
 
         Args:
-            good: Whose neighbours are wanted as well; may be empty.
+            good: Points whose neighbours are drawn too; may be empty.
         """
-        near = round(NEAR_SHARE * count) if good else 0
+        near = round(NEIGHBOUR_SHARE * count) if good else 0
         neighbours = [self._neighbour(good, random) for _ in range(near)]
         return [*neighbours, *(self._anywhere(random) for _ in range(count - near))]
 
     def completed(self, point: Point, random: np.random.Generator) -> Point:
-        """The point, with values for the parameters that it lacks."""
+        """Return the point, with random values for the parameters that it lacks."""
         return {**self._anywhere(random), **point}
 
     def _anywhere(self, random: np.random.Generator) -> Point:
-        """Numbers lie around one level: drawn independently, all points of many numbers would be of middling size."""
+        """Draw all numbers around one common level: independent draws would give networks of medium size only."""
         level, scatter = random.uniform(0.0, 1.0), random.choice((0.0, 0.1, 0.3))
         point: dict[str, ParamValue] = {}
         for name, parameter in self.parameters.items():
@@ -72,26 +72,27 @@ class PointPool:
         return point
 
     def _neighbour(self, good: Sequence[Point], random: np.random.Generator) -> Point:
-        """A good point, perhaps crossed with another one, and changed in a few parameters."""
+        """Return a good point, perhaps crossed with another one, with a few parameters changed."""
         first, second = (good[int(random.integers(len(good)))] for _ in range(2))
         crossed = random.random() < 0.5
         point = {name: (second if crossed and random.random() < 0.5 else first)[name] for name in self.parameters}
         names = list(self.parameters)
-        together = random.random() < 0.3  # all numbers a little wider or thinner
-        step = STRIDE * random.standard_normal()
-        for name in names if together else random.choice(names, min(random.choice(CHANGED), len(names)), replace=False):
+        together = random.random() < 0.3  # all numbers a little larger or smaller
+        step = STEP_SD * random.standard_normal()
+        count = len(names) if together else min(random.choice(CHANGED_COUNTS), len(names))
+        for name in names if together else random.choice(names, count, replace=False):
             parameter = self.parameters[name]
             if isinstance(parameter, Categorical):
                 if not together:
                     point[name] = parameter.options[random.integers(len(parameter.options))]
             else:
                 share = _share(parameter, float(point[name]))
-                point[name] = _valued(parameter, share + (step if together else STRIDE * random.standard_normal()))
+                point[name] = _valued(parameter, share + (step if together else STEP_SD * random.standard_normal()))
         return point
 
 
 def _share(parameter: Float | Integer, value: float) -> float:
-    """Where in its range a value lies, 0 to 1. In plain Python: on single numbers NumPy is many times as slow."""
+    """Return the position of a value in its range, 0 to 1. Plain Python, because NumPy is slow on single numbers."""
     low, high = float(parameter.low), float(parameter.high)
     if isinstance(parameter, Float) and parameter.log:
         low, high, value = math.log(low), math.log(high), math.log(value)
@@ -99,7 +100,7 @@ def _share(parameter: Float | Integer, value: float) -> float:
 
 
 def _valued(parameter: Float | Integer, share: float) -> ParamValue:
-    """The value at a share of the range, on its grid."""
+    """Return the value at a position of the range, 0 to 1, on the parameter's grid."""
     low, high = float(parameter.low), float(parameter.high)
     share = min(1.0, max(0.0, float(share)))
     if isinstance(parameter, Float) and parameter.log:

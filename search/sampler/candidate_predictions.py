@@ -1,4 +1,4 @@
-"""What is known of a study's candidates before any is built: their latency, and which of them are equal."""
+"""Predictions for a study's candidates before they are built: latency, loss increase, and which of them are equal."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.network_features import NetworkFeatures
 from search.sampler.start_points import nearest_ratios
-from search.sampler.warm_start import Earlier, Known, earlier_trainings, trained_points
+from search.sampler.warm_start import EarlierTraining, KnownPoint, earlier_trainings, trained_points
 from search.store.base import Store, StudyEntry
 from search.trial.learning_curves import Curve, Ends
-from search.trial.stopping import finished_curves
+from search.trial.stopping import complete_curves
 from search.trial.workbench import Plan, Workbench
-from spaces.allocation.summed_sensitivity import HalvingDamage
+from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import ParamValue
 from spaces.search_spaces.ratios import PREFIX as RATIO
 from spaces.search_spaces.repeats import PREFIX as REPEATS
@@ -37,11 +37,11 @@ Point = Mapping[str, ParamValue]
 MAP50_95, IMGSZ = "map50_95", "recipe.imgsz"
 
 HINTS = 24
-"""Points that every pool has beside those that are drawn."""
+"""Number of points, chosen by the sensitivity analysis, that every pool has beside those that are drawn."""
 
 
-class Outlook(NamedTuple):
-    """Of M points: latency in ms, measured or predicted, a key that equal networks share, and features, (M, D)."""
+class Predictions(NamedTuple):
+    """Of M points: latency in ms (measured or predicted), a key that equal networks share, features of shape (M, D)."""
 
     latency_ms: NDArray[np.float64]
     keys: tuple[str, ...]
@@ -49,25 +49,25 @@ class Outlook(NamedTuple):
 
 
 class _Decoded(NamedTuple):
-    """What a point stands for: its shape, what that is stored under, and the key that equal networks share."""
+    """The network of a point: its shape, the key that its latency is stored under, and the key of equal networks."""
 
     shape: Shape
     stored: str
     key: str
 
 
-@dataclass
-class Foresight:
-    """Looks at candidates of one study on one target.
+@dataclass(kw_only=True)
+class CandidatePredictions:
+    """Predicts candidates of one study on one target.
 
     Attributes:
         reference_ms: The frozen time of the target's reference.
-        rows: Latency in ms and accuracy of the networks that stand beside the trials: parent, donors, controls.
+        rows: Latency in ms and accuracy of the networks beside the trials: parent, donors, controls.
         worst: Latency in ms and accuracy of the reference point of the hypervolume.
-        limit_ms: What is slower is ruled out; None for no limit.
-        controls: Those of the study's controls that are points of its space, trained as its trials are.
-        earlier: Trainings of other studies of the same parent and data.
-        damage: What halving each channel group does, if it was measured.
+        limit_ms: Upper limit; slower candidates are ruled out. None for no limit.
+        controls: The study's controls that are points of its space and were trained as its trials are.
+        earlier: Trainings of other studies with the same parent and data.
+        sensitivity: Loss increase when each channel group is halved, if it was measured.
     """
 
     plan: Plan
@@ -79,19 +79,19 @@ class Foresight:
     rows: Sequence[tuple[float, float]]
     worst: tuple[float, float]
     limit_ms: float | None = None
-    controls: Sequence[Known] = ()
-    earlier: Sequence[Earlier] = ()
-    damage: HalvingDamage | None = None
+    controls: Sequence[KnownPoint] = ()
+    earlier: Sequence[EarlierTraining] = ()
+    sensitivity: SummedSensitivity | None = None
     _fitted: tuple[int, FittedLatency] | None = field(default=None, repr=False)
     _known: dict[str, float] = field(default_factory=dict, repr=False)
     _records: list[TrialRecord] = field(default_factory=list, repr=False)
     _decoded: dict[Hashable, _Decoded] = field(default_factory=dict, repr=False)
 
-    def look(self, points: Sequence[Point], *, often: bool = False) -> Outlook | None:
-        """At M points; None while nothing is measured on the target yet.
+    def predict(self, points: Sequence[Point], *, often: bool = False) -> Predictions | None:
+        """Predict M points; None while nothing is measured on the target yet.
 
         Args:
-            often: They are looked at again and again: each is decoded once.
+            often: Whether these points are predicted again and again; each is then decoded only once.
         """
         fitted = self._fit()
         if fitted is None:
@@ -99,26 +99,30 @@ class Foresight:
         decoded = self._decode_once(points) if often else self._decode(points)
         predicted_ms = fitted.predict([each.shape for each in decoded]).mean * self.reference_ms
         latency_ms = [self._known.get(each.stored, ms) for each, ms in zip(decoded, predicted_ms, strict=True)]
-        return Outlook(np.array(latency_ms), tuple(each.key for each in decoded), self._features(points, decoded))
+        return Predictions(np.array(latency_ms), tuple(each.key for each in decoded), self._features(points, decoded))
 
     def keys(self, tried: Sequence[Point]) -> set[str]:
-        """As `look` gives them, of points that are asked for again and again: each is decoded once."""
+        """Return the keys of `predict`, for points that are asked for again and again: each is decoded only once."""
         return {each.key for each in self._decode_once(tried)}
 
     def features(self, tried: Sequence[Point]) -> NDArray[np.float64]:
-        """(M, D), as `look` gives them, of points that are asked for again and again."""
+        """Return the features of `predict`, shape (M, D), for points that are asked for again and again."""
         return self._features(tried, self._decode_once(tried))
 
-    def damages(self, points: Sequence[Point]) -> NDArray[np.float64] | None:
-        """(M,), what was cut of each; None if it was not measured what halving does, or it is not all that is done."""
+    def loss_increases(self, points: Sequence[Point]) -> NDArray[np.float64] | None:
+        """Return the estimated loss increase of M points, shape (M,).
+
+        None without a sensitivity analysis, or if image size or depth is searched too, which the estimate does not
+        cover.
+        """
         smaller = any(name == IMGSZ or name.startswith(REPEATS) for name in self.plan.parameters)
-        if self.damage is None or smaller:
+        if self.sensitivity is None or smaller:
             return None
-        return self.damage.total([each.shape.widths for each in self._decode(points)])
+        return self.sensitivity.total([each.shape.widths for each in self._decode(points)])
 
     def _features(self, points: Sequence[Point], decoded: Sequence[_Decoded]) -> NDArray[np.float64]:
         whole = [group.width for group in self.structure.groups]
-        described = NetworkFeatures(self.plan.parameters, whole, self.damage)
+        described = NetworkFeatures(self.plan.parameters, whole, self.sensitivity)
         return described.of(points, [each.shape.widths for each in decoded])
 
     def _decode_once(self, tried: Sequence[Point]) -> list[_Decoded]:
@@ -130,7 +134,7 @@ class Foresight:
 
     @cached_property
     def _values(self) -> Callable[[Point], Hashable]:
-        """Of a point its values alone, in one order: of a thousand points many times as fast as in plain Python."""
+        """A getter of a point's values in one order; for a thousand points many times faster than plain Python."""
         return itemgetter(*self.plan.parameters)
 
     def _decode(self, points: Sequence[Point]) -> list[_Decoded]:
@@ -143,22 +147,22 @@ class Foresight:
 
     @cached_property
     def hints(self) -> list[Point]:
-        """Cuts that damage all groups alike, from hardly any to the most that the space has.
+        """Points that cut all groups to the same loss increase, from hardly any cut to the narrowest of the space.
 
-        Known in spaces of one ratio a group of the parent; parameters of a recipe or of depth are left open.
+        Only spaces of one ratio per channel group have them; parameters of recipe and depth are not set.
         """
         parameters, groups = self.plan.parameters, self.structure.groups
         cut_anew = any(name not in self.plan.searched and not name.startswith((RATIO, REPEATS)) for name in parameters)
-        if self.damage is None or cut_anew:  # what is cut of a donor is no share of the parent's channels
+        if self.sensitivity is None or cut_anew:  # a ratio of a donor is not a share of the parent's channels
             return []
         if any(f"{RATIO}{group.tie or group.name}" not in parameters for group in groups):
             return []
         thinnest = min(each.low for name, each in parameters.items() if name.startswith(RATIO))  # type: ignore[union-attr]
         shares = np.geomspace(1.0, thinnest, HINTS + 1)[1:]
-        return [nearest_ratios(parameters, groups, self.damage.evenly(float(share))) for share in shares]
+        return [nearest_ratios(parameters, groups, self.sensitivity.evenly(float(share))) for share in shares]
 
-    def half_known(self) -> list[Known]:
-        """Trials that were stopped, with the mAP50-95 that their curves foretold when they were."""
+    def stopped_trials(self) -> list[KnownPoint]:
+        """Return the stopped trials, each with the final mAP50-95 that its learning curve predicted."""
         if self.study.objectives[0][0] != MAP50_95:
             return []
         self._records += self.store.records(self.study, after=len(self._records))
@@ -171,14 +175,14 @@ class Foresight:
                 continue
             epochs = int(record.recipe["epochs"])
             if epochs not in ends:
-                ends[epochs] = Ends(finished_curves(records, epochs))
-            foretold = ends[epochs].of(Curve(latency_ms, record.rungs))
-            if foretold is not None:
-                found.append(Known(record.params, latency_ms, foretold.mean, foretold.error**2))
+                ends[epochs] = Ends(complete_curves(records, epochs))
+            final = ends[epochs].of(Curve(latency_ms, record.rungs))
+            if final is not None:
+                found.append(KnownPoint(record.params, latency_ms, final.mean, final.error**2))
         return found
 
     def _fit(self) -> FittedLatency | None:
-        """The newest fit to what was measured; anew when there is more."""
+        """Return the fit to everything that was measured; fits again when there is more."""
         if self._fitted is None or self._fitted[0] != self.store.latency_count(self.target.key):
             entries = self.store.latencies(self.target.key)
             found = measured(entries, self.structure.key)
@@ -192,37 +196,37 @@ class Foresight:
         return self._fitted[1]
 
 
-def can_foresee(objectives: Sequence[tuple[str, Direction]]) -> bool:
-    """Whether a study's objectives are one accuracy, to be maximized, and then latency."""
+def can_predict(objectives: Sequence[tuple[str, Direction]]) -> bool:
+    """Return whether a study's objectives are one accuracy, to be maximized, and then latency."""
     (_, direction), *others = objectives
     return direction is Direction.MAXIMIZE and list(others) == [(LATENCY, Direction.MINIMIZE)]
 
 
-def foresight_of(
+def candidate_predictions_of(
     study: StudyEntry,
     plan: Plan,
     bench: Workbench,
     records: Sequence[TrialRecord],
-    damage: HalvingDamage | None = None,
-) -> Foresight | None:
-    """What a study's sampler can know beforehand; None where `can_foresee` says no."""
-    if not can_foresee(study.objectives):
+    sensitivity: SummedSensitivity | None = None,
+) -> CandidatePredictions | None:
+    """Return the predictions for a study's sampler; None where `can_predict` is false."""
+    if not can_predict(study.objectives):
         return None
     accuracy = study.objectives[0][0]
     worst_accuracy, worst_ms = study.frozen["reference_point"]
     rows = [row for row in records if row.is_reference and row.feasible and not row.is_polished]
     beside = [(row.value(LATENCY), row.value(accuracy)) for row in rows]
-    return Foresight(
-        plan,
-        bench.store,
-        study,
-        bench.target,
-        bench.parent.structure,
-        bench.timekeeper.reference_ms,
-        [(ms, value) for ms, value in beside if ms is not None and value is not None],
-        (worst_ms, worst_accuracy),
-        plan.limits.get(LATENCY),
-        trained_points(rows, plan, bench.parent.structure, accuracy),
-        earlier_trainings(bench.store, study, plan),
-        damage,
+    return CandidatePredictions(
+        plan=plan,
+        store=bench.store,
+        study=study,
+        target=bench.target,
+        structure=bench.parent.structure,
+        reference_ms=bench.timekeeper.reference_ms,
+        rows=[(ms, value) for ms, value in beside if ms is not None and value is not None],
+        worst=(worst_ms, worst_accuracy),
+        limit_ms=plan.limits.get(LATENCY),
+        controls=trained_points(rows, plan, bench.parent.structure, accuracy),
+        earlier=earlier_trainings(bench.store, study, plan),
+        sensitivity=sensitivity,
     )

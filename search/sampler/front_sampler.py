@@ -1,4 +1,4 @@
-"""The project's own sampler, behind Optuna's interface: latency is known beforehand, only accuracy is modelled."""
+"""The project's own sampler, behind Optuna's interface: latency is predicted exactly enough, accuracy is modelled."""
 
 from __future__ import annotations
 
@@ -12,60 +12,63 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search.record.staircase import Staircase
-from search.sampler.acquisition import Candidates, FrontSearch, Trained, spread_by_latency
-from search.sampler.advisor import distribution_of
-from search.sampler.candidate_pool import Point, PointPool
-from search.sampler.candidate_predictions import Foresight
+from search.sampler.acquisition import Candidates, FrontAcquisition, TrainedCandidates, spread_by_latency
+from search.sampler.candidate_pool import CandidatePool, Point
+from search.sampler.candidate_predictions import CandidatePredictions
+from search.sampler.optuna_study import distribution_of
 
-POOL = 400
-LEAST_TRAINED = 3
-"""Trials that must be complete, here or in earlier studies, before accuracy is modelled."""
-FIRST_PARTS = (2, 4, 1, 3, 5, 0)
-"""Equal parts of the pool, the fastest is 0, that these trials are drawn from in turn: its ends tell the least."""
+POOL_SIZE = 400
+MIN_TRAINED = 3
+"""Minimum number of complete trials, of this study and earlier ones, before accuracy is modelled."""
+FIRST_LATENCY_PARTS = (2, 4, 1, 3, 5, 0)
+"""Latency sextile (0 = fastest) that each of the first six trials is drawn from; the least informative come last."""
 
 
 class FrontSampler(BaseSampler):
-    """Asks for the candidate that is expected to add most to the hypervolume of accuracy and latency.
+    """Proposes the candidate with the greatest expected hypervolume improvement of accuracy and latency.
 
-    Needs both objectives in this order: accuracy, to be maximized, and latency in ms, to be minimized. Trials that run
-    count as if they reached what is expected of them, so that parallel workers ask for different ones.
+    The study has exactly these objectives: an accuracy, to be maximized, then latency in ms, to be minimized. A running
+    trial counts as if it had reached its predicted accuracy, so that parallel workers propose different candidates.
 
     Args:
-        foresight: What is known of a study's candidates before any is built.
-        seed: Of the pools.
-        size: Candidates in a pool.
+        predictions: Predictions for the study's candidates.
+        seed: Seed of the pools.
+        size: Number of candidates in a pool.
     """
 
-    def __init__(self, foresight: Foresight, seed: int, size: int = POOL) -> None:
-        self._foresight, self._size = foresight, size
-        self._pool = PointPool(foresight.plan.parameters)
+    def __init__(self, predictions: CandidatePredictions, seed: int, size: int = POOL_SIZE) -> None:
+        self._predictions, self._size = predictions, size
+        self._pool = CandidatePool(predictions.plan.parameters)
         self._random = np.random.default_rng(seed)
         self._independent = RandomSampler(seed=seed)
-        worst_ms, worst_accuracy = foresight.worst
-        if foresight.limit_ms is not None:
-            worst_ms = min(
-                worst_ms, foresight.limit_ms * 1.001
-            )  # nobody may use what is slower; the limit itself counts
-        self._search = FrontSearch(worst_ms, worst_accuracy)
+        worst_ms, worst_accuracy = predictions.worst
+        if predictions.limit_ms is not None:
+            worst_ms = min(worst_ms, predictions.limit_ms * 1.001)  # slower is not allowed; the limit itself is
+        self._acquisition = FrontAcquisition(worst_ms, worst_accuracy)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Everything is proposed together."""
+        """Return all parameters: they are proposed together."""
         return {name: distribution_of(parameter) for name, parameter in self._pool.parameters.items()}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The best of a pool of new candidates."""
+        """Propose the best of a pool of new candidates."""
         others = [each for each in study.get_trials(deepcopy=False) if each.number != trial.number and self._fits(each)]
         complete = [each for each in others if each.state is TrialState.COMPLETE]
         running = [each for each in others if each.state is TrialState.RUNNING]
-        return dict(self._proposed(trial.number, complete, running, others))
+        return dict(self.propose(trial.number, complete, running, others))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """At random: asked for only where somebody else's parameters are searched too."""
+        """Draw at random; only called for parameters that are not the study's own."""
         return self._independent.sample_independent(study, trial, param_name, param_distribution)
+
+    @property
+    def slowest_ms(self) -> float:
+        """Latency above which a candidate adds no hypervolume: the limit, or the reference point's."""
+        return self._acquisition.reference_latency
 
     def reseed_rng(self) -> None:
         """Draw other pools from now on."""
@@ -75,66 +78,77 @@ class FrontSampler(BaseSampler):
     def _fits(self, trial: FrozenTrial) -> bool:
         return trial.params.keys() == self._pool.parameters.keys()
 
-    def _proposed(
+    def propose(
         self,
         number: int,
         complete: Sequence[FrozenTrial],
         running: Sequence[FrozenTrial],
         tried: Sequence[FrozenTrial],
     ) -> Point:
-        points, pool = self._new_points(complete, tried)
-        known = len(complete) + len(self._foresight.earlier)
-        if pool is None or not complete or known < LEAST_TRAINED:
-            return points[self._first(points, pool, number)]
-        trained, pending, earlier = self._trained(complete), self._pending(running), self._earlier()
-        return points[self._search.propose(trained, pool, pending, self._rows(), earlier)]
-
-    def _first(self, points: Sequence[Point], pool: Candidates | None, number: int) -> int:
-        """Which to train while too few are known: any, or one that little is cut of for its latency, but something.
+        """Propose the point of a trial.
 
         Args:
-            number: The trial's. Several workers begin at once, and see nothing of each other yet.
+            number: The trial's number.
+            complete: Complete trials.
+            running: Running trials, whose accuracy is predicted.
+            tried: All other trials, which are not proposed again.
         """
-        damage = self._foresight.damages(points)
-        if pool is None or damage is None:
-            return int(self._random.integers(len(points)))
-        cut = np.where(damage > 0.0, damage, np.inf)
-        spread = spread_by_latency(pool.latency, len(FIRST_PARTS), self._random, cut)
-        return spread[min(FIRST_PARTS[number % len(FIRST_PARTS)], len(spread) - 1)]
+        points, pool = self.new_points(complete, tried)
+        known = len(complete) + len(self._predictions.earlier)
+        if pool is None or not complete or known < MIN_TRAINED:
+            return points[self._first(points, pool, number)]
+        trained, pending, earlier = self._trained(complete), self._pending(running), self._earlier()
+        return points[self._acquisition.propose(trained, pool, pending, self._rows(), earlier)]
 
-    def _trained(self, complete: Sequence[FrozenTrial]) -> Trained:
-        """What complete trials and controls reached, and what stopped ones would have."""
-        others = [*self._foresight.controls, *self._foresight.half_known()]
+    def _first(self, points: Sequence[Point], pool: Candidates | None, number: int) -> int:
+        """Return the index of the point to train before the accuracy model has enough data.
+
+        It is the cut with the least loss increase in this trial's latency sextile, or a random point without a
+        sensitivity analysis. The uncut network is left out.
+
+        Args:
+            number: The trial's number. Workers that begin together do not see each other's trials yet.
+        """
+        loss_increase = self._predictions.loss_increases(points)
+        if pool is None or loss_increase is None:
+            return int(self._random.integers(len(points)))
+        cut = np.where(loss_increase > 0.0, loss_increase, np.inf)
+        spread = spread_by_latency(pool.latency, len(FIRST_LATENCY_PARTS), self._random, cut)
+        return spread[min(FIRST_LATENCY_PARTS[number % len(FIRST_LATENCY_PARTS)], len(spread) - 1)]
+
+    def _trained(self, complete: Sequence[FrozenTrial]) -> TrainedCandidates:
+        """Return complete trials and controls, and stopped trials with their predicted accuracy."""
+        others = [*self._predictions.controls, *self._predictions.stopped_trials()]
         points: list[Point] = [*(each.params for each in complete), *(each.params for each in others)]
         latency_ms = np.array([*(each.values[1] for each in complete), *(each.latency_ms for each in others)])
         accuracy = np.array([*(each.values[0] for each in complete), *(each.accuracy for each in others)])
         variance = np.array([*(0.0 for _ in complete), *(each.variance for each in others)])
-        return Trained(Candidates(self._foresight.features(points), latency_ms), accuracy, variance)
+        return TrainedCandidates(Candidates(self._predictions.features(points), latency_ms), accuracy, variance)
 
-    def _new_points(
+    def new_points(
         self, complete: Sequence[FrozenTrial], tried: Sequence[FrozenTrial]
     ) -> tuple[list[Point], Candidates | None]:
-        """Points of networks that nobody has tried, within the limit where that is to be had, and what is foreseen."""
-        hints = [self._pool.completed(hint, self._random) for hint in self._foresight.hints]
+        """Return points of networks that were not tried, within the limit if there are any, and their predictions."""
+        hints = [self._pool.completed(hint, self._random) for hint in self._predictions.hints]
         points = [*hints, *self._pool.draw(self._size, [*self._front(complete), *hints], self._random)]
-        outlook = self._foresight.look(points)
-        if outlook is None:
+        predicted = self._predictions.predict(points)
+        if predicted is None:
             return points, None
-        known = self._foresight.keys(
-            [*(each.params for each in tried), *(each.params for each in self._foresight.controls)]
+        known = self._predictions.keys(
+            [*(each.params for each in tried), *(each.params for each in self._predictions.controls)]
         )
-        first = {key: place for place, key in reversed(list(enumerate(outlook.keys)))}
+        first = {key: place for place, key in reversed(list(enumerate(predicted.keys)))}
         new = sorted(place for key, place in first.items() if key not in known) or [0]
-        limit = self._foresight.limit_ms
-        fast = [place for place in new if limit is None or outlook.latency_ms[place] <= limit]
-        fast = fast or [min(new, key=lambda place: float(outlook.latency_ms[place]))]
+        limit = self._predictions.limit_ms
+        fast = [place for place in new if limit is None or predicted.latency_ms[place] <= limit]
+        fast = fast or [min(new, key=lambda place: float(predicted.latency_ms[place]))]
         chosen = [points[place] for place in fast]
-        return chosen, Candidates(outlook.features[fast], outlook.latency_ms[fast])
+        return chosen, Candidates(predicted.features[fast], predicted.latency_ms[fast])
 
     def _front(self, complete: Sequence[FrozenTrial]) -> list[Point]:
-        """Parameters of the trials and controls that no other one beats."""
+        """Return the points of the non-dominated trials and controls."""
         known: list[tuple[Point, float, float]] = [(each.params, each.values[1], each.values[0]) for each in complete]
-        known += [(each.params, each.latency_ms, each.accuracy) for each in self._foresight.controls]
+        known += [(each.params, each.latency_ms, each.accuracy) for each in self._predictions.controls]
         if not known:
             return []
         latency, accuracy = (np.array([each[place] for each in known]) for place in (1, 2))
@@ -143,20 +157,20 @@ class FrontSampler(BaseSampler):
         return [params for params, ms, reached in known if (ms, reached) in members]
 
     def _pending(self, running: Sequence[FrozenTrial]) -> Candidates | None:
-        return self._foreseen([each.params for each in running])
+        return self._candidates([each.params for each in running])
 
-    def _earlier(self) -> Trained | None:
-        """What other studies trained, at the latency that is foreseen here."""
-        earlier = self._foresight.earlier
-        candidates = self._foreseen([each.params for each in earlier])
+    def _earlier(self) -> TrainedCandidates | None:
+        """Return the trainings of other studies, at the latency predicted on this study's target."""
+        earlier = self._predictions.earlier
+        candidates = self._candidates([each.params for each in earlier])
         if candidates is None:
             return None
-        return Trained(candidates, np.array([each.accuracy for each in earlier]), np.zeros(len(earlier)))
+        return TrainedCandidates(candidates, np.array([each.accuracy for each in earlier]), np.zeros(len(earlier)))
 
-    def _foreseen(self, points: Sequence[Point]) -> Candidates | None:
-        outlook = self._foresight.look(points, often=True) if points else None
-        return None if outlook is None else Candidates(outlook.features, outlook.latency_ms)
+    def _candidates(self, points: Sequence[Point]) -> Candidates | None:
+        predicted = self._predictions.predict(points, often=True) if points else None
+        return None if predicted is None else Candidates(predicted.features, predicted.latency_ms)
 
     def _rows(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        latency, accuracy = np.array(self._foresight.rows, dtype=np.float64).reshape(-1, 2).T
+        latency, accuracy = np.array(self._predictions.rows, dtype=np.float64).reshape(-1, 2).T
         return latency, accuracy

@@ -1,8 +1,8 @@
-"""Networks as numbers, for what learns accuracy from trainings: how wide each layer is, not how it was asked for.
+"""Networks as numbers for the accuracy model: the width of each layer, not the parameters that led to it.
 
-Half of a thin donor's layer and a quarter of a wide one's may be the same network. Trainings of one then tell of the
-other, and a layer that loses half of its channels loses the same wherever it starts from: widths count by logarithm.
-Where it is known what halving each layer does, one number more says what all the cuts together do.
+Half of a narrow donor's layer and a quarter of a wide donor's layer may be the same network, so that trainings of one
+teach about the other. A layer that loses half of its channels loses about the same accuracy at any width, so widths
+count by their logarithm. If a sensitivity analysis was made, one more column holds the summed sensitivity of all cuts.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from search.sampler.candidate_pool import Point, PointPool
-from spaces.allocation.summed_sensitivity import HalvingDamage
+from search.sampler.candidate_pool import CandidatePool, Point
+from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import Parameter
 from spaces.networks.graft import BACKBONE, HEAD
 from spaces.search_spaces.grafts import DONOR
@@ -22,53 +22,53 @@ from spaces.search_spaces.ratios import PREFIX as RATIO
 
 Values = NDArray[np.float64]
 
-THINNEST = 1 / 8
-"""The share of the parent's channels that stands for 0; what is thinner counts as this thin."""
+NARROWEST_SHARE = 1 / 8
+"""Share of the parent's channels that a width column shows as 0; narrower layers are shown as 0 too."""
 
 DONOR_WEIGHT = 0.3
-"""Of whose weights a network has, beside the widths: these tell most of what a donor is."""
+"""Weight of the donor's one-hot columns; a width column weighs 1. Low, because widths already identify most donors."""
 
-DAMAGE_WEIGHT = 5.0
-"""Of the damage: 1 would count no more than one layer's width."""
+SENSITIVITY_WEIGHT = 5.0
+"""Weight of the column with the summed sensitivity; with 1 it would count no more than the width of one layer."""
 
 
 class NetworkFeatures:
-    """Describes networks of one space.
+    """Describes the networks of one space as rows of numbers.
 
     Args:
-        parameters: Of the space; ratios are left out, as widths say what came of them.
-        whole: (G,), the parent's channels of each group.
-        damage: If it is known.
+        parameters: The space's parameters. Channel ratios are left out, because the widths follow from them.
+        whole: The parent's channels of each group, shape (G,).
+        sensitivity: The summed sensitivity of the parent's groups, if it was measured.
     """
 
     def __init__(
-        self, parameters: Mapping[str, Parameter], whole: Sequence[int], damage: HalvingDamage | None = None
+        self, parameters: Mapping[str, Parameter], whole: Sequence[int], sensitivity: SummedSensitivity | None = None
     ) -> None:
-        self._others = PointPool({name: each for name, each in parameters.items() if not name.startswith(RATIO)})
+        self._others = CandidatePool({name: each for name, each in parameters.items() if not name.startswith(RATIO)})
         self._whole = np.array(whole, dtype=np.float64)
-        self._damage = damage
+        self._sensitivity = sensitivity
 
     def of(self, points: Sequence[Point], widths: ArrayLike) -> Values:
-        """(M, D): widths and parameters between 0 and 1, damage between 0 and `DAMAGE_WEIGHT`.
+        """Return features of shape (M, D): widths and parameters from 0 to 1, sensitivity to `SENSITIVITY_WEIGHT`.
 
         Args:
-            points: M of them.
-            widths: (M, G), the channels that each keeps.
+            points: Parameters of M networks.
+            widths: The channels that each network keeps, shape (M, G).
         """
         kept = np.array(widths, dtype=np.float64).reshape(len(points), len(self._whole))
-        thin = np.log(np.clip(kept / self._whole, THINNEST, 1.0)) / np.log(1 / THINNEST)
+        thin = np.log(np.clip(kept / self._whole, NARROWEST_SHARE, 1.0)) / np.log(1 / NARROWEST_SHARE)
         columns = [1.0 + thin, self._weights * self._others.features(points)]
-        if self._damage is not None:
-            worst = self._damage.total([THINNEST * self._whole])
-            columns.append(DAMAGE_WEIGHT * np.minimum(self._damage.total(kept) / worst, 1.0)[:, None])
+        if self._sensitivity is not None:
+            worst = self._sensitivity.total([NARROWEST_SHARE * self._whole])
+            columns.append(SENSITIVITY_WEIGHT * np.minimum(self._sensitivity.total(kept) / worst, 1.0)[:, None])
         return np.hstack(columns)
 
     @cached_property
     def _weights(self) -> Values:
-        """A weight for each column of the parameters that are no ratios."""
+        """Weight of each column of the parameters that are not ratios."""
         parameters = self._others.parameters
         weights = [
-            np.full(PointPool({name: each}).columns, DONOR_WEIGHT if _names_a_donor(name) else 1.0)
+            np.full(CandidatePool({name: each}).columns, DONOR_WEIGHT if _names_a_donor(name) else 1.0)
             for name, each in parameters.items()
         ]
         return np.concatenate(weights) if weights else np.ones(0)

@@ -1,4 +1,4 @@
-"""Start points of a search: what an experienced engineer would try first."""
+"""Start points of a search: the cuts that an experienced engineer would try first."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from spaces.base import Categorical, Float, Parameter, ParamValue
 from spaces.structure.groups import ChannelGroup
 
 UNIFORM_LEVELS = (1.0, 0.5, 0.0)
-"""Where on the range from low to high all ratios are put together, in a space of ratios alone."""
+"""Positions in the range from low (0) to high (1) that all ratios take together, in a space of ratios alone."""
 
 START_SHARES = (0.75, 0.5, 0.3)
-"""Shares of the parent's FLOPs at which other ways of cutting give start points."""
+"""Shares of the parent's FLOPs that the start points of sensitivity cuts keep."""
 
 HEAD = ("head", "donor.neck", "donor.detect")
 
 
 def start_points(parameters: Mapping[str, Parameter]) -> tuple[dict[str, ParamValue], ...]:
-    """The first trials of a study.
+    """Return the points that the first trials of a study take.
 
-    In a space of grafts: the hand-made `nas_final` (backbone of the round before the last, head of the last),
-    then the two mixed ends (first backbone with last head, last backbone with first head), all uncut. In a
-    space of ratios or of one share: all at their greatest, in the middle, at their smallest.
+    In a space of grafts: the hand-made `nas_final` (backbone of the round before the last, head of the last), then the
+    first backbone with the last head, then the last backbone with the first head, all uncut. In a space of ratios or
+    of one share: all ratios at their greatest value, in the middle, at their smallest value.
     """
     parts = {name: each for name, each in parameters.items() if isinstance(each, Categorical)}
     ratios = {name: each for name, each in parameters.items() if isinstance(each, Float)}
@@ -33,7 +33,7 @@ def start_points(parameters: Mapping[str, Parameter]) -> tuple[dict[str, ParamVa
 def nearest_ratios(
     parameters: Mapping[str, Parameter], groups: Sequence[ChannelGroup], shares: Iterable[float]
 ) -> dict[str, ParamValue]:
-    """The point of a space of channel ratios that comes nearest to a share of each group's channels."""
+    """Return the point of a space of channel ratios that is nearest to the given share of each group's channels."""
     point: dict[str, ParamValue] = {}
     for group, share in zip(groups, shares, strict=True):
         name = f"ratio.{group.tie or group.name}"
@@ -55,7 +55,7 @@ def _mixed(parts: Mapping[str, Categorical]) -> list[dict[str, ParamValue]]:
 
 
 def _at(ratios: Mapping[str, Float], level: float) -> dict[str, ParamValue]:
-    """All ratios at one level of their range, on their grid."""
+    """Return all ratios at one level of their range, on their grid."""
     return {name: _on_grid(ratio, level) for name, ratio in ratios.items()}
 
 

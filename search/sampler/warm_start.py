@@ -1,4 +1,4 @@
-"""What a study can learn from before its first trial: its controls, and other studies of the same parent and data."""
+"""Warm start: trainings that a study learns from before its first trial, of its controls and of other studies."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from spaces.base import Categorical, Parameter, ParamValue
 from spaces.search_spaces.ratios import PREFIX
 from spaces.structure.structure import Structure
 
-MOST = 200
-"""Trainings that are taken, the newest ones; more would make each proposal slow."""
+MAX_TRAININGS = 200
+"""Maximum number of earlier trainings that are used, the newest first; more would make each proposal slow."""
 
 
-class Earlier(NamedTuple):
-    """A training of another study: what was trained, and how accurate it became there."""
+class EarlierTraining(NamedTuple):
+    """A training of another study: its parameters, and the accuracy that it reached there."""
 
     params: Mapping[str, ParamValue]
     accuracy: float
 
 
-def earlier_trainings(store: Store, study: StudyEntry, plan: Plan) -> list[Earlier]:
-    """Complete trials of other studies, and of earlier generations of this one, oldest first.
+def earlier_trainings(store: Store, study: StudyEntry, plan: Plan) -> list[EarlierTraining]:
+    """Return the complete trials of other studies, and of earlier generations of this one, oldest first.
 
-    Recipes may differ: whoever learns from them has to allow for a difference between the studies.
+    Recipes may differ: a model that learns from these trials has to allow for a difference between the studies.
 
     Args:
-        study: With its frozen parent and data; those of the others have to be the same.
-        plan: This study's. Trials with other parameters, or other values, are left out, and those whose parameters
-            stand for another network here: of donors that were cut anew, say.
+        study: This study, with its frozen parent and data; only studies with the same parent and data count.
+        plan: This study's plan. Left out are trials with other parameters or values, and trials whose parameters
+            stand for another network in this study (because its donors were cut again, for example).
     """
     same = [other for other in store.studies() if other.id != study.id and _alike(other, study)]
     accuracy = study.objectives[0][0]
     found = [
-        Earlier(record.params, value)
+        EarlierTraining(record.params, value)
         for other in same
         for record in store.records(other)
         if record.outcome is Outcome.COMPLETE and not record.is_reference
         if (value := record.value(accuracy)) is not None and _is_point(record, plan)
     ]
-    return found[-MOST:]
+    return found[-MAX_TRAININGS:]
 
 
-class Known(NamedTuple):
-    """A point beside the complete trials: what it reached, or would have where it was stopped, and the variance."""
+class KnownPoint(NamedTuple):
+    """A point that is not a complete trial, with its accuracy (predicted, if it was stopped) and the variance of it."""
 
     params: Mapping[str, ParamValue]
     latency_ms: float
@@ -56,14 +56,14 @@ class Known(NamedTuple):
     variance: float = 0.0
 
 
-def trained_points(rows: Sequence[TrialRecord], plan: Plan, structure: Structure, accuracy: str) -> list[Known]:
-    """Those rows that a trial could be: a network of the space, trained from the same weights by the same recipe.
+def trained_points(rows: Sequence[TrialRecord], plan: Plan, structure: Structure, accuracy: str) -> list[KnownPoint]:
+    """Return the reference rows that a trial could repeat: networks of the space, with equal weights and recipe.
 
-    Found in spaces of channel ratios alone, where the recipe is not searched.
+    Only spaces of nothing but channel ratios have such rows, and only if the recipe is not searched.
 
     Args:
-        structure: The parent's; a control of another family is no point of the space.
-        accuracy: Name of the objective.
+        structure: The parent's structure; a control of another family is not a point of the space.
+        accuracy: Name of the accuracy objective.
     """
     if plan.searched or not all(name.startswith(PREFIX) for name in plan.parameters):
         return []
@@ -77,7 +77,7 @@ def trained_points(rows: Sequence[TrialRecord], plan: Plan, structure: Structure
         point = nearest_ratios(plan.parameters, structure.groups, row.spec.shares)
         spec, origin, recipe = plan.decode(point)
         if (spec.key, origin.key) == (row.spec.key, row.origin.key) and dict(row.recipe) == recipe.as_plain():
-            found.append(Known(point, latency_ms, reached))
+            found.append(KnownPoint(point, latency_ms, reached))
     return found
 
 

@@ -68,7 +68,7 @@ class AgainstTheFront(Rule):
         """See `Rule`."""
         if curve[-1].epoch >= epochs:
             return ""
-        foretold = Ends(finished_curves(others, epochs)).of(Curve(latency_ms, curve))
+        foretold = Ends(complete_curves(others, epochs)).of(Curve(latency_ms, curve))
         bar = front_at(latency_ms, others)
         if foretold is None or bar is None or foretold.at_best(self.confidence) >= bar:
             return ""
@@ -137,7 +137,7 @@ def compares(objectives: Sequence[tuple[str, Direction]]) -> bool:
     return set(objectives) == {("map50_95", Direction.MAXIMIZE), (LATENCY, Direction.MINIMIZE)}
 
 
-def finished_curves(records: Sequence[TrialRecord], epochs: int) -> list[Curve]:
+def complete_curves(records: Sequence[TrialRecord], epochs: int) -> list[Curve]:
     """Curves of the trials that were trained to the end of so many epochs."""
     return [
         Curve(ms, record.rungs)

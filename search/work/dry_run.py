@@ -15,7 +15,7 @@ from search.latency.local import Patience
 from search.latency.remote import copy_remotes
 from search.prepare.inputs import Start, data_of, recipe_of, start_of
 from search.prepare.preparation import Setting, workbench
-from search.prepare.sensitivity_analysis import TRAINING_PASSES, fewest_epochs, halving_images, wants_halving
+from search.prepare.sensitivity_analysis import TRAINING_PASSES, analysis_images, fewest_epochs, wants_sensitivity
 from search.record.folders import RunFolder
 from search.record.number_text import duration
 from search.store.base import Store
@@ -151,9 +151,9 @@ def _halving_s(
 ) -> float:
     """Seconds that measuring what cuts do takes, from those of an image in training; 0 where it is not measured."""
     epochs = fewest_epochs(recipe.epochs, definition.recipe.searched)
-    if not wants_halving(definition, parent, epochs, images, definition.n_trials):
+    if not wants_sensitivity(definition, parent, epochs, images, definition.n_trials):
         return 0.0
-    return halving_images(parent) * trained_image_s / TRAINING_PASSES
+    return analysis_images(parent) * trained_image_s / TRAINING_PASSES
 
 
 def _estimate(

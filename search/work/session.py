@@ -12,12 +12,18 @@ import torch
 
 from search.prepare.inputs import check_device, data_of, start_of
 from search.prepare.preparation import Setting, prepare, workbench
-from search.prepare.sensitivity_analysis import MAP_SHARE, TakesTooLong, fewest_epochs, halving_damage, wants_halving
+from search.prepare.sensitivity_analysis import (
+    MAP_SHARE,
+    TakesTooLong,
+    fewest_epochs,
+    summed_sensitivity,
+    wants_sensitivity,
+)
 from search.record.folders import RunFolder
 from search.record.stopwatch import Stopwatch
-from search.sampler.advisor import Advisor
-from search.sampler.candidate_predictions import foresight_of
-from search.sampler.choice import make_sampler, sampler_seed
+from search.sampler.candidate_predictions import candidate_predictions_of
+from search.sampler.optuna_study import OptunaStudy
+from search.sampler.registry import make_sampler, sampler_seed
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store
 from search.study.definition import StudyDefinition, stored_definition
@@ -29,7 +35,7 @@ from search.work.heartbeat import Heartbeat
 from search.work.job import Job
 from search.work.stored_definition import open_study
 from search.work.worker import Worker
-from spaces.allocation.summed_sensitivity import HalvingDamage
+from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import CandidateError
 
 Say = Callable[[Event], None]
@@ -86,20 +92,20 @@ class _Session:
             torch.set_num_threads(self._job.threads)  # Ultralytics sets its own number while it loads
             bench = replace(bench, progress=lambda *numbers: self._say(Batch(*numbers)))
             bench, plan, study = prepare(definition, self._store, study, bench, start, self._say)
-            damage = self._damage(definition, study, plan, bench, watch)
-            advisor = self._advisor(definition, study, plan, bench, damage)
-            why = self._search(study, advisor, StudyTrials(bench, plan), self._rule(definition, study))
+            sensitivity = self._sensitivity(definition, study, plan, bench, watch)
+            optuna_study = self._optuna_study(definition, study, plan, bench, sensitivity)
+            why = self._search(study, optuna_study, StudyTrials(bench, plan), self._rule(definition, study))
             if why != "timeout" and self._job.index == 0:  # one worker: two at once would disturb each other
                 bench.repeat_disturbed(MOST_REPEATS)
         spent = watch.seconds()
         return Left(why, seconds={phase: spent.get(phase, 0.0) for phase in ("data", "sensitivity")})
 
-    def _damage(
+    def _sensitivity(
         self, definition: StudyDefinition, study: StudyEntry, plan: Plan, bench: Workbench, watch: Stopwatch
-    ) -> HalvingDamage | None:
-        """What halving each layer does, where the sampler asks and that takes a small part of the study's time."""
+    ) -> SummedSensitivity | None:
+        """Return the sensitivity analysis, if the sampler uses it and it takes a small part of the study's time."""
         epochs, images = fewest_epochs(plan.recipe.epochs, plan.searched), len(bench.data.splits["train"].images)
-        if not wants_halving(definition, bench.parent, epochs, images, self._job.n_trials):
+        if not wants_sensitivity(definition, bench.parent, epochs, images, self._job.n_trials):
             return None
         most_s = math.inf if self._job.timeout_s is None else MAP_SHARE * self._job.timeout_s
         try:
@@ -109,7 +115,7 @@ class _Session:
                 watch.phase("sensitivity"),
                 out_of_memory_is_the_candidates_fault(),
             ):
-                return halving_damage(bench, definition.space.multiple, lambda what: self._say(Doing(what)), most_s)
+                return summed_sensitivity(bench, definition.space.multiple, lambda what: self._say(Doing(what)), most_s)
         except (CandidateError, TakesTooLong):
             return None  # a parent without a finite loss, or one too large; the search does without
 
@@ -121,32 +127,37 @@ class _Session:
         self._say_once("no trial is stopped early: that is for mAP50-95 and latency alone, and objectives are others")
         return NeverStop()
 
-    def _advisor(
-        self, definition: StudyDefinition, study: StudyEntry, plan: Plan, bench: Workbench, damage: HalvingDamage | None
-    ) -> Advisor:
+    def _optuna_study(
+        self,
+        definition: StudyDefinition,
+        study: StudyEntry,
+        plan: Plan,
+        bench: Workbench,
+        sensitivity: SummedSensitivity | None,
+    ) -> OptunaStudy:
         with self._store.exclusive("optuna tables"):
             records = self._store.records(study)
             seed = sampler_seed(definition.seed, self._job.index, len(records))
-            foresight = foresight_of(study, plan, bench, records, damage)
-            # Where it is known what halving does, nobody begins with uniform cuts, unless they are asked for.
-            knows_better = foresight is not None and foresight.hints and not getattr(definition.space, "starts", ())
+            predictions = candidate_predictions_of(study, plan, bench, records, sensitivity)
+            # With a sensitivity analysis the sampler chooses better cuts than uniform ones, unless these are asked for.
+            knows_better = predictions is not None and predictions.hints and not getattr(definition.space, "starts", ())
             starts = () if knows_better else plan.starts
-            if definition.sampler.name == "front" and foresight is None:
+            if definition.sampler.name == "front" and predictions is None:
                 self._say_once("sampler 'tpe' proposes: 'front' needs two objectives, an accuracy and then latency_ms")
-            sampler = make_sampler(definition.sampler.name, seed, starts, foresight)
-            return Advisor(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
+            sampler = make_sampler(definition.sampler.name, seed, starts, predictions)
+            return OptunaStudy(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
 
     def _say_once(self, line: str) -> None:
         """What holds for all workers is said by the first."""
         if self._job.index == 0:
             self._say(Note(line))
 
-    def _search(self, study: StudyEntry, advisor: Advisor, trials: StudyTrials, rule: Rule) -> str:
+    def _search(self, study: StudyEntry, optuna_study: OptunaStudy, trials: StudyTrials, rule: Rule) -> str:
         timeout_s = self._job.timeout_s
         self._worker = Worker(
             self._store,
             study,
-            advisor,
+            optuna_study,
             trials,
             n_trials=self._job.n_trials,
             deadline=None if timeout_s is None else self._begun + timeout_s,

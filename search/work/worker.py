@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from objectives.base import EpochResult
 from search.record.trial import Outcome, TrialRecord
-from search.sampler.advisor import Advisor
+from search.sampler.optuna_study import OptunaStudy
 from search.store.base import AlreadyStored, Attempt, Fenced, Store, StoreError, StudyEntry
 from search.trial.events import Doing, Ended, Event, Note
 from search.trial.runner import Hooks, TrialRunner
@@ -37,7 +37,7 @@ class Worker:
         self,
         store: Store,
         study: StudyEntry,
-        advisor: Advisor,
+        optuna_study: OptunaStudy,
         trials: TrialRunner,
         *,
         n_trials: int,
@@ -45,7 +45,7 @@ class Worker:
         say: Callable[[Event], None],
         rule: Rule | None = None,
     ) -> None:
-        self._store, self._study, self._advisor = store, study, advisor
+        self._store, self._study, self._optuna = store, study, optuna_study
         self._trials = trials
         self._n_trials, self._deadline, self._say, self._rule = n_trials, deadline, say, rule or NeverStop()
         self._me = this_worker()
@@ -86,16 +86,16 @@ class Worker:
         """Settle what dead workers left: their attempts wait for a new worker, Optuna's study follows the records."""
         running_before = self._store.reconcile(self._study, is_alive, STALE_AFTER_S)
         for number in running_before:
-            self._advisor.wait(number)
+            self._optuna.wait(number)
 
     def settle(self) -> None:
         """Make Optuna's study agree with the records, as after a crash between `add` and `tell`."""
-        unfinished = self._advisor.unfinished()
+        unfinished = self._optuna.unfinished()
         attempts = self._store.open_attempts(self._study)
         records = self._store.records(self._study)
         held = [attempt.number for attempt in attempts if attempt.number is not None]
         asking = any(attempt.number is None for attempt in attempts)
-        self._advisor.settle(records, held, unfinished, may_be_asking=asking)
+        self._optuna.settle(records, held, unfinished, may_be_asking=asking)
 
     def hand_back(self) -> None:
         """Give the held trial back, to be taken up by whoever comes next."""
@@ -105,7 +105,7 @@ class Worker:
         with suppress(StoreError):  # the database is what failed: the reconciler finds this trial at the next start
             self._store.hand_back(attempt)
             if attempt.number is not None:
-                self._advisor.wait(attempt.number)
+                self._optuna.wait(attempt.number)
 
     def _run_held(self) -> TrialRecord | None:
         try:
@@ -116,7 +116,7 @@ class Worker:
             self._idle_since = time.monotonic()
             front = self._store.add(self._study, record, attempt)
             self._held = None
-            self._advisor.tell(record)
+            self._optuna.tell(record)
             self._say(Ended(record, front is not None))
             return record
         except Fenced:
@@ -132,10 +132,10 @@ class Worker:
         attempt = self._held
         assert attempt is not None
         if attempt.number is not None:
-            self._advisor.resume(attempt.number)
+            self._optuna.resume(attempt.number)
             return attempt
         while True:
-            number, params = self._advisor.ask()
+            number, params = self._optuna.ask()
             try:
                 self._held = self._store.assign(attempt, number, params)
                 return self._held

@@ -16,7 +16,7 @@ from search.latency.local import Patience
 from search.prepare import cutting
 from search.prepare.inputs import data_of, start_of
 from search.prepare.preparation import Setting, prepare, workbench
-from search.prepare.sensitivity_analysis import TakesTooLong, halving_damage
+from search.prepare.sensitivity_analysis import TakesTooLong, summed_sensitivity
 from search.record.folders import RunFolder
 from search.record.trial import TrialRecord
 from search.store.base import Store
@@ -26,7 +26,7 @@ from search.study.faults import DefinitionError
 from search.trial.events import Event
 from search.trial.workbench import Plan
 from search.work.stored_definition import open_study
-from spaces.allocation.summed_sensitivity import HalvingDamage
+from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import Categorical, Float, Integer, SpaceError
 from spaces.networks.checkpoint import save
 from spaces.networks.parent import Parent
@@ -50,7 +50,7 @@ class Prepared:
     definition: StudyDefinition
     plan: Plan
     rows: dict[str, TrialRecord]
-    damage: HalvingDamage | None = None
+    sensitivity: SummedSensitivity | None = None
 
 
 class Studies:
@@ -72,8 +72,8 @@ class Studies:
         setting = Setting(self.folder, "cpu", self.folder.root / "scratch", Patience(tries=1))
         with workbench(definition, self.store, setting, data, start) as bench:
             bench, plan, entry = prepare(definition, self.store, entry, bench, start, self.said.append)
-            damage = halving_damage(bench, 4, lambda _: None, most_s) if halved else None
-        return Prepared(definition, plan, {record.name: record for record in self.store.records(entry)}, damage)
+            sensitivity = summed_sensitivity(bench, 4, lambda _: None, most_s) if halved else None
+        return Prepared(definition, plan, {record.name: record for record in self.store.records(entry)}, sensitivity)
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def test_sensitivity_gives_start_points_and_is_measured_once(studies: Studies, m
 
 def test_what_halving_each_layer_does_is_measured_once_and_foretells_cuts(studies: Studies) -> None:
     first, second = (
-        studies.prepared(name, "controls=[]", study="channel_ratio", halved=True).damage for name in ("one", "two")
+        studies.prepared(name, "controls=[]", study="channel_ratio", halved=True).sensitivity for name in ("one", "two")
     )
     assert first is not None
     assert first == second  # from the file

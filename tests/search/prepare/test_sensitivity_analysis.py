@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.prepare.sensitivity_analysis import fewest_epochs, is_cheap, wants_halving
+from search.prepare.sensitivity_analysis import fewest_epochs, is_cheap, wants_sensitivity
 from search.study.definition import load_study
 from spaces.base import Categorical, Integer, Parameter
 from spaces.networks.parent import Parent
@@ -42,4 +42,4 @@ def test_halving_is_measured_for_the_sampler_that_asks_where_it_costs_little(
     parent: Parent, study: str, overrides: tuple[str, ...], n_trials: int, wanted: bool
 ) -> None:
     definition = load_study(study, overrides)
-    assert wants_halving(definition, parent, 3, 512, n_trials) is wanted
+    assert wants_sensitivity(definition, parent, 3, 512, n_trials) is wanted

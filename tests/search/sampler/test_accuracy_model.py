@@ -57,8 +57,8 @@ def test_a_value_that_is_half_known_pulls_less() -> None:
 def test_what_is_expected_of_networks_that_were_seen_needs_no_kernel() -> None:
     features, accuracy = seen(30, 5, seed=0)
     fitted = AccuracyModel(5).fit(features, accuracy, np.linspace(0.0, 0.02, 30) ** 2)
-    assert fitted.mean_of_seen == pytest.approx(fitted.mean(features), abs=1e-9)
-    assert not np.allclose(fitted.mean_of_seen, accuracy, atol=1e-3)  # smoothed, not what was seen
+    assert fitted.mean_of_observed == pytest.approx(fitted.mean(features), abs=1e-9)
+    assert not np.allclose(fitted.mean_of_observed, accuracy, atol=1e-3)  # smoothed, not what was seen
 
 
 def test_a_network_far_from_all_others_is_uncertain() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from search.record.staircase import Staircase
-from search.sampler.acquisition import Candidates, FrontSearch, Trained, spread_by_latency
+from search.sampler.acquisition import Candidates, FrontAcquisition, TrainedCandidates, spread_by_latency
 
 SLOWEST = 10.0
 
@@ -29,10 +29,10 @@ def volume(candidates: Candidates, accuracy: np.ndarray, chosen: list[int]) -> f
 
 def search(candidates: Candidates, accuracy: np.ndarray, seed: int, trainings: int) -> list[int]:
     chosen = spread_by_latency(candidates.latency, 6, np.random.default_rng(seed))
-    searched = FrontSearch(SLOWEST)
+    searched = FrontAcquisition(SLOWEST)
     while len(chosen) < trainings:
         left = [index for index in range(len(accuracy)) if index not in chosen]
-        trained = Trained(taken(candidates, chosen), accuracy[chosen], np.zeros(len(chosen)))
+        trained = TrainedCandidates(taken(candidates, chosen), accuracy[chosen], np.zeros(len(chosen)))
         chosen.append(left[searched.propose(trained, taken(candidates, left))])
     return chosen
 
@@ -51,11 +51,11 @@ def test_what_others_train_just_now_is_not_asked_for_again() -> None:
     candidates, accuracy = table(0)
     chosen = spread_by_latency(candidates.latency, 8, np.random.default_rng(0))
     left = [index for index in range(400) if index not in chosen]
-    trained = Trained(taken(candidates, chosen), accuracy[chosen], np.zeros(8))
+    trained = TrainedCandidates(taken(candidates, chosen), accuracy[chosen], np.zeros(8))
     asked: list[int] = []
     for _ in range(4):
         pending = taken(candidates, asked) if asked else None
-        asked.append(left[FrontSearch(SLOWEST).propose(trained, taken(candidates, left), pending)])
+        asked.append(left[FrontAcquisition(SLOWEST).propose(trained, taken(candidates, left), pending)])
         left.remove(asked[-1])
     spread = candidates.latency[asked]
     assert min(abs(a - b) for i, a in enumerate(spread) for b in spread[:i]) > 0.02 * SLOWEST
@@ -66,10 +66,10 @@ def test_what_stands_beside_the_trials_must_be_beaten() -> None:
     candidates, accuracy = table(1)
     chosen = spread_by_latency(candidates.latency, 8, np.random.default_rng(0))
     left = [index for index in range(400) if index not in chosen]
-    trained = Trained(taken(candidates, chosen), accuracy[chosen], np.zeros(8))
-    free = left[FrontSearch(SLOWEST).propose(trained, taken(candidates, left))]
+    trained = TrainedCandidates(taken(candidates, chosen), accuracy[chosen], np.zeros(8))
+    free = left[FrontAcquisition(SLOWEST).propose(trained, taken(candidates, left))]
     strong = candidates.latency[[free]] - 0.01, np.array([accuracy.max()])
-    bound = left[FrontSearch(SLOWEST).propose(trained, taken(candidates, left), None, strong)]
+    bound = left[FrontAcquisition(SLOWEST).propose(trained, taken(candidates, left), None, strong)]
     assert bound != free
     assert (candidates.latency[bound] < strong[0]).all() or accuracy[bound] > accuracy[free]
 
@@ -83,11 +83,11 @@ def test_the_first_trainings_are_spread_over_all_latencies() -> None:
 
 def test_the_first_ones_are_those_that_are_cut_least_for_their_latency() -> None:
     random = np.random.default_rng(3)
-    latency, damage = random.uniform(1, 9, 60), random.uniform(0, 1, 60)
-    chosen = spread_by_latency(latency, 6, random, damage)
+    latency, sensitivity = random.uniform(1, 9, 60), random.uniform(0, 1, 60)
+    chosen = spread_by_latency(latency, 6, random, sensitivity)
     order = np.argsort(latency)
     assert len(chosen) == 6
     for place, index in enumerate(chosen):
         part = order[10 * place : 10 * place + 10]
         assert index in part
-        assert damage[index] == damage[part].min()
+        assert sensitivity[index] == sensitivity[part].min()

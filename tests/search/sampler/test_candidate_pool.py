@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from search.sampler.advisor import distribution_of
-from search.sampler.candidate_pool import Point, PointPool
+from search.sampler.candidate_pool import CandidatePool, Point
+from search.sampler.optuna_study import distribution_of
 from search.sampler.start_points import start_points
 from spaces.base import Categorical, Float, Integer, Parameter
 
@@ -18,7 +18,7 @@ PARAMETERS: dict[str, Parameter] = {
     "recipe.lr0": Float(1e-4, 1e-1, log=True),
     "repeats.P3": Integer(0, 3),
 }
-POOL = PointPool(PARAMETERS)
+POOL = CandidatePool(PARAMETERS)
 GOOD: Point = {"backbone": "two", "ratio.P3": 0.5, "ratio.P4": 0.9, "recipe.lr0": 1e-2, "repeats.P3": 1}
 
 
@@ -65,7 +65,7 @@ def test_the_top_of_a_range_is_one_that_optuna_takes() -> None:
     """In binary numbers 0.1 + 2 * 0.1 is more than 0.3: Optuna would draw another value at random."""
     parameters = {"ratio.P3": Float(0.1, 0.3, step=0.1)}
     distribution = distribution_of(parameters["ratio.P3"])
-    values = {float(point["ratio.P3"]) for point in PointPool(parameters).draw(50, [], np.random.default_rng(0))}
+    values = {float(point["ratio.P3"]) for point in CandidatePool(parameters).draw(50, [], np.random.default_rng(0))}
     values |= {float(point["ratio.P3"]) for point in start_points(parameters)}
     assert max(values) == 0.3
     assert all(distribution._contains(value) for value in values)

@@ -12,15 +12,15 @@ from objectives.base import Direction, EpochResult, Measurement
 from objectives.recipe import Recipe
 from search.record.staircase import Staircase
 from search.record.trial import Outcome, TrialRecord
-from search.sampler.advisor import Advisor
-from search.sampler.candidate_predictions import Foresight
-from search.sampler.choice import make_sampler
+from search.sampler.candidate_predictions import CandidatePredictions
 from search.sampler.front_sampler import FrontSampler
+from search.sampler.optuna_study import OptunaStudy
+from search.sampler.registry import make_sampler
 from search.store.base import Store, StudyEntry
 from search.store.entries import LatencyEntry, TargetEntry
 from search.store.sql import open_store
 from search.trial.workbench import Plan
-from spaces.allocation.summed_sensitivity import HalvingDamage
+from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import Categorical, Parameter, ParamValue
 from spaces.networks.cost_formula import CostFormula
 from spaces.networks.parent import Parent
@@ -72,13 +72,18 @@ class Problem:
         measured = replace(LATENCY, value=ms, ratio=ms / REFERENCE_MS, target=TARGET.key)
         self.store.add_latency(LatencyEntry(shape.key, TARGET.key, measured, shape=shape))
 
-    def foresight(self, rows: tuple[tuple[float, float], ...] = (), limit_ms: float | None = None) -> Foresight:
+    def predictions(
+        self, rows: tuple[tuple[float, float], ...] = (), limit_ms: float | None = None
+    ) -> CandidatePredictions:
         worst, structure = (WORST_MS, 0.0), self.parent.structure
-        return Foresight(self.plan, self.store, self.study, TARGET, structure, REFERENCE_MS, rows, worst, limit_ms)
+        return CandidatePredictions(
+            plan=self.plan, store=self.store, study=self.study, target=TARGET, structure=structure,
+            reference_ms=REFERENCE_MS, rows=rows, worst=worst, limit_ms=limit_ms,
+        )  # fmt: skip
 
-    def advisor(self, name: str, seed: int, foresight: Foresight | None) -> Advisor:
-        sampler = make_sampler(name, seed, (), foresight)
-        return Advisor("sqlite://", f"{name} {seed}", OBJECTIVES, self.plan.parameters, sampler)
+    def optuna(self, name: str, seed: int, predictions: CandidatePredictions | None) -> OptunaStudy:
+        sampler = make_sampler(name, seed, (), predictions)
+        return OptunaStudy("sqlite://", f"{name} {seed}", OBJECTIVES, self.plan.parameters, sampler)
 
     def record(self, number: int, params: Mapping[str, ParamValue], outcome: Outcome = Outcome.COMPLETE) -> TrialRecord:
         ms, accuracy = self.latency_ms(params), self.accuracy(params)
@@ -93,13 +98,13 @@ class Problem:
             (_score(accuracy),) if complete else (), curve if complete else curve[:1],
         )  # fmt: skip
 
-    def search(self, advisor: Advisor, trials: int) -> list[TrialRecord]:
+    def search(self, optuna: OptunaStudy, trials: int) -> list[TrialRecord]:
         records = []
         for _ in range(trials):
-            number, params = advisor.ask()
+            number, params = optuna.ask()
             self.measure(params)
             records.append(self.record(number, params))
-            advisor.tell(records[-1])
+            optuna.tell(records[-1])
         return records
 
     def volume(self, records: list[TrialRecord]) -> float:
@@ -118,51 +123,53 @@ def problem(parent: Parent) -> Iterator[Problem]:
 
 def test_it_finds_more_in_25_trials_than_multivariate_tpe(problem: Problem) -> None:
     ours = [
-        problem.volume(problem.search(problem.advisor("front", seed, problem.foresight()), 25)) for seed in range(3)
+        problem.volume(problem.search(problem.optuna("front", seed, problem.predictions()), 25)) for seed in range(3)
     ]
-    tpe = [problem.volume(problem.search(problem.advisor("tpe", seed, None), 25)) for seed in range(3)]
+    tpe = [problem.volume(problem.search(problem.optuna("tpe", seed, None), 25)) for seed in range(3)]
     assert min(ours) > max(tpe)
 
 
 @pytest.fixture
-def told(problem: Problem) -> Foresight:
-    """With what halving each layer does."""
+def told(problem: Problem) -> CandidatePredictions:
+    """Predictions with the loss increase when each layer is halved."""
     groups = problem.parent.structure.groups
     weights = np.linspace(0.2, 1.0, len(groups)) ** 3
-    damage = HalvingDamage([each.width for each in groups], [[index] for index in range(len(groups))], weights.tolist())
-    return replace(problem.foresight(), damage=damage)
+    sensitivity = SummedSensitivity(
+        [each.width for each in groups], [[index] for index in range(len(groups))], weights.tolist()
+    )
+    return replace(problem.predictions(), sensitivity=sensitivity)
 
 
-def test_what_halving_each_layer_does_is_worth_trainings(problem: Problem, told: Foresight) -> None:
-    """Two groups in three do not matter here: without damage that has to be learnt from trials."""
+def test_a_sensitivity_analysis_saves_trainings(problem: Problem, told: CandidatePredictions) -> None:
+    """Two groups in three do not matter here; without the analysis that has to be learnt from trials."""
     volumes = [
-        problem.volume(problem.search(problem.advisor("front", 0, each), 10)) for each in (told, problem.foresight())
+        problem.volume(problem.search(problem.optuna("front", 0, each), 10)) for each in (told, problem.predictions())
     ]
     assert volumes[0] > volumes[1]
     hints = [problem.space.decode(hint)[0].channel_ratio for hint in told.hints]
     assert hints == sorted(hints, reverse=True)
     assert hints[0] > 0.9
     assert hints[-1] < 0.5
-    assert problem.foresight().hints == []
-    first = problem.search(problem.advisor("front", 1, told), 3)
+    assert problem.predictions().hints == []
+    first = problem.search(problem.optuna("front", 1, told), 3)
     assert [problem.space.decode(each.params)[0].is_whole for each in first] == [False] * 3
     latencies = [each.value("latency_ms") or 0.0 for each in first]
     assert latencies[2] < latencies[0] < latencies[1]  # the middle, then slower, then faster
 
 
-def test_workers_that_begin_at_once_begin_at_different_latencies(problem: Problem, told: Foresight) -> None:
+def test_workers_that_begin_at_once_begin_at_different_latencies(problem: Problem, told: CandidatePredictions) -> None:
     """Each asks while the others' parameters are not in the database yet."""
     sampler = FrontSampler(told, seed=0)
-    asked = [problem.latency_ms(sampler._proposed(number, [], [], [])) for number in range(4)]
+    asked = [problem.latency_ms(sampler.propose(number, [], [], [])) for number in range(4)]
     assert asked[2] < asked[0] < asked[3] < asked[1]
 
 
-def test_damage_says_nothing_of_image_size_and_gives_no_cuts_of_donors(problem: Problem, told: Foresight) -> None:
+def test_the_loss_increase_covers_neither_image_sizes_nor_donors(problem: Problem, told: CandidatePredictions) -> None:
     point = {name: 0.5 for name in problem.plan.parameters}
-    assert told.damages([point]) is not None
+    assert told.loss_increases([point]) is not None
     searched = {"recipe.imgsz": Categorical((64, 96))}
     sizes = replace(told, plan=replace(problem.plan, searched=searched))
-    assert sizes.damages([{**point, "recipe.imgsz": 64}]) is None
+    assert sizes.loss_increases([{**point, "recipe.imgsz": 64}]) is None
     assert sizes.hints == told.hints
     assert replace(told, plan=_OfDonors(**vars(problem.plan))).hints == []
 
@@ -177,62 +184,62 @@ class _OfDonors(Plan):
 
 def test_equal_seeds_ask_for_the_same(problem: Problem) -> None:
     first, second = (
-        [record.params for record in problem.search(problem.advisor("front", 4, problem.foresight()), 6)]
+        [record.params for record in problem.search(problem.optuna("front", 4, problem.predictions()), 6)]
         for _ in range(2)
     )
     assert first[:1] == second[:1]  # later ones depend on what was measured meanwhile
 
 
 def test_a_network_that_was_tried_is_not_asked_for_again(problem: Problem) -> None:
-    records = problem.search(problem.advisor("front", 0, problem.foresight()), 20)
+    records = problem.search(problem.optuna("front", 0, problem.predictions()), 20)
     keys = [problem.space.decode(record.params)[0].key for record in records]
     assert len(set(keys)) == len(keys)
 
 
 def test_a_limit_is_kept_without_anything_being_ruled_out(problem: Problem) -> None:
-    records = problem.search(problem.advisor("front", 0, problem.foresight(limit_ms=5.0)), 15)
+    records = problem.search(problem.optuna("front", 0, problem.predictions(limit_ms=5.0)), 15)
     assert sum((record.value("latency_ms") or 0.0) <= 5.2 for record in records) >= 13
 
 
 def test_where_nothing_is_within_the_limit_the_fastest_is_asked_for(problem: Problem) -> None:
-    foresight = problem.foresight(limit_ms=0.1)
-    problem.search(problem.advisor("random", 0, None), 5)  # latencies to predict by
-    points, pool = FrontSampler(foresight, seed=0)._new_points([], [])
+    predictions = problem.predictions(limit_ms=0.1)
+    problem.search(problem.optuna("random", 0, None), 5)  # latencies to predict by
+    points, pool = FrontSampler(predictions, seed=0).new_points([], [])
     assert pool is not None
     (ms,) = pool.latency
-    wide = FrontSampler(problem.foresight(), seed=0)._new_points([], [])[1]
+    wide = FrontSampler(problem.predictions(), seed=0).new_points([], [])[1]
     assert wide is not None
     assert len(points) == 1
     assert ms == wide.latency.min()
 
 
 def test_what_is_slower_than_the_limit_has_no_value(problem: Problem) -> None:
-    assert FrontSampler(problem.foresight(limit_ms=5.0), 0)._search.reference_latency == pytest.approx(5.0, rel=0.01)
-    assert FrontSampler(problem.foresight(limit_ms=50.0), 0)._search.reference_latency == WORST_MS
+    assert FrontSampler(problem.predictions(limit_ms=5.0), 0).slowest_ms == pytest.approx(5.0, rel=0.01)
+    assert FrontSampler(problem.predictions(limit_ms=50.0), 0).slowest_ms == WORST_MS
 
 
 def test_workers_that_ask_at_once_ask_for_different_networks(problem: Problem) -> None:
-    advisor = problem.advisor("front", 0, problem.foresight())
-    problem.search(advisor, 8)
-    asked = [advisor.ask()[1] for _ in range(4)]
+    optuna = problem.optuna("front", 0, problem.predictions())
+    problem.search(optuna, 8)
+    asked = [optuna.ask()[1] for _ in range(4)]
     latencies = sorted(problem.latency_ms(params) for params in asked)
     assert len({problem.space.decode(params)[0].key for params in asked}) == 4
     assert latencies[-1] - latencies[0] > 0.3
 
 
-def test_trials_that_were_stopped_teach_what_their_curves_foretold(problem: Problem) -> None:
-    foresight = problem.foresight()
-    for record in problem.search(problem.advisor("random", 0, None), 12):
+def test_stopped_trials_teach_the_accuracy_that_their_curves_predicted(problem: Problem) -> None:
+    predictions = problem.predictions()
+    for record in problem.search(problem.optuna("random", 0, None), 12):
         problem.store.add(problem.study, record, None)
-    assert foresight.half_known() == []
-    params = problem.advisor("random", 9, None).ask()[1]
+    assert predictions.stopped_trials() == []
+    params = problem.optuna("random", 9, None).ask()[1]
     problem.store.add(problem.study, problem.record(12, params, Outcome.STOPPED), None)
-    (known,) = foresight.half_known()
+    (known,) = predictions.stopped_trials()
     assert known.latency_ms == pytest.approx(problem.latency_ms(params))
     assert known.accuracy == pytest.approx(problem.accuracy(params), abs=0.02)  # the curves are of one kind
     assert 0 < known.variance < 0.05**2
     by_map50 = replace(problem.study, objectives=(("map50", Direction.MAXIMIZE), *problem.study.objectives[1:]))
-    assert replace(foresight, study=by_map50).half_known() == []  # a curve foretells mAP50-95
+    assert replace(predictions, study=by_map50).stopped_trials() == []  # a curve predicts mAP50-95
 
 
 def test_without_what_it_needs_front_is_tpe() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.sampler.network_features import DAMAGE_WEIGHT, DONOR_WEIGHT, NetworkFeatures
-from spaces.allocation.summed_sensitivity import HalvingDamage
+from search.sampler.network_features import DONOR_WEIGHT, SENSITIVITY_WEIGHT, NetworkFeatures
+from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import Categorical, Float, Parameter
 
 PARAMETERS: dict[str, Parameter] = {
@@ -40,13 +40,13 @@ def test_what_is_no_ratio_is_described_as_it_was_asked_for() -> None:
 
 
 def test_damage_is_one_column_more() -> None:
-    damage = HalvingDamage(WHOLE, [[0], [1]], [0.4, 0.1])
+    sensitivity = SummedSensitivity(WHOLE, [[0], [1]], [0.4, 0.1])
     widths = [[64, 32], [32, 32], [64, 16], [8, 4], [2, 1]]
-    features = NetworkFeatures(PARAMETERS, WHOLE, damage).of([point("wide", 1.0)] * 5, widths)
+    features = NetworkFeatures(PARAMETERS, WHOLE, sensitivity).of([point("wide", 1.0)] * 5, widths)
     assert features.shape[1] == 2 + 4 + 1 + 1
     assert features[0, -1] == 0.0
     assert features[1, -1] == pytest.approx(4 * features[2, -1])
-    assert features[3:, -1].tolist() == [DAMAGE_WEIGHT, DAMAGE_WEIGHT]
+    assert features[3:, -1].tolist() == [SENSITIVITY_WEIGHT, SENSITIVITY_WEIGHT]
 
 
 def test_a_space_of_ratios_alone_has_its_widths_alone() -> None:

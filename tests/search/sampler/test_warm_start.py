@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from search.record.trial import Outcome
-from search.sampler.warm_start import Earlier, Known, earlier_trainings, trained_points
+from search.sampler.warm_start import EarlierTraining, KnownPoint, earlier_trainings, trained_points
 from spaces.base import ArchSpec, Float, ParamValue
 from spaces.ranking.importance import order
 from spaces.search_spaces.channels import ChannelRatioSpace
@@ -23,7 +23,7 @@ SAME = {"parent": "p1", "data": "d1"}
 def _store_study(problem: Problem, name: str, facts: dict[str, str], trials: int = 3) -> None:
     store = problem.store
     study = store.freeze(store.add_study(name, {}, OBJECTIVES), {**facts, "reference_point": [0.0, 9.0]})
-    for record in problem.search(problem.advisor("random", 1, None), trials):
+    for record in problem.search(problem.optuna("random", 1, None), trials):
         store.add(study, record, None)
 
 
@@ -36,7 +36,7 @@ def test_only_complete_trials_of_the_same_parent_and_data_count(problem: Problem
     _store_study(problem, "other parent", {"parent": "p2", "data": "d1"})
     same = store.latest_study("same")
     assert same is not None
-    number, params = problem.advisor("random", 7, None).ask()
+    number, params = problem.optuna("random", 7, None).ask()
     store.add(same, problem.record(number + 50, params, Outcome.STOPPED), None)
     found = earlier_trainings(store, study, problem.plan)
     assert [each.accuracy for each in found] == [r.value("map50_95") for r in store.records(same)][:3]
@@ -63,12 +63,12 @@ def test_trials_whose_parameters_stand_for_another_network_here_are_left_out(pro
 
 @pytest.mark.parametrize("shift", [0.0, -0.15])
 def test_they_spare_trainings_even_where_they_trained_for_shorter(problem: Problem, shift: float) -> None:
-    random = problem.search(problem.advisor("random", 5, None), 60)
-    taught = [Earlier(record.params, problem.accuracy(record.params) + shift) for record in random]
+    random = problem.search(problem.optuna("random", 5, None), 60)
+    taught = [EarlierTraining(record.params, problem.accuracy(record.params) + shift) for record in random]
 
-    def volumes(earlier: list[Earlier]) -> list[float]:
-        foresights = [replace(problem.foresight(), earlier=earlier) for _ in range(3)]
-        found = (problem.search(problem.advisor("front", seed, each), 8) for seed, each in enumerate(foresights))
+    def volumes(earlier: list[EarlierTraining]) -> list[float]:
+        several = [replace(problem.predictions(), earlier=earlier) for _ in range(3)]
+        found = (problem.search(problem.optuna("front", seed, each), 8) for seed, each in enumerate(several))
         return [problem.volume(records) for records in found]
 
     assert np.median(volumes(taught)) > np.median(volumes([]))
@@ -94,9 +94,9 @@ def test_controls_that_a_trial_could_be_teach_too(problem: Problem) -> None:
 
 
 def test_a_control_spares_the_trial_that_would_repeat_it(problem: Problem) -> None:
-    taught = [Known(p, problem.latency_ms(p), problem.accuracy(p)) for p in _levels(problem)]
-    foresight = replace(problem.foresight(), controls=taught)
-    records = problem.search(problem.advisor("front", 0, foresight), 6)
+    taught = [KnownPoint(p, problem.latency_ms(p), problem.accuracy(p)) for p in _levels(problem)]
+    predictions = replace(problem.predictions(), controls=taught)
+    records = problem.search(problem.optuna("front", 0, predictions), 6)
     keys = {problem.space.decode(each.params)[0].key for each in taught}
     assert not keys & {problem.space.decode(record.params)[0].key for record in records}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from search.sampler.advisor import Advisor
-from search.sampler.choice import make_sampler
+from search.sampler.optuna_study import OptunaStudy
+from search.sampler.registry import make_sampler
 from search.store.base import StudyEntry
 from spaces.base import Categorical, Float, Parameter
 from tests.search.plausible import DONORS, Plausible
@@ -15,9 +15,9 @@ def tell_sampler(url: str, study: StudyEntry, plausible: Plausible) -> None:
         "backbone": Categorical(DONORS), "head": Categorical(DONORS),
         **{f"ratio.{stage}": Float(0.5, 1.0, step=0.125) for stage in range(4)},
     }  # fmt: skip
-    advisor = Advisor(url, study.sampler_name, study.objectives, parameters, make_sampler("random", seed=0))
+    optuna = OptunaStudy(url, study.sampler_name, study.objectives, parameters, make_sampler("random", seed=0))
     for record in plausible.records:
         if record.number is not None:
-            number, _ = advisor.ask()
+            number, _ = optuna.ask()
             assert number == record.number
-            advisor.tell(record)
+            optuna.tell(record)

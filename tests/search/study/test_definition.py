@@ -14,7 +14,7 @@ import yaml
 
 from objectives.base import Evaluation
 from objectives.cost import cost
-from search.sampler.choice import SAMPLERS
+from search.sampler.registry import SAMPLERS
 from search.study.definition import BETTER, LIMITABLE, load_study, stored_definition
 from search.study.difference import differences
 from search.study.faults import DefinitionError

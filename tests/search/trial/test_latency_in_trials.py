@@ -18,8 +18,8 @@ from search.prepare.inputs import data_of, start_of
 from search.prepare.preparation import Setting, prepare, workbench
 from search.record.folders import RunFolder
 from search.record.trial import Outcome, TrialRecord
-from search.sampler.advisor import Advisor
-from search.sampler.choice import make_sampler
+from search.sampler.optuna_study import OptunaStudy
+from search.sampler.registry import make_sampler
 from search.store.base import Store, StudyEntry
 from search.store.entries import LatencyEntry
 from search.store.sql import open_store
@@ -56,17 +56,17 @@ class Ready:
     def store(self) -> Store:
         return self.bench.store
 
-    def works(self, number: int, bench: Workbench | None = None, **changes: object) -> tuple[TrialRecord, Advisor]:
+    def works(self, number: int, bench: Workbench | None = None, **changes: object) -> tuple[TrialRecord, OptunaStudy]:
         """Run one more trial by a worker, with other tools or another plan; its record, and Optuna's side."""
         plan = replace(self.plan, **changes)  # type: ignore[arg-type]  # field names, as replace() checks
         study = self.store.add_study(f"run {number}", {}, self.study.objectives)
         study = self.store.freeze(study, {"reference_point": [0.0, 100.0]})
-        advisor = Advisor("sqlite://", study.name, study.objectives, plan.parameters, make_sampler("random", number))
+        optuna = OptunaStudy("sqlite://", study.name, study.objectives, plan.parameters, make_sampler("random", number))
         trials = StudyTrials(bench or self.bench, plan)
-        worker = Worker(self.store, study, advisor, trials, n_trials=1, deadline=None, say=lambda event: None)
+        worker = Worker(self.store, study, optuna, trials, n_trials=1, deadline=None, say=lambda event: None)
         assert worker.work() == "done"
         (record,) = self.store.records(study)
-        return record, advisor
+        return record, optuna
 
 
 def defined(scenes: Path, *overrides: str) -> StudyDefinition:
@@ -100,7 +100,7 @@ def ready(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
 def test_a_trial_over_its_limit_is_not_trained_and_the_sampler_is_told_by_how_much(ready: Ready, scenes: Path) -> None:
     limits = defined(scenes, f"objectives.latency.limit_ms={UNREACHABLE_MS}").upper_limits
     assert limits == {"latency_ms": UNREACHABLE_MS}
-    record, advisor = ready.works(0, limits=limits)
+    record, optuna = ready.works(0, limits=limits)
     latency = record.measurement("latency_ms")
     assert latency is not None and latency.runs > 0 and not latency.predicted
     assert record.outcome is Outcome.RULED_OUT
@@ -108,7 +108,7 @@ def test_a_trial_over_its_limit_is_not_trained_and_the_sampler_is_told_by_how_mu
     assert record.seconds["training"] == record.seconds["evaluation"] == 0.0
     excess = latency.value - UNREACHABLE_MS
     assert record.constraints == {"latency_ms": pytest.approx(excess)}
-    (told,) = advisor.study.get_trials()
+    (told,) = optuna.study.get_trials()
     assert told.constraints == {"latency_ms": pytest.approx(excess)}
     assert record.measurement(ELSEWHERE) is None  # no column is worth its time where the limit is missed
 
@@ -186,12 +186,12 @@ def foreseen(ready: Ready, meter: ScriptedMeter, predicted: Predicted) -> Workbe
 def test_what_is_predicted_too_slow_is_neither_built_nor_timed_and_told_as_predicted(ready: Ready) -> None:
     meter = ScriptedMeter(target=replace(ScriptedMeter().target, device="first"))
     bench = foreseen(ready, meter, Predicted(7.3, 0.1))
-    record, advisor = ready.works(3, bench, limits={"latency_ms": 5.0}, space=Unbuilt(ready.plan.space))
+    record, optuna = ready.works(3, bench, limits={"latency_ms": 5.0}, space=Unbuilt(ready.plan.space))
     assert (record.outcome, record.reason) == (Outcome.RULED_OUT, "predicted 7.30 ± 0.20 ms, limit 5")
     (latency,) = record.measurements
     assert latency.predicted and latency.runs == 0
     assert record.constraints == {"latency_ms": pytest.approx(2.3)}
-    (told,) = advisor.study.get_trials()
+    (told,) = optuna.study.get_trials()
     assert told.constraints == {"latency_ms": pytest.approx(2.3)} and "latency_ms" not in told.user_attrs
     assert [each for each in meter.asked if each != "reference"] == []
     assert record.spec is not None

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from objectives.base import Direction, EpochResult, Evaluation, Measurement
 from search.record.trial import Outcome, TrialRecord
-from search.sampler.advisor import Advisor
-from search.sampler.choice import make_sampler, sampler_seed
+from search.sampler.optuna_study import OptunaStudy
+from search.sampler.registry import make_sampler, sampler_seed
 from search.store.base import StudyEntry
 from search.store.sql import open_store
 from search.trial.runner import Hooks, TrialRunner
@@ -100,9 +100,9 @@ def begin_study(url: str) -> StudyEntry:
     return study
 
 
-def advisor_of(url: str, study: StudyEntry, seed: int) -> Advisor:
+def optuna_study_of(url: str, study: StudyEntry, seed: int) -> OptunaStudy:
     """Optuna's side of the study."""
-    return Advisor(url, study.sampler_name, study.objectives, PARAMETERS, make_sampler("random", seed))
+    return OptunaStudy(url, study.sampler_name, study.objectives, PARAMETERS, make_sampler("random", seed))
 
 
 def work(
@@ -113,7 +113,7 @@ def work(
     study = store.latest_study("quick")
     assert study is not None
     with store.exclusive("optuna tables"):
-        advisor = advisor_of(url, study, sampler_seed(seed, 0, len(store.records(study))))
+        optuna = optuna_study_of(url, study, sampler_seed(seed, 0, len(store.records(study))))
 
     def note(event: object) -> None:
         number = getattr(getattr(event, "record", None), "number", None)
@@ -123,7 +123,7 @@ def work(
                 file.flush()
                 os.fsync(file.fileno())
 
-    worker = Worker(store, study, advisor, trials or QuickTrials(), n_trials=n_trials, deadline=None, say=note)
+    worker = Worker(store, study, optuna, trials or QuickTrials(), n_trials=n_trials, deadline=None, say=note)
     worker.reconcile()
     worker.settle()
     why = worker.work()

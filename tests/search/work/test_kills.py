@@ -74,9 +74,9 @@ def _kill_and_restart(url: str, acknowledged: Path) -> None:
 def _optuna_agrees(url: str, store: Store) -> None:
     study = store.latest_study("quick")
     assert study is not None
-    advisor = quick_trials.advisor_of(url, study, seed=0)
-    assert advisor.unfinished() == (), "a trial was left RUNNING or WAITING"
-    trials = {trial.number: trial for trial in advisor.study.get_trials(deepcopy=False)}
+    optuna = quick_trials.optuna_study_of(url, study, seed=0)
+    assert optuna.unfinished() == (), "a trial was left RUNNING or WAITING"
+    trials = {trial.number: trial for trial in optuna.study.get_trials(deepcopy=False)}
     for record in store.records(study):
         assert record.number is not None
         told = trials[record.number]

@@ -79,7 +79,7 @@ def test_an_interrupted_trial_is_handed_back_and_taken_up_again(url: str, study:
     store = open_store(url)
     (waiting,) = store.open_attempts(study)
     assert (waiting.number, waiting.worker, waiting.tries) == (1, None, 1)
-    handed_back = quick_trials.advisor_of(url, study, 0).study.get_trials()[1]
+    handed_back = quick_trials.optuna_study_of(url, study, 0).study.get_trials()[1]
     assert handed_back.state is optuna.trial.TrialState.WAITING
 
     quick_trials.work(url, 3, seed=0)
@@ -91,24 +91,24 @@ def test_an_interrupted_trial_is_handed_back_and_taken_up_again(url: str, study:
 def test_optuna_is_told_what_a_crash_kept_from_it(url: str, study: StudyEntry) -> None:
     """A crash between `store.add` and `tell`: the record is there, Optuna believes the trial to run."""
     store = open_store(url)
-    advisor = quick_trials.advisor_of(url, study, 0)
+    optuna = quick_trials.optuna_study_of(url, study, 0)
     worker = _worker(url, store, study)
-    advisor.tell = lambda record: None  # type: ignore[method-assign]
-    worker._advisor = advisor
+    optuna.tell = lambda record: None  # type: ignore[method-assign]
+    worker._optuna = optuna
     worker.work()
-    assert len(advisor.unfinished()) == 2
+    assert len(optuna.unfinished()) == 2
     quick_trials.work(url, 2, seed=0)
-    trials = quick_trials.advisor_of(url, study, 0).study.get_trials()
+    trials = quick_trials.optuna_study_of(url, study, 0).study.get_trials()
     assert [trial.state.name for trial in trials] == ["COMPLETE", "COMPLETE"]
     assert trials[0].constraints == {"latency_ms": pytest.approx(store.records(study)[0].constraints["latency_ms"])}
 
 
 def test_optunas_study_is_rebuilt_from_the_records(url: str, study: StudyEntry) -> None:
     quick_trials.work(url, 6, seed=0)
-    before = quick_trials.advisor_of(url, study, 0).study.get_trials()
+    before = quick_trials.optuna_study_of(url, study, 0).study.get_trials()
     optuna.delete_study(study_name=study.sampler_name, storage=url)
     quick_trials.work(url, 6, seed=0)
-    after = quick_trials.advisor_of(url, study, 0).study.get_trials()
+    after = quick_trials.optuna_study_of(url, study, 0).study.get_trials()
     assert [(t.number, t.state, t.values, t.params) for t in after] == [
         (t.number, t.state, t.values, t.params) for t in before
     ]
@@ -163,5 +163,5 @@ def test_a_worker_that_lost_its_trial_stores_nothing(url: str, study: StudyEntry
 
 
 def _worker(url: str, store: Store, study: StudyEntry, trials: QuickTrials | None = None) -> Worker:
-    advisor = quick_trials.advisor_of(url, study, 0)
-    return Worker(store, study, advisor, trials or QuickTrials(), n_trials=2, deadline=None, say=lambda event: None)
+    optuna = quick_trials.optuna_study_of(url, study, 0)
+    return Worker(store, study, optuna, trials or QuickTrials(), n_trials=2, deadline=None, say=lambda event: None)

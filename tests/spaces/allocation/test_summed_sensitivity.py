@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spaces.allocation.sensitivity import SensitivityMap
-from spaces.allocation.summed_sensitivity import GROWTH, LEAST, HalvingDamage
+from spaces.allocation.summed_sensitivity import GROWTH, LEAST, SummedSensitivity
 from spaces.structure.groups import ChannelGroup
 
 
@@ -20,49 +20,49 @@ MAP = SensitivityMap("loss", 2.0, (0.5, 0.75), {"a": (2.4, 2.1), "b": (2.1, 2.0)
 
 
 @pytest.fixture
-def damage() -> HalvingDamage:
-    return HalvingDamage.of(MAP, GROUPS, multiple=8)
+def sensitivity() -> SummedSensitivity:
+    return SummedSensitivity.of(MAP, GROUPS, multiple=8)
 
 
-def test_halving_one_group_does_what_was_measured(damage: HalvingDamage) -> None:
+def test_halving_one_group_does_what_was_measured(sensitivity: SummedSensitivity) -> None:
     halved = [[32, 32, 16, 16, 8], [64, 16, 16, 16, 8], [64, 32, 8, 8, 8]]
-    assert damage.total(halved).tolist() == pytest.approx([0.4, 0.1, 0.2])
+    assert sensitivity.total(halved).tolist() == pytest.approx([0.4, 0.1, 0.2])
 
 
-def test_damages_add_up_and_grow_with_every_halving(damage: HalvingDamage) -> None:
-    together, quarter = damage.total([[32, 16, 8, 8, 8], [16, 32, 16, 16, 8]])
+def test_damages_add_up_and_grow_with_every_halving(sensitivity: SummedSensitivity) -> None:
+    together, quarter = sensitivity.total([[32, 16, 8, 8, 8], [16, 32, 16, 16, 8]])
     assert together == pytest.approx(0.7)
     assert quarter == pytest.approx(0.4 * 2**GROWTH)
-    assert damage.total([WHOLE]).tolist() == [0.0]
+    assert sensitivity.total([WHOLE]).tolist() == [0.0]
 
 
-def test_a_group_too_small_to_be_halved_counts_as_a_usual_one(damage: HalvingDamage) -> None:
-    assert damage.total([[64, 32, 16, 16, 4]]).tolist() == pytest.approx([0.2])
+def test_a_group_too_small_to_be_halved_counts_as_a_usual_one(sensitivity: SummedSensitivity) -> None:
+    assert sensitivity.total([[64, 32, 16, 16, 4]]).tolist() == pytest.approx([0.2])
 
 
 def test_what_stayed_wider_than_half_is_allowed_for() -> None:
     wide = [group("a", 24)]
-    found = HalvingDamage.of(SensitivityMap("loss", 1.0, (0.5,), {"a": (1.3,)}), wide, multiple=8)
+    found = SummedSensitivity.of(SensitivityMap("loss", 1.0, (0.5,), {"a": (1.3,)}), wide, multiple=8)
     assert found.total([[16]]).tolist() == pytest.approx([0.3])  # half of 24 is 12, rounded to 16
     assert found.total([[12]])[0] > 0.3
 
 
 def test_no_group_is_taken_to_bear_any_cut() -> None:
     useless = SensitivityMap("loss", 2.0, (0.5,), {"a": (1.9,), "b": (2.1,), "pair": (2.1,), "e": (2.0,)})
-    found = HalvingDamage.of(useless, GROUPS, multiple=8)
+    found = SummedSensitivity.of(useless, GROUPS, multiple=8)
     assert found.total([[32, 32, 16, 16, 8]])[0] == pytest.approx(LEAST * 0.1)
 
 
-def test_groups_are_cut_until_each_is_damaged_alike(damage: HalvingDamage) -> None:
-    shares = damage.evenly(0.5)
+def test_groups_are_cut_until_each_is_damaged_alike(sensitivity: SummedSensitivity) -> None:
+    shares = sensitivity.evenly(0.5)
     widths = np.array(WHOLE) * shares
-    alone = [damage.total([[*WHOLE[:i], widths[i], *WHOLE[i + 1 :]]])[0] for i in (0, 1, 4)]
+    alone = [sensitivity.total([[*WHOLE[:i], widths[i], *WHOLE[i + 1 :]]])[0] for i in (0, 1, 4)]
     assert alone == pytest.approx([alone[0]] * 3)
-    assert shares[2] == shares[3] == pytest.approx(0.5)  # its damage is the median
+    assert shares[2] == shares[3] == pytest.approx(0.5)  # its sensitivity is the median
     assert shares[1] < shares[2] < shares[0] < 1
-    assert (damage.evenly(0.25) < shares).all()
+    assert (sensitivity.evenly(0.25) < shares).all()
 
 
 def test_a_map_without_the_half_is_refused() -> None:
     with pytest.raises(ValueError, match=r"0\.5"):
-        HalvingDamage.of(SensitivityMap("loss", 2.0, (0.25,), {"a": (2.4,)}), GROUPS[:1], multiple=8)
+        SummedSensitivity.of(SensitivityMap("loss", 2.0, (0.25,), {"a": (2.4,)}), GROUPS[:1], multiple=8)

@@ -12,7 +12,7 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search.sampler.candidate_predictions import Foresight
+from search.sampler.candidate_predictions import CandidatePredictions
 from search.sampler.front_sampler import FrontSampler
 from spaces.base import ParamValue
 
@@ -33,19 +33,19 @@ def make_sampler(
     name: str,
     seed: int,
     starts: Sequence[Mapping[str, ParamValue]] = (),
-    foresight: Foresight | None = None,
+    predictions: CandidatePredictions | None = None,
 ) -> BaseSampler:
     """A sampler by name; the first trials take the given start points.
 
     Args:
-        foresight: What `front` needs. Without it, in a study of other objectives, `front` is `tpe`.
+        predictions: What `front` needs. Without it, in a study of other objectives, `front` is `tpe`.
 
     Raises:
         ValueError: If the name is not one of `SAMPLERS`.
     """
     samplers = optuna.samplers
-    if name == "front" and foresight is not None:
-        chosen: BaseSampler = FrontSampler(foresight, seed)
+    if name == "front" and predictions is not None:
+        chosen: BaseSampler = FrontSampler(predictions, seed)
     elif name in ("front", "tpe"):
         # Multivariate: univariate TPE, Optuna's default for several objectives, needs about twice the trials.
         chosen = samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=8)

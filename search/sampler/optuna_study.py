@@ -1,7 +1,7 @@
-"""Optuna advises: it proposes parameters and is told how they did. The only importer of optuna.
+"""A study in Optuna's tables: Optuna proposes parameters and is told the results.
 
-Our records are the truth. The Optuna study under the same database URL can be rebuilt from them at any time,
-and trial numbers are the same in both.
+Our records are the truth. The Optuna study under the same database URL can be rebuilt from them at any time, and trial
+numbers are the same in both.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def distribution_of(parameter: Parameter) -> BaseDistribution:
     return IntDistribution(parameter.low, parameter.high, step=parameter.step)
 
 
-class Advisor:
+class OptunaStudy:
     """One Optuna study: asked for parameters, told outcomes.
 
     Args:
