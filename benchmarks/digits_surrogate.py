@@ -43,7 +43,7 @@ from search.sampler.optuna_study import distribution_of
 Values = NDArray[np.float64]
 
 SEEDS, TRAININGS = 5, 50
-POOL = 400
+POOL_SIZE = 400
 FORESIGHT_ERROR = 0.03
 FOLDS = 5
 EFFORT = 40  # rounds of the long search that finds what can be had at all
@@ -132,7 +132,7 @@ def ours(surrogate: Surrogate, seed: int) -> list[Point]:
     random = np.random.default_rng(seed)
     pool = CandidatePool(surrogate.problem.parameters)
     search = FrontAcquisition(*surrogate.problem.worst)
-    first = pool.draw(POOL, [], random)
+    first = pool.draw(POOL_SIZE, [], random)
     spread = spread_by_latency(surrogate.look(first)[0], len(FIRST_LATENCY_PARTS), random)
     chosen = [first[spread[part]] for part in FIRST_LATENCY_PARTS[:MIN_TRAINED]]
     accuracy = [_trained(surrogate, point, random) for point in chosen]
@@ -141,7 +141,7 @@ def ours(surrogate: Surrogate, seed: int) -> list[Point]:
         best = Staircase.of(latency, np.array(accuracy), np.inf, -np.inf)
         members = set(best.accuracy.tolist())
         good = [point for point, reached in zip(chosen, accuracy, strict=True) if reached in members]
-        points = pool.draw(POOL, good, random)
+        points = pool.draw(POOL_SIZE, good, random)
         foreseen = surrogate.look(points)[0] * np.exp(FORESIGHT_ERROR * random.standard_normal(len(points)))
         trained = TrainedCandidates(
             Candidates(pool.features(chosen), latency), np.array(accuracy), np.zeros(len(chosen))
