@@ -50,6 +50,17 @@ class Measurement:
             if number is not None and not math.isfinite(number):
                 raise ValueError(f"measurement '{self.name}' is {number}; only finite values are recorded")
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Lower and upper end of the 95 % interval.
+
+        Raises:
+            ValueError: If the value has no interval.
+        """
+        if self.low is None or self.high is None:
+            raise ValueError(f"measurement '{self.name}' has no interval")
+        return self.low, self.high
+
 
 @dataclass(frozen=True)
 class EpochResult:

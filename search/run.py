@@ -87,7 +87,10 @@ def _run(store: Store, definition: StudyDefinition, job: Job, options: argparse.
     if finish.why == "error":
         print(f"error: {finish.error}", file=sys.stderr)
         return finish.exit_code
-    return _show_result(store, store.latest_study(definition.name), finish, console, options)
+    study = store.latest_study(definition.name)
+    if study is None:  # the workers left without an error, so they opened it
+        raise StoreError(f"study '{definition.name}' is no longer in the database")
+    return _show_result(store, study, finish, console, options)
 
 
 def _hand_back_dead(store: Store, definition: StudyDefinition) -> None:
@@ -101,15 +104,12 @@ def _hand_back_dead(store: Store, definition: StudyDefinition) -> None:
             store.reconcile(study, is_alive, STALE_AFTER_S)
 
 
-def _show_result(
-    store: Store, study: StudyEntry | None, finish: Finish, console: Console, options: argparse.Namespace
-) -> int:
+def _show_result(store: Store, study: StudyEntry, finish: Finish, console: Console, options: argparse.Namespace) -> int:
     from search.pages.study_report import (  # matplotlib: seconds that a usage error need not wait for
         print_findings,
         write_report,
     )
 
-    assert study is not None  # the workers left without an error, so they opened it
     if finish.why != "timeout" and options.polish is not None:
         polish_at_end(store, study, console, options)
     if finish.why != "timeout" and not options.no_confirm:

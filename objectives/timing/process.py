@@ -143,7 +143,8 @@ class NetworkTimer:
 
     @property
     def _ready(self) -> Turns:
-        assert self._turns is not None, "the reference is loaded before anything is timed"
+        if self._turns is None:
+            raise RuntimeError("no reference is loaded; call load_reference before anything is timed")
         return self._turns
 
     def _watch(self) -> Watch:

@@ -9,7 +9,7 @@ from search.findings.leaderboard import Column, columns_of
 from search.record.latency_text import LATENCY, further_names, latency_text
 from search.record.number_text import percent, score, significant
 from search.record.trial import TrialRecord
-from spaces.base import PARENT, SCRATCH
+from spaces.base import PARENT, SCRATCH, Origin
 
 LEAST_AP = 0.0005
 """Differences of a class's AP below this are not shown: three digits would not show them."""
@@ -154,16 +154,15 @@ def _shown(value: object) -> str:
 def _weights(one: TrialRecord, other: TrialRecord) -> list[Difference]:
     found = [Difference("weights", "made from", one.lineage or "", other.lineage or "")]
     if one.origin is not None and other.origin is not None:
-        found.append(Difference("weights", "layers from", _sources(one), _sources(other)))
+        found.append(Difference("weights", "layers from", _sources(one.origin), _sources(other.origin)))
     found += _mappings("searched", one.params, other.params)
     return [each for each in found if each.ours != each.theirs]
 
 
-def _sources(record: TrialRecord) -> str:
+def _sources(origin: Origin) -> str:
     """`0-9 parent, 10-22 3f2a91`: whose weights the top-level layers began with."""
-    assert record.origin is not None
     runs: list[tuple[int, int, str]] = []
-    for layer, source in enumerate(record.origin.layers):
+    for layer, source in enumerate(origin.layers):
         name = source if source in (PARENT, SCRATCH) else source[:6]
         if runs and runs[-1][2] == name:
             runs[-1] = (runs[-1][0], layer, name)

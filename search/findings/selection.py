@@ -66,16 +66,18 @@ def best_under(records: Sequence[TrialRecord], limit_ms: float, accuracy: str = 
     Raises:
         DefinitionError: If there is none; the message names the fastest.
     """
-    known = [r for r in _usable(records) if r.value(accuracy) is not None and r.measurement("latency_ms") is not None]
+    known = [
+        (record, score, ms)
+        for record in _usable(records)
+        if (score := record.value(accuracy)) is not None and (ms := record.value("latency_ms")) is not None
+    ]
     if not known:
         raise DefinitionError(f"--best-under: no finished network{_within(records)} has both accuracy and latency yet")
-    enough = [record for record in known if _latency_ms(record) <= limit_ms]
+    enough = [each for each in known if each[2] <= limit_ms]
     if not enough:
-        fastest = min(known, key=_latency_ms)
-        raise DefinitionError(
-            f"--best-under is {limit_ms:g} ms; the fastest is {fastest.name} with {_latency_ms(fastest):.3g} ms"
-        )
-    return max(enough, key=lambda record: (record.value(accuracy) or 0.0, -_latency_ms(record)))
+        fastest, _, ms = min(known, key=lambda each: each[2])
+        raise DefinitionError(f"--best-under is {limit_ms:g} ms; the fastest is {fastest.name} with {ms:.3g} ms")
+    return max(enough, key=lambda each: (each[1], -each[2]))[0]
 
 
 def at_knee(records: Sequence[TrialRecord], objectives: Objectives) -> TrialRecord:
@@ -113,12 +115,6 @@ def _within(records: Sequence[TrialRecord]) -> str:
     """Says that the limits are why, if they are."""
     finished = any(record.checkpoint is not None for record in records)
     return " within the limits" if finished and not _usable(records) else ""
-
-
-def _latency_ms(record: TrialRecord) -> float:
-    found = record.measurement("latency_ms")
-    assert found is not None, "asked of records with a latency only"
-    return found.value
 
 
 def _with_weights(record: TrialRecord) -> TrialRecord:

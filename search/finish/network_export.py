@@ -71,10 +71,9 @@ def deliver(order: Order, store: Store, folder: RunFolder) -> Iterator[str]:
         DataError: If the data set is not there any more.
     """
     record = order.record
-    assert record.checkpoint is not None, "only records with weights are chosen"
     definition = stored_definition(order.study.name, order.study.definition)
     checkpoints = CheckpointStore(folder.checkpoints)
-    candidate = checkpoints.get(record.checkpoint)
+    candidate = checkpoints.get(record.saved_checkpoint)
     yield f"{record.name} of {order.study.sampler_name}: {_accuracy(record)}"
     calibration = Calibration(_data(order, definition, folder)) if definition.target.precision == "int8" else None
     target = _target(definition, record, store, candidate.imgsz, calibration)
@@ -96,7 +95,7 @@ def deliver(order: Order, store: Store, folder: RunFolder) -> Iterator[str]:
             yield f"onnx agrees with torch: {parity}"
         described = stem.with_name(f"{stem.name}.json")
         described.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        for file in checkpoints.folder(record.checkpoint).iterdir():
+        for file in checkpoints.folder(record.saved_checkpoint).iterdir():
             shutil.copy2(file, aside / file.name)
         order.out.mkdir(exist_ok=True)
         for file in sorted(aside.iterdir()):
@@ -210,11 +209,9 @@ def _latency_line(record: TrialRecord, remeasured: Remeasured | None) -> str:
     before = "not measured in the study" if stored is None else f"{stored.value:.3g} ms {how}"
     if remeasured is None:
         return f"latency: {before}; no runtime here times this format"
-    now = remeasured.latency
-    assert now.low is not None
-    assert now.high is not None
+    now, (low, high) = remeasured.latency, remeasured.latency.interval
     where = "" if remeasured.as_in_study else ", on another target than the study's"
-    return f"latency: {now.value:.3g} ms now ({now.low:.3g} to {now.high:.3g}{where}), {before}"
+    return f"latency: {now.value:.3g} ms now ({low:.3g} to {high:.3g}{where}), {before}"
 
 
 def _put(file: Path, place: Path) -> None:

@@ -53,9 +53,8 @@ class Polisher:
 
     def polished(self, member: TrialRecord, epochs: int) -> TrialRecord:
         """The row of a network that is trained on: by its own recipe, for so many epochs, from its own weights."""
-        assert member.checkpoint is not None
         recipe = Recipe.from_plain({**member.recipe, "epochs": epochs})
-        candidate = self.bench.checkpoints.get(member.checkpoint)
+        candidate = self.bench.checkpoints.get(member.saved_checkpoint)
         progress = Progress(lambda what: self.say(Doing(what)), lambda: datetime.now(UTC))
         name = member.name + POLISHED
         (row,) = make_all(self.bench, name, candidate, recipe, member.name, progress, inherited=False)

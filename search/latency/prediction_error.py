@@ -27,7 +27,8 @@ def own_error(fit: Fit, entries: Sequence[LatencyEntry]) -> OwnError:
     """
     errors = []
     for index, entry in enumerate(entries):
-        assert entry.shape is not None, "what is measured of a structure has its shape"
+        if entry.shape is None:
+            raise ValueError(f"latency of {entry.shape_key} is stored without its shape; it cannot be predicted")
         predict = fit([*entries[:index], *entries[index + 1 :]])
         errors.append(abs(predict(entry.shape).mean_ms / entry.measurement.value - 1))
     return OwnError(float(np.mean(errors)), float(np.max(errors)), len(errors))

@@ -146,6 +146,6 @@ def measured(entries: Sequence[LatencyEntry], structure: str) -> tuple[LatencyEn
 
 def in_words(predicted: Measurement, limit_ms: float) -> str:
     """Why a candidate is ruled out: `predicted 7.30 ± 0.20 ms, limit 5`."""
-    assert predicted.high is not None, "a prediction has an error bar"
-    spread = spread_text(predicted.value, predicted.high - predicted.value)
+    _, high = predicted.interval
+    spread = spread_text(predicted.value, high - predicted.value)
     return f"predicted {significant(predicted.value)} ± {spread} ms, limit {limit_ms:.3g}"

@@ -75,15 +75,17 @@ def remote_keeper(
     Raises:
         DefinitionError: If too little was measured there to predict from.
     """
-    assert asked.remote is not None
-    found = [entry for entry in store.targets() if entry.description.get("remote") == asked.remote]
+    remote = asked.remote
+    if remote is None:
+        raise ValueError(f"target '{asked.name}' is on this machine; only a remote one is predicted")
+    found = [entry for entry in store.targets() if entry.description.get("remote") == remote]
     fitting = [entry for entry in found if not _differs(entry, asked, reference)]
     if not fitting:
-        raise DefinitionError(_refusal(asked.remote, 0) + (_other(found[-1], asked, reference) if found else ""))
+        raise DefinitionError(_refusal(remote, 0) + (_other(found[-1], asked, reference) if found else ""))
     counts = [len(measured(store.latencies(entry.key), structure)) for entry in fitting]
     known = [entry for entry, count in zip(fitting, counts, strict=True) if count >= LEAST_MEASURED]
     if not known:
-        raise DefinitionError(_refusal(asked.remote, counts[-1]))
+        raise DefinitionError(_refusal(remote, counts[-1]))
     entry = known[-1]  # the newest: the machine's engine may have changed
     return RemoteKeeper(store, entry, structure, fit, name)
 

@@ -91,11 +91,11 @@ def _subject(options: argparse.Namespace, folder: Path) -> Subject:
         batch, imgsz = _batch(inputs), _image_size(inputs)
         said: str = ", ".join(map(str, inputs))
         network: Candidate | Path = file
-        parent = None if options.reference else _stock_parent(options.model, imgsz)
+        parent = None
     else:
-        network, own = read_subject(options.model, options.imgsz)
-        parent, batch, imgsz = own, options.batch or 1, network.imgsz
-        said = f"{own.model['yaml_file']}, {len(network.classes)} classes, {imgsz} px"
+        network, parent = read_subject(options.model, options.imgsz)
+        batch, imgsz = options.batch or 1, network.imgsz
+        said = f"{parent.model['yaml_file']}, {len(network.classes)} classes, {imgsz} px"
     target = target_here(runtime, provider, precision, imgsz=imgsz, batch=batch, threads=threads)
     if options.reference is not None:
         if runtime not in READS_ONNX:
@@ -103,8 +103,7 @@ def _subject(options: argparse.Namespace, folder: Path) -> Subject:
         reference, _ = _fixed(options.reference, folder / "reference.onnx", options)
         target = replace(target, reference=f"{options.reference.stem} {sha256_of(reference)[:32]}")
         return Subject(network, reference, target, said, options.reference.name)
-    assert parent is not None
-    stock = reference_candidate(parent)
+    stock = reference_candidate(_stock_parent(options.model, imgsz) if parent is None else parent)
     return Subject(network, stock, target, said, f"{_name(stock)} at {imgsz} px")
 
 
@@ -174,9 +173,9 @@ def report(subject: Subject, target: Target, latency: Latency, frozen_ms: float,
     p50, p90, p99 = map(significant, timings.percentiles_ms(clock))
     now_ms = reference.reference_ms(clock).median
     of_cpu = "CPU time of its thread" if clock == "cpu" else "wall time"
-    assert found.low is not None and found.high is not None
+    low, high = found.interval
     yield f"ratio      {ratio.median:.3f} ({ratio.low:.3f} to {ratio.high:.3f}, 95 %) of the reference"
-    yield f"latency    {significant(found.value)} ms ({significant(found.low)} to {significant(found.high)})"
+    yield f"latency    {significant(found.value)} ms ({significant(low)} to {significant(high)})"
     yield f"as seen    p50 {p50}, p90 {p90}, p99 {p99} ms, {found.runs} runs, {of_cpu}"
     yield f"reference  {subject.reference_name}: {significant(frozen_ms)} ms, {significant(now_ms)} ms now"
     yield f"target     {target}, {target.engine} ({target.key[:12]})"

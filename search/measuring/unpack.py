@@ -150,9 +150,19 @@ def confirmation(results: Results, names: Sequence[str], target: Target, frozen:
     members = []
     for name, each in sorted(found.items(), key=lambda item: item[1].value):
         ties = tuple(other for other in names if other != name and _overlap(each, found[other]))
-        assert each.low is not None and each.high is not None and each.ratio is not None
-        samples = latencies[name].samples_ms
-        members.append(Finalist(name, each.value, each.low, each.high, each.ratio, each.runs, ties, samples))
+        low, high = each.interval
+        members.append(
+            Finalist(
+                name=name,
+                value=each.value,
+                low=low,
+                high=high,
+                ratio=latencies[name].timings.ratio(target.clock).median,
+                runs=each.runs,
+                ties=ties,
+                samples=latencies[name].samples_ms,
+            )
+        )
     timed = [results.timings[name] for name in names]
     loads = [replace(each.circumstances, slow=_was_slow(each, target)) for each in timed]
     most = max(loads, key=lambda seen: (bool(seen.contended), seen.others_busy or 0.0))
@@ -169,5 +179,5 @@ def _is_for(record: TrialRecord, target: Target) -> bool:
 
 
 def _overlap(one: Measurement, other: Measurement) -> bool:
-    assert one.low is not None and one.high is not None and other.low is not None and other.high is not None
-    return one.low <= other.high and other.low <= one.high
+    (one_low, one_high), (other_low, other_high) = one.interval, other.interval
+    return one_low <= other_high and other_low <= one_high

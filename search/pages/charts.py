@@ -32,7 +32,11 @@ def chart_data(found: Findings, rows: Sequence[Row]) -> dict[str, Any]:
         "rug": _rug(found),
         "history": _history(found),
         "learning": [_learning(record, found, parent) for record in _learners(found)],
-        "curves": [_curves(record, parent) for record in _with_parent(members, parent) if _val_curves(record)],
+        "curves": [
+            _curves(record.name, curves, record is parent)
+            for record in _with_parent(members, parent)
+            if (curves := _val_curves(record)) is not None
+        ],
         "widths": _widths(members),
     }
 
@@ -112,15 +116,13 @@ def _val_curves(record: TrialRecord) -> Curves | None:
     return None if accuracy is None else accuracy.curves
 
 
-def _curves(record: TrialRecord, parent: TrialRecord | None) -> dict[str, Any]:
-    curves = _val_curves(record)
-    assert curves is not None  # only records that have them are asked for
+def _curves(name: str, curves: Curves, is_parent: bool) -> dict[str, Any]:
     step = max(1, (len(curves.confidence) - 1) // (CONFIDENCES - 1))
     lines: Mapping[str, Sequence[float]] = {
         "confidence": curves.confidence, "precision": curves.precision, "recall": curves.recall, "f1": curves.f1,
     }  # fmt: skip
     thinned = {name: [round(value, 3) for value in values[::step]] for name, values in lines.items()}
-    return {"name": record.name, "parent": record is parent, **thinned}
+    return {"name": name, "parent": is_parent, **thinned}
 
 
 def _widths(members: Sequence[TrialRecord]) -> dict[str, Any]:

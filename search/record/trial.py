@@ -72,6 +72,17 @@ class TrialRecord:
         return self.is_reference and self.name.endswith(POLISHED)
 
     @property
+    def saved_checkpoint(self) -> str:
+        """Content hash of the saved weights.
+
+        Raises:
+            ValueError: If nothing was saved.
+        """
+        if self.checkpoint is None:
+            raise ValueError(f"'{self.name}' has no saved weights")
+        return self.checkpoint
+
+    @property
     def feasible(self) -> bool:
         """Whether every limit is met."""
         return all(excess <= 0 for excess in self.constraints.values())

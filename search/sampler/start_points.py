@@ -38,7 +38,8 @@ def nearest_ratios(
     for group, share in zip(groups, shares, strict=True):
         name = f"ratio.{group.tie or group.name}"
         parameter = parameters[name]
-        assert isinstance(parameter, Float)
+        if not isinstance(parameter, Float):
+            raise TypeError(f"parameter '{name}' has no range; a share of channels cannot be placed in it")
         level = (share - parameter.low) / (parameter.high - parameter.low)
         point[name] = _on_grid(parameter, min(1.0, max(0.0, level)))
     return point

@@ -17,7 +17,8 @@ import weakref
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from filelock import FileLock
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
@@ -76,7 +77,7 @@ class Database:
         if not self.is_sqlite:
             lock: AbstractContextManager[None] = self._advisory_lock(name)
         elif self.file is not None:
-            lock = self._file_lock(name)
+            lock = _file_lock(self.file, name)
         else:
             lock = self._named_locks[name]  # type: ignore[assignment]  # a lock is a context manager
         with lock:
@@ -94,7 +95,7 @@ class Database:
         with one_line_faults(self.shown_url), self._engine.connect() as connection:
             raw = _raw(connection)
             if raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                with self._file_lock("first-start"):
+                with _file_lock(self.file, "first-start"):
                     _until_free(lambda: raw.execute("PRAGMA journal_mode=WAL").fetchone())
 
     def close(self) -> None:
@@ -162,16 +163,6 @@ class Database:
             time.sleep(POLL_S)
 
     # -- named locks -----------------------------------------------------------------------------------------------
-    def _file_lock(self, name: str) -> AbstractContextManager[None]:
-        assert self.file is not None
-        folder = self.file.with_name(f"{self.file.name}.locks")
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise StoreUnavailable(f"{folder} cannot be made ({error.strerror}); make its folder writable") from error
-        readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60]
-        return FileLock(folder / f"{readable}-{_number_of(name) & 0xFFFFFF:06x}.lock")  # type: ignore[return-value]
-
     @contextmanager
     def _advisory_lock(self, name: str) -> Iterator[None]:
         """On a connection of its own: the server frees the lock when that connection ends, however it ends.
@@ -188,6 +179,16 @@ class Database:
             yield
         finally:
             connection.close()
+
+
+def _file_lock(file: Path, name: str) -> AbstractContextManager[None]:
+    folder = file.with_name(f"{file.name}.locks")
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"{folder} cannot be made ({error.strerror}); make its folder writable") from error
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60]
+    return FileLock(folder / f"{readable}-{_number_of(name) & 0xFFFFFF:06x}.lock")  # type: ignore[return-value]
 
 
 def _locked(engine: Engine, number: int) -> Connection:
@@ -234,9 +235,7 @@ def _plain(value: object) -> object:
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:
-    raw: Any = connection.connection.dbapi_connection
-    assert isinstance(raw, sqlite3.Connection)
-    return raw
+    return cast(sqlite3.Connection, connection.connection.dbapi_connection)
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Select, func, insert, select
 
 from objectives.base import Measurement
 from search.store.entries import LatencyEntry, TargetEntry, TrainedEntry
@@ -27,16 +27,18 @@ _AS_IT_IS = (
 def add_target(connection: Connection, entry: TargetEntry) -> TargetEntry:
     """See `Store.add_target`."""
     insert_if_new(connection, TargetRow, vars(entry))
-    stored = target(connection, entry.key)
-    assert stored is not None
-    return stored
+    return TargetEntry(**connection.execute(_select_target(entry.key)).mappings().one())
 
 
 def target(connection: Connection, key: str) -> TargetEntry | None:
     """See `Store.target`."""
-    columns = [TargetRow.__table__.c[each.name] for each in fields(TargetEntry)]
-    row = connection.execute(select(*columns).where(TargetRow.key == key)).mappings().one_or_none()
+    row = connection.execute(_select_target(key)).mappings().one_or_none()
     return None if row is None else TargetEntry(**row)
+
+
+def _select_target(key: str) -> Select[Any]:
+    columns = [TargetRow.__table__.c[each.name] for each in fields(TargetEntry)]
+    return select(*columns).where(TargetRow.key == key)
 
 
 def targets(connection: Connection) -> tuple[TargetEntry, ...]:

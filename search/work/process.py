@@ -13,6 +13,7 @@ import time
 import traceback
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
@@ -76,15 +77,14 @@ def _end_with_supervisor() -> None:
     """Interrupt this process when the supervisor is gone, also while it still loads; kill it if it does not end."""
     supervisor = multiprocessing.parent_process()
 
-    def watch() -> None:
-        assert supervisor is not None
+    def watch(supervisor: BaseProcess) -> None:
         supervisor.join()
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE_S)
         os.kill(os.getpid(), signal.SIGKILL)
 
     if supervisor is not None:
-        threading.Thread(target=watch, name="supervisor watch", daemon=True).start()
+        threading.Thread(target=watch, args=(supervisor,), name="supervisor watch", daemon=True).start()
 
 
 def _sweep(folder: RunFolder) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from objectives.base import EpochResult
@@ -16,12 +16,22 @@ from search.trial.events import Doing, Ended, Event, Note
 from search.trial.runner import Hooks, TrialRunner
 from search.trial.stopping import NeverStop, Rule
 from search.work.liveness import STALE_AFTER_S, is_alive, this_worker
+from spaces.base import ParamValue
 
 DUPLICATES_UNTIL_EXHAUSTED = 50
 TRIES_UNTIL_FAILED = 5
 """A trial whose worker died this often is recorded as failed: it probably kills its workers."""
 GIVEN_UP = f"its workers died {TRIES_UNTIL_FAILED} times; out of memory is the usual cause"
 POLL_S = 0.5
+
+
+@dataclass(frozen=True)
+class _Assigned:
+    """A held attempt whose trial has its number and parameters."""
+
+    attempt: Attempt
+    number: int
+    params: Mapping[str, ParamValue]
 
 
 class Worker:
@@ -74,7 +84,7 @@ class Worker:
                 self._idle_since = time.monotonic() + POLL_S
                 time.sleep(POLL_S)  # the last trials run elsewhere; one may come back to be done here
                 continue
-            record = self._run_held()
+            record = self._run(self._held)
             if record is not None and record.outcome is Outcome.DUPLICATE:
                 duplicates += 1
             elif record is not None:
@@ -107,14 +117,14 @@ class Worker:
             if attempt.number is not None:
                 self._optuna.wait(attempt.number)
 
-    def _run_held(self) -> TrialRecord | None:
+    def _run(self, attempt: Attempt) -> TrialRecord | None:
         try:
-            attempt = self._begun()
+            assigned = self._assign(attempt)
             overhead = time.monotonic() - self._idle_since
-            record = self._record_of(attempt)
+            record = self._evaluate(assigned)
             record = replace(record, seconds=_plus(record.seconds, "database", overhead))
             self._idle_since = time.monotonic()
-            front = self._store.add(self._study, record, attempt)
+            front = self._store.add(self._study, record, assigned.attempt)
             self._held = None
             self._optuna.tell(record)
             self._say(Ended(record, front is not None))
@@ -127,27 +137,24 @@ class Worker:
             self.hand_back()
             raise
 
-    def _begun(self) -> Attempt:
-        """The held attempt with its number and parameters: those it has, or newly asked ones."""
-        attempt = self._held
-        assert attempt is not None
+    def _assign(self, attempt: Attempt) -> _Assigned:
+        """Give the held attempt its number and parameters, unless it has them from a worker before."""
         if attempt.number is not None:
             self._optuna.resume(attempt.number)
-            return attempt
+            return _Assigned(attempt, attempt.number, attempt.params or {})
         while True:
             number, params = self._optuna.ask()
             try:
                 self._held = self._store.assign(attempt, number, params)
-                return self._held
+                return _Assigned(self._held, number, params)
             except AlreadyStored:
-                continue  # Optuna gave us a waiting trial that another worker has taken up already
+                continue  # Optuna returned a waiting trial that another worker has claimed already
 
-    def _record_of(self, attempt: Attempt) -> TrialRecord:
-        assert attempt.number is not None
-        number = attempt.number
+    def _evaluate(self, assigned: _Assigned) -> TrialRecord:
+        attempt, number = assigned.attempt, assigned.number
         self._say(Doing(f"trial {number}"))
         if attempt.tries > TRIES_UNTIL_FAILED:
-            return self._trials.given_up(number, attempt.params or {}, GIVEN_UP, datetime.now(UTC))
+            return self._trials.given_up(number, assigned.params, GIVEN_UP, datetime.now(UTC))
 
         def report(result: EpochResult) -> None:
             self._store.report(attempt, result)
@@ -159,7 +166,7 @@ class Worker:
             clock=lambda: datetime.now(UTC),
             stop=self._verdict,
         )
-        return self._trials.run(number, attempt.params or {}, hooks)
+        return self._trials.run(number, assigned.params, hooks)
 
     def _verdict(self, latency_ms: float, curve: Sequence[EpochResult], epochs: int) -> str:
         """Why a trial is stopped at this epoch, by the records of this moment; empty if it goes on."""

@@ -45,7 +45,8 @@ def channel_terms(
         return None  # of a bottleneck that was dropped
     norm = weight.ndim == 1
     if criterion == "taylor":
-        assert gradients is not None
+        if gradients is None:
+            raise ValueError("criterion 'taylor' needs gradients, and none are given")
         names = [f"{module}.weight", f"{module}.bias"] if norm else [f"{module}.weight"]
         return sum_by_channel([state[name].double() * gradients[name].double() for name in names], side).abs()
     if norm != (criterion == "batchnorm"):
