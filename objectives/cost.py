@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.base import Measurement
+from objectives.quantities import FLOPS_G, PARAMETERS, SHARE_PRUNED, SIZE_MIB
 from spaces.base import Candidate, CandidateError
 from spaces.networks.deployed import deployed, image_side
 
@@ -36,10 +37,10 @@ def cost(candidate: Candidate, parent_parameters: int) -> tuple[Measurement, ...
     network = deployed(candidate)
     parameters = _parameters(network)
     return (
-        Measurement("parameters", parameters),
-        Measurement("flops_g", _flops(network, candidate.imgsz) / 1e9, unit="GFLOPs"),
-        Measurement("size_mib", _saved_bytes(candidate.network) / MIB, unit="MiB"),
-        Measurement("share_pruned", 1 - parameters / parent_parameters),
+        PARAMETERS.measurement(parameters),
+        FLOPS_G.measurement(_flops(network, candidate.imgsz) / 1e9),
+        SIZE_MIB.measurement(_saved_bytes(candidate.network) / MIB),
+        SHARE_PRUNED.measurement(1 - parameters / parent_parameters),
     )
 
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from objectives.quantities import BEST_F1, MAP50_95
 from spaces.base import ParamValue, SpaceError
 
 OPTIMIZERS = ("auto", "SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop")
-KEEP = ("map50_95", "best_f1")
+KEEP = (MAP50_95.name, BEST_F1.name)
 
 
 class RecipeError(SpaceError):
@@ -96,7 +97,7 @@ class Recipe:
     val_every: int = _number(1, 1)
     sparsity: float = _number(0.0, 0.0)
     distill: float = _number(0.0, 0.0)
-    keep: str = _choice("map50_95", KEEP)
+    keep: str = _choice(MAP50_95.name, KEEP)
 
     def __post_init__(self) -> None:
         for description in dataclasses.fields(self):

@@ -11,11 +11,12 @@ from pathlib import Path
 from benchmarks.latency_page import NOTES, notes_of
 from benchmarks.pruned_by_hand.front import front_picture
 from benchmarks.setup.markdown import markdown_table
+from search.findings.columns import columns_of
 from search.findings.comparison import differences
 from search.findings.findings import Findings, read_findings
 from search.findings.formats import markdown as table_of
 from search.findings.formats import splits_of
-from search.findings.leaderboard import columns_of, leaderboard
+from search.findings.leaderboard import leaderboard
 from search.pictures.curves import channel_picture, confidence_picture, learning_picture, sizes_picture
 from search.record.folders import RunFolder
 from search.record.latency_text import LATENCY, legend

@@ -24,6 +24,7 @@ import numpy as np
 from objectives.base import Measurement
 from objectives.device.lock import device_lock, device_named
 from objectives.device.target import Target, TargetError
+from objectives.quantities import LATENCY_MS
 from objectives.runtimes.catalogue import runtime_named
 from objectives.timing.child import ChildDied, TimingChild
 from objectives.timing.protocol import Effort
@@ -225,10 +226,8 @@ class LatencyMeter:
 def latency_of(timings: Timings, target: Target, reference_ms: float) -> Latency:
     """`latency_ms` from raw times: the median ratio x the reference's frozen time."""
     ratio = timings.ratio(target.clock)
-    measurement = Measurement(
-        "latency_ms",
+    measurement = LATENCY_MS.measurement(
         ratio.median * reference_ms,
-        unit="ms",
         low=ratio.low * reference_ms,
         high=ratio.high * reference_ms,
         runs=timings.runs,

@@ -18,6 +18,7 @@ from objectives.base import EpochResult
 from objectives.data.dataset import Dataset
 from objectives.data.loader import detection_dataset
 from objectives.device.sharing import turn_on
+from objectives.quantities import BEST_F1, MAP50_95
 from objectives.recipe import AUGMENTATION, KEEP, Recipe
 from objectives.training import sparsity
 from objectives.training.accuracy import CheckedValidator
@@ -210,7 +211,7 @@ class CandidateTraining(DetectionTrainer):
         self.scored_at = now
         if not all(map(torch.isfinite, torch.tensor([result.map50_95, result.loss]))):
             raise CandidateError(f"val loss is {result.loss}, mAP50-95 {result.map50_95} after epoch {result.epoch}")
-        scores = {"map50_95": result.map50_95, "best_f1": best_f1(box.f1)}
+        scores = {MAP50_95.name: result.map50_95, BEST_F1.name: best_f1(box.f1)}
         better = [best for name, best in self.best_epochs.items() if scores[name] >= best.score]
         if better:
             weights = student_of(self.ema.ema).state_dict()

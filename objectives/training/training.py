@@ -18,6 +18,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.base import EpochResult
 from objectives.data.dataset import Dataset
 from objectives.data.random_state import own_randomness
+from objectives.quantities import BEST_F1
 from objectives.recipe import Recipe, RecipeError
 from objectives.training.trainer import BestEpoch, CandidateTraining, Progress, Report
 from spaces.base import Candidate, CandidateError
@@ -106,7 +107,7 @@ def train(
         raise CandidateError(complaint)
     kept = run.best_epochs[recipe.keep]
     seconds = time.perf_counter() - started
-    best_f1 = _at(candidate, run.best_epochs["best_f1"], recipe.imgsz)
+    best_f1 = _at(candidate, run.best_epochs[BEST_F1.name], recipe.imgsz)
     return Trained(_at(candidate, kept, recipe.imgsz), tuple(run.history), kept.epoch, seconds, best_f1)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from search.findings.leaderboard import Column, columns_of
+from objectives.quantities import quantity_named
+from search.findings.columns import Column, columns_of
 from search.record.latency_text import LATENCY, further_names, latency_text
 from search.record.number_text import percent, score, significant
 from search.record.trial import TrialRecord
@@ -51,15 +52,15 @@ def differences(one: TrialRecord, other: TrialRecord, classes: Sequence[str] = (
 
 def _figures(one: TrialRecord, other: TrialRecord) -> list[Difference]:
     columns = columns_of([one, other])
-    measured = [column for column in columns if one.measurement(column.key) or other.measurement(column.key)]
-    scored = [column for column in columns if column not in measured]
+    costs = [column for column in columns if quantity_named(column.key).before_training]
+    accuracies = [column for column in columns if column not in costs]
     splits = dict.fromkeys(each.split for record in (one, other) for each in record.evaluations)
     found = [
-        _figure(f"accuracy ({split})", column, _accuracy(one, split, column), _accuracy(other, split, column))
+        _figure(f"accuracy ({split})", column, one.value(column.key, split), other.value(column.key, split))
         for split in splits
-        for column in scored
+        for column in accuracies
     ]
-    found += [_figure("cost", column, _measured(one, column), _measured(other, column)) for column in measured]
+    found += [_figure("cost", column, one.value(column.key), other.value(column.key)) for column in costs]
     return [_with_latency(each, one, other) for each in found if each is not None]
 
 
@@ -82,7 +83,7 @@ def _change(column: Column, ours: float | None, theirs: float | None) -> str:
 
 def _with_latency(found: Difference, one: TrialRecord, other: TrialRecord) -> Difference:
     """Latencies with their intervals; where these overlap, the two are not told apart."""
-    names = {"latency, ms": LATENCY} | {column.title: column.key for column in columns_of([one, other])}
+    names = {column.title: column.key for column in columns_of([one, other])}
     key = names.get(found.what, "")
     if key not in (LATENCY, *further_names([one, other])):
         return found
@@ -96,16 +97,6 @@ def _with_latency(found: Difference, one: TrialRecord, other: TrialRecord) -> Di
     if ours.target != theirs.target:
         change = "other targets: not comparable"
     return Difference(found.part, found.what, latency_text(ours), latency_text(theirs), change)
-
-
-def _accuracy(record: TrialRecord, split: str, column: Column) -> float | None:
-    found = record.evaluation(split)
-    return None if found is None else getattr(found, column.key, None)
-
-
-def _measured(record: TrialRecord, column: Column) -> float | None:
-    found = record.measurement(column.key)
-    return None if found is None else found.value
 
 
 def _classes(one: TrialRecord, other: TrialRecord, classes: Sequence[str]) -> list[Difference]:

@@ -10,12 +10,21 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from search.findings.leaderboard import ACCURACY, AT_BEST_F1, COLUMNS, Column, Row, columns_of
+from objectives.quantities import BEST_F1_CONFIDENCE, F1, QUANTITIES
+from search.findings.columns import (
+    AT_BEST_F1,
+    COLUMNS,
+    F1_COLUMNS,
+    MAP_COLUMNS,
+    Column,
+    columns_of,
+    requested_quantities,
+)
+from search.findings.leaderboard import Row
 from search.record.latency_text import FURTHER, LATENCY, further_names, is_latency
 from search.record.trial import Outcome, TrialRecord
 
 FRONT_MARK = "●"
-NARROW = {"size_mib": "MiB"}
 
 
 def terminal_table(rows: Sequence[Row], title: str = "") -> Table:
@@ -23,9 +32,9 @@ def terminal_table(rows: Sequence[Row], title: str = "") -> Table:
     table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("")
     table.add_column("name", no_wrap=True)
-    columns = [column for column in _columns(rows) if column.key != "f1"]
+    columns = [column for column in _columns(rows) if column.key != F1.name]
     for column in columns:
-        table.add_column(NARROW.get(column.key, column.title), justify="right", no_wrap=True)
+        table.add_column(column.narrow or column.title, justify="right", no_wrap=True)
     table.add_column("Δ mAP", justify="right", no_wrap=True)
     table.add_column("speed", justify="right", no_wrap=True)
     table.add_column("note", ratio=1, min_width=16)
@@ -83,9 +92,13 @@ def csv_text(rows: Sequence[Row], splits: Sequence[str] = ("val",)) -> str:
     """Every figure at full precision, one line a record; accuracy columns once for each split."""
     buffer = io.StringIO()
     params = list(dict.fromkeys(name for row in rows for name in row.record.params))
-    cost = [column.key for column in COLUMNS if column.key not in ACCURACY and not is_latency(column.key)]
+    requested = requested_quantities([row.record for row in rows])
+    known = [column.key for column in COLUMNS if not is_latency(column.key)]
+    cost = [key for key in known if QUANTITIES[key].before_training]
+    cost += [each.name for each in requested if each.before_training]
     latencies = (LATENCY, *further_names(row.record for row in rows))
-    accuracy = [*ACCURACY, *(column.key for column in AT_BEST_F1), "best_f1_confidence"]
+    accuracy = [column.key for column in (*MAP_COLUMNS, *F1_COLUMNS, *AT_BEST_F1)]
+    accuracy += [BEST_F1_CONFIDENCE.name, *(each.name for each in requested if not each.before_training)]
     fields = [f"{split}.{name}" for split in splits for name in accuracy]
     tail = ["gain", "speed_up", "seconds", "checkpoint", "lineage", "reason", "note"]
     writer = csv.writer(buffer, lineterminator="\n")
@@ -96,19 +109,14 @@ def csv_text(rows: Sequence[Row], splits: Sequence[str] = ("val",)) -> str:
         record = row.record
         writer.writerow(
             [record.name, record.number, record.outcome.value, row.on_front]
-            + [_accuracy(record, split, name) for split in splits for name in accuracy]
-            + [row.values[key] for key in cost]
+            + [record.value(name, split) for split in splits for name in accuracy]
+            + [record.value(name) for name in cost]
             + [cell for name in latencies for cell in _latency(record, name)]
             + [row.gain, row.speed_up]
             + [sum(record.seconds.values()), record.checkpoint, record.lineage, record.reason, row.note]
             + [record.params.get(name) for name in params]
         )
     return buffer.getvalue()
-
-
-def _accuracy(record: TrialRecord, split: str, name: str) -> float | None:
-    found = record.evaluation(split)
-    return None if found is None else getattr(found, name)
 
 
 def _latency_titles(name: str) -> list[str]:

@@ -6,81 +6,18 @@ how it ended. `search.findings.formats` writes the rows as a terminal table, Mar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from objectives.base import Direction, Evaluation
+from objectives.base import Direction
+from objectives.quantities import USUAL_OBJECTIVES, VAL
+from search.findings.columns import Column, columns_of
 from search.findings.notes import note
 from search.record.front import knee
-from search.record.latency_text import (
-    FURTHER,
-    LATENCY,
-    further_names,
-    half_interval_ms,
-    is_latency,
-    latency_text,
-    measured_ms,
-)
-from search.record.number_text import percent, score, significant
+from search.record.latency_text import LATENCY, half_interval_ms, is_latency, latency_text, measured_ms
 from search.record.trial import Outcome, TrialRecord
 
 PARENT_NAME = "parent"
-OBJECTIVES = (("map50_95", Direction.MAXIMIZE), ("latency_ms", Direction.MINIMIZE))
-ACCURACY = ("map50_95", "map50", "precision", "recall", "f1")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of figures.
-
-    Attributes:
-        key: A field of `Evaluation` or the name of a measurement.
-        title: Its heading, with the unit.
-        better: Which way is better; None where the best value is not marked.
-        text: Writes one value.
-    """
-
-    key: str
-    title: str
-    better: Direction | None
-    text: Callable[[float], str]
-
-
-COLUMNS = (
-    Column("map50_95", "mAP50-95", Direction.MAXIMIZE, score),
-    Column("map50", "mAP50", Direction.MAXIMIZE, score),
-    Column("precision", "P", Direction.MAXIMIZE, score),
-    Column("recall", "R", Direction.MAXIMIZE, score),
-    Column("f1", "F1", Direction.MAXIMIZE, score),
-    Column("flops_g", "GFLOPs", Direction.MINIMIZE, significant),
-    Column("latency_ms", "latency, ms", Direction.MINIMIZE, significant),
-    Column("share_pruned", "pruned", None, percent),
-    Column("size_mib", "size, MiB", Direction.MINIMIZE, significant),
-)
-
-
-AT_BEST_F1 = (
-    Column("best_f1", "best F1", Direction.MAXIMIZE, score),
-    Column("precision_at_best_f1", "P at it", None, score),
-    Column("recall_at_best_f1", "R at it", None, score),
-)
-"""Precision, recall and F1 at the confidence where F1 is best, for tables that have room for both."""
-
-
-def columns_of(records: Sequence[TrialRecord], *, at_best_f1: bool = False) -> tuple[Column, ...]:
-    """The columns of a study's table: one more for each further target, after the latency.
-
-    Args:
-        at_best_f1: Whether `AT_BEST_F1` follows the figures at the study's confidence.
-    """
-    further = [
-        Column(name, f"{name.removeprefix(FURTHER)}, ms", Direction.MINIMIZE, significant)
-        for name in further_names(records)
-    ]
-    place = [column.key for column in COLUMNS].index(LATENCY) + 1
-    columns = (*COLUMNS[:place], *further, *COLUMNS[place:])
-    f1 = [column.key for column in columns].index("f1") + 1
-    return (*columns[:f1], *AT_BEST_F1, *columns[f1:]) if at_best_f1 else columns
 
 
 @dataclass(frozen=True)
@@ -132,8 +69,8 @@ def leaderboard(
     records: Sequence[TrialRecord],
     front: Collection[str] = (),
     *,
-    objectives: Sequence[tuple[str, Direction]] = OBJECTIVES,
-    split: str = "val",
+    objectives: Sequence[tuple[str, Direction]] = USUAL_OBJECTIVES,
+    split: str = VAL,
     remarks: Mapping[str, str] | None = None,
     at_best_f1: bool = False,
 ) -> tuple[Row, ...]:
@@ -149,7 +86,7 @@ def leaderboard(
     """
     parent, said = parent_of(records), remarks or {}
     columns = columns_of(records, at_best_f1=at_best_f1)
-    values = {record.name: _values(record, split, columns) for record in records}
+    values = {each.name: {column.key: each.value(column.key, split) for column in columns} for each in records}
     best = _best_values(records, values, columns)
     roles = front_roles([record for record in records if record.name in front], objectives)
     return tuple(
@@ -176,7 +113,7 @@ def parent_of(records: Sequence[TrialRecord]) -> TrialRecord | None:
 
 
 def front_roles(
-    members: Sequence[TrialRecord], objectives: Sequence[tuple[str, Direction]] = OBJECTIVES
+    members: Sequence[TrialRecord], objectives: Sequence[tuple[str, Direction]] = USUAL_OBJECTIVES
 ) -> dict[str, tuple[str, ...]]:
     """Which members of a front are `best` (first objective), `fastest` (last) and, between them, the `knee`."""
     points = {member.name: _point(member, objectives) for member in members}
@@ -210,7 +147,7 @@ def spread_ms(record: TrialRecord) -> float | None:
     return None if latency is None else half_interval_ms(latency)
 
 
-def gain(record: TrialRecord, parent: TrialRecord | None, split: str = "val") -> float | None:
+def gain(record: TrialRecord, parent: TrialRecord | None, split: str = VAL) -> float | None:
     """The record's mAP50-95 less the parent's; None for the parent itself and where one was not evaluated."""
     theirs = None if parent is None or record is parent else parent.evaluation(split)
     ours = record.evaluation(split)
@@ -222,18 +159,6 @@ def speed_up(record: TrialRecord, parent: TrialRecord | None) -> float | None:
     theirs = None if parent is None or record is parent else measured_ms(parent)
     ours = measured_ms(record)
     return theirs / ours if ours and theirs else None
-
-
-def _values(record: TrialRecord, split: str, columns: Sequence[Column]) -> dict[str, float | None]:
-    accuracy = record.evaluation(split)
-    return {column.key: _value(record, accuracy, column.key) for column in columns}
-
-
-def _value(record: TrialRecord, accuracy: Evaluation | None, key: str) -> float | None:
-    if key in ACCURACY or key in {column.key for column in AT_BEST_F1}:
-        return None if accuracy is None else float(getattr(accuracy, key))
-    found = record.measurement(key)
-    return None if found is None else found.value
 
 
 def _best_values(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from objectives.quantities import LATENCY_MS
 from search.record.number_text import percent, significant
 from search.record.trial import Outcome, TrialRecord
 
@@ -85,9 +86,8 @@ def _some(names: Sequence[str]) -> str:
 
 def over_limit(name: str, by: float) -> str:
     """`0.22 ms over the limit`, naming the quantity where its unit does not say it."""
-    return (
-        f"{significant(by)} ms over the limit" if name == "latency_ms" else f"{significant(by)} over its {name} limit"
-    )
+    unit = f" {LATENCY_MS.unit} over the limit" if name == LATENCY_MS.name else f" over its {name} limit"
+    return significant(by) + unit
 
 
 def _ending(record: TrialRecord) -> str:

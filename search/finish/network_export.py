@@ -18,6 +18,7 @@ from objectives.device.target import Target
 from objectives.export.exporter import run_exporter
 from objectives.export.onnx_file import add_metadata
 from objectives.export.pt_file import check_pt, export_pt
+from objectives.quantities import BEST_F1, BEST_F1_CONFIDENCE, F1, MAP50, MAP50_95, PRECISION, RECALL
 from objectives.runtimes.parity import Parity, check_parity
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
@@ -191,8 +192,8 @@ def _model(candidate: Candidate) -> Mapping[str, Any]:
 
 
 def _figures(evaluation: Evaluation) -> Mapping[str, float]:
-    names = ("map50_95", "map50", "precision", "recall", "f1", "confidence", "iou", "best_f1", "best_f1_confidence")
-    return {name: getattr(evaluation, name) for name in names}
+    exported = (MAP50_95, MAP50, PRECISION, RECALL, F1, BEST_F1, BEST_F1_CONFIDENCE)
+    return {name: getattr(evaluation, name) for name in (*(each.name for each in exported), "confidence", "iou")}
 
 
 def _text(value: Any) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from objectives.base import Curves, Direction
+from objectives.quantities import LATENCY_MS, quantity_named
 from search.findings.findings import Findings
 from search.findings.leaderboard import Row, parent_of, spread_ms
 from search.findings.training_effort import growth
-from search.pictures.pareto import axis_title, kind_of
+from search.pictures.pareto import kind_of
 from search.record.latency_text import is_predicted
 from search.record.trial import Outcome, TrialRecord
 
@@ -51,8 +52,8 @@ def evenly(members: Sequence[TrialRecord], most: int) -> list[TrialRecord]:
 def _axes(found: Findings) -> dict[str, Any]:
     (upward, up_better), (across, across_better) = found.study.objectives[0], found.study.objectives[-1]
     return {
-        "x": {"title": axis_title(across), "less": across_better is Direction.MINIMIZE},
-        "y": {"title": axis_title(upward), "less": up_better is Direction.MINIMIZE},
+        "x": {"title": quantity_named(across).axis_title, "less": across_better is Direction.MINIMIZE},
+        "y": {"title": quantity_named(upward).axis_title, "less": up_better is Direction.MINIMIZE},
         "limit": found.limits.get(across),
     }
 
@@ -65,7 +66,7 @@ def _points(found: Findings, rows: Sequence[Row], parent: TrialRecord | None) ->
         x, y = record.value(across), record.value(upward)
         if record.outcome is not Outcome.COMPLETE or x is None or y is None:
             continue
-        error = (spread_ms(record) or 0.0) if across == "latency_ms" else 0.0
+        error = (spread_ms(record) or 0.0) if across == LATENCY_MS.name else 0.0
         point = {"row": index, "name": record.name, "kind": kind_of(record, found.front, parent),
                  "x": _short(x), "y": _short(y), "error": _short(error), "front": row.on_front}  # fmt: skip
         marked = {"predicted": True} if is_predicted(record, across) else {}

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from search.cli.files import write_beside, write_text
+from search.findings.columns import columns_of
 from search.findings.comparison import Difference
 from search.findings.formats import csv_text, markdown, splits_of
-from search.findings.leaderboard import columns_of, leaderboard
+from search.findings.leaderboard import leaderboard
 from search.pages.page import render
 from search.pictures.curves import channel_picture, confidence_picture, learning_picture, sizes_picture
 from search.record.latency_text import legend

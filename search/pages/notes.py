@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from objectives.quantities import LATENCY_MS, MAP50_95, SHARE_PRUNED, SIZE_MIB
+from search.findings.columns import Column, columns_of, requested_quantities
 from search.findings.formats import markdown_text
-from search.findings.leaderboard import COLUMNS, Row, columns_of
+from search.findings.leaderboard import Row
 from search.findings.notes import note
 from search.pages.report import headline
 from search.record.latency_text import legend
@@ -13,7 +15,7 @@ from search.record.trial import TrialRecord
 
 LONGEST_REASON = 500
 MOST_ROWS = 16
-STUDY_COLUMNS = ("map50_95", "latency_ms", "share_pruned", "size_mib")
+STUDY_COLUMNS = tuple(map(Column.of, (MAP50_95, LATENCY_MS, SHARE_PRUNED, SIZE_MIB)))
 
 
 def trial_note(row: Row, parent: Row | None, pictures: Mapping[str, str] | None = None) -> str:
@@ -69,8 +71,9 @@ def study_note(rows: Sequence[Row], report: str | None = None) -> str:
         report: Address of the full report, to link to.
     """
     chosen = [row for row in rows if row.record.is_reference or row.on_front]
-    chosen.sort(key=lambda row: (not row.record.is_reference, row.values["latency_ms"] or 0.0))
-    columns = [column for column in COLUMNS if column.key in STUDY_COLUMNS]
+    chosen.sort(key=lambda row: (not row.record.is_reference, row.values[LATENCY_MS.name] or 0.0))
+    requested = requested_quantities([row.record for row in rows])
+    columns = (*STUDY_COLUMNS, *map(Column.of, requested))
     lines = [
         _line(["", "name", *(column.title for column in columns), "Δ mAP", "speed"]),
         _line(["---", "---", *("---:" for _ in columns), "---:", "---:"]),

@@ -17,9 +17,10 @@ from typing import Any
 
 import yaml
 
+from search.findings.columns import columns_of
 from search.findings.findings import Findings
 from search.findings.formats import splits_of
-from search.findings.leaderboard import Row, columns_of, parent_of
+from search.findings.leaderboard import Row, parent_of
 from search.findings.time_table import time_table
 from search.findings.training_effort import effort, in_words
 from search.pages.charts import chart_data, counted_text

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from objectives.base import Curves, EpochResult
+from objectives.quantities import FLOPS_G, LATENCY_MS, MAP50_95, SIZE_MIB
+from search.findings.columns import requested_quantities
 from search.record.number_text import significant
 from search.record.trial import TrialRecord
 from spaces.base import ArchSpec
@@ -73,7 +75,7 @@ def learning_picture(records: Sequence[TrialRecord]) -> bytes | None:
     panels = figure.subplots(1, 2)
     wanted: tuple[tuple[str, Callable[[EpochResult], float]], ...] = (
         ("loss (val)", lambda result: result.loss),
-        ("mAP50-95 (val)", lambda result: result.map50_95),
+        (MAP50_95.axis_title, lambda result: result.map50_95),
     )
     for panel, (title, value) in zip(panels, wanted, strict=True):
         for number, record in enumerate(learned):
@@ -99,18 +101,19 @@ def top_of_losses(learned: Sequence[TrialRecord]) -> float | None:
 
 
 def sizes_picture(records: Sequence[TrialRecord]) -> bytes | None:
-    """Bars of file size, GFLOPs and latency, a line a record; None where none of them is known."""
-    wanted = (("size_mib", "size, MiB"), ("flops_g", "GFLOPs"), ("latency_ms", "latency, ms"))
-    shown = [record for record in records if any(record.measurement(name) for name, _ in wanted)]
+    """Draw file size, GFLOPs, latency and costs on request as bars, a line a record; None if none is known."""
+    wanted = [SIZE_MIB, FLOPS_G, LATENCY_MS]
+    wanted += [each for each in requested_quantities(records) if each.before_training]
+    shown = [record for record in records if any(record.measurement(each.name) for each in wanted)]
     if not shown:
         return None
     figure = Figure(figsize=(11, 1.1 + 0.3 * len(shown)), dpi=130, layout="constrained")
     panels = figure.subplots(1, len(wanted), sharey=True)
-    for panel, (name, title) in zip(panels, wanted, strict=True):
-        values = [0.0 if (found := record.measurement(name)) is None else found.value for record in shown]
+    for panel, quantity in zip(panels, wanted, strict=True):
+        values = [record.value(quantity.name) or 0.0 for record in shown]
         bars = panel.barh(range(len(shown)), values, color=BLUE, height=0.72)
         panel.bar_label(bars, [significant(value) if value else "" for value in values], padding=3, fontsize=8)
-        panel.set_title(title, loc="left", fontsize=10, color=INK)
+        panel.set_title(quantity.title, loc="left", fontsize=10, color=INK)
         panel.margins(x=0.16)
         quiet(panel)
         panel.grid(visible=False, axis="y")

@@ -20,18 +20,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from objectives.base import Direction
+from objectives.quantities import LATENCY_MS, USUAL_OBJECTIVES, quantity_named
 from search.cli.files import write_beside
-from search.findings.leaderboard import OBJECTIVES, front_roles, parent_of, spread_ms
+from search.findings.leaderboard import front_roles, parent_of, spread_ms
 from search.pictures.labels import Label, place_labels
 from search.record.latency_text import MEANINGS, PREDICTED_MARK, is_predicted
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import FrontEntry
 from spaces.display.charts import BLUE, GREY, INK, ORANGE, VERMILLION, quiet
-
-AXIS_TITLES = {
-    "map50_95": "mAP50-95 (val)", "map50": "mAP50 (val)", "latency_ms": "latency, ms", "flops_g": "GFLOPs",
-    "size_mib": "file size, MiB", "parameters": "parameters",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,17 +65,12 @@ def kind_of(record: TrialRecord, front: Collection[str], parent: TrialRecord | N
     return "front" if record.name in front else "trial"
 
 
-def axis_title(objective: str) -> str:
-    """An objective's name as an axis says it."""
-    return AXIS_TITLES.get(objective, objective)
-
-
 def pareto_png(
     path: Path,
     records: Sequence[TrialRecord],
     fronts: Sequence[FrontEntry],
     *,
-    objectives: Sequence[tuple[str, Direction]] = OBJECTIVES,
+    objectives: Sequence[tuple[str, Direction]] = USUAL_OBJECTIVES,
     limits: Mapping[str, float | None] | None = None,
     title: str = "",
 ) -> Path:
@@ -100,7 +91,7 @@ def pareto_bytes(
     records: Sequence[TrialRecord],
     fronts: Sequence[FrontEntry],
     *,
-    objectives: Sequence[tuple[str, Direction]] = OBJECTIVES,
+    objectives: Sequence[tuple[str, Direction]] = USUAL_OBJECTIVES,
     limits: Mapping[str, float | None] | None = None,
     title: str = "",
 ) -> bytes:
@@ -137,7 +128,7 @@ def _draw_records(
     for record in records:
         x, y = record.value(across), record.value(upward)
         if record.outcome is Outcome.COMPLETE and x is not None and y is not None:
-            error = (spread_ms(record) or 0.0) if across == "latency_ms" else 0.0
+            error = (spread_ms(record) or 0.0) if across == LATENCY_MS.name else 0.0
             points[kind_of(record, front, parent)].append((x, y, error, record))
     for kind in ("infeasible", "trial", "reference", "front", "parent"):
         _scatter(axes, KINDS[kind], points[kind])
@@ -148,8 +139,8 @@ def _draw_records(
     _draw_staircase(axes, [point[:2] for point in members])
     _draw_rug(axes, records, across)
     axes.margins(x=0.09, y=0.07)
-    axes.set_xlabel(axis_title(across))
-    axes.set_ylabel(axis_title(upward))
+    axes.set_xlabel(quantity_named(across).axis_title)
+    axes.set_ylabel(quantity_named(upward).axis_title)
     quiet(axes)
     return points
 

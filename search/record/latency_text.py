@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from objectives.base import Measurement
+from objectives.quantities import LATENCY_MS
 from search.record.number_text import significant, spread_text
 from search.record.trial import TrialRecord
 
-LATENCY = "latency_ms"
-FURTHER = f"{LATENCY}."
+LATENCY = LATENCY_MS.name
+FURTHER = LATENCY_MS.on("")
 """Beginning of the names of latencies on a study's further targets."""
 LOADED_MARK = "†"
 PREDICTED_MARK = "~"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+from objectives.quantities import Digits
+
 
 def significant(value: float) -> str:
     """Three significant digits without an exponent: `0.184`, `8.70`, `14.2`, `153`."""
@@ -35,3 +39,11 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+WRITERS: Mapping[Digits, Callable[[float], str]] = {
+    Digits.SCORE: score,
+    Digits.SIGNIFICANT: significant,
+    Digits.PERCENT: percent,
+}
+"""Functions that write a quantity's values."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from objectives.base import EpochResult, Evaluation, Measurement
+from objectives.quantities import VAL, quantity_named
 from spaces.base import ArchSpec, Origin, ParamValue
 
 POLISHED = " polished"
@@ -34,7 +35,7 @@ class TrialRecord:
         identity: Hash of architecture, origin, recipe and seed: what makes two trials equal.
         rungs: The learning curve, one entry an epoch that was scored.
         recipe: The training recipe as plain values; empty where nothing was trained.
-        measurements: Cost and latency; accuracy is in `evaluations`.
+        measurements: All quantities that are not in an `Evaluation`: cost, latency, and those a study asks for.
         constraints: For each limit by how much it was missed (> 0) or met (<= 0), in the limit's unit.
         checkpoint: Content hash of the saved weights; None where nothing was saved.
         lineage: Name of the record this one was made from; None for a parent or a trial.
@@ -91,14 +92,23 @@ class TrialRecord:
         """The measurement of that name, if it was taken."""
         return next((m for m in self.measurements if m.name == name), None)
 
-    def evaluation(self, split: str = "val") -> Evaluation | None:
+    def evaluation(self, split: str = VAL) -> Evaluation | None:
         """The accuracy on that split, if it was measured."""
         return next((e for e in self.evaluations if e.split == split), None)
 
-    def value(self, objective: str) -> float | None:
-        """An objective's figure by name: a field of the val `Evaluation`, or a measurement."""
-        accuracy = self.evaluation()
-        if accuracy is not None and hasattr(accuracy, objective):
-            return float(getattr(accuracy, objective))
-        found = self.measurement(objective)
+    def value(self, name: str, split: str = VAL) -> float | None:
+        """Return the value of a quantity; None if it was not measured.
+
+        Args:
+            name: A quantity of `objectives.quantities`, or one on a further target: `latency_ms.openvino-cpu`.
+            split: Of a quantity that depends on data.
+
+        Raises:
+            KeyError: If there is no such quantity.
+        """
+        quantity = quantity_named(name)
+        if quantity.in_evaluation:
+            accuracy = self.evaluation(split)
+            return None if accuracy is None else float(getattr(accuracy, name))
+        found = self.measurement(quantity.of_split(split) if name == quantity.name else name)
         return None if found is None else found.value

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from objectives.base import Direction
+from objectives.quantities import QUANTITIES, USUAL_OBJECTIVES
 from search.study.difference import NOT_IDENTITY
 from search.study.faults import DefinitionError, FieldFault, describe, unknown_key
 from search.study.names import find_study, stored_name
@@ -30,14 +32,16 @@ from search.study.sections import (
 from search.study.space import BaselineSection, ChannelsSection, GraftSection
 from spaces.base import ParamValue
 
-BETTER: Mapping[str, Literal["maximize", "minimize"]] = {
-    **dict.fromkeys(("map50_95", "map50", "precision", "recall", "f1", "best_f1", "share_pruned"), "maximize"),
-    **dict.fromkeys(("latency_ms", "flops_g", "parameters", "size_mib"), "minimize"),
+Better = Literal["maximize", "minimize"]
+BETTER: Mapping[str, Better] = {
+    name: "maximize" if each.direction is Direction.MAXIMIZE else "minimize"
+    for name, each in QUANTITIES.items()
+    if each.direction is not None
 }
-"""What a study can aim at, and which way is better."""
+"""Possible objectives of a study, each with the direction that is better."""
 
-LIMITABLE = ("latency_ms", "flops_g", "parameters", "size_mib")
-"""What a limit can be set on: everything that is known before training and better when smaller."""
+LIMITABLE = tuple(name for name, each in QUANTITIES.items() if each.limitable)
+"""Quantities that a study can limit."""
 
 Space = Annotated[GraftSection | ChannelsSection | BaselineSection, Field(discriminator="type")]
 
@@ -62,9 +66,7 @@ class StudyDefinition(Section):
     controls: tuple[RowSection, ...] = Field(default=(), strict=False)
     space: Space
     recipe: Recipe = Field(default_factory=RecipeDefinition)
-    objectives: dict[str, Literal["maximize", "minimize"]] = Field(
-        default_factory=lambda: {"map50_95": BETTER["map50_95"], "latency_ms": BETTER["latency_ms"]}
-    )
+    objectives: dict[str, Better] = Field(default_factory=lambda: {name: BETTER[name] for name, _ in USUAL_OBJECTIVES})
     limits: dict[str, float | None] = Field(default_factory=dict)
     target: TargetSection = Field(default_factory=TargetSection)
     further_targets: tuple[TargetSection, ...] = Field(default=(), strict=False)
@@ -88,7 +90,8 @@ class StudyDefinition(Section):
             if direction != BETTER[name]:
                 raise FieldFault(name, f"is '{direction}'; it must be {BETTER[name]}")
         if len(objectives) < 2:
-            raise FieldFault("", f"names {len(objectives)}; a front needs two or more, such as map50_95, latency_ms")
+            usual = ", ".join(name for name, _ in USUAL_OBJECTIVES)
+            raise FieldFault("", f"names {len(objectives)}; a front needs two or more, such as {usual}")
         return objectives
 
     @field_validator("limits")
@@ -171,6 +174,11 @@ class StudyDefinition(Section):
         rows = [row for row in (*self.donors, *self.controls) if row.source in (PARENT_NAME, SCRATCH_NAME)]
         spaces = [] if isinstance(self.space, GraftSection) else [self.space]
         return any(map(_reads_scales, (*rows, *spaces)))
+
+    @property
+    def named_quantities(self) -> frozenset[str]:
+        """Names of the objectives and of the limits that are set; of quantities on request only these are measured."""
+        return frozenset((*self.objectives, *self.upper_limits))
 
     @property
     def upper_limits(self) -> dict[str, float]:

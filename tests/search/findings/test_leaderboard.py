@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from objectives.base import Direction
+from search.findings.columns import COLUMNS
 from search.findings.formats import csv_text, markdown, shortened, splits_of, terminal_table
-from search.findings.leaderboard import COLUMNS, Row, leaderboard
+from search.findings.leaderboard import Row, leaderboard
 from search.findings.notes import note
 from search.record.trial import Outcome
 from spaces.base import ParamValue

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from search.dashboard import sampler_tables, serve
+from search.findings.columns import COLUMNS
 from search.findings.findings import Findings, read_findings
-from search.findings.leaderboard import COLUMNS
 from search.pages.report import html_report
 from search.pictures.pareto import pareto_bytes
 from search.store.sql import open_store

@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 
 from objectives.base import Measurement
+from search.findings.columns import columns_of
 from search.findings.findings import Findings
 from search.findings.formats import csv_text, markdown, terminal_table
-from search.findings.leaderboard import Row, columns_of, leaderboard
+from search.findings.leaderboard import Row, leaderboard
 from search.findings.notes import outcome_line
 from search.pages.charts import chart_data
 from search.pages.notes import trial_note

@@ -1,0 +1,136 @@
+"""Everything that is measured of a network, one frozen row each: what it is called, in which unit, and what is better.
+
+Objectives, limits, columns, axes, notes and stored figures take all of this from here. No torch: reading a study needs
+this table. What measures a quantity is a class in `objectives.metrics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, fields
+from enum import Enum
+from typing import Any, final
+
+from objectives.base import Direction, Evaluation, Measurement
+
+VAL = "val"
+"""Split that a search goes by."""
+
+
+class Digits(Enum):
+    """How a figure is written."""
+
+    SCORE = "three decimals"  # 0.512
+    SIGNIFICANT = "three significant digits"  # 8.70
+    PERCENT = "whole per cent"  # 41 %
+
+
+@final
+@dataclass(frozen=True)
+class Quantity:
+    """One quantity that can be measured of a network.
+
+    Attributes:
+        name: As studies, records and files spell it, with its unit where it has one: `latency_ms`.
+        unit: `ms`, `MiB`, `GFLOPs`; `1` for counts, shares and scores.
+        direction: Which way is better; None for a figure that is only shown and cannot be an objective.
+        title: Heading of its column.
+        digits: How its values are written.
+        before_training: Whether it is known of an untrained candidate, so that a limit costs no training.
+        on_request: Whether it is measured, stored and shown only in studies that name it as an objective or a limit.
+        mark_best: Whether tables mark the best value.
+        axis: Title of an axis, where it says more than the column's.
+        narrow: Heading of its column in a terminal, where it is shorter.
+    """
+
+    name: str
+    unit: str
+    direction: Direction | None
+    title: str
+    digits: Digits
+    _: KW_ONLY
+    before_training: bool
+    on_request: bool = False
+    mark_best: bool = True
+    axis: str = ""
+    narrow: str = ""
+
+    @property
+    def limitable(self) -> bool:
+        """Whether a study can set an upper limit: known before training, and less is better."""
+        return self.before_training and self.direction is Direction.MINIMIZE
+
+    @property
+    def in_evaluation(self) -> bool:
+        """Whether it is a field of `Evaluation`; all other quantities are measurements."""
+        return self.name in _EVALUATED
+
+    @property
+    def axis_title(self) -> str:
+        """Title of an axis of a plot."""
+        return self.axis or self.title
+
+    def measurement(self, value: float, **details: Any) -> Measurement:
+        """Return a measurement of it, in its unit; `details` are further fields of `Measurement`."""
+        return Measurement(self.name, value, self.unit, **details)
+
+    def on(self, what: str) -> str:
+        """Name of its measurement on a further target or split: `latency_ms.openvino-cpu`, `map75.test`.
+
+        On the study's own target, and on val, the name alone is used. So no new quantity needs a column in the
+        database: its measurements are rows.
+        """
+        return f"{self.name}.{what}"
+
+    def of_split(self, split: str) -> str:
+        """Name of its measurement for that split; what does not depend on data has one name for all."""
+        return self.name if self.before_training or split == VAL else self.on(split)
+
+
+_EVALUATED = frozenset(field.name for field in fields(Evaluation))
+_MAX, _MIN = Direction.MAXIMIZE, Direction.MINIMIZE
+_SCORE, _SIGNIFICANT, _PERCENT = Digits.SCORE, Digits.SIGNIFICANT, Digits.PERCENT
+
+# known after training
+MAP50_95 = Quantity("map50_95", "1", _MAX, "mAP50-95", _SCORE, before_training=False, axis="mAP50-95 (val)")
+MAP50 = Quantity("map50", "1", _MAX, "mAP50", _SCORE, before_training=False, axis="mAP50 (val)")
+PRECISION = Quantity("precision", "1", _MAX, "P", _SCORE, before_training=False, axis="precision (val)")
+RECALL = Quantity("recall", "1", _MAX, "R", _SCORE, before_training=False, axis="recall (val)")
+F1 = Quantity("f1", "1", _MAX, "F1", _SCORE, before_training=False, axis="F1 (val)")
+BEST_F1 = Quantity("best_f1", "1", _MAX, "best F1", _SCORE, before_training=False, axis="best F1 (val)")
+PRECISION_AT_BEST_F1 = Quantity("precision_at_best_f1", "1", None, "P at it", _SCORE, before_training=False)
+RECALL_AT_BEST_F1 = Quantity("recall_at_best_f1", "1", None, "R at it", _SCORE, before_training=False)
+BEST_F1_CONFIDENCE = Quantity("best_f1_confidence", "1", None, "confidence", _SCORE, before_training=False)
+
+# known before training
+SHARE_PRUNED = Quantity("share_pruned", "1", _MAX, "pruned", _PERCENT, before_training=True, mark_best=False)
+LATENCY_MS = Quantity("latency_ms", "ms", _MIN, "latency, ms", _SIGNIFICANT, before_training=True)
+FLOPS_G = Quantity("flops_g", "GFLOPs", _MIN, "GFLOPs", _SIGNIFICANT, before_training=True)
+PARAMETERS = Quantity("parameters", "1", _MIN, "parameters", _SIGNIFICANT, before_training=True)
+SIZE_MIB = Quantity(
+    "size_mib", "MiB", _MIN, "size, MiB", _SIGNIFICANT, before_training=True, axis="file size, MiB", narrow="MiB"
+)
+
+QUANTITIES: Mapping[str, Quantity] = {
+    each.name: each
+    for each in (
+        MAP50_95, MAP50, PRECISION, RECALL, F1, BEST_F1, PRECISION_AT_BEST_F1, RECALL_AT_BEST_F1, BEST_F1_CONFIDENCE,
+        SHARE_PRUNED, LATENCY_MS, FLOPS_G, PARAMETERS, SIZE_MIB,
+    )
+}  # fmt: skip
+"""All quantities by name, in the order that messages list them."""
+
+USUAL_OBJECTIVES = ((MAP50_95.name, _MAX), (LATENCY_MS.name, _MIN))
+"""Objectives of a study that names none: the accuracy first, the latency last."""
+
+
+def quantity_named(name: str) -> Quantity:
+    """Return the quantity of a measurement's name, which may name a further target or split after it.
+
+    Raises:
+        KeyError: If the table has no such quantity.
+    """
+    found = QUANTITIES.get(name) or QUANTITIES.get(name.partition(".")[0])
+    if found is None:
+        raise KeyError(f"'{name}' is no quantity; there are {', '.join(QUANTITIES)}")
+    return found
