@@ -1,4 +1,4 @@
 """What a study found, as plain tables: leaderboard, effort, comparison, selection.
 
-To add a column of the leaderboard: a line in `COLUMNS` of `leaderboard.py`.
+To add a column of the leaderboard: a line in `columns.py`; a quantity on request has its column already.
 """
