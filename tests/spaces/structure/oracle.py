@@ -16,12 +16,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import spaces.offline  # noqa: F401  (before ultralytics)
+from benchmarks.building.split_blocks import RawDetector, split_blocks
 from spaces.structure.groups import Side
-from spaces.structure.slicing import HALVED
-from spaces.structure.structure import raw_outputs
 
 # isort: split
 from ultralytics.nn.modules.block import AAttn, Attention
@@ -40,11 +39,10 @@ class Oracle:
         self.network = copy.deepcopy(network)
         self._halves: dict[str, int] = {}  # convolution or batch norm that was split -> channels of each half
         self.attention: list[str] = []
+        for name, width in split_blocks(self.network).items():
+            self._halves |= {f"{name}.{part}": width for part in ("conv", "bn")}
         for name, module in list(self.network.named_modules()):
-            if isinstance(module, HALVED):
-                module.cv1 = _Halves(module.cv1)
-                self._halves |= {f"{name}.cv1.{part}": module.cv1.width for part in ("conv", "bn")}
-            elif isinstance(module, Attention | AAttn):
+            if isinstance(module, Attention | AAttn):
                 owner, _, attribute = name.rpartition(".")
                 width = module.proj.conv.out_channels
                 setattr(self.network.get_submodule(owner), attribute, nn.Conv2d(width, width, 1))
@@ -52,7 +50,9 @@ class Oracle:
         self._names = {module: name for name, module in self.network.named_modules()}
         self.graph = torch_pruning.DependencyGraph()
         with _time_limit():
-            self.graph.build_dependency(_Raw(self.network), example_inputs=torch.rand(1, 3, 64, 64), verbose=False)
+            self.graph.build_dependency(
+                RawDetector(self.network), example_inputs=torch.rand(1, 3, 64, 64), verbose=False
+            )
 
     def coupled(self, module: str, positions: Sequence[int]) -> set[tuple[int, Place]]:
         """Everywhere that channels made by one convolution occur, each with its index in `positions`."""
@@ -89,48 +89,6 @@ class Oracle:
         if original in self._halves and name == f"{block}.cv1.{half}.{part}":
             return [(original, side, at + (int(half) * self._halves[original] if side == "out" else 0))]
         return [(name, side, at)]
-
-
-class _Halves(nn.ModuleList):
-    """Ultralytics' `Conv` as two, each making half of its channels."""
-
-    def __init__(self, whole: Any) -> None:
-        self.width = whole.conv.out_channels // 2
-        super().__init__(_part(whole, slice(i * self.width, (i + 1) * self.width)) for i in (0, 1))
-
-    def forward(self, x: Tensor) -> _Pair:
-        return _Pair(half(x) for half in self)
-
-
-class _Pair(tuple[Tensor, Tensor]):
-    """Already split, whoever asks."""
-
-    def chunk(self, *_: Any, **__: Any) -> _Pair:
-        return self
-
-    split = chunk
-
-
-def _part(whole: Any, channels: slice) -> Any:
-    part = copy.deepcopy(whole)
-    for module in (part.conv, part.bn):
-        for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-            if tensor.ndim:
-                value = tensor.detach()[channels].clone()
-                setattr(module, name, nn.Parameter(value) if isinstance(tensor, nn.Parameter) else value)
-    part.conv.out_channels = part.bn.num_features = len(part.conv.weight)
-    return part
-
-
-class _Raw(nn.Module):
-    """The network up to the raw outputs of its towers, as our tracer sees it."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        return raw_outputs(self.network, images)
 
 
 @contextmanager
