@@ -1,4 +1,4 @@
-"""What machine the benchmark of latency ran on, without its name, and what others do on it meanwhile."""
+"""The machine that the benchmark of latency ran on, without its name, and the work of other processes on it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ import psutil
 
 from objectives.device.fingerprint import cpu_fingerprint, gpu_fingerprint
 
-ENGINES = ("onnxruntime", "onnxruntime-gpu", "openvino", "torch", "ultralytics", "torch-pruning", "numpy")
+RECORDED_PACKAGES = ("onnxruntime", "onnxruntime-gpu", "openvino", "torch", "ultralytics", "torch-pruning", "numpy")
 
 
-def machine(provider: str) -> dict[str, Any]:
-    """Processor, cores, memory, whether it is a virtual machine, versions, and the load right now."""
-    versions = {name: found for name in ENGINES if (found := _version(name))}
+def usable_cores() -> int:
+    """Return the number of CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def describe_machine(provider: str) -> dict[str, Any]:
+    """Return processor, cores, memory, versions, the present load, and whether it is a virtual machine."""
+    versions = {name: found for name in RECORDED_PACKAGES if (found := _version(name))}
     return {
         "cpu": cpu_fingerprint(),
         "gpu": None if provider == "cpu" else gpu_fingerprint(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
-        "hypervisor": _hypervisor(),
+        "hypervisor": _has_hypervisor(),
         "load_at_start": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "versions": {"python": platform.python_version()} | versions,
@@ -39,8 +44,8 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _hypervisor() -> bool | None:
-    """Whether the CPU says that it is a virtual machine's; None where the system does not tell."""
+def _has_hypervisor() -> bool | None:
+    """Return whether the CPU reports a hypervisor; None if the system does not show it."""
     try:
         return "hypervisor" in Path("/proc/cpuinfo").read_text(errors="replace")
     except OSError:
@@ -48,15 +53,15 @@ def _hypervisor() -> bool | None:
 
 
 @dataclass
-class Strangers:
-    """CPU cores that neither this process nor any below it kept busy since the beginning."""
+class OtherProcesses:
+    """CPU use, since this object was made, of all processes but this one and its children."""
 
     _begun: float = field(default_factory=time.perf_counter)
     _busy: float = field(default_factory=lambda: _busy_s())
     _own: dict[int, float] = field(default_factory=lambda: _own_s())
 
-    def cores(self) -> float:
-        """On average since this object was made."""
+    def busy_cores(self) -> float:
+        """Return the mean number of cores that they kept busy."""
         own = sum(seconds - self._own.get(pid, 0.0) for pid, seconds in _own_s().items())
         return max(0.0, (_busy_s() - self._busy - own) / (time.perf_counter() - self._begun))
 
@@ -67,7 +72,7 @@ def _busy_s() -> float:
 
 
 def _own_s() -> dict[int, float]:
-    """CPU seconds so far of this process and of all below it."""
+    """Return the CPU seconds so far of this process and each of its descendants."""
     this = psutil.Process()
     found = {}
     for process in (this, *this.children(recursive=True)):

@@ -1,4 +1,4 @@
-"""Prediction: fitted on few measurements of irregular cuts, judged by many others, beside what FLOPs alone say."""
+"""Latency prediction: fitted to few measured irregular cuts, tested on many others, compared with FLOPs alone."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import kendalltau
 
-from benchmarks.timing.networks import irregular, parent_of
-from benchmarks.timing.setup import FAMILIES, Setup, told
+from benchmarks.timing.latency_bench import FAMILIES, LatencyBench, timing_figures
+from benchmarks.timing.networks import irregular_cuts, random_parent
 from objectives.device.target import Target
 from objectives.runtimes.catalogue import runtime_named
 from objectives.timing.latency_model import LatencyModel, Observation
@@ -24,113 +24,102 @@ from spaces.networks.cost_formula import CostFormula
 from spaces.networks.parent import Parent
 from spaces.structure.shape import Shape
 
-POOL = 400  # from which the informative ones are chosen
-ENGINES = ("onnxruntime", "openvino")
-Values = NDArray[np.float64]
-Predict = Callable[[Sequence[ArchSpec]], Values]
+FIT_POOL = 400
+"""Number of cuts that the networks to fit are chosen from."""
+PREDICTED_RUNTIMES = ("onnxruntime", "openvino")
+Array = NDArray[np.float64]
+Predict = Callable[[Sequence[ArchSpec]], Array]
 
 
-def predictions(setup: Setup) -> dict[str, dict[str, dict[str, float]]]:
-    """For each engine, for our model and each peer: errors on the networks that none of them was fitted on."""
-    parent = parent_of(FAMILIES[0], setup.target.imgsz)
-    told_apart, tested = _networks(setup, parent)
-    targets = _targets(setup.target)
+def prediction_errors(bench: LatencyBench) -> dict[str, dict[str, dict[str, float]]]:
+    """Return by runtime and model the errors on networks that no model was fitted to."""
+    imgsz = bench.target.imgsz
+    parent = random_parent(FAMILIES[0], imgsz)
+    fitted = most_informative(parent, irregular_cuts(parent, FIT_POOL, seed=1), bench.size.fitted, imgsz)
+    tested = irregular_cuts(parent, bench.size.tested, seed=2)
+    targets = _targets(bench.target)
     found = {}
     with ExitStack() as opened:
-        meters = {name: opened.enter_context(setup.meter(FAMILIES[0], target)) for name, target in targets.items()}
-        measured = [_measured(setup, parent, spec, meters) for spec in (*told_apart, *tested)]
-    for engine in targets:
-        ratios = np.array([each[engine]["ratio"] for each in measured])
-        known, asked = ratios[: len(told_apart)], ratios[len(told_apart) :]
+        meters = {name: opened.enter_context(bench.meter(FAMILIES[0], target)) for name, target in targets.items()}
+        measured = [_measure(bench, parent, spec, meters) for spec in (*fitted, *tested)]
+    for runtime in targets:
+        ratios = np.array([each[runtime]["ratio"] for each in measured])
+        known, wanted = ratios[: len(fitted)], ratios[len(fitted) :]
         models = {
-            "ours": ours(parent, told_apart, known, setup.target.imgsz),
-            "proportional to FLOPs": proportional(parent, told_apart, known),
-            "FLOPs + constant": affine(parent, told_apart, known),
+            "ours": fit_latency_model(parent, fitted, known, imgsz),
+            "proportional to FLOPs": fit_proportional(parent, fitted, known),
+            "FLOPs + constant": fit_affine(parent, fitted, known),
         }
-        found[engine] = {name: errors(predict(tested), asked) for name, predict in models.items()}
+        found[runtime] = {name: error_figures(predict(tested), wanted) for name, predict in models.items()}
     return found
 
 
-def _networks(setup: Setup, parent: Parent) -> tuple[list[ArchSpec], list[ArchSpec]]:
-    """Those to fit on, chosen from a pool of irregular cuts without measuring any, and others to test."""
-    pool = irregular(parent, POOL, seed=1)
-    tested = irregular(parent, setup.size.tested, seed=2)
-    return chosen(parent, pool, setup.size.informed, setup.target.imgsz), tested
-
-
 def _targets(target: Target) -> dict[str, Target]:
-    """The target of each engine that runs here."""
+    """Return the target of each runtime that this machine has."""
     if target.provider != "cpu":
         return {target.runtime: target}
     return {
-        engine: replace(
-            target, runtime=engine, device=runtime_named(engine).device("cpu"), engine=runtime_named(engine).version()
+        name: replace(
+            target, runtime=name, device=runtime_named(name).device("cpu"), engine=runtime_named(name).version()
         )
-        for engine in ENGINES
-        if runtime_named(engine).unavailable("cpu") is None
+        for name in PREDICTED_RUNTIMES
+        if runtime_named(name).unavailable("cpu") is None
     }
 
 
-def _measured(setup: Setup, parent: Parent, spec: ArchSpec, meters: dict[str, LatencyMeter]) -> dict[str, Any]:
-    """The ratio by each engine; exported once, as both read ONNX."""
+def _measure(bench: LatencyBench, parent: Parent, spec: ArchSpec, meters: dict[str, LatencyMeter]) -> dict[str, Any]:
+    """Return the figures by runtime; the network is exported once, because all of them read ONNX."""
 
     def measure() -> dict[str, Any]:
         candidate = parent.build(spec)
-        with tempfile.TemporaryDirectory(dir=setup.out) as folder:
+        with tempfile.TemporaryDirectory(dir=bench.out) as folder:
             first = next(iter(meters.values()))
             file = runtime_named(first.target.runtime).export(candidate, Path(folder), first.target)
-            return {name: told(meter.time_file(file), meter.target.clock) for name, meter in meters.items()}
+            return {name: timing_figures(meter.time_file(file), meter.target.clock) for name, meter in meters.items()}
 
-    return setup.kept(f"irregular {spec.shape_key}", partial(measure))
+    return bench.get_or_measure(f"irregular {spec.shape_key}", measure)
 
 
-def chosen(parent: Parent, pool: Sequence[ArchSpec], count: int, imgsz: int) -> list[ArchSpec]:
-    """Those of the pool that our model asks to be measured first."""
+def most_informative(parent: Parent, pool: Sequence[ArchSpec], count: int, imgsz: int) -> list[ArchSpec]:
+    """Return the specs of a pool that our model wants measured first; nothing is measured for this choice."""
     by_shape = {Shape.of_spec(spec, imgsz): spec for spec in pool}
-    asked = LatencyModel(parent.structure, imgsz).informative(tuple(by_shape), (), count)
-    return [by_shape[shape] for shape in asked]
+    wanted = LatencyModel(parent.structure, imgsz).informative(tuple(by_shape), (), count)
+    return [by_shape[shape] for shape in wanted]
 
 
-def ours(parent: Parent, specs: Sequence[ArchSpec], ratios: Values, imgsz: int) -> Predict:
-    """Our model, fitted on these measurements."""
+def fit_latency_model(parent: Parent, specs: Sequence[ArchSpec], ratios: Array, imgsz: int) -> Predict:
+    """Fit our model to measured ratios."""
     shapes = [Shape.of_spec(spec, imgsz) for spec in specs]
     observations = [Observation(shape, float(ratio)) for shape, ratio in zip(shapes, ratios, strict=True)]
     fitted = LatencyModel(parent.structure, imgsz).fit(observations)
-    return lambda asked: fitted.predict([Shape.of_spec(spec, imgsz) for spec in asked]).mean
+    return lambda wanted: fitted.predict([Shape.of_spec(spec, imgsz) for spec in wanted]).mean
 
 
-def flops(parent: Parent, specs: Sequence[ArchSpec]) -> Values:
-    """GFLOPs of some specs."""
+def gflops(parent: Parent, specs: Sequence[ArchSpec]) -> Array:
+    """Return the GFLOPs of specs."""
     return CostFormula.of(parent).costs(specs).flops.astype(np.float64) / 1e9
 
 
-def proportional(parent: Parent, specs: Sequence[ArchSpec], ratios: Values) -> Predict:
-    """Time = a x FLOPs, a the median of what was seen."""
-    rate = float(np.median(ratios / flops(parent, specs)))
-    return lambda asked: rate * flops(parent, asked)
+def fit_proportional(parent: Parent, specs: Sequence[ArchSpec], ratios: Array) -> Predict:
+    """Fit time = a x FLOPs, where a is the median over the measured networks."""
+    rate = float(np.median(ratios / gflops(parent, specs)))
+    return lambda wanted: rate * gflops(parent, wanted)
 
 
-def affine(parent: Parent, specs: Sequence[ArchSpec], ratios: Values) -> Predict:
-    """Time = a x FLOPs + b, by least squares of the relative error."""
-    known = flops(parent, specs)
+def fit_affine(parent: Parent, specs: Sequence[ArchSpec], ratios: Array) -> Predict:
+    """Fit time = a x FLOPs + b by least squares of the relative error."""
+    known = gflops(parent, specs)
     columns = np.stack([known, np.ones_like(known)], axis=1) / ratios[:, None]
     solved = np.linalg.lstsq(columns, np.ones_like(ratios), rcond=None)[0]
-    return lambda asked: np.stack([flops(parent, asked), np.ones(len(asked))], axis=1) @ solved
+    return lambda wanted: np.stack([gflops(parent, wanted), np.ones(len(wanted))], axis=1) @ solved
 
 
-def errors(predicted: Values, measured: Values) -> dict[str, float]:
-    """Mean and greatest relative error, and Kendall's tau of the order."""
+def error_figures(predicted: Array, measured: Array) -> dict[str, float]:
+    """Return mean and maximum relative error, and Kendall's tau."""
     relative = np.abs(predicted / measured - 1)
     return {
         "mean": float(relative.mean()),
         "max": float(relative.max()),
-        "tau": kendall(predicted, measured),
+        "tau": float(kendalltau(predicted, measured).statistic),
         "networks": len(measured),
     }
-
-
-def kendall(one: Values, other: Values) -> float:
-    """Kendall's tau-b: 1 where both order all pairs alike, -1 where they order them the opposite way."""
-    first, second = np.triu_indices(len(one), k=1)
-    a, b = np.sign(one[first] - one[second]), np.sign(other[first] - other[second])
-    return float((a * b).sum() / np.sqrt((a != 0).sum() * (b != 0).sum()))

@@ -1,4 +1,4 @@
-"""The figures of the benchmark of latency as Markdown tables, and whether they reach what was asked."""
+"""The figures of the benchmark of latency as Markdown tables, and the goals that they are compared with."""
 
 from __future__ import annotations
 
@@ -7,208 +7,214 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.setup.markdown import markdown_table
-from benchmarks.timing.rounds import CONDITIONS, DECISIONS, OURS, RACE
+from benchmarks.timing.decisions import CONDITIONS, DECISIONS, OURS_CONFIRM, OURS_SEARCH
 
-COMMON = "median of 50"
-MUST_VARY = (0.01, 0.02, 0.02)
-MUST_PREDICT = {"mean": 0.025, "max": 0.08, "tau": 0.97}
-ABSENT = "not measured"
+COMMON_METHOD = "median of 50"
+MAX_VARIATION = (0.01, 0.02, 0.02)
+"""Goals for the three conditions."""
+PREDICTION_GOALS = {"mean": 0.025, "max": 0.08, "tau": 0.97}
+NOT_MEASURED = "not measured"
 
-Figures = Mapping[str, Any]
+LatencyFigures = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Row:
-    """A figure that was asked for.
+class Goal:
+    """A goal and the figure that was measured for it.
 
     Attributes:
-        common: What common practice reaches.
-        must: What was asked.
-        met: None where it was not measured.
+        figure: The name of the figure.
+        common: The figure that common practice reaches.
+        goal: The figure to reach.
+        met: None if it was not measured.
     """
 
     figure: str
     common: str
-    must: str
-    reached: str
+    goal: str
+    measured: str
     met: bool | None
 
     @property
     def cells(self) -> list[str]:
-        """As a line of the table."""
+        """The cells of its line in the table."""
         verdict = {True: "yes", False: "**no**", None: ""}[self.met]
-        return [self.figure, self.common, self.must, self.reached, verdict]
+        return [self.figure, self.common, self.goal, self.measured, verdict]
 
 
-def tables(figures: Figures) -> list[str]:
-    """All of them, with headings."""
+def latency_tables(figures: LatencyFigures) -> list[str]:
+    """Return all tables with their headings, line by line."""
     parts = figures["parts"]
-    found = ["## Asked and reached", "", asked_and_reached(figures), ""]
-    if "spread" in parts:
-        found += ["## Spread", "", spread(parts["spread"]), ""]
-    if "order" in parts:
-        found += ["## Order", "", order(parts["order"]), ""]
-    if "coverage" in parts:
-        found += ["## Coverage", "", coverage(parts["coverage"]), ""]
-    if "prediction" in parts:
-        found += ["## Prediction", "", prediction(parts["prediction"]), ""]
-    if "foreign" in parts:
-        found += ["## Beside foreign trainings", "", foreign(parts["foreign"]), ""]
+    found = ["## Goals", "", goal_table(figures), ""]
+    for part, (heading, table) in PART_TABLES.items():
+        if part in parts:
+            found += [f"## {heading}", "", table(parts[part]), ""]
     return found[:-1]
 
 
-def asked_and_reached(figures: Figures) -> str:
-    """The table of what was asked."""
-    return markdown_table(
-        ["figure", "common practice, same run", "must reach", "reached", "met"], [r.cells for r in rows(figures)]
-    )
+def goal_table(figures: LatencyFigures) -> str:
+    """Return the table of goals."""
+    head = ["figure", "common practice, same run", "goal", "measured", "met"]
+    return markdown_table(head, [each.cells for each in goals(figures)])
 
 
-def rows(figures: Figures) -> list[Row]:
-    """One for each figure that was asked for."""
+def goals(figures: LatencyFigures) -> list[Goal]:
+    """Return all goals."""
     parts = figures["parts"]
     return [
-        _variation(parts.get("spread")),
-        *_orders(parts.get("order")),
-        _cost(parts.get("cost")),
-        *_predictions(parts.get("prediction")),
-        *_coverages(parts.get("coverage")),
-        _foreign(parts.get("foreign")),
+        _variation_goal(parts.get("spread")),
+        *_order_goals(parts.get("order")),
+        _cost_goal(parts.get("cost")),
+        *_prediction_goals(parts.get("prediction")),
+        *_coverage_goals(parts.get("coverage")),
+        _contention_goal(parts.get("foreign")),
     ]
 
 
-def _variation(part: Figures | None) -> Row:
-    figure, must = "coefficient of variation: idle / one core busy / all cores busy", "<= 1 / 2 / 2 %"
+def _variation_goal(part: LatencyFigures | None) -> Goal:
+    figure, goal = "coefficient of variation: idle / one core busy / all cores busy", "<= 1 / 2 / 2 %"
     if part is None:
-        return Row(figure, "", must, ABSENT, None)
-    ours, theirs = ([part["variation"][way][condition] for condition in CONDITIONS] for way in (OURS, COMMON))
-    if None in ours:  # measured once only
-        return Row(figure, "", must, ABSENT, None)
-    met = all(value <= limit for value, limit in zip(ours, MUST_VARY, strict=True))
-    return Row(figure, f"{_percents(theirs)} %", must, f"{_percents(ours)} %", met)
+        return Goal(figure, "", goal, NOT_MEASURED, None)
+    methods = (OURS_SEARCH, COMMON_METHOD)
+    ours, common = ([part["variation"][method][condition] for condition in CONDITIONS] for method in methods)
+    if None in ours:  # measured only once
+        return Goal(figure, "", goal, NOT_MEASURED, None)
+    met = all(value <= limit for value, limit in zip(ours, MAX_VARIATION, strict=True))
+    return Goal(figure, f"{_percents(common)} %", goal, f"{_percents(ours)} %", met)
 
 
 def _percents(values: Sequence[float]) -> str:
     return " / ".join(f"{100 * value:.1f}" for value in values)
 
 
-def _orders(part: Figures | None) -> Iterator[Row]:
+def _order_goals(part: LatencyFigures | None) -> Iterator[Goal]:
     search, confirm = f"wrong of {DECISIONS} pairs 5 % apart, search", f"wrong of {DECISIONS}, `search.confirm`"
     if part is None:
-        yield Row(search, "", "<= 10", ABSENT, None)
-        yield Row(confirm, "", "0", ABSENT, None)
+        yield Goal(search, "", "<= 10", NOT_MEASURED, None)
+        yield Goal(confirm, "", "0", NOT_MEASURED, None)
         return
-    wrong, decisions = part["same_condition"][OURS]
-    yield Row(search, _scaled(*part["same_condition"][COMMON]), "<= 10", _scaled(wrong, decisions),
-              wrong / decisions <= 10 / DECISIONS)  # fmt: skip
+    wrong, decisions = part["same_condition"][OURS_SEARCH]
+    common = _scaled_to_200(*part["same_condition"][COMMON_METHOD])
+    met = wrong / decisions <= 10 / DECISIONS
+    yield Goal(search, common, "<= 10", _scaled_to_200(wrong, decisions), met)
     races = part["races"]
     ties = f"; {races['ties']} shown as ties" if races["ties"] else ""
-    yield Row(confirm, "", "0", _scaled(races["wrong"], races["decisions"]) + ties, races["wrong"] == 0)
+    yield Goal(confirm, "", "0", _scaled_to_200(races["wrong"], races["decisions"]) + ties, races["wrong"] == 0)
 
 
-def _scaled(wrong: int, decisions: int) -> str:
-    """Wrong decisions for 200, and what was counted."""
+def _scaled_to_200(wrong: int, decisions: int) -> str:
+    """Return the wrong decisions scaled to 200, and the counts: `2.94 (3 of 204)`."""
     if not decisions:
         return ""
     return f"{DECISIONS * wrong / decisions:.3g} ({wrong} of {decisions})"
 
 
-def _cost(part: Figures | None) -> Row:
-    figure, must = "CPU-s a candidate, export included, 160 / 320 px", "<= 2"
+def _cost_goal(part: LatencyFigures | None) -> Goal:
+    figure, goal = "CPU-s per candidate, export included, 160 / 320 px", "<= 2"
     if part is None:
-        return Row(figure, "1.5 to 2", must, ABSENT, None)
+        return Goal(figure, "1.5 to 2", goal, NOT_MEASURED, None)
     medians = [sorted(values)[len(values) // 2] for values in part.values()]
-    reached = f"{' / '.join(f'{value:.2f}' for value in medians)} (most: {max(map(max, part.values())):.2f})"
-    return Row(figure, "1.5 to 2", must, reached, max(medians) <= 2)
+    measured = f"{' / '.join(f'{value:.2f}' for value in medians)} (maximum: {max(map(max, part.values())):.2f})"
+    return Goal(figure, "1.5 to 2", goal, measured, max(medians) <= 2)
 
 
-def _predictions(part: Figures | None) -> Iterator[Row]:
-    must = "<= 2.5 / 8 %, >= 0.97"
-    for engine in part or ("onnxruntime", "openvino"):
-        figure = f"prediction, {engine}: mean / greatest error, Kendall tau"
+def _prediction_goals(part: LatencyFigures | None) -> Iterator[Goal]:
+    goal = "<= 2.5 / 8 %, >= 0.97"
+    for runtime in part or ("onnxruntime", "openvino"):
+        figure = f"prediction, {runtime}: mean / maximum error, Kendall tau"
         if part is None:
-            yield Row(figure, "", must, ABSENT, None)
+            yield Goal(figure, "", goal, NOT_MEASURED, None)
             continue
-        ours, theirs = part[engine]["ours"], part[engine]["proportional to FLOPs"]
-        met = ours["mean"] <= MUST_PREDICT["mean"] and ours["max"] <= MUST_PREDICT["max"]
-        yield Row(figure, _errors(theirs), must, _errors(ours), met and ours["tau"] >= MUST_PREDICT["tau"])
+        ours, common = part[runtime]["ours"], part[runtime]["proportional to FLOPs"]
+        met = ours["mean"] <= PREDICTION_GOALS["mean"] and ours["max"] <= PREDICTION_GOALS["max"]
+        yield Goal(figure, _errors(common), goal, _errors(ours), met and ours["tau"] >= PREDICTION_GOALS["tau"])
 
 
-def _errors(found: Figures) -> str:
+def _errors(found: LatencyFigures) -> str:
     return f"{100 * found['mean']:.1f} / {100 * found['max']:.1f} %, {found['tau']:.3f}"
 
 
-def _coverages(part: Figures | None) -> Iterator[Row]:
-    scripted, real = "the 95 % interval holds the true value, scripted clock", "the same, long-run value, real"
+def _coverage_goals(part: LatencyFigures | None) -> Iterator[Goal]:
+    simulated = "95 % intervals that contain the true value, simulated clock"
+    real = "95 % intervals that contain the long-run value, real machine"
     if part is None:
-        yield Row(scripted, "", "93 to 97 %", ABSENT, None)
-        yield Row(real, "", "90 to 98 %", ABSENT, None)
+        yield Goal(simulated, "", "93 to 97 %", NOT_MEASURED, None)
+        yield Goal(real, "", "90 to 98 %", NOT_MEASURED, None)
         return
-    held = sum(each["held"] for each in part["scripted"])
-    count = sum(each["measurements"] for each in part["scripted"])
-    yield Row(scripted, "", "93 to 97 %", f"{100 * held / count:.1f} % of {count}", 0.93 <= held / count <= 0.97)
+    held = sum(each["held"] for each in part["simulated"])
+    count = sum(each["measurements"] for each in part["simulated"])
+    yield Goal(simulated, "", "93 to 97 %", f"{100 * held / count:.1f} % of {count}", 0.93 <= held / count <= 0.97)
     held, count = (sum(counts[index] for counts in part["real"].values()) for index in (0, 1))
     share = held / count if count else 0.0
-    yield Row(real, "", "90 to 98 %", f"{100 * share:.1f} % of {count}", 0.90 <= share <= 0.98)
+    yield Goal(real, "", "90 to 98 %", f"{100 * share:.1f} % of {count}", 0.90 <= share <= 0.98)
 
 
-def _foreign(part: Figures | None) -> Row:
-    figure, must = "moved by three foreign trainings, median", "within 2 %"
+def _contention_goal(part: LatencyFigures | None) -> Goal:
+    figure, goal = "shift beside three trainings without our lock, median", "within 2 %"
     if part is None:
-        return Row(figure, "", must, ABSENT, None)
-    return Row(figure, "", must, f"{100 * part['median']:+.2f} %", abs(part["median"]) <= 0.02)
+        return Goal(figure, "", goal, NOT_MEASURED, None)
+    return Goal(figure, "", goal, f"{100 * part['median']:+.2f} %", abs(part["median"]) <= 0.02)
 
 
-def spread(part: Figures) -> str:
-    """Coefficients of variation by way and condition."""
+def spread_table(part: LatencyFigures) -> str:
+    """Return the coefficients of variation by method and condition."""
     lines = [
-        [way, *("" if values[c] is None else f"{100 * values[c]:.1f} %" for c in CONDITIONS)]
-        for way, values in part["variation"].items()
+        [method, *("" if values[c] is None else f"{100 * values[c]:.1f} %" for c in CONDITIONS)]
+        for method, values in part["variation"].items()
     ]
-    strangers = ["(cores kept busy by strangers)", *(f"{part['strangers'][c]:.2f}" for c in CONDITIONS)]
-    return markdown_table(["coefficient of variation", *CONDITIONS], [*lines, strangers])
+    others = ["(cores that other processes kept busy)", *(f"{part['other_processes'][c]:.2f}" for c in CONDITIONS)]
+    return markdown_table(["coefficient of variation", *CONDITIONS], [*lines, others])
 
 
-def order(part: Figures) -> str:
-    """Wrong decisions by way: measured in the same round, and at any two times."""
-    ways = part["same_condition"]
-    lines = [[way, _scaled(*ways[way]), _scaled(*part["any_condition"][way])] for way in ways]
+def order_table(part: LatencyFigures) -> str:
+    """Return the wrong decisions by method: measured in the same round, and in any two rounds."""
+    same, any_two = part["same_condition"], part["any_condition"]
+    lines = [[method, _scaled_to_200(*same[method]), _scaled_to_200(*any_two[method])] for method in same]
     races = part["races"]
-    lines.append([RACE, _scaled(races["wrong"], races["decisions"]), ""])
-    return markdown_table(
-        [f"wrong of {DECISIONS}", "measured one after the other", "at any two times, under any load"], lines
-    )
+    lines.append([OURS_CONFIRM, _scaled_to_200(races["wrong"], races["decisions"]), ""])
+    head = [f"wrong of {DECISIONS}", "measured one after the other", "at any two times, under any load"]
+    return markdown_table(head, lines)
 
 
-def coverage(part: Figures) -> str:
-    """Intervals that held the true value, by what disturbs the machine."""
+def coverage_table(part: LatencyFigures) -> str:
+    """Return the coverage of intervals by machine and disturbance."""
     lines = [
-        [f"scripted: {each['world']}", f"{100 * each['held'] / each['measurements']:.1f} %", str(each["measurements"]),
-         f"{100 * each['width']:.1f} %", f"{each['loadings']:.1f}"]
-        for each in part["scripted"]
+        [f"simulated: {each['disturbance']}", f"{100 * each['held'] / each['measurements']:.1f} %",
+         str(each["measurements"]), f"{100 * each['width']:.1f} %", f"{each['loadings']:.1f}"]
+        for each in part["simulated"]
     ]  # fmt: skip
     for condition, (held, count) in part["real"].items():
         lines.append([f"real: {condition}", f"{100 * held / count:.1f} %" if count else "", str(count), "", ""])
-    return markdown_table(["machine", "held", "measurements", "width, median", "loadings, mean"], lines)
+    return markdown_table(["machine", "coverage", "measurements", "width, median", "loadings, mean"], lines)
 
 
-def prediction(part: Figures) -> str:
-    """Errors of every model on every engine."""
+def prediction_table(part: LatencyFigures) -> str:
+    """Return the errors of every model on every runtime."""
     lines = [
-        [f"{engine}: {model}", f"{100 * found['mean']:.1f} %", f"{100 * found['max']:.1f} %", f"{found['tau']:.3f}"]
-        for engine, models in part.items()
+        [f"{runtime}: {model}", f"{100 * found['mean']:.1f} %", f"{100 * found['max']:.1f} %", f"{found['tau']:.3f}"]
+        for runtime, models in part.items()
         for model, found in models.items()
     ]
-    return markdown_table(["model", "mean error", "greatest error", "Kendall tau"], lines)
+    return markdown_table(["model", "mean error", "maximum error", "Kendall tau"], lines)
 
 
-def foreign(part: Figures) -> str:
-    """How the difference is distributed."""
+def contention_table(part: LatencyFigures) -> str:
+    """Return the distribution of the shift."""
     lines = [
         ["single measurements: median", f"{100 * part['median']:+.2f} %"],
         ["5th to 95th percentile", f"{100 * part['percentile_5']:+.2f} to {100 * part['percentile_95']:+.2f} %"],
         ["largest", f"{100 * part['largest']:.2f} %"],
-        [f"within 2 % of the one alone, of {part['measurements']}", f"{100 * part['within_2_percent']:.0f} %"],
+        [f"shifts within 2 %, of {part['measurements']}", f"{100 * part['within_2_percent']:.0f} %"],
         *([f"median of {name}", f"{100 * value:+.2f} %"] for name, value in part["by_network"].items()),
     ]
-    return markdown_table(["beside three trainings, minus alone", "difference"], lines)
+    return markdown_table(["beside three trainings, compared with alone", "shift"], lines)
+
+
+PART_TABLES = {
+    "spread": ("Spread", spread_table),
+    "order": ("Order", order_table),
+    "coverage": ("Coverage", coverage_table),
+    "prediction": ("Prediction", prediction_table),
+    "foreign": ("Contention", contention_table),
+}
+"""Heading and table by part."""
