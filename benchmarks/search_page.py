@@ -19,13 +19,12 @@ from typing import Any
 from benchmarks.digits_surrogate import SEEDS as SURROGATE_SEEDS
 from benchmarks.digits_surrogate import table_text as surrogate_table
 from benchmarks.end_to_end import table_text as end_to_end_table
-from benchmarks.latency_page import NOTES, notes_of
 from benchmarks.rungs import tables as rungs_tables
 from benchmarks.searching.figures import COMPARED_AT, LEAST_RUNS, overall, table_text
 from benchmarks.searching.pictures import draw_end_to_end, draw_lost, draw_trainings
 from benchmarks.searching.problems import CHOSEN_ON
 from benchmarks.searching.ways import ASKED_IN_VAIN, SLOW_ASKED_IN_VAIN
-from benchmarks.setup.markdown import markdown_table
+from benchmarks.setup.markdown import markdown_table, page_text, read_notes
 from benchmarks.suggestion import sentence
 
 OWN = "digits"
@@ -60,8 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures = {name: part for name, part in found.items() if part is not None}
     if "tables" not in figures:
         parser.error(f"benchmarks.search wrote no figures into {options.out}")
-    before = options.page.read_text(encoding="utf-8") if options.page.exists() else ""
-    text = page(figures, _drawn(figures, options.page), notes_of(before))
+    text = page(figures, _drawn(figures, options.page), read_notes(options.page))
     options.page.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     options.page.write_text(text, encoding="utf-8")
 
@@ -104,10 +102,8 @@ def page(figures: Mapping[str, Any], pictures: Mapping[str, str], notes: str) ->
         "## With 95 % intervals",
         f"Where there are {LEAST_RUNS} runs or more.",
         _intervals(tables),
-        NOTES,
-        notes or "None yet.",
     ]
-    return "\n\n".join(blocks) + "\n"
+    return page_text(blocks, notes)
 
 
 def _others(figures: Mapping[str, Any], pictures: Mapping[str, str]) -> list[str]:

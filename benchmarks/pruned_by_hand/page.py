@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from benchmarks.latency_page import NOTES, notes_of
 from benchmarks.pruned_by_hand.front import front_picture
-from benchmarks.setup.markdown import markdown_table
+from benchmarks.setup.markdown import markdown_table, page_text, read_notes
 from search.findings.columns import columns_of
 from search.findings.comparison import differences
 from search.findings.findings import Findings, read_findings
@@ -69,7 +68,6 @@ def latency(record: TrialRecord) -> float:
 
 def write_page(out: Path, page: Path, commands: str) -> None:
     """Write the page from the databases alone, and its pictures beside it; the notes at its end are kept."""
-    before = page.read_text(encoding="utf-8") if page.exists() else ""
     blocks = [
         "# What is done by hand, and what the search finds",
         f"```sh\n{commands}\n```",
@@ -82,7 +80,7 @@ def write_page(out: Path, page: Path, commands: str) -> None:
             pictures = _Pictures(page, project.name)
             blocks += [f"## {project.name}", *_compared(known, pictures), *_overlaid(known, pictures)]
             blocks += [part for study, each in known.items() for part in _tables(study, each)]
-    page.write_text("\n\n".join([*blocks, NOTES, notes_of(before) or "None yet."]) + "\n", encoding="utf-8")
+    page.write_text(page_text(blocks, read_notes(page)), encoding="utf-8")
 
 
 @dataclass(frozen=True)
