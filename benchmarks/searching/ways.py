@@ -68,7 +68,10 @@ def by_optuna(make: Callable[[int], BaseSampler], *, slow: bool = False) -> Way:
 
     def way(problem: Problem, seed: int, trainings: int) -> list[int]:
         study = optuna.create_study(directions=["maximize", "minimize"], sampler=make(seed))
-        distributions, random = _distributions(problem, REAL_ABOVE if slow else np.inf), np.random.default_rng(seed)
+        distributions, random = (
+            distributions_by_rank(problem, REAL_ABOVE if slow else np.inf),
+            np.random.default_rng(seed),
+        )
         chosen: list[int] = []
         in_vain = 0
         while len(chosen) < min(trainings, len(problem.latency)):
@@ -97,7 +100,7 @@ def _told(problem: Problem, index: int, distributions: dict[str, BaseDistributio
     return optuna.trial.create_trial(params=params, distributions=distributions, values=values)
 
 
-def _distributions(problem: Problem, real_above: float) -> dict[str, BaseDistribution]:
+def distributions_by_rank(problem: Problem, real_above: float) -> dict[str, BaseDistribution]:
     """Numbers by their rank, so that neighbours are one step apart.
 
     Args:

@@ -17,7 +17,8 @@ from typing import Any, TypeGuard
 
 from objectives.data.check import Checked
 
-_VERSION = 2  # raise when a check becomes stricter
+CHECK_VERSION = 2
+"""Version of the checks; raise it when a check becomes stricter, so that no older result counts."""
 
 
 @dataclass
@@ -31,7 +32,7 @@ class CheckMemory:
     @classmethod
     def load(cls, cache: Path, definition: Path, classes: int) -> CheckMemory:
         """The memory of one data set (whose labels were checked against this number of classes)."""
-        name = hashlib.sha256(os.fsencode(f"{_VERSION} {classes} {definition}")).hexdigest()[:16]
+        name = hashlib.sha256(os.fsencode(f"{CHECK_VERSION} {classes} {definition}")).hexdigest()[:16]
         file = cache / f"checked-{name}.json"
         try:
             entries = json.loads(file.read_bytes())

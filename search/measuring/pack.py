@@ -114,13 +114,14 @@ class _Exporter:
     def write(self, name: str, candidate: Candidate) -> PackedNetwork:
         with tempfile.TemporaryDirectory(dir=self.folder.parent) as place:
             model = runtime_named(RUNTIME).export(candidate, Path(place), self.target, self.calibration)
-            file = model.replace(self._free(name.replace(" ", "-")))
+            file = model.replace(unused_file(self.folder, name.replace(" ", "-")))
         return PackedNetwork(name, file.name, sha256_of(file), Shape.of(candidate))
 
-    def _free(self, stem: str) -> Path:
-        """A file that is not there yet: a record may be called `reference` or `trial-3`."""
-        files = (self.folder / f"{stem}{'-again' * count}.onnx" for count in itertools.count())
-        return next(file for file in files if not file.exists())
+
+def unused_file(folder: Path, stem: str) -> Path:
+    """Return the name of an ONNX file that is not there yet: a record may be called `reference` or `trial-3`."""
+    files = (folder / f"{stem}{'-again' * count}.onnx" for count in itertools.count())
+    return next(file for file in files if not file.exists())
 
 
 def _target(found: Contents, options: argparse.Namespace) -> tuple[Target, Calibration | None]:

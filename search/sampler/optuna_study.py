@@ -145,7 +145,7 @@ class OptunaStudy:
         self._set_state(number, TrialState.RUNNING)
         for key, excess in record.constraints.items():
             self._storage.set_trial_system_attr(trial_id, CONSTRAINT_PREFIX + key, float(excess))
-        for key, value in _attributes(record).items():
+        for key, value in dashboard_attributes(record).items():
             self._storage.set_trial_user_attr(trial_id, key, value)
         state = STATE_OF[record.outcome]
         values = self._values(record) if state is TrialState.COMPLETE else None
@@ -195,7 +195,7 @@ class OptunaStudy:
             values=self._values(record) if state is TrialState.COMPLETE else None,
             params=params,
             distributions={key: self._distributions[key] for key in params},
-            user_attrs=_attributes(record),
+            user_attrs=dashboard_attributes(record),
             system_attrs={CONSTRAINT_PREFIX + key: float(excess) for key, excess in record.constraints.items()},
         )
 
@@ -213,8 +213,8 @@ class OptunaStudy:
             self._storage.set_trial_state_values(trial_id, state)
 
 
-def _attributes(record: TrialRecord) -> dict[str, Any]:
-    """What the dashboard shows as columns."""
+def dashboard_attributes(record: TrialRecord) -> dict[str, Any]:
+    """Return what Optuna's dashboard shows of a record as columns."""
     shown: dict[str, Any] = {"outcome": record.outcome.value}
     if record.reason:
         shown["reason"] = record.reason

@@ -15,7 +15,7 @@ from optuna.samplers import RandomSampler
 from benchmarks.rungs import RULES, played
 from benchmarks.searching.digits_table import HELD_UP, TABLE, Variants, digits_problems, read_rows
 from benchmarks.searching.figures import figures_of
-from benchmarks.searching.ways import REAL_ABOVE, SLOW_ASKED_IN_VAIN, WAYS, _distributions, by_optuna
+from benchmarks.searching.ways import REAL_ABOVE, SLOW_ASKED_IN_VAIN, WAYS, by_optuna, distributions_by_rank
 from benchmarks.setup.one_thread import use_one_thread
 from search.trial.stopping import AgainstTheFront, rule_named
 
@@ -75,7 +75,7 @@ def test_what_ends_early_is_compared_by_its_end() -> None:
 
 def test_a_slow_sampler_is_given_long_ranges_as_real_numbers_and_what_it_does_not_ask_for(problem: Variants) -> None:
     drawn = problem.drawn(0)
-    ranges = _distributions(drawn, REAL_ABOVE)
+    ranges = distributions_by_rank(drawn, REAL_ABOVE)
     numbers = [name for name, values in drawn.choices.items() if not isinstance(values[0], str)]
     assert numbers and all(isinstance(ranges[name], FloatDistribution) for name in numbers)
     asked: list[int] = []

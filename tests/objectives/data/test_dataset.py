@@ -162,10 +162,19 @@ def test_the_key_follows_the_content_and_not_the_place(pets: Path, cache: Path, 
 
 
 def test_a_second_start_reads_no_file_again(pets: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    read_bytes = Path.read_bytes
+
+    def noted(path: Path) -> bytes:
+        read.append(path)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", noted)
     first = open_dataset(pets, cache)
-    with monkeypatch.context() as patched:
-        patched.setattr("objectives.data.check._read", lambda path: pytest.fail(f"{path} was read again"))
-        assert open_dataset(pets, cache) == first
+    assert {*first.splits["train"].images, *filter(None, first.splits["train"].labels)} <= set(read)
+    read.clear()
+    assert open_dataset(pets, cache) == first
+    assert not {*first.splits["train"].images, *first.splits["train"].labels} & set(read)
 
 
 def test_a_change_that_keeps_size_and_time_is_seen(pets: Path, cache: Path) -> None:
@@ -187,7 +196,7 @@ def test_a_broken_memory_only_costs_time(pets: Path, cache: Path, content: bytes
 
 def test_a_stricter_check_forgets_what_passed(pets: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_dataset(pets, cache)
-    monkeypatch.setattr(data_memory, "_VERSION", 0)
+    monkeypatch.setattr(data_memory, "CHECK_VERSION", 0)
     open_dataset(pets, cache)
     assert len(list(cache.glob("checked-*.json"))) == 2
 

@@ -87,7 +87,7 @@ def test_a_kill_midway_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.M
     def killed(*_: object) -> bytes:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_png", killed)
+    monkeypatch.setattr(Path, "write_bytes", killed)
     with pytest.raises(KeyboardInterrupt):
         write_digits(tmp_path, 0, FEW)
     assert list(tmp_path.iterdir()) == []

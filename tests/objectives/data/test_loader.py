@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,15 @@ from spaces.base import SpaceError
 from tests.objectives.pets import label, photo
 
 
-@pytest.fixture(autouse=True)
-def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test starts as a process does that has read nothing yet."""
-    monkeypatch.setattr(loader, "_scans", {})
+@pytest.fixture
+def digits(digits: Dataset) -> Dataset:
+    """Scenes under a key of their own: as if this process had read nothing of them yet."""
+    return unread(digits)
+
+
+def unread(data: Dataset) -> Dataset:
+    """The same files under another key: the loader reads them again."""
+    return replace(data, key=uuid.uuid4().hex)
 
 
 @pytest.fixture
@@ -120,22 +127,22 @@ def test_mosaic_can_be_closed(digits: Dataset) -> None:
 
 def test_a_second_data_set_reads_no_file(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     validation(digits)
-    for reader in ("_load", "_shape", "read_labels"):
+    for reader in ("imread", "open_image", "read_labels"):
         monkeypatch.setattr(loader, reader, lambda *_: pytest.fail("read again"))
     samples = validation(digits)
     assert samples[0]["img"].shape == (3, 128, 128)
 
 
 def test_each_image_size_is_loaded_once(digits: Dataset) -> None:
-    for imgsz in (96, 64, 96):
-        assert {pixels.shape for pixels in validation(digits, imgsz).shared.values()} == {(imgsz, imgsz, 3)}
-    (scan,) = loader._scans.values()
-    assert set(scan.images) == {96, 64}
+    shared = {imgsz: validation(digits, imgsz).shared for imgsz in (96, 64)}
+    for imgsz, images in shared.items():
+        assert {pixels.shape for pixels in images.values()} == {(imgsz, imgsz, 3)}
+        assert validation(digits, imgsz).shared is images
 
 
 def test_images_stay_on_the_disk_when_ram_is_short(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     cached = validation(digits)
-    monkeypatch.setattr(loader, "_scans", {})
+    digits = unread(digits)
     monkeypatch.setattr(loader, "free_ram_bytes", lambda: 24 * 96 * 96 * 3)
     dataset = validation(digits)
     assert dataset.shared is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,6 +33,9 @@ class Driver:
             raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
         return answer
 
+    def nvmlInit(self) -> None:
+        """Nothing to begin with."""
+
     def nvmlDeviceGetHandleByIndex(self, index: int) -> Any:
         return self._answer("nvmlDeviceGetHandleByIndex", index, answer="handle")
 
@@ -58,6 +62,13 @@ class Driver:
             SimpleNamespace(pid=IDLER, smUtil=80, timeStamp=before),
         ]
         return self._answer("nvmlDeviceGetProcessUtilization", handle, since_us, answer=samples)
+
+
+class NoDriver(Driver):
+    """As on a machine that has the library and no GPU."""
+
+    def nvmlInit(self) -> None:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
 
 
 def test_a_process_of_others_that_works_is_named_without_its_path() -> None:
@@ -93,12 +104,14 @@ def test_what_the_driver_does_not_tell_is_left_out(refused: str, seen: GpuState)
 
 
 def test_a_stranger_makes_a_measurement_contended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("objectives.device.gpu_activity._imported", Driver)
+    monkeypatch.setitem(sys.modules, "pynvml", Driver())
     seen = Watch("cuda", "gpu0").seen()
     assert seen.foreign == (f"python3 ({STRANGER})",)
     assert (seen.mhz, seen.celsius, seen.contended) == (1980.0, 41.0, True)
 
 
 def test_without_a_driver_nothing_is_seen_and_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("objectives.device.gpu_activity._imported", lambda: None)
+    monkeypatch.setitem(sys.modules, "pynvml", None)  # as where it is not installed
+    assert GpuWatch("gpu0").seen() == GpuState()
+    monkeypatch.setitem(sys.modules, "pynvml", NoDriver())
     assert GpuWatch("gpu0").seen() == GpuState()

@@ -51,11 +51,13 @@ def test_whatever_ends_a_batch_lets_go_of_the_device() -> None:
 
 def test_a_training_on_a_gpu_waits_for_measurements_on_the_cpu_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """It keeps cores busy. The GPU is played: what is tested is which locks are held."""
-    monkeypatch.setattr("objectives.device.sharing._wait_for", lambda device: None)
+    waited_for: list[int | None] = []
+    monkeypatch.setattr("torch.cuda.synchronize", waited_for.append)
     with turn_on("cuda:0"):
         for device in ("gpu0", "cpu"):
             with pytest.raises(RuntimeError, match=f"measuring on {device} within training"):
                 device_lock(device).measuring().__enter__()
+    assert waited_for == [0]
     with device_lock("cpu").measuring(), device_lock("gpu0").measuring():
         pass
 

@@ -240,7 +240,7 @@ def test_running_out_of_memory_is_the_candidates_fault(
         torch.empty(1 << 60)
         return 0.0
 
-    monkeypatch.setattr(accuracy, "_run", hungry)
+    monkeypatch.setattr(accuracy, "in_turns", hungry)
     with pytest.raises(CandidateError, match="out of memory with batch 16 at 96 px on cpu"):
         evaluate(trained, digits, "val")
 
@@ -249,7 +249,7 @@ def test_other_faults_are_not_swallowed(trained: Candidate, digits: Dataset, mon
     def interrupted(*_: Any) -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(accuracy, "_run", interrupted)
+    monkeypatch.setattr(accuracy, "in_turns", interrupted)
     with pytest.raises(KeyboardInterrupt):
         evaluate(trained, digits, "val")
 

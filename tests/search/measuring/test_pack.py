@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from objectives.remote.plan import PLAN, PROGRAM, RESULTS, Plan, read_plan
-from objectives.runtimes.catalogue import target_here
 from search.bench import main
 from search.cli.command import Exit, run_command
-from search.measuring.pack import _Exporter
+from search.measuring.pack import unused_file
 from search.store.base import Store
 from search.store.sql import open_store
 
@@ -169,9 +168,8 @@ def test_figures_that_cannot_be_are_refused_before_anything_is_stored(
 def test_a_record_may_be_called_reference(tmp_path: Path) -> None:
     for name in ("reference.onnx", "trial-3.onnx"):
         (tmp_path / name).touch()
-    exporter = _Exporter(target_here(imgsz=96), None, tmp_path)
-    assert exporter._free("reference").name == "reference-again.onnx"
-    assert exporter._free("trial-4").name == "trial-4.onnx"
+    assert unused_file(tmp_path, "reference") == tmp_path / "reference-again.onnx"
+    assert unused_file(tmp_path, "trial-4") == tmp_path / "trial-4.onnx"
 
 
 def test_a_plan_that_was_changed_is_refused(device: Path) -> None:

@@ -22,7 +22,7 @@ from search.pages.report import html_report
 from search.pictures.pareto import pareto_bytes
 from search.record.latency_text import latency_text, legend, measured_ms
 from search.record.trial import Outcome, TrialRecord
-from search.sampler.optuna_study import _attributes
+from search.sampler.optuna_study import dashboard_attributes
 from tests.search.plausible import Plausible, plausible_study
 
 PREDICTED = Measurement("latency_ms", 7.3, "ms", 7.1, 7.5, 0, 0.9, "a target", None, predicted=True)
@@ -111,9 +111,9 @@ def test_in_csv_and_attributes_a_predicted_latency_has_a_name_of_its_own(rows: t
     assert parent["latency_ms"] == repr(record.value("latency_ms")) and parent["latency_predicted_ms"] == ""
     assert parent["latency_ms.openvino-cpu"] == repr(record.value(ELSEWHERE))
     assert parent["latency_contended.openvino-cpu"] == "False"
-    attributes = _attributes(row_of(rows, "trial 3").record)
+    attributes = dashboard_attributes(row_of(rows, "trial 3").record)
     assert "latency_ms" not in attributes and attributes["latency_ms (predicted)"] == 7.3
-    assert ELSEWHERE in _attributes(record)
+    assert ELSEWHERE in dashboard_attributes(record)
 
 
 def test_the_charts_draw_a_prediction_otherwise_than_a_measurement(found: Plausible, rows: tuple[Row, ...]) -> None:

@@ -11,6 +11,7 @@ import optuna
 import pytest
 
 from search.record.trial import Outcome, TrialRecord
+from search.sampler.optuna_study import OptunaStudy
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store
 from search.trial.runner import Hooks
@@ -92,10 +93,8 @@ def test_optuna_is_told_what_a_crash_kept_from_it(url: str, study: StudyEntry) -
     """A crash between `store.add` and `tell`: the record is there, Optuna believes the trial to run."""
     store = open_store(url)
     optuna = quick_trials.optuna_study_of(url, study, 0)
-    worker = _worker(url, store, study)
     optuna.tell = lambda record: None  # type: ignore[method-assign]
-    worker._optuna = optuna
-    worker.work()
+    _worker(store, study, optuna).work()
     assert len(optuna.unfinished()) == 2
     quick_trials.work(url, 2, seed=0)
     trials = quick_trials.optuna_study_of(url, study, 0).study.get_trials()
@@ -155,13 +154,12 @@ def test_a_worker_that_lost_its_trial_stores_nothing(url: str, study: StudyEntry
                 store.reconcile(study, lambda _: False, 0.0)  # everybody is taken for dead
             return super().run(number, params, hooks)
 
-    worker = _worker(url, store, study, _Overtaken())
+    worker = _worker(store, study, quick_trials.optuna_study_of(url, study, 0), _Overtaken())
     assert worker.work() == "done"
     records = store.records(study)
     assert [record.number for record in records] == [0, 1]
     assert store.open_attempts(study) == ()
 
 
-def _worker(url: str, store: Store, study: StudyEntry, trials: QuickTrials | None = None) -> Worker:
-    optuna = quick_trials.optuna_study_of(url, study, 0)
+def _worker(store: Store, study: StudyEntry, optuna: OptunaStudy, trials: QuickTrials | None = None) -> Worker:
     return Worker(store, study, optuna, trials or QuickTrials(), n_trials=2, deadline=None, say=lambda event: None)
