@@ -14,6 +14,9 @@ from tests.tree import ROOT, named
 TOUCHED: dict[str, str] = {}
 """Private names that a test cannot do without, as `file: name`, with the reason."""
 
+BY_NAME = ("setattr", "delattr", "getattr", "hasattr", "patch", "object")
+"""Functions that are told by text which attribute they get, set or replace, such as `monkeypatch.setattr`."""
+
 
 def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__") and name != "_"
@@ -52,10 +55,9 @@ def touched(tree: ast.AST, private: frozenset[str]) -> Iterator[tuple[int, str]]
             private if isinstance(node.ctx, ast.Store) and not _is_of_self(node) else foreign
         ):
             yield node.lineno, node.attr
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            name = node.value.rpartition(".")[2]
-            if name in private and (name == node.value or node.value.partition(".")[0] in LAYERS):
-                yield node.lineno, name
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in BY_NAME:
+            texts = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+            yield from ((node.lineno, name) for text in texts if (name := text.rpartition(".")[2]) in private)
 
 
 def _is_of_self(node: ast.Attribute) -> bool:
@@ -99,6 +101,7 @@ def test_each_way_to_touch_one_is_seen(text: str, expected: str) -> None:
         "import os\nos._exit(1)",
         "class Own:\n    def __init__(self):\n        self._mine_alone = 1\n        self._mine_alone += 1",
         "from tests.tree import _given_away",
+        "text.endswith('_given_away')",
         "for _ in ():\n    pass",
     ],
 )
