@@ -26,7 +26,8 @@ from benchmarks.searching.digits_table import TABLE, halved
 from benchmarks.variant_table.made import EPOCHS, PX, Made, recipe_of
 from objectives.base import Direction, EpochResult, Evaluation, Measurement
 from objectives.device.target import Target
-from search.latency.local import stored_key
+from search.latency.predictor import LatencyPredictor, fit_of
+from search.latency.stored_latencies import stored_key
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.candidate_pool import CandidatePool
 from search.sampler.candidate_predictions import CandidatePredictions
@@ -106,14 +107,19 @@ class Filled:
         for record in records:
             store.add(study, record, None)
         optuna.settle(records, (), (), may_be_asking=False)
-        beside, worst = [(8.0, 0.8)], (9.0, 0.0)
+        beside, worst, structure = [(8.0, 0.8)], (9.0, 0.0), self.made.parent.structure
         return CandidatePredictions(
             plan=plan,
             store=store,
             study=study,
-            target=TARGET,
-            structure=self.made.parent.structure,
-            reference_ms=REFERENCE_MS,
+            latency=LatencyPredictor(
+                store=store,
+                target=TARGET,
+                reference_ms=REFERENCE_MS,
+                structure=structure.key,
+                fit=fit_of(structure),
+            ),
+            structure=structure,
             rows=beside,
             worst=worst,
             sensitivity=halved(TABLE)[0],

@@ -1,4 +1,4 @@
-"""How far a predictor of latency is off on shapes that it has not seen: each measured one is left out once."""
+"""Error of a latency predictor on shapes that it was not fitted to: each measured shape is left out once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from search.latency.predictor import Fit
 from search.store.entries import LatencyEntry
 
 
-class OwnError(NamedTuple):
+class LeftOutError(NamedTuple):
     """Relative errors on shapes that were left out of the fit, one at a time."""
 
     mean: float
@@ -19,16 +19,16 @@ class OwnError(NamedTuple):
     shapes: int
 
 
-def own_error(fit: Fit, entries: Sequence[LatencyEntry]) -> OwnError:
-    """Fit to all entries but one, predict that one, and so for each of them.
+def left_out_error(fit: Fit, entries: Sequence[LatencyEntry]) -> LeftOutError:
+    """Fit to all entries but one and predict that one, for each entry that has a shape and a ratio.
 
     Args:
-        entries: Two or more, one a shape: see `latency_forecast.measured`.
+        entries: Two or more, one a shape: see `stored_latencies.best_entries`.
     """
     errors = []
     for index, entry in enumerate(entries):
-        if entry.shape is None:
-            raise ValueError(f"latency of {entry.shape_key} is stored without its shape; it cannot be predicted")
+        if entry.shape is None or entry.measurement.ratio is None:
+            raise ValueError(f"latency of {entry.shape_key} is stored without shape or ratio; it cannot be predicted")
         predict = fit([*entries[:index], *entries[index + 1 :]])
-        errors.append(abs(predict(entry.shape).mean_ms / entry.measurement.value - 1))
-    return OwnError(float(np.mean(errors)), float(np.max(errors)), len(errors))
+        errors.append(abs(float(predict([entry.shape]).mean[0]) / entry.measurement.ratio - 1))
+    return LeftOutError(float(np.mean(errors)), float(np.max(errors)), len(errors))

@@ -1,4 +1,4 @@
-"""A study's targets, each with what knows its latencies: a meter on this machine, or a predictor for another one."""
+"""Latency sources of a study's targets: measured on this machine, or stored and predicted for another machine."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from objectives.device.target import Target, TargetError
 from objectives.runtimes.catalogue import target_here
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
-from search.latency.local import Patience, Timekeeper
+from search.latency.local import IdleWait, LocalLatency
 from search.latency.predictor import fit_of
-from search.latency.remote import RemoteKeeper, remote_keeper
+from search.latency.remote import remote_latency
+from search.latency.source import LatencySource
 from search.record.latency_text import FURTHER, LATENCY
 from search.store.base import Store
 from search.study.definition import StudyDefinition
@@ -24,7 +25,7 @@ from spaces.networks.parent import Parent
 
 
 def target_of(asked: TargetSection, imgsz: int, calibration: Calibration | None = None) -> Target:
-    """A target on this machine, at an image size in px.
+    """Return a target on this machine, at an image size in px.
 
     Raises:
         TargetError: If it cannot be measured here.
@@ -42,7 +43,7 @@ def target_of(asked: TargetSection, imgsz: int, calibration: Calibration | None 
     )
 
 
-def keepers_of(
+def latency_sources(
     definition: StudyDefinition,
     store: Store,
     parent: Parent,
@@ -50,39 +51,53 @@ def keepers_of(
     scratch: Path,
     opened: ExitStack,
     *,
-    patience: Patience,
+    wait: IdleWait,
     say: Callable[[str], None],
-) -> list[Timekeeper | RemoteKeeper]:
-    """The latencies of the study's own target, then of each further target, all against the same reference.
+) -> tuple[LatencySource, ...]:
+    """Return the latency source of the study's target, then one for each further target.
 
-    A meter's timing process begins when something is first timed with it.
+    All targets have the same reference network. A meter starts its timing process with its first measurement.
 
     Args:
         opened: Closes the meters.
 
     Raises:
         TargetError: If the study's own target cannot be measured here.
-        DefinitionError: If a further one cannot, or too little is known of one on another machine.
+        DefinitionError: If a further target cannot, or too few measurements of a remote target are stored.
     """
     reference = reference_candidate(parent)
-    keepers: list[Timekeeper | RemoteKeeper] = []
-    for position, asked in enumerate((definition.target, *definition.further_targets)):
-        name = f"{FURTHER}{asked.name}" if position else LATENCY
-        if asked.remote is not None:
-            compared = Target(asked.runtime, asked.provider, asked.precision, parent.imgsz, 1, 1, "", "")
-            structure = parent.structure
-            keeper = remote_keeper(
-                store, asked, compared.compared_with(reference), structure.key, fit_of(structure), name
-            )
-            keepers.append(keeper)
-            continue
+
+    def local(asked: TargetSection, name: str) -> LocalLatency:
         calibration = Calibration(data) if asked.precision == "int8" else None
+        target = target_of(asked, parent.imgsz, calibration)
+        meter = LatencyMeter(target, reference, scratch=scratch, calibration=calibration)
+        return LocalLatency(store, opened.enter_context(meter), name, wait, say)
+
+    def source(asked: TargetSection, name: str) -> LatencySource:
+        if asked.remote is None:
+            return local(asked, name)
+        structure = parent.structure
+        compared = _undetermined(asked, parent.imgsz).compared_with(reference)
+        return remote_latency(store, asked, compared, structure=structure.key, fit=fit_of(structure), name=name)
+
+    sources = [source(definition.target, LATENCY)]
+    for position, asked in enumerate(definition.further_targets):
         try:
-            target = target_of(asked, parent.imgsz, calibration)
-            meter = LatencyMeter(target, reference, scratch=scratch, calibration=calibration)
+            sources.append(source(asked, f"{FURTHER}{asked.name}"))
         except TargetError as error:
-            if position == 0:
-                raise
-            raise DefinitionError(f"further_targets.{position - 1} ({asked.name}): {error}") from error
-        keepers.append(Timekeeper(store, opened.enter_context(meter), name, patience, say))
-    return keepers
+            raise DefinitionError(f"further_targets.{position} ({asked.name}): {error}") from error
+    return tuple(sources)
+
+
+def _undetermined(asked: TargetSection, imgsz: int) -> Target:
+    """Return a target of which only the study's part is known: neither the device nor the engine."""
+    return Target(
+        runtime=asked.runtime,
+        provider=asked.provider,
+        precision=asked.precision,
+        imgsz=imgsz,
+        batch=1,
+        threads=1,
+        device="",
+        engine="",
+    )

@@ -22,7 +22,8 @@ from objectives.timing.reference import reference_candidate, smallest_of_family
 from objectives.timing.timings import Timings
 from search.cli.command import url_of
 from search.cli.files import write_text
-from search.latency.local import Timekeeper, latency_entry, stored_key
+from search.latency.local import LocalLatency
+from search.latency.stored_latencies import latency_entry, stored_key
 from search.measuring.subject import CLASSES, read_subject
 from search.record.number_text import significant
 from search.store.sql import open_store
@@ -152,7 +153,7 @@ def _reference(options: argparse.Namespace, meter: LatencyMeter) -> tuple[Timing
         return seen, seen.reference_ms(meter.target.clock).median
     store = open_store(url_of(options))
     try:
-        return seen, Timekeeper(store, meter).reference_ms
+        return seen, LocalLatency(store, meter).freeze_reference()
     finally:
         store.close()
 

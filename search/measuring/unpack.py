@@ -13,10 +13,10 @@ from objectives.remote.plan import PackedNetwork, Plan, read_plan
 from objectives.remote.results import Results, read_results
 from objectives.timing.meter import latency_of
 from objectives.timing.timings import Timings
-from search.latency.local import latency_entry, stored_key
-from search.latency.prediction_error import own_error
-from search.latency.predictor import LEAST_MEASURED, fit_of, measured
+from search.latency.prediction_error import left_out_error
+from search.latency.predictor import MIN_MEASURED, fit_of
 from search.latency.remote import options_for
+from search.latency.stored_latencies import best_entries, latency_entry, stored_key
 from search.record.confirmation import Confirmation, Finalist
 from search.record.latency_text import LATENCY, LOADED_MARK, latency_text
 from search.record.number_text import significant
@@ -34,7 +34,7 @@ def unpack(options: argparse.Namespace, store: Store) -> Iterator[str]:
 
     Raises:
         PlanError: If plan or results are damaged, or do not belong together.
-        DefinitionError: If nothing was measured, or the name is none.
+        DefinitionError: If nothing was best_entries, or the name is none.
     """
     name = options.name or options.unpack.resolve().name
     if not NAME.fullmatch(name):
@@ -92,7 +92,7 @@ def _store(store: Store, network: PackedNetwork, results: Results, target: Targe
 
 
 def _table(plan: Plan, results: Results, target: Target, frozen: TargetEntry) -> Iterator[str]:
-    """What was measured, in the plan's order."""
+    """What was best_entries, in the plan's order."""
     width = max(len(network.name) for network in plan.networks)
     yield f"{'network':{width}}  ratio   latency, ms      p50, p90, p99 as seen"
     for network in plan.networks:
@@ -109,11 +109,11 @@ def _table(plan: Plan, results: Results, target: Target, frozen: TargetEntry) ->
 def _what_next(store: Store, plan: Plan, target: Target) -> Iterator[str]:
     """How well the predictor knows the machine, and how a study is made for it."""
     structure = structure_of(resolve(plan.model, plan.classes))
-    known = measured(store.latencies(target.key), structure.key)
-    if len(known) < LEAST_MEASURED:
-        yield f"{len(known)} shapes of this parent are measured there; a prediction needs {LEAST_MEASURED}"
+    known = best_entries(store.latencies(target.key), structure.key)
+    if len(known) < MIN_MEASURED:
+        yield f"{len(known)} shapes of this parent are measured there; a prediction needs {MIN_MEASURED}"
         return
-    error = own_error(fit_of(structure), known)
+    error = left_out_error(fit_of(structure), known)
     yield (
         f"prediction, each of {error.shapes} shapes left out once: off by {100 * error.mean:.1f} % on average, "
         f"{100 * error.worst:.1f} % at worst"

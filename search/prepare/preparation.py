@@ -12,9 +12,8 @@ from pathlib import Path
 
 from objectives.cost import count_parameters
 from objectives.data.dataset import Dataset
-from search.latency.local import PATIENCE, Patience
-from search.latency.predictor import forecaster_of
-from search.latency.study_targets import keepers_of
+from search.latency.local import USUAL_WAIT, IdleWait
+from search.latency.study_targets import latency_sources
 from search.prepare.inputs import Start, recipe_of
 from search.prepare.layout import layout_of
 from search.prepare.lineage import donors_of
@@ -38,13 +37,13 @@ class Setting:
     Attributes:
         device: Where training runs, as Ultralytics spells it: `cpu`, `0`, `cuda:1`.
         scratch: A folder that this process may write and lose.
-        patience: Of the measurement of the reference, for an idle device.
+        idle_wait: How to wait for an idle device to measure the reference.
     """
 
     folder: RunFolder
     device: str
     scratch: Path
-    patience: Patience = PATIENCE
+    idle_wait: IdleWait = USUAL_WAIT
 
 
 @contextmanager
@@ -59,19 +58,19 @@ def workbench(
     """
     setting.scratch.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        keepers = keepers_of(
+        source, *further = latency_sources(
             definition,
             store,
             start.parent,
             data,
             setting.scratch,
             stack,
-            patience=setting.patience,
+            wait=setting.idle_wait,
             say=lambda line: say(Note(line)),
         )
-        if store.target(keepers[0].target.key) is None:
+        if store.target(source.target.key) is None:
             say(Doing("timing the reference network"))
-        keepers[0].reference_ms  # noqa: B018  (frozen now; that of a further target when it is first needed)
+        source.freeze_reference()  # that of a further target is frozen when it is first measured
         yield Workbench(
             store=store,
             data=data,
@@ -79,9 +78,9 @@ def workbench(
             parent_parameters=count_parameters(start.parent.candidate()),
             checkpoints=CheckpointStore(setting.folder.checkpoints),
             maps=setting.folder.maps,
-            timekeeper=keepers[0],
-            further=tuple(keepers[1:]),
-            forecaster=forecaster_of(keepers[0], start.parent.structure),
+            latency_source=source,
+            latency_predictor=source.predictor_of(start.parent.structure),
+            further_sources=tuple(further),
             device=setting.device,
             scratch=setting.scratch,
             confidence=definition.accuracy.confidence,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,10 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.base import Direction
-from objectives.device.target import Target
-from objectives.timing.latency_model import FittedLatency, LatencyModel, Observation
-from search.latency.local import stored_key
-from search.latency.predictor import measured
+from search.latency.predictor import LatencyPredictor
+from search.latency.stored_latencies import stored_key
 from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.network_features import NetworkFeatures
@@ -61,7 +58,7 @@ class CandidatePredictions:
     """Predicts candidates of one study on one target.
 
     Attributes:
-        reference_ms: The frozen time of the target's reference.
+        latency: Predicts the latency of shapes on the target.
         rows: Latency in ms and accuracy of the networks beside the trials: parent, donors, controls.
         worst: Latency in ms and accuracy of the reference point of the hypervolume.
         limit_ms: Upper limit; slower candidates are ruled out. None for no limit.
@@ -73,17 +70,14 @@ class CandidatePredictions:
     plan: Plan
     store: Store
     study: StudyEntry
-    target: Target
+    latency: LatencyPredictor
     structure: Structure
-    reference_ms: float
     rows: Sequence[tuple[float, float]]
     worst: tuple[float, float]
     limit_ms: float | None = None
     controls: Sequence[KnownPoint] = ()
     earlier: Sequence[EarlierTraining] = ()
     sensitivity: SummedSensitivity | None = None
-    _fitted: tuple[int, FittedLatency] | None = field(default=None, repr=False)
-    _known: dict[str, float] = field(default_factory=dict, repr=False)
     _records: list[TrialRecord] = field(default_factory=list, repr=False)
     _decoded: dict[Hashable, _Decoded] = field(default_factory=dict, repr=False)
 
@@ -93,12 +87,12 @@ class CandidatePredictions:
         Args:
             often: Whether these points are predicted again and again; each is then decoded only once.
         """
-        fitted = self._fit()
-        if fitted is None:
-            return None
         decoded = self._decode_once(points) if often else self._decode(points)
-        predicted_ms = fitted.predict([each.shape for each in decoded]).mean * self.reference_ms
-        latency_ms = [self._known.get(each.stored, ms) for each, ms in zip(decoded, predicted_ms, strict=True)]
+        ratios = self.latency.ratios([each.shape for each in decoded])
+        if ratios is None:
+            return None
+        measured_ms, predicted_ms = self.latency.measured_ms, ratios.mean * self.latency.reference_ms
+        latency_ms = [measured_ms.get(each.stored, ms) for each, ms in zip(decoded, predicted_ms, strict=True)]
         return Predictions(np.array(latency_ms), tuple(each.key for each in decoded), self._features(points, decoded))
 
     def keys(self, tried: Sequence[Point]) -> set[str]:
@@ -143,7 +137,7 @@ class CandidatePredictions:
     def _decode_new(self, point: Point) -> _Decoded:
         spec, origin, recipe = self.plan.decode(point)
         shape = Shape.of_spec(spec, recipe.imgsz)
-        return _Decoded(shape, stored_key(shape, self.target), f"{spec.key} {origin.key} {recipe.key}")
+        return _Decoded(shape, stored_key(shape, self.latency.target), f"{spec.key} {origin.key} {recipe.key}")
 
     @cached_property
     def hints(self) -> list[Point]:
@@ -181,20 +175,6 @@ class CandidatePredictions:
                 found.append(KnownPoint(record.params, latency_ms, final.mean, final.error**2))
         return found
 
-    def _fit(self) -> FittedLatency | None:
-        """Return the fit to everything that was measured; fits again when there is more."""
-        if self._fitted is None or self._fitted[0] != self.store.latency_count(self.target.key):
-            entries = self.store.latencies(self.target.key)
-            found = measured(entries, self.structure.key)
-            self._known = {entry.shape_key: entry.measurement.value for entry in found}
-            seen = [(each.shape, each.measurement.ratio) for each in found]
-            observed = [Observation(shape, ratio) for shape, ratio in seen if shape is not None and ratio is not None]
-            if not observed:
-                return None
-            usual_px = Counter(each.shape.imgsz for each in observed).most_common(1)[0][0]
-            self._fitted = len(entries), LatencyModel(self.structure, usual_px).fit(observed)
-        return self._fitted[1]
-
 
 def can_predict(objectives: Sequence[tuple[str, Direction]]) -> bool:
     """Return whether a study's objectives are one accuracy, to be maximized, and then latency."""
@@ -220,9 +200,8 @@ def candidate_predictions_of(
         plan=plan,
         store=bench.store,
         study=study,
-        target=bench.target,
+        latency=bench.latency_predictor,
         structure=bench.parent.structure,
-        reference_ms=bench.timekeeper.reference_ms,
         rows=[(ms, value) for ms, value in beside if ms is not None and value is not None],
         worst=(worst_ms, worst_accuracy),
         limit_ms=plan.limits.get(LATENCY),

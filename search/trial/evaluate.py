@@ -12,7 +12,7 @@ from typing import Any
 from objectives.base import EpochResult, Measurement
 from objectives.recipe import Recipe
 from objectives.training.training import OUT_OF_MEMORY
-from search.latency.predictor import in_words
+from search.latency.predictor import too_slow_text
 from search.record.begun import Begun
 from search.record.latency_text import LATENCY
 from search.record.stopwatch import Stopwatch
@@ -86,7 +86,7 @@ def _build_and_train(
     if predicted is not None:
         constraints = {LATENCY: predicted.value - plan.limits[LATENCY]}
         begun = begun.with_measurements((predicted,), constraints)
-        return begun.ruled_out(in_words(predicted, plan.limits[LATENCY]))
+        return begun.ruled_out(too_slow_text(predicted, plan.limits[LATENCY]))
     hooks.say("building")
     try:
         with watch.phase("build"), out_of_memory_is_the_candidates_fault():
@@ -98,7 +98,7 @@ def _build_and_train(
     if not begun.feasible:
         return begun.ruled_out(plan.violation(begun.constraints))
     with watch.phase("latency"):
-        bench.repeat_disturbed()  # of some other network: one that is ruled out must not wait for it
+        bench.remeasure_contended()  # of some other network: one that is ruled out must not wait for it
         begun = begun.with_measurements((*before, *bench.further_latencies(candidate)), begun.constraints)
     curve: list[EpochResult] = []
     latency_ms = begun.value(LATENCY)

@@ -15,9 +15,8 @@ from objectives.recipe import Recipe
 from objectives.training.accuracy import evaluate as accuracy_of
 from objectives.training.batchnorm import reestimate
 from objectives.training.training import Trained, train
-from search.latency.local import Timekeeper
-from search.latency.predictor import Forecaster
-from search.latency.remote import RemoteKeeper
+from search.latency.predictor import LatencyPredictor
+from search.latency.source import LatencySource
 from search.record.latency_text import LATENCY
 from search.store.base import Store
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, Parameter, ParamValue, Space
@@ -82,20 +81,20 @@ class Workbench:
     parent_parameters: int  # of the uncut parent, counted as a candidate's
     checkpoints: CheckpointStore
     maps: Path  # folder of sensitivity maps
-    timekeeper: Timekeeper | RemoteKeeper  # of the study's target
+    latency_source: LatencySource  # of the study's target
+    latency_predictor: LatencyPredictor  # of the study's target
     device: str
     scratch: Path
     confidence: float
     iou: float
     seed: int
-    further: tuple[Timekeeper | RemoteKeeper, ...] = ()  # of the targets that are columns only
-    forecaster: Forecaster | None = None  # of the study's target
+    further_sources: tuple[LatencySource, ...] = ()  # of the targets that are columns only
     progress: Callable[[int, int, int, int], None] | None = None
 
     @property
     def target(self) -> Target:
-        """Where the latency is measured that limits and fronts go by."""
-        return self.timekeeper.target
+        """The target whose latency limits and fronts use."""
+        return self.latency_source.target
 
     @property
     def scored_splits(self) -> tuple[str, ...]:
@@ -107,36 +106,36 @@ class Workbench:
         return cost(candidate, self.parent_parameters)
 
     def latency(self, candidate: Candidate, limit_ms: float | None = None) -> Measurement:
-        """Latency on the study's target at the candidate's image size; from the store if it was measured before."""
-        return self.timekeeper.latency(candidate, limit_ms)
+        """Return the latency on the study's target at the candidate's image size; the stored one, if there is one."""
+        return self.latency_source.latency(candidate, limit_ms)
 
     def too_slow(self, shape: Shape, limits: Mapping[str, float]) -> Measurement | None:
-        """The predicted latency of a network that is over its limit beyond doubt, so that it need not be built."""
-        if self.forecaster is None or LATENCY not in limits:
+        """Return the predicted latency of a network if it is above its limit beyond doubt."""
+        if LATENCY not in limits:
             return None
-        return self.forecaster.too_slow(shape, limits[LATENCY])
+        return self.latency_predictor.too_slow(shape, limits[LATENCY])
 
     def further_latencies(self, candidate: Candidate) -> tuple[Measurement, ...]:
-        """Latency on each further target; a network that does not run on one has none there."""
+        """Return the latency on each further target; a network that does not run on one has none there."""
         found = []
-        for keeper in self.further:
+        for source in self.further_sources:
             try:
-                found.append(keeper.latency(candidate))
+                found.append(source.latency(candidate))
             except CandidateError as error:  # only a column: the search is not for that target
-                keeper.say(f"{keeper.name} is not measured: {error}")
+                source.say(f"{source.name} is not measured: {error}")
         return tuple(found)
 
-    def repeat_disturbed(self, most: int = 1) -> int:
-        """Time again, on all targets together, up to so many latencies that were taken under load; how many it were."""
+    def remeasure_contended(self, most: int = 1) -> int:
+        """Measure up to `most` contended latencies again, over all targets. Return how many were measured."""
         done = 0
-        for keeper in (self.timekeeper, *self.further):
-            with suppress(CandidateError):  # it could be timed before: the trial that goes on now is not to blame
-                while done < most and keeper.repeat_disturbed(self.parent.key, self._of_shape):
+        for source in (self.latency_source, *self.further_sources):
+            with suppress(CandidateError):  # it was measured before: the present trial is not at fault
+                while done < most and source.remeasure_contended(self.parent.key, self._of_shape):
                     done += 1
         return done
 
     def _of_shape(self, shape: Shape) -> Candidate:
-        """A network of that shape; which channels it keeps does not matter to its latency."""
+        """Return a network of that shape; its latency does not depend on which channels it keeps."""
         spec = self.parent.structure.spec(tuple(tuple(range(width)) for width in shape.widths), shape.dropped)
         return replace(self.parent.build(spec), imgsz=shape.imgsz)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from objectives.recipe import Recipe
-from search.latency.local import Patience
+from search.latency.local import IdleWait
 from search.latency.remote import copy_remotes
 from search.prepare.inputs import Start, data_of, recipe_of, start_of
 from search.prepare.preparation import Setting, workbench
@@ -70,7 +70,7 @@ def dry_run(definition: StudyDefinition, device: str, threads: int, url: str | N
         sizes = ", ".join(f"{split} {len(each.images)}" for split, each in data.splits.items())
         console.print(f"data: {data.name}, {len(data.classes)} classes; images: {sizes}")
         start = start_of(definition, data)
-        setting = Setting(temporary, device, temporary.root / "scratch", Patience(tries=1))
+        setting = Setting(temporary, device, temporary.root / "scratch", IdleWait(tries=1))
         console.print(f"parent: {_parent_words(start)}, {start.parent.imgsz} px")
         with workbench(definition, _store(definition, url), setting, data, start) as bench:
             torch.set_num_threads(threads)

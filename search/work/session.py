@@ -96,7 +96,7 @@ class _Session:
             optuna_study = self._optuna_study(definition, study, plan, bench, sensitivity)
             why = self._search(study, optuna_study, StudyTrials(bench, plan), self._rule(definition, study))
             if why != "timeout" and self._job.index == 0:  # one worker: two at once would disturb each other
-                bench.repeat_disturbed(MOST_REPEATS)
+                bench.remeasure_contended(MOST_REPEATS)
         spent = watch.seconds()
         return Left(why, seconds={phase: spent.get(phase, 0.0) for phase in ("data", "sensitivity")})
 

@@ -9,15 +9,19 @@ import pytest
 
 from objectives.device.activity import Circumstances
 from objectives.device.target import Target
-from objectives.timing.meter import Latency, latency_of
+from objectives.runtimes.catalogue import target_here
+from objectives.timing.meter import Latency, LatencyMeter, latency_of
 from objectives.timing.timings import Block, Loading, Timings
-from search.latency.local import Patience, Timekeeper, disturbed, stored_key
+from search.latency.local import IdleWait, LocalLatency
+from search.latency.stored_latencies import contended_shapes, stored_key
 from search.store.base import Store
 from search.store.entries import LatencyEntry, TargetEntry
 from search.store.sql import open_store
 from spaces.base import Candidate, CandidateError
+from spaces.networks.parent import Parent
 from spaces.structure.shape import Shape
-from tests.objectives.networks import candidate
+from tests.objectives.networks import candidate, half_width_parent
+from tests.search.latency.source_contract import LatencySourceContract
 
 TARGET = Target("onnxruntime", "cpu", "fp32", 96, 1, 1, "a CPU", "an engine", "yolov8n of some shape")
 QUIET, BUSY = Circumstances(others_busy=0.01), Circumstances(others_busy=1.5)
@@ -70,9 +74,12 @@ def store() -> Iterator[Store]:
     opened.close()
 
 
-def keeper_of(store: Store, meter: ScriptedMeter, **changes: object) -> Timekeeper:
-    keeper = Timekeeper(store, meter, patience=Patience(sleep=lambda seconds: None), idle=lambda: True)
-    return replace(keeper, **changes)  # type: ignore[arg-type]  # field names, as replace() checks
+IDLE = IdleWait(sleep=lambda seconds: None, is_idle=lambda: True)
+
+
+def local_latency(store: Store, meter: ScriptedMeter, **changes: object) -> LocalLatency:
+    source = LocalLatency(store, meter, wait=IDLE)
+    return replace(source, **changes)  # type: ignore[arg-type]  # field names, as replace() checks
 
 
 def sized(imgsz: int) -> Candidate:
@@ -87,13 +94,35 @@ def rebuilt(shape: Shape) -> Candidate:
 STRUCTURE = sized(96).spec.parent
 
 
+class TestLocalLatency(LatencySourceContract):
+    """The real meter, on this machine's CPU."""
+
+    @pytest.fixture(scope="class")
+    def parent(self) -> Parent:
+        return half_width_parent(("a", "b"), imgsz=64)
+
+    @pytest.fixture(scope="class")
+    def meter(self, parent: Parent, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LatencyMeter]:
+        target = target_here(imgsz=parent.imgsz)
+        with LatencyMeter(target, parent.candidate(), scratch=tmp_path_factory.mktemp("scratch")) as running:
+            yield running
+
+    @pytest.fixture
+    def source(self, store: Store, meter: LatencyMeter) -> LocalLatency:
+        return LocalLatency(store, meter, wait=IdleWait(tries=1))
+
+    def test_the_reference_has_no_time_before_it_is_frozen(self, source: LocalLatency) -> None:
+        with pytest.raises(LookupError, match="has no frozen time yet"):
+            _ = source.reference_ms
+
+
 # -- the reference's time ----------------------------------------------------------------------------------------------
 
 
 def test_the_references_time_is_measured_once_and_frozen_with_what_was_seen(store: Store) -> None:
     meter = ScriptedMeter()
-    assert keeper_of(store, meter).reference_ms == pytest.approx(10.0)
-    assert keeper_of(store, meter).reference_ms == pytest.approx(10.0)  # another process
+    assert local_latency(store, meter).freeze_reference() == pytest.approx(10.0)
+    assert local_latency(store, meter).freeze_reference() == pytest.approx(10.0)  # another process
     assert meter.asked == ["reference"]
     entry = store.target(TARGET.key)
     assert entry is not None
@@ -105,8 +134,8 @@ def test_it_waits_for_an_idle_device(store: Store) -> None:
     waits: list[float] = []
     meter = ScriptedMeter([BUSY, BUSY, QUIET, BUSY])
     said: list[str] = []
-    keeper = keeper_of(store, meter, patience=Patience(4, 6.0, waits.append), say=said.append)
-    assert keeper.reference_ms == pytest.approx(10.0)
+    source = local_latency(store, meter, wait=IdleWait(4, 6.0, waits.append), say=said.append)
+    assert source.freeze_reference() == pytest.approx(10.0)
     assert (len(meter.asked), waits, said) == (3, [6.0, 6.0], [])
 
 
@@ -114,7 +143,7 @@ def test_where_the_device_is_never_idle_the_least_disturbed_time_is_frozen_and_t
     loads = [Circumstances(others_busy=busy) for busy in (1.9, 0.4, 1.2, 0.8)]
     said: list[str] = []
     meter = ScriptedMeter(list(loads))
-    assert keeper_of(store, meter, say=said.append).reference_ms == pytest.approx(10.0)
+    assert local_latency(store, meter, say=said.append).freeze_reference() == pytest.approx(10.0)
     entry = store.target(TARGET.key)
     assert entry is not None and entry.contended and len(meter.asked) == 4
     assert entry.circumstances == loads[1].as_plain()
@@ -124,7 +153,7 @@ def test_where_the_device_is_never_idle_the_least_disturbed_time_is_frozen_and_t
 
 def test_where_load_cannot_be_seen_the_first_time_is_taken(store: Store) -> None:
     meter = ScriptedMeter([Circumstances()])
-    assert keeper_of(store, meter).reference_ms == pytest.approx(10.0)
+    assert local_latency(store, meter).freeze_reference() == pytest.approx(10.0)
     assert len(meter.asked) == 1
 
 
@@ -134,7 +163,7 @@ def test_where_load_cannot_be_seen_the_first_time_is_taken(store: Store) -> None
 def test_a_latency_is_the_ratio_times_the_frozen_reference_and_all_of_it_is_kept(store: Store) -> None:
     store.add_target(TargetEntry(TARGET.key, {}, 8.0))
     network = sized(96)
-    measured = keeper_of(store, ScriptedMeter()).latency(network)
+    measured = local_latency(store, ScriptedMeter()).latency(network)
     assert [measured.value, measured.ratio] == pytest.approx([4.0, 0.5])
     (entry,) = store.latencies(TARGET.key, blocks=True)
     assert entry.measurement == measured and entry.shape == Shape.of(network)
@@ -146,8 +175,8 @@ def test_a_latency_is_the_ratio_times_the_frozen_reference_and_all_of_it_is_kept
 
 def test_a_shape_is_timed_once_and_carries_the_name_that_is_asked_for(store: Store) -> None:
     meter = ScriptedMeter()
-    first = keeper_of(store, meter).latency(sized(96))
-    again = keeper_of(store, meter, name="latency_ms.ort-cpu").latency(sized(96))
+    first = local_latency(store, meter).latency(sized(96))
+    again = local_latency(store, meter, name="latency_ms.ort-cpu").latency(sized(96))
     assert (first.name, again) == ("latency_ms", replace(first, name="latency_ms.ort-cpu"))
     assert len(meter.asked) == 2  # the reference, and the network once
 
@@ -157,27 +186,29 @@ def test_a_shape_is_timed_once_and_carries_the_name_that_is_asked_for(store: Sto
 
 def test_a_latency_taken_under_load_is_timed_again_once_the_device_is_idle(store: Store) -> None:
     meter = ScriptedMeter([QUIET, BUSY, QUIET])
-    keeper = keeper_of(store, meter)
-    before = keeper.latency(sized(96))
+    source = local_latency(store, meter)
+    before = source.latency(sized(96))
     assert before.contended
     meter.ratio = 0.4
-    assert not keeper_of(store, meter, idle=lambda: False).repeat_disturbed(STRUCTURE, rebuilt)
-    assert keeper.latency(sized(96)) == before
-    assert keeper.repeat_disturbed(STRUCTURE, rebuilt)
-    after = keeper.latency(sized(96))
+    assert not local_latency(store, meter, wait=replace(IDLE, is_idle=lambda: False)).remeasure_contended(
+        STRUCTURE, rebuilt
+    )
+    assert source.latency(sized(96)) == before
+    assert source.remeasure_contended(STRUCTURE, rebuilt)
+    after = source.latency(sized(96))
     assert after.contended is False and after.ratio == pytest.approx(0.4)
-    assert not keeper.repeat_disturbed(STRUCTURE, rebuilt)
+    assert not source.remeasure_contended(STRUCTURE, rebuilt)
     assert len(store.latencies(TARGET.key)) == 2  # the first stays
 
 
 def test_one_is_repeated_at_a_time_the_oldest_first_and_what_is_disturbed_again_goes_last(store: Store) -> None:
     meter = ScriptedMeter([QUIET, BUSY])
-    keeper = keeper_of(store, meter)
+    source = local_latency(store, meter)
     sizes = (64, 96, 128)
     for imgsz in sizes:
-        keeper.latency(sized(imgsz))
+        source.latency(sized(imgsz))
     meter.asked.clear()
-    done = [keeper.repeat_disturbed(STRUCTURE, rebuilt) for _ in range(15)]
+    done = [source.remeasure_contended(STRUCTURE, rebuilt) for _ in range(15)]
     # after each that was in vain it rests longer: on a machine that is never idle every try costs seconds
     assert [place for place, was in enumerate(done) if was] == [0, 2, 6, 14]
     assert [shape.imgsz for shape in meter.asked if isinstance(shape, Shape)] == [64, 96, 128, 64]
@@ -187,19 +218,19 @@ def test_nothing_is_looked_at_where_nothing_was_disturbed(store: Store) -> None:
     def never() -> bool:
         raise AssertionError("a look costs half a second")
 
-    keeper = keeper_of(store, ScriptedMeter(), idle=never)
-    keeper.latency(sized(96))
-    assert not keeper.repeat_disturbed(STRUCTURE, rebuilt)
+    source = local_latency(store, ScriptedMeter(), wait=replace(IDLE, is_idle=never))
+    source.latency(sized(96))
+    assert not source.remeasure_contended(STRUCTURE, rebuilt)
 
 
 def test_shapes_of_another_parent_predictions_and_old_entries_are_not_repeated(store: Store) -> None:
-    keeper = keeper_of(store, ScriptedMeter([BUSY]))
-    contended = keeper.latency(sized(96))
+    source = local_latency(store, ScriptedMeter([BUSY]))
+    contended = source.latency(sized(96))
     shape = Shape.of(sized(96))
-    assert not keeper.repeat_disturbed("another structure", rebuilt)
+    assert not source.remeasure_contended("another structure", rebuilt)
     old = LatencyEntry("of no known shape", TARGET.key, contended)
     predicted = LatencyEntry("p", TARGET.key, replace(contended, predicted=True), shape=shape)
-    assert disturbed([old, predicted], STRUCTURE) == ()
+    assert contended_shapes([old, predicted], STRUCTURE) == ()
 
 
 def test_an_image_size_of_its_own_is_part_of_what_a_shape_is_stored_under() -> None:

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 
-from search.latency.local import Timekeeper
-from search.latency.predictor import (
-    LEAST_MEASURED,
-    Forecaster,
-    Predict,
-    Predicted,
-    forecaster_of,
-    in_words,
-    measured,
-)
+from objectives.timing.latency_model import Prediction
+from search.latency.predictor import MIN_MEASURED, Fit, LatencyPredictor, PredictRatios, fit_of, too_slow_text
+from search.latency.stored_latencies import best_entries
 from search.store.base import Store
 from search.store.entries import LatencyEntry, TargetEntry
 from search.store.sql import open_store
@@ -24,10 +18,10 @@ from spaces.allocation.uniform import uniform
 from spaces.networks.cost_formula import CostFormula
 from spaces.structure.shape import Shape
 from tests.objectives.networks import half_width_parent
-from tests.search.latency.test_local import TARGET, ScriptedMeter
+from tests.search.latency.test_local import TARGET
 from tests.search.store.contract_latencies import LATENCY
 
-MS_A_CHANNEL, SD_MS = 0.1, 0.1
+REFERENCE_MS, MS_A_CHANNEL, SD_MS = 10.0, 0.1, 0.1
 
 
 @dataclass
@@ -36,15 +30,18 @@ class Teacher:
 
     given: list[tuple[LatencyEntry, ...]] = field(default_factory=list)
 
-    def fit(self, entries: Sequence[LatencyEntry]) -> Predict:
+    def fit(self, entries: Sequence[LatencyEntry]) -> PredictRatios:
         self.given.append(tuple(entries))
-        return lambda shape: Predicted(MS_A_CHANNEL * shape.widths[0], SD_MS)
+        return lambda shapes: Prediction(
+            np.array([MS_A_CHANNEL / REFERENCE_MS * shape.widths[0] for shape in shapes]),
+            np.full(len(shapes), SD_MS / REFERENCE_MS),
+        )
 
 
 @pytest.fixture
 def store() -> Iterator[Store]:
     opened = open_store("sqlite://")
-    opened.add_target(TargetEntry(TARGET.key, {}, 10.0))
+    opened.add_target(TargetEntry(TARGET.key, {}, REFERENCE_MS))
     yield opened
     opened.close()
 
@@ -60,11 +57,15 @@ def entry_of(width: int, parent: str = "n-10", **changes: object) -> LatencyEntr
     return LatencyEntry(shape.key, TARGET.key, measurement, shape=shape)
 
 
-def taught(store: Store, teacher: Teacher, count: int = LEAST_MEASURED) -> Forecaster:
-    """A forecaster that has seen networks of 1, 2, ... channels."""
+def predictor_of(store: Store, structure: str, fit: Fit) -> LatencyPredictor:
+    return LatencyPredictor(store=store, target=TARGET, reference_ms=REFERENCE_MS, structure=structure, fit=fit)
+
+
+def taught(store: Store, teacher: Teacher, count: int = MIN_MEASURED) -> LatencyPredictor:
+    """A predictor that has seen networks of 1, 2, ... channels."""
     for width in range(1, count + 1):
         store.add_latency(entry_of(width))
-    return Forecaster(Timekeeper(store, ScriptedMeter()), "n-10", teacher.fit)
+    return predictor_of(store, "n-10", teacher.fit)
 
 
 def test_what_is_over_the_limit_beyond_doubt_is_predicted_and_marked_as_such(store: Store) -> None:
@@ -72,7 +73,7 @@ def test_what_is_over_the_limit_beyond_doubt_is_predicted_and_marked_as_such(sto
     assert predicted is not None and predicted.predicted
     assert predicted.value == pytest.approx(7.3) and predicted.ratio == pytest.approx(0.73)
     assert (predicted.runs, predicted.target) == (0, TARGET.key)
-    assert in_words(predicted, 5.0) == "predicted 7.30 ± 0.20 ms, limit 5"
+    assert too_slow_text(predicted, 5.0) == "predicted 7.30 ± 0.20 ms, limit 5"
 
 
 @pytest.mark.parametrize(("width", "ruled_out"), [(50, False), (52, False), (54, True), (60, True)])
@@ -85,46 +86,46 @@ def test_within_three_standard_deviations_of_the_limit_it_is_measured(
 
 def test_nothing_is_ruled_out_before_sixteen_are_measured(store: Store) -> None:
     teacher = Teacher()
-    forecaster = taught(store, teacher, LEAST_MEASURED - 1)
+    predictor = taught(store, teacher, MIN_MEASURED - 1)
     store.add_latency(entry_of(1))  # one that is known already
     store.add_latency(entry_of(90, parent="s-10"))
     store.add_latency(entry_of(91, predicted=True))
-    assert forecaster.too_slow(shape_of(100), 5.0) is None and teacher.given == []
+    assert predictor.too_slow(shape_of(100), 5.0) is None and teacher.given == []
     store.add_latency(entry_of(16))
-    assert forecaster.too_slow(shape_of(100), 5.0) is not None
+    assert predictor.too_slow(shape_of(100), 5.0) is not None
     (given,) = teacher.given
     assert sorted(entry.measurement.value for entry in given) == pytest.approx([0.1 * n for n in range(1, 17)])
 
 
 def test_a_shape_that_was_measured_needs_no_prediction(store: Store) -> None:
-    forecaster = taught(store, Teacher())
-    assert forecaster.too_slow(shape_of(99), 5.0) is not None
+    predictor = taught(store, Teacher())
+    assert predictor.too_slow(shape_of(99), 5.0) is not None
     store.add_latency(entry_of(99, value=4.0))
-    assert forecaster.too_slow(shape_of(99), 5.0) is None
+    assert predictor.too_slow(shape_of(99), 5.0) is None
 
 
 def test_the_model_is_fitted_again_only_when_there_is_more_to_learn_from(store: Store) -> None:
     teacher = Teacher()
-    forecaster = taught(store, teacher)
+    predictor = taught(store, teacher)
     for width in (60, 70):
-        forecaster.too_slow(shape_of(width), 5.0)
+        predictor.too_slow(shape_of(width), 5.0)
     assert len(teacher.given) == 1
     store.add_latency(entry_of(20))
-    forecaster.too_slow(shape_of(70), 5.0)
-    assert [len(given) for given in teacher.given] == [LEAST_MEASURED, LEAST_MEASURED + 1]
+    predictor.too_slow(shape_of(70), 5.0)
+    assert [len(given) for given in teacher.given] == [MIN_MEASURED, MIN_MEASURED + 1]
 
 
-def test_of_several_measurements_the_newest_in_peace_is_learnt_from() -> None:
+def test_of_several_measurements_the_newest_uncontended_one_is_learnt_from() -> None:
     entries = [
         entry_of(1, value=1.0, contended=True), entry_of(1, value=1.1, contended=True),
         entry_of(2, value=2.0, contended=False), entry_of(2, value=2.1, contended=True),
         entry_of(3, value=3.0, contended=True), entry_of(3, value=3.1, contended=False),
         entry_of(4, value=4.0, contended=False), entry_of(4, value=4.1, contended=None),
     ]  # fmt: skip
-    assert [entry.measurement.value for entry in measured(entries, "n-10")] == [1.1, 2.0, 3.1, 4.1]
+    assert [entry.measurement.value for entry in best_entries(entries, "n-10")] == [1.1, 2.0, 3.1, 4.1]
 
 
-def test_the_model_of_a_structure_is_fitted_to_what_is_stored_and_foretells_other_shapes(store: Store) -> None:
+def test_the_model_of_a_structure_is_fitted_to_stored_latencies_and_predicts_other_shapes(store: Store) -> None:
     parent = half_width_parent(("a", "b"), imgsz=96)
     formula = CostFormula.of(parent)
 
@@ -134,14 +135,14 @@ def test_the_model_of_a_structure_is_fitted_to_what_is_stored_and_foretells_othe
         flops, whole = formula.costs((spec, parent.full_spec())).flops
         return Shape.of_spec(spec, 96), 4.0 + 4.0 * float(flops / whole)
 
-    for percent in range(30, 30 + 4 * LEAST_MEASURED, 4):
+    for percent in range(30, 30 + 4 * MIN_MEASURED, 4):
         shape, latency_ms = uniformly(percent / 100)
         measurement = replace(LATENCY, value=latency_ms, ratio=latency_ms / 10.0, target=TARGET.key)
         store.add_latency(LatencyEntry(f"{shape.key} {percent}", TARGET.key, measurement, shape=shape))
-    forecaster = forecaster_of(Timekeeper(store, ScriptedMeter()), parent.structure)
+    predictor = predictor_of(store, parent.structure.key, fit_of(parent.structure))
     shape, latency_ms = uniformly(0.98)
-    found = forecaster.too_slow(shape, 2.0)
+    found = predictor.too_slow(shape, 2.0)
     assert found is not None and found.low is not None and found.high is not None
     assert found.value == pytest.approx(latency_ms, rel=0.08)  # the greatest error that the model is allowed
     assert found.low < found.value < found.high
-    assert forecaster.too_slow(shape, latency_ms) is None
+    assert predictor.too_slow(shape, latency_ms) is None

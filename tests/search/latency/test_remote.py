@@ -9,9 +9,9 @@ import pytest
 
 from objectives.base import Measurement
 from objectives.device.target import Target
-from search.latency.local import stored_key
 from search.latency.predictor import fit_of
-from search.latency.remote import options_for, remote_keeper
+from search.latency.remote import RemoteLatency, options_for, remote_latency
+from search.latency.stored_latencies import stored_key
 from search.measuring.shapes import pool_of
 from search.store.base import Store
 from search.store.entries import LatencyEntry, TargetEntry
@@ -23,6 +23,8 @@ from spaces.base import Candidate
 from spaces.networks.cost_formula import CostFormula
 from spaces.networks.parent import Parent
 from spaces.structure.shape import Shape
+from tests.objectives.networks import half_width_parent
+from tests.search.latency.source_contract import LatencySourceContract, of_width
 
 TARGET = Target(
     "onnxruntime", "cpu", "fp32", 96, 1, 1, "a board", "onnxruntime 1.23", reference="yolov8n 0", remote="jetson"
@@ -69,8 +71,10 @@ def test_shapes_that_were_measured_there_are_measured_and_others_predicted(
 ) -> None:
     fill(store, parent, shapes[:16])
     structure = parent.structure
-    keeper = remote_keeper(store, TargetSection(remote="jetson"), TARGET, structure.key, fit_of(structure))
-    known, unknown = (keeper.latency(built(parent, shape)) for shape in (shapes[0], shapes[17]))
+    source = remote_latency(
+        store, TargetSection(remote="jetson"), TARGET, structure=structure.key, fit=fit_of(structure)
+    )
+    known, unknown = (source.latency(built(parent, shape)) for shape in (shapes[0], shapes[17]))
     assert not known.predicted
     assert known.value == pytest.approx(REFERENCE_MS * (0.2 + 0.8 * share(parent, shapes[0])))
     assert unknown.predicted and unknown.runs == 0 and unknown.target == TARGET.key
@@ -89,9 +93,9 @@ def test_too_few_measurements_are_refused_with_the_commands_that_make_them(
     with pytest.raises(
         DefinitionError, match=r"where 15 of the 16 .*search\.bench --pack .*--unpack DIR --name jetson"
     ):
-        remote_keeper(store, TargetSection(remote="jetson"), TARGET, structure.key, fit_of(structure))
+        remote_latency(store, TargetSection(remote="jetson"), TARGET, structure=structure.key, fit=fit_of(structure))
     with pytest.raises(DefinitionError, match=r"target\.remote is 'raspi', where none of the 16"):
-        remote_keeper(store, TargetSection(remote="raspi"), TARGET, structure.key, fit_of(structure))
+        remote_latency(store, TargetSection(remote="raspi"), TARGET, structure=structure.key, fit=fit_of(structure))
 
 
 def test_a_machine_measured_in_another_way_is_told(store: Store, parent: Parent, shapes: tuple[Shape, ...]) -> None:
@@ -99,12 +103,31 @@ def test_a_machine_measured_in_another_way_is_told(store: Store, parent: Parent,
     fill(store, parent, shapes[:16], on_gpu)
     structure = parent.structure
     with pytest.raises(DefinitionError, match="provider is cuda there, cpu here"):
-        remote_keeper(store, TargetSection(remote="jetson"), TARGET, structure.key, fit_of(structure))
+        remote_latency(store, TargetSection(remote="jetson"), TARGET, structure=structure.key, fit=fit_of(structure))
     assert options_for(on_gpu) == "-o target.remote=jetson -o target.provider=cuda"
-    keeper = remote_keeper(
-        store, TargetSection(remote="jetson", provider="cuda"), TARGET, structure.key, fit_of(structure)
+    source = remote_latency(
+        store, TargetSection(remote="jetson", provider="cuda"), TARGET, structure=structure.key, fit=fit_of(structure)
     )
-    assert keeper.target == on_gpu
+    assert source.target == on_gpu
+
+
+class TestRemoteLatency(LatencySourceContract):
+    """Stored entries of another machine; the first network was measured there, the second was not."""
+
+    @pytest.fixture(scope="class")
+    def parent(self) -> Parent:
+        return half_width_parent(("a", "b"), imgsz=96)
+
+    @pytest.fixture(params=[0.5, 0.33])
+    def share(self, request: pytest.FixtureRequest) -> float:
+        return float(request.param)
+
+    @pytest.fixture
+    def source(self, store: Store, parent: Parent) -> RemoteLatency:
+        fill(store, parent, tuple(Shape.of(of_width(parent, 0.5 + step / 32)) for step in range(16)))
+        structure = parent.structure
+        asked = TargetSection(remote="jetson")
+        return remote_latency(store, asked, TARGET, structure=structure.key, fit=fit_of(structure))
 
 
 def test_a_study_names_its_machine_in_its_definition() -> None:

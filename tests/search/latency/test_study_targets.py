@@ -8,7 +8,7 @@ import pytest
 
 from objectives.data.digit_scenes import write_digits
 from objectives.device.target import TargetError
-from search.latency.local import Patience
+from search.latency.local import IdleWait
 from search.latency.study_targets import target_of
 from search.prepare.inputs import data_of, start_of
 from search.prepare.preparation import Setting, workbench
@@ -75,7 +75,7 @@ def test_networks_of_a_study_are_timed_with_nms(scenes: Path, tmp_path: Path) ->
     definition = defined(scenes, "target.nms=true")
     data = data_of(definition, RunFolder(tmp_path))
     store = open_store("sqlite://")
-    setting = Setting(RunFolder(tmp_path), "cpu", tmp_path / "scratch", Patience(tries=1))
+    setting = Setting(RunFolder(tmp_path), "cpu", tmp_path / "scratch", IdleWait(tries=1))
     with workbench(definition, store, setting, data, start_of(definition, data)) as bench:
         latency = bench.latency(bench.parent.candidate())
     (entry,) = store.targets()

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from objectives.data.digit_scenes import write_digits
-from search.latency.local import Patience
+from search.latency.local import IdleWait
 from search.prepare import cutting
 from search.prepare.inputs import data_of, start_of
 from search.prepare.preparation import Setting, prepare, workbench
@@ -69,7 +69,7 @@ class Studies:
         data = data_of(definition, self.folder)
         start = start_of(definition, data)
         entry = open_study(self.store, definition, 1, {})
-        setting = Setting(self.folder, "cpu", self.folder.root / "scratch", Patience(tries=1))
+        setting = Setting(self.folder, "cpu", self.folder.root / "scratch", IdleWait(tries=1))
         with workbench(definition, self.store, setting, data, start) as bench:
             bench, plan, entry = prepare(definition, self.store, entry, bench, start, self.said.append)
             sensitivity = summed_sensitivity(bench, 4, lambda _: None, most_s) if halved else None

@@ -10,6 +10,7 @@ import pytest
 
 from objectives.base import Direction, EpochResult, Measurement
 from objectives.recipe import Recipe
+from search.latency.predictor import LatencyPredictor, fit_of
 from search.record.staircase import Staircase
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.candidate_predictions import CandidatePredictions
@@ -76,9 +77,12 @@ class Problem:
         self, rows: tuple[tuple[float, float], ...] = (), limit_ms: float | None = None
     ) -> CandidatePredictions:
         worst, structure = (WORST_MS, 0.0), self.parent.structure
+        latency = LatencyPredictor(
+            store=self.store, target=TARGET, reference_ms=REFERENCE_MS, structure=structure.key, fit=fit_of(structure)
+        )
         return CandidatePredictions(
-            plan=self.plan, store=self.store, study=self.study, target=TARGET, structure=structure,
-            reference_ms=REFERENCE_MS, rows=rows, worst=worst, limit_ms=limit_ms,
+            plan=self.plan, store=self.store, study=self.study, latency=latency, structure=structure,
+            rows=rows, worst=worst, limit_ms=limit_ms,
         )  # fmt: skip
 
     def optuna(self, name: str, seed: int, predictions: CandidatePredictions | None) -> OptunaStudy:

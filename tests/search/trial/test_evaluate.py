@@ -13,7 +13,7 @@ import torch
 
 from objectives.base import EpochResult
 from objectives.data.digit_scenes import write_digits
-from search.latency.local import Patience, Timekeeper
+from search.latency.local import IdleWait
 from search.prepare.inputs import data_of, recipe_of, start_of
 from search.prepare.preparation import Setting, workbench
 from search.record.folders import RunFolder
@@ -73,10 +73,8 @@ def bench_and_plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[W
     data = data_of(definition, RunFolder(folder))
     start = start_of(definition, data)
     store = open_store("sqlite://")
-    setting = Setting(RunFolder(folder), "cpu", folder / "scratch", Patience(tries=1))
+    setting = Setting(RunFolder(folder), "cpu", folder / "scratch", IdleWait(tries=1, is_idle=lambda: False))
     with workbench(definition, store, setting, data, start) as bench:
-        assert isinstance(bench.timekeeper, Timekeeper)
-        bench.timekeeper.idle = lambda: False  # nothing is timed again, however busy this machine is
         space = ChannelRatioSpace(bench.parent, order(bench.parent.candidate(), bench.parent))
         recipe = recipe_of(definition.recipe.fixed, start, data)
         yield bench, Plan(space, (), recipe, searched={}, limits={}, seed=0)

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
 import torch
 
 from objectives.data.digit_scenes import write_digits
 from objectives.device.activity import Circumstances
-from search.latency.local import Patience, Timekeeper
-from search.latency.predictor import LEAST_MEASURED, Forecaster, Predicted
+from objectives.timing.latency_model import Prediction
+from search.latency.local import IdleWait, LocalLatency
+from search.latency.predictor import MIN_MEASURED, LatencyPredictor, PredictedLatency
 from search.prepare.inputs import data_of, start_of
 from search.prepare.preparation import Setting, prepare, workbench
 from search.record.folders import RunFolder
@@ -42,6 +44,7 @@ OVERRIDES = (
 )
 ELSEWHERE = "latency_ms.openvino-cpu"
 UNREACHABLE_MS = 1e-3
+BUSY = IdleWait(tries=1, is_idle=lambda: False)  # nothing is measured again, however idle this machine is
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,8 @@ def ready(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
     store = open_store("sqlite://")
     data = data_of(definition, folder)
     start = start_of(definition, data)
-    setting = Setting(folder, "cpu", folder.root / "scratch", Patience(tries=1))
+    setting = Setting(folder, "cpu", folder.root / "scratch", BUSY)
     with workbench(definition, store, setting, data, start) as bench:
-        for keeper in (bench.timekeeper, *bench.further):
-            assert isinstance(keeper, Timekeeper)
-            keeper.idle = lambda: False  # nothing is timed again, however busy this machine is
         study = open_study(store, definition, 1, {})
         bench, plan, study = prepare(definition, store, study, bench, start, lambda event: None)
         yield Ready(bench, plan, study)
@@ -145,8 +145,8 @@ def test_a_further_target_that_cannot_run_here_is_told_before_anything_is_traine
 
 def test_a_network_that_does_not_run_on_a_further_target_has_no_figure_there(ready: Ready) -> None:
     said: list[str] = []
-    broken = Timekeeper(ready.store, ScriptedMeter(broken=True), ELSEWHERE, say=said.append)
-    bench = replace(ready.bench, further=(broken,))
+    broken = LocalLatency(ready.store, ScriptedMeter(broken=True), ELSEWHERE, say=said.append)
+    bench = replace(ready.bench, further_sources=(broken,))
     record, _ = ready.works(2, bench)
     assert record.outcome is Outcome.COMPLETE and record.measurement(ELSEWHERE) is None
     assert said == [f"{ELSEWHERE} is not measured: it does not load"]
@@ -172,20 +172,25 @@ class Unbuilt(Space):
         raise AssertionError("what is too slow beyond doubt is not built")
 
 
-def foreseen(ready: Ready, meter: ScriptedMeter, predicted: Predicted) -> Workbench:
-    """Tools with a forecaster that always says the same, on a target of its own with enough measurements."""
-    keeper = Timekeeper(ready.store, meter, idle=lambda: False)
+def with_predictor(ready: Ready, meter: ScriptedMeter, predicted: PredictedLatency) -> Workbench:
+    """Tools with a predictor that always says the same, on a target of its own with enough measurements."""
+    source = LocalLatency(ready.store, meter, wait=BUSY)
     structure = ready.bench.parent.key
-    for width in range(1, LEAST_MEASURED + 1):
+    for width in range(1, MIN_MEASURED + 1):
         shape = Shape(structure, (width,), (), 64)
         ready.store.add_latency(LatencyEntry(shape.key, meter.target.key, LATENCY, shape=shape))
-    forecaster = Forecaster(keeper, structure, lambda entries: lambda shape: predicted)
-    return replace(ready.bench, timekeeper=keeper, forecaster=forecaster, further=())
+    reference_ms = source.freeze_reference()
+    ratios = Prediction(np.array([predicted.mean_ms / reference_ms]), np.array([predicted.sd_ms / reference_ms]))
+    predictor = LatencyPredictor(
+        store=ready.store, target=meter.target, reference_ms=reference_ms, structure=structure,
+        fit=lambda entries: lambda shapes: ratios,
+    )  # fmt: skip
+    return replace(ready.bench, latency_source=source, latency_predictor=predictor, further_sources=())
 
 
 def test_what_is_predicted_too_slow_is_neither_built_nor_timed_and_told_as_predicted(ready: Ready) -> None:
     meter = ScriptedMeter(target=replace(ScriptedMeter().target, device="first"))
-    bench = foreseen(ready, meter, Predicted(7.3, 0.1))
+    bench = with_predictor(ready, meter, PredictedLatency(7.3, 0.1))
     record, optuna = ready.works(3, bench, limits={"latency_ms": 5.0}, space=Unbuilt(ready.plan.space))
     assert (record.outcome, record.reason) == (Outcome.RULED_OUT, "predicted 7.30 ± 0.20 ms, limit 5")
     (latency,) = record.measurements
@@ -200,10 +205,10 @@ def test_what_is_predicted_too_slow_is_neither_built_nor_timed_and_told_as_predi
 
 def test_what_may_be_fast_enough_is_measured_and_without_a_limit_nothing_is_predicted(ready: Ready) -> None:
     for number, (predicted, limits) in enumerate(
-        [(Predicted(5.2, 0.1), {"latency_ms": 5.0}), (Predicted(99.0, 0.1), {})], start=4
+        [(PredictedLatency(5.2, 0.1), {"latency_ms": 5.0}), (PredictedLatency(99.0, 0.1), {})], start=4
     ):
         meter = ScriptedMeter(ratio=0.6, target=replace(ScriptedMeter().target, device=f"device {number}"))
-        record, _ = ready.works(number, foreseen(ready, meter, predicted), limits=limits)
+        record, _ = ready.works(number, with_predictor(ready, meter, predicted), limits=limits)
         latency = record.measurement("latency_ms")
         assert latency is not None and not latency.predicted
         assert latency.value == pytest.approx(6.0)  # 0.6 of the scripted reference's 10 ms
@@ -216,8 +221,8 @@ def test_what_may_be_fast_enough_is_measured_and_without_a_limit_nothing_is_pred
 def test_before_its_training_a_trial_repeats_one_that_was_timed_under_load(ready: Ready) -> None:
     busy = Circumstances(others_busy=1.5)
     meter = ScriptedMeter([QUIET, busy, busy, QUIET], target=replace(ScriptedMeter().target, device="busy at first"))
-    keeper = Timekeeper(ready.store, meter, idle=lambda: True)
-    bench = replace(ready.bench, timekeeper=keeper, further=())
+    source = LocalLatency(ready.store, meter, wait=IdleWait(is_idle=lambda: True))
+    bench = replace(ready.bench, latency_source=source, further_sources=())
     parent = ready.bench.parent
     narrow = {parent.groups[0].name: 8}
     dropped = [parent.repeats[0].name]
@@ -231,5 +236,5 @@ def test_before_its_training_a_trial_repeats_one_that_was_timed_under_load(ready
     assert meter.asked[1:] == [*shapes, own, shapes[0]]  # its own, and the oldest, rebuilt to the last width
     assert bench.latency(networks[0]).contended is False
     assert bench.latency(networks[1]) == before[1]
-    assert bench.repeat_disturbed(most=16) == 1  # at the study's end: all that is left
+    assert bench.remeasure_contended(most=16) == 1  # at the study's end: all that is left
     assert bench.latency(networks[1]).contended is False
