@@ -20,7 +20,7 @@ class LeftOutError(NamedTuple):
 
 
 def left_out_error(fit: Fit, entries: Sequence[LatencyEntry]) -> LeftOutError:
-    """Fit to all entries but one and predict that one, for each entry that has a shape and a ratio.
+    """Fit to all entries but one and predict that one.
 
     Args:
         entries: Two or more, one a shape: see `stored_latencies.best_entries`.
