@@ -14,6 +14,7 @@ from rich.console import Console
 
 from objectives.data.yaml_file import read_definition
 from search.cli.command import Exit, add_study_options, error_line, run_command, run_folder, seconds_of, url_of
+from search.prepare.study_entry import generation_wanted
 from search.store.base import Store, StoreError, StudyEntry
 from search.store.sql import open_store
 from search.store.url import mask
@@ -22,7 +23,6 @@ from search.study.faults import DefinitionError
 from search.work.job import Job
 from search.work.liveness import STALE_AFTER_S, is_alive
 from search.work.progress import Progress
-from search.work.stored_definition import generation_wanted
 from search.work.supervisor import Finish, Supervisor, for_workers
 
 WORKERS_PER_CORE = 4

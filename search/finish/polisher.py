@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from objectives.recipe import Recipe
-from search.prepare.inputs import check_device, data_of, start_of
-from search.prepare.preparation import Setting, workbench
-from search.prepare.row_training import Progress, key_of, make_all
+from search.prepare.inputs import check_device
+from search.prepare.preparation import Preparation, Setting
+from search.prepare.row_training import RowTrainer, key_of
 from search.record.folders import RunFolder
 from search.record.trial import POLISHED, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.definition import StudyDefinition, stored_definition
 from search.study.faults import DefinitionError
-from search.trial.events import Doing, Event
+from search.trial.events import Say
 from search.trial.workbench import Workbench, excess_over
 
 
@@ -27,12 +26,12 @@ class Polisher:
 
     bench: Workbench
     definition: StudyDefinition
-    say: Callable[[Event], None]
+    say: Say
 
     @staticmethod
     @contextmanager
     def opened(
-        store: Store, study: StudyEntry, folder: RunFolder, device: str, scratch: Path, say: Callable[[Event], None]
+        store: Store, study: StudyEntry, folder: RunFolder, device: str, scratch: Path, say: Say
     ) -> Iterator[Polisher]:
         """Load what the study stands on.
 
@@ -41,10 +40,11 @@ class Polisher:
         """
         check_device(device)
         definition = stored_definition(study.name, study.definition)
-        data = data_of(definition, folder)
-        start = start_of(definition, data)
-        with workbench(definition, store, Setting(folder, device, scratch), data, start, say) as bench:
-            here = {"data": data.key, "target": bench.target.key}
+        setting = Setting(folder=folder, device=device, scratch=scratch)
+        preparation = Preparation(definition=definition, store=store, setting=setting, say=say)
+        inputs = preparation.read_inputs()
+        with preparation.open_workbench(inputs) as bench:
+            here = {"data": inputs.data.key, "target": bench.target.key}
             changed = [name for name, key in here.items() if study.frozen.get(name, key) != key]
             if changed:
                 raise DefinitionError(f"other {' and '.join(changed)} than study '{study.sampler_name}' was begun with")
@@ -55,9 +55,8 @@ class Polisher:
         """The row of a network that is trained on: by its own recipe, for so many epochs, from its own weights."""
         recipe = Recipe.from_plain({**member.recipe, "epochs": epochs})
         candidate = self.bench.checkpoints.get(member.saved_checkpoint)
-        progress = Progress(lambda what: self.say(Doing(what)), lambda: datetime.now(UTC))
-        name = member.name + POLISHED
-        (row,) = make_all(self.bench, name, candidate, recipe, member.name, progress, inherited=False)
+        rows = RowTrainer(bench=self.bench, say=self.say)
+        (row,) = rows.train(member.name + POLISHED, candidate, recipe, lineage=member.name, inherited=False)
         row = replace(row, measurements=(*row.measurements, *self.bench.further_latencies(candidate)))
         made_from = key_of(kind="polish", checkpoint=member.checkpoint, recipe=recipe.as_plain(), seed=self.bench.seed)
         return replace(row, identity=made_from, constraints=excess_over(self.definition.upper_limits, row.measurements))

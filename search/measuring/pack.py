@@ -21,7 +21,7 @@ from search.cli.command import run_folder, url_of
 from search.cli.stored_study import find_study
 from search.measuring.program import write_program
 from search.measuring.shapes import shapes_to_measure
-from search.prepare.inputs import data_of, start_of
+from search.prepare.inputs import load_initial_parent, open_data
 from search.record.folders import RunFolder
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
@@ -133,7 +133,7 @@ def _target(found: Contents, options: argparse.Namespace) -> tuple[Target, Calib
         runtime, provider, precision = target_named(options.target)
     if runtime != RUNTIME:
         raise DefinitionError(f"--target is {options.target or asked.name}; another machine measures by onnxruntime")
-    calibration = Calibration(data_of(found.definition, run_folder(options))) if precision == "int8" else None
+    calibration = Calibration(open_data(found.definition, run_folder(options))) if precision == "int8" else None
     images = "" if calibration is None else calibration.key
     batch, threads = options.batch or asked.batch, options.threads or asked.threads
     imgsz = found.parent.imgsz
@@ -143,8 +143,8 @@ def _target(found: Contents, options: argparse.Namespace) -> tuple[Target, Calib
 def _chosen(options: argparse.Namespace) -> Contents:
     """Shapes of the study's parent; the study need not have begun."""
     definition = _definition(options)
-    data = data_of(definition, run_folder(options))
-    parent = start_of(definition, data).parent
+    data = open_data(definition, run_folder(options))
+    parent = load_initial_parent(definition, data).parent
     shapes = shapes_to_measure(definition, parent, options.networks)
     networks = ((f"shape {number}", _of_shape(parent, shape)) for number, shape in enumerate(shapes, start=1))
     return Contents(definition.name, definition, parent, networks)

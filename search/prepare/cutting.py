@@ -1,4 +1,4 @@
-"""Cuts by name: gathers what an allocation and a criterion need to know of the data, and remembers what is dear."""
+"""Builds a cutter from the names in a study: scores channels, measures sensitivity, and stores what is expensive."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from objectives.training.gradients import gradients
 from objectives.training.sensitivity import IMAGES, RATIOS, sensitivity
 from search.cli.files import write_text
+from search.trial.events import Doing, Say
+from search.trial.workbench import Workbench
 from spaces.allocation.allocation import Allocation, Cutter
 from spaces.allocation.global_ranking import GlobalRanking
 from spaces.allocation.sensitivity import SensitivityAllocation, SensitivityMap
@@ -27,23 +28,20 @@ from spaces.ranking.criteria import Criterion
 from spaces.ranking.importance import Scores, mean_scales, scores
 from spaces.structure.groups import tied
 
-if TYPE_CHECKING:
-    from search.trial.workbench import Workbench
-
 GRADIENT_BATCHES, GRADIENT_BATCH = 8, 8
+"""Number of batches, and images in each, that gradients for the `taylor` criterion are averaged over."""
 COMPARABLE: tuple[Criterion, ...] = ("lamp", "taylor", "batchnorm")
-"""Criteria whose scores rank channels of different groups as they are."""
-
-Say = Callable[[str], None]
+"""Criteria whose scores can be compared between channel groups without normalization."""
 
 
 @dataclass(frozen=True)
-class Rule:
-    """How channels are chosen.
+class ChannelRule:
+    """Rule by which channels are selected.
 
     Attributes:
-        cut: `uniform`, `global`, `slimming` or `sensitivity`.
-        multiple: Widths are multiples of this many channels.
+        cut: How many channels each group keeps: `uniform`, `global`, `slimming` or `sensitivity`.
+        criterion: What makes a channel important.
+        multiple: Widths are multiples of this number of channels.
     """
 
     cut: str
@@ -51,25 +49,25 @@ class Rule:
     multiple: int
 
 
-def cutter_of(bench: Workbench, rule: Rule, candidate: Candidate, say: Say) -> Cutter:
-    """Cuts a trained network of the bench's parent by a rule.
+def build_cutter(bench: Workbench, rule: ChannelRule, candidate: Candidate, say: Say) -> Cutter:
+    """Return a cutter that cuts a trained network by a rule.
 
     Args:
-        candidate: The parent or one of its donors.
-        say: Told what takes long.
+        candidate: The trained parent, or a network pruned from it.
+        say: Receives an event before a measurement that takes long.
 
     Raises:
-        SpaceError: If sensitivity is asked of a donor.
+        SpaceError: If the rule is `sensitivity` and the network is not the parent.
     """
-    found = channel_scores(bench, rule, candidate)
+    found = score_channels(bench, rule, candidate)
     return Cutter(bench.parent, candidate, found, _allocation(bench, rule, candidate, say), rule.multiple)
 
 
-def channel_scores(bench: Workbench, rule: Rule, candidate: Candidate) -> Scores:
-    """Importance of each kept channel by the rule's criterion."""
+def score_channels(bench: Workbench, rule: ChannelRule, candidate: Candidate) -> Scores:
+    """Return the importance of each kept channel by the rule's criterion."""
     parent = bench.parent
     if rule.cut == "slimming":
-        return mean_scales(candidate, parent, after_sparsity=True)  # the study's definition makes sure of that
+        return mean_scales(candidate, parent, after_sparsity=True)  # the study's definition requires that
     slopes = None
     if rule.criterion == "taylor":
         slopes = gradients(
@@ -83,32 +81,35 @@ def channel_scores(bench: Workbench, rule: Rule, candidate: Candidate) -> Scores
     return scores(candidate, parent, rule.criterion, gradients=slopes, after_sparsity=True, seed=bench.seed)
 
 
-def flops_of(parent: Parent) -> Callable[[ArchSpec], float]:
-    """FLOPs of a spec at the parent's image size, by formula."""
+def flops_function(parent: Parent) -> Callable[[ArchSpec], float]:
+    """Return a function from a spec to its FLOPs at the parent's image size, by formula."""
     formula = CostFormula.of(parent)
     return lambda spec: float(formula.costs((spec,)).flops[0])
 
 
-def sensitivity_map(
+def load_or_measure_sensitivity(
     bench: Workbench,
+    *,
     multiple: int,
     say: Say,
     ratios: tuple[float, ...] | None = None,
-    said: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> SensitivityMap:
-    """The trained parent's sensitivity map, from the run folder if it was measured before.
+    """Return the trained parent's sensitivity map: from the run folder, or measured and stored there.
 
     Args:
-        said: Told how many cuts are done and how many there are; what it raises ends the measurement.
+        ratios: Shares of channels that each group is cut to; `RATIOS` by default.
+        on_progress: Called with the number of cuts measured and the number of all cuts. An exception that it raises
+            ends the measurement.
     """
     parent, ratios = bench.parent, ratios or RATIOS
     facts = [content_hash(parent.as_candidate()), bench.data.key, parent.imgsz, multiple, ratios, IMAGES]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     file = bench.maps / f"{digest}.json"
-    known = _read(file)
+    known = _read_map(file)
     if known is not None and known.values.keys() == tied(parent.groups).keys():
         return known
-    say("measuring sensitivity")
+    say(Doing("measuring sensitivity"))
     begun = time.monotonic()
     measured = sensitivity(
         parent,
@@ -118,14 +119,14 @@ def sensitivity_map(
         multiple=multiple,
         images=IMAGES,
         device=bench.device,
-        said=said,
+        said=on_progress,
     )
     seconds = round(time.monotonic() - begun, 1)
     write_text(file, json.dumps({**dataclasses.asdict(measured), "seconds": seconds}, indent=1) + "\n")
     return measured
 
 
-def _allocation(bench: Workbench, rule: Rule, candidate: Candidate, say: Say) -> Allocation:
+def _allocation(bench: Workbench, rule: ChannelRule, candidate: Candidate, say: Say) -> Allocation:
     if rule.cut == "uniform":
         return Uniform()
     if rule.cut == "global":
@@ -133,13 +134,13 @@ def _allocation(bench: Workbench, rule: Rule, candidate: Candidate, say: Say) ->
     if rule.cut == "slimming":
         return Slimming()
     if not candidate.spec.is_whole:
-        raise SpaceError("sensitivity is measured of the parent only; a donor cannot be cut by it")
+        raise SpaceError("sensitivity is measured for the parent only; a donor cannot be cut by it")
     ties = {group.name: group.tie or group.name for group in bench.parent.groups}
-    return SensitivityAllocation(sensitivity_map(bench, rule.multiple, say), ties)
+    return SensitivityAllocation(load_or_measure_sensitivity(bench, multiple=rule.multiple, say=say), ties)
 
 
-def _read(file: Path) -> SensitivityMap | None:
-    """A map that was measured before; None if there is none, or it cannot be read."""
+def _read_map(file: Path) -> SensitivityMap | None:
+    """Return a stored map; None if there is none, or it cannot be read."""
     try:
         plain = json.loads(file.read_text(encoding="utf-8"))
         values = {name: tuple(row) for name, row in plain["values"].items()}

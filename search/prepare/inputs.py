@@ -1,4 +1,4 @@
-"""What a study starts from: its data, its parent before any training, and recipes with every field settled."""
+"""Reads what a study starts from: its data, its parent before any training, and complete recipes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
 from objectives.data.dataset import Dataset, open_dataset
 from objectives.recipe import Recipe
-from search.prepare.lineage import Stock
+from search.prepare.lineage import StockDetector
 from search.record.folders import RunFolder
 from search.study.definition import StudyDefinition
 from search.study.faults import DefinitionError
@@ -24,7 +25,7 @@ from spaces.networks.weights import WeightsFile, read_weights
 
 
 def check_device(device: str) -> None:
-    """Make sure that training can run there.
+    """Check that networks can be trained on a device.
 
     Args:
         device: `cpu`, `mps`, or a GPU as `0` or `cuda:0`.
@@ -42,28 +43,40 @@ def check_device(device: str) -> None:
     raise DefinitionError(f"--device is '{device}'; this machine has {here}")
 
 
-def data_of(definition: StudyDefinition, folder: RunFolder) -> Dataset:
-    """The study's data set, checked."""
+def open_data(definition: StudyDefinition, folder: RunFolder) -> Dataset:
+    """Open and check the study's data set."""
     return open_dataset(definition.data.source, folder.data, seed=definition.seed)
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialParent:
     """The parent before its training.
 
     Attributes:
-        as_is: The weights given are a detector for exactly these classes: nothing is to be trained.
-        weights: What was read from the user's file, if there is one.
+        is_trained: Whether the given weights are a detector for exactly these classes: it is not trained then.
+        weights: Content of the user's weights file, if there is one.
     """
 
     parent: Parent
-    as_is: bool
+    is_trained: bool
     weights: WeightsFile | None
     weights_hash: str | None
 
 
-def start_of(definition: StudyDefinition, data: Dataset) -> Start:
-    """Read the parent's weights, or lay out its structure with fresh ones."""
+class StudyInputs(NamedTuple):
+    """What a study starts from."""
+
+    data: Dataset
+    parent: InitialParent
+
+
+def load_initial_parent(definition: StudyDefinition, data: Dataset) -> InitialParent:
+    """Read the parent's weights, or build its structure with fresh ones.
+
+    Raises:
+        DefinitionError: If the study asks of the parent what it does not have.
+        SpaceError: If the parent, or a control that is a model of its own, cannot be read.
+    """
     path = definition.parent.weights
     weights = None if path is None else read_weights(Path(path))
     imgsz = _imgsz(definition, data, weights)
@@ -75,47 +88,52 @@ def start_of(definition: StudyDefinition, data: Dataset) -> Start:
         weights=None if path is None else Path(path),
     )
     content = None if path is None else _content_hash(Path(path))
-    start = Start(parent, parent.weights_match, weights, content)
-    _check_start(definition, start, data)
-    return start
+    initial = InitialParent(parent, parent.weights_match, weights, content)
+    _check_against_parent(definition, StudyInputs(data, initial))
+    return initial
 
 
-def _check_start(definition: StudyDefinition, start: Start, data: Dataset) -> None:
-    """What a definition can only be found wrong in once the parent is known; before anything is trained.
+def _check_against_parent(definition: StudyDefinition, inputs: StudyInputs) -> None:
+    """Check what can be wrong in a definition only once the parent is known, before anything is trained.
 
     Raises:
-        DefinitionError: If scales are to rank channels of a parent that is taken as it is and saw no sparsity, or
-            bottlenecks are to be dropped where there are none.
+        DefinitionError: If BatchNorm scales rank channels, but the parent is not trained and its weights saw no
+            sparsity; or if repeats are searched, but the parent has none that could be dropped.
         SpaceError: If a control's model or weights cannot be read.
     """
-    if start.as_is and definition.reads_parents_scales:
-        sparsity = start.weights.train_args.get("sparsity") if start.weights else None
+    initial = inputs.parent
+    if initial.is_trained and definition.reads_parents_scales:
+        sparsity = initial.weights.train_args.get("sparsity") if initial.weights else None
         if not sparsity:
             raise DefinitionError(
                 "criterion batchnorm: the parent's weights are taken as they are, and they do not say that they were "
                 "trained with sparsity; take another criterion, or cut from a donor whose recipe sets sparsity"
             )
-    if getattr(definition.space, "repeats", False) and not start.parent.repeats:
+    if getattr(definition.space, "repeats", False) and not initial.parent.repeats:
         raise DefinitionError("space.repeats is true, but the parent has no residual bottleneck that could be dropped")
     for row in definition.controls:
         if not row.sources:
-            stock_of(definition, row, start, data)
+            load_stock_detector(definition, row, inputs)
 
 
-def recipe_of(fixed: Mapping[str, ParamValue], start: Start, data: Dataset) -> Recipe:
-    """A recipe with every field settled, from the fields that a study sets."""
-    train_args = {} if start.weights is None else start.weights.train_args
-    resolved = resolve_recipe(fixed, data.defaults, train_args, Resolved(start.parent.imgsz, Source.STUDY))
+def complete_recipe(fixed: Mapping[str, ParamValue], inputs: StudyInputs) -> Recipe:
+    """Return a recipe with a value for every field, from the fields that a study sets."""
+    data, initial = inputs
+    train_args = {} if initial.weights is None else initial.weights.train_args
+    resolved = resolve_recipe(fixed, data.defaults, train_args, Resolved(initial.parent.imgsz, Source.STUDY))
     return Recipe.from_plain({name: each.value for name, each in resolved.items()})
 
 
-def stock_of(definition: StudyDefinition, row: RowSection, start: Start, data: Dataset) -> Stock:
-    """A control that is a detector of its own; its recipe is the parent's, changed by its own fields."""
+def load_stock_detector(definition: StudyDefinition, row: RowSection, inputs: StudyInputs) -> StockDetector:
+    """Read a control that is a model of its own. Its recipe is the study's, changed by its own fields."""
+    data, initial = inputs
     path = None if row.weights is None else Path(row.weights)
-    model = Parent.load(row.model, classes=data.classes, imgsz=start.parent.imgsz, seed=definition.seed, weights=path)
-    recipe = recipe_of(definition.recipe_of(row), start, data)
+    model = Parent.load(row.model, classes=data.classes, imgsz=initial.parent.imgsz, seed=definition.seed, weights=path)
+    recipe = complete_recipe(definition.recipe_of(row), inputs)
     weights_hash = None if path is None else _content_hash(path)
-    return Stock(row.name, model, weights_hash, recipe, also_f1=row.also is not None)
+    return StockDetector(
+        name=row.name, parent=model, weights_hash=weights_hash, recipe=recipe, also_best_f1=row.also is not None
+    )
 
 
 def _imgsz(definition: StudyDefinition, data: Dataset, weights: WeightsFile | None) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from search.prepare.cutting import Rule, channel_scores, cutter_of, flops_of
+from search.prepare.cutting import ChannelRule, build_cutter, flops_function, score_channels
 from search.sampler.start_points import START_SHARES, nearest_ratios, start_points
 from search.study.definition import StudyDefinition
 from search.study.space import BaselineSection, ChannelsSection, GraftSection
+from search.trial.events import Say
 from search.trial.workbench import Workbench
 from spaces.allocation.allocation import Cutter
 from spaces.base import ParamValue, Space
@@ -19,8 +20,6 @@ from spaces.search_spaces.baselines import BaselineSpace
 from spaces.search_spaces.channels import ChannelRatioSpace
 from spaces.search_spaces.grafts import GraftSpace
 from spaces.search_spaces.repeats import RepeatsSpace
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -49,17 +48,17 @@ def layout_of(
         SpaceError: If the parent has nothing of what is to be searched.
     """
     if isinstance(section, BaselineSection):
-        rule = Rule(section.cut, section.criterion, section.multiple)
-        cutter = cutter_of(bench, rule, bench.parent.as_candidate(), say)
-        swept = BaselineSpace(cutter, flops_of(bench.parent), section.low, section.high, section.step)
+        rule = ChannelRule(section.cut, section.criterion, section.multiple)
+        cutter = build_cutter(bench, rule, bench.parent.as_candidate(), say)
+        swept = BaselineSpace(cutter, flops_function(bench.parent), section.low, section.high, section.step)
         return Layout(swept, start_points(swept.parameters))
     if isinstance(section, GraftSection):
-        rule = Rule("uniform", section.criterion, section.multiple)
-        of_donors = {name: best_first(channel_scores(bench, rule, donor.candidate)) for name, donor in donors.items()}
+        rule = ChannelRule("uniform", section.criterion, section.multiple)
+        of_donors = {name: best_first(score_channels(bench, rule, donor.candidate)) for name, donor in donors.items()}
         kinds: dict[str, Any] = {"parts": section.parts, "ratios": section.ratios, "orders": of_donors}
         return _with_repeats(section, bench, GraftSpace(bench.parent, donors, **_grid(section), **kinds), [])
-    rule = Rule("uniform", section.criterion, section.multiple)
-    orders = best_first(channel_scores(bench, rule, bench.parent.as_candidate()))
+    rule = ChannelRule("uniform", section.criterion, section.multiple)
+    orders = best_first(score_channels(bench, rule, bench.parent.as_candidate()))
     space = ChannelRatioSpace(bench.parent, orders, **_grid(section))
     starts = [point for kind in section.starts for point in _channel_starts(kind, section, space, bench, say)]
     return _with_repeats(section, bench, space, starts)
@@ -90,8 +89,8 @@ def _channel_starts(
 ) -> list[Mapping[str, ParamValue]]:
     if kind == "uniform":
         return list(start_points(space.parameters))
-    rule = Rule(kind, section.criterion, section.multiple)
-    cutter: Cutter = cutter_of(bench, rule, bench.parent.as_candidate(), say)
-    cost, parent = flops_of(bench.parent), bench.parent
+    rule = ChannelRule(kind, section.criterion, section.multiple)
+    cutter: Cutter = build_cutter(bench, rule, bench.parent.as_candidate(), say)
+    cost, parent = flops_function(bench.parent), bench.parent
     specs = [cutter.at_share(share, cost) for share in START_SHARES]
     return [nearest_ratios(space.parameters, parent.groups, spec.shares) for spec in specs]

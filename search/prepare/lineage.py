@@ -1,6 +1,6 @@
-"""Where a study comes from: its parent, the donors pruned from it round by round, and the controls.
+"""Finds or trains the networks that a study is based on: its parent, the donors pruned from it, and the controls.
 
-Each is trained once and found again by the key of everything that made it.
+Each is trained once, and found later by a key: the hash of everything that it was made from.
 """
 
 from __future__ import annotations
@@ -10,225 +10,226 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from objectives.recipe import Recipe
-from search.prepare.pruning_round import Cut, cut_network
-from search.prepare.row_training import Progress, checkpoint_of, found, key_of, make_all
+from search.prepare.pruning_round import Pruning
+from search.prepare.row_training import RowTrainer, key_of
 from search.record.stopwatch import Stopwatch
 from search.record.trial import TrialRecord
 from search.store.entries import TrainedEntry
+from search.study.rows import PARENT_NAME
 from search.trial.evaluate import measured_before
 from search.trial.workbench import Workbench
 from spaces.base import PARENT, SCRATCH
 from spaces.networks.graft import Donor, graft
 from spaces.networks.parent import Parent
 
-PARENT_NAME = "parent"
 
+@dataclass(frozen=True, kw_only=True)
+class Grafting:
+    """One network to be joined from two others and trained: the backbone of one row, neck and detect of another.
 
-@dataclass(frozen=True)
-class Joined:
-    """One network to be joined from two and trained: the backbone of one row, neck and detect of another."""
+    Attributes:
+        backbone: Name of the row that gives the backbone.
+        head: Name of the row that gives neck and detect.
+        is_donor: Whether other networks may inherit its weights; False for a control.
+        also_best_f1: Whether the epoch with the best F1 is a row too.
+    """
 
     name: str
     backbone: str
     head: str
     recipe: Recipe
-    gives: bool
-    also_f1: bool = False
+    is_donor: bool
+    also_best_f1: bool = False
 
 
-@dataclass(frozen=True)
-class Stock:
-    """A detector of its own, trained whole: a point to compare with.
+@dataclass(frozen=True, kw_only=True)
+class StockDetector:
+    """An unpruned detector of another model, to be trained as a point to compare with.
 
     Attributes:
-        start: Before its training.
-        weights_hash: Content hash of the weights that it starts from, if any.
+        parent: Its structure and its weights before the training.
+        weights_hash: Content hash of the weights file that it starts from; None if it starts from fresh weights.
+        also_best_f1: Whether the epoch with the best F1 is a row too.
     """
 
     name: str
-    start: Parent
+    parent: Parent
     weights_hash: str | None
     recipe: Recipe
-    also_f1: bool = False
+    also_best_f1: bool = False
 
 
-class Made(NamedTuple):
-    """A trained network, and whether it was made now."""
+class TrainedNetwork(NamedTuple):
+    """A trained network, and whether it was trained now."""
 
     entry: TrainedEntry
-    new: bool
+    is_new: bool
 
 
-def ensure_parent(
-    bench: Workbench, recipe: Recipe, *, trained_already: bool, weights_hash: str | None, progress: Progress
-) -> tuple[Workbench, TrainedEntry, bool]:
-    """The trained parent, trained now unless it was before.
+def ensure_parent(rows: RowTrainer, recipe: Recipe, *, is_trained: bool, weights_hash: str | None) -> TrainedNetwork:
+    """Return the trained parent; train it now unless it was trained before.
 
     Args:
-        trained_already: The weights given are those of a detector for the same classes: the parent as it is.
-        weights_hash: Content hash of the weights file it starts from, if any.
-
-    Returns:
-        The workbench around the trained parent, its entry, and whether it was made now.
+        is_trained: Whether the given weights are a detector for the same classes: they are the parent as they are.
+        weights_hash: Content hash of the weights file that it starts from, if any.
     """
+    bench = rows.bench
     key = key_of(
         kind=PARENT_NAME,
         data=bench.data.key,
         structure=bench.parent.key,
         imgsz=bench.parent.imgsz,
         weights=weights_hash,
-        recipe=None if trained_already else recipe.as_plain(),
-        seed=None if trained_already else bench.seed,
+        recipe=None if is_trained else recipe.as_plain(),
+        seed=None if is_trained else bench.seed,
     )
-    known = found(bench, key)
+    known = rows.find(key)
     if known is not None:
-        return _around(bench, known), known, False
+        return TrainedNetwork(known, False)
     candidate = bench.parent.candidate()
-    trained_by = None if trained_already else recipe
-    (made,) = make_all(bench, PARENT_NAME, candidate, trained_by, None, progress, inherited=False)
-    assert made.checkpoint is not None
-    entry = bench.store.add_trained(TrainedEntry(key, PARENT_NAME, made.checkpoint, None, made))
-    return _around(bench, entry), entry, True
+    (record,) = rows.train(PARENT_NAME, candidate, None if is_trained else recipe, lineage=None, inherited=False)
+    entry = TrainedEntry(key, PARENT_NAME, record.saved_checkpoint, None, record)
+    return TrainedNetwork(bench.store.add_trained(entry), True)
 
 
-def ensure_cut(
-    bench: Workbench, cut: Cut, root: TrainedEntry, sources: Mapping[str, TrainedEntry], progress: Progress
-) -> tuple[Made, ...]:
-    """A donor or a control: cut from its source and fine-tuned, unless it was before.
+def ensure_pruned(
+    rows: RowTrainer, pruning: Pruning, root: TrainedEntry, sources: Mapping[str, TrainedEntry]
+) -> tuple[TrainedNetwork, ...]:
+    """Return a pruned and fine-tuned network; prune and train it now unless that was done before.
 
     Args:
-        bench: Around the trained network that all of this is cut from: the study's parent, or a stock detector.
+        rows: Its workbench has the trained network that all of this is pruned from: the parent, or a stock detector.
         root: That network's entry.
+        sources: Networks by the name of their row.
     """
-    source = sources.get(cut.source)
+    bench = rows.bench
+    source = sources.get(pruning.source)
     key = key_of(
         kind="cut",
         parent=root.key,
-        source=source.key if source else cut.source,
-        **cut.facts(),
-        recipe=cut.recipe.as_plain(),
+        source=source.key if source else pruning.source,
+        **pruning.facts(),
+        recipe=pruning.recipe.as_plain(),
         seed=bench.seed,
         data=bench.data.key,
     )
 
-    def make() -> tuple[TrialRecord, ...]:
-        network = cut_network(bench, cut, source, root, progress)
-        return make_all(
-            bench,
-            cut.name,
+    def train() -> tuple[TrialRecord, ...]:
+        network = pruning.prune(rows, source, root)
+        return rows.train(
+            pruning.name,
             network.candidate,
-            cut.recipe,
-            source.name if source else None,
-            progress,
-            inherited=cut.source != SCRATCH,
-            also_f1=cut.also_f1,
+            pruning.recipe,
+            lineage=source.name if source else None,
+            inherited=pruning.source != SCRATCH,
+            also_best_f1=pruning.also_best_f1,
             params=network.params,
-            spent_s=network.spent_s,
+            earlier_training_s=network.earlier_training_s,
         )
 
-    lineage = source.key if source is not None and cut.gives else None
-    return _once(bench, key, make, checkpoint_of(root), lineage, also_f1=cut.also_f1)
+    lineage = source.key if source is not None and pruning.is_donor else None
+    return _find_or_train(rows, key, train, root.checkpoint, lineage, also_best_f1=pruning.also_best_f1)
 
 
-def ensure_joined(
-    bench: Workbench, joined: Joined, root: TrainedEntry, sources: Mapping[str, TrainedEntry], progress: Progress
-) -> tuple[Made, ...]:
-    """A donor or a control: joined from two and fine-tuned, unless it was before."""
-    backbone, head = sources[joined.backbone], sources[joined.head]
+def ensure_grafted(
+    rows: RowTrainer, grafting: Grafting, root: TrainedEntry, sources: Mapping[str, TrainedEntry]
+) -> tuple[TrainedNetwork, ...]:
+    """Return a network joined from two and fine-tuned; join and train it now unless that was done before."""
+    bench = rows.bench
+    backbone, head = sources[grafting.backbone], sources[grafting.head]
     key = key_of(
         kind="joined",
         parent=root.key,
         backbone=backbone.key,
         head=head.key,
-        recipe=joined.recipe.as_plain(),
+        recipe=grafting.recipe.as_plain(),
         seed=bench.seed,
         data=bench.data.key,
     )
 
-    def make() -> tuple[TrialRecord, ...]:
-        donors = donors_of(bench, {name: sources[name] for name in (joined.backbone, joined.head)}, root)
-        candidate = graft(backbone=donors[joined.backbone], head=donors[joined.head], parent=bench.parent)
-        names = f"{joined.backbone} + {joined.head}"
-        return make_all(
-            bench, joined.name, candidate, joined.recipe, names, progress, inherited=True, also_f1=joined.also_f1
+    def train() -> tuple[TrialRecord, ...]:
+        donors = load_donors(bench, {name: sources[name] for name in (grafting.backbone, grafting.head)}, root)
+        candidate = graft(backbone=donors[grafting.backbone], head=donors[grafting.head], parent=bench.parent)
+        return rows.train(
+            grafting.name,
+            candidate,
+            grafting.recipe,
+            lineage=f"{grafting.backbone} + {grafting.head}",
+            inherited=True,
+            also_best_f1=grafting.also_best_f1,
         )
 
-    lineage = backbone.key if joined.gives else None
-    return _once(bench, key, make, checkpoint_of(root), lineage, also_f1=joined.also_f1)
+    lineage = backbone.key if grafting.is_donor else None
+    return _find_or_train(rows, key, train, root.checkpoint, lineage, also_best_f1=grafting.also_best_f1)
 
 
-def ensure_stock(bench: Workbench, stock: Stock, parent: TrainedEntry, progress: Progress) -> tuple[Made, ...]:
-    """A detector of its own, trained unless it was before.
+def ensure_stock(rows: RowTrainer, stock: StockDetector, parent: TrainedEntry) -> tuple[TrainedNetwork, ...]:
+    """Return a trained stock detector; train it now unless it was trained before.
 
     Args:
-        bench: Around the stock detector, untrained.
-        parent: Of the study.
+        rows: Its workbench has the stock detector as its parent.
+        parent: The study's parent.
     """
     key = key_of(
         kind="stock",
-        data=bench.data.key,
-        structure=stock.start.key,
+        data=rows.bench.data.key,
+        structure=stock.parent.key,
         imgsz=stock.recipe.imgsz,
         weights=stock.weights_hash,
         recipe=stock.recipe.as_plain(),
-        seed=bench.seed,
+        seed=rows.bench.seed,
     )
 
-    def make() -> tuple[TrialRecord, ...]:
-        candidate = stock.start.candidate()
-        return make_all(
-            bench, stock.name, candidate, stock.recipe, None, progress, inherited=False, also_f1=stock.also_f1
+    def train() -> tuple[TrialRecord, ...]:
+        candidate = stock.parent.candidate()
+        return rows.train(
+            stock.name, candidate, stock.recipe, lineage=None, inherited=False, also_best_f1=stock.also_best_f1
         )
 
-    return _once(bench, key, make, checkpoint_of(parent), None, also_f1=stock.also_f1)
+    return _find_or_train(rows, key, train, parent.checkpoint, None, also_best_f1=stock.also_best_f1)
 
 
-def _once(
-    bench: Workbench,
+def _find_or_train(
+    rows: RowTrainer,
     key: str,
-    make: Callable[[], tuple[TrialRecord, ...]],
+    train: Callable[[], tuple[TrialRecord, ...]],
     parent: str,
     lineage: str | None,
     *,
-    also_f1: bool,
-) -> tuple[Made, ...]:
-    """The network of that key, and that of its best F1 where it is wanted; made now unless all of it is there."""
-    keys = (key, key_of(key=key, epoch="best_f1")) if also_f1 else (key,)
-    known = [entry for each in keys if (entry := found(bench, each)) is not None]
+    also_best_f1: bool,
+) -> tuple[TrainedNetwork, ...]:
+    """Return the network of that key, and its epoch with the best F1 if asked; train if one of them is missing."""
+    keys = (key, key_of(key=key, epoch="best_f1")) if also_best_f1 else (key,)
+    known = [entry for each in keys if (entry := rows.find(each)) is not None]
     if len(known) == len(keys):
-        return tuple(Made(entry, False) for entry in known)
-    entries = [TrainedEntry(each, row.name, parent, lineage, row) for each, row in zip(keys, make(), strict=True)]
-    return tuple(Made(bench.store.add_trained(entry), True) for entry in entries)
+        return tuple(TrainedNetwork(entry, False) for entry in known)
+    entries = [TrainedEntry(each, row.name, parent, lineage, row) for each, row in zip(keys, train(), strict=True)]
+    return tuple(TrainedNetwork(rows.bench.store.add_trained(entry), True) for entry in entries)
 
 
-def donors_of(
+def load_donors(
     bench: Workbench, entries: Mapping[str, TrainedEntry], root: TrainedEntry | None = None
 ) -> dict[str, Donor]:
-    """The networks of donors by name, as a graft space takes them.
+    """Return the networks of these entries by name, as donors of a graft.
 
     Args:
-        root: What they were cut from, if that may be one of them.
+        root: The network that they were pruned from, if it may be one of them.
     """
-    checkpoints = {name: checkpoint_of(entry) for name, entry in entries.items() if entry != root}
+    checkpoints = {name: entry.checkpoint for name, entry in entries.items() if entry != root}
     donors = {name: Donor(checkpoint, bench.checkpoints.get(checkpoint)) for name, checkpoint in checkpoints.items()}
     whole = {name: Donor(PARENT, bench.parent.as_candidate()) for name, entry in entries.items() if entry == root}
     return {**donors, **whole}
 
 
-def reference_row(bench: Workbench, entry: TrainedEntry, *, made_now: bool) -> TrialRecord:
-    """A parent's, donor's or control's record as it stands in this study: on its target, with its thresholds."""
-    record = entry.record
-    assert record.checkpoint is not None
-    candidate = bench.checkpoints.get(record.checkpoint)
+def reference_row(bench: Workbench, network: TrainedNetwork) -> TrialRecord:
+    """Return a network's record for this study: with latencies on its targets, and accuracy at its thresholds."""
+    record = network.entry.record
+    candidate = bench.checkpoints.get(network.entry.checkpoint)
     watch = Stopwatch()
     measured = (*measured_before(bench, candidate, watch), *bench.further_latencies(candidate))
     if any((e.confidence, e.iou) != (bench.confidence, bench.iou) for e in record.evaluations):
         evaluations = tuple(bench.evaluate(candidate, split) for split in bench.scored_splits)
     else:
         evaluations = record.evaluations
-    seconds = {**record.seconds} if made_now else {}  # time that an earlier study spent is not this one's
+    seconds = {**record.seconds} if network.is_new else {}  # seconds that an earlier study spent do not count here
     return replace(record, measurements=measured, evaluations=evaluations, seconds=seconds)
-
-
-def _around(bench: Workbench, parent: TrainedEntry) -> Workbench:
-    return bench.with_parent(bench.parent.with_weights(bench.checkpoints.get(checkpoint_of(parent))))

@@ -1,136 +1,205 @@
-"""From a study's definition to what its workers need: data, parent, donors, controls, space, reference point.
+"""Prepares a study for its workers: its data, parent, donors and controls, its space and its reference point.
 
-Every worker calls this; the first one trains what is missing, the others wait for it and find it.
+Every worker runs this. The first one trains what is missing; the others wait for it and load it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from objectives.cost import count_parameters
-from objectives.data.dataset import Dataset
+import torch
+
 from search.latency.local import USUAL_WAIT, IdleWait
 from search.latency.study_targets import latency_sources
-from search.prepare.inputs import Start, recipe_of
+from search.prepare.inputs import (
+    StudyInputs,
+    check_device,
+    complete_recipe,
+    load_initial_parent,
+    open_data,
+)
 from search.prepare.layout import layout_of
-from search.prepare.lineage import donors_of
+from search.prepare.lineage import load_donors
 from search.prepare.reference_rows import make_rows, row_names
+from search.prepare.study_entry import open_study
 from search.record.folders import RunFolder
+from search.record.stopwatch import Stopwatch
 from search.store.base import Store, StudyEntry
 from search.store.entries import TrainedEntry
 from search.study.definition import StudyDefinition
-from search.trial.events import Doing, Event, Note
+from search.trial.events import Batch, Doing, Note, Say, say_nothing
 from search.trial.workbench import Plan, Workbench
 from spaces.base import SpaceError
 from spaces.networks.checkpoint import CheckpointError, CheckpointStore
 
-Say = Callable[[Event], None]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Setting:
-    """Everything about one run that is not the study's definition.
+    """Facts about one run that are not part of the study's definition.
 
     Attributes:
-        device: Where training runs, as Ultralytics spells it: `cpu`, `0`, `cuda:1`.
-        scratch: A folder that this process may write and lose.
-        idle_wait: How to wait for an idle device to measure the reference.
+        device: Where networks are trained, in Ultralytics' notation: `cpu`, `0`, `cuda:1`.
+        scratch: A folder for temporary files of this process.
+        threads: Number of torch threads; None leaves it as it is.
+        idle_wait: How the measurement of the reference network waits for an idle device.
     """
 
     folder: RunFolder
     device: str
     scratch: Path
+    threads: int | None = None
     idle_wait: IdleWait = USUAL_WAIT
 
 
-@contextmanager
-def workbench(
-    definition: StudyDefinition, store: Store, setting: Setting, data: Dataset, start: Start, say: Say = lambda _: None
-) -> Iterator[Workbench]:
-    """The tools of this process, around the untrained parent. Ends the latency processes on the way out.
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A study that is ready for trials.
 
-    Raises:
-        TargetError: If the study's target cannot be measured here.
-        DefinitionError: If a further one cannot.
+    Attributes:
+        study: With the parent, the donors, the target and the reference point frozen.
+        bench: The tools of this process, around the trained parent.
     """
-    setting.scratch.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        source, *further = latency_sources(
-            definition,
-            store,
-            start.parent,
-            data,
-            setting.scratch,
-            stack,
-            wait=setting.idle_wait,
-            say=lambda line: say(Note(line)),
-        )
-        if store.target(source.target.key) is None:
-            say(Doing("timing the reference network"))
-        source.freeze_reference()  # that of a further target is frozen when it is first measured
-        yield Workbench(
-            store=store,
-            data=data,
-            parent=start.parent,
-            parent_parameters=count_parameters(start.parent.candidate()),
-            checkpoints=CheckpointStore(setting.folder.checkpoints),
-            maps=setting.folder.maps,
-            latency_source=source,
-            latency_predictor=source.predictor_of(start.parent.structure),
-            further_sources=tuple(further),
-            device=setting.device,
-            scratch=setting.scratch,
-            confidence=definition.accuracy.confidence,
-            iou=definition.accuracy.iou,
-            seed=definition.seed,
-        )
+
+    study: StudyEntry
+    plan: Plan
+    bench: Workbench
 
 
-def prepare(
-    definition: StudyDefinition, store: Store, study: StudyEntry, bench: Workbench, start: Start, say: Say
-) -> tuple[Workbench, Plan, StudyEntry]:
-    """Make or find parent, donors and controls, store them as reference rows, and lay out the search.
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """The steps before the first trial, for one process.
 
-    Raises:
-        CheckpointError: If the weights of one that was made before are gone or damaged.
+    Attributes:
+        say: Receives events about what happens.
+        watch: Counts the seconds of the phase `data`.
     """
-    stored = {record.name for record in store.records(study) if record.is_reference}
-    try:
-        if not stored >= row_names(definition):
-            say(Doing("waiting for the parent"))
-            with store.exclusive(f"prepare {study.id}"):
-                bench, study = make_rows(definition, store, study, bench, start, say)
-        return _plan(definition, store, study, bench, start, say)
-    except CheckpointError as error:
-        remedy = "put it back, or delete what is left of it and begin again with --new, which makes it again"
-        raise CheckpointError(f"{error}; {remedy}") from error
 
+    definition: StudyDefinition
+    store: Store
+    setting: Setting
+    say: Say = say_nothing
+    watch: Stopwatch = field(default_factory=Stopwatch)
 
-def _plan(
-    definition: StudyDefinition, store: Store, study: StudyEntry, bench: Workbench, start: Start, say: Say
-) -> tuple[Workbench, Plan, StudyEntry]:
-    current = store.latest_study(study.name)
-    study = current if current is not None and current.id == study.id else study
-    trained = bench.checkpoints.get(study.frozen["parent"])
-    bench = bench.with_parent(bench.parent.with_weights(trained))
-    entries = {name: _entry(store, key) for name, key in study.frozen["donors"].items()}
-    layout = layout_of(definition.space, bench, donors_of(bench, entries), lambda what: say(Doing(what)))
-    plan = Plan(
-        space=layout.space,
-        starts=layout.starts,
-        recipe=recipe_of(definition.recipe.fixed, start, bench.data),
-        searched=definition.recipe.searched,
-        limits=definition.upper_limits,
-        seed=definition.seed,
-    )
-    return bench, plan, study
+    @contextmanager
+    def run(self, generation: int = 1) -> Iterator[Prepared]:
+        """Make or find everything that the study's trials need. Ends the latency processes on the way out.
 
+        Args:
+            generation: Generation of the study to work on; it is begun now if it is not stored.
 
-def _entry(store: Store, key: str) -> TrainedEntry:
-    found = store.find_trained(key)
-    if found is None:
-        raise SpaceError("a donor of this study is no longer in the database; start again with --new")
-    return found
+        Raises:
+            SpaceError: If data, weights or space are wrong.
+            DefinitionError: If the device, or a further target, is not available.
+            DefinitionMismatch: If the study is stored with another definition, or with other content of its files.
+            TargetError: If the study's target cannot be measured here.
+            CheckpointError: If the weights of a network that was trained before are missing or damaged.
+        """
+        check_device(self.setting.device)
+        with self.watch.phase("data"):
+            self.say(Doing("checking the data"))
+            inputs = self.read_inputs()
+        with self.open_workbench(inputs) as bench:
+            # Only now: a definition that cannot run here must not be stored, or its correction would be refused.
+            facts = {"data": inputs.data.key, "weights": inputs.parent.weights_hash, "target": bench.target.key}
+            study = open_study(self.store, self.definition, generation, facts)
+            try:
+                study = self._make_missing_rows(study, bench, inputs)
+                prepared = self._lay_out(study, bench, inputs)
+            except CheckpointError as error:
+                remedy = "put it back, or delete what is left of it and begin again with --new, which makes it again"
+                raise CheckpointError(f"{error}; {remedy}") from error
+            yield prepared
+
+    def read_inputs(self) -> StudyInputs:
+        """Open and check the data, and load the parent before its training.
+
+        Raises:
+            SpaceError: If data or weights are wrong.
+            DefinitionError: If the study asks of the parent what it does not have.
+        """
+        data = open_data(self.definition, self.setting.folder)
+        return StudyInputs(data, load_initial_parent(self.definition, data))
+
+    @contextmanager
+    def open_workbench(self, inputs: StudyInputs) -> Iterator[Workbench]:
+        """Open the tools of this process, around the untrained parent. Ends the latency processes on the way out.
+
+        Raises:
+            TargetError: If the study's target cannot be measured here.
+            DefinitionError: If a further one cannot.
+        """
+        setting, parent = self.setting, inputs.parent.parent
+        setting.scratch.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            source, *further = latency_sources(
+                self.definition,
+                self.store,
+                parent,
+                inputs.data,
+                setting.scratch,
+                stack,
+                wait=setting.idle_wait,
+                say=lambda line: self.say(Note(line)),
+            )
+            if self.store.target(source.target.key) is None:
+                self.say(Doing("timing the reference network"))
+            source.freeze_reference()  # that of a further target is frozen when it is first measured
+            if setting.threads is not None:
+                torch.set_num_threads(setting.threads)  # Ultralytics changes it while it loads
+            yield Workbench(
+                store=self.store,
+                data=inputs.data,
+                parent=parent,
+                checkpoints=CheckpointStore(setting.folder.checkpoints),
+                maps=setting.folder.maps,
+                latency_source=source,
+                latency_predictor=source.predictor_of(parent.structure),
+                further_sources=tuple(further),
+                device=setting.device,
+                scratch=setting.scratch,
+                confidence=self.definition.accuracy.confidence,
+                iou=self.definition.accuracy.iou,
+                seed=self.definition.seed,
+                progress=lambda *numbers: self.say(Batch(*numbers)),
+            )
+
+    def _make_missing_rows(self, study: StudyEntry, bench: Workbench, inputs: StudyInputs) -> StudyEntry:
+        """Make the reference rows that are not stored, one worker at a time. Returns the study as it is stored then."""
+        stored = {record.name for record in self.store.records(study) if record.is_reference}
+        if not stored >= row_names(self.definition):
+            self.say(Doing("waiting for the parent"))
+            with self.store.exclusive(f"prepare {study.id}"):
+                study = make_rows(
+                    definition=self.definition,
+                    store=self.store,
+                    study=study,
+                    bench=bench,
+                    inputs=inputs,
+                    say=self.say,
+                )
+        current = self.store.latest_study(study.name)
+        return current if current is not None and current.id == study.id else study
+
+    def _lay_out(self, study: StudyEntry, bench: Workbench, inputs: StudyInputs) -> Prepared:
+        trained = bench.checkpoints.get(study.frozen["parent"])
+        bench = bench.with_parent(bench.parent.with_weights(trained))
+        entries = {name: self._find_donor(key) for name, key in study.frozen["donors"].items()}
+        layout = layout_of(self.definition.space, bench, load_donors(bench, entries), self.say)
+        plan = Plan(
+            space=layout.space,
+            starts=layout.starts,
+            recipe=complete_recipe(self.definition.recipe.fixed, inputs),
+            searched=self.definition.recipe.searched,
+            limits=self.definition.upper_limits,
+            seed=self.definition.seed,
+        )
+        return Prepared(study=study, plan=plan, bench=bench)
+
+    def _find_donor(self, key: str) -> TrainedEntry:
+        found = self.store.find_trained(key)
+        if found is None:
+            raise SpaceError("a donor of this study is no longer in the database; start again with --new")
+        return found

@@ -1,101 +1,120 @@
-"""Makes the rows that stand beside a study's trials: parent, donors and controls, one after the other."""
+"""Makes and stores the rows beside a study's trials: parent, donors and controls, in the order of the definition."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from typing import Any
 
 from objectives.base import Direction
-from objectives.cost import count_parameters
-from search.prepare.cutting import Rule, sensitivity_map
-from search.prepare.inputs import Start, recipe_of, stock_of
+from objectives.recipe import Recipe
+from search.prepare.cutting import ChannelRule, load_or_measure_sensitivity
+from search.prepare.inputs import StudyInputs, complete_recipe, load_stock_detector
 from search.prepare.layout import wants_map
-from search.prepare.lineage import Joined, Made, ensure_cut, ensure_joined, ensure_parent, ensure_stock, reference_row
-from search.prepare.pruning_round import Cut
-from search.prepare.row_training import Progress, checkpoint_of
+from search.prepare.lineage import (
+    Grafting,
+    TrainedNetwork,
+    ensure_grafted,
+    ensure_parent,
+    ensure_pruned,
+    ensure_stock,
+    reference_row,
+)
+from search.prepare.pruning_round import FlopsPruning, Pruning, RatioPruning, ThresholdPruning
+from search.prepare.row_training import RowTrainer
 from search.record.trial import TrialRecord
 from search.store.base import AlreadyStored, Store, StudyEntry
 from search.store.entries import TrainedEntry
 from search.study.definition import StudyDefinition
-from search.study.rows import PARENT_NAME, SCRATCH_NAME, RowSection
-from search.trial.events import Doing, Ended, Event
+from search.study.rows import PARENT_NAME, SCRATCH_NAME, GraftOf, RowSection
+from search.trial.events import Ended, Say
 from search.trial.workbench import Workbench, excess_over
-from spaces.base import SpaceError
+from spaces.base import ParamValue, SpaceError
 
-Say = Callable[[Event], None]
 REFERENCE_LATENCY = 1.1
-"""The front's reference point: no accuracy at this multiple of the parent's latency."""
+"""Reference point of the hypervolume: a minimized objective's value, as a multiple of the parent's."""
 
 
 def row_names(definition: StudyDefinition) -> set[str]:
-    """Names of all rows that a study has beside its trials."""
+    """Return the names of all reference rows of a study."""
     return {PARENT_NAME, *(name for row in (*definition.donors, *definition.controls) for name in row.names)}
 
 
 def make_rows(
-    definition: StudyDefinition, store: Store, study: StudyEntry, bench: Workbench, start: Start, say: Say
-) -> tuple[Workbench, StudyEntry]:
-    """Make or find all rows and store them; the bench around the trained parent, and the study with what is frozen."""
-    progress = Progress(lambda what: say(Doing(what)), lambda: datetime.now(UTC))
-    recipe = recipe_of(definition.parent.recipe.fixed, start, bench.data)
-    bench, parent, new = ensure_parent(
-        bench, recipe, trained_already=start.as_is, weights_hash=start.weights_hash, progress=progress
-    )
-    row = reference_row(bench, parent, made_now=new)
+    *, definition: StudyDefinition, store: Store, study: StudyEntry, bench: Workbench, inputs: StudyInputs, say: Say
+) -> StudyEntry:
+    """Find or train all reference rows and store them. Returns the study with its parent and donors frozen."""
+    recipe, initial = complete_recipe(definition.parent.recipe.fixed, inputs), inputs.parent
+    rows = RowTrainer(bench=bench, say=say)
+    parent = ensure_parent(rows, recipe, is_trained=initial.is_trained, weights_hash=initial.weights_hash)
+    bench = bench.with_parent(bench.parent.with_weights(bench.checkpoints.get(parent.entry.checkpoint)))
+    row = reference_row(bench, parent)
     study = store.freeze(study, {"parent": row.checkpoint, "reference_point": _reference_point(study, row)})
-    rows = _Rows(definition, store, study, start, say, progress, {PARENT_NAME: _Root(bench, parent)})
-    rows.add(row)
+    root = _Root(RowTrainer(bench=bench, say=say), parent.entry)
+    maker = _RowMaker(
+        definition=definition, store=store, study=study, inputs=inputs, say=say, roots={PARENT_NAME: root}
+    )
+    maker.add(row)
     for section in (*definition.donors, *definition.controls):
-        rows.make(section)
-    if wants_map(definition):  # here, where only one worker is at work
-        sensitivity_map(bench, definition.space.multiple, progress.say)
-    # the epoch with the best F1 is a row to compare with; as a second donor it would be all but the first one again
-    donors = {donor.name: rows.made[donor.name].key for donor in definition.donors}
-    return bench, store.freeze(study, {"donors": donors})
+        maker.make(section)
+    if wants_map(definition):  # measured here, because only one worker runs this
+        load_or_measure_sensitivity(bench, multiple=definition.space.multiple, say=say)
+    # The epoch with the best F1 is a row to compare with. As a donor it would be nearly the same as the last epoch.
+    donors = {donor.name: maker.entries[donor.name].key for donor in definition.donors}
+    return store.freeze(study, {"donors": donors})
 
 
 @dataclass(frozen=True)
 class _Root:
-    """A trained whole network that others are cut from, and the tools around it."""
+    """A trained unpruned network that others are pruned from, with a trainer around it."""
 
-    bench: Workbench
+    rows: RowTrainer
     entry: TrainedEntry
 
 
-@dataclass
-class _Rows:
+@dataclass(kw_only=True)
+class _RowMaker:
+    """Makes rows one after another; later ones may be made from earlier ones.
+
+    Attributes:
+        roots: For each row so far the unpruned network that it was pruned from.
+        entries: The network of each row so far.
+    """
+
     definition: StudyDefinition
     store: Store
     study: StudyEntry
-    start: Start
+    inputs: StudyInputs
     say: Say
-    progress: Progress
     roots: dict[str, _Root]
-    """By the name of a row: what it was cut from in the end."""
-    made: dict[str, TrainedEntry] = field(init=False)
+    entries: dict[str, TrainedEntry] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.made = {name: root.entry for name, root in self.roots.items()}
+        self.entries = {name: root.entry for name, root in self.roots.items()}
 
     def make(self, section: RowSection) -> None:
-        """One section's row or rows."""
-        if section.sources:
-            root = self._root_of(section)
-            found = self._cut_or_joined(section, root)
-        else:
-            found, root = self._stock(section)
-        for entry, new in found:
-            self.made[entry.name], self.roots[entry.name] = entry, root
-            self.add(reference_row(root.bench, entry, made_now=new))
+        """Find or train the networks of one section, and store their rows."""
+        root, networks = self._ensure(section)
+        for network in networks:
+            self.entries[network.entry.name], self.roots[network.entry.name] = network.entry, root
+            self.add(reference_row(root.rows.bench, network))
 
     def add(self, row: TrialRecord) -> None:
-        """Store a row, unless this study's run stored it before a crash."""
+        """Store a row, unless it was stored before a crash."""
         row = replace(row, constraints=excess_over(self.definition.upper_limits, row.measurements))
         with suppress(AlreadyStored):
             front = self.store.add(self.study, row, None)
             self.say(Ended(row, front is not None))
+
+    def _ensure(self, section: RowSection) -> tuple[_Root, Iterable[TrainedNetwork]]:
+        if section.graft is not None:
+            root = self._root_of(section)
+            return root, ensure_grafted(root.rows, self._grafting(section, section.graft), root.entry, self.entries)
+        if section.source is not None:
+            root = self._root_of(section)
+            return root, ensure_pruned(root.rows, self._pruning(section, section.source), root.entry, self.entries)
+        return self._ensure_stock(section)
 
     def _root_of(self, section: RowSection) -> _Root:
         roots = [self.roots[PARENT_NAME if name == SCRATCH_NAME else name] for name in section.sources]
@@ -103,37 +122,49 @@ class _Rows:
             raise SpaceError(f"'{section.name}' joins {' and '.join(section.sources)}, which are of different networks")
         return roots[0]
 
-    def _cut_or_joined(self, section: RowSection, root: _Root) -> Iterable[Made]:
-        recipe = recipe_of(self.definition.recipe_of(section), self.start, root.bench.data)
-        gives = section in self.definition.donors
-        also = section.also is not None
-        if section.graft is not None:
-            joined = Joined(section.name, section.graft.backbone, section.graft.head, recipe, gives, also)
-            return ensure_joined(root.bench, joined, root.entry, self.made, self.progress)
-        assert section.source is not None
-        rule = Rule(section.cut, section.criterion, self.definition.space.multiple)
-        sparse = None
-        if section.threshold is not None:
-            sparse = recipe_of(self.definition.sparse_recipe_of(section), self.start, root.bench.data)
-        cut = Cut(
-            section.name, section.source, section.ratio, section.flops, rule, recipe, gives,
-            threshold=section.threshold, sparse=sparse, also_f1=also,
-        )  # fmt: skip
-        return ensure_cut(root.bench, cut, root.entry, self.made, self.progress)
+    def _grafting(self, section: RowSection, graft: GraftOf) -> Grafting:
+        return Grafting(backbone=graft.backbone, head=graft.head, **self._shared(section))
 
-    def _stock(self, section: RowSection) -> tuple[Iterable[Made], _Root]:
-        """A detector of its own, and the tools around it, so that others can be cut from it."""
-        bench = self.roots[PARENT_NAME].bench
-        stock = stock_of(self.definition, section, self.start, bench.data)
-        whole = count_parameters(stock.start.candidate())
-        around = replace(bench.with_parent(stock.start), parent_parameters=whole)
-        found = ensure_stock(around, stock, self.roots[PARENT_NAME].entry, self.progress)
-        trained = bench.checkpoints.get(checkpoint_of(found[0].entry))
-        return found, _Root(around.with_parent(stock.start.with_weights(trained)), found[0].entry)
+    def _pruning(self, section: RowSection, source: str) -> Pruning:
+        multiple = self.definition.space.multiple
+        shared = {**self._shared(section), "source": source}
+        if section.threshold is not None and section.ratio is not None:
+            sparse = self._recipe(self.definition.sparse_recipe_of(section))
+            return ThresholdPruning(
+                threshold=section.threshold, ratio=section.ratio, multiple=multiple, sparse=sparse, **shared
+            )
+        rule = ChannelRule(section.cut, section.criterion, multiple)
+        if section.flops is not None:
+            return FlopsPruning(rule=rule, flops=section.flops, **shared)
+        if section.ratio is not None:
+            return RatioPruning(rule=rule, ratio=section.ratio, **shared)
+        raise ValueError(f"'{section.name}' has neither ratio nor flops; it cannot be pruned")
+
+    def _shared(self, section: RowSection) -> dict[str, Any]:
+        """Return the fields that every network to be pruned or grafted has."""
+        return {
+            "name": section.name,
+            "recipe": self._recipe(self.definition.recipe_of(section)),
+            "is_donor": section in self.definition.donors,
+            "also_best_f1": section.also is not None,
+        }
+
+    def _recipe(self, fixed: Mapping[str, ParamValue]) -> Recipe:
+        return complete_recipe(fixed, self.inputs)
+
+    def _ensure_stock(self, section: RowSection) -> tuple[_Root, Iterable[TrainedNetwork]]:
+        """Return a stock detector as the root of what is pruned from it, and its networks."""
+        bench = self.roots[PARENT_NAME].rows.bench
+        stock = load_stock_detector(self.definition, section, self.inputs)
+        around = bench.with_parent(stock.parent)
+        networks = ensure_stock(RowTrainer(bench=around, say=self.say), stock, self.roots[PARENT_NAME].entry)
+        entry = networks[0].entry
+        trained = around.with_parent(stock.parent.with_weights(bench.checkpoints.get(entry.checkpoint)))
+        return _Root(RowTrainer(bench=trained, say=self.say), entry), networks
 
 
 def _reference_point(study: StudyEntry, parent: TrialRecord) -> list[float]:
-    """The worst corner: zero for what is maximized, a little above the parent for what is minimized."""
+    """Return the hypervolume's reference point: 0 for what is maximized, a multiple of the parent's value otherwise."""
     point = []
     for name, direction in study.objectives:
         value = parent.value(name)

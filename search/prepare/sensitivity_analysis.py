@@ -8,10 +8,11 @@ from collections.abc import Mapping
 
 from objectives.base import Direction
 from objectives.training.sensitivity import IMAGES
-from search.prepare.cutting import Say, sensitivity_map
+from search.prepare.cutting import load_or_measure_sensitivity
 from search.sampler.candidate_predictions import can_predict
 from search.study.definition import StudyDefinition
 from search.study.space import BaselineSection
+from search.trial.events import Say
 from search.trial.workbench import Workbench
 from spaces.allocation.summed_sensitivity import HALF, SummedSensitivity
 from spaces.base import Categorical, Parameter
@@ -75,5 +76,5 @@ def summed_sensitivity(bench: Workbench, multiple: int, say: Say, most_s: float 
         if done == 1 + PACED_BY and (began[-1] - began[0]) / PACED_BY * count > most_s:
             raise TakesTooLong
 
-    found = sensitivity_map(bench, multiple, say, (HALF,), pace)
+    found = load_or_measure_sensitivity(bench, multiple=multiple, say=say, ratios=(HALF,), on_progress=pace)
     return SummedSensitivity.of(found, bench.parent.groups, multiple)

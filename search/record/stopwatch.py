@@ -1,13 +1,22 @@
-"""Where the time of a trial goes, by phase. What no phase claims is `other`."""
+"""Seconds of a trial by phase, and the present time. Seconds outside of every phase are `other`."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 PHASES = ("data", "build", "latency", "training", "evaluation", "database", "other")
 """The phases of a record's `seconds`, in the order in which they are shown."""
+
+Clock = Callable[[], datetime]
+"""Returns the present time, timezone-aware."""
+
+
+def utc_now() -> datetime:
+    """Return the present time in UTC."""
+    return datetime.now(UTC)
 
 
 class Stopwatch:

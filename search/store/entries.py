@@ -21,7 +21,7 @@ class TrainedEntry:
         name: `parent`, `one-shot`, `round-2`, ...
         parent: Checkpoint hash of the parent it was cut from; its own for a parent.
         lineage: Key of the entry that a donor was made from; None for a parent or a control.
-        record: Its figures, as in a reference row (`record.checkpoint` is the content hash of its weights).
+        record: Its figures, as in a reference row.
     """
 
     key: str
@@ -29,6 +29,15 @@ class TrainedEntry:
     parent: str
     lineage: str | None
     record: TrialRecord
+
+    @property
+    def checkpoint(self) -> str:
+        """Content hash of its weights.
+
+        Raises:
+            ValueError: If they were not saved.
+        """
+        return self.record.saved_checkpoint
 
 
 @dataclass(frozen=True)

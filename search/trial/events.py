@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from search.record.trial import TrialRecord
@@ -56,3 +57,11 @@ class Left:
 
 
 Event = Doing | Batch | Note | Ended | Left
+"""Everything that a worker tells."""
+
+Say = Callable[[Event], None]
+"""Receives the events of a worker, or of whoever does the same work without one."""
+
+
+def say_nothing(event: Event) -> None:
+    """Drop an event."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from objectives.base import EpochResult, Evaluation, Measurement
-from objectives.cost import cost
+from objectives.cost import cost, count_parameters
 from objectives.data.dataset import Dataset
 from objectives.device.target import Target
 from objectives.recipe import Recipe
@@ -71,14 +72,13 @@ def excess_over(limits: Mapping[str, float], measurements: Sequence[Measurement]
     return {name: figures[name] - limit for name, limit in limits.items()}
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Workbench:
     """The tools of one worker process. The data is scanned and the meter started once, not once per trial."""
 
     store: Store
     data: Dataset
     parent: Parent  # structure and weights; replaced by the trained one once it is known
-    parent_parameters: int  # of the uncut parent, counted as a candidate's
     checkpoints: CheckpointStore
     maps: Path  # folder of sensitivity maps
     latency_source: LatencySource  # of the study's target
@@ -95,6 +95,11 @@ class Workbench:
     def target(self) -> Target:
         """The target whose latency limits and fronts use."""
         return self.latency_source.target
+
+    @cached_property
+    def parent_parameters(self) -> int:
+        """Number of parameters of the unpruned parent, counted as a candidate's."""
+        return count_parameters(self.parent.candidate())
 
     @property
     def scored_splits(self) -> tuple[str, ...]:

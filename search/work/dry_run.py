@@ -13,8 +13,8 @@ from rich.console import Console
 from objectives.recipe import Recipe
 from search.latency.local import IdleWait
 from search.latency.remote import copy_remotes
-from search.prepare.inputs import Start, data_of, recipe_of, start_of
-from search.prepare.preparation import Setting, workbench
+from search.prepare.inputs import InitialParent, StudyInputs, complete_recipe, load_initial_parent, open_data
+from search.prepare.preparation import Preparation, Setting
 from search.prepare.sensitivity_analysis import TRAINING_PASSES, analysis_images, fewest_epochs, wants_sensitivity
 from search.record.folders import RunFolder
 from search.record.number_text import duration
@@ -61,28 +61,33 @@ def dry_run(definition: StudyDefinition, device: str, threads: int, url: str | N
         SpaceError: If the data, the weights or the space are wrong; the message says what to mend.
         CandidateError: If even a uniformly cut candidate does not build, export or train.
     """
-    import torch
-
     console = Console(soft_wrap=True, highlight=False)
     with tempfile.TemporaryDirectory(prefix="yolofront-dry-run-") as name:
         temporary = RunFolder(Path(name))
-        data = data_of(definition, temporary)
+        data = open_data(definition, temporary)
         sizes = ", ".join(f"{split} {len(each.images)}" for split, each in data.splits.items())
         console.print(f"data: {data.name}, {len(data.classes)} classes; images: {sizes}")
-        start = start_of(definition, data)
-        setting = Setting(temporary, device, temporary.root / "scratch", IdleWait(tries=1))
+        start = load_initial_parent(definition, data)
         console.print(f"parent: {_parent_words(start)}, {start.parent.imgsz} px")
-        with workbench(definition, _store(definition, url), setting, data, start) as bench:
-            torch.set_num_threads(threads)
-            recipe = recipe_of(definition.recipe.longest(), start, data)
-            parent_recipe = recipe_of(definition.parent.recipe.fixed, start, data)
+        setting = Setting(
+            folder=temporary,
+            device=device,
+            scratch=temporary.root / "scratch",
+            threads=threads,
+            idle_wait=IdleWait(tries=1),
+        )
+        preparation = Preparation(definition=definition, store=_store(definition, url), setting=setting)
+        inputs = StudyInputs(data, start)
+        with preparation.open_workbench(inputs) as bench:
+            recipe = complete_recipe(definition.recipe.longest(), inputs)
+            parent_recipe = complete_recipe(definition.parent.recipe.fixed, inputs)
             multiple = definition.space.multiple
             built = bench.parent.build(uniform(bench.parent, TYPICAL_RATIO, multiple=multiple))
             candidate = replace(built, imgsz=recipe.imgsz)
             cost = _measured(bench, candidate, recipe, parent_recipe, console)
     images = len(data.splits["train"].images)
     halving_s = _halving_s(definition, start.parent, recipe, images, cost.parent_batch_s / parent_recipe.batch)
-    _estimate(definition, cost, recipe, None if start.as_is else parent_recipe, images, halving_s, console)
+    _estimate(definition, cost, recipe, None if start.is_trained else parent_recipe, images, halving_s, console)
     return 0
 
 
@@ -98,10 +103,10 @@ def _store(definition: StudyDefinition, url: str | None) -> Store:
     return empty
 
 
-def _parent_words(start: Start) -> str:
+def _parent_words(start: InitialParent) -> str:
     if start.weights is None:
         return f"{start.parent.model['yaml_file']}, to be trained"
-    if start.as_is:
+    if start.is_trained:
         return f"{start.weights.path} as it is"
     why = "the weights do not name their classes" if start.weights.classes is None else "other classes"
     return f"to be trained from {start.weights.path} ({why}; {100 * start.parent.inherited:.0f} % of its tensors fit)"

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from search.prepare.inputs import check_device, data_of, start_of
-from search.prepare.preparation import Setting, prepare, workbench
+from search.prepare.preparation import Preparation, Setting
 from search.prepare.sensitivity_analysis import (
     MAP_SHARE,
     TakesTooLong,
@@ -28,17 +25,15 @@ from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store
 from search.study.definition import StudyDefinition, stored_definition
 from search.trial.evaluate import StudyTrials, out_of_memory_is_the_candidates_fault
-from search.trial.events import Batch, Doing, Event, Left, Note
+from search.trial.events import Left, Note, Say
 from search.trial.stopping import NeverStop, Rule, compares, rule_named
 from search.trial.workbench import Plan, Workbench
 from search.work.heartbeat import Heartbeat
 from search.work.job import Job
-from search.work.stored_definition import open_study
 from search.work.worker import Worker
 from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import CandidateError
 
-Say = Callable[[Event], None]
 MOST_REPEATS = 16
 """Latencies taken under load that are timed again when the study ends: half a minute at most."""
 
@@ -52,7 +47,6 @@ def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> Left:
         DefinitionMismatch: If the study is stored with another definition or other content of its files.
         StoreUnavailable: If the database is not available.
     """
-    check_device(job.device)
     torch.set_num_threads(job.threads)
     store = open_store(job.url)
     session = _Session(job, folder, scratch, say, store)
@@ -67,8 +61,8 @@ def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> Left:
 
 class _Session:
     def __init__(self, job: Job, folder: RunFolder, scratch: Path, say: Say, store: Store) -> None:
-        self._job, self._folder, self._say, self._store = job, folder, say, store
-        self._setting = Setting(folder, job.device, scratch)
+        self._job, self._say, self._store = job, say, store
+        self._setting = Setting(folder=folder, device=job.device, scratch=scratch, threads=job.threads)
         self._begun = time.monotonic()
         self._worker: Worker | None = None
 
@@ -80,18 +74,11 @@ class _Session:
         """The whole session; why it ended."""
         watch = Stopwatch()
         definition = stored_definition(self._job.study, self._job.definition)
-        with watch.phase("data"):
-            self._say(Doing("checking the data"))
-            data = data_of(definition, self._folder)
-            start = start_of(definition, data)
-        facts = {"data": data.key, "weights": start.weights_hash}
-        with workbench(definition, self._store, self._setting, data, start, self._say) as bench:
-            # Not before: a definition that cannot run here must not be stored, or the corrected one were refused.
-            facts |= {"target": bench.target.key}
-            study = open_study(self._store, definition, self._job.generation, facts)
-            torch.set_num_threads(self._job.threads)  # Ultralytics sets its own number while it loads
-            bench = replace(bench, progress=lambda *numbers: self._say(Batch(*numbers)))
-            bench, plan, study = prepare(definition, self._store, study, bench, start, self._say)
+        preparation = Preparation(
+            definition=definition, store=self._store, setting=self._setting, say=self._say, watch=watch
+        )
+        with preparation.run(self._job.generation) as prepared:
+            study, plan, bench = prepared.study, prepared.plan, prepared.bench
             sensitivity = self._sensitivity(definition, study, plan, bench, watch)
             optuna_study = self._optuna_study(definition, study, plan, bench, sensitivity)
             why = self._search(study, optuna_study, StudyTrials(bench, plan), self._rule(definition, study))
@@ -115,7 +102,7 @@ class _Session:
                 watch.phase("sensitivity"),
                 out_of_memory_is_the_candidates_fault(),
             ):
-                return summed_sensitivity(bench, definition.space.multiple, lambda what: self._say(Doing(what)), most_s)
+                return summed_sensitivity(bench, definition.space.multiple, self._say, most_s)
         except (CandidateError, TakesTooLong):
             return None  # a parent without a finite loss, or one too large; the search does without
 

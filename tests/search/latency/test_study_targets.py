@@ -10,9 +10,9 @@ from objectives.data.digit_scenes import write_digits
 from objectives.device.target import TargetError
 from search.latency.local import IdleWait
 from search.latency.study_targets import target_of
-from search.prepare.inputs import data_of, start_of
-from search.prepare.preparation import Setting, workbench
+from search.prepare.preparation import Preparation, Setting
 from search.record.folders import RunFolder
+from search.store.base import Store
 from search.store.sql import open_store
 from search.study.definition import StudyDefinition, load_study
 from search.study.faults import DefinitionError
@@ -20,6 +20,11 @@ from search.study.faults import DefinitionError
 
 def defined(scenes: Path, *overrides: str) -> StudyDefinition:
     return load_study("nas_head", ["controls=[]", *overrides], data=scenes, imgsz=64)
+
+
+def preparation(definition: StudyDefinition, store: Store, folder: Path) -> Preparation:
+    setting = Setting(folder=RunFolder(folder), device="cpu", scratch=folder / "scratch", idle_wait=IdleWait(tries=1))
+    return Preparation(definition=definition, store=store, setting=setting)
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +64,8 @@ def test_torchs_nms_is_refused_before_anything_is_trained(
     override: str, error: type[Exception], words: str, scenes: Path, tmp_path: Path
 ) -> None:
     definition = defined(scenes, override)
-    data = data_of(definition, RunFolder(tmp_path))
     store = open_store("sqlite://")
-    setting = Setting(RunFolder(tmp_path), "cpu", tmp_path / "scratch")
-    with (
-        pytest.raises(error, match=words),
-        workbench(definition, store, setting, data, start_of(definition, data)),
-    ):
+    with pytest.raises(error, match=words), preparation(definition, store, tmp_path).run():
         pass
     assert store.targets() == ()
     store.close()
@@ -73,10 +73,9 @@ def test_torchs_nms_is_refused_before_anything_is_trained(
 
 def test_networks_of_a_study_are_timed_with_nms(scenes: Path, tmp_path: Path) -> None:
     definition = defined(scenes, "target.nms=true")
-    data = data_of(definition, RunFolder(tmp_path))
     store = open_store("sqlite://")
-    setting = Setting(RunFolder(tmp_path), "cpu", tmp_path / "scratch", IdleWait(tries=1))
-    with workbench(definition, store, setting, data, start_of(definition, data)) as bench:
+    opening = preparation(definition, store, tmp_path)
+    with opening.open_workbench(opening.read_inputs()) as bench:
         latency = bench.latency(bench.parent.candidate())
     (entry,) = store.targets()
     assert entry.description["nms"] is True

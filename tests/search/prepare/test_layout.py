@@ -14,8 +14,8 @@ import torch
 from objectives.data.digit_scenes import write_digits
 from search.latency.local import IdleWait
 from search.prepare import cutting
-from search.prepare.inputs import data_of, start_of
-from search.prepare.preparation import Setting, prepare, workbench
+from search.prepare.inputs import load_initial_parent, open_data
+from search.prepare.preparation import Preparation, Setting
 from search.prepare.sensitivity_analysis import TakesTooLong, summed_sensitivity
 from search.record.folders import RunFolder
 from search.record.trial import TrialRecord
@@ -25,7 +25,6 @@ from search.study.definition import StudyDefinition, load_study
 from search.study.faults import DefinitionError
 from search.trial.events import Event
 from search.trial.workbench import Plan
-from search.work.stored_definition import open_study
 from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import Categorical, Float, Integer, SpaceError
 from spaces.networks.checkpoint import save
@@ -44,7 +43,7 @@ CONTROLS = """controls=[
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedStudy:
     """What a study stands on, once it is prepared."""
 
     definition: StudyDefinition
@@ -64,16 +63,16 @@ class Studies:
 
     def prepared(
         self, name: str, *overrides: str, study: str = "nas_head", halved: bool = False, most_s: float = math.inf
-    ) -> Prepared:
+    ) -> PreparedStudy:
         definition = load_study(study, [PARENT, *overrides], name=name, data=self.scenes, imgsz=64, epochs=1)
-        data = data_of(definition, self.folder)
-        start = start_of(definition, data)
-        entry = open_study(self.store, definition, 1, {})
-        setting = Setting(self.folder, "cpu", self.folder.root / "scratch", IdleWait(tries=1))
-        with workbench(definition, self.store, setting, data, start) as bench:
-            bench, plan, entry = prepare(definition, self.store, entry, bench, start, self.said.append)
-            sensitivity = summed_sensitivity(bench, 4, lambda _: None, most_s) if halved else None
-        return Prepared(definition, plan, {record.name: record for record in self.store.records(entry)}, sensitivity)
+        scratch = self.folder.root / "scratch"
+        setting = Setting(folder=self.folder, device="cpu", scratch=scratch, idle_wait=IdleWait(tries=1))
+        preparation = Preparation(definition=definition, store=self.store, setting=setting, say=self.said.append)
+        with preparation.run() as ready:
+            sensitivity = summed_sensitivity(ready.bench, 4, lambda _: None, most_s) if halved else None
+        return PreparedStudy(
+            definition, ready.plan, {record.name: record for record in self.store.records(ready.study)}, sensitivity
+        )
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +84,12 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studies]:
 
 
 @pytest.fixture(scope="module")
-def combined(studies: Studies) -> Prepared:
+def combined(studies: Studies) -> PreparedStudy:
     space = "space={type: graft, parts: stages, repeats: true, low: 0.5, high: 1.0, step: 0.25, multiple: 8}"
     return studies.prepared("combined", ROWS, CONTROLS, space)
 
 
-def test_every_row_is_made_and_costs_what_was_asked(combined: Prepared) -> None:
+def test_every_row_is_made_and_costs_what_was_asked(combined: PreparedStudy) -> None:
     rows = combined.rows
     assert list(rows) == ["parent", "global", "slim", "again", "thinned", "chance", "fresh", "other"]
     whole, half = rows["parent"].value("flops_g"), rows["global"].value("flops_g")
@@ -102,14 +101,14 @@ def test_every_row_is_made_and_costs_what_was_asked(combined: Prepared) -> None:
     assert 0.65 * half < again <= 0.8 * half
 
 
-def test_a_row_of_a_donor_keeps_only_what_the_donor_has(combined: Prepared) -> None:
+def test_a_row_of_a_donor_keeps_only_what_the_donor_has(combined: PreparedStudy) -> None:
     for name, source in (("again", "global"), ("thinned", "global")):
         new, old = combined.rows[name].spec, combined.rows[source].spec
         assert new is not None and old is not None
         assert all(set(less) <= set(more) for less, more in zip(new.kept, old.kept, strict=True))
 
 
-def test_a_stock_model_is_a_row_of_another_structure(combined: Prepared) -> None:
+def test_a_stock_model_is_a_row_of_another_structure(combined: PreparedStudy) -> None:
     own, stock = combined.rows["parent"].spec, combined.rows["other"].spec
     assert own is not None and stock is not None
     assert stock.is_whole
@@ -117,7 +116,7 @@ def test_a_stock_model_is_a_row_of_another_structure(combined: Prepared) -> None
     assert (combined.rows["other"].value("latency_ms") or 0) > 0
 
 
-def test_stages_repeats_and_donors_are_dimensions_of_one_space(combined: Prepared) -> None:
+def test_stages_repeats_and_donors_are_dimensions_of_one_space(combined: PreparedStudy) -> None:
     parameters = combined.plan.space.parameters
     names = ("P1", "P2", "P3", "P4", "P5", "neck", "detect")
     donors = Categorical(("global", "slim", "again"))
@@ -127,7 +126,7 @@ def test_stages_repeats_and_donors_are_dimensions_of_one_space(combined: Prepare
     assert repeats == {f"repeats.P{stage}": Integer(0, most) for stage, most in ((2, 1), (3, 2), (4, 3), (5, 1))}
 
 
-def test_the_first_trials_mix_donors_and_can_be_built(combined: Prepared) -> None:
+def test_the_first_trials_mix_donors_and_can_be_built(combined: PreparedStudy) -> None:
     plan = combined.plan
     assert plan.starts[0]["donor.P4"] == "slim"
     assert plan.starts[0]["donor.detect"] == "again"
@@ -163,12 +162,12 @@ def test_scales_of_weights_that_saw_no_sparsity_rank_nothing(studies: Studies, t
         save(whole.candidate(), folder, recipe=recipe)
         weights = f"parent.weights={folder}"
         definition = load_study("baseline", [PARENT, weights, *rule], data=studies.scenes, imgsz=64)
-        data = data_of(definition, studies.folder)
+        data = open_data(definition, studies.folder)
         if fine:
-            assert start_of(definition, data).as_is
+            assert load_initial_parent(definition, data).is_trained
         else:
             with pytest.raises(DefinitionError, match="do not say that they were trained with sparsity"):
-                start_of(definition, data)
+                load_initial_parent(definition, data)
 
 
 def test_a_baseline_is_a_space_of_one_share(studies: Studies) -> None:

@@ -10,12 +10,13 @@ import torch
 from torch import nn
 
 from objectives.recipe import Recipe
-from search.prepare.cutting import Rule
-from search.prepare.pruning_round import Cut, at_threshold
+from search.prepare.cutting import ChannelRule
+from search.prepare.pruning_round import FlopsPruning, RatioPruning, ThresholdCut, ThresholdPruning
+from search.prepare.row_training import RowTrainer
+from search.store.entries import TrainedEntry
 from search.study.definition import StudyDefinition, checked
 from search.study.faults import DefinitionError
-from search.trial.workbench import Workbench
-from spaces.base import Candidate
+from spaces.base import Candidate, SpaceError
 from spaces.networks.parent import Parent
 from tests.objectives.networks import half_width_parent
 
@@ -86,16 +87,36 @@ def scaled_network(parent: Parent, share_small: float) -> Candidate:
     return candidate
 
 
-def cut(parent: Parent, candidate: Candidate, ratio: float = 0.5) -> Any:
-    one = Cut("one-shot", "parent", ratio, None, Rule("threshold", "l2", 4), Recipe(), True, 0.01, Recipe(sparsity=1.0))
-    return at_threshold(cast(Workbench, _Bench(parent)), one, candidate)
+def pruning(**changes: Any) -> ThresholdPruning:
+    fields: dict[str, Any] = {
+        "name": "one-shot", "source": "parent", "recipe": Recipe(), "is_donor": True,
+        "threshold": 0.01, "ratio": 0.5, "multiple": 4, "sparse": Recipe(sparsity=1.0),
+    }  # fmt: skip
+    return ThresholdPruning(**{**fields, **changes})
 
 
-class _Bench:
-    """All that is asked of a workbench here."""
+def cut(parent: Parent, candidate: Candidate) -> ThresholdCut:
+    return pruning().select(parent, candidate)
 
-    def __init__(self, parent: Parent) -> None:
-        self.parent = parent
+
+def test_facts_that_go_into_a_key_stay_as_they_were_stored() -> None:
+    shared: dict[str, Any] = {"name": "a", "source": "parent", "recipe": Recipe(), "is_donor": False}
+    plain, taylor = ChannelRule("uniform", "l2", 8), ChannelRule("global", "taylor", 8)
+    ratio = RatioPruning(ratio=0.7, rule=plain, **shared)
+    assert ratio.facts() == {"ratio": 0.7, "multiple": 8}
+    flops = FlopsPruning(flops=0.6, rule=taylor, **shared)
+    assert flops.facts() == {"ratio": None, "flops": 0.6, "multiple": 8, "cut": "global", "criterion": "taylor"}
+    sparse = Recipe(sparsity=1.0)
+    assert pruning(sparse=sparse).facts() == {
+        "ratio": 0.5, "multiple": 4, "cut": "threshold", "criterion": "l2", "threshold": 0.01,
+        "sparse": sparse.as_plain(),
+    }  # fmt: skip
+
+
+def test_fresh_weights_are_not_cut_at_a_threshold() -> None:
+    entry = cast(TrainedEntry, None)  # not looked at
+    with pytest.raises(SpaceError, match="'one-shot' is cut at a threshold, but scratch has no trained scales"):
+        pruning(source="scratch").prune(cast(RowTrainer, None), None, entry)
 
 
 def test_scales_below_the_threshold_are_cut(parent: Parent) -> None:
@@ -103,13 +124,13 @@ def test_scales_below_the_threshold_are_cut(parent: Parent) -> None:
     assert not found.to_ratio and found.emptied == ()
     assert found.share_below == pytest.approx(0.5, abs=0.1)
     assert 0.4 < found.spec.channel_ratio < 0.75  # groups of 4 and 8 channels are rounded up
-    assert found.params(0.01)["cut.share_below"] == pytest.approx(found.share_below, abs=1e-4)
+    assert found.params()["cut.share_below"] == pytest.approx(found.share_below, abs=1e-4)
 
 
 def test_where_hardly_a_scale_is_small_the_ratio_is_cut_to_and_said(parent: Parent) -> None:
     found = cut(parent, scaled_network(parent, 0.0))
     assert found.to_ratio and found.share_below == 0
-    assert found.params(0.01)["cut.to_ratio"] is True
+    assert found.params()["cut.to_ratio"] is True
     assert found.spec.channel_ratio < 0.8
 
 
@@ -122,4 +143,4 @@ def test_a_layer_that_would_be_emptied_keeps_one_slice_and_is_named(parent: Pare
     assert group.name in found.emptied
     kept = found.spec.kept[found.spec.groups.index(group.name)]
     assert len(kept) == 4
-    assert group.name in str(found.params(0.01)["cut.emptied"])
+    assert group.name in str(found.params()["cut.emptied"])

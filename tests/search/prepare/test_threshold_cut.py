@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import pytest
 import torch
@@ -16,9 +15,7 @@ from objectives.recipe import Recipe
 from objectives.training.accuracy import score
 from objectives.training.batchnorm import reestimate
 from objectives.training.training import train
-from search.prepare.cutting import Rule
-from search.prepare.pruning_round import LEAST_BELOW, Cut, at_threshold
-from search.trial.workbench import Workbench
+from search.prepare.pruning_round import MIN_SHARE_BELOW, ThresholdPruning
 from spaces.allocation.allocation import Cutter
 from spaces.allocation.slimming import Slimming
 from spaces.base import ArchSpec, Candidate, Origin
@@ -37,7 +34,7 @@ SPARSITY = 0.55
 
 @dataclass(frozen=True)
 class Practice:
-    """What is trained and cut here: a workbench as far as a cut asks for it, and its data."""
+    """The parent and the data that networks are trained and cut with here."""
 
     parent: Parent
     data: Dataset
@@ -72,11 +69,18 @@ def practice(tmp_path: Path) -> Practice:
 
 def test_a_threshold_after_sparsity_costs_less_than_cutting_as_much_without_it(practice: Practice) -> None:
     sparse, plain = practice.trained(SPARSITY), practice.trained(0.0)
-    one = Cut(
-        "one-shot", "parent", 0.7, None, Rule("threshold", "l2", 4), practice.recipe, True, THRESHOLD, practice.recipe
+    pruning = ThresholdPruning(
+        name="one-shot",
+        source="parent",
+        recipe=practice.recipe,
+        is_donor=True,
+        threshold=THRESHOLD,
+        ratio=0.7,
+        multiple=4,
+        sparse=practice.recipe,
     )
-    found = at_threshold(cast(Workbench, practice), one, sparse)
-    assert found.share_below > 10 * LEAST_BELOW and not found.to_ratio
+    found = pruning.select(practice.parent, sparse)
+    assert found.share_below > 10 * MIN_SHARE_BELOW and not found.to_ratio
     scales = mean_scales(plain, practice.parent, after_sparsity=True)
     assert not any(value < THRESHOLD for of in scales.values() for value in of.values() if math.isfinite(value))
     as_much = Cutter(practice.parent, plain, scales, Slimming(), 4).spec(found.spec.channel_ratio)

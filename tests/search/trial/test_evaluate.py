@@ -14,8 +14,8 @@ import torch
 from objectives.base import EpochResult
 from objectives.data.digit_scenes import write_digits
 from search.latency.local import IdleWait
-from search.prepare.inputs import data_of, recipe_of, start_of
-from search.prepare.preparation import Setting, workbench
+from search.prepare.inputs import complete_recipe
+from search.prepare.preparation import Preparation, Setting
 from search.record.folders import RunFolder
 from search.record.trial import Outcome, TrialRecord
 from search.store.sql import open_store
@@ -70,13 +70,14 @@ def bench_and_plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[W
     folder = tmp_path_factory.mktemp("evaluate")
     scenes = write_digits(folder / "scenes", scenes={"train": 16, "val": 8, "test": 8})
     definition = load_study("channel_ratio", data=scenes, imgsz=64, epochs=1)
-    data = data_of(definition, RunFolder(folder))
-    start = start_of(definition, data)
     store = open_store("sqlite://")
-    setting = Setting(RunFolder(folder), "cpu", folder / "scratch", IdleWait(tries=1, is_idle=lambda: False))
-    with workbench(definition, store, setting, data, start) as bench:
+    wait = IdleWait(tries=1, is_idle=lambda: False)  # nothing is re-measured, however busy this machine is
+    setting = Setting(folder=RunFolder(folder), device="cpu", scratch=folder / "scratch", idle_wait=wait)
+    preparation = Preparation(definition=definition, store=store, setting=setting)
+    inputs = preparation.read_inputs()
+    with preparation.open_workbench(inputs) as bench:
         space = ChannelRatioSpace(bench.parent, order(bench.parent.candidate(), bench.parent))
-        recipe = recipe_of(definition.recipe.fixed, start, data)
+        recipe = complete_recipe(definition.recipe.fixed, inputs)
         yield bench, Plan(space, (), recipe, searched={}, limits={}, seed=0)
     store.close()
 

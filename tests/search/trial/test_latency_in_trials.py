@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -16,8 +17,7 @@ from objectives.device.activity import Circumstances
 from objectives.timing.latency_model import Prediction
 from search.latency.local import IdleWait, LocalLatency
 from search.latency.predictor import MIN_MEASURED, LatencyPredictor, PredictedLatency
-from search.prepare.inputs import data_of, start_of
-from search.prepare.preparation import Setting, prepare, workbench
+from search.prepare.preparation import Preparation, Prepared, Setting
 from search.record.folders import RunFolder
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.optuna_study import OptunaStudy
@@ -29,7 +29,6 @@ from search.study.definition import StudyDefinition, load_study
 from search.study.faults import DefinitionError
 from search.trial.evaluate import StudyTrials
 from search.trial.workbench import Plan, Workbench
-from search.work.stored_definition import open_study
 from search.work.worker import Worker
 from spaces.base import ArchSpec, Origin, Parameter, ParamValue, Space
 from spaces.structure.shape import Shape
@@ -76,6 +75,11 @@ def defined(scenes: Path, *overrides: str) -> StudyDefinition:
     return load_study("nas_head", [*OVERRIDES, *overrides], data=scenes, imgsz=64, epochs=1)
 
 
+def prepared_in(folder: RunFolder, definition: StudyDefinition, store: Store) -> AbstractContextManager[Prepared]:
+    setting = Setting(folder=folder, device="cpu", scratch=folder.root / "scratch", idle_wait=BUSY)
+    return Preparation(definition=definition, store=store, setting=setting).run()
+
+
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_digits(tmp_path_factory.mktemp("data") / "scenes", scenes={"train": 16, "val": 8, "test": 8})
@@ -87,13 +91,8 @@ def ready(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
     folder = RunFolder(tmp_path_factory.mktemp("runs"))
     definition = defined(scenes)
     store = open_store("sqlite://")
-    data = data_of(definition, folder)
-    start = start_of(definition, data)
-    setting = Setting(folder, "cpu", folder.root / "scratch", BUSY)
-    with workbench(definition, store, setting, data, start) as bench:
-        study = open_study(store, definition, 1, {})
-        bench, plan, study = prepare(definition, store, study, bench, start, lambda event: None)
-        yield Ready(bench, plan, study)
+    with prepared_in(folder, definition, store) as made:
+        yield Ready(made.bench, made.plan, made.study)
     store.close()
 
 
@@ -130,13 +129,10 @@ def test_further_targets_are_measured_of_reference_rows_and_of_trials_within_the
 
 def test_a_further_target_that_cannot_run_here_is_told_before_anything_is_trained(scenes: Path, tmp_path: Path) -> None:
     definition = defined(scenes, "further_targets=[openvino-cpu, torch-cpu-fp16]")  # torch has that on GPUs only
-    data = data_of(definition, RunFolder(tmp_path))
-    start = start_of(definition, data)
     store = open_store("sqlite://")
-    setting = Setting(RunFolder(tmp_path), "cpu", tmp_path / "scratch")
     with (
         pytest.raises(DefinitionError, match=r"further_targets\.1 \(torch-cpu-fp16\): target: torch cannot run here"),
-        workbench(definition, store, setting, data, start),
+        prepared_in(RunFolder(tmp_path), definition, store),
     ):
         pass
     assert store.studies() == ()

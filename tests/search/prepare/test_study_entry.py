@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from search.prepare.study_entry import generation_wanted, open_study
 from search.store.base import Store
 from search.store.entries import TargetEntry
 from search.store.sql import open_store
 from search.study.definition import StudyDefinition, load_study
 from search.study.faults import DefinitionError, DefinitionMismatch
-from search.work.stored_definition import generation_wanted, open_study
 
 FACTS = {"data": "a hash", "weights": None}
 
