@@ -31,7 +31,6 @@ STAND_TWICE: dict[str, set[str]] = {
         "PROVIDERS",
     },
     "search": {
-        "Cut",
         "GRACE_S",
         "HEAD",
         "KINDS",
@@ -41,9 +40,6 @@ STAND_TWICE: dict[str, set[str]] = {
         "POLL_S",
         "PREFIX",
         "Point",
-        "Progress",
-        "Rule",
-        "Say",
         "Values",
         "differences",
         "find_study",
