@@ -47,22 +47,6 @@ STAND_TWICE: dict[str, set[str]] = {
         "studies",
     },
     "benchmarks": {
-        "BATCH",
-        "COMPARED_AT",
-        "EPOCHS",
-        "FEW",
-        "KEPT",
-        "LOW",
-        "OURS",
-        "Run",
-        "SEEDS",
-        "TRAININGS",
-        "Values",
-        "WAYS",
-        "by_optuna",
-        "figures_of",
-        "ours",
-        "table_text",
     },
 }
 """By layer, names that are still to be renamed."""

@@ -1,1 +1,1 @@
-"""The page of `benchmarks.by_hand`."""
+"""Pruning by hand compared with the search: runs on a data set, the networks of its studies, and the page."""

@@ -1,5 +1,5 @@
-"""Tables of trained detectors as search problems, and the ways to search them.
+"""Searches compared on tables of trained detectors, on a surrogate of one table, and by the time of one suggestion.
 
-To add a way to search: a function from problem, seed and number of trainings to rows, and a line in `WAYS` of
-`ways.py`.
+To add a search method: a function from problem, seed and number of trainings to detectors, and a line in
+`SEARCH_METHODS` of `methods.py`.
 """

@@ -76,6 +76,11 @@ def join_key(*parts: object) -> str:
     return KEY_SEPARATOR.join(map(str, parts))
 
 
+def split_key(key: str) -> tuple[str, ...]:
+    """Return the parts of a key."""
+    return tuple(key.split(KEY_SEPARATOR))
+
+
 def write_json(file: Path, value: Any) -> None:
     """Write a value as indented JSON; make its folder if there is none."""
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,1 +1,1 @@
-"""How the table of cut variants is drawn and trained."""
+"""The table of trained variants of one parent: how they are drawn, trained, measured and stored."""
