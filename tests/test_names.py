@@ -46,8 +46,6 @@ STAND_TWICE: dict[str, set[str]] = {
         "report",
         "studies",
     },
-    "benchmarks": {
-    },
 }
 """By layer, names that are still to be renamed."""
 
