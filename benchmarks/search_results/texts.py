@@ -81,10 +81,11 @@ def end_to_end_text() -> str:
 
 def _runs_text(figures: Mapping[str, Any]) -> str:
     runs = sorted({method["runs"] for problem in figures.values() for method in problem.values()})
-    seeds = str(runs[0]) if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
+    if len(runs) == 1:
+        return f"Runs of each method on each problem: {runs[0]}."
     return (
-        f"Methods are run {seeds} times on each problem, slow methods fewer times than fast ones (the last table shows "
-        "how often)."
+        f"Methods are run {runs[0]} to {runs[-1]} times on each problem, slow methods fewer times than fast ones (the "
+        "last table shows how often)."
     )
 
 
