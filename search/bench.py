@@ -12,49 +12,85 @@ alone; run there, it measures them; `--unpack DIR --name jetson` brings the resu
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
-from search.cli.command import Exit, add_study_options, run_command, url_of
+from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
+from search.cli.files import write_text
 from search.study.faults import DefinitionError
 
 
 def main(arguments: list[str]) -> int:
-    """The command line."""
+    """Run the command line."""
     options = _parser().parse_args(arguments)
     _check(options)
     if options.pack is not None:
-        return _pack(options)
-    if options.unpack is not None:
-        return _unpack(options)
-    from search.measuring.network import measure  # imports torch, which --help and --unpack do not need
-
-    for line in measure(options):
-        print(line, flush=True)
+        _pack(options)
+    elif options.unpack is not None:
+        _unpack(options)
+    else:
+        _measure(options)
     return Exit.DONE
 
 
-def _pack(options: argparse.Namespace) -> int:
-    from search.measuring.pack import pack
+def _measure(options: argparse.Namespace) -> None:
+    from search.measuring.network import DEFAULT_TARGET, BenchRequest, measure_network  # imports torch: not for --help
 
-    plan = pack(options)
-    print(f"packed {len(plan.networks)} networks and their reference ({plan.compared_with}) into {options.pack}")
-    print(f"copy that folder to the machine, and there: python {options.pack.name}/measure.pyz")
-    print(f"then copy results.json back, and here: python -m search.bench --unpack {options.pack} --name NAME")
-    return Exit.DONE
+    request = BenchRequest(
+        options.model,
+        target=options.target or DEFAULT_TARGET,
+        imgsz=options.imgsz,
+        batch=options.batch,
+        threads=options.threads or 1,
+        reference=options.reference,
+        storage=options.storage,
+    )
+    figures = measure_network(request, say=_say)
+    if options.json is not None:
+        write_text(options.json, json.dumps(figures.as_plain(), indent=1) + "\n")
+    for line in figures.lines():
+        _say(line)
 
 
-def _unpack(options: argparse.Namespace) -> int:
+def _pack(options: argparse.Namespace) -> None:
+    from search.measuring.pack import PackRequest, pack
+
+    request = PackRequest(
+        options.pack,
+        options.study,
+        run_folder(options),
+        url_of(options),
+        networks=options.networks,
+        front=options.front,
+        target=options.target,
+        imgsz=options.imgsz,
+        batch=options.batch,
+        threads=options.threads,
+        data=options.data,
+        model=options.parent,
+        overrides=tuple(options.override),
+    )
+    plan = pack(request)
+    _say(f"packed {len(plan.networks)} networks and their reference ({plan.compared_with}) into {options.pack}")
+    _say(f"copy that folder to the machine, and there: python {options.pack.name}/measure.pyz")
+    _say(f"then copy results.json back, and here: python -m search.bench --unpack {options.pack} --name NAME")
+
+
+def _unpack(options: argparse.Namespace) -> None:
     from search.measuring.unpack import unpack
     from search.store.sql import open_store
 
     store = open_store(url_of(options))
     try:
-        for line in unpack(options, store):
-            print(line)
+        for line in unpack(store, options.unpack, name=options.name):
+            _say(line)
     finally:
         store.close()
-    return Exit.DONE
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _check(options: argparse.Namespace) -> None:

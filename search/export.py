@@ -1,44 +1,38 @@
-"""Take a network out of a study: `python -m search.export --study nas_head --trial 12 --format onnx`.
+"""Export a network of a study: `python -m search.export --study nas_head --trial 12 --format onnx`.
 
-The network is measured again, exported, an ONNX file is compared with torch on real images, a `.pt` is read back by
-Ultralytics, and the weights and figures are put beside it.
+The network is measured again and exported. An ONNX file is compared with torch on real images, a `.pt` is read back by
+Ultralytics, and the weights and figures are written beside it.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.cli.stored_study import find_study
-from search.findings.selection import at_knee, best_under, by_name, by_number, milliseconds, settled_study
-from search.record.trial import TrialRecord
-from search.store.base import Store, StudyEntry
+from search.findings.selection import milliseconds, select_network
 from search.store.sql import open_store
 from search.study.faults import DefinitionError
 
 
 def main(arguments: list[str]) -> int:
-    """The command line."""
+    """Run the command line."""
     options = _parser().parse_args(arguments)
     if options.images < 1:
         raise DefinitionError(f"--images is {options.images}; it must be at least 1")
+    under_ms = None if options.best_under is None else milliseconds(options.best_under)
+    folder = run_folder(options)
     store = open_store(url_of(options))
     try:
         study = find_study(store, options.study)
-        record = _chosen(options, store, study)
-        _check_format(options.format)
-        from search.finish.network_export import (  # imports torch and Ultralytics: only once it is clear what to do
-            Order,
-            deliver,
-        )
+        record = select_network(store, study, number=options.trial, name=options.name, under_ms=under_ms)
+        from search.finish.network_export import ExportRequest, export_network  # imports torch: not for usage errors
 
-        folder = run_folder(options)
         out = options.out or folder.study(study.sampler_name) / "export" / record.name.replace(" ", "-")
-        order = Order(study, record, options.format, out, options.data, options.images)
-        for line in deliver(order, store, folder):
+        request = ExportRequest(study, record, out, options.format, options.data, options.images)
+        for line in export_network(request, store, folder):
             print(line)
     finally:
         store.close()
@@ -64,27 +58,6 @@ def _parser() -> argparse.ArgumentParser:
         "--images", type=int, default=8, metavar="N", help="val images to compare ONNX and torch on (default: 8)"
     )
     return parser
-
-
-def _chosen(options: argparse.Namespace, store: Store, study: StudyEntry) -> TrialRecord:
-    records = settled_study(store, study).records
-    if options.trial is not None:
-        return by_number(records, options.trial)
-    if options.name is not None:
-        return by_name(records, options.name)
-    if options.best_under is not None:
-        return best_under(records, milliseconds(options.best_under))
-    return at_knee(records, study.objectives)
-
-
-def _check_format(name: str) -> None:
-    from objectives.export.exporter import export_formats
-
-    formats = ("pt", *export_formats())
-    if name not in formats:
-        near = get_close_matches(name, formats, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise DefinitionError(f"--format is '{name}'; {hint}there are {', '.join(formats)}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from search.cli.command import Exit, add_study_options, run_command, run_folder
+from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.cli.stored_study import existing_store, find_study
 from search.finish.polishing import EPOCHS_FACTOR, polish, select_for_polishing
 
@@ -18,7 +18,7 @@ from search.finish.polishing import EPOCHS_FACTOR, polish, select_for_polishing
 def main(arguments: list[str]) -> int:
     """The command line."""
     options = _parser().parse_args(arguments)
-    with existing_store(options) as store:
+    with existing_store(url_of(options)) as store:
         study = find_study(store, options.study)
         members = select_for_polishing(store, study, options.records)
         polish(store, study, run_folder(options), members, epochs=options.epochs, device=options.device, say=print)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from search.cli.command import Exit, add_study_options, run_command, run_folder
+from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.cli.stored_study import existing_store, find_study
 from search.findings.findings import read_findings
 from search.findings.formats import csv_text, splits_of
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
         "--csv", action="store_true", help="print the leaderboard as CSV, all splits, and write nothing"
     )
     options = parser.parse_args(arguments)
-    with existing_store(options) as store:
+    with existing_store(url_of(options)) as store:
         study = find_study(store, options.study)
         found = read_findings(store, study, curves=False)
         splits = splits_of(found.records)

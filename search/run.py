@@ -4,180 +4,60 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
 from rich.console import Console
 
-from objectives.data.yaml_file import read_definition
-from search.cli.command import Exit, add_study_options, error_line, run_command, run_folder, seconds_of, url_of
-from search.prepare.study_entry import generation_wanted
-from search.store.base import Store, StoreError, StudyEntry
-from search.store.sql import open_store
-from search.store.url import mask
+from search.cli.command import add_study_options, run_command, run_folder, seconds_of, url_of
 from search.study.definition import StudyDefinition, load_study
 from search.study.faults import DefinitionError
-from search.work.job import Job
-from search.work.liveness import STALE_AFTER_S, is_alive
-from search.work.progress import Progress
-from search.work.supervisor import Finish, Supervisor, for_workers
 
 WORKERS_PER_CORE = 4
-"""More would only be in each other's way; and a slip of the pen should not bring the machine down."""
-ENDINGS = {
-    "done": "the study has its trials",
-    "timeout": "the time is up; the same command continues",
-    "exhausted": "the space is exhausted: 50 proposals in a row were duplicates",
-}
+"""Maximum number of workers per core: more would only slow each other down. It also catches typing errors."""
 
 
 def main(arguments: list[str]) -> int:
-    """The command line."""
+    """Run the command line."""
     options = _parser().parse_args(arguments)
+    _check(options)
     definition = _definition(options)
     if options.print_config:
-        from search.work.print_config import print_config  # reads weights, hence torch
+        from search.work.print_config import print_config  # imports torch to read weights
 
         return print_config(definition)
     if options.dry_run:
         from search.work.dry_run import dry_run
 
         return dry_run(definition, options.device, options.threads, url_of(options))
-    _check_paths(definition)
-    timeout_s = None if options.timeout is None else seconds_of(options.timeout)
-    store = open_store(url_of(options))
-    try:
-        generation = generation_wanted(store, definition, new=options.new, resume=options.resume)
-        job = Job(
-            study=definition.name,
-            generation=generation,
-            definition=definition.as_plain(),
-            url=url_of(options),
-            root=run_folder(options).root,
-            index=0,
-            device=options.device,
-            threads=options.threads,
-            n_trials=definition.n_trials,
-            timeout_s=timeout_s,
-        )
-        return _run(store, definition, job, options)
-    finally:
-        store.close()
+    return _run(definition, options)
 
 
-def _run(store: Store, definition: StudyDefinition, job: Job, options: argparse.Namespace) -> int:
-    console = Console(soft_wrap=True)
-    before = store.latest_study(definition.name)
-    counted = store.counted(before) if before is not None and before.generation == job.generation else 0
-    console.print(
-        f"study {definition.name}: {counted} of {definition.n_trials} trials done, "
-        f"{options.workers} worker{'s' if options.workers != 1 else ''}, {mask(job.url)}",
-        highlight=False,
+def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
+    from search.finish.study_run import RunRequest, run_study
+
+    request = RunRequest(
+        definition,
+        run_folder(options),
+        url_of(options),
+        new=options.new,
+        resume=options.resume,
+        device=options.device,
+        workers=options.workers,
+        threads=options.threads,
+        timeout_s=None if options.timeout is None else seconds_of(options.timeout),
+        polish_epochs=options.polish,
+        confirm=not options.no_confirm,
     )
-    _set_threads(options.threads)
-    with Progress(console, tuple(definition.objectives), definition.n_trials, counted) as progress:
-        finish = Supervisor(for_workers(job, options.workers), progress.show).run()
-    _hand_back_dead(store, definition)
+    console = Console(soft_wrap=True)
+    finish = run_study(request, console)
     if finish.why == "interrupted":
         console.print("interrupted; the running trials were handed back, the same command continues")
-        return finish.exit_code
     if finish.why == "error":
         print(f"error: {finish.error}", file=sys.stderr)
-        return finish.exit_code
-    study = store.latest_study(definition.name)
-    if study is None:  # the workers left without an error, so they opened it
-        raise StoreError(f"study '{definition.name}' is no longer in the database")
-    return _show_result(store, study, finish, console, options)
+    return finish.exit_code
 
 
-def _hand_back_dead(store: Store, definition: StudyDefinition) -> None:
-    """Take back what workers held that had to be killed, or were interrupted before they knew that they held it.
-
-    If the database is gone, the next start does it.
-    """
-    with suppress(StoreError):
-        study = store.latest_study(definition.name)
-        if study is not None:
-            store.reconcile(study, is_alive, STALE_AFTER_S)
-
-
-def _show_result(store: Store, study: StudyEntry, finish: Finish, console: Console, options: argparse.Namespace) -> int:
-    from search.pages.study_report import (  # matplotlib: seconds that a usage error need not wait for
-        print_findings,
-        write_report,
-    )
-
-    if finish.why != "timeout" and options.polish is not None:
-        polish_at_end(store, study, console, options)
-    if finish.why != "timeout" and not options.no_confirm:
-        confirm_at_end(store, study, console, options)
-    print_findings(store, study, more_seconds=finish.seconds)
-    paths = write_report(store, study, run_folder(options).study(study.sampler_name))
-    console.print(ENDINGS[finish.why])
-    for path in paths:
-        console.print(str(path), highlight=False)
-    where = _place(options)
-    console.print(f"look: python -m search.dashboard --study {study.sampler_name}{where}", highlight=False)
-    console.print(
-        f"take: python -m search.export --study {study.sampler_name}{where} --knee --format onnx", highlight=False
-    )
-    return Exit.DONE
-
-
-def polish_at_end(store: Store, study: StudyEntry, console: Console, options: argparse.Namespace) -> None:
-    """Train the front's trials for longer."""
-    from search.finish.polishing import polish, select_for_polishing
-
-    def work(say: Callable[[str], None]) -> None:
-        members = select_for_polishing(store, study)
-        polish(store, study, run_folder(options), members, epochs=options.polish, device=options.device, say=say)
-
-    again = f"search.polish --study {study.sampler_name}{_place(options)} --epochs {options.polish}"
-    _at_end(work, console, "the front is not polished", again)
-
-
-def confirm_at_end(store: Store, study: StudyEntry, console: Console, options: argparse.Namespace) -> None:
-    """Time the front's members again, side by side, unless they were."""
-    from search.finish.finalists import is_confirmed, select_finalists
-
-    def work(say: Callable[[str], None]) -> None:
-        if is_confirmed(store, study):
-            return
-        from search.finish.race import confirm  # torch: seconds that a study without a front need not wait for
-
-        confirm(store, study, run_folder(options), select_finalists(store, study), say=say)
-
-    again = f"search.confirm --study {study.sampler_name}{_place(options)}"
-    _at_end(work, console, "the finalists are not confirmed", again)
-
-
-def _at_end(work: Callable[[Callable[[str], None]], None], console: Console, failed: str, again: str) -> None:
-    """Do what comes after the last trial.
-
-    The study is whole without it: whatever fails, a fault of ours too, is told with the command that repeats it, and
-    table and report of hours of training are written all the same.
-    """
-
-    def say(line: str) -> None:
-        console.print(line, highlight=False, markup=False)
-
-    try:
-        work(say)
-    except Exception as error:  # see above
-        say(f"{failed}: {' '.join(error_line(error).split())}; try again: python -m {again}")
-
-
-def _place(options: argparse.Namespace) -> str:
-    """The options that lead the other commands to the same database and folder."""
-    project = None if options.project == Path("runs") else options.project
-    asked = (("project", project), ("storage", options.storage and mask(options.storage)))
-    return "".join(f" --{name} {shlex.quote(str(value))}" for name, value in asked if value)
-
-
-def _definition(options: argparse.Namespace) -> StudyDefinition:
+def _check(options: argparse.Namespace) -> None:
     if options.workers < 1:
         raise DefinitionError(f"--workers is {options.workers}; it must be at least 1")
     most = WORKERS_PER_CORE * (os.cpu_count() or 1)
@@ -189,6 +69,9 @@ def _definition(options: argparse.Namespace) -> StudyDefinition:
         raise DefinitionError(f"--polish is {options.polish}; it must be at least 1 epoch")
     if options.new and options.resume:
         raise DefinitionError("--new and --resume exclude each other")
+
+
+def _definition(options: argparse.Namespace) -> StudyDefinition:
     return load_study(
         options.study,
         options.override,
@@ -201,26 +84,6 @@ def _definition(options: argparse.Namespace) -> StudyDefinition:
         seed=options.seed,
         n_trials=options.n_trials,
     )
-
-
-def _check_paths(definition: StudyDefinition) -> None:
-    """Find what is plainly wrong before any process starts: the whole check comes with the first worker.
-
-    Raises:
-        DataError: If the data set's YAML or a folder that it names is not there or not right.
-        DefinitionError: If the weights are not there.
-    """
-    if definition.data.source != "digits":
-        read_definition(Path(definition.data.source))
-    weights = definition.parent.weights
-    if weights is not None and not Path(weights).exists():
-        raise DefinitionError(f"parent.weights is '{weights}', which does not exist; give a .pt or .safetensors file")
-
-
-def _set_threads(threads: int) -> None:
-    """Workers inherit this; OpenMP reads it when they load torch."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(threads)
 
 
 def _parser() -> argparse.ArgumentParser:

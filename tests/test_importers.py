@@ -13,7 +13,7 @@ from tests.tree import LAYERS, ROOT, imports, named, sources
 
 HOMES: dict[str, tuple[str, ...]] = {
     "optuna": ("search/sampler/*",),
-    "optuna_dashboard": ("search/dashboard.py",),
+    "optuna_dashboard": ("search/pages/dashboard_server.py",),
     "sqlalchemy": ("search/store/*",),
     "alembic": ("search/store/*",),
     "psycopg": ("search/store/*",),

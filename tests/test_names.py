@@ -33,7 +33,6 @@ STAND_TWICE: dict[str, set[str]] = {
     "search": {
         "GRACE_S",
         "HEAD",
-        "KINDS",
         "PACKAGES",
         "PARENT_NAME",
         "PHASES",
@@ -43,8 +42,6 @@ STAND_TWICE: dict[str, set[str]] = {
         "Values",
         "differences",
         "find_study",
-        "report",
-        "studies",
     },
 }
 """By layer, names that are still to be renamed."""

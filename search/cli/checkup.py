@@ -1,4 +1,4 @@
-"""The checks behind `search.doctor`: each looks at one thing and changes nothing."""
+"""The checks of `search.doctor` and `search.targets`; each looks at one thing and changes nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
 from pathlib import Path
 
 import psutil
@@ -19,7 +20,9 @@ from rich.table import Table
 from rich.text import Text
 
 from objectives.device.fingerprint import cpu_fingerprint
-from objectives.runtimes.catalogue import ways
+from objectives.runtimes.catalogue import Way, ways
+from objectives.runtimes.names import name_of
+from search.record.folders import RunFolder
 from search.store.base import StoreError
 from search.store.database import Database
 from search.store.migrations.migrate import HEAD, version
@@ -42,36 +45,40 @@ LOW_MEMORY_GIB = 2.0
 
 
 class Verdict(StrEnum):
-    """What a finding means for a run."""
+    """Meaning of a check for a run."""
 
     GOOD = "good"
-    WARNING = "warning"  # something optional is missing, or short
+    WARNING = "warning"  # something optional is missing or scarce
     BROKEN = "broken"  # a run would not start
 
 
-MARKS = {Verdict.GOOD: ("ok", "green"), Verdict.WARNING: ("--", "yellow"), Verdict.BROKEN: ("!!", "bold red")}
+_MARKS = {Verdict.GOOD: ("ok", "green"), Verdict.WARNING: ("--", "yellow"), Verdict.BROKEN: ("!!", "bold red")}
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
+class Check:
+    """The result of one check."""
 
     name: str
     value: str
     verdict: Verdict = Verdict.GOOD
 
 
-def machine() -> list[Finding]:
-    """Python, processor, memory, CUDA devices."""
+CheckGroup = tuple[str, Sequence[Check]]
+"""A title and the checks below it."""
+
+
+def check_machine() -> list[Check]:
+    """Check Python, processor, memory and CUDA devices."""
     memory = psutil.virtual_memory()
     fits = PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]
     wanted = "" if fits else f"; it must be {'.'.join(map(str, PYTHONS[0]))} to {'.'.join(map(str, PYTHONS[1]))}"
     return [
-        Finding("python", platform.python_version() + wanted, Verdict.GOOD if fits else Verdict.BROKEN),
-        Finding("system", f"{platform.system()} {platform.release()}"),
-        Finding("processor", cpu_fingerprint()),
-        Finding("load", ", ".join(f"{value:.2f}" for value in os.getloadavg()) + " (1, 5, 15 minutes)"),
-        Finding(
+        Check("python", platform.python_version() + wanted, Verdict.GOOD if fits else Verdict.BROKEN),
+        Check("system", f"{platform.system()} {platform.release()}"),
+        Check("processor", cpu_fingerprint()),
+        Check("load", ", ".join(f"{value:.2f}" for value in os.getloadavg()) + " (1, 5, 15 minutes)"),
+        Check(
             "memory",
             f"{memory.available / GIB:.1f} of {memory.total / GIB:.1f} GiB free",
             Verdict.GOOD if memory.available > LOW_MEMORY_GIB * GIB else Verdict.WARNING,
@@ -80,16 +87,16 @@ def machine() -> list[Finding]:
     ]
 
 
-def packages() -> list[Finding]:
-    """Versions of the packages that matter."""
+def check_packages() -> list[Check]:
+    """Check the versions of the packages that a run uses."""
     found = [_package(name, f"pip install {name}", Verdict.BROKEN) for name in NEEDED]
     return found + [_package(name, install, Verdict.WARNING) for name, install in OPTIONAL.items()]
 
 
-def runtimes() -> list[Finding]:
-    """Each inference engine with each of its providers; one that works is needed. Precisions: `search.targets`."""
-    findings = [
-        Finding(
+def check_runtimes() -> list[Check]:
+    """Check each inference engine with each of its providers; a run needs one that works."""
+    checks = [
+        Check(
             f"{way.runtime.name}, {way.provider}",
             way.missing or way.runtime.version(),
             Verdict.WARNING if way.missing else Verdict.GOOD,
@@ -97,107 +104,134 @@ def runtimes() -> list[Finding]:
         for way in ways()
         if way.precision == "fp32"
     ]
-    if all(finding.verdict is Verdict.WARNING for finding in findings):
-        findings.append(Finding("latency", "no runtime works; pip install onnxruntime", Verdict.BROKEN))
-    return findings
+    if all(check.verdict is Verdict.WARNING for check in checks):
+        checks.append(Check("latency", "no runtime works; pip install onnxruntime", Verdict.BROKEN))
+    return checks
 
 
-def run_folder_state(root: Path) -> Finding:
-    """Whether the run folder can be written, and how much room it has."""
+def check_run_folder(root: Path) -> Check:
+    """Check that the run folder can be written, and its free space."""
     existing = next(folder for folder in (root.absolute(), *root.absolute().parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        return Finding("run folder", f"{root} cannot be written; give another with --project", Verdict.BROKEN)
+        return Check("run folder", f"{root} cannot be written; give another with --project", Verdict.BROKEN)
     free = shutil.disk_usage(existing).free / GIB
-    state = "" if root.exists() else ", it will be made"
-    return Finding(
+    state = "" if root.exists() else ", it will be created"
+    return Check(
         "run folder", f"{root}, {free:.1f} GiB free{state}", Verdict.GOOD if free > LOW_DISK_GIB else Verdict.BROKEN
     )
 
 
-def database(url: str) -> Finding:
-    """Whether the database can be reached, and what it holds. An SQLite file that is not there is not made."""
+def check_database(url: str) -> Check:
+    """Check that the database can be reached, and count its studies. No SQLite file is created."""
     try:
         file = sqlite_file(parse(url))
         if file is not None and not file.exists():
-            return Finding("database", f"{mask(url)} is not there yet; the first run makes it")
+            return Check("database", f"{mask(url)} does not exist yet; the first run creates it")
         found = _schema(url)
         if found is None:
-            return Finding("database", f"{mask(url)} can be reached; the first run makes our tables")
+            return Check("database", f"{mask(url)} can be reached; the first run creates our tables")
         if found < HEAD:
-            return Finding("database", f"{mask(url)}, schema {found}; the next run brings it to {HEAD}")
+            return Check("database", f"{mask(url)}, schema {found}; the next run upgrades it to {HEAD}")
         store = open_store(url)
         try:
             count = len(store.studies())
         finally:
             store.close()
     except (StoreError, OSError) as error:
-        return Finding("database", str(error), Verdict.BROKEN)
-    return Finding("database", f"{mask(url)}, schema {found}, {count} {'study' if count == 1 else 'studies'} stored")
+        return Check("database", str(error), Verdict.BROKEN)
+    return Check("database", f"{mask(url)}, schema {found}, {count} {'study' if count == 1 else 'studies'} stored")
 
 
-def studies(wanted: str | None) -> list[Finding]:
-    """The studies that can be run. One that is asked for must be right; of the others it is only said."""
+def check_studies(wanted: str | None) -> list[Check]:
+    """Check the studies that can be run. A fault is an error only in the wanted study."""
     folders = {INSTALLED, Path("studies").absolute()}
     names = {file.stem for folder in folders for file in folder.glob("*.yaml")}
     return [_study(name, name == wanted) for name in sorted(names | {wanted} if wanted else names)]
 
 
-def _study(name: str, wanted: bool) -> Finding:
+def _study(name: str, wanted: bool) -> Check:
     try:
         definition = load_study(name)
     except (DefinitionError, SpaceError) as error:
-        return Finding(name, str(error), Verdict.BROKEN if wanted else Verdict.WARNING)
-    return Finding(name, definition.description)
+        return Check(name, str(error), Verdict.BROKEN if wanted else Verdict.WARNING)
+    return Check(name, definition.description)
 
 
 def _schema(url: str) -> str | None:
-    """The version of our tables, without making or changing anything."""
+    """Return the version of our tables; creates and changes nothing."""
     found = Database(parse(url))
     try:
         if found.file is None:
-            found.prepare()  # fails at once where there is no server
+            found.prepare()  # fails at once if there is no server
         with found.read() as connection:
             return version(connection)
     finally:
         found.close()
 
 
-def _package(name: str, install: str, verdict: Verdict) -> Finding:
+def _package(name: str, install: str, verdict: Verdict) -> Check:
     try:
-        return Finding(name, importlib.metadata.version(name))
+        return Check(name, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name, f"not installed; {install}", verdict)
+        return Check(name, f"not installed; {install}", verdict)
 
 
-def _cuda() -> list[Finding]:
+def _cuda() -> list[Check]:
     if importlib.util.find_spec("torch") is None:
-        return []  # said among the packages
+        return []  # `check_packages` reports it
     import torch
 
     if not torch.cuda.is_available():
-        return [Finding("cuda", "no device; training runs on the CPU", Verdict.WARNING)]
+        return [Check("cuda", "no device; training runs on the CPU", Verdict.WARNING)]
     devices = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
     return [
-        Finding(f"cuda:{index}", f"{device.name}, {device.total_memory / GIB:.0f} GiB")
+        Check(f"cuda:{index}", f"{device.name}, {device.total_memory / GIB:.0f} GiB")
         for index, device in enumerate(devices)
     ]
 
 
-def show(groups: Sequence[tuple[str, Sequence[Finding]]]) -> None:
-    """A table on a terminal; elsewhere one line a finding, for logs and grep."""
+def check_all(folder: RunFolder, url: str, study: str | None = None) -> list[CheckGroup]:
+    """Check everything that a run needs: machine, packages, runtimes, storage, studies.
+
+    Args:
+        url: URL of the database.
+        study: Name of a study that must be valid; others may be faulty.
+    """
+    return [
+        ("machine", check_machine()),
+        ("packages", check_packages()),
+        ("runtimes", check_runtimes()),
+        ("storage", [check_run_folder(folder.root), check_database(url)]),
+        ("studies", check_studies(study)),
+    ]
+
+
+def check_targets() -> list[CheckGroup]:
+    """Check every target of every runtime: whether this machine can measure on it, or what is missing."""
+    by_runtime = groupby(ways(), key=lambda way: way.runtime.name)
+    return [(name, [_target(way) for way in same]) for name, same in by_runtime]
+
+
+def _target(way: Way) -> Check:
+    name = name_of(way.runtime.name, way.provider, way.precision)
+    return Check(name, str(way), Verdict.WARNING if way.missing else Verdict.GOOD)
+
+
+def print_checks(groups: Sequence[CheckGroup]) -> None:
+    """Print a table for each group on a terminal; in files and pipes one line for each check."""
     if not sys.stdout.isatty():
-        for group, findings in groups:
-            for finding in findings:
-                print(f"{MARKS[finding.verdict][0]} {group}: {finding.name}: {finding.value}")
+        for group, checks in groups:
+            for check in checks:
+                print(f"{_MARKS[check.verdict][0]} {group}: {check.name}: {check.value}")
         return
-    for group, findings in groups:
+    for group, checks in groups:
         table = Table(
             title=group, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 1)
         )
         table.add_column(width=2)
         table.add_column(no_wrap=True, min_width=18)
         table.add_column(overflow="fold")
-        for finding in findings:
-            mark, style = MARKS[finding.verdict]
-            table.add_row(Text(mark, style=style), Text(finding.name), Text(finding.value))
+        for check in checks:
+            mark, style = _MARKS[check.verdict]
+            table.add_row(Text(mark, style=style), Text(check.name), Text(check.value))
         Console().print(table, "", sep="\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import re
+import shlex
 import signal
 import sys
 import threading
@@ -16,6 +17,7 @@ from types import FrameType
 
 from search.record.folders import RunFolder, storage_url
 from search.store.base import StoreError
+from search.store.url import mask
 from search.study.faults import DefinitionError, DefinitionMismatch
 from spaces.base import CandidateError, SpaceError
 
@@ -35,6 +37,9 @@ class Terminated(BaseException):
     """SIGTERM arrived. Not an `Exception`: nobody may swallow it."""
 
 
+DEFAULT_PROJECT = Path("runs")
+
+
 def add_study_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add `--study`, `--storage` and `--project`."""
     parser.add_argument("--study", required=required, metavar="NAME", help="study, as in studies/NAME.yaml")
@@ -42,7 +47,7 @@ def add_study_options(parser: argparse.ArgumentParser, *, required: bool = True)
         "--storage", metavar="URL", help="database (default: $SEARCH_STORAGE, else SQLite in the run folder)"
     )
     parser.add_argument(
-        "--project", type=Path, default=Path("runs"), metavar="DIR", help="run folder (default: %(default)s)"
+        "--project", type=Path, default=DEFAULT_PROJECT, metavar="DIR", help="run folder (default: %(default)s)"
     )
 
 
@@ -54,6 +59,14 @@ def run_folder(options: argparse.Namespace) -> RunFolder:
 def url_of(options: argparse.Namespace) -> str:
     """The database URL that the options name."""
     return storage_url(options.storage, run_folder(options))
+
+
+def place_options(folder: RunFolder, url: str) -> str:
+    """Return the options that lead another command to the same run folder and database; empty for the defaults."""
+    project = None if folder.root == DEFAULT_PROJECT else folder.root
+    storage = None if url == storage_url(None, folder) else mask(url)
+    given = (("project", project), ("storage", storage))
+    return "".join(f" --{name} {shlex.quote(str(value))}" for name, value in given if value)
 
 
 def run_command(command: Callable[[list[str]], int], arguments: list[str] | None = None) -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import PurePath
 
-from search.cli.command import url_of
 from search.store.base import Store, StoreError, StudyEntry
 from search.store.sql import open_store
 from search.store.url import mask, parse, sqlite_file
@@ -27,13 +25,12 @@ def require_database(url: str) -> None:
 
 
 @contextmanager
-def existing_store(options: argparse.Namespace) -> Iterator[Store]:
-    """The database that the options name, closed at the end.
+def existing_store(url: str) -> Iterator[Store]:
+    """Open a database that exists, and close it at the end.
 
     Raises:
-        StoreError: If it is not there; nothing is made.
+        StoreError: If there is no database at the URL; none is created.
     """
-    url = url_of(options)
     require_database(url)
     store = open_store(url)
     try:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
 from objectives.quantities import quantity_named
 from search.findings.columns import Column, columns_of
 from search.record.latency_text import LATENCY, further_names, latency_text
@@ -48,6 +51,27 @@ def differences(one: TrialRecord, other: TrialRecord, classes: Sequence[str] = (
         *_weights(one, other),
         *_widths(one, other),
     )
+
+
+def difference_table(found: Sequence[Difference], names: Sequence[str]) -> Table:
+    """Return a table for rich: the part, the name, the value of each record and the change.
+
+    Args:
+        names: Names of the two records.
+    """
+    table = Table(title="what differs", title_justify="left", box=SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("")
+    table.add_column("")
+    for name in names:
+        table.add_column(name, justify="right")
+    table.add_column("change", justify="right")
+    part = ""
+    for each in found:
+        if each.part != part and part:
+            table.add_section()
+        table.add_row(each.part if each.part != part else "", each.what, each.ours, each.theirs, each.change)
+        part = each.part
+    return table
 
 
 def _figures(one: TrialRecord, other: TrialRecord) -> list[Difference]:

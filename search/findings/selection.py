@@ -17,6 +17,34 @@ Objectives = Sequence[tuple[str, Direction]]
 UNDER = re.compile(r"(\d+(?:\.\d+)?)\s*(ms)?")
 
 
+def select_network(
+    store: Store,
+    study: StudyEntry,
+    *,
+    number: int | None = None,
+    name: str | None = None,
+    under_ms: float | None = None,
+) -> TrialRecord:
+    """Return the network that is asked for; by default that at the knee of the front.
+
+    Args:
+        number: Number of a trial.
+        name: Name of a reference row or trial.
+        under_ms: The most accurate feasible network with at most this latency.
+
+    Raises:
+        DefinitionError: If there is none, or its weights were not kept.
+    """
+    records = settled_study(store, study).records
+    if number is not None:
+        return by_number(records, number)
+    if name is not None:
+        return by_name(records, name)
+    if under_ms is not None:
+        return best_under(records, under_ms)
+    return at_knee(records, study.objectives)
+
+
 def by_number(records: Sequence[TrialRecord], number: int) -> TrialRecord:
     """The trial of that number.
 

@@ -1,4 +1,4 @@
-"""The making of an export: load, measure again, write aside, check, put in place."""
+"""Export a network of a study: load it, measure it again, write its files, check them, put them in place."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from objectives.data.calibration import Calibration
 from objectives.data.dataset import Dataset, open_dataset
 from objectives.data.loader import real_images
 from objectives.device.target import Target
-from objectives.export.exporter import run_exporter
+from objectives.export.exporter import export_formats, run_exporter
 from objectives.export.onnx_file import add_metadata
 from objectives.export.pt_file import check_pt, export_pt
 from objectives.quantities import BEST_F1, BEST_F1_CONFIDENCE, F1, MAP50, MAP50_95, PRECISION, RECALL
@@ -24,6 +25,7 @@ from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
 from search.latency.study_targets import target_of
 from search.record.folders import RunFolder
+from search.record.latency_text import LATENCY
 from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.definition import StudyDefinition, stored_definition
@@ -33,98 +35,111 @@ from spaces.networks.checkpoint import CheckpointStore
 from spaces.networks.parent import Parent
 
 RUNTIMES_OF = {"onnx": ("onnxruntime", "openvino"), "openvino": ("openvino",)}
-"""Which runtimes time which format."""
+"""For each format the runtimes that can time it."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is to be exported.
+class ExportRequest:
+    """A network of a study to export, and how.
 
     Attributes:
-        out: Folder that the files are put into.
-        data: Path of the data set, if it is no longer where the study says.
-        images: Val images that ONNX and torch are compared on.
+        record: A record with weights.
+        out: Folder that the files are written to.
+        file_format: `pt`, or one of Ultralytics' export formats.
+        data: Path of the data set, if it has moved since the study began.
+        images: Number of val images that ONNX and torch are compared on.
     """
 
     study: StudyEntry
     record: TrialRecord
-    file_format: str
     out: Path
-    data: str | None
-    images: int
+    file_format: str = "onnx"
+    data: str | None = None
+    images: int = 8
 
 
 @dataclass(frozen=True)
-class Remeasured:
-    """Latency now, beside that of the study; the target is that of this machine."""
+class _Remeasured:
+    """The latency on this machine's target, and whether that is the study's target."""
 
     latency: Measurement
     target: Target
     as_in_study: bool
 
 
-def deliver(order: Order, store: Store, folder: RunFolder) -> Iterator[str]:
-    """Export; yields the lines to print, one for each thing that is done.
+def export_network(request: ExportRequest, store: Store, folder: RunFolder) -> Iterator[str]:
+    """Export a network; yields the lines to print, one for each step that is done.
 
     Raises:
-        CandidateError: If the network does not export, or what was written disagrees with it.
-        DefinitionError: If the format's package is missing.
-        DataError: If the data set is not there any more.
+        CandidateError: If the network does not export, or an exported file disagrees with it.
+        DefinitionError: If the format is unknown or its package is missing, or the record has no weights.
+        DataError: If the data set does not exist any more.
     """
-    record = order.record
-    definition = stored_definition(order.study.name, order.study.definition)
+    _check_format(request.file_format)
+    record = request.record
+    if record.checkpoint is None:
+        raise DefinitionError(f"{record.name} has no weights; it cannot be exported")
+    definition = stored_definition(request.study.name, request.study.definition)
     checkpoints = CheckpointStore(folder.checkpoints)
-    candidate = checkpoints.get(record.saved_checkpoint)
-    yield f"{record.name} of {order.study.sampler_name}: {_accuracy(record)}"
-    calibration = Calibration(_data(order, definition, folder)) if definition.target.precision == "int8" else None
+    candidate = checkpoints.get(record.checkpoint)
+    yield f"{record.name} of {request.study.sampler_name}: {_accuracy_text(record)}"
+    calibration = Calibration(_data(request, definition, folder)) if definition.target.precision == "int8" else None
     target = _target(definition, record, store, candidate.imgsz, calibration)
-    remeasured = _remeasure(order, store, candidate, target, calibration)
+    remeasured = _remeasure(request, store, candidate, target, calibration)
     yield _latency_line(record, remeasured)
-    order.out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=order.out.parent) as name:
-        aside = Path(name)
-        stem = aside / record.name.replace(" ", "-")
-        facts = _facts(order, candidate, remeasured)
-        if order.file_format == "pt":
+    request.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=request.out.parent) as name:
+        partial = Path(name)
+        stem = partial / record.name.replace(" ", "-")
+        facts = _facts(request, candidate, remeasured)
+        if request.file_format == "pt":
             yield _write_pt(candidate, stem, facts)
         else:
-            model = _export(candidate, stem, order.file_format, target)
-        if order.file_format == "onnx":
-            parity = _parity(order, definition, folder, candidate, model, candidate.imgsz)
+            model = _export(candidate, stem, request.file_format, target)
+        if request.file_format == "onnx":
+            parity = _parity(request, definition, folder, candidate, model)
             facts["parity"] = {"images": parity.images, "score": parity.score, "box_px": parity.box_px}
             add_metadata(model, {name: _text(value) for name, value in facts.items()})
             yield f"onnx agrees with torch: {parity}"
         described = stem.with_name(f"{stem.name}.json")
         described.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        for file in checkpoints.folder(record.saved_checkpoint).iterdir():
-            shutil.copy2(file, aside / file.name)
-        order.out.mkdir(exist_ok=True)
-        for file in sorted(aside.iterdir()):
-            _put(file, order.out / file.name)
-            yield f"wrote {order.out / file.name}"
+        for file in checkpoints.folder(record.checkpoint).iterdir():
+            shutil.copy2(file, partial / file.name)
+        request.out.mkdir(exist_ok=True)
+        for file in sorted(partial.iterdir()):
+            _put(file, request.out / file.name)
+            yield f"wrote {request.out / file.name}"
+
+
+def _check_format(name: str) -> None:
+    formats = ("pt", *export_formats())
+    if name not in formats:
+        near = get_close_matches(name, formats, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise DefinitionError(f"--format is '{name}'; {hint}there are {', '.join(formats)}")
 
 
 def _target(
     definition: StudyDefinition, record: TrialRecord, store: Store, imgsz: int, calibration: Calibration | None
 ) -> Target:
-    """The study's target on this machine; its shapes are exported even where it cannot be timed."""
-    measured = record.measurement("latency_ms")
+    """Return the study's target on this machine; batch and precision of the export follow it even if it has none."""
+    measured = record.measurement(LATENCY)
     entry = None if measured is None or measured.target is None else store.target(measured.target)
     size = imgsz if entry is None else int(entry.description["imgsz"])
     return target_of(definition.target, size, calibration)
 
 
 def _remeasure(
-    order: Order, store: Store, candidate: Candidate, target: Target, calibration: Calibration | None
-) -> Remeasured | None:
-    """Time the network again; None where no runtime here runs the format."""
-    if target.runtime not in RUNTIMES_OF.get(order.file_format, ()):
+    request: ExportRequest, store: Store, candidate: Candidate, target: Target, calibration: Calibration | None
+) -> _Remeasured | None:
+    """Measure the latency again; None if no runtime on this machine runs the format."""
+    if target.runtime not in RUNTIMES_OF.get(request.file_format, ()):
         return None
     parent = Parent.load(_model(candidate), classes=candidate.classes, imgsz=candidate.imgsz)
     with LatencyMeter(target, reference_candidate(parent), calibration=calibration) as meter:
         frozen = store.target(meter.target.key)
         reference_ms = meter.reference_ms() if frozen is None else frozen.reference_ms
-        return Remeasured(meter.measure(candidate, reference_ms).measurement, meter.target, frozen is not None)
+        return _Remeasured(meter.measure(candidate, reference_ms).measurement, meter.target, frozen is not None)
 
 
 def _write_pt(candidate: Candidate, stem: Path, facts: Mapping[str, Any]) -> str:
@@ -150,20 +165,21 @@ def _export(candidate: Candidate, stem: Path, file_format: str, target: Target) 
 
 
 def _parity(
-    order: Order, definition: StudyDefinition, folder: RunFolder, candidate: Candidate, model: Path, imgsz: int
+    request: ExportRequest, definition: StudyDefinition, folder: RunFolder, candidate: Candidate, model: Path
 ) -> Parity:
-    return check_parity(candidate, model, real_images(_data(order, definition, folder), imgsz, order.images))
+    images = real_images(_data(request, definition, folder), candidate.imgsz, request.images)
+    return check_parity(candidate, model, images)
 
 
-def _data(order: Order, definition: StudyDefinition, folder: RunFolder) -> Dataset:
-    return open_dataset(order.data or definition.data.source, folder.data, seed=definition.seed)
+def _data(request: ExportRequest, definition: StudyDefinition, folder: RunFolder) -> Dataset:
+    return open_dataset(request.data or definition.data.source, folder.data, seed=definition.seed)
 
 
-def _facts(order: Order, candidate: Candidate, remeasured: Remeasured | None) -> dict[str, Any]:
-    """What goes into the file's metadata and the JSON beside it."""
-    record, spec = order.record, candidate.spec
+def _facts(request: ExportRequest, candidate: Candidate, remeasured: _Remeasured | None) -> dict[str, Any]:
+    """Return the contents of the file's metadata and of the JSON beside it."""
+    record, spec = request.record, candidate.spec
     facts: dict[str, Any] = {
-        "study": order.study.sampler_name,
+        "study": request.study.sampler_name,
         "trial": record.name,
         "checkpoint": record.checkpoint,
         "classes": list(candidate.classes),
@@ -187,7 +203,7 @@ def _facts(order: Order, candidate: Candidate, remeasured: Remeasured | None) ->
 
 
 def _model(candidate: Candidate) -> Mapping[str, Any]:
-    """The resolved model YAML of the parent, as Ultralytics keeps it with every network."""
+    """Return the resolved model YAML of the parent, which Ultralytics keeps with every network."""
     return cast(Mapping[str, Any], candidate.network.yaml)
 
 
@@ -200,12 +216,12 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _accuracy(record: TrialRecord) -> str:
+def _accuracy_text(record: TrialRecord) -> str:
     return ", ".join(f"{entry.split} mAP50-95 {entry.map50_95:.3f}" for entry in record.evaluations) or "not evaluated"
 
 
-def _latency_line(record: TrialRecord, remeasured: Remeasured | None) -> str:
-    stored = record.measurement("latency_ms")
+def _latency_line(record: TrialRecord, remeasured: _Remeasured | None) -> str:
+    stored = record.measurement(LATENCY)
     how = "predicted" if stored is not None and stored.predicted else "in the study"
     before = "not measured in the study" if stored is None else f"{stored.value:.3g} ms {how}"
     if remeasured is None:
@@ -216,7 +232,7 @@ def _latency_line(record: TrialRecord, remeasured: Remeasured | None) -> str:
 
 
 def _put(file: Path, place: Path) -> None:
-    """Replace what an earlier export left there."""
+    """Move a file or folder into place, and replace that of an earlier export."""
     if place.is_dir():
         shutil.rmtree(place)
     file.replace(place)

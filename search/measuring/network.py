@@ -1,15 +1,13 @@
-"""One network measured for whoever asks: its ratio to a reference, its latency, and all that was seen meanwhile."""
+"""Measure one network by the project's protocol: its latency and its ratio to a reference."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from objectives.device.target import STRIDE, Target
 from objectives.export.onnx_file import read_metadata
@@ -20,12 +18,10 @@ from objectives.runtimes.names import target_named
 from objectives.timing.meter import Latency, LatencyMeter, latency_of
 from objectives.timing.reference import reference_candidate, smallest_of_family
 from objectives.timing.timings import Timings
-from search.cli.command import url_of
-from search.cli.files import write_text
 from search.latency.local import LocalLatency
 from search.latency.stored_latencies import latency_entry, stored_key
-from search.measuring.subject import CLASSES, read_subject
-from search.record.number_text import significant
+from search.measuring.network_figures import NetworkFigures
+from search.measuring.network_file import CLASSES, read_network
 from search.store.sql import open_store
 from search.study.faults import DefinitionError
 from spaces.base import Candidate, CandidateError
@@ -33,86 +29,104 @@ from spaces.networks.parent import Parent
 from spaces.structure.shape import Shape
 
 READS_ONNX = ("onnxruntime", "openvino")
-STOCK = "yolov8n.yaml"
-USUAL_IMGSZ = 640
-"""Of the reference, where the file reads no images."""
+DEFAULT_TARGET = "ort-cpu"
+DEFAULT_REFERENCE = "yolov8n.yaml"
+DEFAULT_IMGSZ = 640
+"""Image size of the reference, in px, where the file reads no images."""
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What is timed and with what it is compared.
+class BenchRequest:
+    """A network to measure on this machine, and how.
 
     Attributes:
-        network: A candidate, or a file with every dimension fixed.
-        reference: As for `network`.
-        said: What the network reads, or where it comes from.
+        model: An ONNX file, weights, a model YAML, a checkpoint's folder or an architecture as JSON.
+        target: Name of the target, as `python -m search.targets` lists them.
+        imgsz: Image size in px; the model's own by default. Needed if an ONNX file leaves it open.
+        batch: Images per call; by default the file's own, or 1.
+        reference: ONNX file to compare with; by default the smallest stock model of the network's family.
+        storage: URL of the database that keeps the result; None keeps it nowhere.
     """
+
+    model: Path
+    target: str = DEFAULT_TARGET
+    imgsz: int | None = None
+    batch: int | None = None
+    threads: int = 1
+    reference: Path | None = None
+    storage: str | None = None
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The network and its reference, each a candidate or an ONNX file with every dimension fixed."""
 
     network: Candidate | Path
     reference: Candidate | Path
     target: Target
-    said: str
+    description: str
     reference_name: str
 
 
-def measure(options: argparse.Namespace) -> Iterator[str]:
-    """Time what the options name; yields the lines to print.
+def measure_network(request: BenchRequest, say: Callable[[str], None] = lambda line: None) -> NetworkFigures:
+    """Measure a network in turn with a reference.
+
+    Args:
+        say: Receives one line when timing begins.
 
     Raises:
-        DefinitionError: If it cannot be read or timed: nothing is wrong with the machine.
+        DefinitionError: If the network cannot be read or timed; the machine is not at fault.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        subject = _subject(options, folder)
-        meter = stack.enter_context(LatencyMeter(subject.target, subject.reference))
-        yield f"{options.model}: {subject.said}; timing it in turn with {subject.reference_name}"
+        pair = _pair(request, folder)
+        meter = stack.enter_context(LatencyMeter(pair.target, pair.reference))
+        say(f"{request.model}: {pair.description}; timing it in turn with {pair.reference_name}")
         try:
-            reference, frozen_ms = _reference(options, meter)
-            network = subject.network
+            reference, frozen_ms = _time_reference(request, meter)
+            network = pair.network
             timings = meter.time_file(network) if isinstance(network, Path) else meter.time(network)
         except CandidateError as error:
-            raise DefinitionError(f"'{options.model}' cannot be timed: {error}") from error
+            raise DefinitionError(f"'{request.model}' cannot be timed: {error}") from error
         latency = latency_of(timings, meter.target, frozen_ms)
-        if options.storage is not None and isinstance(network, Candidate):
-            _keep(options, network, latency, meter.target)
-    if options.json is not None:
-        write_text(
-            options.json, json.dumps(_plain(options, subject, meter.target, latency, frozen_ms), indent=1) + "\n"
-        )
-    yield from report(subject, meter.target, latency, frozen_ms, reference)
+        if request.storage is not None and isinstance(network, Candidate):
+            _keep(request.storage, network, latency, meter.target)
+        return NetworkFigures(request.model, pair.reference_name, meter.target, latency, frozen_ms, reference)
 
 
-def _subject(options: argparse.Namespace, folder: Path) -> Subject:
-    runtime, provider, precision = target_named(options.target or "ort-cpu")
-    threads = options.threads or 1
-    if options.model.suffix == ".onnx":
-        if runtime not in READS_ONNX:
-            raise DefinitionError(f"--target is {options.target}; an .onnx file is timed by {' or '.join(READS_ONNX)}")
-        file, inputs = _fixed(options.model, folder / "network.onnx", options)
+def _pair(request: BenchRequest, folder: Path) -> _Pair:
+    runtime, provider, precision = target_named(request.target)
+    if request.model.suffix == ".onnx":
+        _check_reads_onnx(runtime, request.target, "an .onnx file")
+        file, inputs = _fix_sizes(request.model, folder / "network.onnx", request)
         batch, imgsz = _batch(inputs), _image_size(inputs)
-        said: str = ", ".join(map(str, inputs))
+        description: str = ", ".join(map(str, inputs))
         network: Candidate | Path = file
-        parent = None
+        parent = None if request.reference else _stock_parent(request.model, imgsz)
     else:
-        network, parent = read_subject(options.model, options.imgsz)
-        batch, imgsz = options.batch or 1, network.imgsz
-        said = f"{parent.model['yaml_file']}, {len(network.classes)} classes, {imgsz} px"
-    target = target_here(runtime, provider, precision, imgsz=imgsz, batch=batch, threads=threads)
-    if options.reference is not None:
-        if runtime not in READS_ONNX:
-            raise DefinitionError(f"--target is {options.target}; a --reference is timed by {' or '.join(READS_ONNX)}")
-        reference, _ = _fixed(options.reference, folder / "reference.onnx", options)
-        target = replace(target, reference=f"{options.reference.stem} {sha256_of(reference)[:32]}")
-        return Subject(network, reference, target, said, options.reference.name)
-    stock = reference_candidate(_stock_parent(options.model, imgsz) if parent is None else parent)
-    return Subject(network, stock, target, said, f"{_name(stock)} at {imgsz} px")
+        network, parent = read_network(request.model, request.imgsz)
+        batch, imgsz = request.batch or 1, network.imgsz
+        description = f"{parent.model['yaml_file']}, {len(network.classes)} classes, {imgsz} px"
+    target = target_here(runtime, provider, precision, imgsz=imgsz, batch=batch, threads=request.threads)
+    if request.reference is not None:
+        _check_reads_onnx(runtime, request.target, "a --reference")
+        reference, _ = _fix_sizes(request.reference, folder / "reference.onnx", request)
+        target = replace(target, reference=f"{request.reference.stem} {sha256_of(reference)[:32]}")
+        return _Pair(network, reference, target, description, request.reference.name)
+    stock = reference_candidate(parent or _stock_parent(request.model, imgsz))
+    return _Pair(network, stock, target, description, f"{_model_name(stock)} at {imgsz} px")
 
 
-def _fixed(path: Path, out: Path, options: argparse.Namespace) -> tuple[Path, tuple[OnnxInput, ...]]:
-    """The file as it is if nothing in it is open, so that files with their weights beside them stay whole."""
+def _check_reads_onnx(runtime: str, target: str, what: str) -> None:
+    if runtime not in READS_ONNX:
+        raise DefinitionError(f"--target is {target}; {what} is timed by {' or '.join(READS_ONNX)}")
+
+
+def _fix_sizes(path: Path, out: Path, request: BenchRequest) -> tuple[Path, tuple[OnnxInput, ...]]:
+    """Write the ONNX file to `out` with every open dimension fixed, and return `out` and the file's inputs."""
     if path.suffix != ".onnx" or not path.is_file():
         raise DefinitionError(f"there is no ONNX file '{path}'")
-    return out, with_sizes(path, out, imgsz=options.imgsz, batch=options.batch)
+    return out, with_sizes(path, out, imgsz=request.imgsz, batch=request.batch)
 
 
 def _batch(inputs: tuple[OnnxInput, ...]) -> int:
@@ -121,90 +135,47 @@ def _batch(inputs: tuple[OnnxInput, ...]) -> int:
 
 
 def _image_size(inputs: tuple[OnnxInput, ...]) -> int:
-    """Image size of a reference that does about as much: the longer side, rounded up to what detectors take."""
+    """Return an image size for a reference of similar cost: the longer side, rounded up to the detectors' stride."""
     images = [entry for entry in inputs if entry.is_image]
     if not images:
-        return USUAL_IMGSZ
+        return DEFAULT_IMGSZ
     longest = max(int(size) for size in images[0].shape[2:] if isinstance(size, int))
     return -(-longest // STRIDE) * STRIDE
 
 
 def _stock_parent(path: Path, imgsz: int) -> Parent:
-    """The smallest of the family that the file says it is of, with its classes; else YOLOv8n."""
-    said = read_metadata(path)
-    model, classes = STOCK, CLASSES
+    """Return the smallest model of the family that the file's metadata names, with its classes; else YOLOv8n."""
+    metadata = read_metadata(path)
+    model, classes = DEFAULT_REFERENCE, CLASSES
     try:
-        named = json.loads(said.get("architecture", "{}")).get("model")
-        model = smallest_of_family(named) or STOCK
-        classes = len(json.loads(said["classes"]))
+        named = json.loads(metadata.get("architecture", "{}")).get("model")
+        model = smallest_of_family(named) or DEFAULT_REFERENCE
+        classes = len(json.loads(metadata["classes"]))
     except (ValueError, KeyError, TypeError, AttributeError):
-        pass  # not a file of ours
+        pass  # the file was not written by `search.export`
     return Parent.load(model, classes=classes, imgsz=imgsz, seed=0)
 
 
-def _name(candidate: Candidate) -> str:
+def _model_name(candidate: Candidate) -> str:
     return Path(str(getattr(candidate.network, "yaml", {}).get("yaml_file", "the parent"))).stem
 
 
-def _reference(options: argparse.Namespace, meter: LatencyMeter) -> tuple[Timings, float]:
-    """The reference by itself, and the time that counts: with a database, the one that is frozen there."""
-    seen = meter.reference_timings()
-    if options.storage is None:
-        return seen, seen.reference_ms(meter.target.clock).median
-    store = open_store(url_of(options))
+def _time_reference(request: BenchRequest, meter: LatencyMeter) -> tuple[Timings, float]:
+    """Time the reference alone; return that, and its time in ms that counts: the one frozen in the database, if any."""
+    timings = meter.reference_timings()
+    if request.storage is None:
+        return timings, timings.reference_ms(meter.target.clock).median
+    store = open_store(request.storage)
     try:
-        return seen, LocalLatency(store, meter).freeze_reference()
+        return timings, LocalLatency(store, meter).freeze_reference()
     finally:
         store.close()
 
 
-def _keep(options: argparse.Namespace, network: Candidate, latency: Latency, target: Target) -> None:
+def _keep(storage: str, network: Candidate, latency: Latency, target: Target) -> None:
     shape = Shape.of(network)
-    store = open_store(url_of(options))
+    store = open_store(storage)
     try:
         store.add_latency(latency_entry(stored_key(shape, target), shape, latency, target))
     finally:
         store.close()
-
-
-def report(subject: Subject, target: Target, latency: Latency, frozen_ms: float, reference: Timings) -> Iterator[str]:
-    """The figures as a short block."""
-    timings, clock = latency.timings, target.clock
-    ratio, found = timings.ratio(clock), latency.measurement
-    p50, p90, p99 = map(significant, timings.percentiles_ms(clock))
-    now_ms = reference.reference_ms(clock).median
-    of_cpu = "CPU time of its thread" if clock == "cpu" else "wall time"
-    low, high = found.interval
-    yield f"ratio      {ratio.median:.3f} ({ratio.low:.3f} to {ratio.high:.3f}, 95 %) of the reference"
-    yield f"latency    {significant(found.value)} ms ({significant(low)} to {significant(high)})"
-    yield f"as seen    p50 {p50}, p90 {p90}, p99 {p99} ms, {found.runs} runs, {of_cpu}"
-    yield f"reference  {subject.reference_name}: {significant(frozen_ms)} ms, {significant(now_ms)} ms now"
-    yield f"target     {target}, {target.engine} ({target.key[:12]})"
-    yield f"meanwhile  {_circumstances(timings, clock)}"
-
-
-def _circumstances(timings: Timings, clock: str) -> str:
-    seen = timings.circumstances
-    parts = ["other work cannot be seen here" if seen.others_busy is None else f"others: {seen.others_busy:.2f} cores"]
-    parts += [f"{seen.mhz:.0f} MHz"] if seen.mhz is not None else []
-    parts += [f"{seen.celsius:.0f} degrees C"] if seen.celsius is not None else []
-    parts += [f"on the device: {', '.join(seen.foreign)}"] if seen.foreign else []
-    contended = timings.contended(clock)
-    parts += ["the machine was slow for most of the time"] if contended and not seen.contended else []
-    return ", ".join(parts) + {True: "; contended: measure again", False: "; not contended", None: ""}[contended]
-
-
-def _plain(
-    options: argparse.Namespace, subject: Subject, target: Target, latency: Latency, frozen_ms: float
-) -> dict[str, Any]:
-    timings, clock = latency.timings, target.clock
-    return {
-        "model": str(options.model),
-        "reference": {"name": subject.reference_name, "ms": frozen_ms},
-        "latency": vars(latency.measurement),
-        "percentiles_ms": dict(zip(("p50", "p90", "p99"), timings.percentiles_ms(clock), strict=True)),
-        "spread": timings.spread(clock),
-        "target": {"key": target.key, **target.description()},
-        "clock": clock,
-        "timings": timings.as_plain(),
-    }

@@ -1,8 +1,7 @@
-"""Packs what another machine is to measure: networks as ONNX, the plan, and one program that needs no project."""
+"""Pack networks for another machine to measure: ONNX files, the plan, and one program that needs no project."""
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import tempfile
@@ -17,7 +16,6 @@ from objectives.remote.plan import PLAN, PROGRAM, PackedNetwork, Plan, sha256_of
 from objectives.runtimes.catalogue import runtime_named
 from objectives.runtimes.names import target_named
 from objectives.timing.reference import reference_candidate
-from search.cli.command import run_folder, url_of
 from search.cli.stored_study import find_study
 from search.measuring.program import write_program
 from search.measuring.shapes import shapes_to_measure
@@ -36,58 +34,87 @@ from spaces.structure.shape import Shape
 RUNTIME = "onnxruntime"
 README = """Measure these networks on this machine: python {program}
 
-Needs Python 3.10 or newer, numpy and onnxruntime (pip install numpy onnxruntime). psutil, if it is there, tells
-whether other work disturbed. Options: --provider cpu|cuda|tensorrt, --threads N. Leave the machine alone meanwhile.
+Needs Python 3.10 or newer, numpy and onnxruntime (pip install numpy onnxruntime). If psutil is installed too, it tells
+whether other work disturbed. Options: --provider cpu|cuda|tensorrt, --threads N. Run nothing else meanwhile.
 
-It takes a few seconds for each of the {count} networks and says so; killed, the same command goes on. Then take
-results.json home, into the folder that this one was copied from, and there:
+It takes a few seconds for each of the {count} networks and prints its progress. If it is interrupted, the same command
+continues. Then copy results.json into the folder that this one was copied from, and run there:
 
     python -m search.bench --unpack {folder} --name a-name-for-this-machine
 """
 
 
 @dataclass(frozen=True)
-class Contents:
-    """What is packed, in the order in which it is timed: names and networks; all cut from one parent."""
+class PackRequest:
+    """Networks of a study that another machine is to measure, and the folder to write.
+
+    Attributes:
+        folder: New or empty folder.
+        study: Name of a stored study, or of a study's YAML.
+        runs: Run folder with the study's data and checkpoints.
+        storage: URL of the database.
+        networks: Number of shapes to pack.
+        front: Pack the networks of the study's front instead of shapes.
+        target: Name of the target; the study's own by default. `imgsz`, `batch` and `threads` likewise.
+        data: Data set of a study that has not begun. `model` and `overrides` likewise.
+    """
+
+    folder: Path
+    study: str
+    runs: RunFolder
+    storage: str
+    networks: int = 16
+    front: bool = False
+    target: str | None = None
+    imgsz: int | None = None
+    batch: int | None = None
+    threads: int | None = None
+    data: str | None = None
+    model: str | None = None
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """Names and networks to pack, in the order in which they are timed; all are cut from one parent."""
 
     study: str
     definition: StudyDefinition
     parent: Parent
     networks: Iterator[tuple[str, Candidate]]
-    front: bool = False
 
 
-def pack(options: argparse.Namespace) -> Plan:
+def pack(request: PackRequest) -> Plan:
     """Write the folder, all of it or nothing.
 
     Raises:
-        DefinitionError: If the folder holds something, the study has no front yet, or the target is not onnxruntime's.
+        DefinitionError: If the folder is not empty, the study has no front yet, or the runtime is not onnxruntime.
         CandidateError: If a network does not export.
     """
-    folder: Path = options.pack
+    folder = request.folder
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DefinitionError(f"--pack is '{folder}', which holds something already; give a new folder")
-    found = _front(options) if options.front else _chosen(options)
+        raise DefinitionError(f"--pack is '{folder}', which is not empty; give a new folder")
+    contents = _front_contents(request) if request.front else _shape_contents(request)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
-        aside = Path(name) / folder.name
-        aside.mkdir()
-        plan = _write(found, options, aside)
-        aside.replace(folder)  # an empty one gives way
+        partial = Path(name) / folder.name
+        partial.mkdir()
+        plan = _write(contents, request, partial)
+        partial.replace(folder)  # replaces an empty folder
     return plan
 
 
-def _write(found: Contents, options: argparse.Namespace, aside: Path) -> Plan:
-    target, calibration = _target(found, options)
-    export = _Exporter(target, calibration, aside)
-    stock = reference_candidate(found.parent)
+def _write(contents: _Contents, request: PackRequest, folder: Path) -> Plan:
+    target, calibration = _target(contents, request)
+    export = _Exporter(target, calibration, folder)
+    stock = reference_candidate(contents.parent)
     reference = export.write("reference", replace(stock, imgsz=target.imgsz))
-    networks = [export.write(name, candidate) for name, candidate in found.networks]
+    networks = [export.write(name, candidate) for name, candidate in contents.networks]
     plan = Plan(
-        study=found.study,
-        front=found.front,
-        model=json.loads(json.dumps(found.parent.model)),  # as it is read again
-        classes=len(found.parent.classes),
+        study=contents.study,
+        front=request.front,
+        model=json.loads(json.dumps(contents.parent.model)),  # as it is read again
+        classes=len(contents.parent.classes),
         provider=target.provider,
         precision=target.precision,
         imgsz=target.imgsz,
@@ -98,10 +125,10 @@ def _write(found: Contents, options: argparse.Namespace, aside: Path) -> Plan:
         reference=reference,
         networks=tuple(networks),
     )
-    (aside / PLAN).write_text(plan.as_text(), encoding="utf-8")
-    folder = options.pack.name
-    (aside / "README.txt").write_text(README.format(program=PROGRAM, count=len(networks), folder=folder))
-    write_program(aside / PROGRAM)
+    (folder / PLAN).write_text(plan.as_text(), encoding="utf-8")
+    readme = README.format(program=PROGRAM, count=len(networks), folder=request.folder.name)
+    (folder / "README.txt").write_text(readme, encoding="utf-8")
+    write_program(folder / PROGRAM)
     return plan
 
 
@@ -119,77 +146,78 @@ class _Exporter:
 
 
 def unused_file(folder: Path, stem: str) -> Path:
-    """Return the name of an ONNX file that is not there yet: a record may be called `reference` or `trial-3`."""
+    """Return an ONNX file's path that does not exist yet: a record may be called `reference` or `trial-3`."""
     files = (folder / f"{stem}{'-again' * count}.onnx" for count in itertools.count())
     return next(file for file in files if not file.exists())
 
 
-def _target(found: Contents, options: argparse.Namespace) -> tuple[Target, Calibration | None]:
-    """What the device is asked for; device and engine are unknown until it answers."""
-    asked = found.definition.target
+def _target(contents: _Contents, request: PackRequest) -> tuple[Target, Calibration | None]:
+    """Return the target that the other machine is asked for; its device and engine are unknown until it answers."""
+    asked = contents.definition.target
     runtime, provider = asked.runtime, asked.provider
     precision: str = asked.precision
-    if options.target is not None:
-        runtime, provider, precision = target_named(options.target)
+    if request.target is not None:
+        runtime, provider, precision = target_named(request.target)
     if runtime != RUNTIME:
-        raise DefinitionError(f"--target is {options.target or asked.name}; another machine measures by onnxruntime")
-    calibration = Calibration(open_data(found.definition, run_folder(options))) if precision == "int8" else None
+        raise DefinitionError(f"--target is {request.target or asked.name}; another machine measures by onnxruntime")
+    calibration = Calibration(open_data(contents.definition, request.runs)) if precision == "int8" else None
     images = "" if calibration is None else calibration.key
-    batch, threads = options.batch or asked.batch, options.threads or asked.threads
-    imgsz = found.parent.imgsz
+    batch, threads = request.batch or asked.batch, request.threads or asked.threads
+    imgsz = contents.parent.imgsz
     return Target(runtime, provider, precision, imgsz, batch, threads, "", "", calibration=images), calibration
 
 
-def _chosen(options: argparse.Namespace) -> Contents:
-    """Shapes of the study's parent; the study need not have begun."""
-    definition = _definition(options)
-    data = open_data(definition, run_folder(options))
+def _shape_contents(request: PackRequest) -> _Contents:
+    """Select shapes of the study's parent; the study need not have begun."""
+    definition = _definition(request)
+    data = open_data(definition, request.runs)
     parent = load_initial_parent(definition, data).parent
-    shapes = shapes_to_measure(definition, parent, options.networks)
+    shapes = shapes_to_measure(definition, parent, request.networks)
     networks = ((f"shape {number}", _of_shape(parent, shape)) for number, shape in enumerate(shapes, start=1))
-    return Contents(definition.name, definition, parent, networks)
+    return _Contents(definition.name, definition, parent, networks)
 
 
 def _of_shape(parent: Parent, shape: Shape) -> Candidate:
-    """A network of that shape; latency does not depend on which channels it keeps."""
+    """Build a network of that shape; latency does not depend on which channels it keeps."""
     spec = parent.structure.spec(tuple(tuple(range(width)) for width in shape.widths), shape.dropped)
     return replace(parent.build(spec), imgsz=shape.imgsz)
 
 
-def _definition(options: argparse.Namespace) -> StudyDefinition:
-    """The stored study of that name, if it is stored and nothing is changed of it; else the YAML's."""
-    changed = [options.data, options.parent, options.imgsz, *options.override]
-    if not any(changed) and (stored := _stored(options)) is not None:
+def _definition(request: PackRequest) -> StudyDefinition:
+    """Return the stored study of that name if the request changes nothing of it; else that of the YAML."""
+    changed = [request.data, request.model, request.imgsz, *request.overrides]
+    if not any(changed) and (stored := _stored(request)) is not None:
         return stored
-    return load_study(options.study, options.override, data=options.data, model=options.parent, imgsz=options.imgsz)
+    return load_study(request.study, request.overrides, data=request.data, model=request.model, imgsz=request.imgsz)
 
 
-def _stored(options: argparse.Namespace) -> StudyDefinition | None:
-    file = sqlite_file(parse(url_of(options)))
+def _stored(request: PackRequest) -> StudyDefinition | None:
+    file = sqlite_file(parse(request.storage))
     if file is not None and not file.exists():
         return None
-    store = open_store(url_of(options))
+    store = open_store(request.storage)
     try:
-        study = next((each for each in store.studies()[::-1] if options.study in (each.name, each.sampler_name)), None)
+        study = next((each for each in store.studies()[::-1] if request.study in (each.name, each.sampler_name)), None)
     finally:
         store.close()
     return None if study is None else stored_definition(study.name, study.definition)
 
 
-def _front(options: argparse.Namespace) -> Contents:
-    store = open_store(url_of(options))
+def _front_contents(request: PackRequest) -> _Contents:
+    store = open_store(request.storage)
     try:
-        study = find_study(store, options.study)
-        members = _members(store, study)
+        study = find_study(store, request.study)
+        members = _front_members(store, study)
     finally:
         store.close()
-    folder = run_folder(options)
     definition = stored_definition(study.name, study.definition)
-    return Contents(study.sampler_name, definition, _parent(study, folder), _loaded(members, folder), front=True)
+    checkpoints = CheckpointStore(request.runs.checkpoints)
+    networks = ((name, checkpoints.get(digest)) for name, digest in members)
+    return _Contents(study.sampler_name, definition, _parent(study, checkpoints), networks)
 
 
-def _members(store: Store, study: StudyEntry) -> Sequence[tuple[str, str]]:
-    """Names and checkpoints of the front, one network a name."""
+def _front_members(store: Store, study: StudyEntry) -> Sequence[tuple[str, str]]:
+    """Return names and checkpoints of the networks on the front."""
     fronts = store.fronts(study)
     if not fronts:
         raise DefinitionError(f"study '{study.sampler_name}' has no front yet; without --front shapes are packed")
@@ -198,13 +226,8 @@ def _members(store: Store, study: StudyEntry) -> Sequence[tuple[str, str]]:
     return [(record.name, record.checkpoint) for record in records if record.checkpoint is not None]
 
 
-def _loaded(members: Sequence[tuple[str, str]], folder: RunFolder) -> Iterator[tuple[str, Candidate]]:
-    checkpoints = CheckpointStore(folder.checkpoints)
-    return ((name, checkpoints.get(digest)) for name, digest in members)
-
-
-def _parent(study: StudyEntry, folder: RunFolder) -> Parent:
-    """The study's own: its reference must be the same, or figures could not be compared."""
-    trained = CheckpointStore(folder.checkpoints).get(study.frozen["parent"])
+def _parent(study: StudyEntry, checkpoints: CheckpointStore) -> Parent:
+    """Return the study's own parent: its reference must be the same, or the figures could not be compared."""
+    trained = checkpoints.get(study.frozen["parent"])
     model = cast(dict[str, Any], trained.network.yaml)
     return Parent.load(model, classes=trained.classes, imgsz=trained.imgsz)

@@ -1,13 +1,12 @@
-"""Brings home what another machine measured: into the database, under that machine's name and fingerprint."""
+"""Store what another machine measured in the database, under that machine's name and fingerprint."""
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from objectives.base import Measurement
 from objectives.device.target import Target
 from objectives.remote.plan import PackedNetwork, Plan, read_plan
 from objectives.remote.results import Results, read_results
@@ -29,20 +28,24 @@ from spaces.structure.stock import resolve, structure_of
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
-def unpack(options: argparse.Namespace, store: Store) -> Iterator[str]:
-    """Store what is there and not stored yet; yields the lines to print.
+def unpack(store: Store, folder: Path, *, name: str | None = None) -> Iterator[str]:
+    """Store the measurements that are not stored yet; yields the lines to print.
+
+    Args:
+        folder: A folder that `pack` wrote, with the `results.json` of the other machine.
+        name: The machine's name in studies; the folder's by default.
 
     Raises:
         PlanError: If plan or results are damaged, or do not belong together.
-        DefinitionError: If nothing was best_entries, or the name is none.
+        DefinitionError: If nothing was measured, or the name is not valid.
     """
-    name = options.name or options.unpack.resolve().name
+    name = name or folder.resolve().name
     if not NAME.fullmatch(name):
         raise DefinitionError(f"--name is {name!r}; use letters, digits, dots, dashes and underscores")
-    plan = read_plan(options.unpack)
-    results = read_results(options.unpack, plan)
+    plan = read_plan(folder)
+    results = read_results(folder, plan)
     if results.reference is None or not results.timings:
-        raise DefinitionError(f"nothing was measured in '{options.unpack}' yet; run measure.pyz on the machine first")
+        raise DefinitionError(f"nothing was measured in '{folder}' yet; run measure.pyz on the machine first")
     target = replace(results.target, remote=name)
     frozen = store.add_target(frozen_reference(target, results.reference))
     yield f"target: {target}, {target.engine}"
@@ -56,7 +59,7 @@ def unpack(options: argparse.Namespace, store: Store) -> Iterator[str]:
 
 
 def frozen_reference(target: Target, reference: Timings) -> TargetEntry:
-    """The target with what its reference took there."""
+    """Return the target with the reference time that was measured there."""
     return TargetEntry(
         target.key,
         target.description(),
@@ -67,9 +70,8 @@ def frozen_reference(target: Target, reference: Timings) -> TargetEntry:
 
 
 def _mark(frozen: TargetEntry) -> str:
-    return " while other work was seen: compare latencies with each other, their level may be off" * bool(
-        frozen.contended
-    )
+    warning = " while other work was seen: compare latencies with each other, their level may be off"
+    return warning if frozen.contended else ""
 
 
 def _entry(network: PackedNetwork, timings: Timings, target: Target, frozen: TargetEntry) -> LatencyEntry:
@@ -78,7 +80,7 @@ def _entry(network: PackedNetwork, timings: Timings, target: Target, frozen: Tar
 
 
 def _store(store: Store, network: PackedNetwork, results: Results, target: Target, frozen: TargetEntry) -> bool:
-    """Store one measurement, unless it is there; the raw samples tell."""
+    """Store one measurement unless one with the same raw samples is stored; return whether it was new."""
     timings = results.timings.get(network.name)
     if timings is None:
         return False
@@ -92,9 +94,9 @@ def _store(store: Store, network: PackedNetwork, results: Results, target: Targe
 
 
 def _table(plan: Plan, results: Results, target: Target, frozen: TargetEntry) -> Iterator[str]:
-    """What was best_entries, in the plan's order."""
+    """Return a line for each measured network, in the plan's order."""
     width = max(len(network.name) for network in plan.networks)
-    yield f"{'network':{width}}  ratio   latency, ms      p50, p90, p99 as seen"
+    yield f"{'network':{width}}  ratio   latency, ms      p50, p90, p99 observed"
     for network in plan.networks:
         timings = results.timings.get(network.name)
         if timings is not None:
@@ -107,7 +109,7 @@ def _table(plan: Plan, results: Results, target: Target, frozen: TargetEntry) ->
 
 
 def _what_next(store: Store, plan: Plan, target: Target) -> Iterator[str]:
-    """How well the predictor knows the machine, and how a study is made for it."""
+    """Return how accurate the latency predictor is for the machine, and the options of a study for it."""
     structure = structure_of(resolve(plan.model, plan.classes))
     known = best_entries(store.latencies(target.key), structure.key)
     if len(known) < MIN_MEASURED:
@@ -122,19 +124,19 @@ def _what_next(store: Store, plan: Plan, target: Target) -> Iterator[str]:
 
 
 def _confirm(store: Store, plan: Plan, results: Results, target: Target, frozen: TargetEntry) -> Iterator[str]:
-    """Measured latencies of a front's members stand in place of predicted ones, where the study is for this target."""
+    """Store the latencies of a packed front as a confirmation, if the study is for this target."""
     if not plan.front:
         return
     study = next((each for each in store.studies() if each.sampler_name == plan.study), None)
     if study is None:
-        yield f"study '{plan.study}' is not in this database: its front is not settled by these figures"
+        yield f"study '{plan.study}' is not in this database: its front is not confirmed by these figures"
         return
     own = {record.name for record in store.records(study) if _is_for(record, target)}
     timed = [network.name for network in plan.networks if network.name in results.timings and network.name in own]
     if not timed:
-        yield f"the front of '{plan.study}' is for another target: it is not settled by these figures"
+        yield f"the front of '{plan.study}' is for another target: it is not confirmed by these figures"
         return
-    found = confirmation(results, timed, target, frozen)
+    found = remote_confirmation(results, timed, target, frozen)
     with store.exclusive(f"confirm {study.id}"):
         known = [(each.target_key, each.members) for each in store.confirmations(study)]
         if (found.target_key, found.members) in known:
@@ -143,30 +145,38 @@ def _confirm(store: Store, plan: Plan, results: Results, target: Target, frozen:
     yield f"{len(timed)} members of the front of '{plan.study}' are measured: see `python -m search.report`"
 
 
-def confirmation(results: Results, names: Sequence[str], target: Target, frozen: TargetEntry) -> Confirmation:
-    """What a machine measured of finalists. Those whose intervals overlap tie: they were not timed side by side."""
-    latencies = {name: latency_of(results.timings[name], target, frozen.reference_ms) for name in names}
-    found = {name: latency.measurement for name, latency in latencies.items()}
-    members = []
-    for name, each in sorted(found.items(), key=lambda item: item[1].value):
-        ties = tuple(other for other in names if other != name and _overlap(each, found[other]))
-        low, high = each.interval
-        members.append(
-            Finalist(
-                name=name,
-                value=each.value,
-                low=low,
-                high=high,
-                ratio=latencies[name].timings.ratio(target.clock).median,
-                runs=each.runs,
-                ties=ties,
-                samples=latencies[name].samples_ms,
-            )
-        )
+def remote_confirmation(results: Results, names: Sequence[str], target: Target, frozen: TargetEntry) -> Confirmation:
+    """Return the confirmation of finalists that another machine timed.
+
+    Overlapping intervals are ties: the networks were timed one after another, each against the reference.
+    """
+    alone = [_finalist(name, results.timings[name], target, frozen) for name in names]
+    members = [
+        replace(one, ties=tuple(other.name for other in alone if other is not one and _overlap(one, other)))
+        for one in sorted(alone, key=lambda finalist: finalist.value)
+    ]
     timed = [results.timings[name] for name in names]
     loads = [replace(each.circumstances, slow=_was_slow(each, target)) for each in timed]
     most = max(loads, key=lambda seen: (bool(seen.contended), seen.others_busy or 0.0))
     return Confirmation(target.key, target.clock, tuple(members), most.as_plain())
+
+
+def _finalist(name: str, timings: Timings, target: Target, frozen: TargetEntry) -> Finalist:
+    """Return a finalist without ties."""
+    ratio, reference_ms = timings.ratio(target.clock), frozen.reference_ms
+    return Finalist(
+        name=name,
+        value=ratio.median * reference_ms,
+        low=ratio.low * reference_ms,
+        high=ratio.high * reference_ms,
+        ratio=ratio.median,
+        runs=timings.runs,
+        samples=latency_of(timings, target, reference_ms).samples_ms,
+    )
+
+
+def _overlap(one: Finalist, other: Finalist) -> bool:
+    return one.low <= other.high and other.low <= one.high
 
 
 def _was_slow(timings: Timings, target: Target) -> bool:
@@ -176,8 +186,3 @@ def _was_slow(timings: Timings, target: Target) -> bool:
 def _is_for(record: TrialRecord, target: Target) -> bool:
     latency = record.measurement(LATENCY)
     return latency is not None and latency.target == target.key
-
-
-def _overlap(one: Measurement, other: Measurement) -> bool:
-    (one_low, one_high), (other_low, other_high) = one.interval, other.interval
-    return one_low <= other_high and other_low <= one_high

@@ -29,6 +29,11 @@ class RunFolder:
         return self.root / "checkpoints"
 
     @property
+    def artifacts(self) -> Path:
+        """Files that users upload in the dashboard."""
+        return self.root / "artifacts"
+
+    @property
     def maps(self) -> Path:
         """Sensitivity maps of trained parents, by what made them."""
         return self.root / "sensitivity"

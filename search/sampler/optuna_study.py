@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from objectives.base import Direction
 from search.record.trial import Outcome, TrialRecord
+from search.store.base import Store
 from search.store.sampler_engine import engine_options, faults_in_one_line, make_writes_immediate
 from search.store.url import canonical
 from spaces.base import Categorical, Float, Parameter, ParamValue
@@ -53,6 +54,12 @@ def optuna_storage(url: str) -> BaseStorage:
         storage = RDBStorage(canonical(url), engine_kwargs=engine_options(url))
         make_writes_immediate(storage.engine)
     return storage
+
+
+def create_optuna_tables(store: Store, url: str) -> BaseStorage:
+    """Return Optuna's storage with its tables created: optuna-dashboard crashes without them."""
+    with store.exclusive("optuna tables"):
+        return optuna_storage(url)
 
 
 def distribution_of(parameter: Parameter) -> BaseDistribution:

@@ -15,11 +15,13 @@ import pytest
 from optuna_dashboard import wsgi
 
 from search.cli.command import Exit, run_command
-from search.dashboard import ArtifactFolder, dashboard_app, main, sampler_tables
+from search.dashboard import main
 from search.findings.leaderboard import leaderboard
 from search.pages.dashboard_guard import Answer, App, ask, guarded
+from search.pages.dashboard_server import ArtifactFolder, dashboard_app
 from search.pages.notes import study_note, trial_note
 from search.record.trial import Outcome
+from search.sampler.optuna_study import create_optuna_tables
 from search.store.base import Store
 from search.store.sql import open_store
 from tests.search.plausible import Plausible, plausible_study, store_study
@@ -74,7 +76,7 @@ def store(url: str, found: Plausible) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def storage(store: Store, url: str) -> Any:
-    return sampler_tables(store, url)
+    return create_optuna_tables(store, url)
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +230,7 @@ def test_any_name_may_lead_to_a_server_on_an_open_address() -> None:
 def test_an_empty_database_is_served_rather_than_crashing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'empty.db'}"
     store = open_store(url)
-    tables = sampler_tables(store, url)
+    tables = create_optuna_tables(store, url)
     served = Served(dashboard_app(store, tables, tmp_path, hosts=(HOST,), read_only=False), tables)
     assert served.json("/api/studies") == {"study_summaries": []}
     assert served.ask("/dashboard").status.startswith("200")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from search.cli.checkup import Verdict, database, run_folder_state
+from search.cli.checkup import Verdict, check_database, check_run_folder
 from search.cli.command import Exit, run_command
 from search.doctor import main
 from search.store.sql import open_store
@@ -36,7 +36,7 @@ def test_looking_makes_neither_folder_nor_database(tmp_path: Path) -> None:
 def test_a_database_in_use_is_shown_with_its_schema_and_studies(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'here.db'}"
     open_store(url).close()
-    found = database(url)
+    found = check_database(url)
     assert found.verdict is Verdict.GOOD
     assert found.value.endswith("0 studies stored")
 
@@ -50,31 +50,31 @@ def test_a_server_that_does_not_answer_is_a_fault_and_its_password_stays_hidden(
     assert "!! storage: database: " in out
     assert "me:***@127.0.0.1" in out
     assert "sesame" not in out + err
-    assert out.endswith("1 fault to mend first\n")
+    assert out.endswith("1 fault to fix first\n")
 
 
 def test_a_file_that_is_no_database_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "torn.db").write_text("this is a letter, not a database " * 100)
-    assert database(f"sqlite:///{tmp_path / 'torn.db'}").verdict is Verdict.BROKEN
+    assert check_database(f"sqlite:///{tmp_path / 'torn.db'}").verdict is Verdict.BROKEN
 
 
 def test_a_url_of_no_kind_is_a_fault() -> None:
-    assert database("mysql://me:sesame@host/x").verdict is Verdict.BROKEN
-    assert "sesame" not in database("mysql://me:sesame@host/x").value
+    assert check_database("mysql://me:sesame@host/x").verdict is Verdict.BROKEN
+    assert "sesame" not in check_database("mysql://me:sesame@host/x").value
 
 
 def test_a_real_server_is_reached_and_left_as_it_was(postgres_url: str) -> None:
-    assert "the first run makes our tables" in database(postgres_url).value
-    assert "the first run makes our tables" in database(postgres_url).value  # looking has made none
+    assert "the first run creates our tables" in check_database(postgres_url).value
+    assert "the first run creates our tables" in check_database(postgres_url).value  # looking has made none
     open_store(postgres_url).close()
-    assert database(postgres_url).value.endswith("0 studies stored")
+    assert check_database(postgres_url).value.endswith("0 studies stored")
 
 
 def test_a_folder_that_cannot_be_written_is_a_fault() -> None:
     def look(folder: Path) -> None:
         if os.geteuid() == 0:  # root may write everywhere
             os.setuid(pwd.getpwnam("nobody").pw_uid)
-        os._exit(0 if run_folder_state(folder / "runs").verdict is Verdict.BROKEN else 1)
+        os._exit(0 if check_run_folder(folder / "runs").verdict is Verdict.BROKEN else 1)
 
     with tempfile.TemporaryDirectory() as name:  # not pytest's own, which nobody but its owner may enter
         folder = Path(name)
@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_written_is_a_fault() -> None:
 
 def test_a_file_in_place_of_the_run_folder_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("")
-    assert run_folder_state(tmp_path / "runs").verdict is Verdict.BROKEN
+    assert check_run_folder(tmp_path / "runs").verdict is Verdict.BROKEN
 
 
 def test_a_study_that_is_asked_for_must_be_right(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import signal
@@ -14,11 +15,15 @@ from pathlib import Path
 import optuna
 import psutil
 import pytest
+from rich.console import Console
 
 from objectives.data.digit_scenes import write_digits
+from search.finish.study_run import RunRequest, run_study
+from search.record.folders import RunFolder
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
+from search.study.definition import load_study
 from spaces.networks.checkpoint import CheckpointStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,7 +137,7 @@ def test_the_report_and_the_table_are_there(project: Project, finished: str) -> 
         "leaderboard.csv",
     }
     assert "where the time went" in finished
-    assert "take: python -m search.export --study small" in finished
+    assert "export: python -m search.export --study small" in finished
     assert "uniform-0.5" in finished
     assert not list((project.folder / "runs").glob("scratch/*/*")), "a killed worker's files are swept by the next run"
 
@@ -142,6 +147,18 @@ def test_the_same_command_again_only_reports(project: Project, finished: str) ->
     code, output = project.run()
     assert code == 0, output
     assert project.store().records(_study(project.store())) == before
+
+
+def test_python_continues_the_same_study(project: Project, finished: str) -> None:
+    runs = RunFolder(project.folder / "runs")
+    overrides = ["scale=0.001", "recipe.epochs=1"]
+    definition = load_study(
+        "nas_head", overrides, name="small", data=project.data, imgsz=64, model="yolov5n.yaml", n_trials=N_TRIALS
+    )
+    printed = io.StringIO()
+    finish = run_study(RunRequest(definition, runs, runs.default_storage, resume=True), Console(file=printed))
+    assert (finish.why, finish.error, finish.exit_code) == ("done", "", 0)
+    assert f"study small: {N_TRIALS} of {N_TRIALS} trials done" in printed.getvalue()
 
 
 def test_the_front_is_confirmed_when_the_study_ends(project: Project, finished: str) -> None:

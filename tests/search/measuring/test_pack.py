@@ -168,8 +168,8 @@ def test_figures_that_cannot_be_are_refused_before_anything_is_stored(
 def test_a_record_may_be_called_reference(tmp_path: Path) -> None:
     for name in ("reference.onnx", "trial-3.onnx"):
         (tmp_path / name).touch()
-    assert unused_file(tmp_path, "reference") == tmp_path / "reference-again.onnx"
-    assert unused_file(tmp_path, "trial-4") == tmp_path / "trial-4.onnx"
+    assert unused_file(tmp_path, "reference").name == "reference-again.onnx"
+    assert unused_file(tmp_path, "trial-4").name == "trial-4.onnx"
 
 
 def test_a_plan_that_was_changed_is_refused(device: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_plan_that_was_changed_is_refused(device: Path) -> None:
 
 def test_a_folder_that_holds_something_is_left_alone(packed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(main, ["--pack", str(packed), "--study", "nas_head"]) == Exit.USAGE
-    assert "holds something already" in capsys.readouterr().err
+    assert "is not empty" in capsys.readouterr().err
 
 
 def test_a_folder_in_which_nothing_was_measured_has_nothing_to_bring_home(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import shutil
@@ -16,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from search.dashboard import sampler_tables, serve
 from search.findings.columns import COLUMNS
 from search.findings.findings import Findings, read_findings
+from search.pages.dashboard_server import serve
 from search.pages.report import html_report
 from search.pictures.pareto import pareto_bytes
+from search.sampler.optuna_study import create_optuna_tables
 from search.store.sql import open_store
 from tests.search.plausible import Plausible, plausible_study, store_study
 from tests.search.sampler.told import tell_sampler
@@ -142,8 +142,7 @@ def dashboard(found: Plausible, tmp_path_factory: pytest.TempPathFactory) -> Ite
     study = store_study(store, found)
     tell_sampler(url, study, found)
     assert read_findings(store, study).front
-    options = argparse.Namespace(host="127.0.0.1", port=0, project=folder, read_only=True)
-    with serve(store, sampler_tables(store, url), options) as server:
+    with serve(store, create_optuna_tables(store, url), folder, port=0, read_only=True) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/dashboard/studies/1"
         server.shutdown()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,14 +14,16 @@ from objectives.base import Measurement
 from objectives.device.activity import Circumstances
 from objectives.timing.race import Race
 from objectives.timing.timings import Block
-from search.confirm import print_confirmation
+from search.findings.confirmation_table import print_confirmation
 from search.findings.selection import at_knee, best_under, settled_study
 from search.finish.race import confirmation_of
+from search.finish.study_run import RunRequest, confirm_at_end
 from search.record.confirmation import Confirmation, Finalist, Settled, remarks, settle, summary
+from search.record.folders import RunFolder, storage_url
 from search.record.trial import TrialRecord
-from search.run import confirm_at_end
 from search.store.entries import TargetEntry
 from search.store.sql import open_store
+from search.study.definition import load_study
 from tests.search.plausible import OBJECTIVES, plausible_evaluation, plausible_study, store_study
 
 QUIET = Circumstances(others_busy=0.0).as_plain()
@@ -148,9 +149,10 @@ def test_a_confirmation_that_fails_at_a_studys_end_is_told_in_one_line(tmp_path:
     """The weights that the records name are not there."""
     store = open_store("sqlite://")
     study = store_study(store, plausible_study())
-    options = argparse.Namespace(project=tmp_path, storage=None)
+    runs = RunFolder(tmp_path)
+    request = RunRequest(load_study("nas_head"), runs, storage_url(None, runs))
     said = io.StringIO()
-    confirm_at_end(store, study, Console(file=said, soft_wrap=True), options)
+    confirm_at_end(store, study, request, Console(file=said, soft_wrap=True))
     (line,) = said.getvalue().splitlines()
     assert line.startswith("the finalists are not confirmed: ")
     assert line.endswith(f"try again: python -m search.confirm --study nas_head --project {tmp_path}")

@@ -1,4 +1,4 @@
-"""What a user hands `search.bench`: an ONNX file, an architecture, a checkpoint, weights or a model YAML."""
+"""Read the network that a user gives to `search.bench`: ONNX, weights, a model YAML, a checkpoint, an architecture."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from spaces.networks.parent import Parent
 from spaces.structure import stock
 
 CLASSES = 80
-"""Where nothing says how many: as COCO has."""
-KINDS = ".onnx, .json, .pt, .safetensors, .yaml or a checkpoint's folder"
-SPEC = """an architecture is JSON: {"model": "yolov8n.yaml", "classes": 80, "imgsz": 640, "kept": {"model.1": 24}}"""
+"""Number of classes where nothing else is known: that of COCO."""
+FILE_KINDS = ".onnx, .json, .pt, .safetensors, .yaml or a checkpoint's folder"
+ARCHITECTURE_EXAMPLE = (
+    """an architecture is JSON: {"model": "yolov8n.yaml", "classes": 80, "imgsz": 640, "kept": {"model.1": 24}}"""
+)
 
 
-def read_subject(path: Path, imgsz: int | None) -> tuple[Candidate, Parent]:
-    """The network that a file or folder describes, and the parent that it was cut from, untrained.
+def read_network(path: Path, imgsz: int | None) -> tuple[Candidate, Parent]:
+    """Return the network that a file or folder describes, and the untrained parent that it was cut from.
 
     Args:
-        imgsz: Image size in px; the file's own, or 640, if None.
+        imgsz: Image size in px; by default the file's own, or 640.
 
     Raises:
-        DefinitionError: If it is none of the kinds, or an architecture is not right.
+        DefinitionError: If the file is of no known kind, or an architecture is wrong.
         SpaceError: If weights, checkpoint or model cannot be read.
     """
     if path.is_dir():
@@ -36,14 +38,14 @@ def read_subject(path: Path, imgsz: int | None) -> tuple[Candidate, Parent]:
         parent = Parent.load(str(path), classes=_class_count(str(path)), imgsz=imgsz)
         candidate = parent.candidate()
     elif not path.is_file():
-        raise DefinitionError(f"there is no '{path}'; give {KINDS}")
+        raise DefinitionError(f"there is no '{path}'; give {FILE_KINDS}")
     elif path.suffix in (".pt", ".safetensors"):
         parent = Parent.load(weights=path)
         candidate = parent.candidate()
     elif path.suffix == ".json":
         candidate, parent = _from_architecture(path, imgsz)
     else:
-        raise DefinitionError(f"'{path}' is of no known kind; give {KINDS}")
+        raise DefinitionError(f"'{path}' is of no known kind; give {FILE_KINDS}")
     return candidate if imgsz is None else replace(candidate, imgsz=imgsz), parent
 
 
@@ -54,7 +56,7 @@ def _from_checkpoint(folder: Path) -> tuple[Candidate, Parent]:
 
 
 def _from_architecture(path: Path, imgsz: int | None) -> tuple[Candidate, Parent]:
-    """Of a checkpoint's `architecture.json`, or one written by hand."""
+    """Read the `architecture.json` of a checkpoint, or an architecture that was written by hand."""
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
         model, size = plain["model"], imgsz or plain.get("imgsz")
@@ -68,8 +70,8 @@ def _from_architecture(path: Path, imgsz: int | None) -> tuple[Candidate, Parent
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, SpaceError):
             raise
-        said = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise DefinitionError(f"'{path}': {said}; {SPEC}") from error
+        fault = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise DefinitionError(f"'{path}': {fault}; {ARCHITECTURE_EXAMPLE}") from error
 
 
 def _class_count(model: str) -> int:

@@ -1,0 +1,205 @@
+"""Run a study from its first trial to its report: workers, then polishing, confirmation, table and files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from objectives.data.yaml_file import read_definition
+from search.cli.command import error_line, place_options
+from search.prepare.study_entry import generation_wanted
+from search.record.folders import RunFolder
+from search.store.base import Store, StoreError, StudyEntry
+from search.store.sql import open_store
+from search.store.url import mask
+from search.study.definition import StudyDefinition
+from search.study.faults import DefinitionError
+from search.work.job import Job
+from search.work.liveness import STALE_AFTER_S, is_alive
+from search.work.progress import Progress
+from search.work.supervisor import Finish, Supervisor, for_workers
+
+ENDINGS = {
+    "done": "the study has its trials",
+    "timeout": "the time is up; the same command continues",
+    "exhausted": "the space is exhausted: 50 proposals in a row were duplicates",
+}
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A study to run on this machine, and how.
+
+    Attributes:
+        runs: Run folder for data, checkpoints and reports.
+        storage: URL of the database.
+        new: Begin the study again; the stored one stays in the database.
+        resume: Refuse to begin a study that is not stored.
+        device: Device that trains, as Ultralytics spells it: `cpu`, `0`, `1`.
+        workers: Number of worker processes.
+        threads: torch threads of each worker.
+        timeout_s: Seconds after which no trial begins; None for no limit.
+        polish_epochs: Epochs that the front's trials are trained further for at the end; None for no polishing.
+        confirm: Whether the front's members are timed side by side at the end.
+    """
+
+    definition: StudyDefinition
+    runs: RunFolder
+    storage: str
+    new: bool = False
+    resume: bool = False
+    device: str = "cpu"
+    workers: int = 1
+    threads: int = 1
+    timeout_s: float | None = None
+    polish_epochs: int | None = None
+    confirm: bool = True
+
+
+def run_study(request: RunRequest, console: Console | None = None) -> Finish:
+    """Run the study, or continue it; returns how its workers ended.
+
+    Args:
+        console: Receives progress, table and paths; standard output by default.
+
+    Raises:
+        DataError: If the data set's YAML or a folder that it names does not exist or is wrong.
+        DefinitionError: If the weights do not exist, or there is nothing to resume.
+        DefinitionMismatch: If the study is stored with another definition.
+        StoreError: If the database is not available.
+    """
+    console = console or Console(soft_wrap=True)
+    definition = request.definition
+    _check_paths(definition)
+    store = open_store(request.storage)
+    try:
+        generation = generation_wanted(store, definition, new=request.new, resume=request.resume)
+        finish = _run_workers(store, request, generation, console)
+        if finish.why in ENDINGS:
+            _finish_study(store, finish, request, console)
+        return finish
+    finally:
+        store.close()
+
+
+def _run_workers(store: Store, request: RunRequest, generation: int, console: Console) -> Finish:
+    definition, workers = request.definition, request.workers
+    stored = store.latest_study(definition.name)
+    counted = store.counted(stored) if stored is not None and stored.generation == generation else 0
+    console.print(
+        f"study {definition.name}: {counted} of {definition.n_trials} trials done, "
+        f"{workers} worker{'s' if workers != 1 else ''}, {mask(request.storage)}",
+        highlight=False,
+    )
+    _set_threads(request.threads)
+    job = Job(
+        study=definition.name,
+        generation=generation,
+        definition=definition.as_plain(),
+        url=request.storage,
+        root=request.runs.root,
+        index=0,
+        device=request.device,
+        threads=request.threads,
+        n_trials=definition.n_trials,
+        timeout_s=request.timeout_s,
+    )
+    with Progress(console, tuple(definition.objectives), definition.n_trials, counted) as progress:
+        finish = Supervisor(for_workers(job, workers), progress.show).run()
+    _release_dead(store, definition)
+    return finish
+
+
+def _release_dead(store: Store, definition: StudyDefinition) -> None:
+    """Release trials of workers that were killed, or were interrupted before they knew that they had claimed one.
+
+    If the database is not available, the next run does it.
+    """
+    with suppress(StoreError):
+        study = store.latest_study(definition.name)
+        if study is not None:
+            store.reconcile(study, is_alive, STALE_AFTER_S)
+
+
+def _finish_study(store: Store, finish: Finish, request: RunRequest, console: Console) -> None:
+    from search.pages.study_report import print_findings, write_report  # matplotlib: not for usage errors
+
+    study = store.latest_study(request.definition.name)
+    if study is None:
+        raise StoreError(f"study '{request.definition.name}' is no longer in the database")
+    if finish.why != "timeout" and request.polish_epochs is not None:
+        polish_at_end(store, study, request, console)
+    if finish.why != "timeout" and request.confirm:
+        confirm_at_end(store, study, request, console)
+    print_findings(store, study, more_seconds=finish.seconds)
+    paths = write_report(store, study, request.runs.study(study.sampler_name))
+    console.print(ENDINGS[finish.why])
+    for path in paths:
+        console.print(str(path), highlight=False)
+    place = f"--study {study.sampler_name}{place_options(request.runs, request.storage)}"
+    console.print(f"dashboard: python -m search.dashboard {place}", highlight=False)
+    console.print(f"export: python -m search.export {place} --knee --format onnx", highlight=False)
+
+
+def polish_at_end(store: Store, study: StudyEntry, request: RunRequest, console: Console) -> None:
+    """Train the networks of the front's trials further."""
+    from search.finish.polishing import polish, select_for_polishing
+
+    def work(say: Callable[[str], None]) -> None:
+        members = select_for_polishing(store, study)
+        polish(store, study, request.runs, members, epochs=request.polish_epochs, device=request.device, say=say)
+
+    place = f"--study {study.sampler_name}{place_options(request.runs, request.storage)}"
+    again = f"search.polish {place} --epochs {request.polish_epochs}"
+    _at_end(work, console, "the front is not polished", again)
+
+
+def confirm_at_end(store: Store, study: StudyEntry, request: RunRequest, console: Console) -> None:
+    """Time the front's members again, side by side, unless they are confirmed."""
+    from search.finish.finalists import is_confirmed, select_finalists
+
+    def work(say: Callable[[str], None]) -> None:
+        if is_confirmed(store, study):
+            return
+        from search.finish.race import confirm  # imports torch: not for a study without a front
+
+        confirm(store, study, request.runs, select_finalists(store, study), say=say)
+
+    again = f"search.confirm --study {study.sampler_name}{place_options(request.runs, request.storage)}"
+    _at_end(work, console, "the finalists are not confirmed", again)
+
+
+def _at_end(work: Callable[[Callable[[str], None]], None], console: Console, failed: str, again: str) -> None:
+    """Run a step that follows the last trial.
+
+    The study is complete without it. Any failure, even a fault of this project, is reported with the command that
+    repeats the step, so that table and report of hours of training are written anyway.
+    """
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False)
+
+    try:
+        work(say)
+    except Exception as error:  # see above
+        say(f"{failed}: {' '.join(error_line(error).split())}; try again: python -m {again}")
+
+
+def _check_paths(definition: StudyDefinition) -> None:
+    """Find missing files before any process starts; the first worker checks everything."""
+    if definition.data.source != "digits":
+        read_definition(Path(definition.data.source))
+    weights = definition.parent.weights
+    if weights is not None and not Path(weights).exists():
+        raise DefinitionError(f"parent.weights is '{weights}', which does not exist; give a .pt or .safetensors file")
+
+
+def _set_threads(threads: int) -> None:
+    """Set the environment that the workers inherit; OpenMP reads it when they load torch."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)

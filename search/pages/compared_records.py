@@ -1,0 +1,86 @@
+"""Select the records that a comparison shows, of one study or of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from objectives.data.yaml_file import read_definition
+from search.cli.stored_study import find_study
+from search.findings.selection import settled_study
+from search.pictures.curves import MOST
+from search.record.trial import Outcome, TrialRecord
+from search.store.base import Store, StudyEntry
+from search.study.faults import DefinitionError
+from spaces.base import SpaceError
+
+
+@dataclass(frozen=True)
+class ComparedRecords:
+    """Records to compare, and their studies; with several studies, names begin with the study's name."""
+
+    records: tuple[TrialRecord, ...]
+    studies: tuple[StudyEntry, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names; empty if the studies use different data sets, or the data set does not exist any more."""
+        sources = {str((study.definition.get("data") or {}).get("source", "")) for study in self.studies}
+        if len(sources) != 1:
+            return ()
+        source = sources.pop()
+        try:
+            return tuple("0123456789") if source == "digits" else read_definition(Path(source)).classes
+        except (OSError, SpaceError):
+            return ()
+
+
+def select_compared(store: Store, *, study: str | None = None, names: Sequence[str] = ()) -> ComparedRecords:
+    """Return the named records, by default the study's reference rows and the members of its front.
+
+    Args:
+        study: Name of the study that names without a study belong to.
+        names: `trial 7` for a record of the study, `STUDY/trial 7` for one of any study.
+
+    Raises:
+        DefinitionError: If a study or record does not exist, or there are too many records to tell apart.
+    """
+    if study is None and not names:
+        raise DefinitionError("name a study with --study, or runs such as nas_head/parent 'nas_head/trial 7'")
+    if not names:
+        entry = find_study(store, study or "")
+        settled = settled_study(store, entry, curves=True)
+        rows = [r for r in settled.records if r.is_reference or r.name in settled.front]
+        return ComparedRecords(_checked([r for r in rows if r.outcome is Outcome.COMPLETE]), (entry,))
+    found = [_find(store, study, name) for name in names]
+    studies = {entry.sampler_name: entry for entry, _ in found}
+    records = [
+        replace(record, name=f"{entry.sampler_name}/{record.name}") if len(studies) > 1 else record
+        for entry, record in found
+    ]
+    return ComparedRecords(_checked(records), tuple(studies.values()))
+
+
+def _checked(records: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
+    if not records:
+        raise DefinitionError("there is nothing to compare yet: no record is complete")
+    if len(records) > MOST:
+        raise DefinitionError(f"{len(records)} runs are to be compared; name at most {MOST}, more cannot be told apart")
+    return tuple(records)
+
+
+def _find(store: Store, study: str | None, run: str) -> tuple[StudyEntry, TrialRecord]:
+    """Return the record that `NAME` or `STUDY/NAME` means, and its study."""
+    before, slash, name = run.rpartition("/")
+    if slash:
+        study = before
+    elif study is None:
+        raise DefinitionError(f"'{run}' names no study; write STUDY/NAME, or give --study")
+    entry = find_study(store, study or "")
+    records = settled_study(store, entry, curves=True).records
+    record = next((each for each in records if each.name == name), None)
+    if record is None:
+        rows = ", ".join(each.name for each in records if each.is_reference)
+        raise DefinitionError(f"study '{entry.sampler_name}' has no '{name}'; it has {rows or 'no rows'}, and trials")
+    return entry, record

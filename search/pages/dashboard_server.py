@@ -1,0 +1,86 @@
+"""Serve optuna-dashboard over a study's database, with our records beside it. The only importer of optuna_dashboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import Any, BinaryIO, final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from optuna_dashboard._app import create_app
+
+from search.cli.files import write_beside
+from search.pages.dashboard_facts import Facts, informed
+from search.pages.dashboard_guard import App, guarded
+from search.store.base import Store
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@final
+class ArtifactFolder:
+    """Files that users upload in the dashboard; each is written under another name and renamed when it is complete."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        """Open a file for reading."""
+        return (self._folder / Path(artifact_id).name).open("rb")
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        """Store a file."""
+        write_beside(self._folder / Path(artifact_id).name, lambda partial: partial.write_bytes(content_body.read()))
+
+    def remove(self, artifact_id: str) -> None:
+        """Delete a file, if it exists."""
+        (self._folder / Path(artifact_id).name).unlink(missing_ok=True)
+
+
+def dashboard_app(
+    store: Store, storage: Any, artifacts: Path, *, hosts: tuple[str, ...] | None, read_only: bool
+) -> App:
+    """Return the whole application, from the outside in: guard, our records, optuna-dashboard.
+
+    Args:
+        store: Our records; it must stay open as long as the application is used.
+        storage: Optuna's storage under the same URL, from `search.sampler.optuna_study.create_optuna_tables`.
+        artifacts: Folder of uploaded files.
+        hosts: Allowed values of the Host header; None allows any.
+        read_only: Whether every request that could change something is refused.
+    """
+    app: Any = create_app(storage, artifact_store=ArtifactFolder(artifacts))
+    return guarded(informed(app, Facts(store, storage)), hosts, read_only=read_only)
+
+
+@final
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True  # an open connection of a browser does not keep the process alive
+
+
+@final
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Log nothing: pages send a request every two seconds."""
+
+
+def serve(
+    store: Store, storage: Any, artifacts: Path, *, host: str = LOOPBACK[0], port: int = 8080, read_only: bool = False
+) -> WSGIServer:
+    """Return a server that listens; it answers once `serve_forever` is called.
+
+    Args:
+        store: As for `dashboard_app`; `storage` and `artifacts` likewise.
+        host: Address to listen on; any but loopback is served read-only.
+        port: Port to listen on; 0 takes a free one.
+
+    Raises:
+        OSError: If the port is taken or the address is not one of this machine.
+    """
+    loopback = host in LOOPBACK
+    server = make_server(host, port, lambda *_: [], server_class=_Server, handler_class=_QuietHandler)
+    names = {f"[{name}]" if ":" in name else name for name in (*LOOPBACK, host)}
+    hosts = tuple(sorted(f"{name}:{server.server_port}" for name in names)) if loopback else None
+    read_only = read_only or not loopback  # others can reach it, and no password protects it
+    server.set_app(dashboard_app(store, storage, artifacts, hosts=hosts, read_only=read_only))
+    return server
