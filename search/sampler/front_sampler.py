@@ -1,9 +1,9 @@
-"""The project's own sampler, behind Optuna's interface: latency is predicted exactly enough, accuracy is modelled."""
+"""The project's own sampler, behind Optuna's interface: latency is predicted, only accuracy is modelled."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from optuna.distributions import BaseDistribution
@@ -15,6 +15,8 @@ from search.record.staircase import Staircase
 from search.sampler.acquisition import Candidates, FrontAcquisition, TrainedCandidates, spread_by_latency
 from search.sampler.candidate_pool import CandidatePool, Point
 from search.sampler.candidate_predictions import CandidatePredictions
+from search.sampler.factory import SamplerFactory
+from search.sampler.optuna_samplers import multivariate_tpe
 from search.sampler.optuna_study import distribution_of
 
 POOL_SIZE = 400
@@ -22,6 +24,25 @@ MIN_TRAINED = 3
 """Minimum number of complete trials, of this study and earlier ones, before accuracy is modelled."""
 FIRST_LATENCY_PARTS = (2, 4, 1, 3, 5, 0)
 """Latency sextile (0 = fastest) that each of the first six trials is drawn from; the least informative come last."""
+
+
+@final
+class FrontSamplerFactory(SamplerFactory):
+    """Makes `FrontSampler`; TPE in a study whose objectives are not an accuracy and then latency."""
+
+    name = "front"
+    uses_predictions = True
+    never_repeats = True
+
+    def make(self, seed: int, predictions: CandidatePredictions | None) -> BaseSampler:
+        """See `SamplerFactory`."""
+        return multivariate_tpe(seed) if predictions is None else FrontSampler(predictions, seed)
+
+    def note(self, predictions: CandidatePredictions | None) -> str:
+        """See `SamplerFactory`."""
+        if predictions is not None:
+            return ""
+        return "sampler 'tpe' proposes: 'front' needs two objectives, an accuracy and then latency_ms"
 
 
 class FrontSampler(BaseSampler):

@@ -1,32 +1,51 @@
-"""Which sampler proposes, ours or one of Optuna's, from which seed, and the points it begins with."""
+"""The samplers by name. A new one is one file and one line here, and its name in `search/study/choices.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import optuna
-from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
-from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.samplers import (
+    BaseSampler,
+    GPSampler,
+    NSGAIIISampler,
+    NSGAIISampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+)
 
 from search.sampler.candidate_predictions import CandidatePredictions
-from search.sampler.front_sampler import FrontSampler
+from search.sampler.factory import SamplerFactory
+from search.sampler.first_trials import StartPoints
+from search.sampler.front_sampler import FrontSamplerFactory
+from search.sampler.optuna_samplers import OptunaSampler, multivariate_tpe
 from spaces.base import ParamValue
 
-SAMPLERS = ("front", "tpe", "optuna", "nsga2", "nsga3", "gp", "qmc", "random")
+FACTORIES: Mapping[str, SamplerFactory] = {
+    factory.name: factory
+    for factory in (
+        FrontSamplerFactory(),
+        OptunaSampler("tpe", multivariate_tpe),
+        OptunaSampler("optuna", lambda seed: TPESampler(seed=seed)),
+        OptunaSampler("nsga2", lambda seed: NSGAIISampler(seed=seed)),
+        OptunaSampler("nsga3", lambda seed: NSGAIIISampler(seed=seed)),
+        OptunaSampler("gp", lambda seed: GPSampler(seed=seed)),
+        OptunaSampler("qmc", lambda seed: QMCSampler(seed=seed, scramble=True)),
+        OptunaSampler("random", lambda seed: RandomSampler(seed=seed)),
+    )
+}
 
 
-def sampler_seed(seed: int, worker: int, records_so_far: int) -> int:
-    """The seed of worker k: seed + k while nothing is recorded; another one with each number of records.
+def sampler_named(name: str) -> SamplerFactory:
+    """Return the factory of a sampler.
 
-    With the first seed again a continued study would propose its first points again.
+    Raises:
+        ValueError: If there is none of that name.
     """
-    if not records_so_far:
-        return seed + worker
-    return int(np.random.SeedSequence([seed, worker, records_so_far]).generate_state(1)[0])
+    if name not in FACTORIES:
+        raise ValueError(f"sampler '{name}' is unknown; there are {', '.join(FACTORIES)}")
+    return FACTORIES[name]
 
 
 def make_sampler(
@@ -35,77 +54,23 @@ def make_sampler(
     starts: Sequence[Mapping[str, ParamValue]] = (),
     predictions: CandidatePredictions | None = None,
 ) -> BaseSampler:
-    """A sampler by name; the first trials take the given start points.
+    """Return a new sampler that proposes the start points first.
 
     Args:
-        predictions: What `front` needs. Without it, in a study of other objectives, `front` is `tpe`.
+        predictions: See `SamplerFactory.make`.
 
     Raises:
-        ValueError: If the name is not one of `SAMPLERS`.
+        ValueError: If there is no sampler of that name.
     """
-    samplers = optuna.samplers
-    if name == "front" and predictions is not None:
-        chosen: BaseSampler = FrontSampler(predictions, seed)
-    elif name in ("front", "tpe"):
-        # Multivariate: univariate TPE, Optuna's default for several objectives, needs about twice the trials.
-        chosen = samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=8)
-    elif name == "optuna":  # what Optuna takes for several objectives if it is not told: univariate TPE
-        chosen = samplers.TPESampler(seed=seed)
-    elif name == "nsga2":
-        chosen = samplers.NSGAIISampler(seed=seed)
-    elif name == "nsga3":
-        chosen = samplers.NSGAIIISampler(seed=seed)
-    elif name == "gp":
-        chosen = samplers.GPSampler(seed=seed)
-    elif name == "qmc":
-        chosen = samplers.QMCSampler(seed=seed, scramble=True)
-    elif name == "random":
-        chosen = samplers.RandomSampler(seed=seed)
-    else:
-        raise ValueError(f"sampler '{name}' is unknown; there are {', '.join(SAMPLERS)}")
-    return StartPoints(chosen, starts) if starts else chosen
+    made = sampler_named(name).make(seed, predictions)
+    return StartPoints(made, starts) if starts else made
 
 
-class StartPoints(BaseSampler):
-    """Proposes fixed points for the first trial numbers, then leaves it to another sampler.
+def sampler_seed(seed: int, worker: int, records_so_far: int) -> int:
+    """Return the seed of worker k: seed + k while nothing is recorded, another seed for each number of records.
 
-    Optuna's queue (`enqueue_trial`) would do, but a process killed while filling it leaves it half full.
+    With the first seed a continued study would propose its first points again.
     """
-
-    def __init__(self, sampler: BaseSampler, points: Sequence[Mapping[str, ParamValue]]) -> None:
-        self._sampler = sampler
-        self._points = tuple(points)
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Nothing is sampled jointly while start points last."""
-        if trial.number < len(self._points):
-            return {}
-        return self._sampler.infer_relative_search_space(study, trial)
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """The inner sampler's joint proposal."""
-        if trial.number < len(self._points):
-            return {}
-        return self._sampler.sample_relative(study, trial, search_space)
-
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """The start point's value, where it names this parameter."""
-        if trial.number < len(self._points) and param_name in self._points[trial.number]:
-            return self._points[trial.number][param_name]
-        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Tell the inner sampler."""
-        self._sampler.before_trial(study, trial)
-
-    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        """Tell the inner sampler."""
-        self._sampler.after_trial(study, trial, state, values)
-
-    def reseed_rng(self) -> None:
-        """Reseed the inner sampler."""
-        self._sampler.reseed_rng()
+    if not records_so_far:
+        return seed + worker
+    return int(np.random.SeedSequence([seed, worker, records_so_far]).generate_state(1)[0])

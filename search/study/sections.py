@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, field_validator, model_validator
 
 from objectives.runtimes.names import name_of
+from search.study.choices import SamplerName, StoppingRuleName
 from search.study.faults import FieldFault
 from search.study.options import target_in_full
 from search.study.recipe import RecipeDefinition, read_recipe
@@ -121,19 +122,19 @@ class AccuracySection(Section):
 
 
 class SamplerSection(Section):
-    """Who proposes the next trial: `front` is our own; `tpe` is Optuna's, the multivariate one."""
+    """The sampler, which proposes the next trial: `front` is our own, `tpe` is Optuna's multivariate one."""
 
-    name: Literal["front", "tpe", "optuna", "nsga2", "nsga3", "gp", "qmc", "random"] = "front"
+    name: SamplerName = "front"
 
 
 class RungsSection(Section):
-    """Which trials go on at a scored epoch.
+    """The rule that stops trials at a rung, an epoch at which they are scored.
 
-    `front` stops what, at best, ends below the front at its own latency; `mo-asha` all but the best third at epochs 1,
-    3, 9, ...; `none` nothing.
+    `front` stops a trial whose upper confidence bound is below the front at its own latency; `mo-asha` stops all but
+    the best third at epochs 1, 3, 9, ...; `none` stops nothing.
     """
 
-    rule: Literal["front", "mo-asha", "none"] = "front"
+    rule: StoppingRuleName = "front"
 
 
 def known_fields(section: type[BaseModel]) -> list[str]:

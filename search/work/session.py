@@ -20,7 +20,7 @@ from search.record.folders import RunFolder
 from search.record.stopwatch import Stopwatch
 from search.sampler.candidate_predictions import candidate_predictions_of
 from search.sampler.optuna_study import OptunaStudy
-from search.sampler.registry import make_sampler, sampler_seed
+from search.sampler.registry import make_sampler, sampler_named, sampler_seed
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store
 from search.study.definition import StudyDefinition, stored_definition
@@ -129,13 +129,13 @@ class _Session:
             # With a sensitivity analysis the sampler chooses better cuts than uniform ones, unless these are asked for.
             knows_better = predictions is not None and predictions.hints and not getattr(definition.space, "starts", ())
             starts = () if knows_better else plan.starts
-            if definition.sampler.name == "front" and predictions is None:
-                self._say_once("sampler 'tpe' proposes: 'front' needs two objectives, an accuracy and then latency_ms")
+            if note := sampler_named(definition.sampler.name).note(predictions):
+                self._say_once(note)
             sampler = make_sampler(definition.sampler.name, seed, starts, predictions)
             return OptunaStudy(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
 
     def _say_once(self, line: str) -> None:
-        """What holds for all workers is said by the first."""
+        """Send a line that holds for all workers; only the first worker does."""
         if self._job.index == 0:
             self._say(Note(line))
 

@@ -12,10 +12,8 @@ from search.sampler.warm_start import EarlierTraining, KnownPoint, earlier_train
 from spaces.base import ArchSpec, Float, ParamValue
 from spaces.ranking.importance import order
 from spaces.search_spaces.channels import ChannelRatioSpace
-from tests.search.sampler.test_front_sampler import Problem, parent, problem
+from tests.search.sampler.problem import Problem
 from tests.search.work.quick_trials import OBJECTIVES
-
-__all__ = ["parent", "problem"]  # fixtures
 
 SAME = {"parent": "p1", "data": "d1"}
 

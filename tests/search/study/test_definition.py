@@ -7,18 +7,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import yaml
 
 from objectives.base import Evaluation
 from objectives.cost import cost
-from search.sampler.registry import SAMPLERS
 from search.study.definition import BETTER, LIMITABLE, load_study, stored_definition
 from search.study.difference import differences
 from search.study.faults import DefinitionError
-from search.study.sections import SamplerSection
 from spaces.networks.parent import Parent
 
 SMALL = """
@@ -265,10 +262,6 @@ def test_a_study_can_aim_at_what_an_evaluation_or_a_measurement_holds_and_at_not
     assert set(BETTER) <= scores | measured
     assert measured <= set(BETTER)
     assert set(LIMITABLE) <= measured
-
-
-def test_the_samplers_of_a_study_are_those_that_there_are() -> None:
-    assert get_args(SamplerSection.model_fields["name"].annotation) == SAMPLERS
 
 
 def test_the_plain_values_are_yaml_that_can_be_saved_as_a_study(tmp_path: Path) -> None:
