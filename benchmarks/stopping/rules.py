@@ -12,7 +12,9 @@ from benchmarks.searching.digits_table import VariantProblem
 from benchmarks.stopping.simulated_workers import SimulatedStudy
 from objectives.base import EpochResult
 from search.record.trial import Outcome, TrialRecord
-from search.trial.stopping import AgainstTheFront, MoAsha, NeverStop, Rule
+from search.trial.front_rule import FrontRule
+from search.trial.stopping import NeverStop, RunningTrial, StoppingRule
+from search.trial.successive_halving import MoAsha
 
 STOPPING_GOAL = 0.98
 """Share of the best hypervolume at which a simulated study ends."""
@@ -24,7 +26,7 @@ FRONT_RULE = "front"
 
 @final
 @dataclass(frozen=True)
-class MedianStopping(Rule):
+class MedianStopping(StoppingRule):
     """Stops a trial below the median mAP at its epoch, whatever its latency: the common rule for one objective.
 
     Source: Golovin et al., Google Vizier, KDD 2017, section 3.2.2; Optuna's `MedianPruner`, from its fifth trial on.
@@ -34,23 +36,21 @@ class MedianStopping(Rule):
     """
 
     min_complete: int = 5
+    name = "median of mAP"
 
-    def verdict(
-        self, latency_ms: float, curve: Sequence[EpochResult], epochs: int, others: Sequence[TrialRecord]
-    ) -> str:
-        """See `Rule`."""
-        last = curve[-1]
+    def judge(self, trial: RunningTrial, others: Sequence[TrialRecord]) -> str:
+        """See `StoppingRule`."""
         complete = [record for record in others if record.outcome is Outcome.COMPLETE]
-        if last.epoch >= epochs or len(complete) < self.min_complete:
+        if len(complete) < self.min_complete:
             return ""
-        same = [result.map50_95 for record in complete for result in record.rungs if result.epoch == last.epoch]
-        return "below the median" if same and max(each.map50_95 for each in curve) < np.median(same) else ""
+        same = [result.map50_95 for record in complete for result in record.rungs if result.epoch == trial.epoch]
+        return "below the median" if same and max(each.map50_95 for each in trial.curve) < np.median(same) else ""
 
 
-COMPARED_RULES: Mapping[str, tuple[Rule, bool]] = {
+COMPARED_RULES: Mapping[str, tuple[StoppingRule, bool]] = {
     "none": (NeverStop(), False),
-    FRONT_RULE: (AgainstTheFront(), False),
-    "front, from before training": (AgainstTheFront(), True),
+    FRONT_RULE: (FrontRule(), False),
+    "front, from before training": (FrontRule(), True),
     "mo-asha": (MoAsha(), False),
     "median of mAP": (MedianStopping(), False),
 }

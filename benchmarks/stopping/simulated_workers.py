@@ -20,8 +20,8 @@ from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.acquisition import Candidates, FrontAcquisition, TrainedCandidates
 from search.sampler.front_sampler import MIN_TRAINED
-from search.trial.learning_curves import Curve, Ends
-from search.trial.stopping import Rule, complete_curves
+from search.trial.learning_curves import FinalAccuracyPredictor, LearningCurve, complete_curves
+from search.trial.stopping import RunningTrial, StoppingRule
 
 
 @dataclass
@@ -65,7 +65,7 @@ class SimulatedStudy:
     def __init__(
         self,
         problem: VariantProblem,
-        rule: Rule,
+        rule: StoppingRule,
         *,
         workers: int,
         seed: int,
@@ -125,7 +125,7 @@ class SimulatedStudy:
             self._end(trial, Outcome.COMPLETE)
             return True
         latency = float(self._problem.latency[trial.variant])
-        if self._rule.verdict(latency, trial.curve, last, self._records):
+        if self._rule.reason_to_stop(RunningTrial(latency, trial.curve, last), self._records):
             self._end(trial, Outcome.STOPPED)
             return True
         return False
@@ -165,12 +165,12 @@ class SimulatedStudy:
     def _trained(self) -> TrainedCandidates:
         """Return complete trials, and stopped ones with the accuracy predicted for them, as a study's sampler does."""
         variants, accuracy, variance = [], [], []
-        ends = Ends(complete_curves(self._records, self._problem.curves[0][-1].epoch))
+        predictor = FinalAccuracyPredictor(complete_curves(self._records, self._problem.curves[0][-1].epoch))
         for variant, record in zip(self._variant_of, self._records, strict=True):
             if record.outcome is Outcome.COMPLETE:
                 mean, error = float(self._problem.accuracy[variant]), 0.0
             else:
-                predicted = ends.of(Curve(float(self._problem.latency[variant]), record.rungs))
+                predicted = predictor.predict(LearningCurve(float(self._problem.latency[variant]), record.rungs))
                 if predicted is None:
                     continue
                 mean, error = predicted.mean, predicted.error

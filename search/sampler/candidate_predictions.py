@@ -20,8 +20,7 @@ from search.sampler.network_features import NetworkFeatures
 from search.sampler.start_points import nearest_ratios
 from search.sampler.warm_start import EarlierTraining, KnownPoint, earlier_trainings, trained_points
 from search.store.base import Store, StudyEntry
-from search.trial.learning_curves import Curve, Ends
-from search.trial.stopping import complete_curves
+from search.trial.learning_curves import FinalAccuracyPredictor, LearningCurve, complete_curves
 from search.trial.workbench import Plan, Workbench
 from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import ParamValue
@@ -162,15 +161,15 @@ class CandidatePredictions:
         self._records += self.store.records(self.study, after=len(self._records))
         records = self._records
         found = []
-        ends: dict[int, Ends] = {}
+        predictors: dict[int, FinalAccuracyPredictor] = {}
         for record in records:
             latency_ms = record.value(LATENCY)
             if record.outcome is not Outcome.STOPPED or not record.rungs or latency_ms is None:
                 continue
             epochs = int(record.recipe["epochs"])
-            if epochs not in ends:
-                ends[epochs] = Ends(complete_curves(records, epochs))
-            final = ends[epochs].of(Curve(latency_ms, record.rungs))
+            if epochs not in predictors:
+                predictors[epochs] = FinalAccuracyPredictor(complete_curves(records, epochs))
+            final = predictors[epochs].predict(LearningCurve(latency_ms, record.rungs))
             if final is not None:
                 found.append(KnownPoint(record.params, latency_ms, final.mean, final.error**2))
         return found

@@ -26,7 +26,8 @@ from search.store.sql import open_store
 from search.study.definition import StudyDefinition, stored_definition
 from search.trial.evaluate import StudyTrials, out_of_memory_is_the_candidates_fault
 from search.trial.events import Left, Note, Say
-from search.trial.stopping import NeverStop, Rule, compares, rule_named
+from search.trial.stopping import NeverStop, StoppingRule
+from search.trial.stopping_rules import rule_named
 from search.trial.workbench import Plan, Workbench
 from search.work.heartbeat import Heartbeat
 from search.work.job import Job
@@ -106,10 +107,10 @@ class _Session:
         except (CandidateError, TakesTooLong):
             return None  # a parent without a finite loss, or one too large; the search does without
 
-    def _rule(self, definition: StudyDefinition, study: StudyEntry) -> Rule:
-        """The study's, where it sees all that the study asks for."""
+    def _rule(self, definition: StudyDefinition, study: StudyEntry) -> StoppingRule:
+        """Return the study's stopping rule; none if it does not know the study's objectives."""
         rule = rule_named(definition.rungs.rule)
-        if isinstance(rule, NeverStop) or compares(study.objectives):
+        if rule.handles(study.objectives):
             return rule
         self._say_once("no trial is stopped early: that is for mAP50-95 and latency alone, and objectives are others")
         return NeverStop()
@@ -139,7 +140,7 @@ class _Session:
         if self._job.index == 0:
             self._say(Note(line))
 
-    def _search(self, study: StudyEntry, optuna_study: OptunaStudy, trials: StudyTrials, rule: Rule) -> str:
+    def _search(self, study: StudyEntry, optuna_study: OptunaStudy, trials: StudyTrials, rule: StoppingRule) -> str:
         timeout_s = self._job.timeout_s
         self._worker = Worker(
             self._store,

@@ -14,7 +14,7 @@ from search.sampler.optuna_study import OptunaStudy
 from search.store.base import AlreadyStored, Attempt, Fenced, Store, StoreError, StudyEntry
 from search.trial.events import Doing, Ended, Event, Note
 from search.trial.runner import Hooks, TrialRunner
-from search.trial.stopping import NeverStop, Rule
+from search.trial.stopping import NeverStop, RunningTrial, StoppingRule
 from search.work.liveness import STALE_AFTER_S, is_alive, this_worker
 from spaces.base import ParamValue
 
@@ -40,7 +40,7 @@ class Worker:
     Args:
         deadline: Moment of `time.monotonic` after which no trial is begun; None for no limit.
         say: Takes events for the supervisor.
-        rule: Which trials go on at an epoch; without one all do.
+        rule: Stops trials at a rung; None stops none.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Worker:
         n_trials: int,
         deadline: float | None,
         say: Callable[[Event], None],
-        rule: Rule | None = None,
+        rule: StoppingRule | None = None,
     ) -> None:
         self._store, self._study, self._optuna = store, study, optuna_study
         self._trials = trials
@@ -164,15 +164,17 @@ class Worker:
             report=report,
             say=lambda what: self._say(Doing(f"trial {number}: {what}")),
             clock=lambda: datetime.now(UTC),
-            stop=self._verdict,
+            stop=self._reason_to_stop,
         )
         return self._trials.run(number, assigned.params, hooks)
 
-    def _verdict(self, latency_ms: float, curve: Sequence[EpochResult], epochs: int) -> str:
-        """Why a trial is stopped at this epoch, by the records of this moment; empty if it goes on."""
-        if isinstance(self._rule, NeverStop):
+    def _reason_to_stop(self, latency_ms: float, curve: Sequence[EpochResult], epochs: int) -> str:
+        """Return why a trial is stopped at this epoch, by the records of this moment; empty if it goes on."""
+        trial = RunningTrial(latency_ms, curve, epochs)
+        if not trial.may_stop:
             return ""
-        return self._rule.verdict(latency_ms, curve, epochs, self._store.records(self._study, curves=False))
+        others = self._store.records(self._study, curves=False) if self._rule.compares_trials else ()
+        return self._rule.reason_to_stop(trial, others)
 
 
 def _plus(seconds: Mapping[str, float], phase: str, more: float) -> dict[str, float]:

@@ -24,7 +24,8 @@ from benchmarks.searching.table_figures import table_figures
 from benchmarks.setup.one_thread import use_one_thread
 from benchmarks.stopping.rules import COMPARED_RULES, FRONT_RULE, simulate_study
 from benchmarks.variant_table.stored_table import TABLE, read_rows
-from search.trial.stopping import AgainstTheFront, rule_named
+from search.trial.front_rule import FrontRule
+from search.trial.stopping_rules import rule_named
 
 TRAININGS = 25
 SEEDS = 5
@@ -114,7 +115,7 @@ def test_ours_finds_more_than_multivariate_tpe(problem: VariantProblem) -> None:
 
 
 def test_the_default_rule_stops_trials_and_of_the_front_at_most_one_in_twenty(runs: list[dict[str, Any]]) -> None:
-    assert rule_named("front") == COMPARED_RULES[FRONT_RULE][0] == AgainstTheFront()
+    assert rule_named("front") == COMPARED_RULES[FRONT_RULE][0] == FrontRule()
     begun = sum(len(run["members"]) for run in runs)
     lost = sum(len(run["lost"]) for run in runs)
     assert begun >= 20

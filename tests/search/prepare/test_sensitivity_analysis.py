@@ -8,7 +8,7 @@ from search.prepare.sensitivity_analysis import fewest_epochs, is_cheap, wants_s
 from search.study.definition import load_study
 from spaces.base import Categorical, Integer, Parameter
 from spaces.networks.parent import Parent
-from tests.search.sampler.test_front_sampler import parent
+from tests.search.sampler.conftest import parent
 
 __all__ = ["parent"]  # a fixture
 
