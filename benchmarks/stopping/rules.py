@@ -10,7 +10,6 @@ import numpy as np
 
 from benchmarks.searching.digits_table import VariantProblem
 from benchmarks.stopping.simulated_workers import SimulatedStudy
-from objectives.base import EpochResult
 from search.record.trial import Outcome, TrialRecord
 from search.trial.front_rule import FrontRule
 from search.trial.stopping import NeverStop, RunningTrial, StoppingRule
