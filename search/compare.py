@@ -15,7 +15,7 @@ from pathlib import Path
 
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.cli.stored_study import existing_store
-from search.findings.comparison import Difference, difference_table, differences
+from search.findings.comparison import Difference, difference_table, record_differences
 from search.findings.formats import terminal_table
 from search.findings.leaderboard import leaderboard
 from search.pages.compared_records import select_compared
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     console.print(terminal_table(leaderboard(compared.records)), crop=False)
     found: tuple[Difference, ...] = ()
     if len(compared.records) == 2:
-        found = differences(*compared.records, compared.classes)
+        found = record_differences(*compared.records, compared.classes)
         console.print(difference_table(found, [record.name for record in compared.records]), crop=False)
     folder = options.out or run_folder(options).study(compared.studies[0].sampler_name) / "comparison"
     for path in write_comparison(folder, compared.records, found):

@@ -31,7 +31,6 @@ STAND_TWICE: dict[str, set[str]] = {
         "PROVIDERS",
     },
     "search": {
-        "GRACE_S",
         "HEAD",
         "PACKAGES",
         "PARENT_NAME",
@@ -40,8 +39,6 @@ STAND_TWICE: dict[str, set[str]] = {
         "PREFIX",
         "Point",
         "Values",
-        "differences",
-        "find_study",
     },
 }
 """By layer, names that are still to be renamed."""

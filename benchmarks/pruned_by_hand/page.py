@@ -27,7 +27,7 @@ from benchmarks.pruned_by_hand.made_networks import (
 )
 from benchmarks.setup.markdown import markdown_table, page_text, read_notes
 from search.findings.columns import columns_of
-from search.findings.comparison import differences
+from search.findings.comparison import record_differences
 from search.findings.findings import Findings
 from search.findings.formats import markdown as table_of
 from search.findings.formats import splits_of
@@ -130,7 +130,7 @@ def _compare_with_searches(
 
 def _differences(one: TrialRecord, other: TrialRecord) -> list[str]:
     """Return the comparison of two networks that `search.compare` prints."""
-    rows = [[each.part, each.what, each.ours, each.theirs, each.change] for each in differences(one, other)]
+    rows = [[each.part, each.what, each.ours, each.theirs, each.change] for each in record_differences(one, other)]
     head = ["", "", one.name, other.name, "change"]
     return [
         f"<details><summary>Differences between {one.name} and {other.name}</summary>",

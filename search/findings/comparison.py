@@ -38,7 +38,7 @@ class Difference:
     change: str = ""
 
 
-def differences(one: TrialRecord, other: TrialRecord, classes: Sequence[str] = ()) -> tuple[Difference, ...]:
+def record_differences(one: TrialRecord, other: TrialRecord, classes: Sequence[str] = ()) -> tuple[Difference, ...]:
     """All that differs, in the order an engineer asks for it.
 
     Args:

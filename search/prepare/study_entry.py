@@ -8,7 +8,7 @@ from typing import Any
 from objectives.base import Direction
 from search.store.base import Store, StudyEntry
 from search.study.definition import StudyDefinition, stored_definition
-from search.study.difference import differences
+from search.study.difference import definition_differences
 from search.study.faults import DefinitionError, DefinitionMismatch
 
 
@@ -74,7 +74,7 @@ def _other_target(store: Store, stored_key: str, key: str | None, name: str) -> 
 
 
 def _compare(stored: StudyEntry, definition: StudyDefinition) -> None:
-    lines = differences(_in_full(stored), definition.as_plain())
+    lines = definition_differences(_in_full(stored), definition.as_plain())
     if lines:
         raise DefinitionMismatch(
             f"study '{definition.name}' is stored with another definition:\n  "

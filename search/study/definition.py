@@ -12,7 +12,7 @@ from objectives.base import Direction
 from objectives.quantities import QUANTITIES, USUAL_OBJECTIVES
 from search.study.difference import NOT_IDENTITY
 from search.study.faults import DefinitionError, FieldFault, describe, unknown_key
-from search.study.names import find_study, stored_name
+from search.study.names import find_yaml, stored_name
 from search.study.options import apply_overrides, in_full, latency_limit_in_full, model_option, with_options
 from search.study.reading import BASE, read_study
 from search.study.recipe import RecipeDefinition
@@ -220,7 +220,7 @@ def load_study(
     Raises:
         DefinitionError: If there is no such study or a field is wrong; the message names it and the fix.
     """
-    path = find_study(name_or_path)
+    path = find_yaml(name_or_path)
     plain, overrides = in_budget(in_full(read_study(path)), overrides)
     own_source = plain["data"].get("source") if isinstance(plain.get("data"), dict) else None
     options = {

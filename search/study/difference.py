@@ -12,7 +12,7 @@ NOT_IDENTITY = ("n_trials", "description")
 _ABSENT = object()
 
 
-def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+def definition_differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
     """Readable lines such as `recipe.epochs: stored 3, asked 5`; empty if the definitions are the same.
 
     Args:

@@ -16,8 +16,8 @@ GENERATION = re.compile(r"-(\d+)$")
 TAKEN = ("data", "checkpoints", "scratch", "yolofront.db", "yolofront.db.locks")
 
 
-def find_study(name_or_path: str | Path) -> Path:
-    """The YAML file of a study, by its path, or by its name in ./studies or among the installed ones.
+def find_yaml(name_or_path: str | Path) -> Path:
+    """Return the YAML file of a study, given by its path, or by its name in ./studies or among the installed ones.
 
     Raises:
         DefinitionError: If there is none; the nearest name is suggested.

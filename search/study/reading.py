@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from search.study.faults import DefinitionError
-from search.study.names import find_study
+from search.study.names import find_yaml
 
 LARGEST_BYTES = 2**20
 
@@ -96,7 +96,7 @@ def read_study(path: Path) -> dict[str, Any]:
         if not isinstance(base, str):
             raise DefinitionError(f"base is {base!r}; it must be the name of a study or the path of its YAML")
         try:
-            found = find_study(base)
+            found = find_yaml(base)
         except DefinitionError as error:
             raise DefinitionError(f"base: {error}") from None
         if found.resolve() in seen:

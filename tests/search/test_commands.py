@@ -17,7 +17,7 @@ from objectives.runtimes.catalogue import target_here
 from objectives.timing import width_steps
 from search.cli.checkup import Verdict, check_all, check_targets, print_checks
 from search.cli.stored_study import existing_store, find_study
-from search.findings.comparison import differences
+from search.findings.comparison import record_differences
 from search.findings.selection import select_network
 from search.finish.finalists import is_confirmed, select_finalists
 from search.finish.network_export import ExportRequest, export_network
@@ -87,7 +87,7 @@ def test_records_are_selected_and_compared(store: Store, tmp_path: Path) -> None
     compared = select_compared(store, study="nas_head", names=["parent", "round-2"])
     assert [record.name for record in compared.records] == ["parent", "round-2"]
     one, other = compared.records
-    files = write_comparison(tmp_path, compared.records, differences(one, other, compared.classes))
+    files = write_comparison(tmp_path, compared.records, record_differences(one, other, compared.classes))
     assert files[0].name == "comparison.html" and "round-2" in files[0].read_text()
 
 

@@ -12,7 +12,7 @@ import pytest
 from objectives.base import EpochResult
 from search.cli.command import Exit, run_command
 from search.compare import main
-from search.findings.comparison import differences
+from search.findings.comparison import record_differences
 from search.pictures.curves import top_of_losses
 from search.record.trial import TrialRecord
 from search.store.sql import open_store
@@ -67,7 +67,7 @@ def test_two_of_different_studies_are_named_with_their_study(
 
 def test_what_differs_is_figures_recipe_and_widths(study: Plausible) -> None:
     one, other = named(study, "parent"), named(study, "one-shot")
-    found = {(each.part, each.what): each for each in differences(one, other)}
+    found = {(each.part, each.what): each for each in record_differences(one, other)}
     ours, theirs = one.value("map50_95"), other.value("map50_95")
     assert ours is not None and theirs is not None
     accuracy = found["accuracy (val)", "mAP50-95"]
@@ -83,7 +83,7 @@ def test_what_differs_is_figures_recipe_and_widths(study: Plausible) -> None:
 
 def test_a_record_does_not_differ_from_itself(study: Plausible) -> None:
     record = named(study, "round-2")
-    assert differences(record, replace(record, name="again")) == ()
+    assert record_differences(record, replace(record, name="again")) == ()
 
 
 def test_overlapping_intervals_and_other_targets_are_said(study: Plausible) -> None:
@@ -95,12 +95,12 @@ def test_overlapping_intervals_and_other_targets_are_said(study: Plausible) -> N
         now = replace(latency, **changes)  # type: ignore[arg-type]
         return replace(record, measurements=(*(m for m in record.measurements if m is not latency), now))
 
-    (near,) = differences(record, moved(value=latency.value * 1.001))
+    (near,) = record_differences(record, moved(value=latency.value * 1.001))
     assert "intervals overlap" in near.change
     far = latency.value * 3
-    (apart,) = differences(record, moved(value=far, low=far, high=far))
+    (apart,) = record_differences(record, moved(value=far, low=far, high=far))
     assert apart.change == "3.00x"
-    (elsewhere,) = differences(record, moved(value=far, target="another"))
+    (elsewhere,) = record_differences(record, moved(value=far, target="another"))
     assert elsewhere.change == "other targets: not comparable"
 
 
@@ -109,7 +109,7 @@ def test_classes_are_named_with_the_greatest_change_first(study: Plausible) -> N
     accuracy = record.evaluations[0]
     ap = (0.5, 0.9, *accuracy.ap_per_class[2:])
     changed = replace(record, evaluations=(replace(accuracy, ap_per_class=ap), *record.evaluations[1:]))
-    found = [each for each in differences(record, changed, ("zero", "one")) if each.part.startswith("AP")]
+    found = [each for each in record_differences(record, changed, ("zero", "one")) if each.part.startswith("AP")]
     assert {each.what for each in found} == {"zero", "one"}
     changes = [abs(float(each.change)) for each in found]
     assert changes == sorted(changes, reverse=True)

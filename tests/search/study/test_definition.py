@@ -14,7 +14,7 @@ import yaml
 from objectives.base import Evaluation
 from objectives.cost import cost
 from search.study.definition import BETTER, LIMITABLE, load_study, stored_definition
-from search.study.difference import differences
+from search.study.difference import definition_differences
 from search.study.faults import DefinitionError
 from spaces.networks.parent import Parent
 
@@ -238,14 +238,14 @@ def test_more_trials_and_other_words_are_the_same_study(tmp_path: Path) -> None:
     stored = load_study(study_file(tmp_path)).as_plain()
     asked = load_study(study_file(tmp_path), ["description=Other words."], n_trials=500).as_plain()
     assert stored == asked
-    assert differences({**stored, "n_trials": 1}, {**asked, "n_trials": 2}) == []
+    assert definition_differences({**stored, "n_trials": 1}, {**asked, "n_trials": 2}) == []
 
 
 def test_each_difference_is_a_line_of_its_own(tmp_path: Path) -> None:
     def plain(*overrides: str) -> dict[str, object]:
         return load_study("nas_head", overrides).as_plain()
 
-    lines = differences(
+    lines = definition_differences(
         plain("limits.latency_ms=5"),
         plain("recipe.epochs=5", "donors.one-shot.ratio=0.6", "recipe.lr0={low: 1e-4, high: 1e-2, log: true}"),
     )

@@ -1,0 +1,163 @@
+"""A batch system as an abstract class, and the job that it is given. `script` makes the batch script."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, NamedTuple, final
+
+from search.cli.command import Exit
+from search.record.folders import RunFolder, storage_url
+from search.store.url import mask
+from search.study.faults import DefinitionError
+from search.study.names import find_yaml
+
+_JOB_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+_SCRIPT = """\
+#!/bin/bash
+{headers}
+
+# On SIGTERM (time limit near, or preempted) the run hands its trial back. It is passed on, because {title} signals
+# this shell; afterwards the job queues up again, since the same command continues the study.
+{storage}{command} &
+run=$!
+trap 'kill -TERM "$run"' TERM
+wait "$run"
+code=$?
+if [ "$code" -gt 128 ]; then # the signal may have ended only the waiting
+    wait "$run"
+    code=$?
+fi
+if [ "$code" -eq {terminated} ]; then
+    {requeue}
+fi
+exit "$code"
+"""
+
+
+@dataclass(frozen=True)
+class BatchJob:
+    """A run of a study on a cluster.
+
+    Attributes:
+        study: Name of the study, or path of its YAML.
+        runs: Run folder on the cluster.
+        storage: URL of the database as the user gave it; None leaves the choice to the run.
+        arguments: Further arguments of `search.run`, passed on unchanged.
+        python: Interpreter on the cluster.
+        workers: Number of worker processes in each job.
+        threads: torch threads of each worker.
+        array: Number of jobs that work on the study together.
+        time: Time limit of each job, in the batch system's notation; `partition` and `gpus` likewise.
+        partition: Queue that the job waits in; None leaves it to the batch system.
+        gpus: GPUs of each job; None for none. Training runs on the first.
+    """
+
+    study: str
+    runs: Path = Path("runs")
+    storage: str | None = None
+    arguments: tuple[str, ...] = ()
+    python: str = "python"
+    workers: int = 1
+    threads: int = 1
+    array: int = 1
+    time: str = "08:00:00"
+    partition: str | None = None
+    gpus: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The study's name, without the folder and ending of a path."""
+        return Path(self.study).stem
+
+    @property
+    def cores(self) -> int:
+        """CPU cores that the workers of one job use."""
+        return self.workers * self.threads
+
+    @property
+    def has_password(self) -> bool:
+        """Whether the URL of the database holds a password, which must not stand in a file."""
+        return self.storage is not None and mask(self.storage) != self.storage
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """Words of the command that runs the study; a database URL with a password is left out."""
+        words = [self.python, "-m", "search.run", "--study", self.study, "--project", str(self.runs)]
+        if self.storage is not None and not self.has_password:
+            words += ["--storage", self.storage]
+        words += ["--workers", str(self.workers), "--threads", str(self.threads)]
+        if self.gpus:
+            words += ["--device", "0"]
+        return (*words, *self.arguments)
+
+
+class HeaderValue(NamedTuple):
+    """The texts that a value in a header may have. No shell reads a header, so its values cannot be quoted."""
+
+    pattern: re.Pattern[str]
+    expected: str
+
+
+class BatchSystem(ABC):
+    """A program that queues jobs on a cluster. Subclasses are final and have no state."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    """Name of the batch system as its users write it."""
+    submit: ClassVar[str]
+    """Command that a user gives the script to."""
+    header_values: ClassVar[Mapping[str, HeaderValue]]
+    """For each of `time`, `partition` and `gpus` that `headers` writes, the texts that are allowed."""
+
+    @abstractmethod
+    def headers(self, job: BatchJob) -> Iterator[str]:
+        """Yield the comment lines that tell the batch system what the job needs.
+
+        They must ask for SIGTERM to the shell before the time limit, early enough for a trial to be released (10 s),
+        and for `job.array` jobs.
+        """
+
+    @abstractmethod
+    def requeue(self) -> str:
+        """Return the shell command that puts the running job into the queue again."""
+
+    @final
+    def script(self, job: BatchJob) -> str:
+        """Return the batch script as text.
+
+        Raises:
+            DefinitionError: If the study does not exist, or a value of the job is wrong.
+        """
+        self._check(job)
+        storage = f': "${{SEARCH_STORAGE:?set it to the URL of the database before you call {self.submit}}}"\n'
+        return _SCRIPT.format(
+            headers="\n".join(self.headers(job)),
+            title=self.title,
+            storage=storage if job.has_password else "",
+            command=shlex.join(job.command),
+            requeue=self.requeue(),
+            terminated=int(Exit.TERMINATED),
+        )
+
+    def _check(self, job: BatchJob) -> None:
+        find_yaml(job.study)
+        for name, (pattern, expected) in self.header_values.items():
+            value = getattr(job, name)
+            if value is not None and not pattern.fullmatch(value):
+                raise DefinitionError(f"--{name} is {value!r}; it must be {expected}")
+        if not _JOB_NAME.fullmatch(job.name):
+            raise DefinitionError(f"--study is {job.study!r}; a job's name takes letters, digits, dots and dashes only")
+        for name, number in (("workers", job.workers), ("threads", job.threads), ("array", job.array)):
+            if number < 1:
+                raise DefinitionError(f"--{name} is {number}; it must be at least 1")
+        if job.array > 1 and storage_url(job.storage, RunFolder(job.runs)).startswith("sqlite"):
+            raise DefinitionError(
+                f"--array is {job.array}: jobs on several machines need a database server, SQLite is for one; "
+                "give --storage postgresql+psycopg://... or set SEARCH_STORAGE"
+            )
