@@ -1,1 +1,1 @@
-"""Benchmarks: one command each; what they print and write is quoted under docs/results."""
+"""Benchmarks: one command each; the pages under docs/results show their figures."""

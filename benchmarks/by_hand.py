@@ -28,7 +28,7 @@ SCALE = 0.03
 
 
 def main() -> None:
-    """Run what is missing, or write the page."""
+    """Run the missing studies, or write the page."""
     options = _options()
     if options.page is not None:
         write_by_hand_page(options.out, options.page, _commands())

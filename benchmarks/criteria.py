@@ -1,4 +1,4 @@
-"""Compare pruning criteria and allocations: one parent cut to half of its FLOPs, every cut fine-tuned alike.
+"""Compare pruning criteria and allocations: cuts of one parent to half of its FLOPs, fine-tuned by the same recipe.
 
     python -m benchmarks.criteria --data path/to/data.yaml --weights yolov8n.safetensors --out runs/criteria
 
@@ -25,7 +25,7 @@ from spaces.networks.parent import Parent
 
 
 def main() -> None:
-    """Run what is missing and print the table."""
+    """Run the missing fine-tunings and print the table."""
     parser = finetuning_parser(__doc__.splitlines()[0])
     parser.add_argument("--share", type=float, default=0.5, help="share of the parent's FLOPs that stays")
     options = parser.parse_args()

@@ -22,7 +22,7 @@ MINUTES = 6
 
 
 def main() -> None:
-    """Run what is missing, print the table and write all figures."""
+    """Run the missing studies, print the table and write all figures."""
     parser = results_parser(__doc__)
     add_seeds(parser, EQUAL_TIME_SEEDS)
     parser.add_argument(

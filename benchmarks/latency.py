@@ -1,4 +1,4 @@
-"""Measure how far our latency figures can be trusted, beside those of other tools.
+"""Measure how exact our latency figures are, compared with those of other tools.
 
     python -m benchmarks.latency --out runs/latency
     python -m benchmarks.latency_page --out runs/latency --page docs/results/latency.md
@@ -18,7 +18,7 @@ from benchmarks.timing.tables import latency_tables
 
 
 def main() -> None:
-    """Measure what is missing of the chosen parts, print all tables, write all figures."""
+    """Measure the missing results of the chosen parts, print all tables, write all figures."""
     parser = results_parser(__doc__)
     parser.add_argument("--part", action="append", choices=PARTS, help="only this part; may be given several times")
     parser.add_argument("--quick", action="store_true", help="a small size of every part, to check that it works")

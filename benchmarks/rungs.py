@@ -1,4 +1,4 @@
-"""Measure what stopping trials early saves, and what it costs: learning curves of trained variants are replayed.
+"""Measure the savings and the losses of stopping rules: learning curves of trained variants are replayed.
 
     python -m benchmarks.rungs --out runs/rungs
 
@@ -30,7 +30,7 @@ FEWER_SEEDS = {"mo-asha": 5, "median of mAP": 3}
 
 
 def main() -> None:
-    """Run what is missing, print the tables, write all figures."""
+    """Run the missing simulations, print the tables, write all figures."""
     options = _options()
     problems = {problem.name: problem for problem in digits_problems(options.table)}
     runs = product(problems, options.rule or COMPARED_RULES, options.workers or WORKER_COUNTS, range(options.seeds))

@@ -23,7 +23,7 @@ SEAMS: tuple[Seam, ...] = ("parent", "zeros")
 
 
 def main() -> None:
-    """Run what is missing and print the table."""
+    """Run the missing fine-tunings and print the table."""
     options = finetuning_parser(__doc__.splitlines()[0]).parse_args()
     bench = FineTuningBench.of(options)
     results = ResultsFile(options.out / "seam.jsonl")

@@ -43,7 +43,7 @@ OWN_SEEDS = {OPTUNA_DEFAULT: 8, GAUSSIAN_PROCESS: 5, MULTIVARIATE_TPE: 5}
 
 
 def main() -> None:
-    """Run what is missing, print the table and write all figures."""
+    """Run the missing searches, print the table and write all figures."""
     options = _options()
     problems = {problem.name: problem for table in options.table for problem in _problems_of(table)}
     chosen = [name for name in problems if options.problem is None or options.problem in name]

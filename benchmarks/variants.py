@@ -69,7 +69,7 @@ def _missing_work(
 ) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     """Yield this worker's work by key: every variant once, then the repeats of the first ones.
 
-    What the table of the repository has already is left out.
+    Variants that the repository's table already has are left out.
     """
     rows = read_rows(TABLE)
     known = {row["number"] for row in rows}

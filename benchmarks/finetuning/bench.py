@@ -1,4 +1,4 @@
-"""What the fine-tuning benchmarks share: a parent that is trained once, and rows that are trained alike.
+"""Shared by the fine-tuning benchmarks: a parent that is trained once, and rows that are trained by the same recipe.
 
 Everything is stored in one folder: a benchmark that was killed is continued by the same command.
 """

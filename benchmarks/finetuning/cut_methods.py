@@ -24,7 +24,7 @@ from spaces.ranking.criteria import Criterion
 from spaces.ranking.importance import Scores, mean_scales, scores
 
 SPARSITY_EPOCHS, SPARSITY = 15, 0.3
-"""Steps x mean learning rate x strength is then about 0.6: what a scale without any gradient of the loss loses."""
+"""Steps x mean learning rate x strength is then about 0.6: the decrease of a scale that the loss does not depend on."""
 
 
 @dataclass(frozen=True)

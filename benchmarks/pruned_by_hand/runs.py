@@ -80,7 +80,7 @@ class DataSetRuns:
         self.run(LEVELS_STUDY)
 
     def run(self, study: str, *more: str) -> None:
-        """Run a study, or what is missing of it."""
+        """Run a study, or continue it."""
         given = {"--data": self.data, "--model": self.model, "--imgsz": self.imgsz}
         inputs = [part for name, value in given.items() if value is not None for part in (name, str(value))]
         run_command("search.run", study, self.project, ["--name", study, "--no-confirm", *more, *inputs])

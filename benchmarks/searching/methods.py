@@ -69,7 +69,7 @@ def search_at_random(problem: TableProblem, seed: int, trainings: int) -> list[i
 
 
 def scale_uniformly(problem: TableProblem, seed: int, trainings: int) -> list[int]:
-    """Train what people train without a search, in random order."""
+    """Train the networks that people train without a search, in random order."""
     return [int(index) for index in np.random.default_rng(seed).permutation(problem.uniformly_scaled)][:trainings]
 
 

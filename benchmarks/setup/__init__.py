@@ -1,1 +1,1 @@
-"""What all benchmarks share: options, results that a killed benchmark continues, Markdown, one thread per process."""
+"""Shared by all benchmarks: options, results that a killed benchmark continues, Markdown, one thread per process."""

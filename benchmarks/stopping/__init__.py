@@ -1,1 +1,4 @@
-"""Stopping rules compared on the table of variants: stored learning curves are replayed by simulated workers."""
+"""Stopping rules compared on the table of variants: stored learning curves are replayed by simulated workers.
+
+To add a rule: a line in `COMPARED_RULES` of `rules.py`.
+"""

@@ -1,4 +1,4 @@
-"""What the parts of the benchmark of latency share: the size of a run, its target, and its folder of results."""
+"""One run of the benchmark of latency, which all its parts share: its size, its target, its folder of results."""
 
 from __future__ import annotations
 

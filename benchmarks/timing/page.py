@@ -76,7 +76,7 @@ def _missed_goals(figures: LatencyFigures) -> str:
     lines += [f"- Not measured yet: {figure}." for figure in absent]
     if not lines:
         return "All goals are met."
-    return "\n".join(lines) + ("\n\nThe notes say why, and what was tried." if missed else "")
+    return "\n".join(lines) + ("\n\nThe notes give the reasons, and the remedies that were tried." if missed else "")
 
 
 def _spread_text(figures: LatencyFigures) -> str:

@@ -1,4 +1,4 @@
-"""The parts of the benchmark of latency: each measures what is missing and returns its figures."""
+"""The parts of the benchmark of latency: each measures its missing results and returns its figures."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def run_latency_benchmark(
     imgsz: int = 160,
     size: BenchSize | None = None,
 ) -> dict[str, Any]:
-    """Measure what is missing of these parts; write and return all figures.
+    """Measure the missing results of these parts; write and return all figures.
 
     Args:
         parts: Names of `PARTS`.

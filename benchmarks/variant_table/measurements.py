@@ -1,4 +1,4 @@
-"""What is measured of a variant: its cost, its learning curve, and its latency on two runtimes."""
+"""Measurements of a variant: its cost, its learning curve, and its latency on two runtimes."""
 
 from __future__ import annotations
 
