@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
@@ -36,11 +37,28 @@ class SpaceError(ValueError):
     """The definition of a space, a spec or a parent is at fault. Nothing may run with it."""
 
 
+class ParameterRole(Enum):
+    """What a parameter sets, so that a sampler need not know the names of any space.
+
+    Attributes:
+        WIDTH: The share of channels that stay, in (0, 1]; the widths of the network show it completely.
+        DEPTH: The number of residual bottlenecks that stay.
+        DONOR: The network that gives its channels and weights; the widths show most of it.
+        OTHER: Anything else.
+    """
+
+    WIDTH = "width"
+    DEPTH = "depth"
+    DONOR = "donor"
+    OTHER = "other"
+
+
 @dataclass(frozen=True)
 class Categorical:
     """A parameter that takes one of the given options."""
 
     options: tuple[ParamValue, ...]
+    role: ParameterRole = field(default=ParameterRole.OTHER, kw_only=True, compare=False)
 
 
 @dataclass(frozen=True)
@@ -51,6 +69,20 @@ class Float:
     high: float
     step: float | None = None
     log: bool = False
+    role: ParameterRole = field(default=ParameterRole.OTHER, kw_only=True, compare=False)
+
+    def at(self, level: float) -> float:
+        """Return the value at a level of the range, from 0 (low) to 1 (high), on the grid."""
+        value = self.low + level * (self.high - self.low)
+        if self.step:
+            value = self.low + round((value - self.low) / self.step) * self.step
+        return min(self.high, value)  # 0.1 + 2 * 0.1 is more than 0.3
+
+    def nearest(self, value: float) -> float:
+        """Return the value of the range and its grid that is nearest to the given one."""
+        if self.high <= self.low:
+            return self.high
+        return self.at(min(1.0, max(0.0, (value - self.low) / (self.high - self.low))))
 
 
 @dataclass(frozen=True)
@@ -60,9 +92,13 @@ class Integer:
     low: int
     high: int
     step: int = 1
+    role: ParameterRole = field(default=ParameterRole.OTHER, kw_only=True, compare=False)
 
 
 Parameter = Categorical | Float | Integer
+
+START_LEVELS = (1.0, 0.5, 0.0)
+"""Levels, from the low end (0) to the high end (1) of the range, that all real parameters take together at a start."""
 
 
 @lru_cache(maxsize=8192)
@@ -201,7 +237,11 @@ class Candidate:
 
 
 class Space(ABC):
-    """What a study may choose from. `decode` is canonical and cheap; `build` does not touch the parent."""
+    """What a study may choose from. `decode` is canonical and cheap; `build` does not touch the parent.
+
+    A new space defines the three abstract members. `start_points` and `nearest`, and the roles of its parameters, help
+    the sampler.
+    """
 
     @property
     @abstractmethod
@@ -223,3 +263,19 @@ class Space(ABC):
         Raises:
             CandidateError: If the network cannot be built.
         """
+
+    def start_points(self) -> tuple[Mapping[str, ParamValue], ...]:
+        """Return the points that the first trials take; parameters that a point lacks are drawn at random.
+
+        By default all real parameters at their greatest value, in the middle, and at their smallest.
+        """
+        reals = {name: each for name, each in self.parameters.items() if isinstance(each, Float)}
+        levels = START_LEVELS if reals else ()
+        return tuple({name: each.at(level) for name, each in reals.items()} for level in levels)
+
+    def nearest(self, shares: Sequence[float]) -> Mapping[str, ParamValue] | None:
+        """Return the point whose network keeps about the given share of each group's channels.
+
+        It lacks parameters that the widths do not depend on. None if the space does not set each width by itself.
+        """
+        return None

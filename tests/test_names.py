@@ -17,7 +17,6 @@ MAY_STAND_TWICE = {"main"}
 STAND_TWICE: dict[str, set[str]] = {
     "spaces": {
         "Detector",
-        "PREFIX",
         "Scores",
         "State",
     },
@@ -31,7 +30,6 @@ STAND_TWICE: dict[str, set[str]] = {
         "PROVIDERS",
     },
     "search": {
-        "HEAD",
         "PACKAGES",
         "PARENT_NAME",
         "PHASES",

@@ -20,7 +20,7 @@ from objectives.base import EpochResult
 from search.sampler.candidate_pool import CandidatePool
 from search.sampler.network_features import NetworkFeatures
 from spaces.allocation.summed_sensitivity import SummedSensitivity
-from spaces.base import Categorical, Float, Parameter
+from spaces.base import Categorical, Float, Parameter, ParameterRole
 
 DRAWN_SHARE = 0.9
 """Share of the variants that a seed searches."""
@@ -53,7 +53,9 @@ class VariantProblem(TableProblem):
     def parameters(self) -> dict[str, Parameter]:
         """The space that the variants were drawn from."""
         return {
-            name: Categorical(tuple(values)) if isinstance(values[0], str) else Float(MIN_RATIO, 1.0)
+            name: Categorical(tuple(values), role=ParameterRole.DONOR)
+            if isinstance(values[0], str)
+            else Float(MIN_RATIO, 1.0, role=ParameterRole.WIDTH)
             for name, values in self.choices.items()
         }
 
@@ -76,7 +78,7 @@ class VariantProblem(TableProblem):
     @property
     def uniformly_scaled(self) -> list[int]:
         """The variants whose groups all have the same ratio, from any donors."""
-        ratios = [name for name in self.choices if name.startswith("ratio.")]
+        ratios = [name for name, each in self.parameters.items() if each.role is ParameterRole.WIDTH]
         return [index for index, point in enumerate(self.params) if len({point[name] for name in ratios}) == 1]
 
     def nearest(self, params: Mapping[str, Any]) -> int:
@@ -86,7 +88,7 @@ class VariantProblem(TableProblem):
         return int(np.argmin(distance + len(self.choices) * self._other_donors(params)))
 
     def _other_donors(self, params: Mapping[str, Any]) -> Vector:
-        names = [name for name, values in self.choices.items() if isinstance(values[0], str)]
+        names = [name for name, each in self.parameters.items() if each.role is ParameterRole.DONOR]
         return np.array([sum(point[name] != params[name] for name in names) for point in self.params], dtype=np.float64)
 
     @cached_property

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.variant_table.builder import VariantBuilder
 from benchmarks.variant_table.stored_table import MIN_RATIO
-from spaces.base import ParamValue
+from spaces.base import ParameterRole, ParamValue
 
 SAMPLING_SEED = 20
 
@@ -20,7 +20,7 @@ def draw_points(builder: VariantBuilder, count: int) -> list[dict[str, ParamValu
     scatter, three with much. The other three have ratios that fall or rise with depth, as a sensitivity map suggests.
     If the ratio of every group were drawn independently, all networks would have about the same size.
     """
-    names = [name for name in builder.space.parameters if name.startswith("ratio.")]
+    names = [name for name, each in builder.space.parameters.items() if each.role is ParameterRole.WIDTH]
     donors = list(builder.space.parameters["backbone"].options)  # type: ignore[union-attr]
     random = np.random.default_rng(SAMPLING_SEED)
     return [_draw_point(number, names, donors, random) for number in range(count)]

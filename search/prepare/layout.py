@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.prepare.cutting import ChannelRule, build_cutter, flops_function, score_channels
-from search.sampler.start_points import START_SHARES, nearest_ratios, start_points
 from search.study.definition import StudyDefinition
 from search.study.space import BaselineSection, ChannelsSection, GraftSection
 from search.trial.events import Say
@@ -20,6 +19,9 @@ from spaces.search_spaces.baselines import BaselineSpace
 from spaces.search_spaces.channels import ChannelRatioSpace
 from spaces.search_spaces.grafts import GraftSpace
 from spaces.search_spaces.repeats import RepeatsSpace
+
+START_SHARES = (0.75, 0.5, 0.3)
+"""Shares of the parent's FLOPs that the start points of sensitivity cuts keep."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def layout_of(
         rule = ChannelRule(section.cut, section.criterion, section.multiple)
         cutter = build_cutter(bench, rule, bench.parent.as_candidate(), say)
         swept = BaselineSpace(cutter, flops_function(bench.parent), section.low, section.high, section.step)
-        return Layout(swept, start_points(swept.parameters))
+        return Layout(swept, swept.start_points())
     if isinstance(section, GraftSection):
         rule = ChannelRule("uniform", section.criterion, section.multiple)
         of_donors = {name: best_first(score_channels(bench, rule, donor.candidate)) for name, donor in donors.items()}
@@ -75,22 +77,20 @@ def _with_repeats(
     starts: list[Mapping[str, ParamValue]],
 ) -> Layout:
     """The space, with numbers of bottlenecks where they are searched; all start points keep all of them."""
-    if section.repeats:
-        importance = repeat_scores(bench.parent.as_candidate(), bench.parent)
-        order = sorted(importance, key=lambda name: -importance[name])
-        space = RepeatsSpace(space, bench.parent.structure, order)
-    whole = {name: each.high for name, each in space.parameters.items() if name.startswith("repeats.")}  # type: ignore[union-attr]
-    points = starts or list(start_points(space.parameters))
-    return Layout(space, tuple({**whole, **point} for point in points))
+    if not section.repeats:
+        return Layout(space, tuple(starts) or space.start_points())
+    importance = repeat_scores(bench.parent.as_candidate(), bench.parent)
+    order = sorted(importance, key=lambda name: -importance[name])
+    deep = RepeatsSpace(space, bench.parent.structure, order)
+    return Layout(deep, tuple(map(deep.with_all, starts)) or deep.start_points())
 
 
 def _channel_starts(
     kind: str, section: ChannelsSection, space: ChannelRatioSpace, bench: Workbench, say: Say
 ) -> list[Mapping[str, ParamValue]]:
     if kind == "uniform":
-        return list(start_points(space.parameters))
+        return list(space.start_points())
     rule = ChannelRule(kind, section.criterion, section.multiple)
     cutter: Cutter = build_cutter(bench, rule, bench.parent.as_candidate(), say)
-    cost, parent = flops_function(bench.parent), bench.parent
-    specs = [cutter.at_share(share, cost) for share in START_SHARES]
-    return [nearest_ratios(space.parameters, parent.groups, spec.shares) for spec in specs]
+    cost = flops_function(bench.parent)
+    return [space.nearest(cutter.at_share(share, cost).shares) for share in START_SHARES]

@@ -17,15 +17,12 @@ from search.latency.stored_latencies import stored_key
 from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.network_features import NetworkFeatures
-from search.sampler.start_points import nearest_ratios
 from search.sampler.warm_start import EarlierTraining, KnownPoint, earlier_trainings, trained_points
 from search.store.base import Store, StudyEntry
 from search.trial.learning_curves import FinalAccuracyPredictor, LearningCurve, complete_curves
 from search.trial.workbench import Plan, Workbench
 from spaces.allocation.summed_sensitivity import SummedSensitivity
-from spaces.base import ParamValue
-from spaces.search_spaces.ratios import PREFIX as RATIO
-from spaces.search_spaces.repeats import PREFIX as REPEATS
+from spaces.base import Float, ParameterRole, ParamValue
 from spaces.structure.shape import Shape
 from spaces.structure.structure import Structure
 
@@ -108,7 +105,8 @@ class CandidatePredictions:
         None without a sensitivity analysis, or if image size or depth is searched too, which the estimate does not
         cover.
         """
-        smaller = any(name == IMGSZ or name.startswith(REPEATS) for name in self.plan.parameters)
+        parameters = self.plan.parameters
+        smaller = IMGSZ in parameters or any(each.role is ParameterRole.DEPTH for each in parameters.values())
         if self.sensitivity is None or smaller:
             return None
         return self.sensitivity.total([each.shape.widths for each in self._decode(points)])
@@ -142,17 +140,16 @@ class CandidatePredictions:
     def hints(self) -> list[Point]:
         """Points that cut all groups to the same loss increase, from hardly any cut to the narrowest of the space.
 
-        Only spaces of one ratio per channel group have them; parameters of recipe and depth are not set.
+        Only spaces that set each width by itself have them; parameters of recipe and depth are not set.
         """
-        parameters, groups = self.plan.parameters, self.structure.groups
-        cut_anew = any(name not in self.plan.searched and not name.startswith((RATIO, REPEATS)) for name in parameters)
-        if self.sensitivity is None or cut_anew:  # a ratio of a donor is not a share of the parent's channels
+        space = self.plan.space
+        ratios = [each for each in space.parameters.values() if each.role is ParameterRole.WIDTH]
+        narrowest = min((each.low for each in ratios if isinstance(each, Float)), default=None)
+        if self.sensitivity is None or narrowest is None:
             return []
-        if any(f"{RATIO}{group.tie or group.name}" not in parameters for group in groups):
-            return []
-        thinnest = min(each.low for name, each in parameters.items() if name.startswith(RATIO))  # type: ignore[union-attr]
-        shares = np.geomspace(1.0, thinnest, HINTS + 1)[1:]
-        return [nearest_ratios(parameters, groups, self.sensitivity.evenly(float(share))) for share in shares]
+        shares = np.geomspace(1.0, narrowest, HINTS + 1)[1:]
+        points = [space.nearest(self.sensitivity.evenly(float(share)).tolist()) for share in shares]
+        return [point for point in points if point is not None]
 
     def stopped_trials(self) -> list[KnownPoint]:
         """Return the stopped trials, each with the final mAP50-95 that its learning curve predicted."""

@@ -15,10 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from search.sampler.candidate_pool import CandidatePool, Point
 from spaces.allocation.summed_sensitivity import SummedSensitivity
-from spaces.base import Parameter
-from spaces.networks.graft import BACKBONE, HEAD
-from spaces.search_spaces.grafts import DONOR
-from spaces.search_spaces.ratios import PREFIX as RATIO
+from spaces.base import Parameter, ParameterRole
 
 Values = NDArray[np.float64]
 
@@ -44,7 +41,8 @@ class NetworkFeatures:
     def __init__(
         self, parameters: Mapping[str, Parameter], whole: Sequence[int], sensitivity: SummedSensitivity | None = None
     ) -> None:
-        self._others = CandidatePool({name: each for name, each in parameters.items() if not name.startswith(RATIO)})
+        others = {name: each for name, each in parameters.items() if each.role is not ParameterRole.WIDTH}
+        self._others = CandidatePool(others)
         self._whole = np.array(whole, dtype=np.float64)
         self._sensitivity = sensitivity
 
@@ -66,13 +64,8 @@ class NetworkFeatures:
     @cached_property
     def _weights(self) -> Values:
         """Weight of each column of the parameters that are not ratios."""
-        parameters = self._others.parameters
         weights = [
-            np.full(CandidatePool({name: each}).columns, DONOR_WEIGHT if _names_a_donor(name) else 1.0)
-            for name, each in parameters.items()
+            np.full(CandidatePool({name: each}).columns, DONOR_WEIGHT if each.role is ParameterRole.DONOR else 1.0)
+            for name, each in self._others.parameters.items()
         ]
         return np.concatenate(weights) if weights else np.ones(0)
-
-
-def _names_a_donor(parameter: str) -> bool:
-    return parameter in (BACKBONE, HEAD) or parameter.startswith(DONOR)

@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
-from search.sampler.start_points import nearest_ratios
 from search.store.base import Store, StudyEntry
 from search.trial.workbench import Plan
 from spaces.base import Categorical, Parameter, ParamValue
-from spaces.search_spaces.ratios import PREFIX
 from spaces.structure.structure import Structure
 
 MAX_TRAININGS = 200
@@ -59,13 +57,13 @@ class KnownPoint(NamedTuple):
 def trained_points(rows: Sequence[TrialRecord], plan: Plan, structure: Structure, accuracy: str) -> list[KnownPoint]:
     """Return the reference rows that a trial could repeat: networks of the space, with equal weights and recipe.
 
-    Only spaces of nothing but channel ratios have such rows, and only if the recipe is not searched.
+    Only spaces that set each width by itself, and nothing else, have such rows, and only if no recipe is searched.
 
     Args:
         structure: The parent's structure; a control of another family is not a point of the space.
         accuracy: Name of the accuracy objective.
     """
-    if plan.searched or not all(name.startswith(PREFIX) for name in plan.parameters):
+    if plan.searched:
         return []
     found = []
     for row in rows:
@@ -74,7 +72,9 @@ def trained_points(rows: Sequence[TrialRecord], plan: Plan, structure: Structure
             continue
         if row.spec.parent != structure.key or row.spec.dropped:
             continue
-        point = nearest_ratios(plan.parameters, structure.groups, row.spec.shares)
+        point = plan.space.nearest(row.spec.shares)
+        if point is None or point.keys() != plan.parameters.keys():
+            continue
         spec, origin, recipe = plan.decode(point)
         if (spec.key, origin.key) == (row.spec.key, row.origin.key) and dict(row.recipe) == recipe.as_plain():
             found.append(KnownPoint(point, latency_ms, reached))

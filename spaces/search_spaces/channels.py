@@ -10,7 +10,8 @@ from spaces.base import PARENT, ArchSpec, Candidate, Origin, Parameter, ParamVal
 from spaces.networks.parent import Parent
 from spaces.ranking.slices import Slices
 from spaces.ranking.widths import aligned
-from spaces.search_spaces.ratios import PREFIX, RatioRange, check
+from spaces.search_spaces.names import RATIO
+from spaces.search_spaces.ratios import RatioRange, check
 from spaces.structure.groups import tied
 
 
@@ -39,7 +40,7 @@ class ChannelRatioSpace(Space):
         self._range = RatioRange(low, high, step, multiple)
         self._structure = parent.structure
         self._slices = Slices(self._structure.groups, orders)
-        self._widths = [(PREFIX + (group.tie or group.name), group.width) for group in self._structure.groups]
+        self._widths = [(RATIO + (group.tie or group.name), group.width) for group in self._structure.groups]
         self._origin = Origin((PARENT,) * len(self._structure.layer_sections))
 
     @cached_property
@@ -52,6 +53,11 @@ class ChannelRatioSpace(Space):
         check(self.parameters, params)
         widths = [aligned(width, float(params[name]), self._range.multiple) for name, width in self._widths]
         return self._structure.spec(self._slices.kept(widths)), self._origin
+
+    def nearest(self, shares: Sequence[float]) -> dict[str, ParamValue]:
+        """Return the ratios on their grid that are nearest to these shares."""
+        ratio = self._range.ratio
+        return {name: ratio.nearest(share) for (name, _), share in zip(self._widths, shares, strict=True)}
 
     def build(self, spec: ArchSpec, origin: Origin) -> Candidate:
         """Build with the parent's weights."""

@@ -6,17 +6,41 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Literal, final
 
-from spaces.base import ArchSpec, Candidate, Categorical, Origin, Parameter, ParamValue, Space, SpaceError
-from spaces.networks.graft import BACKBONE, HEAD, Donor, by_stage, dropped_by, layer_parts, origin_of, part_of
+from spaces.base import (
+    ArchSpec,
+    Candidate,
+    Categorical,
+    Origin,
+    Parameter,
+    ParameterRole,
+    ParamValue,
+    Space,
+    SpaceError,
+)
+from spaces.networks.graft import (
+    BACKBONE,
+    DETECT,
+    HEAD,
+    NECK,
+    Donor,
+    by_stage,
+    dropped_by,
+    layer_parts,
+    origin_of,
+    part_of,
+)
 from spaces.networks.parent import Parent
 from spaces.ranking.importance import order
 from spaces.ranking.widths import aligned, select
-from spaces.search_spaces.ratios import PREFIX, RatioRange, check
+from spaces.search_spaces.names import DONOR, RATIO
+from spaces.search_spaces.ratios import RatioRange, check
 
 Parts = Literal["sections", "stages"]
 Ratios = Literal["stage", "group"]
 Orders = Mapping[str, Sequence[int]]
-DONOR = "donor."
+
+OF_THE_HEAD = (HEAD, DONOR + NECK, DONOR + DETECT)
+"""Parameters that name the donor of the head, or of a part of it."""
 
 
 @final
@@ -62,14 +86,14 @@ class GraftSpace(Space):
         self._stages = tuple(dict.fromkeys(layer_parts(self._structure)))
         self._given = (BACKBONE, HEAD) if parts == "sections" else tuple(DONOR + stage for stage in self._stages)
         self._ratio_of = tuple(
-            PREFIX + (part_of(group) if ratios == "stage" else group.tie or group.name) for group in parent.groups
+            RATIO + (part_of(group) if ratios == "stage" else group.tie or group.name) for group in parent.groups
         )
 
     @cached_property
     def parameters(self) -> Mapping[str, Parameter]:
         """The donors' names for each part, and the ratios."""
-        names = Categorical(tuple(self._donors))
-        ratios = dict.fromkeys(name.removeprefix(PREFIX) for name in self._ratio_of)
+        names = Categorical(tuple(self._donors), role=ParameterRole.DONOR)
+        ratios = dict.fromkeys(name.removeprefix(RATIO) for name in self._ratio_of)
         return {**dict.fromkeys(self._given, names), **self._range.parameters(ratios)}
 
     def decode(self, params: Mapping[str, ParamValue]) -> tuple[ArchSpec, Origin]:
@@ -86,6 +110,20 @@ class GraftSpace(Space):
         }
         kept = select(groups, orders, widths)
         return self._structure.spec(kept, dropped_by(self._structure, parts)), origin_of(self._structure, parts)
+
+    def start_points(self) -> tuple[dict[str, ParamValue], ...]:
+        """Return the graft that is made by hand, and the two mixed ends, all uncut.
+
+        The one made by hand, `nas_final`, is the backbone of the last round but one with the head of the last round.
+        The others are the first backbone with the last head, and the last backbone with the first head.
+        """
+        names = tuple(self._donors)
+        pairs = ((names[-2:][0], names[-1]), (names[0], names[-1]), (names[-1], names[0]))
+        uncut = dict.fromkeys(self._ratio_of, self._range.ratio.at(1.0))
+        return tuple(
+            {**{part: head if part in OF_THE_HEAD else backbone for part in self._given}, **uncut}
+            for backbone, head in dict.fromkeys(pairs)
+        )
 
     def build(self, spec: ArchSpec, origin: Origin) -> Candidate:
         """Build with the donors' weights; where a donor has none, with the parent's."""

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from spaces.base import Categorical, Float, Integer, Parameter, ParamValue, SpaceError
+from spaces.base import Categorical, Float, Integer, Parameter, ParameterRole, ParamValue, SpaceError
+from spaces.search_spaces.names import RATIO
 
-PREFIX = "ratio."
 SLACK = 1e-9  # samplers compute grid points as low + k * step, which may end beside the bound
 
 
@@ -36,9 +36,14 @@ class RatioRange:
         if self.multiple < 1:
             raise SpaceError(f"multiple {self.multiple} is below 1")
 
+    @property
+    def ratio(self) -> Float:
+        """The parameter of each ratio."""
+        return Float(self.low, self.high, self.step, role=ParameterRole.WIDTH)
+
     def parameters(self, names: Iterable[str]) -> dict[str, Parameter]:
         """One ratio parameter for each name."""
-        return {PREFIX + name: Float(self.low, self.high, self.step) for name in names}
+        return {RATIO + name: self.ratio for name in names}
 
 
 def check(parameters: Mapping[str, Parameter], params: Mapping[str, ParamValue]) -> None:

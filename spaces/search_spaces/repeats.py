@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import final
 
-from spaces.base import ArchSpec, Candidate, Integer, Origin, Parameter, ParamValue, Space, SpaceError
+from spaces.base import ArchSpec, Candidate, Integer, Origin, Parameter, ParameterRole, ParamValue, Space, SpaceError
 from spaces.networks.graft import layer_parts
+from spaces.search_spaces.names import REPEATS
 from spaces.search_spaces.ratios import check
 from spaces.structure.structure import Structure
-
-PREFIX = "repeats."
 
 
 @final
@@ -43,7 +42,8 @@ class RepeatsSpace(Space):
     @cached_property
     def _own(self) -> dict[str, Parameter]:
         return {
-            PREFIX + stage: Integer(min(self._least, len(names)), len(names)) for stage, names in self._stages.items()
+            REPEATS + stage: Integer(min(self._least, len(names)), len(names), role=ParameterRole.DEPTH)
+            for stage, names in self._stages.items()
         }
 
     @cached_property
@@ -53,13 +53,25 @@ class RepeatsSpace(Space):
 
     def decode(self, params: Mapping[str, ParamValue]) -> tuple[ArchSpec, Origin]:
         """Drop the least important bottlenecks of each stage."""
-        check(self._own, {name: value for name, value in params.items() if name.startswith(PREFIX)})
-        spec, origin = self._inner.decode({n: value for n, value in params.items() if not n.startswith(PREFIX)})
+        check(self._own, {name: value for name, value in params.items() if name.startswith(REPEATS)})
+        spec, origin = self._inner.decode({n: value for n, value in params.items() if not n.startswith(REPEATS)})
         dropped = set(spec.dropped)
         for stage, names in self._stages.items():
             there = [name for name in names if name not in spec.dropped]
-            dropped.update(there[int(params[PREFIX + stage]) :])
+            dropped.update(there[int(params[REPEATS + stage]) :])
         return self._structure.spec(spec.kept, dropped), origin
+
+    def with_all(self, point: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+        """Return a point of the inner space with all bottlenecks."""
+        return {**{REPEATS + stage: len(names) for stage, names in self._stages.items()}, **point}
+
+    def start_points(self) -> tuple[dict[str, ParamValue], ...]:
+        """Return those of the inner space, with all bottlenecks."""
+        return tuple(map(self.with_all, self._inner.start_points()))
+
+    def nearest(self, shares: Sequence[float]) -> Mapping[str, ParamValue] | None:
+        """Return that of the inner space; it says nothing about bottlenecks."""
+        return self._inner.nearest(shares)
 
     def build(self, spec: ArchSpec, origin: Origin) -> Candidate:
         """Build as the inner space does."""

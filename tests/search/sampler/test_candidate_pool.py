@@ -8,8 +8,7 @@ import numpy as np
 
 from search.sampler.candidate_pool import CandidatePool, Point
 from search.sampler.optuna_study import distribution_of
-from search.sampler.start_points import start_points
-from spaces.base import Categorical, Float, Integer, Parameter
+from spaces.base import START_LEVELS, Categorical, Float, Integer, Parameter
 
 PARAMETERS: dict[str, Parameter] = {
     "backbone": Categorical(("one", "two", "three")),
@@ -63,9 +62,10 @@ def test_equal_seeds_draw_equal_pools() -> None:
 
 def test_the_top_of_a_range_is_one_that_optuna_takes() -> None:
     """In binary numbers 0.1 + 2 * 0.1 is more than 0.3: Optuna would draw another value at random."""
-    parameters = {"ratio.P3": Float(0.1, 0.3, step=0.1)}
-    distribution = distribution_of(parameters["ratio.P3"])
+    ratio = Float(0.1, 0.3, step=0.1)
+    parameters: dict[str, Parameter] = {"ratio.P3": ratio}
+    distribution = distribution_of(ratio)
     values = {float(point["ratio.P3"]) for point in CandidatePool(parameters).draw(50, [], np.random.default_rng(0))}
-    values |= {float(point["ratio.P3"]) for point in start_points(parameters)}
+    values |= {ratio.at(level) for level in START_LEVELS}
     assert max(values) == 0.3
     assert all(distribution._contains(value) for value in values)

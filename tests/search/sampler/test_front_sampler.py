@@ -12,9 +12,11 @@ from search.record.trial import Outcome
 from search.sampler.candidate_predictions import CandidatePredictions
 from search.sampler.front_sampler import FrontSampler
 from search.sampler.registry import make_sampler
-from search.trial.workbench import Plan
 from spaces.allocation.summed_sensitivity import SummedSensitivity
-from spaces.base import Categorical, Parameter
+from spaces.base import Categorical
+from spaces.networks.graft import Donor
+from spaces.search_spaces.grafts import GraftSpace
+from spaces.search_spaces.repeats import RepeatsSpace
 from tests.search.sampler.problem import WORST_MS, Problem
 
 
@@ -68,15 +70,18 @@ def test_the_loss_increase_covers_neither_image_sizes_nor_donors(problem: Proble
     sizes = replace(told, plan=replace(problem.plan, searched=searched))
     assert sizes.loss_increases([{**point, "recipe.imgsz": 64}]) is None
     assert sizes.hints == told.hints
-    assert replace(told, plan=_OfDonors(**vars(problem.plan))).hints == []
+    donors = {name: Donor(name, problem.parent.as_candidate()) for name in ("round-1", "round-2")}
+    grafts = GraftSpace(problem.parent, donors, multiple=4, ratios="group")
+    assert replace(told, plan=replace(problem.plan, space=grafts)).hints == []
 
 
-class _OfDonors(Plan):
-    """As if each trial also chose a donor."""
-
-    @property
-    def parameters(self) -> dict[str, Parameter]:
-        return {"backbone": Categorical(("round-1", "round-2")), **super().parameters}
+def test_the_loss_increase_does_not_cover_bottlenecks(problem: Problem, told: CandidatePredictions) -> None:
+    structure = problem.parent.structure
+    deep = RepeatsSpace(problem.space, structure, [repeat.name for repeat in structure.repeats])
+    depth = replace(told, plan=replace(problem.plan, space=deep))
+    (point, *_) = deep.start_points()
+    assert depth.loss_increases([point]) is None
+    assert depth.hints == told.hints
 
 
 def test_equal_seeds_ask_for_the_same(problem: Problem) -> None:

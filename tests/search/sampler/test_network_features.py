@@ -7,12 +7,13 @@ import pytest
 
 from search.sampler.network_features import DONOR_WEIGHT, SENSITIVITY_WEIGHT, NetworkFeatures
 from spaces.allocation.summed_sensitivity import SummedSensitivity
-from spaces.base import Categorical, Float, Parameter
+from spaces.base import Categorical, Float, Parameter, ParameterRole
 
+RATIO = Float(0.25, 1.0, role=ParameterRole.WIDTH)
 PARAMETERS: dict[str, Parameter] = {
-    "backbone": Categorical(("thin", "wide")),
-    "head": Categorical(("thin", "wide")),
-    "ratio.a": Float(0.25, 1.0),
+    "backbone": Categorical(("thin", "wide"), role=ParameterRole.DONOR),
+    "head": Categorical(("thin", "wide"), role=ParameterRole.DONOR),
+    "ratio.a": RATIO,
     "recipe.lr0": Float(0.001, 0.1, log=True),
 }
 WHOLE = (64, 32)
@@ -50,5 +51,5 @@ def test_damage_is_one_column_more() -> None:
 
 
 def test_a_space_of_ratios_alone_has_its_widths_alone() -> None:
-    features = NetworkFeatures({"ratio.a": Float(0.25, 1.0)}, WHOLE).of([{"ratio.a": 1.0}], [WHOLE])
+    features = NetworkFeatures({"ratio.a": RATIO}, WHOLE).of([{"ratio.a": 1.0}], [WHOLE])
     assert features.tolist() == [[1.0, 1.0]]

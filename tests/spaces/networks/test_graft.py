@@ -35,6 +35,24 @@ def test_parameters_are_two_donors_and_one_ratio_a_stage(grafts: GraftSpace) -> 
     assert grafts.parameters["head"] == Categorical(("parent", "one-shot", "round-2"))
 
 
+def test_the_first_graft_is_the_one_made_by_hand(grafts: GraftSpace) -> None:
+    points = grafts.start_points()
+    pairs = [(point["backbone"], point["head"]) for point in points]
+    assert pairs == [("one-shot", "round-2"), ("parent", "round-2"), ("round-2", "parent")]
+    assert {value for point in points for name, value in point.items() if name.startswith("ratio.")} == {1.0}
+
+
+def test_neck_and_detect_begin_with_the_donor_of_the_head(parent: Parent, donors: dict[str, Donor]) -> None:
+    first = GraftSpace(parent, donors, parts="stages").start_points()[0]
+    of_the_last = {name for name, value in first.items() if value == "round-2"}
+    assert of_the_last == {"donor.neck", "donor.detect"}
+
+
+def test_a_single_donor_gives_one_start(parent: Parent, donors: dict[str, Donor]) -> None:
+    (point,) = GraftSpace(parent, {"one-shot": donors["one-shot"]}).start_points()
+    assert (point["backbone"], point["head"]) == ("one-shot", "one-shot")
+
+
 @pytest.mark.parametrize("name", ["one-shot", "round-2"])
 def test_a_donors_own_backbone_and_head_are_the_donor_bit_for_bit(
     grafts: GraftSpace, donors: dict[str, Donor], name: str

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from spaces.base import Categorical, Float, Integer, ParamValue, Space, SpaceError
+from spaces.base import Categorical, Float, Integer, ParameterRole, ParamValue, Space, SpaceError
 from tests.spaces.silencing import states_differ
 
 
@@ -96,3 +96,43 @@ class SpaceContract(ABC):
         name = [name for name, parameter in space.parameters.items() if isinstance(parameter, Float)][-1]
         with pytest.raises(SpaceError, match=f"parameter '{name}' is"):
             space.decode({**params, name: value})
+
+    def test_start_points_are_points_of_the_space(self, space: Space) -> None:
+        points = space.start_points()
+        assert points == space.start_points()
+        for point in points:
+            assert point.keys() <= space.parameters.keys()
+            spec, origin = space.decode({**choose(space, 1.0), **point})
+            assert space.build(spec, origin).spec == spec
+        assert len({tuple(sorted(point.items())) for point in points}) == len(points)
+
+    @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+    def test_the_point_nearest_to_a_networks_widths_has_these_widths(self, space: Space, share: float) -> None:
+        params = choose(space, share)
+        shares = space.decode(params)[0].shares
+        point = space.nearest(shares)
+        if point is None:
+            pytest.skip("the space does not set each width by itself")
+        assert space.decode({**params, **point})[0].shares == shares
+
+    def test_a_point_nearest_to_impossible_widths_is_still_a_point(self, space: Space) -> None:
+        groups = len(space.decode(choose(space, 1.0))[0].groups)
+        for shares in ([1e-3] * groups, [1.0] * groups):
+            space.decode({**choose(space, 1.0), **(space.nearest(shares) or {})})
+
+    def test_roles_are_what_parameters_do(self, space: Space) -> None:
+        highest = choose(space, 1.0)
+        whole = space.decode(highest)[0]
+        for name, parameter in space.parameters.items():
+            if parameter.role is ParameterRole.WIDTH:
+                assert isinstance(parameter, Float) and 0 < parameter.low <= parameter.high <= 1
+                spec = space.decode({**highest, name: parameter.low})[0]
+                assert spec.dropped == whole.dropped
+                assert all(less <= more for less, more in zip(spec.shares, whole.shares, strict=True))
+            elif parameter.role is ParameterRole.DEPTH:
+                assert isinstance(parameter, Integer)
+                assert len(space.decode({**highest, name: parameter.low})[0].dropped) > len(whole.dropped)
+            elif parameter.role is ParameterRole.DONOR:
+                assert isinstance(parameter, Categorical)
+                origins = {space.decode({**highest, name: donor})[1].key for donor in parameter.options}
+                assert len(origins) == len(parameter.options)

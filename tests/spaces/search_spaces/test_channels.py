@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spaces.base import PARENT, Float, SpaceError
+from spaces.base import PARENT, Float, ParameterRole, SpaceError
 from spaces.networks.parent import Parent
 from spaces.ranking.importance import order
 from spaces.search_spaces.channels import ChannelRatioSpace
@@ -46,3 +46,17 @@ def test_all_ratios_at_one_are_the_parent(ratios: ChannelRatioSpace, parent: Par
 def test_a_range_outside_zero_to_one_is_refused(parent: Parent, low: float, high: float) -> None:
     with pytest.raises(SpaceError, match="not within"):
         ChannelRatioSpace(parent, {}, low, high)
+
+
+def test_it_begins_with_uniform_cuts_on_their_grid(ratios: ChannelRatioSpace) -> None:
+    points = ratios.start_points()
+    assert [set(point.values()) for point in points] == [{1.0}, {0.625}, {0.25}]
+    assert all(point.keys() == ratios.parameters.keys() for point in points)
+
+
+def test_every_width_has_a_ratio_of_its_own(ratios: ChannelRatioSpace, parent: Parent) -> None:
+    assert {each.role for each in ratios.parameters.values()} == {ParameterRole.WIDTH}
+    shares = [0.5 if group.section == "neck" else 1.0 for group in parent.groups]
+    point = ratios.nearest(shares)
+    assert set(point.values()) == {0.5, 1.0}
+    assert ratios.decode(point)[0].shares == shares

@@ -135,6 +135,9 @@ class TestRepeatsSpace(SpaceContract):
         params = {**choose(space, 1.0), "repeats.P3": 1, "repeats.P4": 0}
         assert space.decode(params)[0].dropped == ("model.4.m.0", "model.6.m.0", "model.6.m.1")
 
+    def test_the_first_trials_keep_all_bottlenecks(self, space: RepeatsSpace) -> None:
+        assert [space.decode(point)[0].dropped for point in space.start_points()] == [(), (), ()]
+
     def test_half_a_bottleneck_is_refused(self, space: RepeatsSpace) -> None:
         with pytest.raises(SpaceError, match=r"parameter 'repeats.P3' is 0.5; it must be a whole number"):
             space.decode({**choose(space, 1.0), "repeats.P3": 0.5})
