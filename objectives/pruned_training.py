@@ -13,7 +13,7 @@ from spaces.base import SpaceError
 from ultralytics.models.yolo.detect import DetectionTrainer
 
 
-class PrunedTrainer(DetectionTrainer):
+class PrunedTrainer(DetectionTrainer):  # type: ignore[misc]  # Ultralytics has no types
     """Ultralytics' own trainer, but for the network: the one in the file instead of one built from its YAML.
 
     What it writes holds stock classes only, is pruned as before and is trained on in the same way. Not for searches:

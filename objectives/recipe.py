@@ -170,7 +170,8 @@ def _checked(description: dataclasses.Field[Any], value: Any) -> ParamValue:
     if not low <= value <= high:
         right = f"at least {low}" if high == math.inf else f"in [{low}, {high}]"
         raise RecipeError(f"recipe: '{name}' is {value!r}; it must be {right}")
-    return kind(value)
+    checked: ParamValue = kind(value)
+    return checked
 
 
 def _option(name: str, value: ParamValue, options: tuple[str, ...] | None) -> ParamValue:

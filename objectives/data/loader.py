@@ -94,7 +94,7 @@ class _Scan:
 _scans: dict[tuple[str, str], _Scan] = {}
 
 
-class CheckedDataset(YOLODataset):
+class CheckedDataset(YOLODataset):  # type: ignore[misc]  # Ultralytics has no types
     """A `YOLODataset` that neither scans folders nor touches `*.cache` and `*.npy` files."""
 
     def __init__(self, scan: _Scan, **arguments: Any) -> None:

@@ -38,7 +38,7 @@ def quantize(model: Path, images: Sequence[NDArray[np.float32]], *, batch: int, 
 
     feeds = ({"images": np.repeat(image[None], batch, axis=0)} for image in images)
 
-    class Reader(CalibrationDataReader):
+    class Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:
             return next(feeds, None)
 

@@ -163,7 +163,8 @@ def _program(candidate: Candidate, target: Target) -> Any:
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             output = self.network(images.half() if half else images)
-            return (output[0] if isinstance(output, tuple) else output).float()
+            detections: torch.Tensor = output[0] if isinstance(output, tuple) else output
+            return detections.float()
 
     module = Deployed().to(target.provider).eval()
     try:

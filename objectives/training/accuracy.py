@@ -158,7 +158,7 @@ def score(
     return Score(float(ap[:, 1:].mean()), float(ap[:, 1].mean()), found.loss)
 
 
-class CheckedValidator(DetectionValidator):
+class CheckedValidator(DetectionValidator):  # type: ignore[misc]  # Ultralytics has no types
     """Ultralytics' validator without its files, and without its clock.
 
     The stock NMS gives up on a batch after some two seconds and drops what is left: on a busy machine the same

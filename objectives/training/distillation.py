@@ -31,7 +31,8 @@ def with_teacher(student: nn.Module, teacher: Candidate) -> nn.Module:
             f"the teacher's detection strides are {strides(teacher.network)}, the student's {strides(student)}; "
             "distillation needs the same"
         )
-    return DistillationModel(teacher_model=copy.deepcopy(teacher.network).float(), student_model=student)
+    pair: nn.Module = DistillationModel(teacher_model=copy.deepcopy(teacher.network).float(), student_model=student)
+    return pair
 
 
 def strides(network: nn.Module) -> tuple[int, ...]:

@@ -67,7 +67,7 @@ class BestEpoch:
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
-class CandidateTraining(DetectionTrainer):
+class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics has no types
     """One training of one candidate; the weights of the best epochs stay in `best_epochs`.
 
     Its name must not hold "Trainer": that is how Ultralytics decides to load mlflow, comet, wandb and the like.

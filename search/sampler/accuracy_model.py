@@ -105,7 +105,7 @@ class AccuracyModel:
         return found.x, found.fun
 
 
-class _Given(GaussianProcessRegressor):
+class _Given(GaussianProcessRegressor):  # type: ignore[misc]  # scikit-learn has no types
     """With a kernel that is given: its likelihood, half the time of a fit, is nobody's question."""
 
     def log_marginal_likelihood(self, *_: Any, **__: Any) -> float:
@@ -165,4 +165,6 @@ def _spread_out(values: Values, most: int) -> NDArray[np.intp]:
     """Indices of so many at most, at even steps through the sorted values: the best and the worst are among them."""
     if len(values) <= most:
         return np.arange(len(values))
-    return np.argsort(values)[np.linspace(0, len(values) - 1, most).round().astype(int)]
+    places = np.linspace(0, len(values) - 1, most).round().astype(np.intp)
+    spread: NDArray[np.intp] = np.argsort(values)[places]
+    return spread

@@ -145,9 +145,11 @@ def _acceptable(name: str, value: Any) -> bool:
 
 def _checked(name: str, value: Any) -> ParamValue:
     try:
-        return getattr(Recipe.from_plain({name: value}), name)
+        recipe = Recipe.from_plain({name: value})
     except RecipeError as error:
         raise FieldFault(name, str(error).removeprefix("recipe: ").removeprefix(f"'{name}' ")) from None
+    checked: ParamValue = getattr(recipe, name)
+    return checked
 
 
 def _read_range(name: str, raw: Mapping[str, Any]) -> Parameter:

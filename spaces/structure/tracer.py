@@ -40,7 +40,7 @@ _BINARY = ("add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "maximum"
 # fmt: on
 
 
-class LabelTracer(TorchDispatchMode):
+class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types here
     """Run a network under this mode; `uses` and `splits` then say how its channels are coupled."""
 
     @classmethod
@@ -59,7 +59,7 @@ class LabelTracer(TorchDispatchMode):
                 sizes are renewed when it is cut.
             running: Name of the module that an operation, as it happens, belongs to.
         """
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # nor here
         self.book = LabelBook()
         self.uses: dict[tuple[str, Side], Labels] = {}
         self.splits: list[list[Labels]] = []

@@ -17,8 +17,8 @@ from objectives.pruned_training import PrunedTrainer
 from spaces.allocation.uniform import uniform
 from spaces.base import SpaceError
 from spaces.networks.parent import Parent
-from tests.objectives.networks import enliven
 from tests.objectives.pets import write_pets
+from tests.spaces.lively import enliven
 
 # isort: split
 from ultralytics import YOLO

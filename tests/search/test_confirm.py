@@ -28,8 +28,8 @@ from spaces.allocation.uniform import uniform
 from spaces.base import Candidate
 from spaces.networks.checkpoint import CheckpointStore
 from spaces.networks.parent import Parent
-from tests.objectives.networks import enliven
 from tests.search.plausible import plausible_evaluation
+from tests.spaces.lively import enliven
 
 REFERENCE_MS = 10.0
 CLAIMS = {  # share of channels that is kept, accuracy, and the latency that the trial had

@@ -30,8 +30,8 @@ from spaces.base import Candidate, CandidateError
 from spaces.networks.checkpoint import CheckpointStore, load
 from spaces.networks.deployed import deployed
 from spaces.networks.parent import Parent
-from tests.objectives.networks import enliven
 from tests.search.plausible import plausible_evaluation
+from tests.spaces.lively import enliven
 
 # isort: split
 from ultralytics.nn.tasks import torch_safe_load
@@ -148,7 +148,7 @@ def test_a_second_export_replaces_the_first_and_says_little(
 
 def test_other_formats_are_written_by_ultralytics(run: Run, tmp_path: Path) -> None:
     assert run.export("--name", "parent", "--format", "torchscript", "--out", str(tmp_path)) == Exit.DONE
-    module = torch.jit.load(str(tmp_path / "parent.torchscript"))
+    module = torch.jit.load(str(tmp_path / "parent.torchscript"))  # type: ignore[no-untyped-call]  # torch has no types
     assert module(torch.zeros(1, 3, 96, 96)).shape[1] == 4 + 10
 
 

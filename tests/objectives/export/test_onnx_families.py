@@ -101,4 +101,4 @@ def _distance(ours: Array, theirs: Array) -> float:
 
 
 def _is_end_to_end(detections: Array) -> bool:
-    return detections.shape[-1] == 6
+    return bool(detections.shape[-1] == 6)

@@ -17,7 +17,8 @@ from tests.spaces.lively import pictures
 
 
 def outputs(path: Path, images: torch.Tensor) -> np.ndarray:
-    return open_session(path).run(None, {"images": images.numpy()})[0]
+    first: np.ndarray = open_session(path).run(None, {"images": images.numpy()})[0]
+    return first
 
 
 def test_onnx_gives_what_torch_gives(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from spaces.allocation.uniform import uniform
 from spaces.base import Candidate, CandidateError, SpaceError
 from spaces.networks.checkpoint import load, save
 from spaces.networks.parent import Parent
-from tests.objectives.networks import CLASSES, enliven, state_of, unchanged
+from tests.objectives.networks import CLASSES, state_of, unchanged
+from tests.spaces.lively import enliven
 
 # isort: split
 from ultralytics.nn.tasks import DetectionModel, torch_safe_load

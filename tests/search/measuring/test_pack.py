@@ -48,8 +48,7 @@ def device(packed: Path, tmp_path: Path) -> Path:
 def begin(device: Path, *options: str) -> subprocess.Popen[str]:
     """The program in an interpreter that sees neither this project's folder nor the environment."""
     command = [sys.executable, "-I", str(device / PROGRAM), *LITTLE, *options]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=device.parent, text=True, **pipes)  # type: ignore[call-overload]
+    return subprocess.Popen(command, cwd=device.parent, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def measure(device: Path, *options: str) -> tuple[int, str, str]:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from objectives.data.digit_scenes import write_digits
+from objectives.training.sensitivity import sensitivity
 from search.latency.local import IdleWait
 from search.prepare import cutting
 from search.prepare.inputs import load_initial_parent, open_data
@@ -212,7 +213,7 @@ def test_what_halving_does_is_given_up_where_it_takes_too_long(
     for known in studies.folder.maps.glob("*"):
         known.unlink()
     measured: list[int] = []
-    whole_map = cutting.sensitivity
+    whole_map = sensitivity
 
     def counted(*args: Any, said: Callable[[int, int], None], **rest: Any) -> Any:
         def count(done: int, total: int) -> None:

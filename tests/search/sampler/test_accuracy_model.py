@@ -14,7 +14,8 @@ NOISE_SD = 0.01
 def landscape(features: np.ndarray) -> np.ndarray:
     """Accuracy saturates in a weighted sum of the first few of many columns."""
     weights = np.linspace(1.0, 0.2, features.shape[1]) ** 2
-    return 0.8 - 0.5 * np.exp(-2.5 * features @ weights / weights.sum())
+    saturated: np.ndarray = 0.8 - 0.5 * np.exp(-2.5 * features @ weights / weights.sum())
+    return saturated
 
 
 def seen(count: int, columns: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,8 @@ import pytest
 from objectives.base import EpochResult
 from search.record.front import hypervolume, non_dominated
 from search.record.trial import Outcome, TrialRecord
-from search.store.base import AlreadyStored, Store, StoreError, StudyEntry, TrainedEntry
+from search.store.base import AlreadyStored, Store, StoreError, StudyEntry
+from search.store.entries import TrainedEntry
 from tests.search.store.examples import (
     BEGAN,
     CURVES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import random
 import time
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def _kill_and_restart(url: str, acknowledged: Path) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.search.work.quick_trials"])
     dice = random.Random(5)
-    workers: list = []
+    workers: list[ForkServerProcess] = []
     for kill in range(KILLS):
         workers = [worker for worker in workers if worker.is_alive()]
         while len(workers) < WORKERS:

@@ -5,6 +5,8 @@ Frozen, as 0001 is. All that is new may be missing, so that workers of the versi
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -32,7 +34,7 @@ def upgrade() -> None:
     _members()
 
 
-def _add(table: str, **columns: type[sa.types.TypeEngine]) -> None:
+def _add(table: str, **columns: type[sa.types.TypeEngine[Any]]) -> None:
     for name, kind in columns.items():
         op.add_column(f"yolofront_{table}", sa.Column(name, kind, nullable=True))
 
