@@ -17,8 +17,8 @@ import sys
 from pathlib import Path
 
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
-from search.cli.files import write_text
 from search.study.faults import DefinitionError
+from spaces.durable import write_text
 
 
 def main(arguments: list[str]) -> int:

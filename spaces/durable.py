@@ -1,4 +1,7 @@
-"""Writes a folder all at once: aside, flushed to the disk, renamed. A kill at any moment leaves all of it or none."""
+"""Writes a file or a folder all at once: aside, flushed to the disk, renamed. A kill leaves all of it or none.
+
+Standard library only: the program for other machines (`objectives.remote`) contains this file.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,58 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-PARTIAL = ".yolofront-partial"  # nobody else's: what is left of it is deleted
-LEFT_AFTER_S = 3600  # no writer takes an hour
+PARTIAL = ".yolofront-partial"
+"""Suffix of unfinished files and folders. No other program uses it, so old ones are deleted."""
+
+STALE_S = 3600
+"""Age at which an unfinished folder is deleted: its writer was killed, for no writer takes an hour."""
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write a file; its folder is made if it is absent.
+
+    Raises:
+        OSError: If the folder cannot be written or the disk is full; an older file at `path` stays as it is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(_name_aside())
+    try:
+        _write(aside, content)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    return path
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write text as UTF-8, as `write_bytes` does; file names in the text that are not UTF-8 keep their bytes."""
+    return write_bytes(path, _encode(text))
+
+
+def update_text(path: Path, text: str) -> Path:
+    """Write text as `write_text` does, unless the file holds exactly this text: then its times do not change."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_bytes() == _encode(text):
+            return path
+    return write_text(path, text)
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> bool:
-    """Write a new folder with these files, durably.
+    """Write a new folder with these files, as `make_folder` does."""
+
+    def fill(aside: Path) -> None:
+        for name, content in files.items():
+            _write(aside / name, content)
+
+    return make_folder(folder, fill)
+
+
+def make_folder(folder: Path, fill: Callable[[Path], object]) -> bool:
+    """Let `fill` write into a folder aside, then rename it to `folder`.
 
     Returns:
         Whether it was written; False if the folder was there already, which is then left as it is.
@@ -27,9 +73,8 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> bool:
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=PARTIAL, dir=folder.parent))
     try:
-        _sweep(folder.parent, aside)
-        for name, content in files.items():
-            _write(aside / name, content)
+        _delete_stale(folder.parent, aside)
+        fill(aside)
         _flush(aside)
         aside.chmod(0o755)  # mkdtemp makes it private; who may read the folder beside it may read this one
         try:
@@ -44,13 +89,29 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> bool:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _sweep(parent: Path, own: Path) -> None:
-    """Remove what writers that were killed have left, judged by the file system's own clock."""
+def delete_folder(folder: Path) -> None:
+    """Delete a folder if it is there; at no moment does a half-deleted one stand under its name."""
+    aside = folder.with_name(_name_aside())
+    with contextlib.suppress(FileNotFoundError):  # not there, or another process was faster
+        folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _name_aside() -> str:
+    return f".{uuid.uuid4().hex}{PARTIAL}"
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _delete_stale(parent: Path, own: Path) -> None:
+    """Delete the unfinished files and folders of killed writers; ages are by the file system's own clock."""
     now = own.stat().st_mtime
     for left in parent.glob(f".*{PARTIAL}"):
-        with contextlib.suppress(FileNotFoundError):  # another writer finishes or sweeps too
-            if now - left.stat().st_mtime > LEFT_AFTER_S:
-                shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another writer finishes or deletes too
+            if now - left.stat().st_mtime > STALE_S:
+                left.unlink() if left.is_file() else shutil.rmtree(left, ignore_errors=True)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -7,9 +7,10 @@ execute pickles and share its settings file with other projects.
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
+
+from spaces.durable import write_bytes
 
 SETTINGS = {
     "YOLO_OFFLINE": "1",
@@ -41,10 +42,7 @@ def _place_fonts(folder: Path) -> None:
     for name in ("Arial.ttf", "Arial.Unicode.ttf"):
         target = folder / "Ultralytics" / name
         if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_suffix(f".{os.getpid()}.partial")
-            shutil.copyfile(source, partial)
-            partial.replace(target)
+            write_bytes(target, source.read_bytes())
 
 
 def _apply() -> None:

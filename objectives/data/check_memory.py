@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from objectives.data.check import Checked
+from spaces.durable import update_text
 
 CHECK_VERSION = 2
 """Version of the checks; raise it when a check becomes stricter, so that no older result counts."""
@@ -65,23 +65,7 @@ class CheckMemory:
     def save(self) -> None:
         """Keep what this start used; forget files that are gone."""
         if self.used != self.entries:
-            write_whole(self.file, json.dumps(self.used))
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a file aside and rename it, so that a reader sees the old one or the new one. Unchanged text is left."""
-    content = text.encode("utf-8", "surrogateescape")
-    try:
-        if file.read_bytes() == content:
-            return
-    except FileNotFoundError:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{uuid.uuid4().hex}.partial")
-    try:
-        aside.write_bytes(content)
-        aside.replace(file)
-    finally:
-        aside.unlink(missing_ok=True)
+            update_text(self.file, json.dumps(self.used))
 
 
 def _stamp(path: Path) -> list[int] | None:

@@ -17,10 +17,11 @@ from pathlib import Path
 import yaml
 
 from objectives.data.check import Checked, check_all, check_image, check_labels
-from objectives.data.check_memory import CheckMemory, write_whole
+from objectives.data.check_memory import CheckMemory
 from objectives.data.digit_scenes import DEFAULTS, SCENES, write_digits
 from objectives.data.yaml_file import DataError, Definition, label_path, read_definition, shown
 from spaces.base import ParamValue
+from spaces.durable import update_text
 
 __all__ = ["DataError", "Dataset", "Split", "open_dataset"]
 
@@ -171,9 +172,9 @@ def _write_yaml(cache: Path, stem: str, definition: Definition, splits: Mapping[
             content[name] = [str(folder) for folder in folders]
         else:
             listed = cache / f"{stem}-{hashlib.sha256(name.encode()).hexdigest()[:6]}.txt"
-            write_whole(listed, "".join(f"{image}\n" for image in split.images))
+            update_text(listed, "".join(f"{image}\n" for image in split.images))
             content[name] = str(listed)
     content["names"] = dict(enumerate(definition.classes))
     file = cache / f"{stem}.yaml"
-    write_whole(file, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    update_text(file, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     return file

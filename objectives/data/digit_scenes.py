@@ -8,12 +8,8 @@ Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 import struct
-import time
-import uuid
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 from numpy.typing import NDArray
+
+from spaces.durable import delete_folder, make_folder
 
 SCENE_PX = 96
 SCENES: Mapping[str, int] = {"train": 512, "val": 128, "test": 128}
@@ -45,7 +43,6 @@ _HEIGHTS_PX = (20, 36)
 _PER_SCENE = (4, 6)
 _TRIES = 60
 _FAINT = 3  # ink of 0 to 16 below this does not count for a glyph's box
-_STALE_SECONDS = 3600  # an unfinished folder this old belongs to a process that was killed
 
 
 @dataclass(frozen=True)
@@ -86,15 +83,9 @@ def write_digits(cache: Path, seed: int = 0, scenes: Mapping[str, int] = SCENES)
     counts = "-".join(str(scenes[split]) for split in _SHARES)
     folder = cache / f"digits-{_FORMAT}-{seed}-{counts}"
     if not _is_whole(folder, scenes):
-        cache.mkdir(parents=True, exist_ok=True)
-        _remove_stale(cache)
-        _remove_damaged(folder, cache, scenes)
-        aside = cache / f".digits-{uuid.uuid4().hex}.partial"
-        try:
-            _write_folder(aside, seed, scenes)
-            _rename_unless_there(aside, folder)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+        if folder.exists() and not _is_whole(folder, scenes):  # else another process has just written it
+            delete_folder(folder)
+        make_folder(folder, lambda aside: _write_scenes(aside, seed, scenes))
     return folder / "data.yaml"
 
 
@@ -110,7 +101,7 @@ def glyphs_of(split: str, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.
     return digits.images[chosen].astype(np.int64), digits.target[chosen].astype(np.int64)
 
 
-def _write_folder(folder: Path, seed: int, scenes: Mapping[str, int]) -> None:
+def _write_scenes(folder: Path, seed: int, scenes: Mapping[str, int]) -> None:
     for number, split in enumerate(_SHARES):
         images, labels = folder / "images" / split, folder / "labels" / split
         images.mkdir(parents=True)
@@ -212,29 +203,3 @@ def _is_whole(folder: Path, scenes: Mapping[str, int]) -> bool:
         return False
     folders = [(folder / kind / split, count) for kind in ("images", "labels") for split, count in scenes.items()]
     return all(path.is_dir() and len(os.listdir(path)) == count for path, count in folders)
-
-
-def _remove_damaged(folder: Path, cache: Path, scenes: Mapping[str, int]) -> None:
-    """Make room. A folder that another process has just renamed into place is whole, and stays."""
-    if folder.exists() and not _is_whole(folder, scenes):
-        with contextlib.suppress(FileNotFoundError):  # another process was first
-            os.rename(folder, cache / f".digits-{uuid.uuid4().hex}.partial")  # removed as stale later
-
-
-def _rename_unless_there(aside: Path, folder: Path) -> None:
-    try:
-        os.rename(aside, folder)
-    except OSError:
-        if not folder.exists():
-            raise
-        # another process was first; its scenes are the same
-
-
-def _remove_stale(cache: Path) -> None:
-    for partial in cache.glob(".digits-*.partial"):
-        try:
-            stale = time.time() - partial.stat().st_mtime > _STALE_SECONDS
-        except FileNotFoundError:
-            continue  # its writer has just renamed it
-        if stale:
-            shutil.rmtree(partial, ignore_errors=True)

@@ -37,16 +37,6 @@ class OnnxInput:
         return f"{self.name} {self.dtype} {'x'.join('?' if size is None else str(size) for size in self.shape)}"
 
 
-def inputs_of(path: Path) -> tuple[OnnxInput, ...]:
-    """The inputs of a file, without its weights.
-
-    Raises:
-        OnnxError: If it is no ONNX network.
-        OSError: If it cannot be read.
-    """
-    return tuple(_input(entry) for entry in _own_inputs(_read(path)))
-
-
 def with_sizes(path: Path, out: Path, *, imgsz: int | None, batch: int | None) -> tuple[OnnxInput, ...]:
     """Write the file with its open dimensions settled: the first is the batch, an image's last two its size.
 

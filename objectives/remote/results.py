@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from objectives.device.target import Target
 from objectives.remote.plan import FORMAT, RESULTS, Plan, PlanError, read_json
 from objectives.timing.timings import Timings
+from spaces.durable import write_text
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Results:
         return replace(self, begun={other: tries for other, tries in self.begun.items() if other != name})
 
     def write(self, folder: Path) -> None:
-        """Write `results.json` aside and put it in place: a kill at any moment leaves the old or the new one."""
+        """Write `results.json`; a kill at any moment leaves the old or the new one."""
         plain: dict[str, Any] = {
             "format": FORMAT,
             "plan": self.plan,
@@ -61,12 +61,7 @@ class Results:
             "failed": dict(self.failed),
             "begun": dict(self.begun),
         }
-        partial = folder / f".{RESULTS}.partial"
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(plain, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(folder / RESULTS)
+        write_text(folder / RESULTS, json.dumps(plain))
 
 
 def read_results(folder: Path, plan: Plan) -> Results:

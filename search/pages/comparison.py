@@ -6,7 +6,6 @@ import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from search.cli.files import write_beside, write_text
 from search.findings.columns import columns_of
 from search.findings.comparison import Difference
 from search.findings.formats import csv_text, markdown, splits_of
@@ -15,6 +14,7 @@ from search.pages.page import render
 from search.pictures.curves import channel_picture, confidence_picture, learning_picture, sizes_picture
 from search.record.latency_text import legend
 from search.record.trial import TrialRecord
+from spaces.durable import write_bytes, write_text
 
 MOST_WIDTHS = 8
 """Records whose widths are drawn, each in a picture of its own."""
@@ -57,7 +57,7 @@ def write_comparison(
 
 
 def _write(path: Path, image: bytes) -> Path:
-    return write_beside(path, lambda partial: partial.write_bytes(image))
+    return write_bytes(path, image)
 
 
 def _pictures(records: Sequence[TrialRecord], splits: Sequence[str]) -> Mapping[str, tuple[str, bytes]]:

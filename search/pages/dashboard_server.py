@@ -9,10 +9,10 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna_dashboard._app import create_app
 
-from search.cli.files import write_beside
 from search.pages.dashboard_facts import Facts, informed
 from search.pages.dashboard_guard import App, guarded
 from search.store.base import Store
+from spaces.durable import write_bytes
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -30,7 +30,7 @@ class ArtifactFolder:
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
         """Store a file."""
-        write_beside(self._folder / Path(artifact_id).name, lambda partial: partial.write_bytes(content_body.read()))
+        write_bytes(self._folder / Path(artifact_id).name, content_body.read())
 
     def remove(self, artifact_id: str) -> None:
         """Delete a file, if it exists."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from search.cli.files import write_text
 from search.findings.findings import read_findings
 from search.findings.formats import FRONT_MARK, csv_text, markdown, shortened, splits_of, terminal_table
 from search.findings.time_table import terminal_times, time_table
@@ -18,6 +17,7 @@ from search.record.latency_text import legend
 from search.record.number_text import duration
 from search.store.base import Store, StudyEntry
 from spaces.display.terminal import table_console
+from spaces.durable import write_text
 
 
 def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, ...]:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import matplotlib
 
+from spaces.durable import write_bytes
+
 matplotlib.use("Agg")  # no display is needed, or looked for
 
 from matplotlib.axes import Axes
@@ -21,7 +23,6 @@ from matplotlib.ticker import MaxNLocator
 
 from objectives.base import Direction
 from objectives.quantities import LATENCY_MS, USUAL_OBJECTIVES, quantity_named
-from search.cli.files import write_beside
 from search.findings.leaderboard import front_roles, parent_of, spread_ms
 from search.pictures.labels import Label, place_labels
 from search.record.latency_text import MEANINGS, PREDICTED_MARK, is_predicted
@@ -84,7 +85,7 @@ def pareto_png(
         The path, written aside and renamed, so that a reader never sees half a file.
     """
     picture = pareto_bytes(records, fronts, objectives=objectives, limits=limits, title=title)
-    return write_beside(path, lambda partial: partial.write_bytes(picture))
+    return write_bytes(path, picture)
 
 
 def pareto_bytes(

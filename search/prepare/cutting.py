@@ -12,7 +12,6 @@ from pathlib import Path
 
 from objectives.training.gradients import gradients
 from objectives.training.sensitivity import IMAGES, RATIOS, sensitivity
-from search.cli.files import write_text
 from search.trial.events import Doing, Say
 from search.trial.workbench import Workbench
 from spaces.allocation.allocation import Allocation, Cutter
@@ -21,6 +20,7 @@ from spaces.allocation.sensitivity import SensitivityAllocation, SensitivityMap
 from spaces.allocation.slimming import Slimming
 from spaces.allocation.uniform import Uniform
 from spaces.base import ArchSpec, Candidate, SpaceError
+from spaces.durable import write_text
 from spaces.networks.checkpoint import content_hash
 from spaces.networks.cost_formula import CostFormula
 from spaces.networks.parent import Parent

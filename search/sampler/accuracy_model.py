@@ -155,11 +155,6 @@ class FittedAccuracy:
         expected: Values = self.process.predict(features)
         return self.centre + self.scale * expected
 
-    @property
-    def noise_sd(self) -> float:
-        """Standard deviation of a training repeated with another seed."""
-        return self.scale * float(np.sqrt(self.process.kernel_.k2.noise_level))
-
 
 def _spread_out(values: Values, most: int) -> NDArray[np.intp]:
     """Indices of so many at most, at even steps through the sorted values: the best and the worst are among them."""

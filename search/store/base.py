@@ -228,10 +228,6 @@ class Store(ABC):
     def fronts(self, study: StudyEntry) -> tuple[FrontEntry, ...]:
         """The front each time it changed, oldest first."""
 
-    @abstractmethod
-    def front_after(self, study: StudyEntry, trials: int) -> FrontEntry | None:
-        """The front as it stood after that many counted trials."""
-
     # -- trained networks, targets, latencies ----------------------------------------------------------------------
     @abstractmethod
     def find_trained(self, key: str) -> TrainedEntry | None:
@@ -240,10 +236,6 @@ class Store(ABC):
     @abstractmethod
     def add_trained(self, entry: TrainedEntry) -> TrainedEntry:
         """Store it; the first writer wins, and everybody gets what is stored."""
-
-    @abstractmethod
-    def donors(self, parent: str) -> tuple[TrainedEntry, ...]:
-        """All donors cut from the parent with that checkpoint hash, oldest first."""
 
     @abstractmethod
     def add_target(self, entry: TargetEntry) -> TargetEntry:

@@ -92,14 +92,6 @@ def entries(connection: Connection, *conditions: Any) -> tuple[FrontEntry, ...]:
     )
 
 
-def front_after(connection: Connection, study: StudyEntry, trials: int) -> FrontEntry | None:
-    """See `Store.front_after`."""
-    reached = select(FrontRow.id).where(FrontRow.study_id == study.id, FrontRow.after <= trials)
-    newest = reached.order_by(FrontRow.sequence.desc()).limit(1).scalar_subquery()
-    found = entries(connection, FrontRow.id == newest)
-    return found[0] if found else None
-
-
 def _reference_point(connection: Connection, study: StudyEntry) -> list[float]:
     statement = select(FrozenRow.content).where(FrozenRow.study_id == study.id, FrozenRow.fact == REFERENCE_POINT)
     found = connection.execute(statement).scalar_one_or_none()

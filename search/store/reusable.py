@@ -121,8 +121,3 @@ def trained(connection: Connection, *conditions: Any) -> tuple[TrainedEntry, ...
     record_ids = {owner.trained_id: owner.id for owner in connection.execute(owners)}
     records = read_records(connection, RecordRow.trained_id.in_(ids), curves=True)
     return tuple(TrainedEntry(row.key, row.name, row.parent, row.lineage, records[record_ids[row.id]]) for row in rows)
-
-
-def donors(connection: Connection, parent: str) -> tuple[TrainedEntry, ...]:
-    """See `Store.donors`."""
-    return trained(connection, TrainedRow.parent == parent, TrainedRow.lineage.is_not(None))

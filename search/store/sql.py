@@ -138,10 +138,6 @@ class SqlStore(Store):
         with self._database.read() as connection:
             return fronts.entries(connection, FrontRow.study_id == study.id)
 
-    def front_after(self, study: StudyEntry, trials: int) -> FrontEntry | None:
-        with self._database.read() as connection:
-            return fronts.front_after(connection, study, trials)
-
     # -- trained networks, targets, latencies ----------------------------------------------------------------------
     def find_trained(self, key: str) -> TrainedEntry | None:
         with self._database.read() as connection:
@@ -150,10 +146,6 @@ class SqlStore(Store):
     def add_trained(self, entry: TrainedEntry) -> TrainedEntry:
         with self._database.write() as connection:
             return reusable.add_trained(connection, entry)
-
-    def donors(self, parent: str) -> tuple[TrainedEntry, ...]:
-        with self._database.read() as connection:
-            return reusable.donors(connection, parent)
 
     def add_target(self, entry: TargetEntry) -> TargetEntry:
         with self._database.write() as connection:

@@ -191,11 +191,6 @@ class CostFormula:
         joins = several & (odd @ (self._read.groups > 0).T > 0)
         return Layers(read, made, present, joins, self._kernel, self._positions, self._depthwise)
 
-    def flops_share(self, spec: ArchSpec) -> float:
-        """FLOPs of a spec as a share of the parent's, in (0, 1]."""
-        own, whole = self.costs((spec, self._structure.full_spec)).flops
-        return float(own / whole)
-
     def parts(self, spec: ArchSpec) -> CostParts:
         """How much of one spec's cost is that of each of its groups."""
         widths = self._widths((spec,)).astype(np.float64)

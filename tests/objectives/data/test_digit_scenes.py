@@ -16,6 +16,7 @@ from objectives.data import digit_scenes as module
 from objectives.data.check import read_labels
 from objectives.data.dataset import Dataset
 from objectives.data.digit_scenes import SCENE_PX, glyphs_of, write_digits
+from spaces.durable import PARTIAL
 
 FEW = {"train": 6, "val": 3, "test": 3}
 
@@ -94,7 +95,7 @@ def test_a_kill_midway_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_leftovers_of_a_killed_process_are_removed_after_an_hour(tmp_path: Path) -> None:
-    old, new = tmp_path / ".digits-old.partial", tmp_path / ".digits-new.partial"
+    old, new = tmp_path / f".digits-old{PARTIAL}", tmp_path / f".digits-new{PARTIAL}"
     for folder in (old, new):
         folder.mkdir()
     os.utime(old, (0, 0))

@@ -54,7 +54,8 @@ def built(parent: Parent, shape: Shape) -> Candidate:
 
 
 def share(parent: Parent, shape: Shape) -> float:
-    return CostFormula.of(parent).flops_share(built(parent, shape).spec)
+    own, whole = CostFormula.of(parent).costs((built(parent, shape).spec, parent.full_spec())).flops
+    return float(own / whole)
 
 
 def fill(store: Store, parent: Parent, shapes: tuple[Shape, ...], target: Target = TARGET) -> None:

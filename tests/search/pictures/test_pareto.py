@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from objectives.base import Direction
-from search.cli.files import write_beside
 from search.pictures.curves import channel_picture, curves_picture
 from search.pictures.labels import Label, place_labels
 from search.pictures.pareto import KINDS, kind_of, pareto_bytes, pareto_png
@@ -82,19 +81,6 @@ def test_no_name_covers_a_point_or_another_name() -> None:
     assert 10 < len(boxes) < 40  # the crowded ones are left out
     assert all(box.count_overlaps(boxes) == 1 for box in boxes)  # itself
     assert not any(box.contains(*axes.transData.transform(point)) for box in boxes for point in points)
-
-
-def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path) -> None:
-    path = tmp_path / "pareto.png"
-    path.write_text("old")
-
-    def fail(partial: Path) -> None:
-        partial.write_text("half")
-        raise OSError("no space left on device")
-
-    with pytest.raises(OSError, match="no space left"):
-        write_beside(path, fail)
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_trial_has_a_picture_of_its_channels_and_of_its_curves(found: Plausible) -> None:

@@ -40,9 +40,9 @@ def test_repeats_tell_the_noise_of_a_training() -> None:
     features = np.vstack([features] * 4)
     accuracy = landscape(features) + NOISE_SD * np.random.default_rng(2).standard_normal(len(features))
     fitted = AccuracyModel(3).fit(features, accuracy)
-    assert fitted.noise_sd == pytest.approx(NOISE_SD, rel=0.4)
     _, sd = fitted.predict(features[:30])
     assert (sd < NOISE_SD).all()  # of the mean of four, with neighbours: less than that of one
+    assert (sd > NOISE_SD / 8).all()  # but not none: repeats differ
 
 
 def test_a_value_that_is_half_known_pulls_less() -> None:

@@ -175,7 +175,7 @@ class FrontContract:
         assert volumes == sorted(volumes)
         assert fronts[-1].reference_point == REFERENCE_POINT
 
-    def test_the_front_after_so_many_trials_can_be_asked(self, store: Store, study: StudyEntry) -> None:
+    def test_the_history_tells_the_front_after_each_number_of_trials(self, store: Store, study: StudyEntry) -> None:
         chance = random.Random(4)
         added: list[TrialRecord] = []
         seen = [set[str]()]  # members after 0, 1, 2, ... counted trials
@@ -188,9 +188,8 @@ class FrontContract:
             else:
                 seen.append(members)
         for trials, members in enumerate(seen):
-            front = store.front_after(study, trials)
-            assert set(front.members if front else ()) == members
-        assert store.front_after(study, 1000) == store.fronts(study)[-1]
+            reached = [front for front in store.fronts(study) if front.after <= trials]
+            assert set(reached[-1].members if reached else ()) == members
 
     def test_members_ascend_in_the_last_objective(self, store: Store, study: StudyEntry) -> None:
         for number, (accuracy, latency) in enumerate([(0.5, 20.0), (0.3, 5.0), (0.4, 10.0)]):
@@ -217,7 +216,6 @@ class FrontContract:
     ) -> None:
         assert store.add(study, record_of(0, **change), begin(store, study, 0)) is None
         assert store.fronts(study) == ()
-        assert store.front_after(study, 5) is None
 
     def test_without_a_reference_point_nothing_is_stored(self, store: Store) -> None:
         study = store.add_study("nas_head", {}, OBJECTIVES)
@@ -241,19 +239,6 @@ class TrainedContract:
         entry = TrainedEntry("key", "parent", "hash", None, reference_of("parent", 0.5))
         store.add_trained(entry)
         assert store.add_trained(replace(entry, parent="later", record=reference_of("parent", 0.6))) == entry
-
-    def test_donors_are_those_cut_from_that_parent_oldest_first(self, store: Store) -> None:
-        def entry(key: str, parent: str, lineage: str | None) -> TrainedEntry:
-            return TrainedEntry(key, key, parent, lineage, reference_of(key, checkpoint=key * 8))
-
-        entries = [
-            entry("p", "hash", None), entry("z", "hash", "p"), entry("q", "other", None), entry("b", "hash", "z"),
-            entry("c", "other", "q"),
-        ]  # fmt: skip
-        for one in entries:
-            store.add_trained(one)
-        assert store.donors("hash") == (entries[1], entries[3])
-        assert store.donors("nobody") == ()
 
 
 def a_random_record(index: int, chance: random.Random) -> TrialRecord:
