@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
-
-from spaces.base import Candidate
 
 
 class Direction(StrEnum):
@@ -106,18 +103,3 @@ class Evaluation:
     recall_at_best_f1: float
     ap_per_class: tuple[float, ...] = ()  # mAP50-95 by class number; -1 where the split has no such label (as COCO)
     curves: Curves | None = None
-
-
-class Objective(ABC):
-    """Something that can be measured of a candidate, before or after its training."""
-
-    name: str
-    direction: Direction
-
-    @abstractmethod
-    def measure(self, candidate: Candidate) -> tuple[Measurement, ...]:
-        """Measure; the candidate is not modified.
-
-        Raises:
-            CandidateError: If this candidate cannot be measured (does not export, does not load).
-        """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, fields
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, final
 
 from objectives.base import Direction, Evaluation, Measurement
@@ -70,9 +71,9 @@ class Quantity:
         """Title of an axis of a plot."""
         return self.axis or self.title
 
-    def measurement(self, value: float, **details: Any) -> Measurement:
+    def measurement(self, value: float, *, split: str = VAL, **details: Any) -> Measurement:
         """Return a measurement of it, in its unit; `details` are further fields of `Measurement`."""
-        return Measurement(self.name, value, self.unit, **details)
+        return Measurement(self.of_split(split), value, self.unit, **details)
 
     def on(self, what: str) -> str:
         """Name of its measurement on a further target or split: `latency_ms.openvino-cpu`, `map75.test`.
@@ -94,6 +95,7 @@ _SCORE, _SIGNIFICANT, _PERCENT = Digits.SCORE, Digits.SIGNIFICANT, Digits.PERCEN
 # known after training
 MAP50_95 = Quantity("map50_95", "1", _MAX, "mAP50-95", _SCORE, before_training=False, axis="mAP50-95 (val)")
 MAP50 = Quantity("map50", "1", _MAX, "mAP50", _SCORE, before_training=False, axis="mAP50 (val)")
+MAP75 = Quantity("map75", "1", _MAX, "mAP75", _SCORE, before_training=False, on_request=True, axis="mAP75 (val)")
 PRECISION = Quantity("precision", "1", _MAX, "P", _SCORE, before_training=False, axis="precision (val)")
 RECALL = Quantity("recall", "1", _MAX, "R", _SCORE, before_training=False, axis="recall (val)")
 F1 = Quantity("f1", "1", _MAX, "F1", _SCORE, before_training=False, axis="F1 (val)")
@@ -111,14 +113,14 @@ SIZE_MIB = Quantity(
     "size_mib", "MiB", _MIN, "size, MiB", _SIGNIFICANT, before_training=True, axis="file size, MiB", narrow="MiB"
 )
 
-QUANTITIES: Mapping[str, Quantity] = {
-    each.name: each
-    for each in (
-        MAP50_95, MAP50, PRECISION, RECALL, F1, BEST_F1, PRECISION_AT_BEST_F1, RECALL_AT_BEST_F1, BEST_F1_CONFIDENCE,
-        SHARE_PRUNED, LATENCY_MS, FLOPS_G, PARAMETERS, SIZE_MIB,
-    )
-}  # fmt: skip
-"""All quantities by name, in the order that messages list them."""
+MEMORY_MIB = Quantity(
+    "memory_mib", "MiB", _MIN, "memory, MiB", _SIGNIFICANT, before_training=True, on_request=True, narrow="memory"
+)
+
+QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
+    {each.name: each for each in tuple(globals().values()) if isinstance(each, Quantity)}
+)
+"""All rows above by name, in their order: messages list them, and tables have their columns, in this order."""
 
 USUAL_OBJECTIVES = ((MAP50_95.name, _MAX), (LATENCY_MS.name, _MIN))
 """Objectives of a study that names none: the accuracy first, the latency last."""

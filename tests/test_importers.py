@@ -49,7 +49,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "objectives/training/trainer.py",
         "objectives/pruned_training.py",
     ),
-    "ultralytics.models.yolo.detect.DetectionValidator": ("objectives/training/accuracy.py",),
+    "ultralytics.models.yolo.detect.DetectionValidator": ("objectives/training/detections.py",),
     "ultralytics.data": ("objectives/data/loader.py",),
     "ultralytics.engine.exporter": ("objectives/export/exporter.py",),
     "ultralytics": ("spaces/*", "objectives/*"),

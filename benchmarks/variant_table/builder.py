@@ -13,7 +13,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from benchmarks.finetuning.networks import NetworkFolder, cut_by_taylor, thin_further
 from benchmarks.finetuning.recipe import sgd_recipe
 from benchmarks.variant_table.stored_table import MIN_RATIO, NETWORKS_FOLDER
-from objectives.cost import cost, count_parameters
+from objectives.metrics.cost import Cost, count_parameters
 from objectives.data.dataset import Dataset, open_dataset
 from objectives.recipe import Recipe
 from objectives.training.batchnorm import reestimate
@@ -85,7 +85,7 @@ class VariantBuilder:
         """Return the variant, untrained, and its widths and cost."""
         spec, origin = self.space.decode(params)
         candidate = self.space.build(spec, origin)
-        figures = {each.name: each.value for each in cost(candidate, self.parameters)}
+        figures = {each.name: each.value for each in Cost(self.parameters).measure(candidate)}
         return candidate, {"widths": [len(kept) for kept in spec.kept], "cost": figures}
 
     def reestimate_batchnorm(self, candidate: Candidate) -> Candidate:

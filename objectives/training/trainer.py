@@ -21,7 +21,7 @@ from objectives.device.sharing import turn_on
 from objectives.quantities import BEST_F1, MAP50_95
 from objectives.recipe import AUGMENTATION, KEEP, Recipe
 from objectives.training import sparsity
-from objectives.training.accuracy import CheckedValidator
+from objectives.training.detections import CheckedValidator
 from objectives.training.distillation import strides, student_of, with_teacher
 from spaces.base import Candidate, CandidateError
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from objectives.base import Evaluation, Measurement
+from objectives.quantities import quantity_named
 from objectives.recipe import Recipe
 from search.prepare.pruning_round import Pruning
 from search.prepare.row_training import RowTrainer, key_of
@@ -16,9 +18,9 @@ from search.record.stopwatch import Stopwatch
 from search.record.trial import TrialRecord
 from search.store.entries import TrainedEntry
 from search.study.rows import PARENT_NAME
-from search.trial.evaluate import measured_before
+from search.trial.evaluate import measure_after_training, measure_before_training
 from search.trial.workbench import Workbench
-from spaces.base import PARENT, SCRATCH
+from spaces.base import PARENT, SCRATCH, Candidate
 from spaces.networks.graft import Donor, graft
 from spaces.networks.parent import Parent
 
@@ -226,10 +228,20 @@ def reference_row(bench: Workbench, network: TrainedNetwork) -> TrialRecord:
     record = network.entry.record
     candidate = bench.checkpoints.get(network.entry.checkpoint)
     watch = Stopwatch()
-    measured = (*measured_before(bench, candidate, watch), *bench.further_latencies(candidate))
-    if any((e.confidence, e.iou) != (bench.confidence, bench.iou) for e in record.evaluations):
-        evaluations = tuple(bench.evaluate(candidate, split) for split in bench.scored_splits)
-    else:
-        evaluations = record.evaluations
+    measured = (*measure_before_training(bench, candidate, watch), *bench.further_latencies(candidate))
+    evaluations, further = _accuracies(bench, record, candidate)
     seconds = {**record.seconds} if network.is_new else {}  # seconds that an earlier study spent do not count here
-    return replace(record, measurements=measured, evaluations=evaluations, seconds=seconds)
+    return replace(record, measurements=(*measured, *further), evaluations=evaluations, seconds=seconds)
+
+
+def _accuracies(
+    bench: Workbench, record: TrialRecord, candidate: Candidate
+) -> tuple[tuple[Evaluation, ...], tuple[Measurement, ...]]:
+    """Return what this study measures of a trained network: the stored figures, if they hold all of it."""
+    asked = [quantity.name for objective in bench.after_training for quantity in objective.quantities]
+    here = (bench.confidence, bench.iou)
+    if any((each.confidence, each.iou) != here for each in record.evaluations):
+        return measure_after_training(bench, candidate)
+    if any(record.value(name) is None for name in asked):  # the study that made it asked for less
+        return measure_after_training(bench, candidate)
+    return record.evaluations, tuple(each for each in record.measurements if quantity_named(each.name).name in asked)

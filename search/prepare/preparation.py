@@ -164,6 +164,7 @@ class Preparation:
                 iou=self.definition.accuracy.iou,
                 seed=self.definition.seed,
                 progress=lambda *numbers: self.say(Batch(*numbers)),
+                named=self.definition.named_quantities,
             )
 
     def _make_missing_rows(self, study: StudyEntry, bench: Workbench, inputs: StudyInputs) -> StudyEntry:

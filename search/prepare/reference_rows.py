@@ -169,6 +169,6 @@ def _reference_point(study: StudyEntry, parent: TrialRecord) -> list[float]:
     for name, direction in study.objectives:
         value = parent.value(name)
         if value is None:
-            raise SpaceError(f"objective '{name}' is not measured; there are map50_95, latency_ms, flops_g, size_mib")
+            raise SpaceError(f"objective '{name}' was not measured of the parent")
         point.append(0.0 if direction is Direction.MAXIMIZE else REFERENCE_LATENCY * value)
     return point

@@ -15,7 +15,7 @@ from search.record.stopwatch import Clock, Stopwatch, utc_now
 from search.record.trial import TrialRecord
 from search.store.entries import TrainedEntry
 from search.study.rows import BEST_F1
-from search.trial.evaluate import identity_of, measured_before, save_and_evaluate
+from search.trial.evaluate import identity_of, measure_before_training, save_and_evaluate
 from search.trial.events import Doing, Say
 from search.trial.workbench import Workbench
 from spaces.base import Candidate, ParamValue
@@ -77,7 +77,7 @@ class RowTrainer:
             lineage=lineage,
             started=self.clock(),
         )
-        begun = begun.with_measurements(measured_before(bench, candidate, watch))
+        begun = begun.with_measurements(measure_before_training(bench, candidate, watch))
         curve: tuple[EpochResult, ...] = ()
         best_f1 = None
         if recipe is not None:

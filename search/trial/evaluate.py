@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from objectives.base import EpochResult, Measurement
+from objectives.base import EpochResult, Evaluation, Measurement
 from objectives.recipe import Recipe
 from objectives.training.training import OUT_OF_MEMORY
 from search.latency.predictor import too_slow_text
@@ -18,7 +18,7 @@ from search.record.latency_text import LATENCY
 from search.record.stopwatch import Stopwatch
 from search.record.trial import TrialRecord
 from search.trial.runner import Hooks, TrialRunner
-from search.trial.workbench import Plan, Workbench, excess_over
+from search.trial.workbench import NO_LIMITS, Plan, Workbench, excess_over
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, ParamValue
 from spaces.structure.shape import Shape
 
@@ -91,7 +91,7 @@ def _build_and_train(
     try:
         with watch.phase("build"), out_of_memory_is_the_candidates_fault():
             candidate = replace(plan.space.build(begun.spec, begun.origin), imgsz=recipe.imgsz)
-        before = measured_before(bench, candidate, watch, plan.limits.get(LATENCY))
+        before = measure_before_training(bench, candidate, watch, plan.limits)
     except CandidateError as error:
         return begun.ruled_out(str(error))
     begun = begun.with_measurements(before, excess_over(plan.limits, before))
@@ -136,14 +136,25 @@ def out_of_memory_is_the_candidates_fault() -> Iterator[None]:
         raise CandidateError(f"out of memory: {first}") from error
 
 
-def measured_before(
-    bench: Workbench, candidate: Candidate, watch: Stopwatch, limit_ms: float | None = None
+def measure_before_training(
+    bench: Workbench, candidate: Candidate, watch: Stopwatch, limits: Mapping[str, float] = NO_LIMITS
 ) -> tuple[Measurement, ...]:
-    """Cost and latency: what is known of a candidate before any training."""
-    with watch.phase("build"):
-        cost = bench.cost(candidate)
-    with watch.phase("latency"):
-        return (*cost, bench.latency(candidate, limit_ms))
+    """Measure all objectives that are known of a candidate before any training, the cheap ones first."""
+    found: list[Measurement] = []
+    for objective in bench.before_training(limits):
+        with watch.phase(objective.phase):
+            found += objective.measure(candidate)
+    return tuple(found)
+
+
+def measure_after_training(
+    bench: Workbench, candidate: Candidate
+) -> tuple[tuple[Evaluation, ...], tuple[Measurement, ...]]:
+    """Measure all objectives of a trained network that was saved and loaded again, on every split."""
+    network = bench.reloaded_network(candidate)
+    found = [figure for objective in bench.after_training for figure in objective.measure(network)]
+    evaluations = tuple(figure for figure in found if isinstance(figure, Evaluation))
+    return evaluations, tuple(figure for figure in found if isinstance(figure, Measurement))
 
 
 def save_and_evaluate(
@@ -152,8 +163,8 @@ def save_and_evaluate(
     """Save a network, reload it, and evaluate the file that would be shipped on every split."""
     with watch.phase("evaluation"):
         checkpoint = bench.checkpoints.put(candidate, _checkpoint_facts(begun, curve))
-        reloaded = bench.checkpoints.get(checkpoint)
-        evaluations = [bench.evaluate(reloaded, split) for split in bench.scored_splits]
+        evaluations, further = measure_after_training(bench, bench.checkpoints.get(checkpoint))
+    begun = begun.with_measurements((*begun.measurements, *further), begun.constraints)
     return begun.complete(checkpoint=checkpoint, evaluations=evaluations, curve=curve)
 
 

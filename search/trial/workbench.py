@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from objectives.base import EpochResult, Evaluation, Measurement
-from objectives.cost import cost, count_parameters
+from objectives.base import EpochResult, Measurement
 from objectives.data.dataset import Dataset
 from objectives.device.target import Target
+from objectives.metrics.base import AfterTraining, BeforeTraining
+from objectives.metrics.cost import count_parameters
+from objectives.metrics.registry import Tools, objectives_after_training, objectives_before_training
+from objectives.metrics.reloaded_network import ReloadedNetwork
+from objectives.quantities import VAL
 from objectives.recipe import Recipe
-from objectives.training.accuracy import evaluate as accuracy_of
 from objectives.training.batchnorm import reestimate
 from objectives.training.training import Trained, train
 from search.latency.predictor import LatencyPredictor
@@ -27,6 +30,8 @@ from spaces.structure.shape import Shape
 
 BATCHNORM_IMAGES = 256
 """Images that BatchNorm statistics are re-estimated on; more changes accuracy by less than its noise."""
+
+NO_LIMITS: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ class Workbench:
     seed: int
     further_sources: tuple[LatencySource, ...] = ()  # of the targets that are columns only
     progress: Callable[[int, int, int, int], None] | None = None
+    named: frozenset[str] = frozenset()  # quantities that the study names as objectives or limits
 
     @property
     def target(self) -> Target:
@@ -104,11 +110,24 @@ class Workbench:
     @property
     def scored_splits(self) -> tuple[str, ...]:
         """The splits that accuracy is reported on: val first, then every further test split."""
-        return ("val", *(name for name in self.data.splits if name not in ("train", "val")))
+        return (VAL, *(name for name in self.data.splits if name not in ("train", VAL)))
 
-    def cost(self, candidate: Candidate) -> tuple[Measurement, ...]:
-        """Parameters, FLOPs, file size, share pruned."""
-        return cost(candidate, self.parent_parameters)
+    def before_training(self, limits: Mapping[str, float] = NO_LIMITS) -> tuple[BeforeTraining, ...]:
+        """Return the objectives that are measured of a candidate.
+
+        Args:
+            limits: Upper limits of the study; what is far above one is measured less precisely.
+        """
+        return objectives_before_training(Tools(self.parent_parameters, self.latency, limits), self.named)
+
+    @property
+    def after_training(self) -> tuple[AfterTraining, ...]:
+        """The objectives that are measured of a trained network."""
+        return objectives_after_training(self.named)
+
+    def reloaded_network(self, candidate: Candidate) -> ReloadedNetwork:
+        """Return a saved and reloaded network with the data that it is evaluated on."""
+        return ReloadedNetwork(candidate, self.data, self.scored_splits, self.device, self.confidence, self.iou)
 
     def latency(self, candidate: Candidate, limit_ms: float | None = None) -> Measurement:
         """Return the latency on the study's target at the candidate's image size; the stored one, if there is one."""
@@ -168,10 +187,6 @@ class Workbench:
             report=report,
             progress=self.progress,
         )
-
-    def evaluate(self, candidate: Candidate, split: str) -> Evaluation:
-        """Accuracy of a saved and reloaded network on one split."""
-        return accuracy_of(candidate, self.data, split, device=self.device, confidence=self.confidence, iou=self.iou)
 
     def with_parent(self, parent: Parent) -> Workbench:
         """The same tools around the trained parent."""

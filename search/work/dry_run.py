@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from objectives.quantities import LATENCY_MS
 from objectives.recipe import Recipe
 from search.latency.local import IdleWait
 from search.latency.remote import copy_remotes
@@ -22,6 +23,7 @@ from search.store.base import Store
 from search.store.sql import open_store
 from search.store.url import parse, sqlite_file
 from search.study.definition import StudyDefinition
+from search.trial.evaluate import measure_after_training
 from search.trial.workbench import Workbench
 from spaces.allocation.uniform import uniform
 from spaces.base import Candidate
@@ -113,11 +115,14 @@ def _parent_words(start: InitialParent) -> str:
 
 
 def _measured(bench: Workbench, candidate: Candidate, recipe: Recipe, parent_recipe: Recipe, console: Console) -> Cost:
-    figures = {figure.name: figure for figure in bench.cost(candidate)}
+    costs = [each for each in bench.before_training() if LATENCY_MS not in each.quantities]
+    figures = {figure.name: figure for objective in costs for figure in objective.measure(candidate)}
     console.print(
         f"candidate: {candidate.imgsz} px, {figures['flops_g'].value:.3g} GFLOPs, {figures['size_mib'].value:.2f} MiB, "
         f"{100 * figures['share_pruned'].value:.0f} % of the parent's parameters pruned"
     )
+    for quantity in (each for objective in costs for each in objective.quantities if each.on_request):
+        console.print(f"{quantity.name}: candidate {figures[quantity.name].value:.3g} {quantity.unit}")
     begun = time.perf_counter()
     latency = bench.latency(candidate)
     latency_s = time.perf_counter() - begun
@@ -126,8 +131,7 @@ def _measured(bench: Workbench, candidate: Candidate, recipe: Recipe, parent_rec
     for further in bench.further_latencies(candidate):
         console.print(f"{further.name}: candidate {further.value:.3g} ms")
     begun = time.perf_counter()
-    for split in bench.scored_splits:
-        bench.evaluate(candidate, split)
+    measure_after_training(bench, candidate)
     evaluation_s = time.perf_counter() - begun
     batch_s = _batch_seconds(bench, candidate, recipe)
     parent_batch_s = _batch_seconds(bench, bench.parent.candidate(), parent_recipe)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from objectives.base import Direction, Measurement
-from objectives.cost import cost, count_parameters
+from objectives.metrics.cost import Cost, count_parameters
 from objectives.runtimes.catalogue import target_here
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
@@ -80,7 +80,7 @@ def _record(name: str, candidate: Candidate, accuracy: float, latency: Measureme
     return TrialRecord(
         number=None, name=name, outcome=Outcome.COMPLETE, reason="", params={}, spec=candidate.spec,
         origin=candidate.origin, identity=name, recipe={}, seed=0,
-        measurements=(*cost(candidate, count_parameters(candidate)), latency),
+        measurements=(*Cost(count_parameters(candidate)).measure(candidate), latency),
         evaluations=(plausible_evaluation("val", accuracy),), checkpoint=checkpoint,
     )  # fmt: skip
 

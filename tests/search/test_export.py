@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from objectives.base import Direction, Measurement
-from objectives.cost import cost, count_parameters
 from objectives.data.dataset import Dataset, open_dataset
 from objectives.data.loader import real_images
 from objectives.export.onnx_file import export_onnx, read_metadata
+from objectives.metrics.cost import Cost, count_parameters
 from objectives.runtimes.ort import open_session
 from objectives.runtimes.parity import check_parity
 from search.cli.command import Exit, run_command
@@ -88,7 +88,7 @@ def _record(number: int | None, candidate: Candidate, checkpoint: str) -> TrialR
         identity=name,
         recipe={},
         seed=0,
-        measurements=(*cost(candidate, count_parameters(candidate)), Measurement("latency_ms", 2.0, "ms")),
+        measurements=(*Cost(count_parameters(candidate)).measure(candidate), Measurement("latency_ms", 2.0, "ms")),
         evaluations=(plausible_evaluation("val", 0.4),),
         checkpoint=checkpoint,
     )

@@ -14,9 +14,9 @@ from statistics import median
 import psutil
 import pytest
 
-from objectives.cost import count_parameters
 from objectives.device.target import Target
 from objectives.export.onnx_file import export_onnx
+from objectives.metrics.cost import count_parameters
 from objectives.runtimes.catalogue import target_here
 from objectives.runtimes.ort import OnnxRuntime
 from objectives.timing.meter import LatencyMeter

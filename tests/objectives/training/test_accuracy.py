@@ -18,7 +18,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.base import Evaluation
 from objectives.data.dataset import Dataset
 from objectives.data.loader import detection_dataset
-from objectives.training import accuracy
+from objectives.training import detections
 from objectives.training.accuracy import evaluate, score
 from spaces.base import Candidate, CandidateError, SpaceError
 from tests.objectives.networks import candidate, state_of, unchanged
@@ -240,7 +240,7 @@ def test_running_out_of_memory_is_the_candidates_fault(
         torch.empty(1 << 60)
         return 0.0
 
-    monkeypatch.setattr(accuracy, "in_turns", hungry)
+    monkeypatch.setattr(detections, "in_turns", hungry)
     with pytest.raises(CandidateError, match="out of memory with batch 16 at 96 px on cpu"):
         evaluate(trained, digits, "val")
 
@@ -249,7 +249,7 @@ def test_other_faults_are_not_swallowed(trained: Candidate, digits: Dataset, mon
     def interrupted(*_: Any) -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(accuracy, "in_turns", interrupted)
+    monkeypatch.setattr(detections, "in_turns", interrupted)
     with pytest.raises(KeyboardInterrupt):
         evaluate(trained, digits, "val")
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from objectives.base import Evaluation
-from objectives.cost import cost
+from objectives.metrics.cost import Cost
 from search.study.definition import BETTER, LIMITABLE, load_study, stored_definition
 from search.study.difference import definition_differences
 from search.study.faults import DefinitionError
@@ -258,7 +258,7 @@ def test_each_difference_is_a_line_of_its_own(tmp_path: Path) -> None:
 def test_a_study_can_aim_at_what_an_evaluation_or_a_measurement_holds_and_at_nothing_else() -> None:
     scores = {field.name for field in dataclasses.fields(Evaluation)}
     candidate = Parent.load("yolov8n.yaml", classes=2, imgsz=64).candidate()
-    measured = {"latency_ms", *(each.name for each in cost(candidate, 1))}
+    measured = {"latency_ms", *(each.name for each in Cost(1).measure(candidate))}
     assert set(BETTER) <= scores | measured
     assert measured <= set(BETTER)
     assert set(LIMITABLE) <= measured

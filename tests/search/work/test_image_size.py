@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from objectives.base import Measurement
-from objectives.cost import cost
 from objectives.data.digit_scenes import write_digits
+from objectives.metrics.cost import Cost
 from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
@@ -70,7 +70,8 @@ def test_each_record_has_the_figures_of_its_own_image_size(folder: Path, store: 
         candidate = checkpoints.get(str(record.checkpoint))
         assert candidate.imgsz == sizes[name]
         assert record.params.get("recipe.imgsz", sizes[name]) == sizes[name]
-        assert {figure.name: figure.value for figure in cost(candidate, 1)}["flops_g"] == record.value("flops_g")
+        figures = {figure.name: figure.value for figure in Cost(1).measure(candidate)}
+        assert figures["flops_g"] == record.value("flops_g")
         assert record.evaluation() is not None
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objectives.cost import cost
+from objectives.metrics.cost import Cost
 from spaces.base import ArchSpec, SpaceError
 from spaces.networks.cost_formula import CostFormula
 from spaces.networks.parent import Parent
@@ -36,7 +36,7 @@ def specs(draw: st.DrawFn, parent: Parent) -> ArchSpec:
 
 def counted(parent: Parent, spec: ArchSpec) -> tuple[int, int]:
     """Parameters and FLOPs as torch counts them on the built network."""
-    values = {entry.name: entry.value for entry in cost(parent.build(spec), parent_parameters=1)}
+    values = {entry.name: entry.value for entry in Cost(parent_parameters=1).measure(parent.build(spec))}
     return round(values["parameters"]), round(values["flops_g"] * 1e9)
 
 

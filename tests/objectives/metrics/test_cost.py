@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.cost import cost, count_parameters
+from objectives.metrics.cost import Cost, count_parameters
 from spaces.base import Candidate, CandidateError
 from spaces.networks.checkpoint import WEIGHTS, save
 from spaces.networks.deployed import deployed
@@ -18,7 +18,7 @@ from tests.objectives.networks import candidate, state_of, unchanged
 
 
 def figures(measured: Candidate) -> dict[str, float]:
-    return {entry.name: entry.value for entry in cost(measured, count_parameters(candidate()))}
+    return {entry.name: entry.value for entry in Cost(count_parameters(candidate())).measure(measured)}
 
 
 def convolution_flops(network: nn.Module, imgsz: int) -> int:
@@ -52,7 +52,7 @@ def test_the_stock_model_has_the_published_parameters_and_flops() -> None:
     network = DetectionModel("yolov8n.yaml", nc=80, verbose=False)
     full = Candidate(stock.spec, stock.origin, network, tuple(map(str, range(80))), 640)
     assert count_parameters(full) == 3_151_904  # Ultralytics: YOLOv8n summary (fused)
-    flops_g = {entry.name: entry.value for entry in cost(full, 3_151_904)}["flops_g"]
+    flops_g = {entry.name: entry.value for entry in Cost(3_151_904).measure(full)}["flops_g"]
     assert flops_g == pytest.approx(8.7, abs=0.1)  # Ultralytics' table says 8.7, rounded
 
 
@@ -91,7 +91,7 @@ def test_a_network_that_does_not_run_is_the_candidates_fault() -> None:
     broken = candidate(width=0.125)
     broken = Candidate(**{**vars(broken), "network": _with_wrong_input(broken.network)})
     with pytest.raises(CandidateError, match="does not run on an image of 96 px"):
-        cost(broken, 1)
+        Cost(1).measure(broken)
 
 
 def _with_wrong_input(network: nn.Module) -> nn.Module:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
+from typing import ClassVar, final
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.base import Measurement
-from objectives.quantities import FLOPS_G, PARAMETERS, SHARE_PRUNED, SIZE_MIB
+from objectives.metrics.base import BeforeTraining
+from objectives.quantities import FLOPS_G, PARAMETERS, SHARE_PRUNED, SIZE_MIB, Quantity
 from spaces.base import Candidate, CandidateError
 from spaces.networks.deployed import deployed, image_side
 
 MIB = 2**20
 
 
-def cost(candidate: Candidate, parent_parameters: int) -> tuple[Measurement, ...]:
-    """Measure what a candidate costs, without timing it.
+@final
+@dataclass(frozen=True)
+class Cost(BeforeTraining):
+    """Measures what a candidate costs, without timing it.
 
     - `parameters`: of the deployed (fused) network: what ships, as in Ultralytics' own tables.
     - `flops_g`: 10^9 FLOPs, 2 x multiply-adds of the convolutions and matrix products of the deployed network, for
@@ -27,21 +32,23 @@ def cost(candidate: Candidate, parent_parameters: int) -> tuple[Measurement, ...
     - `size_mib`: the fp16 safetensors file of a checkpoint. It keeps BatchNorm, so that it can be trained on.
     - `share_pruned`: 1 - parameters / parent_parameters.
 
-    Args:
-        candidate: Not modified.
-        parent_parameters: `parameters` of the parent, counted by this function or `count_parameters`.
-
-    Raises:
-        CandidateError: If the network does not run.
+    Attributes:
+        parent_parameters: `parameters` of the parent, as `count_parameters` counts them.
     """
-    network = deployed(candidate)
-    parameters = _parameters(network)
-    return (
-        PARAMETERS.measurement(parameters),
-        FLOPS_G.measurement(_flops(network, candidate.imgsz) / 1e9),
-        SIZE_MIB.measurement(_saved_bytes(candidate.network) / MIB),
-        SHARE_PRUNED.measurement(1 - parameters / parent_parameters),
-    )
+
+    parent_parameters: int
+    quantities: ClassVar[tuple[Quantity, ...]] = (PARAMETERS, FLOPS_G, SIZE_MIB, SHARE_PRUNED)
+
+    def measure(self, candidate: Candidate) -> tuple[Measurement, ...]:
+        """Return the four figures; see `BeforeTraining`."""
+        network = deployed(candidate)
+        parameters = _parameters(network)
+        return (
+            PARAMETERS.measurement(parameters),
+            FLOPS_G.measurement(_flops(network, candidate.imgsz) / 1e9),
+            SIZE_MIB.measurement(_saved_bytes(candidate.network) / MIB),
+            SHARE_PRUNED.measurement(1 - parameters / self.parent_parameters),
+        )
 
 
 def count_parameters(candidate: Candidate) -> int:

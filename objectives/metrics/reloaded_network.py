@@ -1,0 +1,41 @@
+"""A trained network together with the data that it is evaluated on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from objectives.data.dataset import Dataset
+from objectives.training.detections import Detections, detect
+from spaces.base import Candidate
+
+
+@dataclass(frozen=True)
+class ReloadedNetwork:
+    """A network that was trained, saved and loaded again, and its data. Its detections are found once a split.
+
+    Attributes:
+        candidate: The network; nobody modifies it.
+        splits: Splits that are evaluated, val first.
+        device: As Ultralytics spells it: `cpu`, `0`.
+        confidence: Confidence at which precision, recall and F1 are taken.
+        iou: Overlap at which a detection matches a label for them.
+    """
+
+    candidate: Candidate
+    data: Dataset
+    splits: tuple[str, ...]
+    device: str = "cpu"
+    confidence: float = 0.5
+    iou: float = 0.5
+    _found: dict[str, Detections] = field(default_factory=dict, repr=False, compare=False)
+
+    def detections(self, split: str) -> Detections:
+        """Return all detections of a split.
+
+        Raises:
+            CandidateError: If the network gives NaN or infinite outputs, or memory runs out.
+            SpaceError: If the data set has no such split, or the classes are not the network's.
+        """
+        if split not in self._found:
+            self._found[split] = detect(self.candidate, self.data, split, device=self.device, iou=self.iou)
+        return self._found[split]

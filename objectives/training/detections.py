@@ -1,0 +1,189 @@
+"""All detections of a network on one split, found as `yolo val` finds them, and whether each is right.
+
+Ultralytics' validator does the matching, on our checked data. One pass over the images serves every accuracy.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+import spaces.offline  # noqa: F401  (before ultralytics)
+from objectives.data.dataset import Dataset
+from objectives.data.loader import CheckedDataset, detection_dataset
+from objectives.device.sharing import in_turns
+from spaces.base import Candidate, CandidateError, SpaceError
+
+from ultralytics.models.yolo.detect import DetectionValidator
+from ultralytics.utils import DEFAULT_CFG
+from ultralytics.utils.nms import non_max_suppression
+
+_VALIDATION = {"conf": 0.001, "iou": 0.7, "max_det": 300}
+"""What `yolo val` takes when nothing is said: lowest confidence, IoU of NMS, detections per image."""
+
+
+@dataclass(frozen=True)
+class Detections:
+    """All detections of a split, and the labels they are held against.
+
+    Attributes:
+        matched: `(N, 11)`: right at the asked IoU, then at IoU 0.50, 0.55, ... 0.95.
+        confidence: `(N,)`.
+        predicted: Class of each detection, `(N,)`.
+        labelled: Class of each label, `(M,)`; at least one.
+        loss: Mean over batches of the sum of all loss terms; nan where it was not asked for.
+    """
+
+    images: int
+    matched: NDArray[np.bool_]
+    confidence: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    labelled: NDArray[np.float64]
+    loss: float
+
+
+def detect(
+    candidate: Candidate, data: Dataset, split: str, *, batch: int = 16, device: str = "cpu", iou: float = 0.5
+) -> Detections:
+    """Find the detections of the deployed network on one split.
+
+    Args:
+        candidate: Not modified; its copy is fused and runs in float32.
+        batch: Images that are padded to one rectangle.
+        iou: Overlap at which a detection matches a label in the first column of `Detections.matched`.
+
+    Raises:
+        CandidateError: If the network gives NaN or infinite outputs, or memory runs out.
+        SpaceError: If the data set has no such split, or the classes are not the network's.
+    """
+    if len(candidate.classes) != len(data.classes):
+        raise SpaceError(f"the network has {len(candidate.classes)} classes, data '{data.name}' {len(data.classes)}")
+    network: Any = copy.deepcopy(candidate.network).float()
+    network.end2end = False  # as `yolo val` does unless told otherwise: v10 and 26 are scored with NMS
+    network = network.eval().fuse(verbose=False)
+    return _detect(network, data, split, imgsz=candidate.imgsz, batch=batch, device=device, iou=iou, loss=False)
+
+
+def detect_in_training(
+    network: nn.Module, data: Dataset, split: str, *, imgsz: int, batch: int, device: str, loss: bool
+) -> Detections:
+    """Find the detections of a network as it stands, unfused.
+
+    Args:
+        network: An Ultralytics `DetectionModel`. Not modified; a copy runs in evaluation mode.
+        loss: Whether the loss on the split is computed too, with the network's `args` as its gains.
+
+    Raises:
+        CandidateError: As `detect`.
+    """
+    scored: Any = copy.deepcopy(network).float().eval()
+    scored.end2end = False
+    if loss and (not hasattr(scored, "args") or isinstance(scored.args, Mapping)):
+        scored.args = DEFAULT_CFG
+    return _detect(scored, data, split, imgsz=imgsz, batch=batch, device=device, iou=0.5, loss=loss)
+
+
+class CheckedValidator(DetectionValidator):  # type: ignore[misc]  # Ultralytics has no types
+    """Ultralytics' validator without its files, and without its clock.
+
+    The stock NMS gives up on a batch after some two seconds and drops what is left: on a busy machine the same
+    weights would score less.
+    """
+
+    def postprocess(self, preds: Any) -> list[dict[str, Tensor]]:
+        """Apply NMS as `DetectionValidator.postprocess` does, however long it takes."""
+        outputs = non_max_suppression(
+            preds,
+            self.args.conf,
+            self.args.iou,
+            multi_label=True,
+            max_det=self.args.max_det,
+            end2end=self.end2end,
+            max_time_img=math.inf,
+        )
+        return [{"bboxes": x[:, :4], "conf": x[:, 4], "cls": x[:, 5], "extra": x[:, 6:]} for x in outputs]
+
+
+def _detect(
+    network: Any,
+    data: Dataset,
+    split: str,
+    *,
+    imgsz: int,
+    batch: int,
+    device: str,
+    iou: float,
+    loss: bool,
+) -> Detections:
+    """Run the network over a split. It must be a copy: it is moved to the device."""
+    stride = max(int(network.stride.max()), 32)
+    dataset = detection_dataset(
+        data, split, imgsz=math.ceil(imgsz / stride) * stride, batch=batch, augment=None, rect=True, stride=stride
+    )
+    validator = _validator(dataset, data, batch, device, iou)
+    complaint = ""
+    try:
+        # Ultralytics runs stock networks in this layout as well; it is faster on a CPU and changes nothing else.
+        network.to(device=validator.device, memory_format=torch.channels_last)
+        network.names = dict(enumerate(data.classes))
+        validator.init_metrics(network)
+        mean_loss = _run(network, validator, split, loss)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        complaint = str(error).splitlines()[0] if str(error) else "no memory left"
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+        complaint = str(error).splitlines()[0]
+    if complaint:  # raised outside of the handler, so that the network's tensors can be freed
+        raise CandidateError(f"out of memory with batch {batch} at {imgsz} px on {device}: {complaint}")
+    stats = {name: np.concatenate(values, 0) for name, values in validator.metrics.stats.items()}
+    return Detections(
+        images=validator.seen,
+        matched=stats["tp"],
+        confidence=stats["conf"],
+        predicted=stats["pred_cls"],
+        labelled=stats["target_cls"],
+        loss=mean_loss,
+    )
+
+
+def _validator(dataset: CheckedDataset, data: Dataset, batch: int, device: str, iou: float) -> CheckedValidator:
+    loader: DataLoader[dict[str, Any]] = DataLoader(
+        dataset,
+        batch_size=batch,
+        collate_fn=dataset.collate_fn,
+        generator=torch.Generator(),  # its own: the global generator stays as it was
+    )
+    arguments = {"task": "detect", "mode": "val", "batch": batch, "imgsz": dataset.imgsz, "plots": False, **_VALIDATION}
+    # The folder is there already; with no plots and no JSON nothing is written to it.
+    validator = CheckedValidator(loader, save_dir=data.yaml.parent, args=arguments, _callbacks={"none": []})
+    validator.training = False
+    validator.data = {}
+    validator.device = torch.device(f"cuda:{device}" if device.isdecimal() else device)
+    validator.iouv = torch.cat([torch.tensor([iou]), validator.iouv])
+    validator.niou = len(validator.iouv)
+    return validator
+
+
+def _run(network: Any, validator: CheckedValidator, split: str, loss: bool) -> float:
+    losses = []
+    with torch.inference_mode():
+        for batch in in_turns(validator.dataloader, validator.device):
+            images = validator.preprocess(batch)
+            outputs = network(images["img"])
+            decoded = outputs[0] if isinstance(outputs, tuple | list) else outputs
+            if not torch.isfinite(decoded).all():
+                raise CandidateError(f"the network's output on '{split}' holds NaN or infinite values")
+            if loss:
+                losses.append(sum(float(term) for term in network.loss(images, outputs)[1].values()))
+            validator.update_metrics(validator.postprocess(outputs), images)
+    return sum(losses) / len(losses) if losses else math.nan
