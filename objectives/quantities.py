@@ -14,6 +14,7 @@ from typing import Any, final
 
 from objectives.base import Direction, Evaluation, Measurement
 
+MIB = 2**20
 VAL = "val"
 """Split that a search goes by."""
 

@@ -13,11 +13,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.base import Measurement
 from objectives.metrics.base import BeforeTraining
-from objectives.quantities import FLOPS_G, PARAMETERS, SHARE_PRUNED, SIZE_MIB, Quantity
+from objectives.quantities import FLOPS_G, MIB, PARAMETERS, SHARE_PRUNED, SIZE_MIB, Quantity
 from spaces.base import Candidate, CandidateError
 from spaces.networks.deployed import deployed, image_side
-
-MIB = 2**20
 
 
 @final

@@ -17,7 +17,7 @@ MeasureLatency = Callable[[Candidate, float | None], Measurement]
 
 @final
 @dataclass(frozen=True)
-class Latency(BeforeTraining):
+class TargetLatency(BeforeTraining):
     """Measures `latency_ms` at the candidate's image size.
 
     Attributes:

@@ -15,11 +15,9 @@ from torch.utils._pytree import tree_leaves
 
 from objectives.base import Measurement
 from objectives.metrics.base import BeforeTraining
-from objectives.quantities import MEMORY_MIB, Quantity
+from objectives.quantities import MEMORY_MIB, MIB, Quantity
 from spaces.base import Candidate, CandidateError
 from spaces.networks.deployed import deployed, image_side
-
-MIB = 2**20
 
 
 @final

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from objectives.metrics.accuracy import Accuracy
-from objectives.metrics.base import AfterTraining, BeforeTraining
+from objectives.metrics.base import AfterTraining, BeforeTraining, Objective
 from objectives.metrics.cost import Cost
-from objectives.metrics.latency import Latency, MeasureLatency
+from objectives.metrics.latency import MeasureLatency, TargetLatency
 from objectives.metrics.map75 import Map75
 from objectives.metrics.memory import Memory
 from objectives.quantities import LATENCY_MS
@@ -32,7 +33,7 @@ class Tools:
 BEFORE_TRAINING: tuple[Callable[[Tools], BeforeTraining], ...] = (
     lambda tools: Cost(tools.parent_parameters),
     lambda tools: Memory(),
-    lambda tools: Latency(tools.latency, tools.limits.get(LATENCY_MS.name)),
+    lambda tools: TargetLatency(tools.latency, tools.limits.get(LATENCY_MS.name)),
 )
 
 AFTER_TRAINING: tuple[Callable[[], AfterTraining], ...] = (
@@ -57,5 +58,5 @@ def objectives_after_training(named: Collection[str]) -> tuple[AfterTraining, ..
     return tuple(objective for objective in every if _is_wanted(objective, named))
 
 
-def _is_wanted(objective: BeforeTraining | AfterTraining, named: Collection[str]) -> bool:
+def _is_wanted(objective: Objective[Any], named: Collection[str]) -> bool:
     return any(not each.on_request or each.name in named for each in objective.quantities)

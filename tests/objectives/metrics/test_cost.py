@@ -14,7 +14,14 @@ from spaces.base import Candidate, CandidateError
 from spaces.networks.checkpoint import WEIGHTS, save
 from spaces.networks.deployed import deployed
 from spaces.networks.parent import Parent
-from tests.objectives.networks import candidate, state_of, unchanged
+from tests.objectives.metrics.objective_contract import BeforeTrainingContract
+from tests.objectives.networks import candidate
+
+
+class TestCost(BeforeTrainingContract):
+    @pytest.fixture
+    def objective(self) -> Cost:
+        return Cost(count_parameters(candidate()))
 
 
 def figures(measured: Candidate) -> dict[str, float]:
@@ -71,15 +78,6 @@ def test_the_file_size_is_that_of_a_saved_checkpoint(tmp_path: Path) -> None:
 def test_the_branch_that_only_training_needs_is_not_counted() -> None:
     model = candidate("yolov10n.yaml")
     assert count_parameters(model) < 0.9 * sum(parameter.numel() for parameter in model.network.parameters())
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_measuring_does_not_change_the_candidate(training: bool) -> None:
-    model = candidate()
-    model.network.train(training)
-    before = state_of(model.network)
-    figures(model)
-    assert unchanged(model.network, before)
 
 
 def test_an_image_size_between_strides_is_rounded_up_as_ultralytics_does() -> None:

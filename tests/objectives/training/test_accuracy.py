@@ -19,7 +19,7 @@ from objectives.base import Evaluation
 from objectives.data.dataset import Dataset
 from objectives.data.loader import detection_dataset
 from objectives.training import detections
-from objectives.training.accuracy import evaluate, score
+from objectives.training.accuracy import evaluate, map_at_iou, score
 from spaces.base import Candidate, CandidateError, SpaceError
 from tests.objectives.networks import candidate, state_of, unchanged
 
@@ -96,7 +96,10 @@ def test_it_equals_yolo_val(trained: Candidate, digits: Dataset, tmp_path: Path,
     before = state_of(trained.network)
     found = evaluate(dataclasses.replace(trained, imgsz=imgsz), digits, "val", batch=16)
     assert unchanged(trained.network, before)
-    same_as_yolo_val(found, yolo_val(trained.network, digits, tmp_path, imgsz).box)
+    stock = yolo_val(trained.network, digits, tmp_path, imgsz).box
+    same_as_yolo_val(found, stock)
+    boxes = detections.detect(dataclasses.replace(trained, imgsz=imgsz), digits, "val")
+    assert map_at_iou(boxes, 0.75) == pytest.approx(stock.map75, abs=1e-4)
     quick = score(trained.network, digits, "val", imgsz=imgsz)
     assert quick.map50_95 == pytest.approx(found.map50_95, abs=1e-4)  # fused or not
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import subprocess
 import sys
@@ -11,12 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from objectives.base import Evaluation
-from objectives.metrics.cost import Cost
+from objectives.base import Direction, Measurement
+from objectives.metrics.registry import Tools, objectives_after_training, objectives_before_training
+from objectives.quantities import QUANTITIES
 from search.study.definition import BETTER, LIMITABLE, load_study, stored_definition
 from search.study.difference import definition_differences
 from search.study.faults import DefinitionError
-from spaces.networks.parent import Parent
 
 SMALL = """
 data: digits
@@ -255,13 +254,13 @@ def test_each_difference_is_a_line_of_its_own(tmp_path: Path) -> None:
     assert "recipe.lr0.log: stored nothing, asked true" in lines
 
 
-def test_a_study_can_aim_at_what_an_evaluation_or_a_measurement_holds_and_at_nothing_else() -> None:
-    scores = {field.name for field in dataclasses.fields(Evaluation)}
-    candidate = Parent.load("yolov8n.yaml", classes=2, imgsz=64).candidate()
-    measured = {"latency_ms", *(each.name for each in Cost(1).measure(candidate))}
-    assert set(BETTER) <= scores | measured
-    assert measured <= set(BETTER)
-    assert set(LIMITABLE) <= measured
+def test_a_study_can_aim_at_what_an_objective_measures_and_at_nothing_else() -> None:
+    tools = Tools(parent_parameters=1, latency=lambda candidate, limit_ms: Measurement("latency_ms", 1.0))
+    before = [each for one in objectives_before_training(tools, QUANTITIES) for each in one.quantities]
+    after = [each for one in objectives_after_training(QUANTITIES) for each in one.quantities]
+    assert sorted(each.name for each in (*before, *after)) == sorted(QUANTITIES)
+    assert set(BETTER) == {each.name for each in (*before, *after) if each.direction is not None}
+    assert set(LIMITABLE) == {each.name for each in before if each.direction is Direction.MINIMIZE}
 
 
 def test_the_plain_values_are_yaml_that_can_be_saved_as_a_study(tmp_path: Path) -> None:

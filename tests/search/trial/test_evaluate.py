@@ -136,6 +136,34 @@ def test_each_trial_has_its_own_image_size_in_cost_latency_training_and_file(
     assert trial(2, 128).measurement("latency_ms") == slow  # to the last digit: it is not timed again
 
 
+def test_a_quantity_on_request_is_measured_where_the_study_names_it(bench_and_plan: tuple[Workbench, Plan]) -> None:
+    bench, plan = bench_and_plan
+    params = dict.fromkeys(plan.space.parameters, HALF)
+    plain = evaluate(bench, plan, 0, params, Witness().hooks())
+    named = evaluate(replace(bench, named=frozenset(("memory_mib", "map75"))), plan, 1, params, Witness().hooks())
+    usual = ["parameters", "flops_g", "size_mib", "share_pruned", "latency_ms"]
+    assert [each.name for each in plain.measurements] == usual
+    expected = [*usual[:-1], "memory_mib", "latency_ms", "map75", "map75.test"]
+    assert [each.name for each in named.measurements] == expected
+    assert plain.evaluations == named.evaluations
+    assert plain.value("memory_mib") is plain.value("map75") is None
+    memory_mib, map75 = named.value("memory_mib"), named.value("map75", "test")
+    assert memory_mib is not None and 0 < memory_mib < 20
+    assert map75 is not None and 0 <= map75 <= (named.value("map50", "test") or 0)
+
+
+def test_a_limit_on_a_quantity_on_request_rules_out_before_the_training(
+    bench_and_plan: tuple[Workbench, Plan],
+) -> None:
+    bench, plan = bench_and_plan
+    limited = replace(plan, limits={"memory_mib": 0.5})
+    params, witness = dict.fromkeys(plan.space.parameters, HALF), Witness()
+    record = evaluate(replace(bench, named=frozenset(("memory_mib",))), limited, 0, params, witness.hooks())
+    assert (record.outcome, witness.curve) == (Outcome.RULED_OUT, [])
+    assert record.reason.startswith("memory_mib is ") and record.reason.endswith(", limit 0.5")
+    assert record.constraints["memory_mib"] == (record.value("memory_mib") or 0) - 0.5
+
+
 def test_a_duplicate_costs_nothing(run: Callable[..., TrialRecord]) -> None:
     record = run(Witness(earlier="trial 3"), spoil=_never)
     assert (record.outcome, record.reason) == (Outcome.DUPLICATE, "duplicate of trial 3")
