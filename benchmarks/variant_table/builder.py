@@ -13,8 +13,8 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from benchmarks.finetuning.networks import NetworkFolder, cut_by_taylor, thin_further
 from benchmarks.finetuning.recipe import sgd_recipe
 from benchmarks.variant_table.stored_table import MIN_RATIO, NETWORKS_FOLDER
-from objectives.metrics.cost import Cost, count_parameters
 from objectives.data.dataset import Dataset, open_dataset
+from objectives.metrics.cost import Cost, count_parameters
 from objectives.recipe import Recipe
 from objectives.training.batchnorm import reestimate
 from objectives.training.training import train
