@@ -66,10 +66,10 @@ def needed_bytes(network: nn.Module, image: Tensor) -> int:
         with _Liveness(image) as seen:
             outputs = network(image)
             seen.use(outputs[0] if isinstance(outputs, tuple | list) else outputs)
-    held = {_key(weight) for weight in weights}
+    held = {_key_of(_reference_to(weight)) for weight in weights}
     made = [span for key, span in seen.spans.items() if key not in held]
-    constants = sum(span.size for span in made if span.is_constant)
-    return sum(map(_size, weights)) + constants + _peak([span for span in made if not span.is_constant])
+    constants = [span.size for span in made if span.is_constant]
+    return sum([*map(_size, weights), *constants, _peak([span for span in made if not span.is_constant])])
 
 
 @dataclass
@@ -82,11 +82,11 @@ class _Span:
     last: int
 
 
-class _Liveness(TorchDispatchMode):
+class _Liveness(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch, as all below
     """Notes which storages each operation reads and writes. Weak references: a storage is freed as without it."""
 
     def __init__(self, image: Tensor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.spans: dict[int, _Span] = {}
         self._references: list[StorageWeakRef] = []  # while one is kept, its key stands for no other storage
         self._operation = 0
@@ -107,20 +107,25 @@ class _Liveness(TorchDispatchMode):
         self._note(output, is_constant=True)
 
     def _note(self, tensor: Tensor, *, is_constant: bool) -> None:
-        reference = StorageWeakRef(tensor.untyped_storage())
-        if reference.cdata not in self.spans:
+        reference = _reference_to(tensor)
+        key = _key_of(reference)
+        if key not in self.spans:
             self._references.append(reference)
             size = tensor.untyped_storage().nbytes()
-            self.spans[reference.cdata] = _Span(size, is_constant, self._operation, self._operation)
-        self.spans[reference.cdata].last = self._operation
+            self.spans[key] = _Span(size, is_constant, self._operation, self._operation)
+        self.spans[key].last = self._operation
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:
     return (value for value in tree_leaves(values) if isinstance(value, Tensor))
 
 
-def _key(tensor: Tensor) -> int:
-    return int(StorageWeakRef(tensor.untyped_storage()).cdata)
+def _reference_to(tensor: Tensor) -> StorageWeakRef:
+    return StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
+
+
+def _key_of(reference: StorageWeakRef) -> int:
+    return int(reference.cdata)
 
 
 def _size(tensor: Tensor) -> int:
