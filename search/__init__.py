@@ -1,1 +1,1 @@
-"""What was found: ask, evaluate, record, tell; the database; the command lines; the reports."""
+"""Searching: proposals, trials, records in a database, reports, and the commands."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.cli.stored_study import existing_store, find_study
-from search.findings.findings import read_findings
 from search.findings.formats import csv_text, splits_of
-from search.pages.study_report import print_findings, write_report
+from search.findings.study_results import read_study_results
+from search.pages.study_report import print_study_results, write_report
 from search.study.faults import DefinitionError
 
 
@@ -26,14 +26,14 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     with existing_store(url_of(options)) as store:
         study = find_study(store, options.study)
-        found = read_findings(store, study, curves=False)
+        found = read_study_results(store, study, curves=False)
         splits = splits_of(found.records)
         if options.split not in splits:
             raise DefinitionError(f"no split '{options.split}' was evaluated; there are: {', '.join(splits)}")
         if options.csv:
             sys.stdout.write(csv_text(found.rows(), splits))
             return Exit.DONE
-        print_findings(store, study, split=options.split)
+        print_study_results(store, study, split=options.split)
         for path in write_report(store, study, options.out or run_folder(options).study(study.sampler_name)):
             print(path)
     return Exit.DONE

@@ -30,9 +30,7 @@ STAND_TWICE: dict[str, set[str]] = {
         "PROVIDERS",
     },
     "search": {
-        "PACKAGES",
         "PARENT_NAME",
-        "PHASES",
         "POLL_S",
         "PREFIX",
         "Point",

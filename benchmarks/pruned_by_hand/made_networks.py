@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.findings.findings import Findings, read_findings
+from search.findings.study_results import StudyResults, read_study_results
 from search.record.folders import RunFolder
 from search.record.front import non_dominated
 from search.record.latency_text import LATENCY
@@ -23,17 +23,17 @@ LEVELS_STUDY = "prune_levels"
 TRIAL_PREFIX = "trial "
 
 
-def find_findings(project: Path, study: str) -> Findings | None:
+def find_findings(project: Path, study: str) -> StudyResults | None:
     """Return the findings of a study from a run folder's database; None if it was not run."""
     store = open_store(RunFolder(project).default_storage)
     try:
         entry = store.latest_study(study)
-        return None if entry is None else read_findings(store, entry)
+        return None if entry is None else read_study_results(store, entry)
     finally:
         store.close()
 
 
-def known_findings(project: Path, study: str) -> Findings:
+def known_findings(project: Path, study: str) -> StudyResults:
     """Return the findings of a study that was run.
 
     Raises:
@@ -60,12 +60,12 @@ def latency_ms_of(record: TrialRecord) -> float:
     return record.value(LATENCY) or math.inf
 
 
-def complete_records(found: Findings) -> list[TrialRecord]:
+def complete_records(found: StudyResults) -> list[TrialRecord]:
     """Return the records with an accuracy."""
     return [row for row in found.records if row.outcome is Outcome.COMPLETE and row.value("map50_95") is not None]
 
 
-def made_by_hand(found: Findings) -> list[TrialRecord]:
+def made_by_hand(found: StudyResults) -> list[TrialRecord]:
     """Return donors, controls, and those of them that were polished."""
     return [
         row
@@ -74,7 +74,7 @@ def made_by_hand(found: Findings) -> list[TrialRecord]:
     ]
 
 
-def found_by_search(found: Findings) -> list[TrialRecord]:
+def found_by_search(found: StudyResults) -> list[TrialRecord]:
     """Return trials, and those of them that were polished."""
     return [row for row in complete_records(found) if row.name.startswith(TRIAL_PREFIX)]
 
@@ -86,7 +86,7 @@ def best_by_hand(project: Path) -> tuple[str, TrialRecord]:
     return max(rows, key=lambda each: accuracy_of(each[1]))
 
 
-def front_members_below(found: Findings, limit_ms: float) -> list[TrialRecord]:
+def front_members_below(found: StudyResults, limit_ms: float) -> list[TrialRecord]:
     """Return the front's trials within a latency limit, or all of them if none is within it; most accurate first."""
     complete = [row for row in found.records if not row.is_reference and row.outcome is Outcome.COMPLETE]
     values = [(accuracy_of(row), latency_ms_of(row)) for row in complete]
@@ -102,6 +102,6 @@ def epochs_by_hand(study: StudyDefinition) -> float:
     return sum(float(recipe["epochs"]) for recipe in recipes)
 
 
-def epochs_searched(found: Findings) -> int:
+def epochs_searched(found: StudyResults) -> int:
     """Return the epochs of a study's trials, polished ones included."""
     return sum(len(row.rungs) for row in found.records if row.name.startswith(TRIAL_PREFIX))

@@ -28,10 +28,10 @@ from benchmarks.pruned_by_hand.made_networks import (
 from benchmarks.setup.markdown import markdown_table, page_text, read_notes
 from search.findings.columns import columns_of
 from search.findings.comparison import record_differences
-from search.findings.findings import Findings
 from search.findings.formats import markdown as table_of
 from search.findings.formats import splits_of
 from search.findings.leaderboard import leaderboard
+from search.findings.study_results import StudyResults
 from search.pictures.curves import channel_picture, confidence_picture, learning_picture, sizes_picture
 from search.record.latency_text import legend
 from search.record.number_text import percent, score, significant
@@ -78,7 +78,7 @@ class _Pictures:
         return [f"![{title}]({folder.name}/{self.project}-{name}.png)"]
 
 
-def _tables(study: str, found: Findings) -> Iterable[str]:
+def _tables(study: str, found: StudyResults) -> Iterable[str]:
     shown = [row for row in complete_records(found) if row.is_reference or row.name in found.front]
     for split in splits_of(shown):
         yield f"### {study}, {split}"
@@ -89,7 +89,7 @@ def _tables(study: str, found: Findings) -> Iterable[str]:
         yield "\n".join(marks)
 
 
-def _comparison(found: Mapping[str, Findings], pictures: _Pictures) -> list[str]:
+def _comparison(found: Mapping[str, StudyResults], pictures: _Pictures) -> list[str]:
     """Compare the best network by hand with searched ones of its latency and of its accuracy, and with small ones."""
     if ROUNDS_STUDY not in found or not {GRAFT_SEARCH, DENSE_SEARCH} & found.keys():
         return []
@@ -139,7 +139,7 @@ def _differences(one: TrialRecord, other: TrialRecord) -> list[str]:
     ]
 
 
-def _pictures_of(found: Mapping[str, Findings], pictures: _Pictures) -> list[str]:
+def _pictures_of(found: Mapping[str, StudyResults], pictures: _Pictures) -> list[str]:
     """Draw curves of several networks, their sizes as bars, and the widths of the last round and of the best graft."""
     rows = _rows_to_draw(found)
     blocks = [
@@ -154,7 +154,7 @@ def _pictures_of(found: Mapping[str, Findings], pictures: _Pictures) -> list[str
     return blocks
 
 
-def _rows_to_draw(found: Mapping[str, Findings]) -> list[TrialRecord]:
+def _rows_to_draw(found: Mapping[str, StudyResults]) -> list[TrialRecord]:
     """Return parent, rounds and grafts, without their rows of the best F1, and the most accurate of each search."""
     rows: dict[str, TrialRecord] = {}
     for study, each in found.items():
@@ -168,7 +168,7 @@ def _rows_to_draw(found: Mapping[str, Findings]) -> list[TrialRecord]:
     return list(rows.values())
 
 
-def _epochs(found: Mapping[str, Findings]) -> str:
+def _epochs(found: Mapping[str, StudyResults]) -> str:
     """Return a sentence about the epochs of each, without the parent's, which all of them share."""
     by_hand = epochs_by_hand(stored_definition(ROUNDS_STUDY, found[ROUNDS_STUDY].study.definition))
     polished = [row for each in found.values() for row in made_by_hand(each) if row.is_polished]

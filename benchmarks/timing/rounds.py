@@ -18,7 +18,7 @@ from benchmarks.timing.ladder import LadderNetwork
 from benchmarks.timing.latency_bench import FAMILIES, LatencyBench, timing_figures
 from benchmarks.timing.machine import OtherProcesses
 from objectives.timing.meter import LatencyMeter
-from search.finish.race import CPU_S_A_MEMBER
+from search.finish.race import CPU_S_PER_FINALIST
 
 
 def _busy_cores(condition: str, cores: int) -> int:
@@ -104,7 +104,7 @@ def measure_races(bench: LatencyBench) -> list[dict[str, Any]]:
         def race_ladder(number: int, condition: str, ladder: Sequence[LadderNetwork]) -> dict[str, Any]:
             files = [bench.file(network, place) for place, network in enumerate(ladder)]
             with trainings.running(_busy_cores(condition, bench.cores)):
-                race = meters[ladder[0].family].race(files, cpu_budget_s=CPU_S_A_MEMBER * len(files), seed=number)
+                race = meters[ladder[0].family].race(files, cpu_budget_s=CPU_S_PER_FINALIST * len(files), seed=number)
             settled = race.settle(bench.target.clock)
             return {
                 "condition": condition,

@@ -15,7 +15,7 @@ from search.record.number_text import percent, score, significant
 from search.record.trial import TrialRecord
 from spaces.base import PARENT, SCRATCH, Origin
 
-LEAST_AP = 0.0005
+MIN_AP_CHANGE = 0.0005
 """Differences of a class's AP below this are not shown: three digits would not show them."""
 
 
@@ -131,7 +131,7 @@ def _classes(one: TrialRecord, other: TrialRecord, classes: Sequence[str]) -> li
     pairs = [
         (number, before, after)
         for number, (before, after) in enumerate(zip(ours.ap_per_class, theirs.ap_per_class, strict=True))
-        if min(before, after) >= 0 and abs(after - before) >= LEAST_AP
+        if min(before, after) >= 0 and abs(after - before) >= MIN_AP_CHANGE
     ]
     pairs.sort(key=lambda each: -abs(each[2] - each[1]))
     names = dict(enumerate(classes))

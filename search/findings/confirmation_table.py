@@ -6,8 +6,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from search.findings.selection import settled_study
-from search.record.confirmation import Confirmation, Finalist, Settled
+from search.findings.selection import confirmed_study
+from search.record.confirmation import Confirmation, ConfirmedStudy, Finalist
 from search.record.latency_text import LATENCY, latency_text
 from search.record.number_text import score, significant
 from search.store.base import Store, StudyEntry
@@ -20,13 +20,13 @@ OFF_FRONT = "no"
 def print_confirmation(store: Store, study: StudyEntry, confirmation: Confirmation) -> None:
     """Print the finalists, fastest first, and how they change the front."""
     console = table_console()
-    settled = settled_study(store, study)
+    settled = confirmed_study(store, study)
     console.print(_table(settled, confirmation), crop=False)
     for line in closing_lines(settled, confirmation):
         console.print(line, soft_wrap=True)
 
 
-def _table(settled: Settled, confirmation: Confirmation) -> Table:
+def _table(settled: ConfirmedStudy, confirmation: Confirmation) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("name", no_wrap=True)
     for title in ("mAP50-95", "in the study, ms", "confirmed, ms"):
@@ -45,7 +45,7 @@ def _table(settled: Settled, confirmation: Confirmation) -> Table:
     return table
 
 
-def _standing(settled: Settled, member: Finalist) -> str:
+def _standing(settled: ConfirmedStudy, member: Finalist) -> str:
     if member.name in settled.front:
         return "yes"
     if member.name not in settled.dropped:
@@ -54,7 +54,7 @@ def _standing(settled: Settled, member: Finalist) -> str:
     return f"no longer: dominated by {by}" if by else "no longer: over a limit"
 
 
-def closing_lines(settled: Settled, confirmation: Confirmation) -> tuple[str, ...]:
+def closing_lines(settled: ConfirmedStudy, confirmation: Confirmation) -> tuple[str, ...]:
     """By which clock and why, what was settled, and what to do if other work disturbed."""
     clocks = {"wall": "wall time", "cpu": "CPU time"}
     clock = clocks[confirmation.clock]

@@ -11,7 +11,7 @@ from search.record.trial import Outcome, TrialRecord
 DONOR = "donor."
 """Beginning of the parameters that name the donor of a stage."""
 
-NAMED = 2
+MAX_NAMED = 2
 """Emptied layers that a note names."""
 
 
@@ -79,9 +79,9 @@ def _cut_at_threshold(record: TrialRecord) -> str:
 
 def _some(names: Sequence[str]) -> str:
     """The first names and how many follow; the run's output and the database have them all."""
-    if len(names) <= NAMED:
+    if len(names) <= MAX_NAMED:
         return ", ".join(names)
-    return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more layers"
+    return f"{', '.join(names[:MAX_NAMED])} and {len(names) - MAX_NAMED} more layers"
 
 
 def over_limit(name: str, by: float) -> str:

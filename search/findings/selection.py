@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from objectives.base import Direction
-from search.record.confirmation import Settled, settle
+from search.record.confirmation import ConfirmedStudy, apply_confirmation
 from search.record.front import knee
 from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.faults import DefinitionError
 
 Objectives = Sequence[tuple[str, Direction]]
-UNDER = re.compile(r"(\d+(?:\.\d+)?)\s*(ms)?")
+LATENCY_LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*(ms)?")
 
 
 def select_network(
@@ -35,7 +35,7 @@ def select_network(
     Raises:
         DefinitionError: If there is none, or its weights were not kept.
     """
-    records = settled_study(store, study).records
+    records = confirmed_study(store, study).records
     if number is not None:
         return by_number(records, number)
     if name is not None:
@@ -59,7 +59,7 @@ def by_number(records: Sequence[TrialRecord], number: int) -> TrialRecord:
     raise DefinitionError(f"--trial is {number}; {have}")
 
 
-def settled_study(store: Store, study: StudyEntry, *, curves: bool = False) -> Settled:
+def confirmed_study(store: Store, study: StudyEntry, *, curves: bool = False) -> ConfirmedStudy:
     """The study's records and front as its newest confirmation has them; as the trials had them before one.
 
     `--best-under` and `--knee` choose among these; reports show them.
@@ -67,7 +67,7 @@ def settled_study(store: Store, study: StudyEntry, *, curves: bool = False) -> S
     fronts, confirmations = store.fronts(study), store.confirmations(study)
     front = fronts[-1].members if fronts else ()
     newest = confirmations[-1] if confirmations else None
-    return settle(store.records(study, curves=curves), front, study.objectives, newest)
+    return apply_confirmation(store.records(study, curves=curves), front, study.objectives, newest)
 
 
 def by_name(records: Sequence[TrialRecord], name: str, option: str = "--name") -> TrialRecord:
@@ -129,7 +129,7 @@ def milliseconds(text: str) -> float:
     Raises:
         DefinitionError: If it is none.
     """
-    match = UNDER.fullmatch(text.strip())
+    match = LATENCY_LIMIT.fullmatch(text.strip())
     if match is None or float(match[1]) <= 0:
         raise DefinitionError(f"--best-under is '{text}'; write a latency such as 5ms")
     return float(match[1])

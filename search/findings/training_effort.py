@@ -1,4 +1,4 @@
-"""How a study's front grew, against trials and against the time that they trained, and what was saved meanwhile."""
+"""The cost of a study's trials, and the front's hypervolume by number of trials and by training time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from search.record.trial import Outcome, TrialRecord
 from search.store.base import FrontEntry
 
 
-class Grown(NamedTuple):
-    """The front's hypervolume after so many counted trials, which trained for so long in all."""
+class HypervolumePoint(NamedTuple):
+    """The front's hypervolume after a number of counted trials, and the seconds that these trained in total."""
 
     trials: int
     training_s: float
@@ -22,14 +22,14 @@ class Grown(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Effort:
-    """What a study's trials cost.
+class TrainingEffort:
+    """The cost of a study's trials.
 
     Attributes:
-        outcomes: How many trials ended in each way.
-        epochs: That were trained.
-        spared_epochs: That stopped trials did not train any more.
-        training_s: Seconds of training, of all trials together.
+        outcomes: Number of trials by outcome.
+        epochs: Epochs that were trained.
+        spared_epochs: Epochs that stopped trials did not train.
+        training_s: Seconds of training, summed over all trials.
     """
 
     outcomes: Counter[Outcome]
@@ -38,8 +38,8 @@ class Effort:
     training_s: float
 
 
-def growth(records: Sequence[TrialRecord], fronts: Sequence[FrontEntry]) -> tuple[Grown, ...]:
-    """Each time that the front changed, and where the study stands now; nothing before there is a front.
+def hypervolume_history(records: Sequence[TrialRecord], fronts: Sequence[FrontEntry]) -> tuple[HypervolumePoint, ...]:
+    """Return a point for each change of the front and one for the present; nothing if there is no front.
 
     Args:
         records: In the order in which they were stored.
@@ -49,18 +49,19 @@ def growth(records: Sequence[TrialRecord], fronts: Sequence[FrontEntry]) -> tupl
         return ()
     counted = [record for record in trials_of(records) if record.outcome is not Outcome.DUPLICATE]
     seconds = [0.0, *accumulate(record.seconds.get("training", 0.0) for record in counted)]
-    grown = {front.after: front.hypervolume for front in fronts}
-    grown.setdefault(max(len(counted), *grown), fronts[-1].hypervolume)
-    return tuple(Grown(after, seconds[min(after, len(counted))], volume) for after, volume in grown.items())
+    volumes = {front.after: front.hypervolume for front in fronts}
+    volumes.setdefault(max(len(counted), *volumes), fronts[-1].hypervolume)
+    points = volumes.items()
+    return tuple(HypervolumePoint(after, seconds[min(after, len(counted))], volume) for after, volume in points)
 
 
-def effort(records: Iterable[TrialRecord]) -> Effort:
-    """Of a study's trials; reference rows are not counted."""
+def training_effort(records: Iterable[TrialRecord]) -> TrainingEffort:
+    """Return the cost of a study's trials; reference rows are not counted."""
     trials = trials_of(records)
     trained = [record for record in trials if record.rungs]
     stopped = [record for record in trained if record.outcome is Outcome.STOPPED]
     spared = sum(int(record.recipe["epochs"]) - record.rungs[-1].epoch for record in stopped)
-    return Effort(
+    return TrainingEffort(
         Counter(record.outcome for record in trials),
         sum(record.rungs[-1].epoch for record in trained),
         spared,
@@ -68,16 +69,16 @@ def effort(records: Iterable[TrialRecord]) -> Effort:
     )
 
 
-def in_words(found: Effort) -> str:
-    """`12 complete, 10 stopped, 8 ruled out; 93 epochs trained in 4 min 10 s, 61 more spared by stopping`."""
+def effort_text(found: TrainingEffort) -> str:
+    """Return the effort as `12 complete, 10 stopped; 93 epochs trained in 4 min 10 s, 61 spared by stopping`."""
     counts = [f"{found.outcomes[o]} {o.value.replace('_', ' ')}" for o in Outcome if found.outcomes[o]]
     text = ", ".join(counts) or "none yet"
     if not found.epochs:
         return text
     text += f"; {found.epochs} epochs trained in {duration(found.training_s)}"
-    return text + (f", {found.spared_epochs} more spared by stopping" if found.spared_epochs else "")
+    return text + (f", {found.spared_epochs} spared by stopping" if found.spared_epochs else "")
 
 
 def trials_of(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Without the reference rows."""
+    """Return the records without the reference rows."""
     return [record for record in records if not record.is_reference]

@@ -1,1 +1,1 @@
-"""After the last trial: finalists are timed again, trained on, exported."""
+"""A whole run of a study, and the steps after its last trial: polishing, confirmation, export."""

@@ -25,7 +25,7 @@ from spaces.base import Candidate
 from spaces.networks.checkpoint import CheckpointStore
 from spaces.networks.parent import Parent
 
-CPU_S_A_MEMBER = 5.0
+CPU_S_PER_FINALIST = 5.0
 SEED = 0
 
 
@@ -35,14 +35,14 @@ def confirm(
     folder: RunFolder,
     finalists: Sequence[TrialRecord],
     *,
-    cpu_s_a_member: float = CPU_S_A_MEMBER,
+    cpu_s_per_finalist: float = CPU_S_PER_FINALIST,
     say: Callable[[str], None] = lambda line: None,
 ) -> Confirmation:
     """Race the finalists on the study's target and store what it says.
 
     Args:
         finalists: Records with weights and a latency, all on one target.
-        cpu_s_a_member: CPU time that the race may take for each finalist; it takes less where the order is clear.
+        cpu_s_per_finalist: CPU time that the race may take for each finalist; it takes less where the order is clear.
 
     Raises:
         DefinitionError: If the study's target is not that of this machine.
@@ -63,7 +63,7 @@ def confirm(
         meter = opened.enter_context(_meter(definition, folder, parent, entry))
         say(f"timing {len(finalists)} finalists in turn with each other on {meter.target}")
         files = [opened.enter_context(meter.exported(candidate)) for candidate in candidates]
-        race = meter.race(files, cpu_budget_s=cpu_s_a_member * len(files), seed=SEED)
+        race = meter.race(files, cpu_budget_s=cpu_s_per_finalist * len(files), seed=SEED)
     names = [record.name for record in finalists]
     return store.add_confirmation(study, confirmation_of(race, names, entry, meter.target.clock))
 

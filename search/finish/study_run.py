@@ -127,7 +127,7 @@ def _release_dead(store: Store, definition: StudyDefinition) -> None:
 
 
 def _finish_study(store: Store, finish: Finish, request: RunRequest, console: Console) -> None:
-    from search.pages.study_report import print_findings, write_report  # matplotlib: not for usage errors
+    from search.pages.study_report import print_study_results, write_report  # matplotlib: not for usage errors
 
     study = store.latest_study(request.definition.name)
     if study is None:
@@ -136,7 +136,7 @@ def _finish_study(store: Store, finish: Finish, request: RunRequest, console: Co
         polish_at_end(store, study, request, console)
     if finish.why != "timeout" and request.confirm:
         confirm_at_end(store, study, request, console)
-    print_findings(store, study, more_seconds=finish.seconds)
+    print_study_results(store, study, more_seconds=finish.seconds)
     paths = write_report(store, study, request.runs.study(study.sampler_name))
     console.print(ENDINGS[finish.why])
     for path in paths:

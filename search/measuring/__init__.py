@@ -1,1 +1,1 @@
-"""Latency of any network by the project's protocol, here or on another machine."""
+"""Latency of any network by the project's protocol, on this machine or on another one."""

@@ -13,8 +13,8 @@ import objectives
 import spaces
 
 PACKAGES = {package.__name__: Path(next(iter(package.__path__))) for package in (spaces, objectives)}
-START = "objectives.remote.start"
-BEGINS_WITH = (START, "objectives.remote.measure", "objectives.runtimes.catalogue")
+ENTRY_MODULE = "objectives.remote.start"
+ROOT_MODULES = (ENTRY_MODULE, "objectives.remote.measure", "objectives.runtimes.catalogue")
 """The catalogue is imported where a target is looked up, not at the top of a module."""
 
 
@@ -25,17 +25,17 @@ def write_program(path: Path) -> Path:
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for source in modules_behind(*BEGINS_WITH).values():
+        for source in modules_needed_by(*ROOT_MODULES).values():
             package = next(place for place in PACKAGES.values() if source.is_relative_to(place))
             copied = folder / package.name / source.relative_to(package)
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, copied)
-        shutil.copyfile(_file(START), folder / "__main__.py")
+        shutil.copyfile(_file(ENTRY_MODULE), folder / "__main__.py")
         zipapp.create_archive(folder, path, interpreter="/usr/bin/env python3", compressed=True)
     return path
 
 
-def modules_behind(*begin: str) -> dict[str, Path]:
+def modules_needed_by(*begin: str) -> dict[str, Path]:
     """These modules of ours and all that they import at their top, directly or not, with the files."""
     found: dict[str, Path] = {}
     waiting = list(begin)

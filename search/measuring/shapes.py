@@ -14,18 +14,18 @@ from spaces.ranking.widths import aligned
 from spaces.structure.groups import tied
 from spaces.structure.shape import Shape
 
-POOL = 400
+SHAPE_POOL_SIZE = 400
 """Shapes that are looked at; building none of them."""
-NARROWEST = 0.25
-AROUND = 0.35  # shares of single groups lie so far from that of the whole network
-SHORTENED = 0.25  # of the pool has fewer residual bottlenecks, where the study leaves some out
+MIN_SHARE = 0.25
+SHARE_SPREAD = 0.35  # shares of single groups lie so far from that of the whole network
+SHORTENED_SHARE = 0.25  # of the pool has fewer residual bottlenecks, where the study leaves some out
 
 
 def pool_of(definition: StudyDefinition, parent: Parent, seed: int = 0) -> tuple[Shape, ...]:
     """Irregular shapes such as the study may come upon: its multiple of channels, its image sizes, its bottlenecks."""
     random = np.random.default_rng(seed)
     sizes = _image_sizes(definition, parent)
-    return tuple(dict.fromkeys(_shape(definition, parent, sizes, random) for _ in range(POOL)))
+    return tuple(dict.fromkeys(_shape(definition, parent, sizes, random) for _ in range(SHAPE_POOL_SIZE)))
 
 
 def shapes_to_measure(definition: StudyDefinition, parent: Parent, count: int) -> tuple[Shape, ...]:
@@ -35,13 +35,13 @@ def shapes_to_measure(definition: StudyDefinition, parent: Parent, count: int) -
 
 
 def _shape(definition: StudyDefinition, parent: Parent, sizes: Sequence[int], random: np.random.Generator) -> Shape:
-    whole = random.uniform(NARROWEST, 1.0)
+    whole = random.uniform(MIN_SHARE, 1.0)
     widths = [group.width for group in parent.groups]
     for indices in tied(parent.groups).values():
-        share = float(np.clip(random.uniform(whole - AROUND, whole + AROUND), NARROWEST, 1.0))
+        share = float(np.clip(random.uniform(whole - SHARE_SPREAD, whole + SHARE_SPREAD), MIN_SHARE, 1.0))
         for index in indices:
             widths[index] = aligned(parent.groups[index].width, share, definition.space.multiple)
-    shortens = getattr(definition.space, "repeats", False) and random.random() < SHORTENED
+    shortens = getattr(definition.space, "repeats", False) and random.random() < SHORTENED_SHARE
     dropped = [repeat.name for repeat in parent.repeats if shortens and random.random() < 0.5]
     spec = parent.structure.spec(tuple(tuple(range(width)) for width in widths), dropped)
     return Shape.of_spec(spec, int(random.choice(sizes)))

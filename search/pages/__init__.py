@@ -1,1 +1,1 @@
-"""What a study found, as HTML: the report, the comparison, and what is added to optuna-dashboard."""
+"""The results of a study as HTML: the report, the comparison, and the additions to optuna-dashboard."""

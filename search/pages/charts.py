@@ -1,4 +1,4 @@
-"""The figures behind the HTML report's charts, as plain values for its script."""
+"""The figures of the HTML report's charts, as plain values for its script."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Any
 
 from objectives.base import Curves, Direction
 from objectives.quantities import LATENCY_MS, quantity_named
-from search.findings.findings import Findings
 from search.findings.leaderboard import Row, parent_of, spread_ms
-from search.findings.training_effort import growth
+from search.findings.study_results import StudyResults
+from search.findings.training_effort import hypervolume_history
 from search.pictures.pareto import kind_of
 from search.record.latency_text import is_predicted
 from search.record.trial import Outcome, TrialRecord
 
-MOST_CURVES = 60
-"""Learning curves drawn besides those of the front and the reference rows: the latest ones."""
-MOST_MEMBERS = 24
-"""Members of the front with curves and channel widths; of more, evenly chosen ones."""
+MAX_CURVES = 60
+"""Maximum number of learning curves beside those of the front and the reference rows; the latest are drawn."""
+MAX_MEMBERS = 24
+"""Maximum number of front members with curves and channel widths; of more, evenly spaced ones are drawn."""
 CONFIDENCES = 51
-"""Points of a confidence curve that are kept: one every 0.02 shows all that a screen can."""
+"""Number of points of a confidence curve: one every 0.02 is as fine as a screen can show."""
 
 
-def chart_data(found: Findings, rows: Sequence[Row]) -> dict[str, Any]:
-    """Everything that the script draws, as JSON values; numbers are rounded to what can be seen."""
+def chart_data(found: StudyResults, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return everything that the script draws as JSON values; numbers are rounded to visible digits."""
     by_name = {record.name: record for record in found.records}
-    members = evenly([by_name[name] for name in found.front if name in by_name], MOST_MEMBERS)
+    members = evenly_spaced([by_name[name] for name in found.front if name in by_name], MAX_MEMBERS)
     parent = parent_of(found.records)
     return {
         "axes": _axes(found),
@@ -42,14 +42,14 @@ def chart_data(found: Findings, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def evenly(members: Sequence[TrialRecord], most: int) -> list[TrialRecord]:
-    """At most `most` of the members, evenly spread, the first and the last among them."""
+def evenly_spaced(members: Sequence[TrialRecord], most: int) -> list[TrialRecord]:
+    """Return at most `most` of the members, evenly spaced, with the first and the last."""
     if len(members) <= most:
         return list(members)
     return [members[round(index * (len(members) - 1) / (most - 1))] for index in range(most)]
 
 
-def _axes(found: Findings) -> dict[str, Any]:
+def _axes(found: StudyResults) -> dict[str, Any]:
     (upward, up_better), (across, across_better) = found.study.objectives[0], found.study.objectives[-1]
     return {
         "x": {"title": quantity_named(across).axis_title, "less": across_better is Direction.MINIMIZE},
@@ -58,7 +58,7 @@ def _axes(found: Findings) -> dict[str, Any]:
     }
 
 
-def _points(found: Findings, rows: Sequence[Row], parent: TrialRecord | None) -> list[dict[str, Any]]:
+def _points(found: StudyResults, rows: Sequence[Row], parent: TrialRecord | None) -> list[dict[str, Any]]:
     upward, across = found.study.objectives[0][0], found.study.objectives[-1][0]
     points = []
     for index, row in enumerate(rows):
@@ -68,20 +68,20 @@ def _points(found: Findings, rows: Sequence[Row], parent: TrialRecord | None) ->
             continue
         error = (spread_ms(record) or 0.0) if across == LATENCY_MS.name else 0.0
         point = {"row": index, "name": record.name, "kind": kind_of(record, found.front, parent),
-                 "x": _short(x), "y": _short(y), "error": _short(error), "front": row.on_front}  # fmt: skip
+                 "x": _rounded(x), "y": _rounded(y), "error": _rounded(error), "front": row.on_front}  # fmt: skip
         marked = {"predicted": True} if is_predicted(record, across) else {}
         points.append(point | marked | ({"roles": ", ".join(row.roles)} if row.roles else {}))
     return points
 
 
-def _rug(found: Findings) -> list[dict[str, Any]]:
-    """Records that were timed, or predicted to be too slow, but never scored."""
+def _rug(found: StudyResults) -> list[dict[str, Any]]:
+    """Return the records that have a latency, measured or predicted, but were never scored."""
     across = found.study.objectives[-1][0]
     endings = (Outcome.RULED_OUT, Outcome.STOPPED, Outcome.FAILED)
     return [
         {
             "name": record.name,
-            "x": _short(x),
+            "x": _rounded(x),
             "why": f"{record.outcome.value.replace('_', ' ')}: {record.reason}",
             "predicted": is_predicted(record, across),
         }
@@ -90,22 +90,22 @@ def _rug(found: Findings) -> list[dict[str, Any]]:
     ]
 
 
-def _history(found: Findings) -> list[list[float]]:
-    """The front's hypervolume against counted trials and seconds of training."""
-    grown = growth(found.records, found.fronts)
-    return [[each.trials, round(each.training_s, 1), _short(each.hypervolume)] for each in grown]
+def _history(found: StudyResults) -> list[list[float]]:
+    """Return the front's hypervolume by counted trials and by seconds of training."""
+    history = hypervolume_history(found.records, found.fronts)
+    return [[each.trials, round(each.training_s, 1), _rounded(each.hypervolume)] for each in history]
 
 
-def _learners(found: Findings) -> list[TrialRecord]:
+def _learners(found: StudyResults) -> list[TrialRecord]:
     curved = [record for record in found.records if record.rungs]
     first = [record for record in curved if record.is_reference or record.name in found.front]
     rest = [record for record in curved if not record.is_reference and record.name not in found.front]
-    return rest[-MOST_CURVES:] + first  # drawn in this order: the ones that matter lie on top
+    return rest[-MAX_CURVES:] + first  # drawn in this order, so that the important ones lie on top
 
 
-def _learning(record: TrialRecord, found: Findings, parent: TrialRecord | None) -> dict[str, Any]:
+def _learning(record: TrialRecord, found: StudyResults, parent: TrialRecord | None) -> dict[str, Any]:
     kind = "stopped" if record.outcome is Outcome.STOPPED else kind_of(record, found.front, parent)
-    return {"name": record.name, "kind": kind, "points": [[r.epoch, _short(r.map50_95)] for r in record.rungs]}
+    return {"name": record.name, "kind": kind, "points": [[r.epoch, _rounded(r.map50_95)] for r in record.rungs]}
 
 
 def _with_parent(members: Sequence[TrialRecord], parent: TrialRecord | None) -> list[TrialRecord]:
@@ -139,11 +139,11 @@ def _widths(members: Sequence[TrialRecord]) -> dict[str, Any]:
     }
 
 
-def _short(value: float) -> float:
-    """Six significant digits: more cannot be seen, and the file stays small."""
+def _rounded(value: float) -> float:
+    """Round to six significant digits: more are not visible, and the file stays small."""
     return float(f"{value:.6g}")
 
 
 def counted_text(count: int, singular: str) -> str:
-    """`1 trial`, `12 trials`."""
+    """Return a count with its noun: `1 trial`, `12 trials`."""
     return f"{count} {singular}" if count == 1 else f"{count} {singular}s"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from objectives.data.yaml_file import read_definition
 from search.cli.stored_study import find_study
-from search.findings.selection import settled_study
-from search.pictures.curves import MOST
+from search.findings.selection import confirmed_study
+from search.pictures.curves import MAX_RECORDS
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.faults import DefinitionError
@@ -50,7 +50,7 @@ def select_compared(store: Store, *, study: str | None = None, names: Sequence[s
         raise DefinitionError("name a study with --study, or runs such as nas_head/parent 'nas_head/trial 7'")
     if not names:
         entry = find_study(store, study or "")
-        settled = settled_study(store, entry, curves=True)
+        settled = confirmed_study(store, entry, curves=True)
         rows = [r for r in settled.records if r.is_reference or r.name in settled.front]
         return ComparedRecords(_checked([r for r in rows if r.outcome is Outcome.COMPLETE]), (entry,))
     found = [_find(store, study, name) for name in names]
@@ -65,8 +65,8 @@ def select_compared(store: Store, *, study: str | None = None, names: Sequence[s
 def _checked(records: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
     if not records:
         raise DefinitionError("there is nothing to compare yet: no record is complete")
-    if len(records) > MOST:
-        raise DefinitionError(f"{len(records)} runs are to be compared; name at most {MOST}, more cannot be told apart")
+    if len(records) > MAX_RECORDS:
+        raise DefinitionError(f"{len(records)} runs cannot be told apart in one picture; name at most {MAX_RECORDS}")
     return tuple(records)
 
 
@@ -78,7 +78,7 @@ def _find(store: Store, study: str | None, run: str) -> tuple[StudyEntry, TrialR
     elif study is None:
         raise DefinitionError(f"'{run}' names no study; write STUDY/NAME, or give --study")
     entry = find_study(store, study or "")
-    records = settled_study(store, entry, curves=True).records
+    records = confirmed_study(store, entry, curves=True).records
     record = next((each for each in records if each.name == name), None)
     if record is None:
         rows = ", ".join(each.name for each in records if each.is_reference)

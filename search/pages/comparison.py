@@ -1,4 +1,4 @@
-"""Writes a comparison: one self-contained page, its table as Markdown and CSV, its pictures as PNG."""
+"""Write a comparison: one self-contained page, its table as Markdown and CSV, its pictures as PNG."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from search.record.latency_text import legend
 from search.record.trial import TrialRecord
 from spaces.durable import write_bytes, write_text
 
-MOST_WIDTHS = 8
-"""Records whose widths are drawn, each in a picture of its own."""
+MAX_WIDTHS = 8
+"""Maximum number of records whose widths are drawn, each in its own picture."""
 
 
 def write_comparison(
@@ -26,7 +26,7 @@ def write_comparison(
     """Write `comparison.html`, `comparison.md`, `comparison.csv` and the pictures; each replaces the one before.
 
     Args:
-        found: What differs between two, where there are two.
+        found: The differences, if two records are compared.
 
     Returns:
         The files' paths, the page first.
@@ -61,7 +61,7 @@ def _write(path: Path, image: bytes) -> Path:
 
 
 def _pictures(records: Sequence[TrialRecord], splits: Sequence[str]) -> Mapping[str, tuple[str, bytes]]:
-    """By file name: a title and the picture, of those that there is something to draw of."""
+    """Return title and picture by file name, without pictures that have nothing to show."""
     wanted: dict[str, tuple[str, bytes | None]] = {
         f"curves-{split}": (f"Precision, recall and F1 ({split})", confidence_picture(records, split))
         for split in splits
@@ -69,6 +69,6 @@ def _pictures(records: Sequence[TrialRecord], splits: Sequence[str]) -> Mapping[
     wanted["learning"] = ("Learning curves", learning_picture(records))
     wanted["sizes"] = ("Sizes", sizes_picture(records))
     cut = [record for record in records if record.spec is not None and not record.spec.is_whole]
-    for number, record in enumerate(cut[:MOST_WIDTHS]):
+    for number, record in enumerate(cut[:MAX_WIDTHS]):
         wanted[f"widths-{number}"] = ("Channels kept" if number == 0 else "", channel_picture(record))
     return {name: (title, image) for name, (title, image) in wanted.items() if image is not None}

@@ -1,7 +1,7 @@
-"""What stands between the dashboard and whoever asks it: it has no authentication of its own.
+"""Protect the dashboard, which has no authentication, from foreign requests.
 
-`guarded` lets in only requests that name this server (a page elsewhere cannot reach it by rebinding a name), writes
-only from its own pages, none at all when read-only; artifacts are never run as pages.
+`guarded` accepts only requests that name this server, which prevents DNS rebinding. Requests that change something are
+accepted only from the dashboard's own pages, and not at all if it is read-only. Artifacts are never run as pages.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ SHOWN_ARTIFACTS = (
     "image/png", "image/jpeg", "image/gif", "image/webp", "audio/", "video/", "text/plain", "text/csv",
     "application/json", "application/jsonl", "application/x-jsonlines",
 )  # fmt: skip
-"""Content types that a browser shows without running anything; all others are offered as downloads."""
+"""Content types that a browser shows without running code; all others are offered as downloads."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole HTTP answer."""
+    """A complete HTTP answer."""
 
     status: str
     headers: Headers
     body: bytes
 
     def send(self, start_response: StartResponse) -> list[bytes]:
-        """Send it; the length is set anew."""
+        """Send the answer, with the length of its body."""
         kept = [(name, value) for name, value in self.headers if name.lower() != "content-length"]
         start_response(self.status, [*kept, ("Content-Length", str(len(self.body)))])
         return [self.body]
 
 
 def plain(status: str, text: str) -> Answer:
-    """A line of text, such as the reason of a refusal."""
+    """Return an answer of one line of text, such as the reason of a refusal."""
     return Answer(status, [("Content-Type", "text/plain; charset=utf-8")], text.encode() + b"\n")
 
 
 def ask(app: App, environ: Environ) -> Answer:
-    """What an application answers, collected."""
+    """Return the complete answer of an application."""
     started: list[tuple[str, Headers]] = []
 
     def start_response(status: str, headers: Headers, exc_info: object = None) -> Callable[[bytes], object]:
@@ -63,12 +63,12 @@ def ask(app: App, environ: Environ) -> Answer:
 
 
 def guarded(app: App, hosts: Collection[str] | None, *, read_only: bool) -> App:
-    """The application behind the checks.
+    """Return the application behind the checks.
 
     Args:
         app: The dashboard.
-        hosts: Values of the Host header that are ours; None where any name may lead here.
-        read_only: Whether everything that could change something is refused.
+        hosts: Allowed values of the Host header; None allows any.
+        read_only: Whether every request that could change something is refused.
     """
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -89,10 +89,10 @@ def _refusal(environ: Environ, hosts: Collection[str] | None, read_only: bool) -
     if environ["REQUEST_METHOD"] in READING:
         return None
     if read_only:
-        return plain("403 Forbidden", "the dashboard was started read-only")
+        return plain("403 Forbidden", "the dashboard is read-only")
     origin = environ.get("HTTP_ORIGIN")
     if origin is not None and urlsplit(origin).netloc.lower() != host:
-        return plain("403 Forbidden", "only the dashboard's own pages may change something")
+        return plain("403 Forbidden", "only the dashboard's own pages may change anything")
     return None
 
 
@@ -105,7 +105,7 @@ def _with_headers(start_response: StartResponse) -> StartResponse:
 
 
 def _harmless(headers: Headers) -> Headers:
-    """Headers under which an uploaded file can only be looked at: pages and drawings with scripts are downloads."""
+    """Return headers that let a browser show an uploaded file without running it: pages with scripts are downloads."""
     dropped = ("content-type", "access-control-allow-origin", "content-disposition")
     content = next((value for name, value in headers if name.lower() == "content-type"), "")
     kept = [(name, value) for name, value in headers if name.lower() not in dropped]

@@ -9,8 +9,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna_dashboard._app import create_app
 
-from search.pages.dashboard_facts import Facts, informed
 from search.pages.dashboard_guard import App, guarded
+from search.pages.dashboard_records import DashboardRecords, with_records
 from search.store.base import Store
 from spaces.durable import write_bytes
 
@@ -50,7 +50,7 @@ def dashboard_app(
         read_only: Whether every request that could change something is refused.
     """
     app: Any = create_app(storage, artifact_store=ArtifactFolder(artifacts))
-    return guarded(informed(app, Facts(store, storage)), hosts, read_only=read_only)
+    return guarded(with_records(app, DashboardRecords(store, storage)), hosts, read_only=read_only)
 
 
 @final

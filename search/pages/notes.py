@@ -1,4 +1,4 @@
-"""Notes for the dashboard, written from the records: one for a trial, one for the study. Markdown, under 2 kB each."""
+"""Notes for the dashboard, made from the records: one for a trial, one for the study. Markdown, under 2 kB each."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from search.pages.report import headline
 from search.record.latency_text import legend
 from search.record.trial import TrialRecord
 
-LONGEST_REASON = 500
-MOST_ROWS = 16
+MAX_REASON_CHARACTERS = 500
+MAX_ROWS = 16
 STUDY_COLUMNS = tuple(map(Column.of, (MAP50_95, LATENCY_MS, SHARE_PRUNED, SIZE_MIB)))
 
 
 def trial_note(row: Row, parent: Row | None, pictures: Mapping[str, str] | None = None) -> str:
-    """A trial's outcome, its figures beside the parent's, and its pictures.
+    """Return a trial's outcome, its figures beside the parent's, and its pictures.
 
     Args:
         row: The trial.
-        parent: The parent's row; None where it is not stored.
-        pictures: Addresses of images by what they show.
+        parent: The parent's row; None if it is not stored.
+        pictures: Addresses of images by title.
     """
     record = row.record
     standing = "on the front" if row.on_front else record.outcome.value.replace("_", " ")
     opening = f"**{standing}**"
     if remark := note(record, row.roles).removeprefix(f"{standing}: "):
-        opening += f": {markdown_text(remark[:LONGEST_REASON])}"
+        opening += f": {markdown_text(remark[:MAX_REASON_CHARACTERS])}"
     blocks = [opening]
     figures = _figures(row, parent)
     if figures:
@@ -64,11 +64,11 @@ def _best_f1_text(record: TrialRecord) -> str:
 
 
 def study_note(rows: Sequence[Row], report: str | None = None) -> str:
-    """The finding and a short leaderboard: the reference rows, which are not trials, and the front.
+    """Return the headline and a short leaderboard of the reference rows and the front.
 
     Args:
         rows: The whole leaderboard.
-        report: Address of the full report, to link to.
+        report: Address of the full report.
     """
     chosen = [row for row in rows if row.record.is_reference or row.on_front]
     chosen.sort(key=lambda row: (not row.record.is_reference, row.values[LATENCY_MS.name] or 0.0))
@@ -78,13 +78,13 @@ def study_note(rows: Sequence[Row], report: str | None = None) -> str:
         _line(["", "name", *(column.title for column in columns), "Δ mAP", "speed"]),
         _line(["---", "---", *("---:" for _ in columns), "---:", "---:"]),
     ]
-    for row in chosen[:MOST_ROWS]:
+    for row in chosen[:MAX_ROWS]:
         cells = [row.text(column) for column in columns]
         name = markdown_text(row.record.name)
         lines.append(_line(["●" if row.on_front else "", name, *cells, row.gain_text, row.speed_up_text]))
-    blocks = [headline(rows), "\n".join(lines), ", ".join(legend([row.record for row in chosen[:MOST_ROWS]]))]
-    if len(chosen) > MOST_ROWS:
-        blocks.append(f"{len(chosen) - MOST_ROWS} more are in the report.")
+    blocks = [headline(rows), "\n".join(lines), ", ".join(legend([row.record for row in chosen[:MAX_ROWS]]))]
+    if len(chosen) > MAX_ROWS:
+        blocks.append(f"{len(chosen) - MAX_ROWS} more are in the report.")
     if report:
         blocks.append(f"[full report]({report})")
     return "\n\n".join(filter(None, blocks)) + "\n"

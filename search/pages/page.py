@@ -1,4 +1,4 @@
-"""Self-contained HTML pages from our templates: all text is escaped, nothing is asked of anybody."""
+"""Self-contained HTML pages from our templates: all text is escaped, and no page loads anything."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def render(template: str, **values: Any) -> str:
     """Fill a template of `search/pages/html`; `style` is the common style sheet.
 
     Args:
-        values: Text is escaped; `trusted` marks what is ours and stays as it is.
+        values: Text is escaped, except text that `trusted` marks.
     """
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
@@ -28,10 +28,10 @@ def render(template: str, **values: Any) -> str:
 
 
 def part(name: str) -> str:
-    """A file beside the templates."""
+    """Return the text of a file beside the templates."""
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def trusted(text: str) -> Markup:
-    """Text of our own, which is not escaped; never a user's."""
+    """Mark text as safe, so that it is not escaped. Only for our own text."""
     return Markup(text)

@@ -1,7 +1,7 @@
-"""One self-contained HTML file that says what a study found: works offline, asks nobody for anything.
+"""The results of a study as one self-contained HTML file, which works offline.
 
-The page's own content security policy forbids every request and every script but ours. All text is escaped by the
-template; the charts' figures travel as JSON in a data block.
+The page's content security policy forbids every request, and every script except ours. The template escapes all text;
+the charts' figures are JSON in a data block.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 import yaml
 
 from search.findings.columns import columns_of
-from search.findings.findings import Findings
 from search.findings.formats import splits_of
 from search.findings.leaderboard import Row, parent_of
+from search.findings.study_results import StudyResults
 from search.findings.time_table import time_table
-from search.findings.training_effort import effort, in_words
+from search.findings.training_effort import effort_text, training_effort
 from search.pages.charts import chart_data, counted_text
 from search.pages.page import part, render, trusted
 from search.record.confirmation import summary
@@ -31,15 +31,15 @@ from search.record.number_text import duration, score, significant
 from search.record.trial import Outcome
 
 TARGET_WORDS = ("runtime", "provider", "precision")
-PACKAGES = ("yolofront", "ultralytics", "torch", "onnxruntime", "optuna", "sqlalchemy", "numpy")
+REPORTED_PACKAGES = ("yolofront", "ultralytics", "torch", "onnxruntime", "optuna", "sqlalchemy", "numpy")
 
 
-def html_report(found: Findings, picture: bytes, clock: datetime | None = None) -> str:
-    """The report as one HTML page.
+def html_report(found: StudyResults, picture: bytes, clock: datetime | None = None) -> str:
+    """Return the report as one HTML page.
 
     Args:
-        picture: The Pareto plot as PNG, shown where scripts are switched off.
-        clock: When the report is made; now by default.
+        picture: The Pareto plot as PNG, shown if the browser runs no scripts.
+        clock: Time of the report; now by default.
     """
     rows = found.rows()
     script = part("report.js")
@@ -50,7 +50,7 @@ def html_report(found: Findings, picture: bytes, clock: datetime | None = None) 
         headline=headline(rows),
         facts=_facts(found, clock or datetime.now(UTC)),
         highlights=_highlights(rows),
-        effort=in_words(effort(found.records)),
+        effort=effort_text(training_effort(found.records)),
         columns=columns_of(found.records),
         legend=legend(found.records),
         rows=rows,
@@ -68,7 +68,7 @@ def html_report(found: Findings, picture: bytes, clock: datetime | None = None) 
 
 
 def headline(rows: Sequence[Row]) -> str:
-    """The finding in a sentence or two: how many networks are on the front, and what the knee and the fastest gain."""
+    """Return the results in two or three sentences: size of the front, and gains at its knee and its fast end."""
     members = [row for row in rows if row.on_front]
     if not members:
         return "No network is on the front yet."
@@ -88,7 +88,7 @@ def _gained(gain: float) -> str:
     return f"{abs(gain):.3f} {'more' if gain > 0 else 'less'} mAP50-95"
 
 
-def _facts(found: Findings, now: datetime) -> list[tuple[str, str]]:
+def _facts(found: StudyResults, now: datetime) -> list[tuple[str, str]]:
     trials = [record for record in found.records if not record.is_reference]
     outcomes = [(o.value.replace("_", " "), sum(record.outcome is o for record in trials)) for o in Outcome]
     data = found.study.definition.get("data", "")
@@ -105,7 +105,7 @@ def _facts(found: Findings, now: datetime) -> list[tuple[str, str]]:
 
 
 def _highlights(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The parent and the members of the front that have a role, as cards."""
+    """Return the parent and the members of the front that have a role, as cards."""
     parent = parent_of([row.record for row in rows])
     cards = []
     for row in rows:
@@ -122,8 +122,8 @@ def _highlights(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return cards
 
 
-def _further_splits(found: Findings) -> list[tuple[str, dict[str, str]]]:
-    """Splits besides val, each with the mAP50-95 of every record that has one."""
+def _further_splits(found: StudyResults) -> list[tuple[str, dict[str, str]]]:
+    """Return the splits beside val, each with the mAP50-95 of its records."""
     columns = []
     for split in splits_of(found.records)[1:]:
         scores = {r.name: score(e.map50_95) for r in found.records if (e := r.evaluation(split)) is not None}
@@ -132,7 +132,7 @@ def _further_splits(found: Findings) -> list[tuple[str, dict[str, str]]]:
 
 
 def _endings(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """Trials without a place in the table's upper part, by how they ended."""
+    """Return the trials that did not complete, by outcome."""
     groups = [(outcome, [row for row in rows if row.record.outcome is outcome]) for outcome in Outcome]
     return [
         (outcome.value.replace("_", " "), group)
@@ -141,8 +141,8 @@ def _endings(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     ]
 
 
-def _targets(found: Findings) -> list[tuple[str, list[tuple[str, str]]]]:
-    """A title and its lines for each target of the study that was measured on."""
+def _targets(found: StudyResults) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return a title and its lines for each target that was measured on."""
     every = {"latency target": found.target}
     every |= {f"further target {name.removeprefix(FURTHER)}": target for name, target in found.further_targets.items()}
     return [(title, _target_lines(target)) for title, target in every.items() if target]
@@ -160,22 +160,22 @@ def _text(value: object) -> str:
 
 def _versions() -> list[tuple[str, str]]:
     found = [("Python", platform.python_version())]
-    for package in PACKAGES:
+    for package in REPORTED_PACKAGES:
         try:
             found.append((package, metadata.version(package)))
-        except metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        except metadata.PackageNotFoundError:  # not installed: run from a checkout
             continue
     return found
 
 
 def _plain(value: Any) -> Any:
-    """Mappings and tuples as YAML writes them without tags."""
+    """Return mappings and sequences as plain ones, which YAML writes without tags."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _json(value: object) -> str:
-    """JSON that cannot end the script block it stands in."""
+    """Return JSON that cannot end the script block that contains it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

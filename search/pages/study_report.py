@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from search.findings.findings import read_findings
 from search.findings.formats import FRONT_MARK, csv_text, markdown, shortened, splits_of, terminal_table
+from search.findings.study_results import read_study_results
 from search.findings.time_table import terminal_times, time_table
-from search.findings.training_effort import effort, growth, in_words
+from search.findings.training_effort import effort_text, hypervolume_history, training_effort
 from search.pages.report import html_report
 from search.pictures.pareto import pareto_png
 from search.record.confirmation import summary
@@ -32,7 +32,7 @@ def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, .
     Raises:
         OSError: If the folder cannot be written.
     """
-    found = read_findings(store, study)
+    found = read_study_results(store, study)
     splits = splits_of(found.records)
     title = f"{study.sampler_name}: front after {found.counted} trials"
     picture = pareto_png(
@@ -53,7 +53,7 @@ def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, .
     )
 
 
-def print_findings(
+def print_study_results(
     store: Store,
     study: StudyEntry,
     *,
@@ -69,7 +69,7 @@ def print_findings(
         more_seconds: Seconds by phase that no record holds, such as those of `data`.
     """
     console = table_console(to)
-    found = read_findings(store, study, curves=False)
+    found = read_study_results(store, study, curves=False)
     rows = found.rows(split)
     shown = shortened(rows)
     console.print(terminal_table(shown, f"{study.sampler_name} ({split})"), crop=False)
@@ -79,8 +79,8 @@ def print_findings(
     console.print("; ".join(marks) + "\n")
     if found.confirmation is not None:
         console.print(f"finalists: {summary(found.confirmation)}\n")
-    console.print(f"trials: {in_words(effort(found.records))}")
-    for grown in growth(found.records, found.fronts)[-1:]:
-        spent = f"{grown.trials} trials and {duration(grown.training_s)} of training"
-        console.print(f"hypervolume of the front: {grown.hypervolume:.4g} after {spent}\n")
+    console.print(f"trials: {effort_text(training_effort(found.records))}")
+    for last in hypervolume_history(found.records, found.fronts)[-1:]:
+        spent = f"{last.trials} trials and {duration(last.training_s)} of training"
+        console.print(f"hypervolume of the front: {last.hypervolume:.4g} after {spent}\n")
     console.print(terminal_times(time_table(found.records, since=study.created, more_seconds=more_seconds)))

@@ -1,1 +1,1 @@
-"""What a study found, as PNG."""
+"""The results of a study as PNG."""

@@ -23,10 +23,10 @@ from spaces.display.charts import BLUE, GREEN, INK, VERMILLION, quiet
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#30343B", "#B8A300")
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.4)))
-MOST = len(COLOURS) * len(DASHES)
+MAX_RECORDS = len(COLOURS) * len(DASHES)
 """Records that can be told apart in one picture."""
 
-SPIKE = 4
+SPIKE_FACTOR = 4
 """Times the usual loss: then its axis ends below the greatest."""
 
 
@@ -34,7 +34,7 @@ def confidence_picture(records: Sequence[TrialRecord], split: str = "val") -> by
     """Precision, recall and F1 against confidence, and precision against recall; None where no record has curves.
 
     Args:
-        records: At most `MOST`.
+        records: At most `MAX_RECORDS`.
     """
     found = [
         (record.name, evaluation.curves)
@@ -97,7 +97,7 @@ def top_of_losses(learned: Sequence[TrialRecord]) -> float | None:
     every = [result.loss for record in learned for result in record.rungs]
     later = [result.loss for record in learned for result in record.rungs[len(record.rungs) // 4 :]]
     usual = sorted(later)[int(0.9 * (len(later) - 1))]
-    return 2 * usual if max(every) > SPIKE * usual else None
+    return 2 * usual if max(every) > SPIKE_FACTOR * usual else None
 
 
 def sizes_picture(records: Sequence[TrialRecord]) -> bytes | None:
@@ -141,7 +141,7 @@ def _legend(figure: Figure, panel: Axes) -> None:
     figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=9)
 
 
-MOST_NAMES = 72
+MAX_NAMES = 72
 """Channel groups whose names fit below the bars; of more, every second or third is named."""
 
 
@@ -171,7 +171,7 @@ def channel_picture(record: TrialRecord) -> bytes | None:
 
 
 def _name_groups(axes: Axes, spec: ArchSpec) -> None:
-    every = 1 + (len(spec.groups) - 1) // MOST_NAMES
+    every = 1 + (len(spec.groups) - 1) // MAX_NAMES
     positions = list(range(0, len(spec.groups), every))
     names = [spec.groups[position].removeprefix("model.") for position in positions]
     axes.set_xticks(positions, names, rotation=90, fontsize=7)

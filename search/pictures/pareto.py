@@ -32,7 +32,7 @@ from spaces.display.charts import BLUE, GREY, INK, ORANGE, VERMILLION, quiet
 
 
 @dataclass(frozen=True)
-class Marks:
+class MarkerStyle:
     """How one kind of record is drawn."""
 
     marker: str
@@ -43,15 +43,15 @@ class Marks:
 
 
 KINDS = {
-    "parent": Marks("*", VERMILLION, 200, "parent"),
-    "reference": Marks("s", ORANGE, 48, "donors, controls"),
-    "front": Marks("o", BLUE, 52, "trial on the front"),
-    "trial": Marks("o", GREY, 26, "trial"),
-    "infeasible": Marks("o", GREY, 26, "trial over a limit", filled=False),
+    "parent": MarkerStyle("*", VERMILLION, 200, "parent"),
+    "reference": MarkerStyle("s", ORANGE, 48, "donors, controls"),
+    "front": MarkerStyle("o", BLUE, 52, "trial on the front"),
+    "trial": MarkerStyle("o", GREY, 26, "trial"),
+    "infeasible": MarkerStyle("o", GREY, 26, "trial over a limit", filled=False),
 }
-Point = tuple[float, float, float, TrialRecord]
+PlotPoint = tuple[float, float, float, TrialRecord]
 """Across, upwards, half the interval across, and whose it is."""
-Points = dict[str, list[Point]]
+PlotPoints = dict[str, list[PlotPoint]]
 LEGEND = ("Pareto front", "trial on the front", "parent", "donors, controls", "trial", "trial over a limit")
 
 
@@ -122,10 +122,10 @@ def pareto_bytes(
 
 def _draw_records(
     axes: Axes, records: Sequence[TrialRecord], front: Collection[str], objectives: Sequence[tuple[str, Direction]]
-) -> Points:
+) -> PlotPoints:
     (upward, _), (across, better) = objectives[0], objectives[-1]
     parent = parent_of(records)
-    points: Points = {kind: [] for kind in KINDS}
+    points: PlotPoints = {kind: [] for kind in KINDS}
     for record in records:
         x, y = record.value(across), record.value(upward)
         if record.outcome is Outcome.COMPLETE and x is not None and y is not None:
@@ -146,7 +146,7 @@ def _draw_records(
     return points
 
 
-def _labels(points: Points, front: Collection[str], objectives: Sequence[tuple[str, Direction]]) -> list[Label]:
+def _labels(points: PlotPoints, front: Collection[str], objectives: Sequence[tuple[str, Direction]]) -> list[Label]:
     """Names of the front and of the reference rows; those with a role on the front first."""
     everything = [point for found in points.values() for point in found]
     roles = front_roles([record for *_, record in everything if record.name in front], objectives)
@@ -158,7 +158,7 @@ def _labels(points: Points, front: Collection[str], objectives: Sequence[tuple[s
     return named + [Label(record.name, x, y, False) for x, y, _, record in others]
 
 
-def _scatter(axes: Axes, marks: Marks, points: Sequence[Point]) -> None:
+def _scatter(axes: Axes, marks: MarkerStyle, points: Sequence[PlotPoint]) -> None:
     if not points:
         return
     xs, ys, errors = [p[0] for p in points], [p[1] for p in points], [p[2] for p in points]
@@ -171,7 +171,7 @@ def _scatter(axes: Axes, marks: Marks, points: Sequence[Point]) -> None:
     )  # fmt: skip
 
 
-def _mark_predicted(axes: Axes, points: Sequence[Point]) -> None:
+def _mark_predicted(axes: Axes, points: Sequence[PlotPoint]) -> None:
     if points:
         xs, ys = [p[0] for p in points], [p[1] for p in points]
         label = f"{PREDICTED_MARK} {MEANINGS[PREDICTED_MARK]}"

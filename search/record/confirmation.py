@@ -73,7 +73,7 @@ class Confirmation:
 
 
 @dataclass(frozen=True)
-class Settled:
+class ConfirmedStudy:
     """A study's records and front as the newest confirmation has them.
 
     Attributes:
@@ -91,12 +91,12 @@ class Settled:
     ties: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def settle(
+def apply_confirmation(
     records: Sequence[TrialRecord],
     front: Sequence[str],
     objectives: Sequence[tuple[str, Direction]],
     confirmation: Confirmation | None,
-) -> Settled:
+) -> ConfirmedStudy:
     """Put confirmed latencies in place, and let those members leave the front that they show to be dominated.
 
     Two that tie in latency are not told apart by it: neither drops the other for being faster.
@@ -106,7 +106,7 @@ def settle(
         confirmation: The newest; None leaves everything as it is.
     """
     if confirmation is None:
-        return Settled(tuple(records), tuple(front))
+        return ConfirmedStudy(tuple(records), tuple(front))
     confirmed = tuple(_confirmed(record, confirmation) for record in records)
     ties = {member.name: member.ties for member in confirmation.members}
     members = [record for record in confirmed if record.name in set(front)]
@@ -118,7 +118,7 @@ def settle(
             dropped[record.name] = by.name
     last = objectives[-1][0]
     stays = sorted((r for r in members if r.name not in dropped), key=lambda record: record.value(last) or 0.0)
-    return Settled(
+    return ConfirmedStudy(
         records=confirmed,
         front=tuple(record.name for record in stays),
         said={r.name: m for r in records if confirmation.named(r.name) and (m := r.measurement(LATENCY)) is not None},
@@ -127,7 +127,7 @@ def settle(
     )
 
 
-def remarks(settled: Settled) -> dict[str, str]:
+def remarks(settled: ConfirmedStudy) -> dict[str, str]:
     """For each finalist what its figures do not say: ties, who dominates it, the latency of the trial itself."""
     found: dict[str, str] = {}
     for name, said in settled.said.items():

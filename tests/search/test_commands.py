@@ -30,7 +30,7 @@ from search.measuring.unpack import unpack
 from search.pages.compared_records import select_compared
 from search.pages.comparison import write_comparison
 from search.pages.dashboard_server import serve
-from search.pages.study_report import print_findings, write_report
+from search.pages.study_report import print_study_results, write_report
 from search.record.folders import RunFolder
 from search.sampler.optuna_study import create_optuna_tables
 from search.store.base import Store, StudyEntry
@@ -79,7 +79,7 @@ def test_a_report_is_written_and_printed(store: Store, study: StudyEntry, tmp_pa
     names = ["report.html", "pareto.png", "leaderboard.md", "leaderboard.csv"]
     assert [path.name for path in write_report(store, study, tmp_path)] == names
     printed = io.StringIO()
-    print_findings(store, study, split="test", to=printed)
+    print_study_results(store, study, split="test", to=printed)
     assert "nas_head (test)" in printed.getvalue()
 
 

@@ -16,11 +16,11 @@ import pytest
 
 from search.cli.command import Exit, run_command
 from search.cli.stored_study import find_study
-from search.findings.findings import Findings, read_findings
 from search.findings.leaderboard import leaderboard
+from search.findings.study_results import StudyResults, read_study_results
 from search.findings.time_table import time_table
 from search.pages.report import headline, html_report
-from search.pages.study_report import print_findings, write_report
+from search.pages.study_report import print_study_results, write_report
 from search.record.trial import Outcome
 from search.report import main
 from search.store.base import Store, StudyEntry
@@ -52,7 +52,7 @@ def study(store: Store) -> StudyEntry:
 def page(trials: int, **changes: object) -> str:
     found = plausible_study(trials)
     study = replace(found.study, **changes)  # type: ignore[arg-type]
-    return html_report(Findings(study, found.records, found.fronts), PIXEL, clock=START)
+    return html_report(StudyResults(study, found.records, found.fronts), PIXEL, clock=START)
 
 
 def figures(html: str) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def test_a_reference_that_was_frozen_under_load_is_said_with_the_target() -> Non
     store = open_store("sqlite://")
     store.add_target(TargetEntry(TARGET, {"runtime": "onnxruntime"}, 9.0, contended=True))
     study = store_study(store, plausible_study(trials=1))
-    found = read_findings(store, study)
+    found = read_study_results(store, study)
     assert found.target["reference_timed"] == "while other work was seen on the device"
     assert "while other work was seen on the device" in html_report(replace(found, records=()), PIXEL, clock=START)
     store.close()
@@ -135,7 +135,7 @@ def test_a_report_makes_no_database(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_time_that_no_record_knows_of_is_printed_too(store: Store, study: StudyEntry) -> None:
     stream = io.StringIO()
-    print_findings(store, study, to=stream, more_seconds={"data": 7.0, "sensitivity": 24.0})
+    print_study_results(store, study, to=stream, more_seconds={"data": 7.0, "sensitivity": 24.0})
     assert re.search(r"data +7\.0 s", stream.getvalue())
     assert re.search(r"sensitivity +24 s", stream.getvalue())
 
@@ -202,7 +202,7 @@ def test_text_from_outside_is_text_in_the_page() -> None:
         replace(found.records[6], outcome=Outcome.FAILED, reason=hostile, params={"backbone": hostile, "head": "b"}),
     )
     study = replace(found.study, name=hostile, definition={"description": hostile, "data": hostile})
-    html = html_report(Findings(study, records, found.fronts), PIXEL, clock=START)
+    html = html_report(StudyResults(study, records, found.fronts), PIXEL, clock=START)
     assert "<img src=x" not in html
     assert html.count("</script>") == 2  # the figures' block and ours
     assert f"trial {hostile}" in {point["name"] for point in figures(html)["points"]}
@@ -210,7 +210,7 @@ def test_text_from_outside_is_text_in_the_page() -> None:
 
 def test_a_study_that_has_just_begun_has_a_page() -> None:
     study = plausible_study(0).study
-    html = html_report(Findings(study, (), ()), PIXEL)
+    html = html_report(StudyResults(study, (), ()), PIXEL)
     assert "No network is on the front yet." in html and figures(html)["points"] == []
 
 

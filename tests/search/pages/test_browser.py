@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from search.findings.columns import COLUMNS
-from search.findings.findings import Findings, read_findings
+from search.findings.study_results import StudyResults, read_study_results
 from search.pages.dashboard_server import serve
 from search.pages.report import html_report
 from search.pictures.pareto import pareto_bytes
@@ -75,7 +75,7 @@ def found() -> Plausible:
 @pytest.fixture(scope="module")
 def folder(found: Plausible, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    findings = Findings(found.study, found.records, found.fronts)
+    findings = StudyResults(found.study, found.records, found.fronts)
     html = html_report(findings, pareto_bytes(found.records, found.fronts))
     (folder / "report.html").write_text(html, encoding="utf-8")
     (folder / "frame.html").write_text(FRAME, encoding="utf-8")
@@ -141,7 +141,7 @@ def dashboard(found: Plausible, tmp_path_factory: pytest.TempPathFactory) -> Ite
     store = open_store(url)
     study = store_study(store, found)
     tell_sampler(url, study, found)
-    assert read_findings(store, study).front
+    assert read_study_results(store, study).front
     with serve(store, create_optuna_tables(store, url), folder, port=0, read_only=True) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/dashboard/studies/1"

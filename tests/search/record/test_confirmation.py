@@ -1,4 +1,4 @@
-"""Finalists: how confirmed latencies settle a front. Figures are made up; records and rules are real."""
+"""Finalists: how confirmed latencies apply_confirmation a front. Figures are made up; records and rules are real."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from objectives.device.activity import Circumstances
 from objectives.timing.race import Race
 from objectives.timing.timings import Block
 from search.findings.confirmation_table import print_confirmation
-from search.findings.selection import at_knee, best_under, settled_study
+from search.findings.selection import at_knee, best_under, confirmed_study
 from search.finish.race import confirmation_of
 from search.finish.study_run import RunRequest, confirm_at_end
-from search.record.confirmation import Confirmation, Finalist, Settled, remarks, settle, summary
+from search.record.confirmation import Confirmation, ConfirmedStudy, Finalist, apply_confirmation, remarks, summary
 from search.record.folders import RunFolder, storage_url
 from search.record.trial import TrialRecord
 from search.store.entries import TargetEntry
@@ -51,8 +51,8 @@ def confirmed(latencies: Mapping[str, float], ties: Mapping[str, tuple[str, ...]
     return Confirmation("cpu", "wall", tuple(members), QUIET, 1)
 
 
-def settled(confirmation: Confirmation | None) -> Settled:
-    return settle(RECORDS, FRONT, OBJECTIVES, confirmation)
+def settled(confirmation: Confirmation | None) -> ConfirmedStudy:
+    return apply_confirmation(RECORDS, FRONT, OBJECTIVES, confirmation)
 
 
 def test_without_a_confirmation_all_stays_as_the_trials_had_it() -> None:
@@ -109,11 +109,11 @@ def test_the_newest_confirmation_in_the_database_counts() -> None:
     store = open_store("sqlite://")
     study = store_study(store, plausible_study())
     front = store.fronts(study)[-1].members
-    before = settled_study(store, study)
+    before = confirmed_study(store, study)
     assert before.front == front
     for latency_ms in (1.5, 1.25):
         store.add_confirmation(study, confirmed({front[0]: latency_ms}))
-    found = {each.name: each for each in settled_study(store, study).records}
+    found = {each.name: each for each in confirmed_study(store, study).records}
     assert found[front[0]].value("latency_ms") == 1.25
     assert store.records(study) == before.records
     store.close()

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from objectives.base import Measurement
 from search.findings.columns import columns_of
-from search.findings.findings import Findings
 from search.findings.formats import csv_text, markdown, terminal_table
 from search.findings.leaderboard import Row, leaderboard
 from search.findings.notes import outcome_line
+from search.findings.study_results import StudyResults
 from search.pages.charts import chart_data
 from search.pages.notes import trial_note
 from search.pages.report import html_report
@@ -117,7 +117,7 @@ def test_in_csv_and_attributes_a_predicted_latency_has_a_name_of_its_own(rows: t
 
 
 def test_the_charts_draw_a_prediction_otherwise_than_a_measurement(found: Plausible, rows: tuple[Row, ...]) -> None:
-    findings = Findings(found.study, found.records, found.fronts)
+    findings = StudyResults(found.study, found.records, found.fronts)
     rug = {stroke["name"]: stroke for stroke in chart_data(findings, rows)["rug"]}
     assert rug["trial 3"]["predicted"] and REASON in rug["trial 3"]["why"]
     assert not any(stroke["predicted"] for name, stroke in rug.items() if name != "trial 3")
@@ -136,10 +136,10 @@ def test_a_complete_network_whose_latency_is_predicted_is_drawn_as_such(found: P
     foretold = [
         replace(r, measurements=(replace(PREDICTED, value=r.value("latency_ms") or 7.3),)) for r in found.records
     ]
-    drawn = chart_data(Findings(found.study, tuple(foretold), found.fronts), leaderboard(foretold))
+    drawn = chart_data(StudyResults(found.study, tuple(foretold), found.fronts), leaderboard(foretold))
     assert drawn["points"] and all(point["predicted"] for point in drawn["points"])
     known = [replace(r, measurements=(replace(r.measurements[0], predicted=False),)) for r in foretold]
     assert pareto_bytes(foretold, found.fronts) != pareto_bytes(known, found.fronts)
-    findings = Findings(found.study, found.records, found.fronts)
+    findings = StudyResults(found.study, found.records, found.fronts)
     points = chart_data(findings, leaderboard(found.records))["points"]
     assert not any("predicted" in point for point in points)

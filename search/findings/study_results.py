@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from search.findings.leaderboard import Row, leaderboard
-from search.findings.selection import settled_study
-from search.record.confirmation import Confirmation, Settled, remarks
+from search.findings.selection import confirmed_study
+from search.record.confirmation import Confirmation, ConfirmedStudy, remarks
 from search.record.latency_text import LATENCY, further_names
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import FrontEntry, Store, StudyEntry
 
 
 @dataclass(frozen=True)
-class Findings:
+class StudyResults:
     """One study with its records and fronts, as stored.
 
     Attributes:
@@ -29,7 +29,7 @@ class Findings:
     records: tuple[TrialRecord, ...]
     fronts: tuple[FrontEntry, ...]
     target: Mapping[str, object] = field(default_factory=dict)
-    settled: Settled | None = None
+    settled: ConfirmedStudy | None = None
     confirmation: Confirmation | None = None
     further_targets: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
@@ -54,16 +54,16 @@ class Findings:
         return leaderboard(self.records, self.front, objectives=self.study.objectives, split=split, remarks=said)
 
 
-def read_findings(store: Store, study: StudyEntry, *, curves: bool = True) -> Findings:
+def read_study_results(store: Store, study: StudyEntry, *, curves: bool = True) -> StudyResults:
     """Read a study from the store; `curves` as in `Store.records`."""
-    settled = settled_study(store, study, curves=curves)
+    settled = confirmed_study(store, study, curves=curves)
     fronts = store.fronts(study)
     if fronts:  # how the front grew stays as the trials had it; where it stands is settled
         fronts = (*fronts[:-1], replace(fronts[-1], members=settled.front))
     newest = next(reversed(store.confirmations(study)), None)
     records = settled.records
     further = {name: _target(store, records, name) for name in further_names(records)}
-    return Findings(study, records, fronts, _target(store, records, LATENCY), settled, newest, further)
+    return StudyResults(study, records, fronts, _target(store, records, LATENCY), settled, newest, further)
 
 
 def _target(store: Store, records: Sequence[TrialRecord], name: str) -> Mapping[str, object]:
