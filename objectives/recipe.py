@@ -6,7 +6,6 @@ To add a field: a field of `Recipe`; studies may then set it and search it.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import math
@@ -17,6 +16,7 @@ from typing import Any
 
 from objectives.quantities import BEST_F1, MAP50_95
 from spaces.base import ParamValue, SpaceError
+from spaces.suggestion import did_you_mean
 
 OPTIMIZERS = ("auto", "SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop")
 KEEP = (MAP50_95.name, BEST_F1.name)
@@ -115,9 +115,7 @@ class Recipe:
         """
         for name in values:
             if name not in FIELDS:
-                near = difflib.get_close_matches(str(name), FIELDS, n=1)
-                hint = f"; did you mean '{near[0]}'?" if near else f"; the fields are {', '.join(FIELDS)}"
-                raise RecipeError(f"recipe: there is no field '{name}'{hint}")
+                raise RecipeError(f"recipe: there is no field '{name}'; {did_you_mean(str(name), FIELDS)}")
         return cls(**values)
 
     def with_values(self, **values: Any) -> Recipe:

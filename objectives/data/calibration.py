@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,15 @@ class Calibration:
 
     data: Dataset
     images: int = 16
+
+    @staticmethod
+    def for_precision(precision: str, data: Callable[[], Dataset]) -> Calibration | None:
+        """Return the calibration that a target of this precision needs: None unless it is int8.
+
+        Args:
+            data: Opens the data set; called for int8 only.
+        """
+        return Calibration(data()) if precision == "int8" else None
 
     @property
     def key(self) -> str:

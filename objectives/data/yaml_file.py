@@ -16,7 +16,6 @@ Source: https://docs.ultralytics.com/datasets/detect
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from typing import Any
 import yaml
 
 from spaces.base import SpaceError
+from spaces.suggestion import did_you_mean
 
 IMAGE_SUFFIXES = frozenset(
     {"avif", "bmp", "dng", "heic", "heif", "jp2", "jpeg", "jpg", "mpo", "png", "tif", "tiff", "webp"}
@@ -121,8 +121,7 @@ def _yaml_file(source: Path) -> Path:
             raise DataError(f"{shown(source)}: a folder with {len(files)} YAML files; name the one that is meant")
         return files[0].absolute()
     if not source.is_file():
-        near = difflib.get_close_matches(str(source), ["digits"])
-        hint = "did you mean 'digits'?" if near else "give 'digits' or the path of an Ultralytics data set YAML"
+        hint = did_you_mean(str(source), ["digits"], "give 'digits' or the path of an Ultralytics data set YAML")
         raise DataError(f"data set '{shown(source)}' does not exist; {hint}")
     if source.stat().st_size > _LARGEST_YAML_BYTES:
         raise DataError(f"{shown(source)}: {source.stat().st_size} bytes is no data set YAML")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from objectives.device.target import Target, TargetError
 from objectives.runtimes.base import Runtime
 from objectives.runtimes.openvino import OpenVino
 from objectives.runtimes.ort import OnnxRuntime
 from objectives.runtimes.torch_native import TorchCompiled, TorchEager
+from spaces.suggestion import did_you_mean
 
 RUNTIMES: dict[str, Runtime] = {
     runtime.name: runtime for runtime in (OnnxRuntime(), OpenVino(), TorchEager(), TorchCompiled())
@@ -51,9 +51,7 @@ def runtime_named(name: str) -> Runtime:
     """
     if name in RUNTIMES:
         return RUNTIMES[name]
-    near = get_close_matches(name, RUNTIMES, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(RUNTIMES)}"
-    raise TargetError(f"target: there is no runtime '{name}'; {hint}")
+    raise TargetError(f"target: there is no runtime '{name}'; {did_you_mean(name, RUNTIMES)}")
 
 
 def target_here(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from functools import cache
 from typing import NamedTuple
 
 from objectives.device.target import TargetError
 from objectives.runtimes.catalogue import RUNTIMES
+from spaces.suggestion import did_you_mean
 
 SHORT = {"onnxruntime": "ort"}
 USUAL_PRECISION = "fp32"
@@ -47,6 +47,4 @@ def target_named(name: str) -> NamedTarget:
     known = target_names()
     if name in known:
         return known[name]
-    near = get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
-    raise TargetError(f"there is no target '{name}'; {hint}")
+    raise TargetError(f"there is no target '{name}'; {did_you_mean(name, known, most=3)}")

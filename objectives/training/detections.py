@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.data.dataset import Dataset
 from objectives.data.loader import CheckedDataset, detection_dataset
+from objectives.device.memory import out_of_memory
 from objectives.device.sharing import in_turns
 from spaces.base import Candidate, CandidateError, SpaceError
 
@@ -130,19 +131,17 @@ def _detect(
         data, split, imgsz=math.ceil(imgsz / stride) * stride, batch=batch, augment=None, rect=True, stride=stride
     )
     validator = _validator(dataset, data, batch, device, iou)
-    complaint = ""
+    complaint: str | None = None
     try:
         # Ultralytics runs stock networks in this layout as well; it is faster on a CPU and changes nothing else.
         network.to(device=validator.device, memory_format=torch.channels_last)
         network.names = dict(enumerate(data.classes))
         validator.init_metrics(network)
         mean_loss = _run(network, validator, split, loss)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        complaint = str(error).splitlines()[0] if str(error) else "no memory left"
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):
+    except (MemoryError, RuntimeError) as error:
+        complaint = out_of_memory(error)
+        if complaint is None:
             raise
-        complaint = str(error).splitlines()[0]
     if complaint:  # raised outside of the handler, so that the network's tensors can be freed
         raise CandidateError(f"out of memory with batch {batch} at {imgsz} px on {device}: {complaint}")
     stats = {name: np.concatenate(values, 0) for name, values in validator.metrics.stats.items()}

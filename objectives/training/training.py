@@ -6,7 +6,6 @@ import contextlib
 import copy
 import dataclasses
 import logging
-import re
 import tempfile
 import time
 import warnings
@@ -18,6 +17,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.base import EpochResult
 from objectives.data.dataset import Dataset
 from objectives.data.random_state import own_randomness
+from objectives.device.memory import out_of_memory
 from objectives.quantities import BEST_F1
 from objectives.recipe import Recipe, RecipeError
 from objectives.training.trainer import BestEpoch, CandidateTraining, Progress, Report
@@ -25,10 +25,6 @@ from spaces.base import Candidate, CandidateError
 
 # isort: split
 from ultralytics.utils import LOGGER
-
-OUT_OF_MEMORY = re.compile(
-    r"out of memory|not enough memory|can't allocate memory|cannot allocate memory|CUBLAS_STATUS_ALLOC_FAILED", re.I
-)
 
 
 @dataclass(frozen=True)
@@ -123,10 +119,10 @@ def _complaint(run: CandidateTraining) -> str:
     try:
         run.train()
     except (RuntimeError, MemoryError) as error:
-        if error is run.callers_error or not (isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error))):
+        reason = out_of_memory(error)
+        if error is run.callers_error or reason is None:
             raise
-        lines = str(error).strip().splitlines() or ["no memory left"]
-        return f"out of memory with batch {run.recipe.batch} at {run.recipe.imgsz} px on {run.device}: {lines[0]}"
+        return f"out of memory with batch {run.recipe.batch} at {run.recipe.imgsz} px on {run.device}: {reason}"
     return ""
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import PurePath
 
 from search.store.base import Store, StoreError, StudyEntry
 from search.store.sql import open_store
 from search.store.url import mask, parse, sqlite_file
 from search.study.faults import DefinitionError
+from spaces.suggestion import did_you_mean
 
 
 def require_database(url: str) -> None:
@@ -65,5 +65,4 @@ def _advice(wanted: str, studies: Sequence[StudyEntry]) -> str:
     names = list(dict.fromkeys(study.name for study in studies))
     if not names:
         return f"the database holds none: start it with `python -m search.run --study {wanted}`"
-    near = get_close_matches(wanted, names, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"stored: {', '.join(names)}"
+    return did_you_mean(wanted, names, f"stored: {', '.join(names)}", cutoff=0.5)

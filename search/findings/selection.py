@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from objectives.base import Direction
 from search.record.confirmation import ConfirmedStudy, apply_confirmation
@@ -12,6 +11,7 @@ from search.record.front import knee
 from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.faults import DefinitionError
+from spaces.suggestion import did_you_mean
 
 Objectives = Sequence[tuple[str, Direction]]
 LATENCY_LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*(ms)?")
@@ -83,9 +83,7 @@ def by_name(records: Sequence[TrialRecord], name: str, option: str = "--name") -
         if record.name == name:
             return _with_weights(record)
     names = [record.name for record in records if record.is_reference]
-    near = get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names) or 'none yet'}"
-    raise DefinitionError(f"{option} is '{name}'; {hint}")
+    raise DefinitionError(f"{option} is '{name}'; {did_you_mean(name, names)}")
 
 
 def best_under(records: Sequence[TrialRecord], limit_ms: float, accuracy: str = "map50_95") -> TrialRecord:

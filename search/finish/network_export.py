@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +32,7 @@ from search.study.faults import DefinitionError
 from spaces.base import Candidate
 from spaces.networks.checkpoint import CheckpointStore
 from spaces.networks.parent import Parent
+from spaces.suggestion import did_you_mean
 
 RUNTIMES_OF = {"onnx": ("onnxruntime", "openvino"), "openvino": ("openvino",)}
 """For each format the runtimes that can time it."""
@@ -83,7 +83,8 @@ def export_network(request: ExportRequest, store: Store, folder: RunFolder) -> I
     checkpoints = CheckpointStore(folder.checkpoints)
     candidate = checkpoints.get(record.checkpoint)
     yield f"{record.name} of {request.study.sampler_name}: {_accuracy_text(record)}"
-    calibration = Calibration(_data(request, definition, folder)) if definition.target.precision == "int8" else None
+    precision = definition.target.precision
+    calibration = Calibration.for_precision(precision, lambda: _data(request, definition, folder))
     target = _target(definition, record, store, candidate.imgsz, calibration)
     remeasured = _remeasure(request, store, candidate, target, calibration)
     yield _latency_line(record, remeasured)
@@ -114,9 +115,7 @@ def export_network(request: ExportRequest, store: Store, folder: RunFolder) -> I
 def _check_format(name: str) -> None:
     formats = ("pt", *export_formats())
     if name not in formats:
-        near = get_close_matches(name, formats, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise DefinitionError(f"--format is '{name}'; {hint}there are {', '.join(formats)}")
+        raise DefinitionError(f"--format is '{name}'; {did_you_mean(name, formats)}")
 
 
 def _target(
@@ -135,7 +134,7 @@ def _remeasure(
     """Measure the latency again; None if no runtime on this machine runs the format."""
     if target.runtime not in RUNTIMES_OF.get(request.file_format, ()):
         return None
-    parent = Parent.load(_model(candidate), classes=candidate.classes, imgsz=candidate.imgsz)
+    parent = Parent.of(candidate)
     with LatencyMeter(target, reference_candidate(parent), calibration=calibration) as meter:
         frozen = store.target(meter.target.key)
         reference_ms = meter.reference_ms() if frozen is None else frozen.reference_ms

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, cast
 
 from objectives.data.calibration import Calibration
 from objectives.data.dataset import open_dataset
@@ -111,12 +110,12 @@ def _target_of(store: Store, finalists: Sequence[TrialRecord]) -> TargetEntry:
 
 def _meter(definition: StudyDefinition, folder: RunFolder, trained: Candidate, entry: TargetEntry) -> LatencyMeter:
     """A meter on the study's target; against the same reference, so that the frozen time holds."""
-    calibration = None
-    if definition.target.precision == "int8":
-        calibration = Calibration(open_dataset(definition.data.source, folder.data, seed=definition.seed))
+    calibration = Calibration.for_precision(
+        definition.target.precision,
+        lambda: open_dataset(definition.data.source, folder.data, seed=definition.seed),
+    )
     target = target_of(definition.target, int(entry.description["imgsz"]), calibration)
-    model = cast(Mapping[str, Any], trained.network.yaml)
-    parent = Parent.load(model, classes=trained.classes, imgsz=target.imgsz)
+    parent = Parent.of(trained, target.imgsz)
     meter = LatencyMeter(target, reference_candidate(parent), calibration=calibration)
     if meter.target.key != entry.key:
         there, here = entry.description, meter.target.description()

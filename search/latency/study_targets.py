@@ -68,7 +68,7 @@ def latency_sources(
     reference = reference_candidate(parent)
 
     def local(asked: TargetSection, name: str) -> LocalLatency:
-        calibration = Calibration(data) if asked.precision == "int8" else None
+        calibration = Calibration.for_precision(asked.precision, lambda: data)
         target = target_of(asked, parent.imgsz, calibration)
         meter = LatencyMeter(target, reference, scratch=scratch, calibration=calibration)
         return LocalLatency(store, opened.enter_context(meter), name, wait, say)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 from search.study.faults import DefinitionError
 from spaces.base import Candidate, SpaceError
@@ -51,8 +49,7 @@ def read_network(path: Path, imgsz: int | None) -> tuple[Candidate, Parent]:
 
 def _from_checkpoint(folder: Path) -> tuple[Candidate, Parent]:
     candidate = load(folder)
-    model = cast(Mapping[str, Any], candidate.network.yaml)
-    return candidate, Parent.load(model, classes=candidate.classes, imgsz=candidate.imgsz)
+    return candidate, Parent.of(candidate)
 
 
 def _from_architecture(path: Path, imgsz: int | None) -> tuple[Candidate, Parent]:

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
 
 from objectives.data.calibration import Calibration
 from objectives.device.target import Target
@@ -160,7 +159,7 @@ def _target(contents: _Contents, request: PackRequest) -> tuple[Target, Calibrat
         runtime, provider, precision = target_named(request.target)
     if runtime != RUNTIME:
         raise DefinitionError(f"--target is {request.target or asked.name}; another machine measures by onnxruntime")
-    calibration = Calibration(open_data(contents.definition, request.runs)) if precision == "int8" else None
+    calibration = Calibration.for_precision(precision, lambda: open_data(contents.definition, request.runs))
     images = "" if calibration is None else calibration.key
     batch, threads = request.batch or asked.batch, request.threads or asked.threads
     imgsz = contents.parent.imgsz
@@ -179,7 +178,7 @@ def _shape_contents(request: PackRequest) -> _Contents:
 
 def _of_shape(parent: Parent, shape: Shape) -> Candidate:
     """Build a network of that shape; latency does not depend on which channels it keeps."""
-    spec = parent.structure.spec(tuple(tuple(range(width)) for width in shape.widths), shape.dropped)
+    spec = parent.structure.spec_of_widths(shape.widths, shape.dropped)
     return replace(parent.build(spec), imgsz=shape.imgsz)
 
 
@@ -229,5 +228,4 @@ def _front_members(store: Store, study: StudyEntry) -> Sequence[tuple[str, str]]
 def _parent(study: StudyEntry, checkpoints: CheckpointStore) -> Parent:
     """Return the study's own parent: its reference must be the same, or the figures could not be compared."""
     trained = checkpoints.get(study.frozen["parent"])
-    model = cast(dict[str, Any], trained.network.yaml)
-    return Parent.load(model, classes=trained.classes, imgsz=trained.imgsz)
+    return Parent.of(trained)

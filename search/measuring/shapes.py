@@ -43,7 +43,7 @@ def _shape(definition: StudyDefinition, parent: Parent, sizes: Sequence[int], ra
             widths[index] = aligned(parent.groups[index].width, share, definition.space.multiple)
     shortens = getattr(definition.space, "repeats", False) and random.random() < SHORTENED_SHARE
     dropped = [repeat.name for repeat in parent.repeats if shortens and random.random() < 0.5]
-    spec = parent.structure.spec(tuple(tuple(range(width)) for width in widths), dropped)
+    spec = parent.structure.spec_of_widths(widths, dropped)
     return Shape.of_spec(spec, int(random.choice(sizes)))
 
 

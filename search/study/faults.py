@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
+
+from spaces.suggestion import did_you_mean
 
 
 class DefinitionError(ValueError):
@@ -32,17 +33,11 @@ class FieldFault(ValueError):
         self.fault = fault
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant, if one is near."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return found[0] if found else None
-
-
 def unknown_key(name: str, known: Iterable[str]) -> str:
     """What to say of an unknown key, to be read after its name."""
     names = list(known)
-    near = nearest(name, names)
-    return f"is unknown; did you mean {near}?" if near else f"is unknown; known are {', '.join(names)}"
+    listed = ", ".join(names)
+    return f"is unknown; {did_you_mean(name, names, f'known are {listed}')}"
 
 
 def describe(error: ValidationError, fields_of: Any) -> str:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from search.study.faults import DefinitionError, nearest
+from search.study.faults import DefinitionError
+from spaces.suggestion import did_you_mean
 
 INSTALLED = Path(__file__).resolve().parents[2] / "studies"
 """The studies that come with the project: beside the packages, in a checkout and in an installed wheel alike."""
@@ -30,8 +31,7 @@ def find_yaml(name_or_path: str | Path) -> Path:
     for folder in _folders():
         if SAFE.fullmatch(text) and (folder / f"{text}.yaml").is_file():
             return folder / f"{text}.yaml"
-    near = nearest(text, _names())
-    raise DefinitionError(f"no study '{text}'; " + (f"did you mean {near}?" if near else f"there are {_listed()}"))
+    raise DefinitionError(f"no study '{text}'; {did_you_mean(text, _names(), f'there are {_listed()}')}")
 
 
 def data_name(source: str) -> str:

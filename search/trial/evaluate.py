@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from objectives.base import EpochResult, Evaluation, Measurement
+from objectives.device.memory import out_of_memory
 from objectives.recipe import Recipe
-from objectives.training.training import OUT_OF_MEMORY
 from search.latency.predictor import too_slow_text
 from search.record.begun import Begun
 from search.record.latency_text import LATENCY
@@ -130,10 +130,10 @@ def out_of_memory_is_the_candidates_fault() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not OUT_OF_MEMORY.search(str(error)):
+        reason = out_of_memory(error)
+        if reason is None:
             raise
-        first = (str(error).strip().splitlines() or ["no memory left"])[0]
-        raise CandidateError(f"out of memory: {first}") from error
+        raise CandidateError(f"out of memory: {reason}") from error
 
 
 def measure_before_training(

@@ -160,7 +160,7 @@ class Workbench:
 
     def _of_shape(self, shape: Shape) -> Candidate:
         """Return a network of that shape; its latency does not depend on which channels it keeps."""
-        spec = self.parent.structure.spec(tuple(tuple(range(width)) for width in shape.widths), shape.dropped)
+        spec = self.parent.structure.spec_of_widths(shape.widths, shape.dropped)
         return replace(self.parent.build(spec), imgsz=shape.imgsz)
 
     def train(

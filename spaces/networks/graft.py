@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from spaces.base import PARENT, Candidate, Origin, Section, SpaceError
 from spaces.networks.checkpoint import content_hash
@@ -75,7 +74,7 @@ def join(
     if known is None and seam == "parent":
         raise SpaceError("the donors come from checkpoints, which do not hold their parent; give parent=")
     donors = {name: _as_donor(donor, known) for name, donor in parts.items()}
-    common = known or _bare_parent(next(iter(donors.values())).candidate)
+    common = known or Parent.of(next(iter(donors.values())).candidate)
     for donor in donors.values():
         if donor.candidate.classes != common.classes:
             raise SpaceError(f"a donor's classes are {donor.candidate.classes}, another's {common.classes}")
@@ -160,9 +159,3 @@ def _common_parent(donors: Iterable[Donor | Candidate | Parent]) -> Parent | Non
     if len(found) > 1 and len({content_hash(parent.as_candidate()) for parent in found}) > 1:
         raise SpaceError("the donors were cut from different parents; give parent= to say whose weights fill the seam")
     return found[0] if found else None
-
-
-def _bare_parent(candidate: Candidate) -> Parent:
-    """The structure that a checkpoint's network was cut from, without its weights."""
-    network: Any = candidate.network
-    return Parent.load(dict(network.yaml), classes=candidate.classes, imgsz=candidate.imgsz)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import operator
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Number
 from pathlib import Path
@@ -18,7 +17,7 @@ from spaces.networks.fresh_weights import initialise
 from spaces.networks.weights import Classes, ModelYaml, WeightsFile, class_names, read_weights
 from spaces.ranking.importance import order
 from spaces.structure import class_towers, stock
-from spaces.structure.groups import ChannelGroup, check_ties
+from spaces.structure.groups import ChannelGroup, check_ties, chosen_channels
 from spaces.structure.repeats import Repeat
 from spaces.structure.slicing import SEAMS, Seam, Slicer, resized
 from spaces.structure.structure import Structure
@@ -89,6 +88,12 @@ class Parent:
         parent = Parent(structure.key, resolved, network, names, imgsz, seed)
         return parent if file is None else _loaded(parent, file)
 
+    @classmethod
+    def of(cls, candidate: Candidate, imgsz: int | None = None) -> Parent:
+        """Build the network that a candidate was cut from, with untrained weights; at the candidate's image size."""
+        model: Any = candidate.network.yaml
+        return cls.load(dict(model), classes=candidate.classes, imgsz=imgsz or candidate.imgsz)
+
     @property
     def structure(self) -> Structure:
         """What can be cut of it; derived once per process."""
@@ -136,7 +141,7 @@ class Parent:
                 raise SpaceError(f"the parent has no channel group '{name}'")
         counted = any(isinstance(channels, Number) for channels in kept.values())
         best = order(self.as_candidate(), self) if counted else {}
-        chosen = tuple(_chosen(group, kept.get(group.name, range(group.width)), best) for group in self.groups)
+        chosen = tuple(chosen_channels(group, kept.get(group.name, range(group.width)), best) for group in self.groups)
         check_ties(self.groups, chosen)
         return self.structure.spec(chosen, dropped)
 
@@ -237,27 +242,6 @@ class Parent:
                 tensor = donor.put(name, tensor, tensors[name].detach(), seam)
             state[name] = slicer.take(name, tensor)
         return state
-
-
-def _chosen(group: ChannelGroup, kept: Any, best: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
-    if isinstance(kept, Number):
-        width = _whole(group, kept)
-        if not 1 <= width <= group.width:
-            raise SpaceError(f"group '{group.name}' cannot keep {width} of its {group.width} channels")
-        return tuple(sorted(best[group.name][:width]))
-    if isinstance(kept, str) or not isinstance(kept, Iterable):
-        raise SpaceError(f"group '{group.name}' keeps {kept!r}; give a width or channel numbers")
-    return tuple(sorted(_whole(group, number) for number in kept))
-
-
-def _whole(group: ChannelGroup, number: Any) -> int:
-    """A number of any kind as an int: specs are hashed and go into JSON."""
-    try:
-        if not isinstance(number, bool):
-            return operator.index(number)
-    except TypeError:
-        pass
-    raise SpaceError(f"group '{group.name}': {number!r} is no whole number")
 
 
 def _with_class_width(model: Mapping[str, Any], names: tuple[str, ...], file: WeightsFile) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from numbers import Number
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,3 +110,29 @@ def check_ties(groups: Sequence[ChannelGroup], kept: Sequence[Sequence[int]]) ->
                 f"groups {', '.join(repr(groups[i].name) for i in indices)} keep {widths} channels; "
                 f"the equal parts of '{tie}' must keep equally many"
             )
+
+
+def chosen_channels(group: ChannelGroup, kept: Any, best: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
+    """Return a group's channel numbers from numbers, or from a width: then its `best` channels by the group's name.
+
+    Raises:
+        SpaceError: If a number or the width is not one of the group's.
+    """
+    if isinstance(kept, Number):
+        width = _whole(group, kept)
+        if not 1 <= width <= group.width:
+            raise SpaceError(f"group '{group.name}' cannot keep {width} of its {group.width} channels")
+        return tuple(sorted(best[group.name][:width]))
+    if isinstance(kept, str) or not isinstance(kept, Iterable):
+        raise SpaceError(f"group '{group.name}' keeps {kept!r}; give a width or channel numbers")
+    return tuple(sorted(_whole(group, number) for number in kept))
+
+
+def _whole(group: ChannelGroup, number: Any) -> int:
+    """Return a number of any kind as an int: specs are hashed and go into JSON."""
+    try:
+        if not isinstance(number, bool):
+            return operator.index(number)
+    except TypeError:
+        pass
+    raise SpaceError(f"group '{group.name}': {number!r} is no whole number")

@@ -78,6 +78,10 @@ class Structure:
         )
         return ArchSpec(self.key, self._names, self._widths, whole, self.without(dropped))
 
+    def spec_of_widths(self, widths: Sequence[int], dropped: Collection[str] = ()) -> ArchSpec:
+        """Return the spec that keeps the first channels of each group, in the structure's order of groups."""
+        return self.spec(tuple(tuple(range(width)) for width in widths), dropped)
+
     def without(self, dropped: Collection[str]) -> tuple[str, ...]:
         """Names of bottlenecks in the parent's order.
 
@@ -115,7 +119,7 @@ class Structure:
     @cached_property
     def full_spec(self) -> ArchSpec:
         """The spec that keeps everything."""
-        return self.spec(tuple(tuple(range(group.width)) for group in self.groups))
+        return self.spec_of_widths(self._widths)
 
 
 def raw_outputs(network: Detector, images: Tensor) -> list[Tensor]:

@@ -177,7 +177,7 @@ def _parameters(candidate: Candidate) -> int:
     [
         (["--trial", "7"], "--trial is 7; exported can be 0"),
         (["--name", "parnt"], "did you mean parent?"),
-        (["--trial", "0", "--format", "onx"], "--format is 'onx'; did you mean onnx? there are pt, torchscript, onnx,"),
+        (["--trial", "0", "--format", "onx"], "--format is 'onx'; did you mean onnx?"),
         (["--trial", "0", "--format", "ncnn"], "needs the package 'ncnn', which is not installed: pip install ncnn"),
         (["--trial", "0", "--images", "0"], "--images is 0; it must be at least 1"),
     ],

@@ -80,7 +80,7 @@ def test_rubbish_in_place_of_a_definition_is_refused(tmp_path: Path, cache: Path
 
 
 def test_a_missing_data_set_says_what_can_be_given(tmp_path: Path, cache: Path) -> None:
-    assert "did you mean 'digits'" in complaint(Path("digit"), cache)
+    assert "did you mean digits" in complaint(Path("digit"), cache)
     assert "does not exist" in complaint(tmp_path / "no.yaml", cache)
     assert "0 YAML files" in complaint(tmp_path, cache)
     os.mkfifo(tmp_path / "pipe.yaml")

@@ -50,7 +50,7 @@ def test_one_thread_is_timed_by_cpu_time_and_several_by_wall_time() -> None:
         ({"batch": 0}, "batch is 0; it must be at least 1"),
         ({"threads": -1}, "threads is -1"),
         ({"runtime": "onxruntime"}, "did you mean onnxruntime"),
-        ({"runtime": "abc"}, "there is onnxruntime"),
+        ({"runtime": "abc"}, "there are onnxruntime"),
         ({"provider": "tpu"}, "there is no provider 'tpu'; use cpu, cuda or tensorrt"),
         ({"precision": "fp8"}, "precision is 'fp8'; onnxruntime has fp32, fp16, int8"),
         ({"precision": "int8"}, "precision is int8, which needs a study's images to calibrate on"),
