@@ -1,1 +1,1 @@
-"""What can be measured: Candidate -> Measurement, and the training that some measurements need."""
+"""Measuring and training: Candidate -> Measurement, and the training that some measurements need."""

@@ -1,1 +1,1 @@
-"""Searching: proposals, trials, records in a database, reports, and the commands."""
+"""Searching and reporting: ask, evaluate, record, tell; the database; the commands; the reports."""

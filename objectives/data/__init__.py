@@ -1,1 +1,1 @@
-"""Data sets: found, checked, remembered, loaded."""
+"""Data sets: reading, checking, caching the checks, loading."""

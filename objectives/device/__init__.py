@@ -1,1 +1,1 @@
-"""Where latency is measured: the target, its lock, and what else runs there."""
+"""The device where latency is measured: its description, its lock, and other work that runs on it."""

@@ -1,1 +1,1 @@
-"""Training by a recipe, scoring, and what both need: BatchNorm, gradients, sparsity, distillation, sensitivity."""
+"""Training by a recipe and scoring; BatchNorm re-estimation, gradients, sparsity, distillation, sensitivity."""

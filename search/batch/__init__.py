@@ -1,4 +1,4 @@
-"""Batch scripts: how a cluster is asked to run a study.
+"""Batch scripts that ask a cluster to run a study.
 
 To add a batch system: a subclass of `system.BatchSystem`, one file, and a line in `registry.py`.
 """

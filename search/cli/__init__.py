@@ -1,4 +1,4 @@
-"""Parts that the commands share: options, exit codes, checks of the machine.
+"""Shared by the commands: options, exit codes, error lines, the checks of `search.doctor`.
 
 To add a check of `search.doctor`: a function in `checkup.py`.
 """

@@ -1,1 +1,1 @@
-"""A whole run of a study, and the steps after its last trial: polishing, confirmation, export."""
+"""After the last trial: finalists are measured again, trained for longer, exported."""

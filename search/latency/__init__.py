@@ -1,4 +1,4 @@
-"""Latencies of a study's networks: measured here, or stored from another machine; kept, and predicted for the others.
+"""Latencies of a study's networks: measured here or on another machine, stored, and predicted for all others.
 
 To add a source of latencies: a subclass of `source.LatencySource`, chosen in `study_targets.py`, and a test that
 subclasses `LatencySourceContract`.

@@ -1,1 +1,1 @@
-"""The results of a study as HTML: the report, the comparison, and the additions to optuna-dashboard."""
+"""Results of a study as HTML: the report, the comparison, and the additions to optuna-dashboard."""

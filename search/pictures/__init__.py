@@ -1,1 +1,1 @@
-"""The results of a study as PNG."""
+"""Results of a study as PNG pictures."""

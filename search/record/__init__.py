@@ -1,1 +1,1 @@
-"""What was found: records of trials, the Pareto front of them, and how their figures are written. Plain values."""
+"""Records of trials, the Pareto front of them, and how their figures are written. Plain values."""

@@ -1,1 +1,1 @@
-"""What to ask: the YAML under `studies/`, checked and frozen. Inert: reading one touches no device."""
+"""Definition of a study: the YAML under `studies/`, checked and frozen. Reading it touches no device."""

@@ -1,4 +1,4 @@
-"""The life of one trial: what is searched, its evaluation, and the rules that stop it early.
+"""The life of one trial: the parameters that are searched, its evaluation, and early stopping.
 
 To add a stopping rule: a subclass of `stopping.StoppingRule`, a line in `stopping_rules.py`, its name in
 `search/study/choices.py`, and a test that subclasses `RuleContract`.

@@ -1,1 +1,1 @@
-"""Processes: the supervisor, its workers, their heartbeats, and what they show."""
+"""Processes of a run: the supervisor, its workers, their heartbeats, and the progress that they show."""

@@ -1,1 +1,1 @@
-"""What can be cut of a detector, derived by tracing, and the slicing of its tensors."""
+"""The channel groups and bottlenecks of a detector, derived by tracing, and the slicing of its tensors."""
