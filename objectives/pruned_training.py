@@ -21,7 +21,7 @@ class PrunedTrainer(DetectionTrainer):  # type: ignore[misc]  # Ultralytics has 
     """
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
-        """The network that was loaded.
+        """Return the network that was loaded.
 
         Args:
             cfg: The model YAML; cannot say how a network was pruned (docs/decisions/0007), so it is not read.

@@ -27,12 +27,12 @@ class RecipeError(SpaceError):
 
 
 def _number(default: float, low: float, high: float = math.inf) -> Any:
-    """A field that must lie in [low, high]."""
+    """Return a field that must lie in [low, high]."""
     return field(default=default, metadata={"low": low, "high": high})
 
 
 def _choice(default: str, options: tuple[str, ...]) -> Any:
-    """A field that takes one of the options."""
+    """Return a field that takes one of the options."""
     return field(default=default, metadata={"options": options})
 
 
@@ -119,7 +119,7 @@ class Recipe:
         return cls(**values)
 
     def with_values(self, **values: Any) -> Recipe:
-        """A copy with some fields changed.
+        """Return a copy with some fields changed.
 
         Raises:
             RecipeError: As `from_plain`.
@@ -127,7 +127,7 @@ class Recipe:
         return Recipe.from_plain({**self.as_plain(), **values}) if values else self
 
     def as_plain(self) -> dict[str, ParamValue]:
-        """All fields as plain values, in a fixed order."""
+        """Return all fields as plain values, in a fixed order."""
         return {name: getattr(self, name) for name in FIELDS}
 
     @property
@@ -152,7 +152,7 @@ JOINING = ("mosaic", "mixup", "cutmix")
 
 
 def _checked(description: dataclasses.Field[Any], value: Any) -> ParamValue:
-    """The value in its field's type; whole floats pass for integers, as YAML and samplers produce them."""
+    """Return the value in its field's type; whole floats pass for integers, as YAML and samplers produce them."""
     name: str = description.name
     kind: type = type(description.default)
     if kind is bool or kind is str:
@@ -173,7 +173,7 @@ def _checked(description: dataclasses.Field[Any], value: Any) -> ParamValue:
 
 
 def _option(name: str, value: ParamValue, options: tuple[str, ...] | None) -> ParamValue:
-    """The option that is meant; upper and lower case do not matter, as in Ultralytics."""
+    """Return the option that is meant; upper and lower case do not matter, as in Ultralytics."""
     if options is None:
         return value
     by_lower = {option.lower(): option for option in options}

@@ -103,7 +103,7 @@ START_LEVELS = (1.0, 0.5, 0.0)
 
 @lru_cache(maxsize=8192)
 def _packed(width: int, kept: tuple[int, ...]) -> bytes | None:
-    """The kept channels as a packed bit mask; None if they are not ascending, not unique or out of [0, width).
+    """Return the kept channels as a packed bit mask; None if they are not ascending, not unique or out of [0, width).
 
     The specs of a study keep the same few slices of each group again and again, so these are remembered.
     """
@@ -168,7 +168,7 @@ class ArchSpec:
         return shape_key(self.parent, tuple(map(len, self.kept)), self.dropped)
 
     def kept_in(self, group: str) -> tuple[int, ...]:
-        """Kept channel numbers of one group.
+        """Return kept channel numbers of one group.
 
         Raises:
             SpaceError: If the parent has no such group.

@@ -35,7 +35,7 @@ def _private_folder() -> Path:
 
 
 def _place_fonts(folder: Path) -> None:
-    """Ultralytics downloads Arial when it is missing; matplotlib's own font serves as well."""
+    """Write matplotlib's font under the name of Arial, which Ultralytics downloads if it is missing."""
     import matplotlib
 
     source = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"

@@ -28,7 +28,7 @@ BAR = 24
 
 
 def main(arguments: list[str]) -> int:
-    """The command line."""
+    """Return the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m spaces.show", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -61,7 +61,7 @@ def _count(text: str) -> int:
 
 
 def headline(seen: Overview) -> str:
-    """The network in one line: name, parameters and FLOPs, before and after where it is cut."""
+    """Return the network in one line: name, parameters and FLOPs, before and after where it is cut."""
     parameters = [_short(count / 1e6) for count in dict.fromkeys(seen.parameters)]
     flops = [_short(count / 1e9) for count in dict.fromkeys(seen.flops)]
     return (
@@ -71,7 +71,7 @@ def headline(seen: Overview) -> str:
 
 
 def _short(number: float) -> str:
-    """Three digits, as tables of models give them."""
+    """Return three digits, as tables of models show them."""
     return f"{number:#.3g}".removesuffix(".")
 
 
@@ -110,7 +110,7 @@ def _add_sum(table: Table, seen: Overview, name: str, part: Part, colour: str) -
 
 
 def _share(pair: tuple[float, float], cut: bool) -> str:
-    """In per cent; `-` for a part that is not deployed."""
+    """Return per cent; `-` for a part that is not deployed."""
     if pair[0] == 0:
         return "-"
     before, after = (f"{100 * share:.2f}" for share in pair)
@@ -118,7 +118,7 @@ def _share(pair: tuple[float, float], cut: bool) -> str:
 
 
 def _bar(row: GroupRow, longest: float) -> Text:
-    """To an eighth of a letter; what a cut took away is dotted."""
+    """Return a bar exact to an eighth of a letter; cut channels are dotted."""
     before, after = (BAR * share / longest for share in row.part.flops)
     full, eighths = divmod(round(8 * after), 8)
     bar = "█" * full + " ▏▎▍▌▋▊▉"[eighths].strip()
@@ -126,7 +126,7 @@ def _bar(row: GroupRow, longest: float) -> Text:
 
 
 def remarks(seen: Overview) -> Iterator[str]:
-    """What a reader of the table should know beside it, a line each."""
+    """Return remarks to the table, one line each."""
     yield "stay whole: " + ", ".join(seen.whole_layers)
     if not all(row.is_deployed for row in seen.groups):
         yield "-: only training needs this branch of the head; it is not deployed"

@@ -38,7 +38,7 @@ class Calibration:
         return hashlib.sha256(f"{self.data.key} train {self.images}".encode()).hexdigest()[:16]
 
     def at(self, imgsz: int) -> list[NDArray[np.float32]]:
-        """The images, letterboxed: each (3, imgsz, imgsz) in [0, 1]."""
+        """Return the images, letterboxed: each (3, imgsz, imgsz) in [0, 1]."""
         from objectives.data.loader import real_images  # imports torch
 
         return real_images(self.data, imgsz, self.images, split="train")

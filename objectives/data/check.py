@@ -86,7 +86,7 @@ def check_labels(path: Path, classes: int) -> Checked:
 
 
 def read_labels(path: Path | None, classes: int) -> NDArray[np.float32]:
-    """Boxes of one image, `(N, 5)`: class, and centre x, y, width, height as shares of the image.
+    """Return boxes of one image, `(N, 5)`: class, and centre x, y, width, height as shares of the image.
 
     Args:
         path: None for an image without a label file: `(0, 5)`.
@@ -136,7 +136,7 @@ def parse_labels(content: bytes, classes: int) -> tuple[NDArray[np.float32], int
 
 
 def _row(columns: Sequence[str], classes: int) -> tuple[tuple[float, ...], str | None]:
-    """The numbers of one row, and what is wrong with it."""
+    """Return the numbers of one row, and what is wrong with it."""
     polygon = len(columns) >= 7 and len(columns) % 2 == 1
     if len(columns) != 5 and not polygon:
         expected = "5 (class x y width height), or a class and at least 3 points"
@@ -188,7 +188,7 @@ def _boxes(rows: Sequence[tuple[float, ...]]) -> NDArray[np.float32]:
 
 
 def _around(polygon: tuple[float, ...]) -> tuple[float, ...]:
-    """The box around a polygon: class, centre x, y, width, height."""
+    """Return the box around a polygon: class, centre x, y, width, height."""
     xs, ys = polygon[1::2], polygon[2::2]
     centre = ((min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2)
     return (polygon[0], *centre, max(xs) - min(xs), max(ys) - min(ys))

@@ -31,7 +31,7 @@ class CheckMemory:
 
     @classmethod
     def load(cls, cache: Path, definition: Path, classes: int) -> CheckMemory:
-        """The memory of one data set (whose labels were checked against this number of classes)."""
+        """Return the memory of one data set (whose labels were checked against this number of classes)."""
         name = hashlib.sha256(os.fsencode(f"{CHECK_VERSION} {classes} {definition}")).hexdigest()[:16]
         file = cache / f"checked-{name}.json"
         try:
@@ -41,7 +41,7 @@ class CheckMemory:
         return cls(file, entries if isinstance(entries, dict) else {})
 
     def check(self, paths: Sequence[Path], check_new: Callable[[Sequence[Path]], list[Checked]]) -> dict[Path, Checked]:
-        """Results for all the files; only those that changed are checked.
+        """Return results for all the files; only those that changed are checked.
 
         Raises:
             DataError: From `check_new`.

@@ -113,7 +113,7 @@ def _names_in(folder: Path) -> frozenset[str]:
 def _usable(
     file: Path, splits: Mapping[str, Split], digests: Mapping[Path, Checked]
 ) -> tuple[dict[str, Split], list[str]]:
-    """The splits that have labels; train and val must."""
+    """Return the splits that have labels; train and val must."""
     usable: dict[str, Split] = {}
     warnings: list[str] = []
     for name, split in splits.items():
@@ -144,7 +144,7 @@ def _key(definition: Definition, splits: Mapping[str, Split], digests: Mapping[P
 
 
 def _doubtful(splits: Mapping[str, Split], digests: Mapping[Path, Checked]) -> list[str]:
-    """What may be a mistake: images seen in training that also judge it, images named twice."""
+    """Return warnings of likely mistakes: images of `train` that judge it as well, images that are named twice."""
     warnings = []
     train = {digests[image].digest for image in splits["train"].images}
     for name, split in splits.items():

@@ -56,7 +56,7 @@ class _Placed:
     width: int
 
     def touches(self, other: _Placed) -> bool:
-        """Whether the boxes overlap or lie less than 1 px apart."""
+        """Return whether the boxes overlap or lie less than 1 px apart."""
         return (
             self.left <= other.left + other.width
             and other.left <= self.left + self.width
@@ -90,7 +90,7 @@ def write_digits(cache: Path, seed: int = 0, scenes: Mapping[str, int] = SCENES)
 
 
 def glyphs_of(split: str, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Glyphs that only this split uses: ink `(N, 8, 8)` in [0, 16], and classes `(N,)`."""
+    """Return glyphs that only this split uses: ink `(N, 8, 8)` in [0, 16], and classes `(N,)`."""
     from sklearn.datasets import load_digits  # two seconds; only needed when the scenes are first written
 
     digits = load_digits()
@@ -120,7 +120,7 @@ def _write_scenes(folder: Path, seed: int, scenes: Mapping[str, int]) -> None:
 def _endless(
     inks: NDArray[np.int64], labels: NDArray[np.int64], rng: np.random.Generator
 ) -> Iterator[tuple[NDArray[np.int64], int]]:
-    """Every glyph once in a random order, then again: classes stay balanced."""
+    """Yield every glyph once in a random order, then again: classes stay balanced."""
     while True:
         for number in rng.permutation(len(labels)):
             yield _cropped(inks[number]), int(labels[number])
@@ -167,13 +167,13 @@ _INK_FULL = 16 << 8  # full ink after `_enlarged`
 
 
 def _enlarged(ink: NDArray[np.int64], height: int, width: int) -> NDArray[np.int64]:
-    """Bilinear enlargement in whole numbers (no library's rounding): ink in [0, 16 * 256]."""
+    """Return bilinear enlargement in whole numbers (no library's rounding): ink in [0, 16 * 256]."""
     rows, columns = _weights(ink.shape[0], height), _weights(ink.shape[1], width)
     return ((rows @ ink @ columns.T) << 8) // (4 * height * width)
 
 
 def _weights(source: int, target: int) -> NDArray[np.int64]:
-    """Interpolation weights `(target, source)`, in units of 1 / (2 * target)."""
+    """Return interpolation weights `(target, source)`, in units of 1 / (2 * target)."""
     weights = np.zeros((target, source), dtype=np.int64)
     for pixel in range(target):
         position = min(max(0, (2 * pixel + 1) * source - target), 2 * target * (source - 1))
@@ -184,7 +184,7 @@ def _weights(source: int, target: int) -> NDArray[np.int64]:
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
-    """An 8-bit grey PNG without compression: its bytes do not depend on the zlib that is installed."""
+    """Return an 8-bit grey PNG without compression: its bytes do not depend on the zlib that is installed."""
     height, width = pixels.shape
     raw = b"".join(b"\0" + row.tobytes() for row in pixels)  # each row begins with its filter, 0 for none
     stored = b"\x78\x01\x01" + struct.pack("<HH", len(raw), len(raw) ^ 0xFFFF) + raw  # one block: 64 KiB at most
@@ -198,7 +198,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _is_whole(folder: Path, scenes: Mapping[str, int]) -> bool:
-    """Whether no file is missing: a folder for temporary files is cleaned file by file on some machines."""
+    """Return whether no file is missing: a folder for temporary files is cleaned file by file on some machines."""
     if not (folder / "data.yaml").is_file():
         return False
     folders = [(folder / kind / split, count) for kind in ("images", "labels") for split, count in scenes.items()]

@@ -61,7 +61,7 @@ class _Scan:
         return dict(zip(map(str, self.split.images), self.shapes, strict=True))
 
     def labels(self) -> list[dict[str, Any]]:
-        """The label list of an Ultralytics data set; the caller may change the dicts, not the arrays."""
+        """Return the label list of an Ultralytics data set; the caller may change the dicts, not the arrays."""
         return [
             {
                 "im_file": str(image),
@@ -77,7 +77,7 @@ class _Scan:
         ]
 
     def images_at(self, imgsz: int) -> dict[str, Pixels] | None:
-        """All images with their long side at `imgsz` px, by file; None if they would take too much RAM."""
+        """Return all images with their long side at `imgsz` px, by file; None if they would take too much RAM."""
         if imgsz not in self.images:
             needed = sum(3 * h * w for h, w in (_resized(shape, imgsz) for shape in self.shapes))
             if needed > _SHARE_OF_FREE_RAM * free_ram_bytes():
@@ -120,7 +120,7 @@ class CheckedDataset(YOLODataset):  # type: ignore[misc]  # Ultralytics has no t
         return self.shared is not None
 
     def cache_images(self) -> None:
-        """Nothing to do: the images are already in RAM."""
+        """Do nothing: the images are already in RAM."""
 
     def load_image(
         self, i: int, rect_mode: bool = True, resize_short: bool = False
@@ -136,7 +136,7 @@ class CheckedDataset(YOLODataset):  # type: ignore[misc]  # Ultralytics has no t
         return pixels, self.scan.sizes[file], pixels.shape[:2]
 
     def _remember(self, i: int) -> None:
-        """Mosaic draws its other images from those seen last when the images are not in RAM."""
+        """Note an image for mosaic, which takes its other images from the last ones when they are not in RAM."""
         self.buffer.append(i)
         if len(self.buffer) > max(1, self.max_buffer_length):
             self.buffer.pop(0)
@@ -185,14 +185,14 @@ def detection_dataset(
 
 
 def real_images(data: Dataset, imgsz: int, most: int, split: str = "val") -> list[NDArray[np.float32]]:
-    """Up to `most` images of a split, evenly spread, letterboxed as Ultralytics does: (3, imgsz, imgsz)."""
+    """Return up to `most` images of a split, evenly spread, letterboxed as Ultralytics does: (3, imgsz, imgsz)."""
     images = detection_dataset(data, split, imgsz=imgsz, batch=1, augment=None, rect=False)
     chosen = np.unique(np.linspace(0, len(images) - 1, most).round().astype(int))
     return [images[int(index)]["img"].numpy().astype(np.float32) / 255 for index in chosen]
 
 
 def free_ram_bytes() -> int:
-    """RAM that this process could still take: the machine's, or its container's if that is less."""
+    """Return RAM that this process could still take: the machine's, or its container's if that is less."""
     free = int(psutil.virtual_memory().available)
     try:
         limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
@@ -235,7 +235,7 @@ def _shape(image: Path) -> tuple[int, int]:
 
 
 def _resized(shape: tuple[int, int], imgsz: int) -> tuple[int, int]:
-    """Height and width with the long side at `imgsz`, rounded as Ultralytics does."""
+    """Return height and width with the long side at `imgsz`, rounded as Ultralytics does."""
     ratio = imgsz / max(shape)
     return min(math.ceil(shape[0] * ratio), imgsz), min(math.ceil(shape[1] * ratio), imgsz)
 

@@ -12,7 +12,7 @@ import torch
 
 @contextlib.contextmanager
 def own_randomness() -> Iterator[None]:
-    """Within, every global generator may be seeded (Ultralytics does); afterwards they are as they were."""
+    """Restore the global generators at the end: inside, any of them may be seeded (Ultralytics does)."""
     plain, numpy = random.getstate(), np.random.get_state()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     with torch.random.fork_rng(devices):

@@ -57,12 +57,12 @@ class Definition:
 
 
 def shown(path: Path | str) -> str:
-    """A path for a message: one line, whatever characters its name has."""
+    """Return a path for a message: one line, whatever characters its name has."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(path))
 
 
 def label_path(image: Path | str) -> str:
-    """Where Ultralytics looks for the label of an image."""
+    """Return the path at which Ultralytics looks for the label of an image."""
     return "/labels/".join(str(image).rsplit("/images/", 1)).rsplit(".", 1)[0] + ".txt"
 
 
@@ -129,7 +129,7 @@ def _yaml_file(source: Path) -> Path:
 
 
 def _parse(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """The top-level mapping, and the line of each of its keys."""
+    """Return the top-level mapping, and the line of each of its keys."""
     try:
         text = file.read_bytes().decode("utf-8-sig")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -172,7 +172,7 @@ def _classes(content: Mapping[str, Any], fail: Any) -> tuple[str, ...]:
 
 
 def _whole_number(value: Any) -> int | None:
-    """A number of classes, also as `3.0` or `'3'` as Ultralytics allows; None for anything else."""
+    """Return a number of classes, also as `3.0` or `'3'` as Ultralytics allows; None for anything else."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -207,7 +207,7 @@ def _exists(path: Path) -> bool:
 
 
 def _may_hold_images(value: Any) -> bool:
-    """Whether a key that Ultralytics does not know can be a further split: named as images are, below the root."""
+    """Return whether a key that is unknown to Ultralytics can be a split: it is named as images below the root are."""
     places = value if isinstance(value, list) else [value]
     return all(isinstance(x, str) and ("images" in Path(x).parts or x.endswith(".txt")) for x in places)
 
@@ -239,7 +239,7 @@ def _split(value: Any, root: Path, required: bool) -> tuple[tuple[Path, ...], tu
 
 
 def _walk(folder: Path) -> Iterator[str]:
-    """Images below a folder; links are followed, hidden names are left out."""
+    """Yield the images below a folder; links are followed, hidden names are left out."""
 
     def unreadable(error: OSError) -> None:
         raise DataError(f"{shown(error.filename)} cannot be read: {error.strerror}")

@@ -40,12 +40,12 @@ class Circumstances:
         return None if self.others_busy is None else self.others_busy > CONTENDED_CORES
 
     def as_plain(self) -> dict[str, Any]:
-        """Plain values (JSON)."""
+        """Return plain values (JSON)."""
         return asdict(self) | {"foreign": list(self.foreign)}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Circumstances:
-        """The opposite of `as_plain`."""
+        """Return the opposite of `as_plain`."""
         return cls(**(dict(plain) | {"foreign": tuple(plain["foreign"])}))
 
 
@@ -64,7 +64,7 @@ class Watch:
         self._since = self._now()
 
     def seen(self) -> Circumstances:
-        """What was there since the beginning. The clock and temperature are the device's, now."""
+        """Return the activity since the beginning. Clock and temperature are the device's at this moment."""
         foreign, mhz, celsius = ((), _cpu_mhz(), _cpu_celsius()) if self._gpu is None else self._gpu.seen()
         self._add_up()
         others_busy = None if self._others_s is None else max(0.0, self._others_s / max(self._wall_s, 1e-9))
@@ -72,7 +72,7 @@ class Watch:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """What goes on within the block is nobody's business: nothing is timed there."""
+        """Ignore the activity within the block: nothing is timed there."""
         self._add_up()
         try:
             yield
@@ -92,12 +92,12 @@ class Watch:
 
     @staticmethod
     def _now() -> tuple[float | None, float, float]:
-        """CPU seconds of the machine and of this process, and wall seconds."""
+        """Return CPU seconds of the machine and of this process, and wall seconds."""
         return _busy_s(), time.process_time(), time.perf_counter()
 
 
 def _cpu_mhz() -> float | None:
-    """Mean clock over the cores."""
+    """Return mean clock over the cores."""
     try:
         import psutil
 
@@ -108,7 +108,7 @@ def _cpu_mhz() -> float | None:
 
 
 def _cpu_celsius() -> float | None:
-    """The hottest sensor of the CPU; virtual machines have none."""
+    """Return the hottest sensor of the CPU; virtual machines have none."""
     try:
         import psutil
 

@@ -15,7 +15,7 @@ from objectives.device.target import TargetError
 
 @cache
 def cpu_fingerprint() -> str:
-    """Model, cores this process may use, and architecture of the CPU."""
+    """Return model, cores this process may use, and architecture of the CPU."""
     return f"{_cpu_model()}, {_usable_cores()} cores, {platform.machine()}"
 
 
@@ -43,7 +43,7 @@ def gpu_fingerprint() -> str:
 
 
 def _jetson() -> str:
-    """Board and system of a Jetson; empty on other machines."""
+    """Return board and system of a Jetson; empty on other machines."""
     try:
         release = Path("/etc/nv_tegra_release").read_text(errors="replace").split(",")[:2]
     except OSError:
@@ -52,7 +52,7 @@ def _jetson() -> str:
 
 
 def _board() -> str:
-    """The name that a single-board computer has in its device tree; empty where there is none."""
+    """Return the name that a single-board computer has in its device tree; empty where there is none."""
     try:
         return Path("/proc/device-tree/model").read_bytes().decode(errors="replace").strip("\0\n ")
     except OSError:
@@ -64,7 +64,7 @@ def _usable_cores() -> int:
 
 
 def _cpu_model() -> str:
-    """The CPU's name, with family and model where the system tells: virtual machines give one name to many CPUs."""
+    """Return the CPU's name, with family and model if known: virtual machines give one name to many CPUs."""
     try:
         text = Path("/proc/cpuinfo").read_text(errors="replace").split("\n\n")[0]
     except OSError:

@@ -39,7 +39,7 @@ class GpuWatch:
         self._handle = None if self._nvml is None else self._ask(lambda: _handle(self._nvml, device))
 
     def seen(self) -> GpuState:
-        """What was there since the beginning; the clock and temperature are those of now."""
+        """Return the activity since the beginning; clock and temperature are those of this moment."""
         if self._handle is None:
             return GpuState()
         nvml, handle = self._nvml, self._handle
@@ -48,7 +48,7 @@ class GpuWatch:
         return GpuState(self._foreign(), mhz, celsius)
 
     def _foreign(self) -> tuple[str, ...]:
-        """Others that did work, as `python (1234)`."""
+        """Return others that did work, as `python (1234)`."""
         samples = self._ask(lambda: self._nvml.nvmlDeviceGetProcessUtilization(self._handle, self._since_us)) or ()
         busy = {
             int(each.pid)
@@ -63,7 +63,7 @@ class GpuWatch:
         return PurePath(text).name or "a process"
 
     def _ask(self, question: Callable[[], Any]) -> Any:
-        """The driver's answer; None where this GPU, or this user, gets none."""
+        """Return the driver's answer; None where this GPU, or this user, gets none."""
         try:
             return question()
         except self._nvml.NVMLError:

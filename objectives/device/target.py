@@ -64,7 +64,7 @@ class Target:
         return hashlib.sha256(json.dumps(self.description(), sort_keys=True).encode()).hexdigest()[:32]
 
     def compared_with(self, reference: Candidate) -> Target:
-        """The same target with that reference model.
+        """Return the same target with that reference model.
 
         Raises:
             TargetError: If NMS is asked for, and models of that family do without.
@@ -75,7 +75,7 @@ class Target:
         return replace(self, reference=f"{model} {reference.spec.shape_key}")
 
     def description(self) -> dict[str, str | int]:
-        """The target as plain values. What is younger and empty is left out: keys stored before it stay valid."""
+        """Return plain values. Fields added later are left out if empty, so that keys stored before them stay valid."""
         plain = asdict(self)
         for name in ("calibration", "remote", "nms"):
             if not plain[name]:
@@ -83,7 +83,7 @@ class Target:
         return plain
 
     def __str__(self) -> str:
-        """One line for people: `onnxruntime cpu fp32, 96 px, batch 1, 1 thread, AMD EPYC (...)`."""
+        """Return one line for people: `onnxruntime cpu fp32, 96 px, batch 1, 1 thread, AMD EPYC (...)`."""
         threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
         words = f"{self.runtime} {self.provider} {self.precision}{' with NMS' if self.nms else ''}"
         device = f"{self.remote}: {self.device}" if self.remote else self.device

@@ -20,7 +20,7 @@ ONNX_OPSET = 17
 
 
 def export_formats() -> tuple[str, ...]:
-    """Ultralytics' names of the formats that it can write, installed or not."""
+    """Return Ultralytics' names of the formats that it can write, installed or not."""
     from ultralytics.engine import exporter
 
     return tuple(name for name in exporter.export_formats()["Argument"] if name != "-")

@@ -57,7 +57,7 @@ def add_metadata(path: Path, facts: Mapping[str, str]) -> None:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """The facts in an ONNX file's `metadata_props`."""
+    """Return the facts in an ONNX file's `metadata_props`."""
     import onnx
 
     return {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}

@@ -33,7 +33,7 @@ class OnnxInput:
         return len(self.shape) == 4 and self.shape[1] in (1, 3, 4)
 
     def __str__(self) -> str:
-        """As `images float32 1x3x640x640`; `?` where a dimension is open."""
+        """Return text such as `images float32 1x3x640x640`; `?` where a dimension is open."""
         return f"{self.name} {self.dtype} {'x'.join('?' if size is None else str(size) for size in self.shape)}"
 
 
@@ -94,7 +94,7 @@ def _read(path: Path) -> Any:
 
 
 def _own_inputs(model: Any) -> list[Any]:
-    """Inputs that the caller gives: old files list their weights among them."""
+    """Return inputs that the caller gives: old files list their weights among them."""
     weights = {tensor.name for tensor in model.graph.initializer}
     return [entry for entry in model.graph.input if entry.name not in weights]
 

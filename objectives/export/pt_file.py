@@ -68,7 +68,7 @@ def export_pt(candidate: Candidate, path: Path, facts: Mapping[str, Any]) -> Pat
 
 
 def model_yaml(network: Detector) -> dict[str, Any] | None:
-    """A YAML from which `YOLO(...).train()` would train this very network: it builds that and loads what fits.
+    """Return a YAML from which `YOLO(...).train()` would train this very network: it builds that and loads what fits.
 
     There is one if nothing was cut, or nothing but whole bottlenecks and the outputs of whole rows in steps of 8.
 
@@ -95,7 +95,7 @@ def _rebuilds(network: Detector, yaml: Mapping[str, Any]) -> bool:
 
 
 def _with_own_sizes(network: Detector) -> dict[str, Any]:
-    """The network's YAML with each row's width and repeats as they are, and factors of 1."""
+    """Return the network's YAML with each row's width and repeats as they are, and factors of 1."""
     yaml = copy.deepcopy(network.yaml)
     yaml |= {"scale": yaml.get("scale") or "n", "depth_multiple": 1.0, "width_multiple": 1.0}
     yaml["scales"] = {yaml["scale"]: [1.0, 1.0, 65536]}  # the letter stays: m, l and x stand for other blocks too
@@ -111,7 +111,7 @@ def _with_own_sizes(network: Detector) -> dict[str, Any]:
 
 
 def _output_widths(network: Detector) -> list[int | None]:
-    """Channels of each top-level layer's output; None for the head's."""
+    """Return channels of each top-level layer's output; None for the head's."""
     widths: list[int | None] = []
     twin = copy.deepcopy(network)
     for layer in twin.model:
@@ -122,7 +122,7 @@ def _output_widths(network: Detector) -> list[int | None]:
 
 
 def _refusing(yaml: Mapping[str, Any]) -> dict[str, Any]:
-    """The YAML with a first layer that cannot be built and says why."""
+    """Return the YAML with a first layer that cannot be built and says why."""
     return {**yaml, "backbone": [[-1, 1, HOW_TO_TRAIN, []], *yaml["backbone"]], PRUNED: True}
 
 
@@ -148,7 +148,7 @@ def check_pt(candidate: Candidate, path: Path) -> int:
 
 
 def _bare_copy(candidate: Candidate) -> Detector:
-    """The network as Ultralytics expects it in a file, without what a forward pass or a training left on it."""
+    """Return the network as Ultralytics expects it in a file, without what a forward pass or a training left on it."""
     network: Detector = copy.deepcopy(candidate.network).float().cpu().eval()
     network.task, network.nc, network.names = "detect", len(candidate.classes), dict(enumerate(candidate.classes))
     network.args = {"task": "detect", "imgsz": candidate.imgsz}

@@ -50,7 +50,7 @@ class Cost(BeforeTraining):
 
 
 def count_parameters(candidate: Candidate) -> int:
-    """Parameters of the deployed (fused) network."""
+    """Return parameters of the deployed (fused) network."""
     return _parameters(deployed(candidate))
 
 
@@ -71,7 +71,7 @@ def _flops(network: nn.Module, imgsz: int) -> int:
 
 
 def _saved_bytes(network: nn.Module) -> int:
-    """Length of a safetensors file with floats in half precision, to the byte: its header and the tensors.
+    """Return length of a safetensors file with floats in half precision, to the byte: its header and the tensors.
 
     Source: github.com/huggingface/safetensors, "Format".
     """

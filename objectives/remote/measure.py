@@ -30,7 +30,7 @@ REFERENCE_TRIES = 3
 
 
 def main(arguments: list[str]) -> int:
-    """The command line; 0 if all was measured, 1 if a network could not be, 2 if nothing could."""
+    """Return the command line; 0 if all was measured, 1 if a network could not be, 2 if nothing could."""
     options = _parser().parse_args(arguments)
     warnings.filterwarnings("ignore", message="The value of the smallest subnormal")  # it counts as zero: we ask for it
     folder = options.folder or Path(sys.argv[0]).resolve().parent
@@ -87,7 +87,7 @@ def measure(plan: Plan, folder: Path, options: argparse.Namespace) -> Results:
 
 
 def planned_target(plan: Plan, provider: str | None, threads: int | None) -> Target:
-    """The plan's target on this machine, under what the command line changes of it.
+    """Return the plan's target on this machine, under what the command line changes of it.
 
     Raises:
         TargetError: If this machine has no such provider.
@@ -109,7 +109,7 @@ def planned_target(plan: Plan, provider: str | None, threads: int | None) -> Tar
 
 
 def _begun(plan: Plan, folder: Path, target: Target) -> Results:
-    """What an earlier start left, or nothing yet."""
+    """Return the results of an earlier start, or empty ones."""
     if not (folder / RESULTS).exists():
         return Results(plan.key, target)
     results = read_results(folder, plan)
@@ -119,7 +119,7 @@ def _begun(plan: Plan, folder: Path, target: Target) -> Results:
 
 
 def reference_in_peace(timer: NetworkTimer, clock: str) -> Timings:
-    """The reference by itself; if other work was seen, the least disturbed of some tries."""
+    """Return the reference by itself; if other work was seen, the least disturbed of some tries."""
     seen: list[Timings] = []
     while len(seen) < REFERENCE_TRIES and not (seen and not seen[-1].contended(clock)):
         seen.append(timer.reference_alone())

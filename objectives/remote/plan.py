@@ -72,7 +72,7 @@ class Plan:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:32]
 
     def as_text(self) -> str:
-        """The plan as JSON, with its own hash."""
+        """Return the plan as JSON, with its own hash."""
         return json.dumps({"format": FORMAT, "key": self.key, **asdict(self)}, indent=1) + "\n"
 
     def check_files(self, folder: Path) -> None:
@@ -91,7 +91,7 @@ class Plan:
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan in a folder.
+    """Return the plan in a folder.
 
     Raises:
         PlanError: If there is none, or it was changed.
@@ -109,7 +109,7 @@ def read_plan(folder: Path) -> Plan:
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:
-    """A JSON file of this format, without its `format`.
+    """Return a JSON file of this format, without its `format`.
 
     Raises:
         PlanError: If it is missing, no JSON, or of another format.

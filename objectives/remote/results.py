@@ -36,15 +36,15 @@ class Results:
     begun: Mapping[str, int] = field(default_factory=dict)
 
     def beginning(self, name: str) -> Results:
-        """One try more."""
+        """Return the results with one more try of a network."""
         return replace(self, begun={**self.begun, name: self.begun.get(name, 0) + 1})
 
     def with_timings(self, name: str, timings: Timings) -> Results:
-        """A network that was timed."""
+        """Return the results with a network that was timed."""
         return replace(self._ended(name), timings={**self.timings, name: timings})
 
     def with_failure(self, name: str, reason: str) -> Results:
-        """A network that cannot be timed there."""
+        """Return the results with a network that cannot be timed there."""
         return replace(self._ended(name), failed={**self.failed, name: reason})
 
     def _ended(self, name: str) -> Results:
@@ -65,7 +65,7 @@ class Results:
 
 
 def read_results(folder: Path, plan: Plan) -> Results:
-    """The results in a plan's folder.
+    """Return the results in a plan's folder.
 
     Raises:
         PlanError: If there are none, they are damaged, or they are of another plan.
@@ -85,7 +85,7 @@ def read_results(folder: Path, plan: Plan) -> Results:
 
 
 def _check(results: Results, plan: Plan) -> None:
-    """Nobody vouches for a file that comes from elsewhere.
+    """Check the values, for the file comes from another machine.
 
     Raises:
         ValueError: If the target is not one of the plan's, a network is not in it, or a time is none.

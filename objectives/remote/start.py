@@ -9,7 +9,7 @@ NEEDED = ("numpy", "onnxruntime")
 
 def missing():
     # type: () -> str | None
-    """What this machine lacks, with what mends it; None if it has all."""
+    """Return what this machine lacks, with the remedy; None if it has all."""
     if sys.version_info < LEAST_PYTHON:
         return "this is Python " + sys.version.split()[0] + "; use 3.10 or newer"
     for name in NEEDED:

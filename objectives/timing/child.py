@@ -85,6 +85,6 @@ class TimingChild:
 
 
 def _import_path() -> str:
-    """Where this package lies, before what the environment names."""
+    """Return the import path: this package's folder, then those that the environment names."""
     root = str(Path(objectives.__path__[0]).resolve().parent)
     return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))

@@ -63,7 +63,7 @@ class Features:
         return np.append(mean, np.zeros(more)), np.append(deviation, np.full(more, STAGE_SD))
 
     def of(self, shapes: Sequence[Shape]) -> Amounts:
-        """Features (N, F) of N shapes, of any image sizes.
+        """Return features (N, F) of N shapes, of any image sizes.
 
         Raises:
             SpaceError: If a shape is of another structure.
@@ -103,7 +103,7 @@ class Features:
         return np.array([shape.widths for shape in shapes], dtype=np.int64).reshape(len(shapes), groups), dropped
 
     def _scale(self) -> Amounts:
-        """What each feature is divided by (F,): the uncut network's, or what it would have if every layer counted."""
+        """Return the divisor of each feature (F,): its value in the uncut network, or if every layer counted."""
         layers = self._whole_formula.layers(*self._whole)
         made, at = layers.made[0], layers.positions
         dense = np.where(layers.depthwise, 0.0, layers.read[0] * made * layers.kernel)
@@ -141,6 +141,6 @@ class Features:
 
 
 def _filled(channels: Amounts, block: int) -> Amounts:
-    """Channels rounded up to whole blocks."""
+    """Return channels rounded up to whole blocks."""
     rounded: Amounts = np.ceil(channels / block) * block
     return rounded

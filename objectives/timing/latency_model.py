@@ -114,7 +114,7 @@ class LatencyModel:
     imgsz: int
 
     def fit(self, observations: Sequence[Observation]) -> FittedLatency:
-        """Prices from measurements; fit again as more come.
+        """Return prices from measurements; fit again as more come.
 
         Raises:
             SpaceError: If there is no measurement, or one is of another structure.
@@ -127,7 +127,7 @@ class LatencyModel:
         return max(fits, key=lambda found: found[0])[1]
 
     def informative(self, candidates: Sequence[Shape], measured: Sequence[Shape], n: int) -> tuple[Shape, ...]:
-        """Which shapes to measure next: each the one that lessens the doubt about all candidates the most.
+        """Choose the shapes to measure next: each reduces the variance over all candidates the most.
 
         Args:
             candidates: What is to be predicted; the answer is taken from them.
@@ -161,14 +161,14 @@ class LatencyModel:
 
 
 def _less(doubt: Amounts, row: Amounts) -> Amounts:
-    """The covariance (F, F) after a measurement of a network with these features (F,)."""
+    """Return the covariance (F, F) after a measurement of a network with these features (F,)."""
     shared = doubt @ row
     rest: Amounts = doubt - np.outer(shared, shared) / (row @ shared + SCATTER**2)
     return rest
 
 
 def _fitted(features: Features, shapes: Sequence[Shape], ratios: Amounts) -> tuple[float, FittedLatency]:
-    """The fit for one block of channels, and the logarithm of its evidence."""
+    """Return the fit for one block of channels, and the logarithm of its evidence."""
     known = features.of(shapes)
     mean, deviation = features.prior
     level = float(np.median(ratios / (known @ mean)))
@@ -184,7 +184,7 @@ def _fitted(features: Features, shapes: Sequence[Shape], ratios: Amounts) -> tup
 
 
 def _posterior(relative: Amounts, mean: Amounts, variance: Amounts, scatter: float) -> tuple[Amounts, Amounts, float]:
-    """Prices (F,), their covariance (F, F) and the log evidence, from features divided by the measured ratio (N, F)."""
+    """Return prices (F,), their covariance (F, F) and the log evidence; features (N, F) are divided by the ratio."""
     missing = 1.0 - relative @ mean
     shared = variance[:, None] * relative.T  # (F, N)
     spread = relative @ shared + scatter**2 * np.eye(len(relative))

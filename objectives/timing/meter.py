@@ -113,7 +113,7 @@ class LatencyMeter:
         return None if self._child is None else self._child.process.pid
 
     def reference_timings(self) -> Timings:
-        """The reference by itself, now. Its `reference_ms` is frozen once, when the device is idle."""
+        """Return the reference by itself, now. Its `reference_ms` is frozen once, when the device is idle."""
         return Timings.from_plain(self._ask({"network": None}, None))
 
     def reference_ms(self) -> float:
@@ -136,7 +136,7 @@ class LatencyMeter:
         return latency_of(self.time(candidate, limit), self.target, reference_ms)
 
     def time(self, candidate: Candidate, limit: float | None = None) -> Timings:
-        """All raw times, by both clocks, of the candidate and the reference. Raises as `measure` does.
+        """Return all raw times, by both clocks, of the candidate and the reference. Raises as `measure` does.
 
         Args:
             limit: The ratio that is too slow, if one is.
@@ -146,12 +146,12 @@ class LatencyMeter:
 
     @contextmanager
     def exported(self, candidate: Candidate) -> Iterator[Path]:
-        """The candidate as the runtime's file, gone after the `with` block. Raises as `measure` does."""
+        """Export the candidate as the runtime's file, which is deleted after the block. Raises as `measure` does."""
         with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:
             yield self._export(candidate, Path(folder))
 
     def time_file(self, file: Path, limit: float | None = None) -> Timings:
-        """As `time`, of a file that the runtime loads: for onnxruntime and OpenVINO an ONNX with static shapes."""
+        """Time a file that the runtime loads, as `time` does: ONNX with static shapes for onnxruntime and OpenVINO."""
         request = {"network": str(file.resolve()), "effort": asdict(replace(self._effort, limit=limit))}
         return Timings.from_plain(self._ask(request, file))
 
@@ -203,7 +203,7 @@ class LatencyMeter:
         return self._folder
 
     def _ready_child(self) -> TimingChild:
-        """The child, with the reference loaded."""
+        """Return the child, with the reference loaded."""
         if self._child is None:
             with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:  # gone before a kill can leave it
                 try:
@@ -224,7 +224,7 @@ class LatencyMeter:
 
 
 def latency_of(timings: Timings, target: Target, reference_ms: float) -> Latency:
-    """`latency_ms` from raw times: the median ratio x the reference's frozen time."""
+    """Return `latency_ms` from raw times: the median ratio x the reference's frozen time."""
     ratio = timings.ratio(target.clock)
     measurement = LATENCY_MS.measurement(
         ratio.median * reference_ms,

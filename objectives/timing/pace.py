@@ -42,7 +42,7 @@ class Pace:
 
 
 def slow_above(blocks_s: NDArray[np.float64]) -> float:
-    """Where slow phases begin, from blocks of the reference in the order in which they were run.
+    """Return the time above which a phase is slow, from blocks of the reference in the order of running.
 
     The quickest twentieth is quiet even where most of the time is not. How much blocks scatter is told by neighbours:
     a phase is longer than a block.

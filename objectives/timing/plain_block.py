@@ -23,7 +23,7 @@ HEAD_WIDTH = 32  # of what a detector must have beside the block; Ultralytics ta
 
 
 def plain_block(width: int, imgsz: int) -> Candidate:
-    """A detector that is little more than two pairs of a 3x3 and a 1x1 convolution, width -> width.
+    """Return a detector that is little more than two pairs of a 3x3 and a 1x1 convolution, width -> width.
 
     They work on a feature map of an eighth of the image size. A detector, so that every runtime exports it as it
     exports candidates; cut from a wider one, because Ultralytics itself builds multiples of 8 only.

@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _die_with_parent() -> None:
-    """The kernel frees the lock of a parent that was killed; its measurement must not go on beside the next one."""
+    """End with the parent: the kernel frees its lock, and two measurements must not run at once."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -99,18 +99,18 @@ class NetworkTimer:
         self._turns = Turns(references, clock_of(self._target), self._target.clock)
 
     def time(self, model: Path, effort: Effort) -> Timings:
-        """The network in turn with the reference. Raises `CandidateError` if it does not load or run."""
+        """Return the network in turn with the reference. Raises `CandidateError` if it does not load or run."""
         watch = self._watch()
         timings = self._ready.time(lambda: self._load(model), effort, watch.paused)
         return replace(timings, circumstances=watch.seen())
 
     def reference_alone(self) -> Timings:
-        """The reference by itself, now."""
+        """Return the reference by itself, now."""
         watch = self._watch()
         return replace(self._ready.reference_alone(watch.paused), circumstances=watch.seen())
 
     def race(self, models: list[Path], cpu_budget_s: float, seed: int) -> Race:
-        """Networks in turn with each other and the reference: see `objectives.timing.race_run.run_race`."""
+        """Time networks in turn with each other and the reference: see `objectives.timing.race_run.run_race`."""
         watch, turns = self._watch(), self._ready
         wait = turns.waiting(RACE_WAIT_S, watch.paused)
         begun_s = time.process_time() - turns.waited[0]
@@ -152,7 +152,7 @@ class NetworkTimer:
         return Watch(provider, device_named(provider))
 
     def _load(self, model: Path) -> Run:
-        """A fresh loading, warm."""
+        """Return a fresh loading, warm."""
         self._alive()
         run = self._runtime.load(model, self._target)
         try:
@@ -164,7 +164,7 @@ class NetworkTimer:
 
 
 def clock_of(target: Target) -> Clock:
-    """CPU time, of this thread alone where the network runs in it, and wall time."""
+    """Return CPU time, of this thread alone where the network runs in it, and wall time."""
     cpu_s = time.thread_time if target.clock == "cpu" else time.process_time
     return lambda: (cpu_s(), time.perf_counter())
 

@@ -218,12 +218,12 @@ class Turns:
 
 
 def _at_once() -> bool:
-    """A `Wait` that does not: it is not known that the machine is quiet."""
+    """Return a `Wait` that does not: it is not known that the machine is quiet."""
     return False
 
 
 def _quiet_pairs(references_s: Iterable[float], slow_s: float) -> int:
-    """Blocks of the network that lie between two of the reference that were not slow."""
+    """Return blocks of the network that lie between two of the reference that were not slow."""
     return sum(max(before, after) <= slow_s for before, after in pairwise(references_s))
 
 

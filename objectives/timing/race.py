@@ -142,14 +142,14 @@ class Race:
         return ratios
 
     def quiet_rounds(self, clock: str) -> int:
-        """Of the network that has fewest, how many observations were made in no slow phase of the machine."""
+        """Return the number of undisturbed observations of the network that has the fewest."""
         if not self.loadings:
             return int(self._quiet(clock).sum(axis=1).min())
         loadings = np.array(self.loadings)
         return min(len(np.unique(loadings[quiet])) for quiet in self._quiet(clock))
 
     def contended(self, clock: str) -> bool | None:
-        """Whether other work was seen: as a process, or by a machine that was slow for most of the time."""
+        """Return whether other work was seen: as a process, or by a machine that was slow for most of the time."""
         if self.quiet_rounds(clock) < min(ENOUGH, self.rounds):
             return True
         return None if self.circumstances is None else self.circumstances.contended
@@ -178,7 +178,7 @@ class Race:
         return Interval(math.exp(found.median), math.exp(found.low), math.exp(found.high))
 
     def samples(self, network: int, clock: str) -> tuple[float, ...]:
-        """The ratio of every round in which the machine kept its pace."""
+        """Return the ratio of every round in which the machine kept its pace."""
         logs = self._logs(clock)[network]
         return tuple(np.exp(logs[~np.isnan(logs)]).tolist())
 
@@ -197,17 +197,17 @@ class Race:
         return Pair(Interval(found.median, found.low - reach, found.high + reach))
 
     def order(self, clock: str) -> tuple[int, ...]:
-        """Numbers of the networks, fastest first."""
+        """Return numbers of the networks, fastest first."""
         medians = [self.ratio(network, clock).median for network in range(len(self.networks))]
         return tuple(sorted(range(len(medians)), key=medians.__getitem__))
 
     def undecided(self, clock: str) -> tuple[tuple[int, int], ...]:
-        """Neighbours in the order whose difference would matter and is not sure yet: reasons to go on."""
+        """Return neighbours in the order whose difference would matter and is not sure yet: reasons to go on."""
         pairs = [(pair, self.pair(*pair, clock)) for pair in pairwise(self.order(clock))]
         return tuple(p for p, found in pairs if not found.decided and abs(found.difference.median) > WORTH_DECIDING)
 
     def settle(self, clock: str) -> Settled:
-        """The order, the ratios, and who ties with whom."""
+        """Return the order, the ratios, and who ties with whom."""
         order = self.order(clock)
         place = {network: position for position, network in enumerate(order)}
 
@@ -220,7 +220,7 @@ class Race:
         return Settled(order, tuple(self.ratio(n, clock) for n in range(len(order))), tuple(ties))
 
     def as_plain(self) -> dict[str, Any]:
-        """Plain values, for the way between two processes."""
+        """Return plain values, for the way between two processes."""
         return {
             "reference": [[block.cpu_s, block.wall_s] for block in self.reference],
             "networks": [[[block.cpu_s, block.wall_s] for block in blocks] for blocks in self.networks],
@@ -233,7 +233,7 @@ class Race:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Race:
-        """The opposite of `as_plain`."""
+        """Return the opposite of `as_plain`."""
         seen = plain["circumstances"]
         if seen is not None:
             from objectives.device.activity import Circumstances
@@ -254,7 +254,7 @@ class Race:
         return {}
 
     def _once(self, what: str, work: Callable[[], Any]) -> Any:
-        """What that work gave: every pair asks for the same."""
+        """Return the result of some work, done once: every pair asks for the same."""
         if what not in self._known:
             self._known[what] = work()
         return self._known[what]
@@ -264,7 +264,7 @@ class Race:
         return logs
 
     def _observed(self, values: Floats) -> Floats:
-        """One value for each independent observation."""
+        """Return one value for each independent observation."""
         known = ~np.isnan(values)
         if not self.loadings:
             return values[known]
@@ -273,7 +273,7 @@ class Race:
 
 
 def mean_s(block: Block, clock: str) -> float:
-    """Mean run of a block, in seconds."""
+    """Return mean run of a block, in seconds."""
     return float(np.mean(block.seconds(clock)))
 
 

@@ -12,7 +12,7 @@ SMALLEST = {"yolov9": "t"}  # every other family begins with n
 
 
 def reference_candidate(parent: Parent) -> Candidate:
-    """The smallest stock model of the parent's family, with the parent's classes and image size.
+    """Return the smallest stock model of the parent's family, with the parent's classes and image size.
 
     Its weights do not matter and are random. A parent that belongs to no family of sizes is its own reference, uncut.
     """
@@ -24,7 +24,7 @@ def reference_candidate(parent: Parent) -> Candidate:
 
 
 def smallest_of_family(model: str | None) -> str | None:
-    """The YAML name of the smallest model of the family: `yolov8n.yaml` for `yolov8m.yaml`; None for a custom model."""
+    """Return the YAML name of the smallest model of a family: `yolov8n.yaml` of `yolov8m.yaml`; None if custom."""
     match = FAMILY.fullmatch(model or "")
     if match is None:
         return None

@@ -16,7 +16,7 @@ EXACT = 60  # more values than this: the normal approximation of the signed-rank
 
 
 def centre(values: Sequence[float] | NDArray[np.float64], level: float) -> Interval:
-    """The Hodges-Lehmann estimate, the median of all pairwise means, with the interval of the signed-rank test.
+    """Return the Hodges-Lehmann estimate, the median of all pairwise means, with the interval of the signed-rank test.
 
     It needs no normal noise, only noise to both sides alike; a quarter of the values may be anything. With fewer
     values than it takes to reach the level, the interval is their range.
@@ -32,7 +32,7 @@ def centre(values: Sequence[float] | NDArray[np.float64], level: float) -> Inter
 
 @lru_cache
 def _values_outside(count: int, level: float) -> int:
-    """How many of the sorted pairwise means lie below the interval (and as many above)."""
+    """Return the number of sorted pairwise means below the interval (and as many above)."""
     tail = (1 - level) / 2
     if count > EXACT:
         mean, spread = count * (count + 1) / 4, math.sqrt(count * (count + 1) * (2 * count + 1) / 24)

@@ -47,7 +47,7 @@ class Interval:
 
 
 def interval_of(loadings: Sequence[Sequence[float] | Values]) -> Interval:
-    """Median of all values, with a 95 % interval that knows that those of one loading belong together.
+    """Return median of all values, with a 95 % interval that knows that those of one loading belong together.
 
     Two loadings of the same file differ by 0.5 to 1 % (where its memory came to lie), so values within one are no
     independent witnesses: the interval is that of the loadings' own medians, by Student's t on their logarithms. A
@@ -76,11 +76,11 @@ class Block:
     wall_s: tuple[float, ...]
 
     def seconds(self, clock: str) -> tuple[float, ...]:
-        """The times by `cpu` or `wall`."""
+        """Return the times by `cpu` or `wall`."""
         return self.cpu_s if clock == "cpu" else self.wall_s
 
     def median_s(self, clock: str) -> float:
-        """Median of the block."""
+        """Return median of the block."""
         return median(self.seconds(clock))
 
 
@@ -97,17 +97,17 @@ class Loading:
     network: tuple[Block, ...]
 
     def ratios(self, clock: str) -> Values:
-        """Network / reference for each block of the network, against the reference before and after it."""
+        """Return network / reference for each block of the network, against the reference before and after it."""
         return np.array([block.median_s(clock) for block in self.network]) / self.levels_s(clock)
 
     def levels_s(self, clock: str) -> Values:
-        """What the reference took around each block of the network: the mean of before and after, in seconds."""
+        """Return the reference's time around each block of the network: the mean of before and after, in seconds."""
         before, after = self._around(clock)
         levels: Values = (before + after) / 2
         return levels
 
     def slower_s(self, clock: str) -> Values:
-        """Of the reference's blocks before and after each block of the network the slower one, in seconds."""
+        """Return, for each block of the network, the slower reference block before or after it, in seconds."""
         return np.maximum(*self._around(clock))
 
     def _around(self, clock: str) -> tuple[Values, Values]:
@@ -132,11 +132,11 @@ class Timings:
     circumstances: Circumstances = field(default_factory=Circumstances)
 
     def ratios(self, clock: str) -> Values:
-        """Network / reference for each block of the network, in the order they were taken; slow phases too."""
+        """Return network / reference for each block of the network, in the order they were taken; slow phases too."""
         return np.concatenate([loading.ratios(clock) for loading in self.loadings])
 
     def ratio(self, clock: str) -> Interval:
-        """The median ratio and its interval, without slow phases unless there was little else.
+        """Return the median ratio and its interval, without slow phases unless there was little else.
 
         A neighbour on the same silicon slows a machine down by half for some seconds, and some networks more than
         others: the ratio of such a phase is another one.
@@ -144,7 +144,7 @@ class Timings:
         return interval_of(self.kept(clock))
 
     def kept(self, clock: str) -> list[Values]:
-        """For each loading the ratios that count: without slow phases; where there was little else, the least slow."""
+        """Return each loading's ratios that count: outside of slow phases; if few are left, the least slow ones."""
         quiet = self.quiet(clock)
         if len(quiet) >= 2:
             return quiet
@@ -154,7 +154,7 @@ class Timings:
         return least_slow if len(least_slow) >= 2 else [loading.ratios(clock) for loading in self.loadings]
 
     def quiet(self, clock: str) -> list[Values]:
-        """For each loading its ratios outside of slow phases; loadings that had hardly any are left out.
+        """Return each loading's ratios outside of slow phases; loadings that have hardly any are left out.
 
         Of the reference alone: for each loading that was in no slow phase its times in seconds.
         """
@@ -169,24 +169,24 @@ class Timings:
         return not any(loading.network for loading in self.loadings)
 
     def contended(self, clock: str) -> bool | None:
-        """Whether other work was seen: as a process, or by a machine that was slow for most of the time."""
+        """Return whether other work was seen: as a process, or by a machine that was slow for most of the time."""
         slow = len(self.quiet(clock)) < LEAST_LOADINGS <= len(self.loadings)
         return True if slow else self.circumstances.contended
 
     def reference_ms(self, clock: str) -> Interval:
-        """The reference's own time in ms."""
+        """Return the reference's own time in ms."""
         if self._reference_alone and len(quiet := self.quiet(clock)) >= LEAST_LOADINGS:
             return interval_of([row * 1e3 for row in quiet])
         return interval_of([np.array(_runs(loading.reference, clock)) * 1e3 for loading in self.loadings])
 
     def percentiles_ms(self, clock: str) -> tuple[float, float, float]:
-        """The network's own 50th, 90th and 99th percentile in ms, as seen, unrelated to the reference."""
+        """Return the network's own 50th, 90th and 99th percentile in ms, as seen, unrelated to the reference."""
         runs = [run for loading in self.loadings for run in _runs(loading.network, clock)]
         p50, p90, p99 = np.percentile(np.array(runs) * 1e3, (50, 90, 99))
         return float(p50), float(p90), float(p99)
 
     def spread(self, clock: str) -> float:
-        """How much single blocks differ: median absolute deviation of the ratios x 1.4826, as a share of the median.
+        """Return the spread of single blocks: median absolute deviation x 1.4826, as a share of the median.
 
         For normal noise the standard deviation; slow phases of the machine do not enter.
         """
@@ -200,7 +200,7 @@ class Timings:
         return sum(len(block.wall_s) for loading in self.loadings for block in loading.network)
 
     def as_plain(self) -> dict[str, Any]:
-        """Plain values, for the way between two processes."""
+        """Return plain values, for the way between two processes."""
         return {
             "loadings": [[_plain(loading.reference), _plain(loading.network)] for loading in self.loadings],
             "cpu_seconds": self.cpu_seconds,
@@ -210,14 +210,14 @@ class Timings:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Timings:
-        """The opposite of `as_plain`."""
+        """Return the opposite of `as_plain`."""
         loadings = tuple(Loading(blocks_of(reference), blocks_of(network)) for reference, network in plain["loadings"])
         slow_s = math.inf if plain["slow_s"] is None else plain["slow_s"]
         return cls(loadings, plain["cpu_seconds"], slow_s, Circumstances.from_plain(plain["circumstances"]))
 
 
 def blocks_of(values: Sequence[Sequence[Sequence[float]]]) -> tuple[Block, ...]:
-    """Blocks from plain values."""
+    """Return blocks from plain values."""
     return tuple(Block(tuple(cpu_s), tuple(wall_s)) for cpu_s, wall_s in values)
 
 

@@ -58,7 +58,7 @@ class Penalty:
         return "staircase" if self.value.low > STAIRCASE else "slope"
 
     def __str__(self) -> str:
-        """For people: `0.98 (0.91 to 1.06)`."""
+        """Return text for people: `0.98 (0.91 to 1.06)`."""
         if self.value is None:
             return "unknown, as latency does not reliably rise with the width"
         return f"{self.value.median:.2f} ({self.value.low:.2f} to {self.value.high:.2f})"
@@ -84,7 +84,7 @@ class WidthSteps:
 
 
 def find_multiple(curve: Curve) -> WidthSteps:
-    """The smallest multiple beyond which nothing is gained.
+    """Return the smallest multiple beyond which nothing is gained.
 
     For each multiple M of 2, 4, 8, ... the curve has places: neighbouring multiples of M with the width half way
     between them, low < middle < high. The penalty is `2 (L(middle) - L(low)) / (L(high) - L(low)) - 1`, where rises are
@@ -138,7 +138,7 @@ def settle(time_width: Callable[[int], float], time_is_up: Callable[[], bool]) -
 
 
 def _spread(curve: Curve) -> tuple[float, int]:
-    """Relative standard deviation of one width's latencies, pooled over the widths, and its degrees of freedom."""
+    """Return the relative standard deviation of a width's latencies, pooled, and its degrees of freedom."""
     freedom = sum(len(latencies) - 1 for latencies in curve.values())
     if freedom < 1:
         raise ValueError("no width was loaded twice, so that nothing says how far to trust the latencies")

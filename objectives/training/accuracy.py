@@ -123,7 +123,7 @@ def score(
     device: str = "cpu",
     loss: bool = False,
 ) -> Score:
-    """MAP of a network as it stands, for a trainer between two epochs; cheaper than `evaluate`, nothing is fused.
+    """Return mAP of a network as it is, for a trainer between two epochs; cheaper than `evaluate`, without fusing.
 
     Args:
         network: An Ultralytics `DetectionModel`. Not modified; a copy runs in evaluation mode.
@@ -141,7 +141,7 @@ def score(
 
 
 def _average(found: Detections) -> tuple[Any, ...]:
-    """Ultralytics' averages; its curves take the first column of matches, which is the asked IoU."""
+    """Return Ultralytics' averages; its curves take the first column of matches, which is the requested IoU."""
     return tuple(ap_per_class(found.matched, found.confidence, found.predicted, found.labelled))
 
 
@@ -150,7 +150,7 @@ def _means(*curves: NDArray[np.float64]) -> list[NDArray[np.float64]]:
 
 
 def _at_confidence(found: Detections, classes: NDArray[np.int64], confidence: float) -> tuple[float, float, float]:
-    """Precision, recall and F1 by counting, each the mean over classes."""
+    """Return precision, recall and F1 by counting, each the mean over classes."""
     kept = found.confidence >= confidence
     rows = []
     for number in classes:

@@ -50,7 +50,7 @@ def reestimate(candidate: Candidate, data: Dataset, recipe: Recipe, *, batches: 
 
 
 def reestimate_on(candidate: Candidate, images: Iterable[torch.Tensor], device: str = "cpu") -> Candidate:
-    """As `reestimate`, on batches of images that are at hand; of many networks each sees the same ones.
+    """Re-estimate as `reestimate` does, on given batches, so that several networks see the same images.
 
     Args:
         images: Each `(batch, 3, imgsz, imgsz)`, uint8, of at least 2 images.
@@ -75,7 +75,7 @@ def reestimate_on(candidate: Candidate, images: Iterable[torch.Tensor], device: 
 
 
 def statistics_images(data: Dataset, recipe: Recipe, batches: int) -> Iterator[torch.Tensor]:
-    """Training images as in a last epoch, each `(batch, 3, imgsz, imgsz)`, uint8. Seeds the global generators.
+    """Yield training images as in a last epoch, `(batch, 3, imgsz, imgsz)`, uint8. Seeds the global generators.
 
     Raises:
         ValueError: If `batches` is below 1.

@@ -36,11 +36,11 @@ def with_teacher(student: nn.Module, teacher: Candidate) -> nn.Module:
 
 
 def strides(network: nn.Module) -> tuple[int, ...]:
-    """Strides in px of the detection levels, finest first."""
+    """Return strides in px of the detection levels, finest first."""
     head = network.get_submodule("model")[-1]  # type: ignore[index]
     return tuple(int(stride) for stride in head.stride)
 
 
 def student_of(network: nn.Module) -> nn.Module:
-    """The student inside the wrapper, or the network itself where there is no teacher."""
+    """Return the student inside the wrapper, or the network itself where there is no teacher."""
     return network.student_model if isinstance(network, DistillationModel) else network

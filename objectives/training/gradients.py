@@ -24,7 +24,7 @@ from spaces.base import Candidate, CandidateError
 def gradients(
     candidate: Candidate, data: Dataset, *, imgsz: int, batches: int = 1, batch: int = 16, device: str = "cpu"
 ) -> dict[str, Tensor]:
-    """Mean over batches of the gradient of the loss (all its terms, per image), by parameter name.
+    """Return mean over batches of the gradient of the loss (all its terms, per image), by parameter name.
 
     Deterministic: the images are taken at even steps through the training split and are not augmented. A few
     batches are enough, and more are not better: over all its data a trained network's gradient is near zero.
@@ -65,7 +65,7 @@ def gradients(
 
 
 def _frozen_statistics(candidate: Candidate) -> Any:
-    """A copy that computes its loss as in training, but for its batch norms."""
+    """Return a copy that computes its loss as in training, but for its batch norms."""
     network: Any = copy.deepcopy(candidate.network).float().requires_grad_(True).train()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -74,7 +74,7 @@ def _frozen_statistics(candidate: Candidate) -> Any:
 
 
 def labelled_batches(data: Dataset, imgsz: int, batches: int, batch: int, device: str) -> Iterator[dict[str, Any]]:
-    """Letterboxed training images `(batch, 3, imgsz, imgsz)`, float32 in [0, 1], with their labels."""
+    """Yield letterboxed training images `(batch, 3, imgsz, imgsz)`, float32 in [0, 1], with their labels."""
     images = detection_dataset(data, "train", imgsz=imgsz, batch=batch, augment=None, rect=False)
     numbers = np.linspace(0, len(images) - 1, min(batches * batch, len(images))).round().astype(int)
     for start in range(0, len(numbers), batch):

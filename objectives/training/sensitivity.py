@@ -109,7 +109,7 @@ class _Gauge:
             self._images = list(in_turns(labelled_batches(data, imgsz, self._batches, self._batch, device), device))
 
     def after_cut(self, parent: Parent, spec: ArchSpec) -> float:
-        """The value of a cut of the parent; infinite where the cut network overflows."""
+        """Return the value of a cut of the parent; infinite where the cut network overflows."""
         try:
             return self.value(reestimate_on(parent.build(spec), self._statistics, self._device))
         except CandidateError:

@@ -20,7 +20,7 @@ ATTENTION = frozenset({"Attention", "AAttn"})
 
 
 def cuttable_scales(network: nn.Module) -> tuple[nn.Parameter, ...]:
-    """The scales of every BatchNorm2d whose channels can be cut, each of shape (channels,)."""
+    """Return the scales of every BatchNorm2d whose channels can be cut, each of shape (channels,)."""
     kept_whole = {
         id(inner)
         for module in network.modules()
@@ -36,7 +36,7 @@ def cuttable_scales(network: nn.Module) -> tuple[nn.Parameter, ...]:
 
 
 def shrink(scales: list[torch.Tensor], amount: float) -> None:
-    """Soft thresholding in place: sign(w) * max(|w| - amount, 0)."""
+    """Apply soft thresholding in place: sign(w) * max(|w| - amount, 0)."""
     for scale in scales:
         scale.copy_(scale.sign() * (scale.abs() - amount).clamp_(min=0))
 

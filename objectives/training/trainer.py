@@ -36,7 +36,7 @@ Progress = Callable[[int, int, int, int], None]
 
 
 def ultralytics_arguments(recipe: Recipe, *, seed: int, device: str, folder: Path) -> dict[str, Any]:
-    """The recipe as arguments of Ultralytics' trainer, with everything switched off that writes or looks outside."""
+    """Return the recipe as arguments of Ultralytics' trainer; all that writes or looks outside is off."""
     return {
         **{name: value for name, value in recipe.as_plain().items() if name not in OURS},
         "model": "candidate",
@@ -101,12 +101,12 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
     # What is trained, and on what.
 
     def get_dataset(self) -> dict[str, Any]:
-        """The data as Ultralytics describes it; split names stand where paths would."""
+        """Return the data as Ultralytics describes it; split names stand where paths would."""
         classes = self.dataset.classes
         return {"train": "train", "val": "val", "nc": len(classes), "names": dict(enumerate(classes)), "channels": 3}
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
-        """A copy of the candidate's network: the stock method would silently rebuild the uncut one from its YAML."""
+        """Return a copy of the candidate's network: the stock method would rebuild the uncut one from its YAML."""
         network = copy.deepcopy(self.candidate.network).float()
         network.to(memory_format=torch.channels_last)  # a fifth faster on the CPU at batch 32, same results
         network.args = self.args
@@ -118,7 +118,7 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
         return network
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
-        """Images and labels of a split, from memory; training images augmented as the recipe says."""
+        """Return images and labels of a split, from memory; training images augmented as the recipe says."""
         train = mode == "train"
         plain = self.recipe.as_plain()
         return detection_dataset(
@@ -132,7 +132,7 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
         )
 
     def get_validator(self) -> CheckedValidator:
-        """The stock validator, but for a time limit on NMS that would make scores depend on the machine's load."""
+        """Return a validator without the time limit on NMS: scores must not depend on the machine's load."""
         return CheckedValidator(
             self.test_loader,
             save_dir=self.save_dir,
@@ -164,7 +164,7 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
         self.turn.enter_context(turn_on(self.device))
 
     def run_callbacks(self, event: str) -> None:
-        """Only our own: Ultralytics' callbacks send analytics and talk to loggers that happen to be installed."""
+        """Run only our own: Ultralytics' callbacks send analytics and use installed loggers."""
         if event == "on_train_start":
             self._take_turn()
         elif event == "on_train_epoch_start":
@@ -226,7 +226,7 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
 
     @contextlib.contextmanager
     def _calling(self) -> Iterator[None]:
-        """Remember what the caller's own function raises: it must not be taken for a fault of the candidate.
+        """Remember an error of the caller's own function: it is no fault of the candidate.
 
         The device is free meanwhile: the caller may measure.
         """
@@ -244,16 +244,16 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
         return False  # `_after_batch` has raised already; the stock recovery loops on a checkpoint file
 
     def save_model(self) -> bool:
-        """Nothing is written: a stock checkpoint is a pickle and holds the checkout's git remote."""
+        """Write nothing: a stock checkpoint is a pickle and holds the checkout's git remote."""
         return False
 
     def save_metrics(self, metrics: dict[str, float]) -> None:
-        """Nothing is written: `history` has it."""
+        """Write nothing: `history` has the metrics."""
 
     def final_eval(self) -> None:
-        """Nothing: accuracy is measured on the saved file, reloaded, by `objectives.training.accuracy`."""
+        """Do nothing: `objectives.training.accuracy` scores the saved file, loaded again."""
 
 
 def best_f1(per_class: Sequence[float]) -> float:
-    """The best F1 over all confidences, as `Evaluation.best_f1`: a mean over classes; 0 where nothing was found."""
+    """Return the best F1 over all confidences, as `Evaluation.best_f1`: mean over classes; 0 without detections."""
     return sum(map(float, per_class)) / len(per_class) if len(per_class) else 0.0

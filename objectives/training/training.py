@@ -108,14 +108,14 @@ def train(
 
 
 def _at(candidate: Candidate, best: BestEpoch, imgsz: int) -> Candidate:
-    """The candidate with the weights of an epoch."""
+    """Return the candidate with the weights of an epoch."""
     network = copy.deepcopy(candidate.network).float()
     network.load_state_dict(best.weights)
     return dataclasses.replace(candidate, network=network.eval(), imgsz=imgsz)
 
 
 def _complaint(run: CandidateTraining) -> str:
-    """Train; what to say where memory ran out, empty where all went well."""
+    """Train; return the message if memory ran out, else an empty text."""
     try:
         run.train()
     except (RuntimeError, MemoryError) as error:
@@ -128,7 +128,7 @@ def _complaint(run: CandidateTraining) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Ultralytics prints a table of layers and a progress bar otherwise."""
+    """Silence Ultralytics: it prints a table of layers and a progress bar otherwise."""
     level = LOGGER.level
     LOGGER.setLevel(logging.ERROR)
     try:

@@ -115,7 +115,7 @@ def hand_back(connection: Connection, attempt: Attempt) -> None:
 
 
 def running(connection: Connection, study: StudyEntry) -> list[Row[Any]]:
-    """Running attempts: the table's columns, and the `age` of the last heartbeat in s."""
+    """Return running attempts: the table's columns, and the `age` of the last heartbeat in s."""
     statement = select(AttemptRow.__table__, seconds_since(AttemptRow.heartbeat).label("age"))
     found = statement.where(AttemptRow.study_id == study.id, AttemptRow.state == RUNNING).order_by(AttemptRow.id)
     return list(connection.execute(found))
@@ -124,7 +124,7 @@ def running(connection: Connection, study: StudyEntry) -> list[Row[Any]]:
 def dead(
     rows: list[Row[Any]], is_alive: Callable[[WorkerId], bool | None], stale_after_s: float
 ) -> list[tuple[ColumnElement[bool], ...]]:
-    """For each running attempt whose worker is dead, the conditions under which that still holds."""
+    """Return, for each running attempt of a dead worker, the conditions under which that still holds."""
     found = []
     for row in rows:
         alive = is_alive(WorkerId(row.worker_host, row.worker_pid, row.worker_started))
@@ -178,7 +178,7 @@ def finish(connection: Connection, attempt: Attempt) -> None:
 
 
 def row_held(connection: Connection, attempt: Attempt) -> Row[Any]:
-    """The attempt's row, locked until the transaction ends.
+    """Return the attempt's row, locked until the transaction ends.
 
     Raises:
         Fenced: If the attempt was taken away.

@@ -137,11 +137,11 @@ class Store(ABC):
 
     @abstractmethod
     def latest_study(self, name: str) -> StudyEntry | None:
-        """The newest generation of a study, with what is frozen by now."""
+        """Return the newest generation of a study, with what is frozen by now."""
 
     @abstractmethod
     def studies(self) -> tuple[StudyEntry, ...]:
-        """All studies, oldest first."""
+        """Return all studies, oldest first."""
 
     @abstractmethod
     def freeze(self, study: StudyEntry, facts: Mapping[str, Any]) -> StudyEntry:
@@ -194,7 +194,7 @@ class Store(ABC):
 
     @abstractmethod
     def open_attempts(self, study: StudyEntry) -> tuple[OpenAttempt, ...]:
-        """Attempts not finished: running, waiting, or not yet assigned."""
+        """Return attempts not finished: running, waiting, or not yet assigned."""
 
     @abstractmethod
     def report(self, attempt: Attempt, result: EpochResult) -> None:
@@ -218,7 +218,7 @@ class Store(ABC):
 
     @abstractmethod
     def records(self, study: StudyEntry, *, curves: bool = False, after: int = 0) -> tuple[TrialRecord, ...]:
-        """All records but the first `after`, in the order they were added; `curves` loads confidence curves too."""
+        """Return all records but the first `after`, in the order of adding; `curves` loads confidence curves too."""
 
     @abstractmethod
     def counted(self, study: StudyEntry) -> int:
@@ -226,12 +226,12 @@ class Store(ABC):
 
     @abstractmethod
     def fronts(self, study: StudyEntry) -> tuple[FrontEntry, ...]:
-        """The front each time it changed, oldest first."""
+        """Return the front each time it changed, oldest first."""
 
     # -- trained networks, targets, latencies ----------------------------------------------------------------------
     @abstractmethod
     def find_trained(self, key: str) -> TrainedEntry | None:
-        """A parent or donor by the key of what made it."""
+        """Return a parent or donor by the key of what made it."""
 
     @abstractmethod
     def add_trained(self, entry: TrainedEntry) -> TrainedEntry:
@@ -243,11 +243,11 @@ class Store(ABC):
 
     @abstractmethod
     def target(self, key: str) -> TargetEntry | None:
-        """A target with its frozen reference."""
+        """Return a target with its frozen reference."""
 
     @abstractmethod
     def targets(self) -> tuple[TargetEntry, ...]:
-        """All targets, oldest first."""
+        """Return all targets, oldest first."""
 
     @abstractmethod
     def add_latency(self, entry: LatencyEntry) -> None:
@@ -255,15 +255,15 @@ class Store(ABC):
 
     @abstractmethod
     def latency(self, shape_key: str, target_key: str) -> LatencyEntry | None:
-        """The latency that counts: the newest measured in peace, else the newest measured. Never a predicted one."""
+        """Return the valid latency: the newest uncontended one, else the newest measured. Never a predicted one."""
 
     @abstractmethod
     def latencies(self, target_key: str, *, blocks: bool = False) -> tuple[LatencyEntry, ...]:
-        """All latencies on a target, predicted ones too, oldest first; `blocks` loads the raw times as well."""
+        """Return all latencies on a target, predicted ones too, oldest first; `blocks` loads the raw times as well."""
 
     @abstractmethod
     def latency_count(self, target_key: str) -> int:
-        """How many `latencies` has: it only grows."""
+        """Return the number of `latencies`: it only grows."""
 
     # -- finalists -------------------------------------------------------------------------------------------------
     @abstractmethod
@@ -276,7 +276,7 @@ class Store(ABC):
 
     @abstractmethod
     def confirmations(self, study: StudyEntry) -> tuple[Confirmation, ...]:
-        """All confirmations of the study, oldest first; the newest counts."""
+        """Return all confirmations of the study, oldest first; the newest counts."""
 
     # -- the whole -------------------------------------------------------------------------------------------------
     @abstractmethod

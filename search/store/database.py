@@ -57,13 +57,13 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
+        """Begin a transaction that only reads."""
         with self._transaction(writes=False, patience_s=RESTART_S) as connection:
             yield connection
 
     @contextmanager
     def write(self, patience_s: float = RESTART_S) -> Iterator[Connection]:
-        """A transaction that writes; on SQLite the only one at that moment.
+        """Begin a transaction that writes; on SQLite no other one writes at that moment.
 
         Args:
             patience_s: How long to wait for a server that is restarting.
@@ -131,7 +131,7 @@ class Database:
         return engine
 
     def _forget_inherited(self) -> None:
-        """After a fork: the parent's connections are the parent's."""
+        """Drop the connections of the parent process after a fork."""
         self._engine.dispose(close=False)
 
     # -- transactions ----------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ class Database:
     # -- named locks -----------------------------------------------------------------------------------------------
     @contextmanager
     def _advisory_lock(self, name: str) -> Iterator[None]:
-        """On a connection of its own: the server frees the lock when that connection ends, however it ends.
+        """Lock on a separate connection: the server frees the lock when that connection ends in any way.
 
         It asks again and again instead of blocking in the server, so that a signal is heard at once.
         """
@@ -192,7 +192,7 @@ def _file_lock(file: Path, name: str) -> AbstractContextManager[None]:
 
 
 def _locked(engine: Engine, number: int) -> Connection:
-    """A new connection that holds the lock. A server that restarts meanwhile is waited for, as in a transaction."""
+    """Return a new connection that holds the lock; a server that restarts is waited for, as in a transaction."""
     last_answer = time.monotonic()
     while True:
         try:
@@ -222,7 +222,7 @@ def _server_options(url: URL) -> dict[str, Any]:
 
 
 def _as_json(value: object) -> str:
-    """JSON without NaN and infinity (`ValueError`); NumPy's scalars become plain."""
+    """Return JSON without NaN and infinity (`ValueError`); NumPy's scalars become plain."""
     return json.dumps(value, allow_nan=False, default=_plain)
 
 
@@ -263,7 +263,7 @@ def _until_free(statement: Any) -> None:
 
 
 def _undo(connection: Connection, transaction: RootTransaction, error: BaseException) -> None:
-    """Roll back; a connection that an interruption left in the middle of a statement is thrown away."""
+    """Roll back; a connection that was interrupted within a statement is closed."""
     try:
         transaction.rollback()
     except SQLAlchemyError:
@@ -273,5 +273,5 @@ def _undo(connection: Connection, transaction: RootTransaction, error: BaseExcep
 
 
 def _number_of(name: str) -> int:
-    """A lock's number: 63 bits of a hash."""
+    """Return a lock's number: 63 bits of a hash."""
     return int.from_bytes(hashlib.sha256(f"yolofront {name}".encode()).digest()[:8]) >> 1

@@ -81,7 +81,7 @@ def one_line_faults(shown_url: str) -> Iterator[None]:
 
 
 def may_pass(error: DBAPIError) -> bool:
-    """Whether a failed connection is worth trying again: the server is restarting, or all its places are taken."""
+    """Return whether another try may connect: the server restarts, or all its connections are in use."""
     if isinstance(error.orig, sqlite3.Error):
         return False
     state = getattr(error.orig, "sqlstate", None)
@@ -91,7 +91,7 @@ def may_pass(error: DBAPIError) -> bool:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether another connection holds SQLite's lock."""
+    """Return whether another connection holds SQLite's lock."""
     return _primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 

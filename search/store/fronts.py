@@ -57,7 +57,7 @@ def move(connection: Connection, study: StudyEntry, record: TrialRecord, record_
 
 
 def values_on_front(study: StudyEntry, record: TrialRecord) -> tuple[float, ...] | None:
-    """The record's objective values if it may be on the front: complete, feasible, every objective measured."""
+    """Return the record's objective values if it may be on the front: complete, feasible, every objective measured."""
     if record.outcome is not Outcome.COMPLETE or not record.feasible:
         return None
     values = [record.value(name) for name, _ in study.objectives]
@@ -105,7 +105,7 @@ def _reference_point(connection: Connection, study: StudyEntry) -> list[float]:
 
 
 def _last(connection: Connection, study: StudyEntry) -> tuple[Front, dict[str, int]]:
-    """The newest front, and the row numbers of its members' records."""
+    """Return the newest front, and the row numbers of its members' records."""
     newest = select(FrontRow.id).where(FrontRow.study_id == study.id).order_by(FrontRow.sequence.desc()).limit(1)
     statement = (
         select(RecordRow.name, RecordRow.id, FrontMemberRow.objective_values)

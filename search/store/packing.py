@@ -15,7 +15,7 @@ from spaces.base import ArchSpec
 
 
 def pack_masks(spec: ArchSpec) -> bytes:
-    """One bit mask a group, padded to whole bytes."""
+    """Return one bit mask for each group, padded to whole bytes."""
     parts = []
     for width, kept in zip(spec.widths, spec.kept, strict=True):
         mask = np.zeros(width, dtype=bool)
@@ -27,7 +27,7 @@ def pack_masks(spec: ArchSpec) -> bytes:
 def unpack_masks(
     packed: bytes, parent: str, groups: Sequence[str], widths: Sequence[int], dropped: Sequence[str]
 ) -> ArchSpec:
-    """The spec whose masks these are, without the bottlenecks of these names."""
+    """Return the spec whose masks these are, without the bottlenecks of these names."""
     kept, start = [], 0
     for width in widths:
         end = start + (width + 7) // 8
@@ -43,7 +43,7 @@ def layout_key(spec: ArchSpec) -> str:
 
 
 def pack_curves(curves: Curves) -> bytes:
-    """Four rows of little-endian doubles, (4, N), their bytes grouped by significance so that they compress."""
+    """Return four rows of little-endian doubles, (4, N), their bytes grouped by significance so that they compress."""
     rows = np.array([curves.confidence, curves.precision, curves.recall, curves.f1], dtype="<f8")
     if not np.isfinite(rows).all():
         raise ValueError("a curve holds NaN or infinity; only finite values are recorded")
@@ -51,14 +51,14 @@ def pack_curves(curves: Curves) -> bytes:
 
 
 def unpack_curves(packed: bytes) -> Curves:
-    """The curves, digit for digit."""
+    """Return the curves, digit for digit."""
     planes = np.frombuffer(zlib.decompress(packed), dtype=np.uint8).reshape(8, -1)
     rows = np.ascontiguousarray(planes.T).view("<f8").reshape(4, -1)
     return Curves(*(tuple(row.tolist()) for row in rows))
 
 
 def pack_plain(plain: Mapping[str, Any]) -> bytes:
-    """Plain values as compressed JSON, figures digit for digit.
+    """Return plain values as compressed JSON, figures digit for digit.
 
     Raises:
         ValueError: If a figure is not finite.
@@ -67,6 +67,6 @@ def pack_plain(plain: Mapping[str, Any]) -> bytes:
 
 
 def unpack_plain(packed: bytes) -> dict[str, Any]:
-    """The plain values; tuples come back as lists."""
+    """Return the plain values; tuples come back as lists."""
     plain: dict[str, Any] = json.loads(zlib.decompress(packed))
     return plain

@@ -174,7 +174,7 @@ def records_after(connection: Connection, study_id: int, after: int, *, curves: 
 
 
 def _children(connection: Connection, table: type[Table], wanted: Any) -> defaultdict[int, list[dict[str, Any]]]:
-    """Rows that belong to the wanted records, as the arguments of what they were made from."""
+    """Return rows that belong to the wanted records, as the arguments of what they were made from."""
     columns = table.__table__.c
     statement = select(table.__table__).where(columns.record_id.in_(wanted))
     found: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)

@@ -84,7 +84,7 @@ def latency_count(connection: Connection, target_key: str) -> int:
 
 
 def _select(*, blocks: bool) -> Any:
-    """All columns; the raw times, which are most of a row, only where they are wanted."""
+    """Return all columns; the raw times, which are most of a row, only where they are wanted."""
     return select(*(column for column in LatencyRow.__table__.c if blocks or column.name != "blocks"))
 
 
@@ -114,7 +114,7 @@ def add_trained(connection: Connection, entry: TrainedEntry) -> TrainedEntry:
 
 
 def trained(connection: Connection, *conditions: Any) -> tuple[TrainedEntry, ...]:
-    """Trained networks that meet the conditions, oldest first."""
+    """Return trained networks that meet the conditions, oldest first."""
     rows = connection.execute(select(TrainedRow.__table__).where(*conditions).order_by(TrainedRow.id)).all()
     ids = {row.id: row for row in rows}
     owners = select(RecordRow.id, RecordRow.trained_id).where(RecordRow.trained_id.in_(ids))

@@ -16,7 +16,7 @@ from search.store.url import mask, parse
 
 
 def engine_options(url: str) -> dict[str, Any]:
-    """Arguments of `create_engine` for Optuna's storage."""
+    """Return arguments of `create_engine` for Optuna's storage."""
     if parse(url).get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": BUSY_S}}
     return {
@@ -28,7 +28,7 @@ def engine_options(url: str) -> dict[str, Any]:
 
 
 def make_writes_immediate(engine: Engine) -> None:
-    """On SQLite begin every transaction with the write lock; nothing on other databases.
+    """Make every transaction on SQLite begin with the write lock; change nothing on other databases.
 
     Optuna reads a row and then writes it, and asks for a row lock in between that SQLite does not have: two
     workers start one waiting trial twice. Call this after Optuna has made its tables.

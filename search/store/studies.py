@@ -32,7 +32,7 @@ def add_study(
 
 
 def study_of(connection: Connection, study_id: int) -> StudyEntry:
-    """A study by its number in the database, with what is frozen by now."""
+    """Return a study by its number in the database, with what is frozen by now."""
     (entry,) = studies(connection, StudyRow.id == study_id)
     return entry
 

@@ -49,12 +49,12 @@ def parse(url: str) -> URL:
 
 
 def canonical(url: str) -> str:
-    """The URL with its password percent-encoded, braces included: what Optuna (which formats it) can take."""
+    """Return the URL with its password percent-encoded, braces included: what Optuna (which formats it) can take."""
     return parse(url).render_as_string(hide_password=False)
 
 
 def mask(url: str) -> str:
-    """The URL for messages: passwords replaced by `***`. Takes any string, well formed or not."""
+    """Return the URL for messages: passwords replaced by `***`. Takes any string, well formed or not."""
     scheme, separator, rest = url.strip().partition("://")
     if not separator:
         return HIDDEN if "@" in url else url
@@ -65,7 +65,7 @@ def mask(url: str) -> str:
 
 
 def sqlite_file(url: URL) -> Path | None:
-    """The database file of an SQLite URL; None for a database in memory or on a server."""
+    """Return the database file of an SQLite URL; None for a database in memory or on a server."""
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         return None
     return Path(str(url.database))

@@ -136,7 +136,7 @@ class StudyDefinition(Section):
         return self
 
     def _check_recipe(self, where: str, row: RowSection) -> None:
-        """A range says nothing of how long a donor trains, and the default is far too long."""
+        """Refuse a searched number of epochs for a donor: it must be fixed, and the default is far too long."""
         if row.sources and "recipe.epochs" in self.recipe.searched and "epochs" not in row.recipe.fixed:
             raise FieldFault(f"{where}.recipe.epochs", "is missing; recipe.epochs is a range, so say it here")
         if row.source is not None and _reads_scales(row):
@@ -145,7 +145,7 @@ class StudyDefinition(Section):
             raise FieldFault(f"{where}.cut", f"is sensitivity, which is measured of the parent, not of {row.source}")
 
     def _check_sparsity(self, where: str, source: str) -> None:
-        """BatchNorm's scales rank channels only of a network that was trained with sparsity."""
+        """Refuse slimming without sparsity: BatchNorm's scales rank channels only after training with it."""
         rows = {name: self.recipe_of(row) for row in (*self.donors, *self.controls) for name in row.names}
         recipe = {PARENT_NAME: self.parent.recipe.fixed, **rows}.get(source, {})
         if not recipe.get("sparsity"):
@@ -156,7 +156,7 @@ class StudyDefinition(Section):
             )
 
     def recipe_of(self, row: RowSection) -> dict[str, ParamValue]:
-        """The fixed values of a donor's or control's recipe: the study's own, then the row's over them.
+        """Return the fixed values of a donor's or control's recipe: the study's own, then the row's over them.
 
         A model of its own is trained as the parent is, not as what was cut from it.
         """
@@ -165,7 +165,7 @@ class StudyDefinition(Section):
         return {**self.recipe.fixed, **row.recipe.fixed}
 
     def sparse_recipe_of(self, row: RowSection) -> dict[str, ParamValue]:
-        """The fixed values of the training with sparsity before a cut at a threshold."""
+        """Return the fixed values of the training with sparsity before a cut at a threshold."""
         return {**self.recipe.fixed, **row.sparse.fixed}
 
     @property
@@ -186,7 +186,7 @@ class StudyDefinition(Section):
         return {name: limit for name, limit in self.limits.items() if limit is not None}
 
     def as_plain(self) -> dict[str, Any]:
-        """What is stored: plain values (JSON) of everything that makes this study itself and no other.
+        """Return what is stored: plain values (JSON) of everything that distinguishes this study from others.
 
         The name, the description and `n_trials` are left out: they may change while the study goes on.
         """
@@ -243,7 +243,7 @@ def load_study(
 
 
 def stored_definition(name: str, plain: Mapping[str, Any]) -> StudyDefinition:
-    """The definition of a stored study, from `as_plain`.
+    """Return the definition of a stored study, from `as_plain`.
 
     Raises:
         DefinitionError: If it was stored by a version whose fields this one does not have.
@@ -268,7 +268,7 @@ def _reads_scales(section: object) -> bool:
 
 
 def _fields_at(location: tuple[Any, ...]) -> list[str]:
-    """The keys known at a place in the definition."""
+    """Return the keys known at a place in the definition."""
     sections: dict[Any, type[BaseModel]] = {
         "data": DataSection,
         "parent": ParentSection,
@@ -287,6 +287,6 @@ def _fields_at(location: tuple[Any, ...]) -> list[str]:
 
 
 def _space_section(location: tuple[Any, ...]) -> type[BaseModel]:
-    """Pydantic puts the chosen type of a union into the place that it names."""
+    """Return the section of a space: pydantic puts the type of a union into the place that it names."""
     kinds: dict[str, type[BaseModel]] = {"channels": ChannelsSection, "baseline": BaselineSection}
     return next((kinds[part] for part in location if part in kinds), GraftSection)

@@ -13,7 +13,7 @@ _ABSENT = object()
 
 
 def definition_differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """Readable lines such as `recipe.epochs: stored 3, asked 5`; empty if the definitions are the same.
+    """Return readable lines such as `recipe.epochs: stored 3, asked 5`; empty if the definitions are the same.
 
     Args:
         stored: Plain values of the stored study.

@@ -34,14 +34,14 @@ class FieldFault(ValueError):
 
 
 def unknown_key(name: str, known: Iterable[str]) -> str:
-    """What to say of an unknown key, to be read after its name."""
+    """Return the message about an unknown key, to follow its name."""
     names = list(known)
     listed = ", ".join(names)
     return f"is unknown; {did_you_mean(name, names, f'known are {listed}')}"
 
 
 def describe(error: ValidationError, fields_of: Any) -> str:
-    """All faults that pydantic found, as one line.
+    """Return all faults that pydantic found, as one line.
 
     Args:
         fields_of: Given a section's location (a tuple without the last key), its known field names.

@@ -35,7 +35,7 @@ def find_yaml(name_or_path: str | Path) -> Path:
 
 
 def data_name(source: str) -> str:
-    """What a data set is called: its file's name, or its folder's where the file is just `data.yaml`."""
+    """Return the name of a data set: its file's name, or its folder's if the file is just `data.yaml`."""
     if not source.endswith((".yaml", ".yml")):
         return _safe(source)
     path = Path(source)
@@ -43,7 +43,7 @@ def data_name(source: str) -> str:
 
 
 def stored_name(stem: str, source: str, own_source: str, given: str | None = None) -> str:
-    """The name that a study is stored under, safe as the name of a folder.
+    """Return the name that a study is stored under, safe as the name of a folder.
 
     Args:
         stem: The YAML file's name without its ending.
@@ -75,7 +75,7 @@ def _checked(given: str) -> str:
 
 
 def _safe(text: str) -> str:
-    """The text with everything that a folder's name should not hold replaced."""
+    """Return the text with everything that a folder's name should not hold replaced."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text).lstrip("._-")[:60] or "unnamed"
 
 

@@ -14,7 +14,7 @@ from search.study.reading import parse_yaml
 
 
 def apply_overrides(plain: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """A copy of a definition's plain values with the overrides applied in their order.
+    """Return a copy of a definition's plain values with the overrides applied in their order.
 
     Each override is `key=value`: the key is dotted (`recipe.epochs`, `donors.0.ratio`, `donors.one-shot.ratio`),
     the value is YAML (`5`, `1e-4`, `null`, `{low: 1e-4, high: 1e-2, log: true}`). Whether a field exists is
@@ -33,7 +33,7 @@ def apply_overrides(plain: Mapping[str, Any], overrides: Sequence[str]) -> dict[
 
 
 def model_option(model: str | Path | None) -> dict[str, str | None]:
-    """`--model` is a structure or weights, as in Ultralytics."""
+    """Return the fields that `--model` sets: it is a structure or weights, as in Ultralytics."""
     if model is None:
         return {}
     if str(model).endswith((".yaml", ".yml")):
@@ -44,7 +44,7 @@ def model_option(model: str | Path | None) -> dict[str, str | None]:
 
 
 def with_options(plain: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """A definition's plain values with the command line's own options, such as `data.imgsz`, over them."""
+    """Return a definition's plain values with the command line's own options, such as `data.imgsz`, over them."""
     changed = dict(plain)
     for key, value in options.items():
         section, dot, field = key.partition(".")
@@ -77,7 +77,7 @@ def _assign(changed: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _next_step(here: Any, parts: list[str], key: str) -> tuple[Any, int]:
-    """The next key, or position in a list, and how many parts it takes (the name `uniform-0.5` takes two)."""
+    """Return the next key, or position in a list, and how many parts it takes (the name `uniform-0.5` takes two)."""
     if isinstance(here, dict):
         return parts[0], 1
     names = [entry.get("name") if isinstance(entry, dict) else None for entry in here]
@@ -101,7 +101,7 @@ def in_full(plain: dict[str, Any]) -> dict[str, Any]:
 
 
 def target_in_full(given: Any) -> Any:
-    """A target's name as a section; whatever is no text is left to be checked as it is.
+    """Return a target's name as a section; whatever is no text is left to be checked as it is.
 
     Raises:
         FieldFault: If there is no target of that name.

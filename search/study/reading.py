@@ -82,7 +82,7 @@ BASE = "base"
 
 
 def read_study(path: Path) -> dict[str, Any]:
-    """A study's YAML, with the sections that it leaves out taken from its base, and those from the base's own.
+    """Return a study's YAML, with the sections that it leaves out taken from its base, and those from the base's own.
 
     A section stands as a whole in one of the two; nothing is mixed within it. The description is a study's own.
 

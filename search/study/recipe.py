@@ -57,13 +57,13 @@ class RecipeDefinition:
     searched: Mapping[str, Parameter] = field(default_factory=dict)
 
     def as_plain(self) -> dict[str, Any]:
-        """The section as it would stand in YAML; equal sections give equal values."""
+        """Return the section as it would stand in YAML; equal sections give equal values."""
         ranges = {name.removeprefix(PREFIX): _plain_range(value) for name, value in self.searched.items()}
         both = {**self.fixed, **ranges}
         return {name: both[name] for name in FIELDS if name in both}
 
     def longest(self) -> dict[str, ParamValue]:
-        """The fixed values, and the greatest of what is searched and decides how long a trial takes."""
+        """Return the fixed values, and the greatest of what is searched and decides how long a trial takes."""
         found = {name: _greatest(self.searched[PREFIX + name]) for name in LONGEST if PREFIX + name in self.searched}
         return {**self.fixed, **found}
 
@@ -93,7 +93,7 @@ def read_recipe(raw: Any) -> RecipeDefinition:
 
 
 def image_size(asked: int | None, data_defaults: Mapping[str, ParamValue], checkpoint: int | None) -> Resolved:
-    """The study's image size in px: its own, else the data set's, else the checkpoint's, else Ultralytics' 640.
+    """Return the study's image size in px: its own, else the data set's, else the checkpoint's, else Ultralytics' 640.
 
     It is that of the parent, of the latency target, and of every recipe that sets no other.
     """
@@ -136,7 +136,7 @@ def resolve_recipe(
 
 
 def _acceptable(name: str, value: Any) -> bool:
-    """Whether a foreign value may be taken; Ultralytics allows some that we do not (a pair for `scale`)."""
+    """Return whether a foreign value may be taken; Ultralytics allows some that we do not (a pair for `scale`)."""
     try:
         return value is not None and _checked(name, value) is not None
     except FieldFault:
@@ -214,7 +214,7 @@ def _real(name: str, low: float, high: float, raw: Mapping[str, Any]) -> Float:
 
 
 def _divides(name: str, low: float, high: float, step: float) -> None:
-    """Optuna would lower `high` to the last step, with no more than a warning."""
+    """Refuse a step that does not divide the range: Optuna would lower `high` with only a warning."""
     steps = (high - low) / step
     if steps < 1 or abs(steps - round(steps)) > 1e-6:
         raise FieldFault(f"{name}.step", f"is {step}; it must divide the range from {low} to {high}")

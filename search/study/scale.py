@@ -47,7 +47,7 @@ def in_budget(plain: Mapping[str, Any], overrides: Sequence[str] = ()) -> tuple[
 
 
 def scaled(recipe: Mapping[str, Any], scale: float) -> dict[str, Any]:
-    """A recipe for a share of its epochs.
+    """Return a recipe for a share of its epochs.
 
     Warm-up and the epochs without mosaic shrink alike. The strength of sparsity grows, so that learning rate x strength
     x steps, which is how far a scale is shrunk in all, is that of the whole recipe.
@@ -68,7 +68,7 @@ def scaled(recipe: Mapping[str, Any], scale: float) -> dict[str, Any]:
 
 
 def _rows(rows: Any, plain: Mapping[str, Any], scale: float) -> Any:
-    """Donors or controls; what is none is left to be refused with the whole definition."""
+    """Return donors or controls; what is none is left to be refused with the whole definition."""
     if not isinstance(rows, list):
         return rows
     parent = plain.get("parent")
@@ -83,7 +83,7 @@ def _rows(rows: Any, plain: Mapping[str, Any], scale: float) -> Any:
 
 
 def _section(holder: Mapping[str, Any], name: str, base: Any, scale: float) -> dict[str, Any]:
-    """The section with one of its recipes scaled, if that sets its own epochs."""
+    """Return the section with one of its recipes scaled, if that sets its own epochs."""
     recipe = holder.get(name)
     if not isinstance(recipe, Mapping) or not _number(recipe.get("epochs")) or recipe["epochs"] < 1:
         return dict(holder)

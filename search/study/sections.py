@@ -38,7 +38,7 @@ class DataSection(Section):
 
 
 def without_ranges(recipe: RecipeDefinition) -> RecipeDefinition:
-    """The recipe of something that is trained once.
+    """Return the recipe of something that is trained once.
 
     Raises:
         FieldFault: If a field is a range.
@@ -138,5 +138,5 @@ class RungsSection(Section):
 
 
 def known_fields(section: type[BaseModel]) -> list[str]:
-    """The keys that a section may have, as they stand in YAML."""
+    """Return the keys that a section may have, as they stand in YAML."""
     return [description.alias or name for name, description in section.model_fields.items()]

@@ -28,7 +28,7 @@ class Allocation(ABC):
 
     @abstractmethod
     def widths(self, scores: Scores, strength: float, multiple: int) -> Mapping[str, int]:
-        """Width of each group. A greater strength keeps more: no group gets narrower.
+        """Return width of each group. A greater strength keeps more: no group gets narrower.
 
         Args:
             strength: What stays, in (0, 1]; 1 keeps everything.
@@ -56,7 +56,7 @@ class Cutter:
         return best_first(self.scores)
 
     def spec(self, strength: float) -> ArchSpec:
-        """The cut of that strength.
+        """Return the cut of that strength.
 
         Raises:
             SpaceError: If the strength is not in (0, 1].
@@ -68,7 +68,7 @@ class Cutter:
         return self._of_widths(self.allocation.widths(self.scores, strength, self.multiple))
 
     def at_share(self, share: float, cost: Callable[[ArchSpec], float]) -> ArchSpec:
-        """The weakest cut whose cost is at most this share of what the network costs now.
+        """Return the weakest cut whose cost is at most this share of what the network costs now.
 
         Widths move in steps, and many groups move at once. The last step, which would be too much as a whole, is
         taken group by group in the network's order as long as the share allows: so that allocations compare at
@@ -92,7 +92,7 @@ class Cutter:
         return self._filled(low, high, lambda spec: cost(spec) <= limit) if low else self.spec(high)
 
     def _filled(self, low: float, high: float, fits: Callable[[ArchSpec], bool]) -> ArchSpec:
-        """The cut of the lower strength, with groups as wide as at the higher one as long as the whole fits."""
+        """Return the cut of the lower strength, with groups as wide as at the higher one as long as the whole fits."""
         narrow, wide = (dict(self.allocation.widths(self.scores, strength, self.multiple)) for strength in (low, high))
         best = self._of_widths(narrow)
         for indices in tied(self.parent.groups).values():

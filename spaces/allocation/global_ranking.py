@@ -27,7 +27,7 @@ class GlobalRanking(Allocation):
     relative: bool = True
 
     def widths(self, scores: Scores, strength: float, multiple: int) -> Mapping[str, int]:
-        """How many channels of each group are among the best of the network."""
+        """Return the number of channels of each group that are among the best of the network."""
         if self.relative:
             scores = {name: _relative(of) for name, of in scores.items()}
         everything = sorted((value for of in scores.values() for value in of.values()), reverse=True)
@@ -35,7 +35,7 @@ class GlobalRanking(Allocation):
 
 
 def widths_above(scores: Scores, threshold: float, multiple: int) -> dict[str, int]:
-    """How many channels of each group reach the threshold, rounded to the multiple: at least one multiple."""
+    """Return the number of channels of each group that reach the threshold, rounded: at least one multiple."""
     return {
         name: aligned(len(of), sum(value >= threshold for value in of.values()) / len(of), multiple)
         for name, of in scores.items()

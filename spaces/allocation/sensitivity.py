@@ -37,7 +37,7 @@ class SensitivityMap:
     values: Mapping[str, tuple[float, ...]]
 
     def damage(self, name: str) -> tuple[float, ...]:
-        """How much worse it gets at each ratio, at least 0: never less for a narrower cut.
+        """Return the increase of the loss at each ratio, at least 0 and never less for a narrower cut.
 
         Measurements are noisy; the greatest damage of all wider cuts counts.
         """
@@ -66,7 +66,7 @@ class SensitivityAllocation(Allocation):
         return median(self.map.damage(name)[0] for name in self.map.values) or 1.0
 
     def widths(self, scores: Scores, strength: float, multiple: int) -> Mapping[str, int]:
-        """The narrowest width of each group whose damage is within the tolerance, between the measured ones."""
+        """Return the narrowest width of each group whose damage is within the tolerance, between the measured ones."""
         tolerance = self._scale * (1 / strength - 1)
         return {
             name: aligned(len(of), self._ratio(self.ties[name], tolerance), multiple) for name, of in scores.items()

@@ -24,7 +24,7 @@ class Slimming(Allocation):
     """
 
     def widths(self, scores: Scores, strength: float, multiple: int) -> Mapping[str, int]:
-        """How many scales of each group are among the largest of the network."""
+        """Return the number of scales of each group that are among the largest of the network."""
         return GlobalRanking(relative=False).widths(scores, strength, multiple)
 
 
@@ -40,5 +40,5 @@ class SlimmingAt(Allocation):
     threshold: float = 0.01
 
     def widths(self, scores: Scores, strength: float, multiple: int) -> Mapping[str, int]:
-        """How many scales of each group reach the threshold; the strength is not asked."""
+        """Return the number of scales of each group that reach the threshold; the strength is not used."""
         return widths_above(scores, self.threshold, multiple)

@@ -18,12 +18,12 @@ class Uniform(Allocation):
     """A strength is the share of channels that stays in every group."""
 
     def widths(self, scores: Scores, strength: float, multiple: int) -> Mapping[str, int]:
-        """The same share of every group."""
+        """Return the same share of every group."""
         return {name: aligned(len(of), strength, multiple) for name, of in scores.items()}
 
 
 def uniform(parent: Parent, ratio: float, multiple: int = 8) -> ArchSpec:
-    """The spec that keeps the same share of every group: its most important channels (L2 magnitude).
+    """Return the spec that keeps the same share of every group: its most important channels (L2 magnitude).
 
     Raises:
         SpaceError: If the ratio is not in (0, 1] or the multiple below 1.
@@ -32,7 +32,7 @@ def uniform(parent: Parent, ratio: float, multiple: int = 8) -> ArchSpec:
 
 
 def thin(candidate: Candidate, parent: Parent, ratio: float, multiple: int = 8) -> ArchSpec:
-    """One more round of `uniform`: keep this share of the channels that a candidate still has.
+    """Cut uniformly again: keep this share of the channels that a candidate still has.
 
     Raises:
         SpaceError: If the ratio is not in (0, 1], the multiple below 1, or the candidate of another parent.

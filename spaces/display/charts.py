@@ -41,7 +41,7 @@ def quiet(axes: Axes) -> None:
 
 
 def groups_png(seen: Overview, title: str) -> bytes:
-    """Width and share of FLOPs of each channel group, in the network's order, as the bytes of a PNG.
+    """Return width and share of FLOPs of each channel group, in the network's order, as the bytes of a PNG.
 
     Of a network that is cut the parent's bars stand behind, pale. Groups that are not deployed are outlines.
     """
@@ -80,13 +80,13 @@ def _draw_bars(axes: Axes, rows: Sequence[GroupRow], pairs: Sequence[tuple[float
 
 
 def pale(colour: str) -> tuple[float, float, float]:
-    """The same colour, as if seen through milk: of what is gone."""
+    """Return the same colour, as if seen through milk: of what is gone."""
     red, green, blue = (1 - 0.28 * (1 - part) for part in to_rgb(colour))
     return red, green, blue
 
 
 def _draw_stages(axes: Axes, rows: Sequence[GroupRow]) -> None:
-    """Over the bars, at which resolution the groups lie: P3 is 1/8 of the image."""
+    """Write the resolution of the groups over the bars: P3 is 1/8 of the image."""
     axes.set_axis_off()
     begin = 0
     for stage, members in groupby(rows, key=lambda row: row.stage):

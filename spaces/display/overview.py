@@ -90,16 +90,16 @@ class Overview:
         return bool(self.dropped) or any(row.kept < row.width for row in self.groups)
 
     def section(self, name: Section) -> tuple[GroupRow, ...]:
-        """The groups of one section."""
+        """Return the groups of one section."""
         return tuple(row for row in self.groups if row.section == name)
 
     def section_part(self, name: Section) -> Part:
-        """What the groups of one section answer for."""
+        """Return the parameters and FLOPs of the groups of one section."""
         return total(row.part for row in self.section(name))
 
 
 def total(parts: Iterable[Part]) -> Part:
-    """The sum of parts."""
+    """Return the sum of parts."""
     table = np.array([(*part.parameters, *part.flops) for part in parts]).reshape(-1, 4).sum(axis=0).tolist()
     return Part((table[0], table[1]), (table[2], table[3]))
 
@@ -169,7 +169,7 @@ def _counts(values: Counts) -> tuple[int, int]:
 
 
 def _whole_layers(structure: Structure) -> tuple[str, ...]:
-    """Layers that make channels which are in no group, in the network's order."""
+    """Return layers that make channels which are in no group, in the network's order."""
     in_groups: Counter[str] = Counter()
     for group in structure.groups:
         in_groups.update({m.module: len(m.positions) for m in group.members if m.side == "out"})
@@ -182,7 +182,7 @@ def _whole_layers(structure: Structure) -> tuple[str, ...]:
 
 
 def condensed(names: Sequence[str]) -> tuple[str, ...]:
-    """Dotted names that differ in one part written as one: `a.0.x` and `a.1.x` are `a.{0,1}.x`."""
+    """Return dotted names that differ in one part written as one: `a.0.x` and `a.1.x` are `a.{0,1}.x`."""
     split = [name.split(".") for name in names]
     for place in range(max(map(len, split), default=0)):
         variants: dict[tuple[str, ...], list[str]] = {}

@@ -58,7 +58,7 @@ def save(candidate: Candidate, folder: str | Path, *, half: bool = False, **fact
 
 
 def content_hash(candidate: Candidate) -> str:
-    """The name that a candidate's checkpoint without further facts has, of weights as they are.
+    """Return the name of a candidate's checkpoint that has no further facts and stores weights unrounded.
 
     Raises:
         CandidateError: If a weight is not finite.
@@ -67,7 +67,7 @@ def content_hash(candidate: Candidate) -> str:
 
 
 def hash_of(folder: str | Path) -> str:
-    """The content hash that a checkpoint says of itself.
+    """Return the content hash that a checkpoint states.
 
     Raises:
         CheckpointError: If it is missing or was changed.
@@ -77,7 +77,7 @@ def hash_of(folder: str | Path) -> str:
 
 
 def facts_of(folder: str | Path) -> Mapping[str, Any]:
-    """What was kept with a checkpoint.
+    """Return the facts that were stored with a checkpoint.
 
     Raises:
         CheckpointError: If it is missing or damaged.
@@ -125,7 +125,7 @@ class CheckpointStore:
         return load(folder)
 
     def facts(self, digest: str) -> Mapping[str, Any]:
-        """What was kept with that checkpoint.
+        """Return the facts that were stored with that checkpoint.
 
         Raises:
             CheckpointError: If there is none or it is damaged.
@@ -133,7 +133,7 @@ class CheckpointStore:
         return facts_of(self._verified_folder(digest))
 
     def folder(self, digest: str) -> Path:
-        """Where the checkpoint with that hash lies, whether it is there or not."""
+        """Return the folder of the checkpoint with that hash, which need not exist."""
         return self.root / digest
 
     def __contains__(self, digest: object) -> bool:
@@ -149,7 +149,7 @@ class CheckpointStore:
 
 
 def _packed(candidate: Candidate, facts: Mapping[str, Any], *, half: bool) -> tuple[str, dict[str, bytes]]:
-    """The content hash and the bytes of both files."""
+    """Return the content hash and the bytes of both files."""
     tensors = {name: _stored(name, tensor, half) for name, tensor in candidate.network.state_dict().items()}
     _check_is_its_spec(candidate, tensors)
     weights = pack_tensors(tensors, metadata={"format": "pt"})
@@ -180,7 +180,7 @@ def _plain_model(network: Detector) -> dict[str, Any]:
 
 
 def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
-    """The tensor as it is written: half precision where that loses nothing, or if it may lose, can hold it."""
+    """Return the tensor as it is written: half precision where that loses nothing, or if it may lose, can hold it."""
     tensor = tensor.detach().cpu().contiguous()
     if not tensor.is_floating_point():
         return tensor
@@ -228,7 +228,7 @@ def _description(folder: Path) -> dict[str, Any]:
 
 
 def _verified(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Both files, if not a byte has changed since they were written."""
+    """Return both files if no byte has changed since they were written."""
     description = _description(folder)
     try:
         packed = (folder / WEIGHTS).read_bytes()
@@ -261,7 +261,7 @@ def _rebuilt(folder: Path, description: Mapping[str, Any], tensors: Mapping[str,
 
 
 def _whole(folder: Path, tensors: Mapping[str, Tensor], structure: Structure, spec: ArchSpec) -> dict[str, Tensor]:
-    """The tensors under the parent's names, checked against the spec; empty ones where a bottleneck was dropped."""
+    """Return the tensors under the parent's names, checked against the spec; empty ones of dropped bottlenecks."""
     if fault := _misfit(tensors, structure, spec):
         _damaged(folder, fault)
     slicer, restored = Slicer(structure.plan, spec), structure.whole_state(spec, tensors)
@@ -272,7 +272,7 @@ def _whole(folder: Path, tensors: Mapping[str, Tensor], structure: Structure, sp
 
 
 def _misfit(tensors: Mapping[str, Tensor], structure: Structure, spec: ArchSpec) -> str | None:
-    """The first tensor that is not as the spec has it, in words."""
+    """Describe the first tensor that differs from what the spec requires."""
     shortening, slicer = structure.shortening(spec), Slicer(structure.plan, spec)
     own = {
         shortening.renamed(name): shortening.shape(name, slicer.shape(name, tensor))

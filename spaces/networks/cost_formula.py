@@ -92,7 +92,7 @@ class _Channels:
     fixed: Amounts
 
     def count(self, widths: Amounts) -> Amounts:
-        """For widths (N, G) the channels (N, L). Whole numbers far below 2^53: floats are exact, and faster."""
+        """Return the channels (N, L) for widths (N, G). Whole numbers far below 2^53: floats are exact, and faster."""
         counted: Amounts = widths @ self.groups.T + self.fixed
         return counted
 
@@ -135,12 +135,12 @@ class CostFormula:
 
     @staticmethod
     def of(parent: Parent) -> CostFormula:
-        """The formula for a parent at its image size; made at the first call in this process."""
+        """Return the formula for a parent at its image size; made at the first call in this process."""
         return CostFormula.at(parent.structure, parent.imgsz)
 
     @staticmethod
     def at(structure: Structure, imgsz: int) -> CostFormula:
-        """The formula for a structure; made at the first call in this process.
+        """Return the formula for a structure; made at the first call in this process.
 
         Args:
             imgsz: In px; rounded up to the network's stride.
@@ -175,7 +175,7 @@ class CostFormula:
         return Costs(parameters.astype(np.int64) + self._other.parameters, flops.astype(np.int64) + self._other.flops)
 
     def layers(self, widths: NDArray[Any], dropped: NDArray[np.bool_], multiple: int = 1) -> Layers:
-        """What each convolution of N networks reads and makes.
+        """Return the channels that each convolution of N networks reads and makes.
 
         Args:
             widths: (N, G), channels of each group, in the structure's order.
@@ -192,7 +192,7 @@ class CostFormula:
         return Layers(read, made, present, joins, self._kernel, self._positions, self._depthwise)
 
     def parts(self, spec: ArchSpec) -> CostParts:
-        """How much of one spec's cost is that of each of its groups."""
+        """Divide the cost of one spec among its groups."""
         widths = self._widths((spec,)).astype(np.float64)
         weights, biases, read, made = (each[0] for each in self._layers(widths, self._dropped((spec,))))
         of_read = np.where(self._depthwise, 0.0, weights / 2)
@@ -220,7 +220,7 @@ class CostFormula:
         return dropped
 
     def _layers(self, widths: Amounts, dropped: NDArray[np.bool_]) -> tuple[Amounts, Amounts, Amounts, Amounts]:
-        """For each of L layers of N networks, each (N, L): weights, biases, channels read and made."""
+        """Return of L layers of N networks, each (N, L): weights, biases, channels read and made."""
         read, made = self._read.count(widths), self._made.count(widths)
         biases = self._bias * made
         weights = self._kernel * made
@@ -234,7 +234,7 @@ class CostFormula:
 
 
 def _run(network: Any, layers: Mapping[str, nn.Module], side: int) -> tuple[dict[str, int], int]:
-    """Output positions of each layer for one image (0 if it does not run), and FLOPs of the whole network."""
+    """Return output positions of each layer for one image (0 if it does not run), and FLOPs of the whole network."""
     positions = dict.fromkeys(layers, 0)
 
     def note(name: str, output: Tensor) -> None:
@@ -255,7 +255,7 @@ def _run(network: Any, layers: Mapping[str, nn.Module], side: int) -> tuple[dict
 
 
 def _origin(network: nn.Module, name: str) -> str:
-    """The trained convolution whose channels a fused one has: parallel ones (RepConv, RepVGGDW) become one."""
+    """Return the trained convolution whose channels a fused one has: parallel ones (RepConv, RepVGGDW) become one."""
     modules = dict(network.named_modules())
     for origin in (name, f"{name}.conv", f"{name}1.conv"):
         if isinstance(modules.get(origin), nn.Conv2d):

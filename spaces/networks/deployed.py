@@ -11,7 +11,7 @@ from spaces.base import Candidate, CandidateError
 
 
 def deployed(candidate: Candidate) -> nn.Module:
-    """A fused copy of the candidate's network in evaluation mode: BatchNorm folded, unused head branch removed.
+    """Return a fused copy of the candidate's network in evaluation mode: BatchNorm folded, unused head branch removed.
 
     Of a model with two head branches (YOLOv10, YOLO26) the branch stays that the network itself uses in inference.
 
@@ -25,7 +25,7 @@ def deployed(candidate: Candidate) -> nn.Module:
 
 
 def fused(network: nn.Module) -> nn.Module:
-    """The same of a bare network.
+    """Return the same of a bare network.
 
     Args:
         network: Not modified.
@@ -42,6 +42,6 @@ def fused(network: nn.Module) -> nn.Module:
 
 
 def image_side(network: nn.Module, imgsz: int) -> int:
-    """Side of the square image, in px, that a network runs on: rounded up to its stride, as Ultralytics does."""
+    """Return side of the square image, in px, that a network runs on: rounded up to its stride, as Ultralytics does."""
     stride = int(max(network.stride))  # type: ignore[arg-type]
     return math.ceil(imgsz / stride) * stride

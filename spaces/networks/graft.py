@@ -40,7 +40,7 @@ def graft(
     parent: Parent | None = None,
     seam: Seam | None = None,
 ) -> Candidate:
-    """The backbone of one donor joined to the head (neck and Detect) of another, whole.
+    """Return the backbone of one donor joined to the head (neck and Detect) of another, whole.
 
     Args:
         parent: What both were cut from; needed only where the donors come from checkpoints, which do not hold it.
@@ -57,7 +57,7 @@ def graft(
 def join(
     parts: Mapping[str, Donor | Candidate | Parent], *, parent: Parent | None = None, seam: Seam | None = None
 ) -> Candidate:
-    """A network of parts: its stages `P1` to `P5` (or all of them as `backbone`), its `neck` and its `detect`.
+    """Return a network of parts: its stages `P1` to `P5` (or all of them as `backbone`), its `neck` and its `detect`.
 
     `join({"P1": a, "P2": a, "P3": a, "P4": c, "P5": c, "neck": b, "detect": d})`
 
@@ -91,17 +91,17 @@ def join(
 
 
 def part_of(group: ChannelGroup) -> str:
-    """The part that a group belongs to: `P1` to `P5` in the backbone, `neck`, `detect`."""
+    """Return the part that a group belongs to: `P1` to `P5` in the backbone, `neck`, `detect`."""
     return _part(group.section, group.stage)
 
 
 def layer_parts(structure: Structure) -> tuple[str, ...]:
-    """The part that each top-level layer belongs to."""
+    """Return the part that each top-level layer belongs to."""
     return tuple(map(_part, structure.layer_sections, structure.layer_stages))
 
 
 def by_stage(structure: Structure, parts: Mapping[str, Donor]) -> dict[str, Donor]:
-    """The donor of each part, where `backbone` stands for all of its stages and `head` for neck and Detect.
+    """Return the donor of each part, where `backbone` stands for all of its stages and `head` for neck and Detect.
 
     Raises:
         SpaceError: If a part has no donor, or there is no such part.
@@ -117,12 +117,12 @@ def by_stage(structure: Structure, parts: Mapping[str, Donor]) -> dict[str, Dono
 
 
 def origin_of(structure: Structure, parts: Mapping[str, Donor]) -> Origin:
-    """Whose weights each layer gets."""
+    """Return the source of each layer's weights."""
     return Origin(tuple(parts[part].hash for part in layer_parts(structure)))
 
 
 def dropped_by(structure: Structure, parts: Mapping[str, Donor]) -> list[str]:
-    """The bottlenecks that the donors of their parts have dropped."""
+    """Return the bottlenecks that the donors of their parts have dropped."""
     places = layer_parts(structure)
     return [
         repeat.name for repeat in structure.repeats if repeat.name in parts[places[repeat.layer]].candidate.spec.dropped
@@ -145,7 +145,7 @@ def _as_donor(donor: Donor | Candidate | Parent, known: Parent | None) -> Donor:
 
 
 def _common_parent(donors: Iterable[Donor | Candidate | Parent]) -> Parent | None:
-    """What all donors that know their parent were cut from; None if none of them does.
+    """Return the parent of all donors that know theirs; None if none of them does.
 
     Raises:
         SpaceError: If they are of different parents.

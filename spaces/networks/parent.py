@@ -120,11 +120,11 @@ class Parent:
         return self.structure.repeats
 
     def full_spec(self) -> ArchSpec:
-        """The spec that keeps everything."""
+        """Return the spec that keeps everything."""
         return self.structure.full_spec
 
     def spec(self, kept: Mapping[str, Sequence[int] | int], *, dropped: Collection[str] = ()) -> ArchSpec:
-        """A spec from kept channel numbers or widths by group; groups not named stay whole.
+        """Return a spec from kept channel numbers or widths by group; groups not named stay whole.
 
         A width keeps the most important channels (L2 magnitude).
 
@@ -159,12 +159,12 @@ class Parent:
             raise SpaceError(f"spec {spec.key} is not canonical: make it with Parent.spec or Structure.spec")
 
     def candidate(self) -> Candidate:
-        """Itself as a candidate: uncut, a copy."""
+        """Return the parent as a candidate: uncut, a copy."""
         own = self.as_candidate()
         return replace(own, network=copy.deepcopy(own.network))
 
     def as_candidate(self) -> Candidate:
-        """Itself as a candidate: uncut, not a copy. Its network is not to be modified."""
+        """Return the parent as a candidate: uncut, not a copy. Its network must not be modified."""
         origin = Origin((PARENT,) * len(self.layer_sections))
         return Candidate(self.full_spec(), origin, self.network, self.classes, self.imgsz, self)
 
@@ -203,7 +203,7 @@ class Parent:
         return Candidate(spec, origin, network, self.classes, self.imgsz, self)
 
     def with_weights(self, candidate: Candidate) -> Parent:
-        """The same parent with the weights of an uncut candidate: itself, trained.
+        """Return the same parent with the weights of an uncut candidate: itself, trained.
 
         Raises:
             SpaceError: If the candidate is cut or of another parent.
@@ -245,7 +245,7 @@ class Parent:
 
 
 def _with_class_width(model: Mapping[str, Any], names: tuple[str, ...], file: WeightsFile) -> dict[str, Any]:
-    """The model with the class towers of a file of the same classes; of other classes, those of its own YAML."""
+    """Return the model with the class towers of a file of the same classes; of other classes, those of its own YAML."""
     plain = {name: value for name, value in model.items() if name != class_towers.KEY}
     network = stock.build(plain, names, imgsz=640, seed=0)
     width = class_towers.class_width_in(file.state, network)
@@ -256,7 +256,7 @@ def _with_class_width(model: Mapping[str, Any], names: tuple[str, ...], file: We
 
 
 def _loaded(parent: Parent, file: WeightsFile) -> Parent:
-    """The parent with a file's weights: all of them if it is of the same classes, else those that fit."""
+    """Return the parent with a file's weights: all of them if it is of the same classes, else those that fit."""
     own = parent.network.state_dict()
     fitting = {name: tensor for name, tensor in file.state.items() if name in own and tensor.shape == own[name].shape}
     same = file.classes is not None and file.classes == parent.classes

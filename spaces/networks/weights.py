@@ -50,7 +50,7 @@ class WeightsFile:
 
 
 def class_names(classes: Classes) -> tuple[str, ...]:
-    """The names of classes in order; of a count their numbers.
+    """Return the names of classes in order; of a count their numbers.
 
     Raises:
         SpaceError: If there is none, or it is neither a count nor names.
@@ -115,7 +115,7 @@ def _read_safetensors(path: Path) -> WeightsFile:
 
 
 def _architecture(path: Path, metadata: Mapping[str, str]) -> ModelYaml | None:
-    """What the metadata says of the architecture: a YAML's name or, as JSON, its content; None if neither."""
+    """Return the architecture in the metadata: a YAML's name or, as JSON, its content; None if absent."""
     for key in ("model", "architecture", "name"):
         value = metadata.get(key, "")
         if value.startswith("{"):
@@ -170,7 +170,7 @@ def _load_pt(path: Path) -> Mapping[str, Any]:
 
 
 def _reason(error: BaseException) -> str:
-    """The one line of torch's message that names what was not allowed, else the first line."""
+    """Return the one line of torch's message that names what was not allowed, else the first line."""
     cause = error.__cause__ or error
     lines = str(cause).splitlines() or [type(cause).__name__]
     return next((line.strip() for line in lines if "Unsupported" in line or "GLOBAL" in line), lines[0])

@@ -26,7 +26,7 @@ State = Mapping[str, Tensor]
 def channel_terms(
     state: State, module: str, side: Side, criterion: Criterion, gradients: State | None = None
 ) -> Tensor | None:
-    """What one side of one layer says of each of its channels.
+    """Return the term of each channel in one side of one layer.
 
     Of the weights w that make channel k (side `out`) or read it (side `in`), in one convolution:
     `l1` is sum |w|, `l2` and `lamp` are sum w^2 (`lamp` is then weighed by `layer_adaptive`), `taylor` is
@@ -69,7 +69,7 @@ def sum_by_channel(tensors: list[Tensor], side: Side) -> Tensor:
 
 
 def layer_adaptive(squares: Tensor) -> Tensor:
-    """LAMP: each channel's squared norm as a share of those of all channels that are no weaker.
+    """Return LAMP: each channel's squared norm as a share of those of all channels that are no weaker.
 
     That makes layers comparable: the strongest channel of every layer scores 1. Equal channels score equally.
 

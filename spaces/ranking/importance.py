@@ -59,13 +59,13 @@ def order(
     after_sparsity: bool = False,
     seed: int = 0,
 ) -> dict[str, tuple[int, ...]]:
-    """Kept channels of each group of a candidate, best first, in the parent's numbering; see `scores`."""
+    """Return kept channels of each group of a candidate, best first, in the parent's numbering; see `scores`."""
     found = scores(candidate, parent, criterion, gradients=gradients, after_sparsity=after_sparsity, seed=seed)
     return best_first(found)
 
 
 def best_first(scores: Mapping[str, Mapping[int, float]]) -> dict[str, tuple[int, ...]]:
-    """Channels of each group in falling importance; of equal ones the lower number first."""
+    """Return channels of each group in falling importance; of equal ones the lower number first."""
     return {name: tuple(sorted(of, key=lambda channel: (-of[channel], channel))) for name, of in scores.items()}
 
 
@@ -78,7 +78,7 @@ def scores(
     after_sparsity: bool = False,
     seed: int = 0,
 ) -> Scores:
-    """Importance of each kept channel of each group, at least 0.
+    """Return importance of each kept channel of each group, at least 0.
 
     `l1`, `l2`: magnitude of the convolutions' weights. Not comparable between groups, which differ in size.
     `lamp`: the same, weighed within each layer. Comparable.
@@ -107,7 +107,7 @@ def scores(
 
 
 def mean_scales(candidate: Candidate, parent: DenseNetwork, *, after_sparsity: bool) -> Scores:
-    """For slimming at a threshold: mean |scale| of the batch norms that carry a channel, over the group's.
+    """Return, for slimming at a threshold, each channel's mean |scale| over the group's batch norms.
 
     A group without any batch norm has infinity, so that no threshold cuts it.
 
@@ -162,7 +162,7 @@ def _summed(
 
 
 def _whole_gradients(candidate: Candidate, parent: DenseNetwork, gradients: State) -> State:
-    """A candidate's gradients under the parent's names.
+    """Return a candidate's gradients under the parent's names.
 
     Raises:
         SpaceError: If they are not those of the candidate's network.
@@ -187,7 +187,7 @@ class _Terms:
         self._layers: dict[tuple[str, Side], Tensor | None] = {}
 
     def of(self, group: ChannelGroup) -> Iterator[Tensor]:
-        """For each member that has a say, (width,), float64."""
+        """Return the terms (width,), float64, of each member that has a say."""
         for member in group.members:
             key = (member.module, member.side)
             if key not in self._layers:
@@ -199,7 +199,7 @@ class _Terms:
 
 
 def _as_cut(candidate: Candidate, parent: DenseNetwork) -> Iterator[ChannelGroup]:
-    """The groups as they lie in the candidate's network: their kept channels, at their positions there."""
+    """Return the groups as they lie in the candidate's network: their kept channels at their positions there."""
     kept = parent.structure.plan.kept(candidate.spec)
     for group, numbers in zip(parent.groups, candidate.spec.kept, strict=True):
         yield _renumbered(group, kept, numbers)
@@ -229,7 +229,7 @@ def _random(candidate: Candidate, parent: DenseNetwork, seed: int) -> Scores:
 
 
 def repeat_scores(candidate: Candidate, parent: DenseNetwork) -> dict[str, float]:
-    """How much each residual bottleneck that a candidate still has adds, relative to those in the same list.
+    """Return how much each residual bottleneck of a candidate adds, relative to those in the same list.
 
     The bottleneck's last convolution, with its batch norm folded in, is what its branch adds to the stream: the
     score is the norm ||scale * W / sqrt(variance + eps)||, divided by the mean over the list. So 1 is the average
@@ -255,7 +255,7 @@ def repeat_scores(candidate: Candidate, parent: DenseNetwork) -> dict[str, float
 
 
 def _folded_norm(parent: DenseNetwork, bottleneck: str, state: State) -> float:
-    """Frobenius norm of a bottleneck's last convolution with its batch norm folded in."""
+    """Return frobenius norm of a bottleneck's last convolution with its batch norm folded in."""
     norms = [
         (name, module.eps)
         for name, module in parent.network.get_submodule(bottleneck).named_modules(prefix=bottleneck)

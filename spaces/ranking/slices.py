@@ -21,7 +21,7 @@ class Slices:
         self._known: dict[tuple[int, int], tuple[int, ...]] = {}  # at most one entry for each group and width
 
     def kept(self, widths: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-        """For each group, ascending, its first channels; tied groups all take the least of their widths.
+        """Return the first channels of each group, ascending; tied groups take the smallest of their widths.
 
         Args:
             widths: In the groups' order.

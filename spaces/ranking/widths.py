@@ -9,7 +9,7 @@ from spaces.structure.groups import ChannelGroup, tied
 
 
 def aligned(width: int, ratio: float, multiple: int) -> int:
-    """A share of a width, rounded to the multiple: at least one multiple (or all, if there are fewer), at most all.
+    """Return a share of a width, rounded to the multiple: at least one multiple (or all, if fewer), at most all.
 
     Halves round up. A ratio of 1 keeps the width, aligned or not.
     """
@@ -19,7 +19,7 @@ def aligned(width: int, ratio: float, multiple: int) -> int:
 def select(
     groups: Sequence[ChannelGroup], orders: Mapping[str, Sequence[int]], widths: Mapping[str, int]
 ) -> tuple[tuple[int, ...], ...]:
-    """The first channels of each group's order, ascending; tied groups all take the least of their widths.
+    """Return the first channels of each group's order, ascending; tied groups all take the least of their widths.
 
     Args:
         widths: By group.

@@ -27,19 +27,19 @@ KEY = "class_width"
 
 
 def class_width(network: Detector) -> int | None:
-    """Channels inside the class towers; None for a head that has none of the usual kind."""
+    """Return channels inside the class towers; None for a head that has none of the usual kind."""
     head = network.model[-1]
     return int(head.cv3[0][-1].in_channels) if type(head) in (Detect, v10Detect) else None
 
 
 def class_width_in(state: Mapping[str, Tensor], network: Detector) -> int | None:
-    """The same of a network's tensors, which are named as `network` names them; None where there are no towers."""
+    """Return the class width of tensors that are named as in `network`; None if it has no class towers."""
     last = state.get(f"model.{len(network.model) - 1}.cv3.0.2.weight")
     return None if last is None or last.ndim != 4 else int(last.shape[1])
 
 
 def is_possible(network: Detector, width: int) -> bool:
-    """Whether the class towers of this head have that width for some class count: a cut network's have not."""
+    """Return whether the class towers of this head have that width for some class count; those of a cut one do not."""
     least = int(network.model[-1].cv2[0][0].conv.in_channels)
     return least <= width <= max(least, 100)  # Detect.__init__: max(ch[0], min(nc, 100))
 

@@ -26,7 +26,7 @@ class _Channel:
 
 
 def groups_of(tracer: LabelTracer, place_of: Callable[[str], tuple[Section, int]]) -> tuple[ChannelGroup, ...]:
-    """The channel groups that a trace found, in the order in which the network makes them.
+    """Return the channel groups that a trace found, in the order in which the network makes them.
 
     Args:
         place_of: Section and stage of a layer, by its name.
@@ -42,7 +42,7 @@ def groups_of(tracer: LabelTracer, place_of: Callable[[str], tuple[Section, int]
 
 
 def _channels(tracer: LabelTracer) -> dict[int, _Channel]:
-    """What is known of each channel that can be cut, by the label that stands for it."""
+    """Return all uses of each channel that can be cut, by the label that stands for it."""
     found: dict[int, _Channel] = defaultdict(_Channel)
     book = tracer.book
     for use, labels in tracer.uses.items():
@@ -58,7 +58,7 @@ def _channels(tracer: LabelTracer) -> dict[int, _Channel]:
 
 
 def _runs(tracer: LabelTracer) -> list[list[_Channel]]:
-    """Channels of equal signature, in the order of their first position."""
+    """Return channels of equal signature, in the order of their first position."""
     runs: dict[object, list[_Channel]] = defaultdict(list)
     for channel in _channels(tracer).values():
         runs[channel.signature].append(channel)
@@ -85,7 +85,7 @@ def _settle_splits(tracer: LabelTracer) -> None:
 
 
 def _ties(tracer: LabelTracer, runs: list[list[_Channel]]) -> dict[int, str]:
-    """The tie of each run that is a part of a split; splits that share a run share the tie."""
+    """Return the tie of each run that is a part of a split; splits that share a run share the tie."""
     of_part = {part: index for index, run in enumerate(runs) for part in run[0].parts}
     tied: list[set[int]] = []
     for split, pieces in enumerate(tracer.splits):

@@ -79,7 +79,7 @@ class CutPlan:
             offset += group.width
 
     def kept(self, spec: ArchSpec) -> dict[tuple[str, Side], Indices]:
-        """Kept channel numbers, ascending, of each layer side that has channels in a group."""
+        """Return kept channel numbers, ascending, of each layer side that has channels in a group."""
         mask = np.zeros(sum(self._widths) + 1, dtype=bool)
         mask[-1] = True  # positions in no group
         offset = 0
@@ -90,7 +90,7 @@ class CutPlan:
 
 
 def tied(groups: Sequence[ChannelGroup]) -> dict[str, tuple[int, ...]]:
-    """Indices of the groups under each tie; an untied group is alone under its own name."""
+    """Return indices of the groups under each tie; an untied group is alone under its own name."""
     found: dict[str, list[int]] = {}
     for index, group in enumerate(groups):
         found.setdefault(group.tie or group.name, []).append(index)

@@ -19,14 +19,14 @@ class LabelBook:
         self._fixed: list[bool] = []
 
     def new(self, count: int) -> Labels:
-        """That many fresh labels."""
+        """Return this number of new labels."""
         first = len(self._up)
         self._up.extend(range(first, first + count))
         self._fixed.extend([False] * count)
         return np.arange(first, first + count, dtype=np.int64)
 
     def find(self, label: int) -> int:
-        """The label that stands for all labels joined with this one."""
+        """Return the label that stands for all labels joined with this one."""
         root = label
         while self._up[root] != root:
             root = self._up[root]
@@ -45,11 +45,11 @@ class LabelBook:
             self._fixed[low] = self._fixed[low] or self._fixed[high]
 
     def fix(self, labels: Labels) -> bool:
-        """Fix all these channels; whether that changed anything."""
+        """Fix all these channels; return whether that changed anything."""
         return any([self._fix_one(label) for label in labels.tolist()])
 
     def is_fixed(self, label: int) -> bool:
-        """Whether that channel can never be cut."""
+        """Return whether that channel can never be cut."""
         return label == FIXED or self._fixed[self.find(label)]
 
     def _fix_one(self, label: int) -> bool:

@@ -46,7 +46,7 @@ def twin_of(module: nn.Module, memo: dict[int, object]) -> nn.Module:
 
 @cache
 def _is_plain(kind: Any) -> bool:
-    """Whether deepcopy would copy such a module attribute by attribute."""
+    """Return whether deepcopy would copy such a module attribute by attribute."""
     unusual = any("__deepcopy__" in vars(base) or "__reduce_ex__" in vars(base) for base in kind.__mro__[:-1])
     restored: str = kind.__setstate__.__module__
     return not unusual and kind.__getstate__ is nn.Module.__getstate__ and restored.startswith("torch.nn.modules.")

@@ -69,7 +69,7 @@ class Repeat:
 
 
 def found_in(network: Detector, sections: Sequence[Section], stages: Sequence[int]) -> tuple[Repeat, ...]:
-    """The residual bottlenecks of a detector that can be left out, in the order in which they run.
+    """Return the residual bottlenecks of a detector that can be left out, in the order in which they run.
 
     Args:
         sections: Of each top-level layer.
@@ -103,7 +103,7 @@ class Shortening:
     dropped: tuple[Repeat, ...]
 
     def renamed(self, name: str) -> str | None:
-        """What a tensor of the parent is called in the shortened network; None if it is gone."""
+        """Return the name of a parent's tensor in the shortened network; None if it is gone."""
         parts = name.split(".")
         for container, lost in self._lost().items():
             if name.startswith(f"{container}."):
@@ -115,7 +115,7 @@ class Shortening:
         return ".".join(parts)
 
     def restored(self, state: Mapping[str, Tensor], names: Sequence[str]) -> dict[str, Tensor]:
-        """The tensors of a shortened network under the parent's names; those of dropped bottlenecks are absent.
+        """Return the tensors of a shortened network under the parent's names; those of dropped bottlenecks are absent.
 
         Weights that read several outputs get zeros where the dropped ones would stand.
 
@@ -129,7 +129,7 @@ class Shortening:
         return whole
 
     def shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of a tensor in the shortened network, from the one it has where nothing is dropped."""
+        """Return shape of a tensor in the shortened network, from the one it has where nothing is dropped."""
         if name not in self._readers():
             return shape
         outputs, lost = self._readers()[name]
@@ -150,14 +150,14 @@ class Shortening:
             _fold(network.get_submodule(name.removesuffix(".weight")), outputs, lost)
 
     def _lost(self) -> dict[str, list[int]]:
-        """By list: the places of the bottlenecks that are gone."""
+        """Return, by list, the places of the bottlenecks that are gone."""
         lost: dict[str, list[int]] = {}
         for repeat in self.dropped:
             lost.setdefault(repeat.container, []).append(repeat.index)
         return lost
 
     def _readers(self) -> dict[str, tuple[int, list[int]]]:
-        """By name of a weight that reads several outputs: how many in the parent, and which of them are gone."""
+        """Return, by a weight that reads several outputs, their number in the parent and those that are gone."""
         found: dict[str, tuple[int, list[int]]] = {}
         for repeat in self.dropped:
             if repeat.reader is not None:
@@ -167,7 +167,7 @@ class Shortening:
 
 
 def _with_zeros(weight: Tensor, outputs: int, lost: Sequence[int]) -> Tensor:
-    """The columns (out, in, 1, 1) of outputs that a shortened network does not have, as zeros in their places."""
+    """Return the columns (out, in, 1, 1) of outputs that a shortened network lacks, as zeros in their places."""
     parts = iter(weight.chunk(outputs - len(lost), dim=1))
     empty = torch.zeros_like(weight[:, : weight.shape[1] // (outputs - len(lost))])
     return torch.cat([empty if place in lost else next(parts) for place in range(outputs)], dim=1)

@@ -36,12 +36,12 @@ class Shape:
 
     @classmethod
     def of(cls, candidate: Candidate) -> Shape:
-        """The shape of a candidate, at the image size that it is meant for."""
+        """Return the shape of a candidate, at the image size that it is meant for."""
         return cls.of_spec(candidate.spec, candidate.imgsz)
 
     @classmethod
     def of_spec(cls, spec: ArchSpec, imgsz: int) -> Shape:
-        """The shape of all networks of a spec, at an image size in px."""
+        """Return the shape of all networks of a spec, at an image size in px."""
         return cls(spec.parent, tuple(map(len, spec.kept)), spec.dropped, imgsz)
 
     @cached_property

@@ -33,7 +33,7 @@ SEAMS: tuple[Seam, ...] = get_args(Seam)
 
 
 def sizes_of(network: nn.Module) -> Sizes:
-    """Channels that each convolution and batch norm reads and makes."""
+    """Return channels that each convolution and batch norm reads and makes."""
     sizes: Sizes = {}
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
@@ -51,14 +51,14 @@ class Slicer:
         self._kept = {key: torch.from_numpy(indices) for key, indices in plan.kept(spec).items()}
 
     def take(self, name: str, tensor: Tensor) -> Tensor:
-        """The kept part of one tensor of the parent's size, copied."""
+        """Return the kept part of one tensor of the parent's size, copied."""
         part = tensor
         for dim, kept in self._dims(name, tensor):
             part = part.index_select(dim, kept)
         return tensor.clone() if part is tensor else part
 
     def put(self, name: str, tensor: Tensor, part: Tensor, seam: Seam = "parent") -> Tensor:
-        """A copy of a parent-sized tensor with this spec's part written over it.
+        """Return a copy of a parent-sized tensor with this spec's part written over it.
 
         Args:
             seam: What stands in its rows for channels that this spec does not read: the parent's weights, or zeros.
@@ -77,14 +77,14 @@ class Slicer:
         return whole
 
     def shape(self, name: str, tensor: Tensor) -> tuple[int, ...]:
-        """Shape of the kept part of one tensor of the parent's size."""
+        """Return shape of the kept part of one tensor of the parent's size."""
         shape = list(tensor.shape)
         for dim, kept in self._dims(name, tensor):
             shape[dim] = len(kept)
         return tuple(shape)
 
     def _dims(self, name: str, tensor: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Dimensions of a tensor that are cut, with the kept indices. A depthwise weight has no side `in`."""
+        """Yield the cut dimensions of a tensor with the kept indices. A depthwise weight has no side `in`."""
         module = name.rpartition(".")[0]
         if tensor.ndim >= 1 and (module, "out") in self._kept:
             yield 0, self._kept[module, "out"]
@@ -93,7 +93,7 @@ class Slicer:
 
 
 def resized(network: Detector, state: State, shortening: Shortening | None = None) -> Detector:
-    """A copy of the parent's network that holds these tensors, every module sized as its tensors are.
+    """Return a copy of the parent's network that holds these tensors, every module sized as its tensors are.
 
     Args:
         network: The parent's network, whole. Not modified.

@@ -32,7 +32,7 @@ _HEADS = ("Detect", "v10Detect")
 
 
 def resolve(model: str | Mapping[str, Any], classes: int) -> dict[str, Any]:
-    """The model YAML as a plain dict with one scale and this class count.
+    """Return the model YAML as a plain dict with one scale and this class count.
 
     Args:
         model: Name or path of an Ultralytics model YAML (`yolov8n.yaml`, `yolov8n`), or its content.
@@ -57,7 +57,7 @@ def resolve(model: str | Mapping[str, Any], classes: int) -> dict[str, Any]:
 
 
 def _check_size(name: str, content: Mapping[str, Any]) -> None:
-    """Building takes memory by what these numbers say, and a file may say anything."""
+    """Refuse a model that is too large: building takes memory by these numbers, and a file may hold any."""
     factors = [factor for scale in (content.get("scales") or {}).values() for factor in scale[:2]]
     for factor in (*factors, *(content.get(key, 1) for key in ("depth_multiple", "width_multiple"))):
         if not isinstance(factor, int | float) or not 0 < factor <= MOST_SCALED:
@@ -103,7 +103,7 @@ def _read_yaml(name: str) -> dict[str, Any]:
 
 
 def is_known(name: str) -> bool:
-    """Whether a name stands for an Ultralytics model YAML."""
+    """Return whether a name stands for an Ultralytics model YAML."""
     try:
         _read_yaml(name)
     except SpaceError:
@@ -112,7 +112,7 @@ def is_known(name: str) -> bool:
 
 
 def class_count(model: str | Mapping[str, Any]) -> int:
-    """The class count that a model YAML names.
+    """Return the class count that a model YAML names.
 
     Raises:
         SpaceError: If there is no such YAML, or it names none.
@@ -139,7 +139,7 @@ def key_of(model: Mapping[str, Any]) -> str:
 
 
 def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: int) -> Detector:
-    """A freshly initialised `DetectionModel`, equal for equal seeds.
+    """Return a freshly initialised `DetectionModel`, equal for equal seeds.
 
     Raises:
         SpaceError: If Ultralytics cannot build it.
@@ -161,7 +161,7 @@ def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: in
 
 
 def _layer_at_work(error: Exception) -> str:
-    """Which layer Ultralytics was building or running, by its own variables; empty where that is not known."""
+    """Return the layer that Ultralytics was building or running, by its own variables; empty if unknown."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         index: Any = frame.f_locals.get("i")
         module: Any = frame.f_locals.get("m")
@@ -182,7 +182,7 @@ def dress(network: Detector, classes: Sequence[str], imgsz: int) -> None:
 
 
 def structure_of(model: Mapping[str, Any]) -> Structure:
-    """The structure of a resolved model; derived at the first call in this process.
+    """Return the structure of a resolved model; derived at the first call in this process.
 
     Raises:
         SpaceError: If the model holds a head or a block that cannot be cut.

@@ -29,7 +29,7 @@ TRACE_PX = 64  # of the square image that is traced: coupling does not depend on
 
 @dataclass(frozen=True)
 class Structure:
-    """What a parent's YAML and class count settle, whatever the weights.
+    """Channel groups and bottlenecks of a detector, determined by its YAML and class count whatever its weights.
 
     Attributes:
         key: Hash of the resolved model YAML and the class count.
@@ -64,7 +64,7 @@ class Structure:
         return tuple(group.width for group in self.groups)
 
     def spec(self, kept: tuple[tuple[int, ...], ...], dropped: Collection[str] = ()) -> ArchSpec:
-        """The spec that keeps these channels of each group, without these bottlenecks; canonical.
+        """Return the spec that keeps these channels of each group, without these bottlenecks; canonical.
 
         Raises:
             SpaceError: If there is no such bottleneck, or a group keeps what it does not have.
@@ -95,7 +95,7 @@ class Structure:
         return tuple(name for name in names if name in dropped)
 
     def groups_inside(self, dropped: Collection[str]) -> frozenset[int]:
-        """Indices of the groups that lie wholly inside these bottlenecks: gone with them."""
+        """Return indices of the groups that lie wholly inside these bottlenecks: gone with them."""
         places = tuple(f"{name}." for name in dropped)
         return frozenset(
             index
@@ -104,7 +104,7 @@ class Structure:
         )
 
     def shortening(self, spec: ArchSpec) -> Shortening:
-        """What the dropped bottlenecks of a spec do to names and shapes."""
+        """Return the changes of names and shapes that the dropped bottlenecks of a spec make."""
         return Shortening(tuple(repeat for repeat in self.repeats if repeat.name in spec.dropped))
 
     @cached_property
@@ -113,7 +113,7 @@ class Structure:
         return tuple(self.network.state_dict())
 
     def whole_state(self, spec: ArchSpec, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """A cut network's tensors under the parent's names; absent are those of the bottlenecks that it dropped."""
+        """Return a cut network's tensors under the parent's names; those of dropped bottlenecks are absent."""
         return self.shortening(spec).restored(state, self.tensor_names) if spec.dropped else state
 
     @cached_property
@@ -123,7 +123,7 @@ class Structure:
 
 
 def raw_outputs(network: Detector, images: Tensor) -> list[Tensor]:
-    """What the Detect towers return, before decoding: `cv2` and `cv3` of each level, and their one-to-one copies.
+    """Return the outputs of the Detect towers before decoding: `cv2`, `cv3` and their one-to-one copies.
 
     Args:
         images: (N, 3, H, W), H and W multiples of 32.
@@ -198,7 +198,7 @@ def _trace(network: Detector, images: Tensor) -> LabelTracer:
 
 
 def _layer_outputs(network: Detector, images: Tensor) -> list[Tensor]:
-    """Outputs of all top-level layers but the head, as `BaseModel._predict_once` computes them."""
+    """Return outputs of all top-level layers but the head, as `BaseModel._predict_once` computes them."""
     outputs: list[Tensor] = []
     x = images
     for layer in list(network.model)[:-1]:
@@ -223,7 +223,7 @@ def _towers(network: Detector, outputs: list[Tensor]) -> list[tuple[str, Tensor]
 
 
 def _stage(output: Tensor | Sequence[Tensor]) -> int:
-    """Of a layer with several outputs (CBLinear of YOLOv9e), all of one size."""
+    """Return the stage of a layer; several outputs (CBLinear of YOLOv9e) are all of one size."""
     tensor = output if isinstance(output, Tensor) else output[0]
     return round(math.log2(TRACE_PX / tensor.shape[-1]))
 

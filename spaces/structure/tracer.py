@@ -45,7 +45,7 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Asked by torch when the class is made: yes would import torch's compiler, seconds that nobody needs."""
+        """Refuse torch's compiler: its import takes seconds, and this class does not need it."""
         return False
 
     def __init__(
@@ -126,7 +126,7 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
 
     # -- labels of tensors -----------------------------------------------------------------------------------------
     def _at(self, tensor: Tensor, dim: int) -> Labels:
-        """Labels along that dimension; fixed ones where the tensor has none there."""
+        """Return labels along that dimension; fixed ones where the tensor has none there."""
         if id(tensor) in self._seen:
             _, at, labels = self._seen[id(tensor)]
             if at == dim % tensor.ndim:
@@ -186,7 +186,7 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
             self._set(out, out.ndim + place, runs[0])
 
     def _blocks(self, tensor: Tensor, place: int) -> bool:
-        """Whether a tensor without labels has a value for each channel: then they cannot be cut."""
+        """Return whether a tensor without labels has a value for each channel: then they cannot be cut."""
         return id(tensor) not in self._seen and tensor.ndim >= -place and tensor.shape[place] > 1
 
     def _stack(self, args: tuple[Any, ...], out: Tensor) -> None:

@@ -18,7 +18,7 @@ HEAD = "0003"
 
 
 def version(connection: Connection) -> str | None:
-    """The database's revision; None where our tables do not exist."""
+    """Return the database's revision; None where our tables do not exist."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
     return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one_or_none()

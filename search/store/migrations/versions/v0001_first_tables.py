@@ -45,7 +45,7 @@ def _moment(name: str, *, null: bool = False) -> sa.Column[object]:
 def _refers(
     table: str, column: str, target: str, *, null: bool = False, key: bool = False
 ) -> list[sa.schema.SchemaItem]:
-    """A column that refers to another table, with its constraint."""
+    """Return a column that refers to another table, with its constraint."""
     kind = sa.String() if target.endswith(".key") else BIG_ID
     return [
         sa.Column(column, kind, nullable=null, primary_key=key, autoincrement=False),
