@@ -1,12 +1,12 @@
-"""Measure anything by the project's protocol: `python -m search.bench model.onnx --target ort-cpu`.
+"""Measure any network by the project's protocol: `python -m search.bench model.onnx --target ort-cpu`.
 
 MODEL is an ONNX file, weights (.pt, .safetensors), a model YAML, a checkpoint's folder, or an architecture as JSON: the
 `architecture.json` that `python -m search.export` writes, or {"model": "yolov8n.yaml", "classes": 80, "kept":
 {"model.1": 24}} with widths or channel numbers of the groups that `python -m spaces.show` lists. It is timed in turn
 with a reference: another .onnx, else the smallest stock model of its family.
 
-For another machine: `--pack DIR --study NAME` writes networks and one program that needs Python, numpy and onnxruntime
-alone; run there, it measures them; `--unpack DIR --name jetson` brings the results home.
+For another machine: `--pack DIR --study NAME` writes networks and one program that needs only Python, numpy and
+onnxruntime. Run there, it measures them; `--unpack DIR --name jetson` stores the results here.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _check(options: argparse.Namespace) -> None:
     if len(modes) != 1:
         raise DefinitionError("give one of MODEL, --pack DIR and --unpack DIR; --help tells more")
     if options.pack is not None and options.study is None:
-        raise DefinitionError("--pack needs --study: whose networks?")
+        raise DefinitionError("--pack needs --study NAME, the study to take networks from")
     for name in ("imgsz", "batch", "threads", "networks"):
         number = getattr(options, name)
         if number is not None and number < 1:
@@ -116,11 +116,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch", type=int, metavar="N", help="images per call (default: 1, or the file's own)")
     add("--threads", type=int, metavar="N", help="CPU threads (default: 1)")
     add("--reference", type=Path, metavar="FILE", help="an .onnx to compare with, instead of a stock model")
-    add("--json", type=Path, metavar="OUT", help="write everything that was seen, raw times too")
-    add("--pack", type=Path, metavar="DIR", help="write what another machine is to measure into a new folder")
+    add("--json", type=Path, metavar="OUT", help="write all figures to a file, raw times too")
+    add("--pack", type=Path, metavar="DIR", help="write networks for another machine into a new folder")
     add("--networks", type=int, default=16, metavar="N", help="shapes to pack (default: %(default)s)")
     add("--front", action="store_true", help="pack the networks of the study's front instead")
-    add("--unpack", type=Path, metavar="DIR", help="store what another machine measured")
+    add("--unpack", type=Path, metavar="DIR", help="store the results of another machine")
     add("--name", metavar="NAME", help="that machine's name in studies (default: the folder's)")
     add_study_options(parser, required=False)
     add("--data", metavar="YAML", help="with --pack: data set of a study that has not begun, as for search.run")

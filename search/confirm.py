@@ -1,8 +1,8 @@
-"""Time the front's members again, side by side, and settle the front: `python -m search.confirm --study nas_head`.
+"""Time the front's members again, side by side: `python -m search.confirm --study nas_head`.
 
-Trials are timed hours apart. Here the finalists take turns within seconds, with each other and the reference, until
-their order is clear; those that cannot be told apart are shown as ties (`=`). The newest confirmation is what
-reports, `search.export --best-under` and `--knee` go by.
+Trials are timed hours apart. Here the finalists are timed in turn with each other and the reference, within seconds,
+until their order is clear; those that cannot be told apart are shown as ties (`=`). Reports, `search.export
+--best-under` and `--knee` use the newest confirmation.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def main(arguments: list[str]) -> int:
     with existing_store(url_of(options)) as store:
         study = find_study(store, options.study)
         finalists = select_finalists(store, study, options.records)
-        from search.finish.race import confirm  # imports torch: not for usage errors
+        from search.finish.race import confirm_finalists  # imports torch: not for usage errors
 
-        confirmation = confirm(store, study, run_folder(options), finalists, say=print)
+        confirmation = confirm_finalists(store, study, run_folder(options), finalists, say=print)
         print_confirmation(store, study, confirmation)
     return Exit.DONE
 

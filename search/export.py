@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         help="pt, or any of Ultralytics' export formats whose package is installed (default: onnx)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (default: in the study's folder)")
-    parser.add_argument("--data", metavar="YAML", help="the data set, where it has moved since the study began")
+    parser.add_argument("--data", metavar="YAML", help="the data set, if it has moved since the study began")
     parser.add_argument(
         "--images", type=int, default=8, metavar="N", help="val images to compare ONNX and torch on (default: 8)"
     )

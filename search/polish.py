@@ -1,8 +1,8 @@
 """Train the front's members for longer and score them again: `python -m search.polish --study nas_head --epochs 100`.
 
-Trials are trained as briefly as still ranks them; what is shipped deserves more. Each polished network becomes a row of
-the study beside the trial that it goes on from, so the front takes it up if it is better. What is polished already is
-left alone; killed, the same command goes on.
+Trials are trained only as long as ranking them requires; a network that is used needs more. Each polished network
+becomes a row of the study beside its trial, and a member of the front if it is good enough. Networks that are polished
+already are skipped, so an interrupted command can be repeated.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from search.finish.polishing import EPOCHS_FACTOR, polish, select_for_polishing
 
 
 def main(arguments: list[str]) -> int:
-    """The command line."""
+    """Run the command line."""
     options = _parser().parse_args(arguments)
     with existing_store(url_of(options)) as store:
         study = find_study(store, options.study)
@@ -29,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m search.polish", description=__doc__)
     add_study_options(parser)
     add = parser.add_argument
-    add("--epochs", type=int, metavar="N", help=f"of each network (default: {EPOCHS_FACTOR} times its own)")
+    add("--epochs", type=int, metavar="N", help=f"epochs for each network (default: {EPOCHS_FACTOR} times its own)")
     add("--records", metavar="NAMES", help="polish these instead of the front's trials: 'trial 3,one-shot'")
     add("--device", default="cpu", help="where training runs: cpu, 0, 1, ... (default: %(default)s)")
     return parser

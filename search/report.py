@@ -1,4 +1,4 @@
-"""`python -m search.report --study nas_head`: the leaderboard, where the time went, and the report's files."""
+"""Print the leaderboard and the time by phase, and write the report: `python -m search.report --study nas_head`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from search.study.faults import DefinitionError
 
 
 def main(arguments: list[str]) -> int:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m search.report", description=__doc__)
     add_study_options(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (default: the study's run folder)")

@@ -94,11 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", metavar="FILE", help="model YAML, or trained weights: .pt, .safetensors, a checkpoint folder")
     add("--imgsz", type=int, metavar="PX", help="image size of the study (default: the data's, the weights', or 640)")
     add("--epochs", type=int, help="epochs of each trial")
-    add("--batch", type=int, help="images a batch")
+    add("--batch", type=int, help="images per batch")
     add("--device", default="cpu", help="where training runs: cpu, 0, 1, ... (default: %(default)s)")
-    add("--seed", type=int, help="of training; each worker samples with one of its own, made of this")
+    add("--seed", type=int, help="seed of training; each worker derives its sampling seed from it")
     add("--n-trials", type=int, metavar="N", help="the study's total of finished, stopped and ruled-out trials")
-    add("--timeout", metavar="8h", help="begin no trial after this long")
+    add("--timeout", metavar="8h", help="no trial begins after this time")
     add("--workers", type=int, default=1, metavar="N", help="processes on this machine (default: %(default)s)")
     add("--threads", type=int, default=1, metavar="N", help="torch threads of each worker (default: %(default)s)")
     add("--name", help="store the study under this name")
@@ -106,9 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--new", action="store_true", help="begin the study again; the old one stays in the database")
     add("--resume", action="store_true", help="continue; an error if the study is not in the database")
     add("--no-confirm", action="store_true", help="do not time the front's members again, side by side, at the end")
-    add("--polish", type=int, metavar="EPOCHS", help="when the study is done, train the front's trials for so long")
-    add("--dry-run", action="store_true", help="check everything, try one candidate, say how long it will take")
-    add("--print-config", action="store_true", help="print the definition with every value settled")
+    add("--polish", type=int, metavar="EPOCHS", help="when the study is done, train the front's trials for EPOCHS more")
+    add("--dry-run", action="store_true", help="check everything, try one candidate, estimate the time of the study")
+    add("--print-config", action="store_true", help="print the definition with all values")
     return parser
 
 

@@ -1,6 +1,6 @@
 """Print a batch script for Slurm: `python -m search.submit --study nas_head --print`. It submits nothing itself.
 
-What comes after `--` goes to `python -m search.run` as it is::
+Arguments after `--` are passed to `python -m search.run` unchanged::
 
     python -m search.submit --study nas_head --print --array 4 --gpus 1 -- --data my.yaml --n-trials 200
 """
@@ -49,7 +49,7 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m search.submit",
-        description="Print a batch script for Slurm. What comes after -- goes to search.run as it is.",
+        description="Print a batch script for Slurm. Arguments after -- are passed to search.run unchanged.",
     )
     add_study_options(parser)
     add = parser.add_argument

@@ -130,7 +130,7 @@ def _compare_with_searches(
 
 def _differences(one: TrialRecord, other: TrialRecord) -> list[str]:
     """Return the comparison of two networks that `search.compare` prints."""
-    rows = [[each.part, each.what, each.ours, each.theirs, each.change] for each in record_differences(one, other)]
+    rows = [[each.part, each.name, each.first, each.second, each.change] for each in record_differences(one, other)]
     head = ["", "", one.name, other.name, "change"]
     return [
         f"<details><summary>Differences between {one.name} and {other.name}</summary>",

@@ -1,4 +1,4 @@
-"""What all command lines share: the common options, the exit codes, one clear line for an error."""
+"""Parts that all commands share: common options, exit codes, one clear line for an error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Exit(IntEnum):
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived. Not an `Exception`: nobody may swallow it."""
+    """Raised on SIGTERM. Not an `Exception`, so that no handler of ordinary errors catches it."""
 
 
 DEFAULT_PROJECT = Path("runs")
@@ -52,12 +52,12 @@ def add_study_options(parser: argparse.ArgumentParser, *, required: bool = True)
 
 
 def run_folder(options: argparse.Namespace) -> RunFolder:
-    """The run folder that the options name."""
+    """Return the run folder of the options."""
     return RunFolder(options.project)
 
 
 def url_of(options: argparse.Namespace) -> str:
-    """The database URL that the options name."""
+    """Return the database URL of the options."""
     return storage_url(options.storage, run_folder(options))
 
 
@@ -70,7 +70,7 @@ def place_options(folder: RunFolder, url: str) -> str:
 
 
 def run_command(command: Callable[[list[str]], int], arguments: list[str] | None = None) -> int:
-    """Run a command line; errors that users can mend become one line on stderr and an exit code."""
+    """Run a command; errors that users can fix become one line on stderr and an exit code."""
     try:
         with _sigterm_raises():
             return command(sys.argv[1:] if arguments is None else arguments)
@@ -88,12 +88,12 @@ def run_command(command: Callable[[list[str]], int], arguments: list[str] | None
 
 @contextmanager
 def _sigterm_raises() -> Iterator[None]:
-    """Let SIGTERM end a command as Ctrl-C does, so that it leaves no half-written file and says a line."""
+    """Let SIGTERM end a command like Ctrl-C: with a message and without half-written files."""
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         raise Terminated
 
-    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+    if threading.current_thread() is not threading.main_thread():  # signals can only be handled there
         yield
         return
     before = signal.signal(signal.SIGTERM, end)
@@ -129,7 +129,7 @@ _REMEDIES = {
 
 
 def error_line(error: object) -> str:
-    """An error as one line for the user; for a file's error with its place and the remedy."""
+    """Return an error as one line for the user; an error of a file with its path and a remedy."""
     if not isinstance(error, OSError) or error.errno not in _REMEDIES:
         return str(error)
     place = "" if error.filename is None else f"{error.filename}: "

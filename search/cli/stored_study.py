@@ -1,4 +1,4 @@
-"""Which stored study a name on the command line means."""
+"""Find the stored study that a name on the command line means."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from spaces.suggestion import did_you_mean
 
 
 def require_database(url: str) -> None:
-    """Refuse to make an empty database where somebody only wants to read one.
+    """Refuse to create an empty database for a command that only reads one.
 
     Raises:
-        StoreError: If the URL names an SQLite file that is not there.
+        StoreError: If the URL names an SQLite file that does not exist.
     """
     file = sqlite_file(parse(url))
     if file is not None and not file.exists():
-        raise StoreError(f"there is no database at {mask(url)}; a first `python -m search.run --study ...` makes it")
+        raise StoreError(f"there is no database at {mask(url)}; `python -m search.run --study ...` creates it")
 
 
 @contextmanager
@@ -40,14 +40,14 @@ def existing_store(url: str) -> Iterator[Store]:
 
 
 def find_study(store: Store, name: str) -> StudyEntry:
-    """The stored study that `name` means.
+    """Return the stored study that `name` means.
 
-    In this order: the newest generation of the study of that name; one generation by its full name (`nas_head-2`);
-    the newest study that was started from the YAML of that name (`nas_head-...`). A path to a YAML file stands for
-    its stem.
+    The first match counts: the newest generation of the study with that name; one generation by its full name
+    (`nas_head-2`); the newest study whose name begins with that of a YAML (`nas_head-...`). Of a path to a YAML file
+    the stem is used.
 
     Raises:
-        DefinitionError: If there is none; the message names the nearest stored one.
+        DefinitionError: If there is none; the message names the most similar one.
     """
     wanted = PurePath(name).stem if name.endswith((".yaml", ".yml")) else name
     studies = store.studies()
@@ -64,5 +64,5 @@ def find_study(store: Store, name: str) -> StudyEntry:
 def _advice(wanted: str, studies: Sequence[StudyEntry]) -> str:
     names = list(dict.fromkeys(study.name for study in studies))
     if not names:
-        return f"the database holds none: start it with `python -m search.run --study {wanted}`"
+        return f"the database is empty; start it with `python -m search.run --study {wanted}`"
     return did_you_mean(wanted, names, f"stored: {', '.join(names)}", cutoff=0.5)

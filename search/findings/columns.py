@@ -34,9 +34,9 @@ class Column:
     Attributes:
         key: Name of a quantity, or of a latency on a further target.
         title: Its heading, with the unit.
-        better: Which way is better; None where the best value is not marked.
-        text: Writes one value.
-        narrow: A shorter heading for a terminal; empty where the title is short enough.
+        better: The better direction; None if the best value is not marked.
+        text: Function that writes one value.
+        narrow: A shorter heading for a terminal; empty if the title is short enough.
     """
 
     key: str
@@ -60,7 +60,7 @@ COLUMNS = (*MAP_COLUMNS, *F1_COLUMNS, *LATENCY_COLUMNS, *SIZE_COLUMNS)
 """The columns that every study has."""
 
 AT_BEST_F1 = tuple(map(Column.of, (BEST_F1, PRECISION_AT_BEST_F1, RECALL_AT_BEST_F1)))
-"""Precision, recall and F1 at the confidence where F1 is best, for tables that have room for both."""
+"""Precision, recall and F1 at the confidence with the best F1, for tables with room for both."""
 
 
 def columns_of(records: Sequence[TrialRecord], *, at_best_f1: bool = False) -> tuple[Column, ...]:

@@ -1,4 +1,4 @@
-"""What differs between two records: figures, accuracy by class, recipe, weights and widths."""
+"""Differences between two records: figures, accuracy by class, recipe, weights and widths."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from search.record.trial import TrialRecord
 from spaces.base import PARENT, SCRATCH, Origin
 
 MIN_AP_CHANGE = 0.0005
-"""Differences of a class's AP below this are not shown: three digits would not show them."""
+"""Minimum change of a class's AP that is shown; three digits would hide a smaller one."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing in which two records differ.
+    """One difference between two records.
 
     Attributes:
         part: `figures (val)`, `recipe`, ...
-        what: Its name within the part.
-        ours: Of the first record, as text; empty where it has none.
-        theirs: Of the second.
-        change: From the first to the second, as text; empty where there is nothing to subtract.
+        name: Name within the part.
+        first: Value of the first record as text; empty if it has none.
+        second: Value of the second record.
+        change: Change from the first to the second as text; empty if it has no meaning.
     """
 
     part: str
-    what: str
-    ours: str
-    theirs: str
+    name: str
+    first: str
+    second: str
     change: str = ""
 
 
 def record_differences(one: TrialRecord, other: TrialRecord, classes: Sequence[str] = ()) -> tuple[Difference, ...]:
-    """All that differs, in the order an engineer asks for it.
+    """Return all differences: figures, classes, recipe, weights, widths.
 
     Args:
-        classes: Names by class number; numbers are shown where there are none.
+        classes: Names by class number; numbers are shown if there are none.
     """
     return (
         *_figures(one, other),
@@ -59,7 +59,7 @@ def difference_table(found: Sequence[Difference], names: Sequence[str]) -> Table
     Args:
         names: Names of the two records.
     """
-    table = Table(title="what differs", title_justify="left", box=SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
+    table = Table(title="differences", title_justify="left", box=SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("")
     table.add_column("")
     for name in names:
@@ -69,7 +69,7 @@ def difference_table(found: Sequence[Difference], names: Sequence[str]) -> Table
     for each in found:
         if each.part != part and part:
             table.add_section()
-        table.add_row(each.part if each.part != part else "", each.what, each.ours, each.theirs, each.change)
+        table.add_row(each.part if each.part != part else "", each.name, each.first, each.second, each.change)
         part = each.part
     return table
 
@@ -106,9 +106,9 @@ def _change(column: Column, ours: float | None, theirs: float | None) -> str:
 
 
 def _with_latency(found: Difference, one: TrialRecord, other: TrialRecord) -> Difference:
-    """Latencies with their intervals; where these overlap, the two are not told apart."""
+    """Return a difference of latencies with their intervals, and a remark if these overlap."""
     names = {column.title: column.key for column in columns_of([one, other])}
-    key = names.get(found.what, "")
+    key = names.get(found.name, "")
     if key not in (LATENCY, *further_names([one, other])):
         return found
     ours, theirs = one.measurement(key), other.measurement(key)
@@ -120,11 +120,11 @@ def _with_latency(found: Difference, one: TrialRecord, other: TrialRecord) -> Di
     change = f"{found.change} (intervals overlap)" if overlap else found.change
     if ours.target != theirs.target:
         change = "other targets: not comparable"
-    return Difference(found.part, found.what, latency_text(ours), latency_text(theirs), change)
+    return Difference(found.part, found.name, latency_text(ours), latency_text(theirs), change)
 
 
 def _classes(one: TrialRecord, other: TrialRecord, classes: Sequence[str]) -> list[Difference]:
-    """AP of each class on val, the greatest change first; -1 stands for a class without labels."""
+    """Return the changes of each class's AP on val, the greatest first; an AP of -1 means no labels."""
     ours, theirs = one.evaluation(), other.evaluation()
     if ours is None or theirs is None or len(ours.ap_per_class) != len(theirs.ap_per_class):
         return []
@@ -171,11 +171,11 @@ def _weights(one: TrialRecord, other: TrialRecord) -> list[Difference]:
     if one.origin is not None and other.origin is not None:
         found.append(Difference("weights", "layers from", _sources(one.origin), _sources(other.origin)))
     found += _mappings("searched", one.params, other.params)
-    return [each for each in found if each.ours != each.theirs]
+    return [each for each in found if each.first != each.second]
 
 
 def _sources(origin: Origin) -> str:
-    """`0-9 parent, 10-22 3f2a91`: whose weights the top-level layers began with."""
+    """Return the source of each top-level layer's initial weights: `0-9 parent, 10-22 3f2a91`."""
     runs: list[tuple[int, int, str]] = []
     for layer, source in enumerate(origin.layers):
         name = source if source in (PARENT, SCRATCH) else source[:6]
@@ -187,7 +187,7 @@ def _sources(origin: Origin) -> str:
 
 
 def _widths(one: TrialRecord, other: TrialRecord) -> list[Difference]:
-    """Channels kept by group; of two parents' networks only how many there are."""
+    """Return the differing widths by group; for networks of two parents only the numbers of groups."""
     ours, theirs = one.spec, other.spec
     if ours is None or theirs is None:
         return []

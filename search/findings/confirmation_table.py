@@ -20,50 +20,50 @@ OFF_FRONT = "no"
 def print_confirmation(store: Store, study: StudyEntry, confirmation: Confirmation) -> None:
     """Print the finalists, fastest first, and how they change the front."""
     console = table_console()
-    settled = confirmed_study(store, study)
-    console.print(_table(settled, confirmation), crop=False)
-    for line in closing_lines(settled, confirmation):
+    confirmed = confirmed_study(store, study)
+    console.print(_table(confirmed, confirmation), crop=False)
+    for line in closing_lines(confirmed, confirmation):
         console.print(line, soft_wrap=True)
 
 
-def _table(settled: ConfirmedStudy, confirmation: Confirmation) -> Table:
+def _table(confirmed: ConfirmedStudy, confirmation: Confirmation) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("name", no_wrap=True)
     for title in ("mAP50-95", "in the study, ms", "confirmed, ms"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("ties")
     table.add_column("on the front")
-    records = {record.name: record for record in settled.records}
+    records = {record.name: record for record in confirmed.records}
     for member in confirmation.members:
         record = records[member.name]
-        said, now = settled.said[member.name], record.measurement(LATENCY)
+        before, now = confirmed.trial_latencies[member.name], record.measurement(LATENCY)
         accuracy = record.value("map50_95")
-        cells = [member.name, "" if accuracy is None else score(accuracy), latency_text(said)]
+        cells = [member.name, "" if accuracy is None else score(accuracy), latency_text(before)]
         cells.append(significant(member.value) if now is None else latency_text(now))
         ties = f"{TIE_MARK} {', '.join(member.ties)}" if member.ties else ""
-        table.add_row(*(Text(cell) for cell in (*cells, ties, _standing(settled, member))))
+        table.add_row(*(Text(cell) for cell in (*cells, ties, _front_text(confirmed, member))))
     return table
 
 
-def _standing(settled: ConfirmedStudy, member: Finalist) -> str:
-    if member.name in settled.front:
+def _front_text(confirmed: ConfirmedStudy, member: Finalist) -> str:
+    if member.name in confirmed.front:
         return "yes"
-    if member.name not in settled.dropped:
+    if member.name not in confirmed.dropped:
         return OFF_FRONT
-    by = settled.dropped[member.name]
+    by = confirmed.dropped[member.name]
     return f"no longer: dominated by {by}" if by else "no longer: over a limit"
 
 
-def closing_lines(settled: ConfirmedStudy, confirmation: Confirmation) -> tuple[str, ...]:
-    """By which clock and why, what was settled, and what to do if other work disturbed."""
+def closing_lines(confirmed: ConfirmedStudy, confirmation: Confirmation) -> tuple[str, ...]:
+    """Return the clock with its reason, the size of the front, and the remedy if other work was seen."""
     clocks = {"wall": "wall time", "cpu": "CPU time"}
     clock = clocks[confirmation.clock]
-    count = len(settled.front)
-    front = f"{count} network{'s' * (count != 1)} on the front, {len(settled.dropped)} left it"
+    count = len(confirmed.front)
+    front = f"{count} network{'s' * (count != 1)} on the front, {len(confirmed.dropped)} left it"
     if not confirmation.contended:
         why = "the device was idle" if confirmation.contended is False else "the system does not tell what else ran"
         return (f"{clock}: {why}; {front}",)
-    why = "which other work hardly moves" if confirmation.clock == "cpu" else "which other work disturbs"
+    why = "which other work hardly changes" if confirmation.clock == "cpu" else "which other work changes"
     seen = confirmation.circumstances or {}
     busy = seen.get("others_busy")
     kept = "" if busy is None else f" (others kept {busy:.1f} cores busy)"

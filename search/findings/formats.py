@@ -28,7 +28,7 @@ FRONT_MARK = "●"
 
 
 def terminal_table(rows: Sequence[Row], title: str = "") -> Table:
-    """A table for rich; fits 120 columns. The front is marked, the best of each column is bold."""
+    """Return a table for rich that fits 120 columns. The front is marked, the best of each column is bold."""
     table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("")
     table.add_column("name", no_wrap=True)
@@ -48,7 +48,7 @@ def terminal_table(rows: Sequence[Row], title: str = "") -> Table:
 
 
 def shortened(rows: Sequence[Row], trials: int = 40) -> tuple[Row, ...]:
-    """All reference rows and members of the front, and the first other trials until `trials` are shown."""
+    """Return all reference rows, all members of the front, and further trials up to `trials` of them."""
     wanted = {row.record.name for row in rows if row.record.is_reference or row.on_front}
     shown = sum(row.on_front and not row.record.is_reference for row in rows)
     for row in rows:
@@ -59,7 +59,7 @@ def shortened(rows: Sequence[Row], trials: int = 40) -> tuple[Row, ...]:
 
 
 def markdown(rows: Sequence[Row], columns: Sequence[Column] | None = None) -> str:
-    """A GitHub-flavoured table; the best of each column is bold.
+    """Return a GitHub-flavoured table; the best of each column is bold.
 
     Args:
         columns: Those of the rows' records by default.
@@ -84,12 +84,12 @@ def _markdown_line(cells: Sequence[str]) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Text that cannot break out of its table cell: one line, bars and angle brackets escaped."""
+    """Return text that cannot break out of its table cell: one line, with bars and angle brackets escaped."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def csv_text(rows: Sequence[Row], splits: Sequence[str] = ("val",)) -> str:
-    """Every figure at full precision, one line a record; accuracy columns once for each split."""
+    """Return every figure at full precision, one line per record; accuracy columns once for each split."""
     buffer = io.StringIO()
     params = list(dict.fromkeys(name for row in rows for name in row.record.params))
     requested = requested_quantities([row.record for row in rows])
@@ -120,7 +120,7 @@ def csv_text(rows: Sequence[Row], splits: Sequence[str] = ("val",)) -> str:
 
 
 def _latency_titles(name: str) -> list[str]:
-    """`latency_ms`, `latency_low_ms`, ...; on a further target `latency_ms.openvino-cpu`, ..."""
+    """Return `latency_ms`, `latency_low_ms`, ...; for a further target `latency_ms.openvino-cpu`, ..."""
     whose = f".{name.removeprefix(FURTHER)}" if name != LATENCY else ""
     figures = ("ms", "low_ms", "high_ms")
     kinds = (*figures, "runs", "ratio", "contended", *(f"predicted_{figure}" for figure in figures))
@@ -128,7 +128,7 @@ def _latency_titles(name: str) -> list[str]:
 
 
 def _latency(record: TrialRecord, name: str) -> list[float | bool | None]:
-    """A predicted figure stands in columns of its own, where nobody takes it for a measured one."""
+    """Return the cells of a latency. Predicted figures have their own columns, apart from measured ones."""
     found = record.measurement(name)
     if found is None:
         return [None] * 9
@@ -139,6 +139,6 @@ def _latency(record: TrialRecord, name: str) -> list[float | bool | None]:
 
 
 def splits_of(records: Sequence[TrialRecord]) -> tuple[str, ...]:
-    """Names of all splits that were evaluated, val first."""
+    """Return the names of all splits that were evaluated, val first."""
     names = dict.fromkeys(["val", *(found.split for record in records for found in record.evaluations)])
     return tuple(names)

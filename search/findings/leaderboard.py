@@ -1,7 +1,7 @@
-"""What a study found, as rows in the order an engineer reads them: parent, reference rows, then trials.
+"""The results of a study as rows: the parent, the other reference rows, then the trials.
 
-A row says of each record its figures, by how much it beats or misses the parent, and in a note why it matters or
-how it ended. `search.findings.formats` writes the rows as a terminal table, Markdown and CSV.
+A row has a record's figures, its differences to the parent, and a note with its role or its ending.
+`search.findings.formats` writes the rows as a terminal table, Markdown and CSV.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ class Row:
     """One line of the leaderboard.
 
     Attributes:
-        record: What the line is about.
-        values: Each column's figure by its key; None where it was not measured.
-        spread_ms: Half the 95 % interval of the latency; None where there is none.
+        record: Trial or reference row.
+        values: Each column's figure by its key; None if it was not measured.
+        spread_ms: Half the 95 % interval of the latency; None if there is none.
         on_front: Whether the record is on the Pareto front.
-        roles: Of a member of the front: `fastest`, `best`, `knee`.
+        roles: Roles of a member of the front: `fastest`, `best`, `knee`.
         best: Keys of the columns in which no other complete, feasible record is better.
-        gain: mAP50-95 less the parent's; None for the parent and where either lacks the figure.
-        speed_up: The parent's latency / its own, so more is faster; None as for `gain`.
-        note: Roles, outcome and reason, lineage.
+        gain: Difference of mAP50-95 to the parent; None for the parent and if a figure is missing.
+        speed_up: The parent's latency divided by its own, so higher is faster; None as for `gain`.
+        note: Roles, outcome with its reason, lineage.
     """
 
     record: TrialRecord
@@ -47,7 +47,7 @@ class Row:
     note: str = ""
 
     def text(self, column: Column) -> str:
-        """The column's cell; empty where unknown. A latency has its spread and its mark: see `latency_text`."""
+        """Return the column's cell; empty if unknown. A latency has its spread and its mark: see `latency_text`."""
         value = self.values.get(column.key)
         if value is None:
             return ""
@@ -56,12 +56,12 @@ class Row:
 
     @property
     def gain_text(self) -> str:
-        """`-0.012`; empty where there is nothing to compare."""
+        """The gain as `-0.012`; empty if it is unknown."""
         return "" if self.gain is None else f"{self.gain:+.3f}"
 
     @property
     def speed_up_text(self) -> str:
-        """`1.80x`; empty where there is nothing to compare."""
+        """The speed-up as `1.80x`; empty if it is unknown."""
         return "" if self.speed_up is None else f"{self.speed_up:.2f}x"
 
 
@@ -74,14 +74,14 @@ def leaderboard(
     remarks: Mapping[str, str] | None = None,
     at_best_f1: bool = False,
 ) -> tuple[Row, ...]:
-    """The rows in reading order: the parent, reference rows as they were made, then trials, best first.
+    """Return the rows: the parent, reference rows in the order they were made, then trials, best first.
 
     Trials without a figure for the first objective come last: stopped, ruled out, failed, duplicate.
 
     Args:
         front: Names of the records on the Pareto front.
-        split: Which split's accuracy the columns show; the front stays that of the search (val).
-        remarks: Said at the end of the notes, by name: see `search.record.confirmation.remarks`.
+        split: Split whose accuracy the columns show; the front is always that of val.
+        remarks: Text for the end of the note, by record: see `search.record.confirmation.confirmation_remarks`.
         at_best_f1: See `columns_of`.
     """
     parent, said = parent_of(records), remarks or {}
@@ -106,7 +106,7 @@ def leaderboard(
 
 
 def parent_of(records: Sequence[TrialRecord]) -> TrialRecord | None:
-    """The parent's reference row, if it is stored."""
+    """Return the parent's reference row; None if it is not stored."""
     references = [record for record in records if record.is_reference]
     named = (record for record in references if record.name == PARENT_NAME)
     return next(named, next((record for record in references if record.lineage is None), None))
@@ -115,7 +115,7 @@ def parent_of(records: Sequence[TrialRecord]) -> TrialRecord | None:
 def front_roles(
     members: Sequence[TrialRecord], objectives: Sequence[tuple[str, Direction]] = USUAL_OBJECTIVES
 ) -> dict[str, tuple[str, ...]]:
-    """Which members of a front are `best` (first objective), `fastest` (last) and, between them, the `knee`."""
+    """Return the roles of a front's members: `best` (first objective), `fastest` (last), and `knee` between them."""
     points = {member.name: _point(member, objectives) for member in members}
     values = {name: point for name, point in points.items() if point is not None}
     if not values:
@@ -142,20 +142,20 @@ def _extreme(values: Mapping[str, tuple[float, ...]], axis: int, direction: Dire
 
 
 def spread_ms(record: TrialRecord) -> float | None:
-    """Half width of the latency's 95 % interval, in ms."""
+    """Return half the width of the latency's 95 % interval, in ms."""
     latency = record.measurement(LATENCY)
     return None if latency is None else half_interval_ms(latency)
 
 
 def gain(record: TrialRecord, parent: TrialRecord | None, split: str = VAL) -> float | None:
-    """The record's mAP50-95 less the parent's; None for the parent itself and where one was not evaluated."""
+    """Return the difference of mAP50-95 to the parent; None for the parent and if one was not evaluated."""
     theirs = None if parent is None or record is parent else parent.evaluation(split)
     ours = record.evaluation(split)
     return None if ours is None or theirs is None else ours.map50_95 - theirs.map50_95
 
 
 def speed_up(record: TrialRecord, parent: TrialRecord | None) -> float | None:
-    """How many times faster than the parent the record is; None for the parent and where one was not timed."""
+    """Return the parent's latency divided by the record's; None for the parent and if one was not timed."""
     theirs = None if parent is None or record is parent else measured_ms(parent)
     ours = measured_ms(record)
     return theirs / ours if ours and theirs else None

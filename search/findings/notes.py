@@ -1,4 +1,4 @@
-"""The note of a row: what the figures do not say of a record."""
+"""The note of a row: facts about a record that are no figures."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from search.record.number_text import percent, significant
 from search.record.trial import Outcome, TrialRecord
 
 DONOR = "donor."
-"""Beginning of the parameters that name the donor of a stage."""
+"""Prefix of the parameters that name the donor of a stage."""
 
 MAX_NAMED = 2
-"""Emptied layers that a note names."""
+"""Maximum number of emptied layers that a note names."""
 
 
 def note(record: TrialRecord, roles: Sequence[str] = ()) -> str:
-    """What the figures do not say: role on the front, missed limits, ending and reason, what it was made of and how."""
+    """Return role on the front, exceeded limits, ending with its reason, and how the network was made."""
     parts = [", ".join(roles)] if roles else []
     if record.outcome is not Outcome.COMPLETE:
         parts.append(_ending(record))
@@ -44,12 +44,12 @@ def outcome_line(record: TrialRecord, objectives: tuple[str, ...]) -> str:
         if value is not None:
             figures.append(f"{name} {value:.4g}")
     ended = "" if record.outcome is Outcome.COMPLETE else record.outcome.value.replace("_", " ")
-    parts = [ended, *(figures if not record.reason else []), record.reason]  # a reason brings its own figures
+    parts = [ended, *(figures if not record.reason else []), record.reason]  # a reason contains its own figures
     return f"{record.name}: " + ", ".join(part for part in parts if part)
 
 
 def _grafted(record: TrialRecord) -> str:
-    """Whose parts it has: `one-shot + round-3`, or `one-shot P1 P2 P3, global P4 P5 neck detect`."""
+    """Return the donors of a graft: `one-shot + round-3`, or `one-shot P1 P2 P3, global P4 P5 neck detect`."""
     if {"backbone", "head"} <= record.params.keys():
         return f"{record.params['backbone']} + {record.params['head']}"
     parts: dict[str, list[str]] = {}
@@ -60,13 +60,13 @@ def _grafted(record: TrialRecord) -> str:
 
 
 def _searched_recipe(record: TrialRecord) -> str:
-    """The recipe's fields that were searched: `lr0 0.00316, distill 3`."""
+    """Return the recipe's searched fields: `lr0 0.00316, distill 3`."""
     found = {name.removeprefix("recipe."): v for name, v in record.params.items() if name.startswith("recipe.")}
     return ", ".join(f"{name} {v:.3g}" if isinstance(v, float) else f"{name} {v}" for name, v in found.items())
 
 
 def _cut_at_threshold(record: TrialRecord) -> str:
-    """`43 % of the scales below 0.01`; where these were too few, and which groups would be empty, too."""
+    """Return `43 % of the scales below 0.01`, and whether these were too few or would have emptied layers."""
     share, threshold = record.params.get("cut.share_below"), record.params.get("cut.threshold")
     if share is None or threshold is None:
         return ""
@@ -78,20 +78,20 @@ def _cut_at_threshold(record: TrialRecord) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first names and how many follow; the run's output and the database have them all."""
+    """Return the first names and the number of the others; the run's output and the database have all."""
     if len(names) <= MAX_NAMED:
         return ", ".join(names)
     return f"{', '.join(names[:MAX_NAMED])} and {len(names) - MAX_NAMED} more layers"
 
 
 def over_limit(name: str, by: float) -> str:
-    """`0.22 ms over the limit`, naming the quantity where its unit does not say it."""
+    """Return `0.22 ms over the limit`; names the quantity if its unit does not tell it."""
     unit = f" {LATENCY_MS.unit} over the limit" if name == LATENCY_MS.name else f" over its {name} limit"
     return significant(by) + unit
 
 
 def _ending(record: TrialRecord) -> str:
-    """`ruled out: <reason>`, saying the outcome once."""
+    """Return `ruled out: <reason>`, with the outcome only once."""
     word = record.outcome.value.replace("_", " ")
     reason = " ".join(record.reason.split())
     return reason if reason.startswith(word) else f"{word}: {reason}" if reason else word

@@ -1,4 +1,4 @@
-"""Which stored network a command line means: a trial, a reference row, the best under a latency, the knee."""
+"""Select a stored network: a trial, a reference row, the best under a latency, the knee point."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def select_network(
     name: str | None = None,
     under_ms: float | None = None,
 ) -> TrialRecord:
-    """Return the network that is asked for; by default that at the knee of the front.
+    """Return the network with a number, name or latency; by default that at the knee of the front.
 
     Args:
         number: Number of a trial.
         name: Name of a reference row or trial.
-        under_ms: The most accurate feasible network with at most this latency.
+        under_ms: Highest latency; selects the most accurate feasible network.
 
     Raises:
         DefinitionError: If there is none, or its weights were not kept.
@@ -46,23 +46,23 @@ def select_network(
 
 
 def by_number(records: Sequence[TrialRecord], number: int) -> TrialRecord:
-    """The trial of that number.
+    """Return the trial with that number.
 
     Raises:
-        DefinitionError: If there is none, or none of its weights were kept.
+        DefinitionError: If there is none, or its weights were not kept.
     """
     for record in records:
         if record.number == number:
             return _with_weights(record)
     stored = sorted(record.number for record in records if record.number is not None and record.checkpoint)
-    have = f"exported can be {_ranges(stored)}" if stored else "no trial is finished yet"
+    have = f"with weights are {_ranges(stored)}" if stored else "no trial is finished yet"
     raise DefinitionError(f"--trial is {number}; {have}")
 
 
 def confirmed_study(store: Store, study: StudyEntry, *, curves: bool = False) -> ConfirmedStudy:
-    """The study's records and front as its newest confirmation has them; as the trials had them before one.
+    """Return the study's records and front with the latencies of its newest confirmation, if there is one.
 
-    `--best-under` and `--knee` choose among these; reports show them.
+    `--best-under` and `--knee` select from these, and reports show them.
     """
     fronts, confirmations = store.fronts(study), store.confirmations(study)
     front = fronts[-1].members if fronts else ()
@@ -71,13 +71,13 @@ def confirmed_study(store: Store, study: StudyEntry, *, curves: bool = False) ->
 
 
 def by_name(records: Sequence[TrialRecord], name: str, option: str = "--name") -> TrialRecord:
-    """The reference row or trial of that name.
+    """Return the reference row or trial with that name.
 
     Args:
-        option: What the user gave the name to.
+        option: Option that the user gave the name with, for the message.
 
     Raises:
-        DefinitionError: If there is none, or none of its weights were kept.
+        DefinitionError: If there is none, or its weights were not kept.
     """
     for record in records:
         if record.name == name:
@@ -87,7 +87,7 @@ def by_name(records: Sequence[TrialRecord], name: str, option: str = "--name") -
 
 
 def best_under(records: Sequence[TrialRecord], limit_ms: float, accuracy: str = "map50_95") -> TrialRecord:
-    """The most accurate feasible network whose `latency_ms` is at most `limit_ms`.
+    """Return the most accurate feasible network whose `latency_ms` is at most `limit_ms`.
 
     Raises:
         DefinitionError: If there is none; the message names the fastest.
@@ -107,7 +107,7 @@ def best_under(records: Sequence[TrialRecord], limit_ms: float, accuracy: str = 
 
 
 def at_knee(records: Sequence[TrialRecord], objectives: Objectives) -> TrialRecord:
-    """The network at the knee of the front: see `search.record.front.knee`.
+    """Return the network at the knee of the front: see `search.record.front.knee`.
 
     Raises:
         DefinitionError: If no network has all objectives yet.
@@ -122,10 +122,10 @@ def at_knee(records: Sequence[TrialRecord], objectives: Objectives) -> TrialReco
 
 
 def milliseconds(text: str) -> float:
-    """The number in `5ms`, `5 ms` or `5`.
+    """Return the number in `5ms`, `5 ms` or `5`.
 
     Raises:
-        DefinitionError: If it is none.
+        DefinitionError: If the text is no latency.
     """
     match = LATENCY_LIMIT.fullmatch(text.strip())
     if match is None or float(match[1]) <= 0:
@@ -138,7 +138,7 @@ def _usable(records: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 
 def _within(records: Sequence[TrialRecord]) -> str:
-    """Says that the limits are why, if they are."""
+    """Return words that name the limits as the reason, if no finished network meets them."""
     finished = any(record.checkpoint is not None for record in records)
     return " within the limits" if finished and not _usable(records) else ""
 
@@ -151,7 +151,7 @@ def _with_weights(record: TrialRecord) -> TrialRecord:
 
 
 def _ranges(numbers: Sequence[int]) -> str:
-    """`0-3, 5` of 0, 1, 2, 3, 5."""
+    """Return numbers as ranges: `0-3, 5` for 0, 1, 2, 3, 5."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][-1] + 1:

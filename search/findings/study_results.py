@@ -1,4 +1,4 @@
-"""What a report is made of: one study as it is stored, read once."""
+"""The contents of a report: one stored study, read once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from search.findings.leaderboard import Row, leaderboard
 from search.findings.selection import confirmed_study
-from search.record.confirmation import Confirmation, ConfirmedStudy, remarks
+from search.record.confirmation import Confirmation, ConfirmedStudy, confirmation_remarks
 from search.record.latency_text import LATENCY, further_names
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import FrontEntry, Store, StudyEntry
@@ -15,32 +15,32 @@ from search.store.base import FrontEntry, Store, StudyEntry
 
 @dataclass(frozen=True)
 class StudyResults:
-    """One study with its records and fronts, as stored.
+    """One stored study with its records and fronts.
 
     Attributes:
-        records: In their order; finalists with their confirmed latency.
-        fronts: The front each time it changed, oldest first; the last as the newest confirmation has it.
-        settled: What the newest confirmation changed, and what the trials said of the finalists.
-        target: What the latencies were measured on, with `reference_ms`; empty where that is not stored.
-        further_targets: The same for those of the study's further targets, by the latency's name.
+        records: In their stored order; finalists have their confirmed latency.
+        fronts: The front after each change, oldest first; the last one follows the newest confirmation.
+        confirmed: The changes by the newest confirmation.
+        target: Description of the latencies' target, with `reference_ms`; empty if it is not stored.
+        further_targets: Descriptions of the further targets, by the latency's name.
     """
 
     study: StudyEntry
     records: tuple[TrialRecord, ...]
     fronts: tuple[FrontEntry, ...]
     target: Mapping[str, object] = field(default_factory=dict)
-    settled: ConfirmedStudy | None = None
+    confirmed: ConfirmedStudy | None = None
     confirmation: Confirmation | None = None
     further_targets: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     @property
     def front(self) -> tuple[str, ...]:
-        """Names of the records on the front as it stands."""
+        """Names of the records on the present front."""
         return self.fronts[-1].members if self.fronts else ()
 
     @property
     def counted(self) -> int:
-        """Finished trials without duplicates: what the study's total counts."""
+        """Number of trials that count toward the study's total: all that ended, without duplicates."""
         return sum(not r.is_reference and r.outcome is not Outcome.DUPLICATE for r in self.records)
 
     @property
@@ -49,25 +49,25 @@ class StudyResults:
         return self.study.definition.get("limits") or {}
 
     def rows(self, split: str = "val") -> tuple[Row, ...]:
-        """The leaderboard with one split's accuracy."""
-        said = {} if self.settled is None else remarks(self.settled)
-        return leaderboard(self.records, self.front, objectives=self.study.objectives, split=split, remarks=said)
+        """Return the leaderboard with one split's accuracy."""
+        remarks = {} if self.confirmed is None else confirmation_remarks(self.confirmed)
+        return leaderboard(self.records, self.front, objectives=self.study.objectives, split=split, remarks=remarks)
 
 
 def read_study_results(store: Store, study: StudyEntry, *, curves: bool = True) -> StudyResults:
-    """Read a study from the store; `curves` as in `Store.records`."""
-    settled = confirmed_study(store, study, curves=curves)
+    """Read a study from the store; `curves` is that of `Store.records`."""
+    confirmed = confirmed_study(store, study, curves=curves)
     fronts = store.fronts(study)
-    if fronts:  # how the front grew stays as the trials had it; where it stands is settled
-        fronts = (*fronts[:-1], replace(fronts[-1], members=settled.front))
+    if fronts:  # confirmation changes only the present front, not its history
+        fronts = (*fronts[:-1], replace(fronts[-1], members=confirmed.front))
     newest = next(reversed(store.confirmations(study)), None)
-    records = settled.records
+    records = confirmed.records
     further = {name: _target(store, records, name) for name in further_names(records)}
-    return StudyResults(study, records, fronts, _target(store, records, LATENCY), settled, newest, further)
+    return StudyResults(study, records, fronts, _target(store, records, LATENCY), confirmed, newest, further)
 
 
 def _target(store: Store, records: Sequence[TrialRecord], name: str) -> Mapping[str, object]:
-    """What the latencies of that name were measured on."""
+    """Return the description of the target of the latencies with that name."""
     latencies = (record.measurement(name) for record in records)
     key = next((latency.target for latency in latencies if latency is not None and latency.target), None)
     entry = None if key is None else store.target(key)

@@ -1,4 +1,4 @@
-"""Trains a network of a study for longer. Imports torch."""
+"""Train a network of a study further. Imports torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from search.trial.workbench import Workbench, excess_over
 
 @dataclass(frozen=True)
 class Polisher:
-    """The tools of one process, around the study's parent."""
+    """Trains networks of one study further, with its parent, data and target."""
 
     bench: Workbench
     definition: StudyDefinition
@@ -30,13 +30,13 @@ class Polisher:
 
     @staticmethod
     @contextmanager
-    def opened(
+    def open(
         store: Store, study: StudyEntry, folder: RunFolder, device: str, scratch: Path, say: Say
     ) -> Iterator[Polisher]:
-        """Load what the study stands on.
+        """Open the study's data, parent and target.
 
         Raises:
-            DefinitionError: If the device is not there, or data or target are others than the study's.
+            DefinitionError: If the device does not exist, or data or target are not those of the study.
         """
         check_device(device)
         definition = stored_definition(study.name, study.definition)
@@ -47,12 +47,12 @@ class Polisher:
             here = {"data": inputs.data.key, "target": bench.target.key}
             changed = [name for name, key in here.items() if study.frozen.get(name, key) != key]
             if changed:
-                raise DefinitionError(f"other {' and '.join(changed)} than study '{study.sampler_name}' was begun with")
+                raise DefinitionError(f"study '{study.sampler_name}' was begun with other {' and '.join(changed)}")
             trained = bench.checkpoints.get(study.frozen["parent"])
             yield Polisher(bench.with_parent(bench.parent.with_weights(trained)), definition, say)
 
-    def polished(self, member: TrialRecord, epochs: int) -> TrialRecord:
-        """The row of a network that is trained on: by its own recipe, for so many epochs, from its own weights."""
+    def polish(self, member: TrialRecord, epochs: int) -> TrialRecord:
+        """Train a member's network further by its own recipe, and return its new row."""
         recipe = Recipe.from_plain({**member.recipe, "epochs": epochs})
         candidate = self.bench.checkpoints.get(member.saved_checkpoint)
         rows = RowTrainer(bench=self.bench, say=self.say)

@@ -80,14 +80,14 @@ def polish(
     with (
         store.exclusive(f"polish {study.id}"),
         tempfile.TemporaryDirectory(prefix="polish-") as scratch,
-        Polisher.opened(store, study, folder, device, Path(scratch), _as_lines(say)) as polisher,
+        Polisher.open(store, study, folder, device, Path(scratch), _as_lines(say)) as polisher,
     ):
         stored = {record.name for record in store.records(study)}
         for member in members:
             if member.name + POLISHED in stored:
                 say(f"{member.name}{POLISHED}: already stored")
                 continue
-            row = polisher.polished(member, epochs or EPOCHS_FACTOR * int(member.recipe["epochs"]))
+            row = polisher.polish(member, epochs or EPOCHS_FACTOR * int(member.recipe["epochs"]))
             moved = store.add(study, row, None) is not None
             spent = duration(row.seconds.get("training", 0.0))
             figures = outcome_line(row, tuple(name for name, _ in study.objectives))

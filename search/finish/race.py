@@ -1,4 +1,4 @@
-"""Times finalists again: loads them, exports each once, and has them race on the study's target. Imports torch."""
+"""Time finalists again: load them, export each once, and time them in turn on the study's target. Imports torch."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from spaces.networks.checkpoint import CheckpointStore
 from spaces.networks.parent import Parent
 
 CPU_S_PER_FINALIST = 5.0
+"""CPU seconds that a confirmation may take for each finalist."""
 SEED = 0
 
 
-def confirm(
+def confirm_finalists(
     store: Store,
     study: StudyEntry,
     folder: RunFolder,
@@ -37,22 +38,22 @@ def confirm(
     cpu_s_per_finalist: float = CPU_S_PER_FINALIST,
     say: Callable[[str], None] = lambda line: None,
 ) -> Confirmation:
-    """Race the finalists on the study's target and store what it says.
+    """Time the finalists in turn on the study's target, and store their confirmation.
 
     Args:
         finalists: Records with weights and a latency, all on one target.
-        cpu_s_per_finalist: CPU time that the race may take for each finalist; it takes less where the order is clear.
+        cpu_s_per_finalist: CPU seconds that the race may take for each finalist; it ends earlier if the order is clear.
 
     Raises:
         DefinitionError: If the study's target is not that of this machine.
         CandidateError: If one of them does not export or run here.
-        CheckpointError: If its weights are gone or damaged.
+        CheckpointError: If weights are missing or damaged.
     """
     entry = _target_of(store, finalists)
     definition = stored_definition(study.name, study.definition)
     if definition.target.remote is not None:
         raise DefinitionError(
-            f"the study's target is another machine, {definition.target.remote}; take its front there: "
+            f"the study's target is another machine, {definition.target.remote}; measure its front there: "
             f"`python -m search.bench --pack DIR --study {study.sampler_name} --front`"
         )
     checkpoints = CheckpointStore(folder.checkpoints)
@@ -68,20 +69,20 @@ def confirm(
 
 
 def confirmation_of(race: Race, names: Sequence[str], target: TargetEntry, loaded_clock: str) -> Confirmation:
-    """What a race says of the networks of these names.
+    """Return the confirmation that follows from a race of the networks with these names.
 
     Args:
-        loaded_clock: The clock to go by where other work was seen: `cpu` for a target of one thread, which other work
-            hardly moves. On an idle device wall time counts, which is what a user waits for.
+        loaded_clock: Clock to use if other work was seen: `cpu` for a target of one thread, because other work hardly
+            changes it. On an idle device wall time is used, because users wait for it.
     """
     clock = "wall" if race.contended("wall") is False else loaded_clock
     seen = race.circumstances
     if seen is not None and race.contended(clock) and not seen.contended:
         seen = replace(seen, slow=True)
-    settled = race.settle(clock)
+    result = race.settle(clock)
     members = []
-    for number in settled.order:
-        ratio = settled.ratios[number]
+    for number in result.order:
+        ratio = result.ratios[number]
         members.append(
             Finalist(
                 name=names[number],
@@ -90,7 +91,7 @@ def confirmation_of(race: Race, names: Sequence[str], target: TargetEntry, loade
                 high=ratio.high * target.reference_ms,
                 ratio=ratio.median,
                 runs=race.runs(number),
-                ties=tuple(names[other] for other in settled.ties[number]),
+                ties=tuple(names[other] for other in result.ties[number]),
                 samples=tuple(sample * target.reference_ms for sample in race.samples(number, clock)),
             )
         )
@@ -98,7 +99,7 @@ def confirmation_of(race: Race, names: Sequence[str], target: TargetEntry, loade
 
 
 def _target_of(store: Store, finalists: Sequence[TrialRecord]) -> TargetEntry:
-    """The one target on which all finalists were timed."""
+    """Return the target on which all finalists were timed."""
     keys = {record.name: None if (m := record.measurement(LATENCY)) is None else m.target for record in finalists}
     if len(set(keys.values())) > 1:
         raise DefinitionError(f"{', '.join(keys)} were timed on different targets; name those of one with --records")
@@ -109,7 +110,7 @@ def _target_of(store: Store, finalists: Sequence[TrialRecord]) -> TargetEntry:
 
 
 def _meter(definition: StudyDefinition, folder: RunFolder, trained: Candidate, entry: TargetEntry) -> LatencyMeter:
-    """A meter on the study's target; against the same reference, so that the frozen time holds."""
+    """Return a meter on the study's target, with the same reference, so that its frozen time applies."""
     calibration = Calibration.for_precision(
         definition.target.precision,
         lambda: open_dataset(definition.data.source, folder.data, seed=definition.seed),
@@ -123,6 +124,6 @@ def _meter(definition: StudyDefinition, folder: RunFolder, trained: Candidate, e
             f"{name} {there.get(name)} there, {here.get(name)} here" for name in here if there.get(name) != here[name]
         ]
         raise DefinitionError(
-            f"the study's target is not that of this machine: {'; '.join(differs)}; confirm where the study ran"
+            f"the study's target is not that of this machine: {'; '.join(differs)}; confirm on the machine of the study"
         )
     return meter

@@ -166,9 +166,9 @@ def confirm_at_end(store: Store, study: StudyEntry, request: RunRequest, console
     def work(say: Callable[[str], None]) -> None:
         if is_confirmed(store, study):
             return
-        from search.finish.race import confirm  # imports torch: not for a study without a front
+        from search.finish.race import confirm_finalists  # imports torch: not for a study without a front
 
-        confirm(store, study, request.runs, select_finalists(store, study), say=say)
+        confirm_finalists(store, study, request.runs, select_finalists(store, study), say=say)
 
     again = f"search.confirm --study {study.sampler_name}{place_options(request.runs, request.storage)}"
     _at_end(work, console, "the finalists are not confirmed", again)

@@ -1,4 +1,4 @@
-"""Makes `measure.pyz`: the measuring protocol as one file for another machine, of the project's own modules."""
+"""Make `measure.pyz`: the measuring protocol as one file for another machine, made of the project's own modules."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import spaces
 PACKAGES = {package.__name__: Path(next(iter(package.__path__))) for package in (spaces, objectives)}
 ENTRY_MODULE = "objectives.remote.start"
 ROOT_MODULES = (ENTRY_MODULE, "objectives.remote.measure", "objectives.runtimes.catalogue")
-"""The catalogue is imported where a target is looked up, not at the top of a module."""
+"""Modules that the program begins with. The catalogue is imported inside a function, so it must be named."""
 
 
 def write_program(path: Path) -> Path:
-    """Write the program: the modules it begins with, and all of ours that they import at their top.
+    """Write the program: `ROOT_MODULES` and all of our modules that they import at their top.
 
-    What a module imports inside a function stays at home: that is torch and what needs it.
+    Imports inside functions are left out: these are torch and modules that need it.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -36,16 +36,16 @@ def write_program(path: Path) -> Path:
 
 
 def modules_needed_by(*begin: str) -> dict[str, Path]:
-    """These modules of ours and all that they import at their top, directly or not, with the files."""
+    """Return these modules and all of ours that they import at their top, directly or not, with their files."""
     found: dict[str, Path] = {}
-    waiting = list(begin)
-    while waiting:
-        module = waiting.pop()
+    pending = list(begin)
+    while pending:
+        module = pending.pop()
         file = _file(module)
-        if module in found or not file.is_file():  # a name that is imported from a module, not a module
+        if module in found or not file.is_file():  # a name inside a module, not a module
             continue
         found[module] = file
-        waiting += [module.rpartition(".")[0], *_imported(file)] if "." in module else _imported(file)
+        pending += [module.rpartition(".")[0], *_imported(file)] if "." in module else _imported(file)
     return found
 
 

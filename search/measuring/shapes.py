@@ -1,4 +1,4 @@
-"""Which shapes of a study's parent another machine measures first: those that tell the predictor most."""
+"""Select the shapes that another machine measures first: the most informative ones for the latency predictor."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ from spaces.structure.groups import tied
 from spaces.structure.shape import Shape
 
 SHAPE_POOL_SIZE = 400
-"""Shapes that are looked at; building none of them."""
+"""Number of shapes to select from; none of them is built."""
 MIN_SHARE = 0.25
-SHARE_SPREAD = 0.35  # shares of single groups lie so far from that of the whole network
-SHORTENED_SHARE = 0.25  # of the pool has fewer residual bottlenecks, where the study leaves some out
+"""Minimum share of channels that a group keeps."""
+SHARE_SPREAD = 0.35
+"""Maximum distance of a group's share from that of the whole network."""
+SHORTENED_SHARE = 0.25
+"""Share of the shapes with fewer residual bottlenecks, if the study drops some."""
 
 
 def pool_of(definition: StudyDefinition, parent: Parent, seed: int = 0) -> tuple[Shape, ...]:
-    """Irregular shapes such as the study may come upon: its multiple of channels, its image sizes, its bottlenecks."""
+    """Return irregular shapes that the study could propose, by its multiple, image sizes and residual bottlenecks."""
     random = np.random.default_rng(seed)
     sizes = _image_sizes(definition, parent)
     return tuple(dict.fromkeys(_shape(definition, parent, sizes, random) for _ in range(SHAPE_POOL_SIZE)))
 
 
 def shapes_to_measure(definition: StudyDefinition, parent: Parent, count: int) -> tuple[Shape, ...]:
-    """So many of the pool, those first that lessen the predictor's doubt about all of it the most."""
+    """Return the `count` shapes that reduce the predictor's uncertainty most, the most informative first."""
     model = LatencyModel(parent.structure, parent.imgsz)
     return model.informative(pool_of(definition, parent), measured=(), n=count)
 

@@ -50,8 +50,8 @@ def select_compared(store: Store, *, study: str | None = None, names: Sequence[s
         raise DefinitionError("name a study with --study, or runs such as nas_head/parent 'nas_head/trial 7'")
     if not names:
         entry = find_study(store, study or "")
-        settled = confirmed_study(store, entry, curves=True)
-        rows = [r for r in settled.records if r.is_reference or r.name in settled.front]
+        confirmed = confirmed_study(store, entry, curves=True)
+        rows = [r for r in confirmed.records if r.is_reference or r.name in confirmed.front]
         return ComparedRecords(_checked([r for r in rows if r.outcome is Outcome.COMPLETE]), (entry,))
     found = [_find(store, study, name) for name in names]
     studies = {entry.sampler_name: entry for entry, _ in found}

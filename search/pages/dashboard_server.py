@@ -1,4 +1,4 @@
-"""Serve optuna-dashboard over a study's database, with our records beside it. The only importer of optuna_dashboard."""
+"""Serve optuna-dashboard over a study's database, together with our records. The only importer of optuna_dashboard."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from search.findings.time_table import terminal_times, time_table
 from search.findings.training_effort import effort_text, hypervolume_history, training_effort
 from search.pages.report import html_report
 from search.pictures.pareto import pareto_png
-from search.record.confirmation import summary
+from search.record.confirmation import confirmation_summary
 from search.record.latency_text import legend
 from search.record.number_text import duration
 from search.store.base import Store, StudyEntry
@@ -78,7 +78,7 @@ def print_study_results(
     marks = [f"{FRONT_MARK} on the Pareto front", "bold: best of its column", *legend([row.record for row in shown])]
     console.print("; ".join(marks) + "\n")
     if found.confirmation is not None:
-        console.print(f"finalists: {summary(found.confirmation)}\n")
+        console.print(f"finalists: {confirmation_summary(found.confirmation)}\n")
     console.print(f"trials: {effort_text(training_effort(found.records))}")
     for last in hypervolume_history(found.records, found.fronts)[-1:]:
         spent = f"{last.trials} trials and {duration(last.training_s)} of training"

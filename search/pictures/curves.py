@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import matplotlib
 
-matplotlib.use("Agg")  # no display is needed, or looked for
+matplotlib.use("Agg")  # needs no display
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,14 +24,14 @@ from spaces.display.charts import BLUE, GREEN, INK, VERMILLION, quiet
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#30343B", "#B8A300")
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.4)))
 MAX_RECORDS = len(COLOURS) * len(DASHES)
-"""Records that can be told apart in one picture."""
+"""Maximum number of records that can be told apart in one picture."""
 
 SPIKE_FACTOR = 4
-"""Times the usual loss: then its axis ends below the greatest."""
+"""Multiple of the usual loss above which early losses are cut off."""
 
 
 def confidence_picture(records: Sequence[TrialRecord], split: str = "val") -> bytes | None:
-    """Precision, recall and F1 against confidence, and precision against recall; None where no record has curves.
+    """Draw precision, recall and F1 against confidence, and precision against recall; None if no record has curves.
 
     Args:
         records: At most `MAX_RECORDS`.
@@ -48,17 +48,17 @@ def confidence_picture(records: Sequence[TrialRecord], split: str = "val") -> by
     kinds = (("precision", "confidence"), ("recall", "confidence"), ("f1", "confidence"), ("precision", "recall"))
     for panel, (upward, across) in zip(panels.flat, kinds, strict=True):
         for number, (name, curves) in enumerate(found):
-            x, y = _seen(curves, across, upward)
-            panel.plot(x, y, label=name, **_look(number))
-        _named(panel, across, upward.replace("f1", "F1"))
+            x, y = _points(curves, across, upward)
+            panel.plot(x, y, label=name, **_line_style(number))
+        _set_titles(panel, across, upward.replace("f1", "F1"))
         panel.set_xlim(0, 1)
         panel.set_ylim(0, 1.02)
     _legend(figure, panels[0][0])
     return _png(figure)
 
 
-def _seen(curves: Curves, across: str, upward: str) -> tuple[Sequence[float], Sequence[float]]:
-    """The points of a curve; precision against recall ends where nothing is detected any more."""
+def _points(curves: Curves, across: str, upward: str) -> tuple[Sequence[float], Sequence[float]]:
+    """Return the points of a curve; precision against recall ends where nothing is detected any more."""
     x, y = getattr(curves, across), getattr(curves, upward)
     if across == "confidence":
         return x, y
@@ -67,7 +67,7 @@ def _seen(curves: Curves, across: str, upward: str) -> tuple[Sequence[float], Se
 
 
 def learning_picture(records: Sequence[TrialRecord]) -> bytes | None:
-    """Validation loss and mAP50-95 against epoch; None where no record has a learning curve."""
+    """Draw validation loss and mAP50-95 against epoch; None if no record has a learning curve."""
     learned = [record for record in records if record.rungs]
     if not learned:
         return None
@@ -80,9 +80,9 @@ def learning_picture(records: Sequence[TrialRecord]) -> bytes | None:
     for panel, (title, value) in zip(panels, wanted, strict=True):
         for number, record in enumerate(learned):
             epochs = [result.epoch for result in record.rungs]
-            mark = {"marker": "o", "ms": 4} if len(epochs) == 1 else {}
-            panel.plot(epochs, [value(result) for result in record.rungs], label=record.name, **_look(number), **mark)
-        _named(panel, "epoch", title)
+            style = _line_style(number) | ({"marker": "o", "ms": 4} if len(epochs) == 1 else {})
+            panel.plot(epochs, [value(result) for result in record.rungs], label=record.name, **style)
+        _set_titles(panel, "epoch", title)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     if (top := top_of_losses(learned)) is not None:
         panels[0].set_ylim(0, top)
@@ -93,7 +93,7 @@ def learning_picture(records: Sequence[TrialRecord]) -> bytes | None:
 
 
 def top_of_losses(learned: Sequence[TrialRecord]) -> float | None:
-    """Where the axis ends, if losses of the first epochs would press all others to its bottom; None for nowhere."""
+    """Return the upper end of the loss axis if the first epochs' losses would hide all others; else None."""
     every = [result.loss for record in learned for result in record.rungs]
     later = [result.loss for record in learned for result in record.rungs[len(record.rungs) // 4 :]]
     usual = sorted(later)[int(0.9 * (len(later) - 1))]
@@ -101,7 +101,7 @@ def top_of_losses(learned: Sequence[TrialRecord]) -> float | None:
 
 
 def sizes_picture(records: Sequence[TrialRecord]) -> bytes | None:
-    """Draw file size, GFLOPs, latency and costs on request as bars, a line a record; None if none is known."""
+    """Draw file size, GFLOPs, latency and costs on request as bars, one line per record; None if none is known."""
     wanted = [SIZE_MIB, FLOPS_G, LATENCY_MS]
     wanted += [each for each in requested_quantities(records) if each.before_training]
     shown = [record for record in records if any(record.measurement(each.name) for each in wanted)]
@@ -122,7 +122,7 @@ def sizes_picture(records: Sequence[TrialRecord]) -> bytes | None:
     return _png(figure)
 
 
-def _look(number: int) -> dict[str, object]:
+def _line_style(number: int) -> dict[str, object]:
     return {
         "color": COLOURS[number % len(COLOURS)],
         "ls": DASHES[(number // len(COLOURS)) % len(DASHES)],
@@ -130,7 +130,7 @@ def _look(number: int) -> dict[str, object]:
     }
 
 
-def _named(panel: Axes, across: str, upward: str) -> None:
+def _set_titles(panel: Axes, across: str, upward: str) -> None:
     panel.set_xlabel(across)
     panel.set_ylabel(upward)
     quiet(panel)
@@ -142,11 +142,11 @@ def _legend(figure: Figure, panel: Axes) -> None:
 
 
 MAX_NAMES = 72
-"""Channel groups whose names fit below the bars; of more, every second or third is named."""
+"""Maximum number of channel groups that are named below the bars; of more, every second or third is named."""
 
 
 def channel_picture(record: TrialRecord) -> bytes | None:
-    """Bars of the parent's width and of the kept channels, group by group; None for a record without a spec."""
+    """Draw the parent's width and the kept channels of each group as bars; None for a record without a spec."""
     spec = record.spec
     if spec is None:
         return None
@@ -179,7 +179,7 @@ def _name_groups(axes: Axes, spec: ArchSpec) -> None:
 
 
 def curves_picture(record: TrialRecord, parent: TrialRecord | None) -> bytes | None:
-    """The learning curve and P, R and F1 against confidence, the parent dashed; None where there is nothing to draw."""
+    """Draw learning curve and P, R and F1 against confidence, the parent dashed; None if nothing is stored."""
     accuracy = record.evaluation()
     curves = None if accuracy is None else accuracy.curves
     if not record.rungs and curves is None:

@@ -13,15 +13,15 @@ from matplotlib.transforms import Bbox
 
 FONT_POINTS = 8
 LETTER_POINTS = 4.9
-"""A generous mean width of a letter at that size."""
+"""Mean width of a letter at that size, rounded up."""
 ABOVE = ((-6, 4, "right"), (7, -11, "left"), (7, 4, "left"), (-6, -11, "right"))
 BELOW = ((7, -11, "left"), (-6, -11, "right"), (7, 4, "left"), (-6, 4, "right"))
-"""Where a name may stand, best first: offset in points from its point, and on which side it ends there."""
+"""Allowed positions of a name, best first: offset from its point in points, and the side that it is aligned to."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """A name and its point, in data coordinates; `above` for a member of the front, over which nothing lies."""
+    """A name and its point in data coordinates. `above` is for members of the front: no point lies above them."""
 
     text: str
     x: float
@@ -32,17 +32,17 @@ class Label:
 def place_labels(
     figure: Figure, axes: Axes, labels: Sequence[Label], points: Sequence[tuple[float, float]], colour: str
 ) -> None:
-    """Write the labels in their order, each at the first free place; one without a free place is left out.
+    """Write the labels in order, each at its first free position; a label without one is left out.
 
     Args:
-        figure: Laid out by this call, so that data coordinates have their final place.
-        axes: Where to write.
-        labels: The important ones first.
-        points: All points of the plot, in data coordinates: no name is written over one.
-        colour: Of the text.
+        figure: This call computes its layout, because data coordinates must be final.
+        axes: Axes to write on.
+        labels: Most important first.
+        points: All points of the plot in data coordinates; no name covers one.
+        colour: Colour of the text.
     """
     figure.draw_without_rendering()
-    scale = figure.dpi / 72  # pixels a point
+    scale = figure.dpi / 72  # pixels per point
     taken = [_around(axes.transData.transform(point), 4 * scale) for point in points]
     inside = axes.get_window_extent()
     for label in labels:
@@ -55,7 +55,7 @@ def place_labels(
                 label.text, (label.x, label.y), xytext=(dx, dy), textcoords="offset points", ha=side, color=colour,
                 fontsize=FONT_POINTS, zorder=5,
             )  # fmt: skip
-            written.set_in_layout(False)  # what is measured above must stay as it is
+            written.set_in_layout(False)  # the layout measured above must not change
             taken.append(box)
             break
 

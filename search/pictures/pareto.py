@@ -1,7 +1,7 @@
-"""The Pareto plot as a PNG: every record, the front as a staircase, and how the hypervolume grew.
+"""The Pareto plot as a PNG: every record, the front as a staircase, and the front's hypervolume by trials.
 
-Colours are those of Okabe and Ito, told apart by people with any colour vision; each kind of record has a marker of
-its own as well.
+The colours are those of Okabe and Ito, which people with any colour vision can tell apart. Each kind of record also has
+its own marker.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import matplotlib
 
 from spaces.durable import write_bytes
 
-matplotlib.use("Agg")  # no display is needed, or looked for
+matplotlib.use("Agg")  # needs no display
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -33,7 +33,7 @@ from spaces.display.charts import BLUE, GREY, INK, ORANGE, VERMILLION, quiet
 
 @dataclass(frozen=True)
 class MarkerStyle:
-    """How one kind of record is drawn."""
+    """The marker of one kind of record."""
 
     marker: str
     colour: str
@@ -50,13 +50,13 @@ KINDS = {
     "infeasible": MarkerStyle("o", GREY, 26, "trial over a limit", filled=False),
 }
 PlotPoint = tuple[float, float, float, TrialRecord]
-"""Across, upwards, half the interval across, and whose it is."""
+"""Horizontal and vertical value, half the horizontal interval, and the record."""
 PlotPoints = dict[str, list[PlotPoint]]
 LEGEND = ("Pareto front", "trial on the front", "parent", "donors, controls", "trial", "trial over a limit")
 
 
 def kind_of(record: TrialRecord, front: Collection[str], parent: TrialRecord | None) -> str:
-    """Which of `KINDS` a complete record is drawn as."""
+    """Return the one of `KINDS` that a complete record is drawn as."""
     if record is parent:
         return "parent"
     if record.is_reference:
@@ -75,14 +75,14 @@ def pareto_png(
     limits: Mapping[str, float | None] | None = None,
     title: str = "",
 ) -> Path:
-    """Write the plot: the last objective (latency) across, the first (accuracy) upwards.
+    """Write the plot, with the last objective (latency) as horizontal axis and the first (accuracy) as vertical axis.
 
     Args:
-        fronts: The front each time it changed; the last is drawn, all give the hypervolume panel.
-        limits: The study's limits by objective; one on the axis across is drawn as a line.
+        fronts: The front after each change; the last one is drawn, all give the hypervolume panel.
+        limits: The study's limits by objective; one of the horizontal axis is drawn as a line.
 
     Returns:
-        The path, written aside and renamed, so that a reader never sees half a file.
+        The path of the complete file.
     """
     picture = pareto_bytes(records, fronts, objectives=objectives, limits=limits, title=title)
     return write_bytes(path, picture)
@@ -96,7 +96,7 @@ def pareto_bytes(
     limits: Mapping[str, float | None] | None = None,
     title: str = "",
 ) -> bytes:
-    """The plot of `pareto_png` as the bytes of a PNG."""
+    """Return the plot of `pareto_png` as the bytes of a PNG."""
     figure = Figure(figsize=(10.4, 5.6), dpi=200, layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(3.3, 1), height_ratios=(1, 1))
     axes = figure.add_subplot(grid[:, 0])
@@ -147,7 +147,7 @@ def _draw_records(
 
 
 def _labels(points: PlotPoints, front: Collection[str], objectives: Sequence[tuple[str, Direction]]) -> list[Label]:
-    """Names of the front and of the reference rows; those with a role on the front first."""
+    """Return the labels of the front and of the reference rows; those with a role on the front first."""
     everything = [point for found in points.values() for point in found]
     roles = front_roles([record for *_, record in everything if record.name in front], objectives)
     named = [
@@ -179,14 +179,14 @@ def _mark_predicted(axes: Axes, points: Sequence[PlotPoint]) -> None:
 
 
 def _draw_staircase(axes: Axes, corners: Sequence[tuple[float, ...]]) -> None:
-    """The edge of what is reached: accuracy stays at a member's until the next, slower one."""
+    """Draw the front as steps: accuracy is that of a member up to the next, slower one."""
     if corners:
         xs, ys = [corner[0] for corner in corners], [corner[1] for corner in corners]
         axes.plot(xs, ys, drawstyle="steps-post", color=BLUE, lw=1.4, alpha=0.8, zorder=3, label="Pareto front")
 
 
 def _draw_rug(axes: Axes, records: Sequence[TrialRecord], across: str) -> None:
-    """Records that were timed but never scored: short strokes on the axis; arrows where that was only predicted."""
+    """Draw records that have a latency but no accuracy: strokes on the axis, arrows for predicted latencies."""
     endings = (Outcome.RULED_OUT, Outcome.STOPPED, Outcome.FAILED)
     found = [record for record in records if record.outcome in endings]
     for predicted, marker, label in (
@@ -214,8 +214,8 @@ def _draw_hypervolume(axes: Axes, fronts: Sequence[FrontEntry], records: Sequenc
     if not fronts:
         return
     counted = sum(not r.is_reference and r.outcome is not Outcome.DUPLICATE for r in records)
-    grown = {front.after: front.hypervolume for front in fronts}  # after the reference rows: the last of several at 0
-    xs = [*grown, max(counted, fronts[-1].after)]
-    axes.plot(xs, [*grown.values(), fronts[-1].hypervolume], drawstyle="steps-post", color=BLUE, lw=1.4)
+    volumes = {front.after: front.hypervolume for front in fronts}  # several changes at 0 trials: the last one counts
+    xs = [*volumes, max(counted, fronts[-1].after)]
+    axes.plot(xs, [*volumes.values(), fronts[-1].hypervolume], drawstyle="steps-post", color=BLUE, lw=1.4)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.tick_params(labelsize=8)

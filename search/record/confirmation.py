@@ -1,12 +1,12 @@
-"""The front's members timed once more, side by side: what that says, and how it settles the front.
+"""The front's members timed again, side by side, and the front that follows from these latencies.
 
-Records are never changed. What reads a study for people takes `settled` records, in which the confirmed latencies
-stand in place of those of the trials.
+Stored records are never changed. Tables, reports and exports use the records of a `ConfirmedStudy`, in which the
+confirmed latencies replace those of the trials.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ class Finalist:
 
     Attributes:
         value: Its latency in ms, `low` and `high` the 95 % interval: ratio x the target's frozen reference.
-        ties: Names of the finalists from whose latency this one's could not be told.
+        ties: Names of the finalists whose latency cannot be told apart from this one's.
         samples: One value a round, in ms.
     """
 
@@ -42,12 +42,12 @@ class Confirmation:
     """Finalists of a study, timed in turn with each other.
 
     Attributes:
-        target_key: Where.
-        clock: `wall` if the device was idle, else `cpu` where the target has one thread.
-        members: Fastest first.
-        circumstances: What else went on, as plain values.
+        target_key: Key of the target.
+        clock: `wall` if the device was idle, else `cpu` if the target has one thread.
+        members: The finalists, fastest first.
+        circumstances: Other work on the device, as plain values.
         sequence: 1, 2, ... within the study; 0 before it is stored.
-        at: When it was stored, by the database's clock.
+        at: Time of storing, by the database's clock.
     """
 
     target_key: str
@@ -59,34 +59,35 @@ class Confirmation:
 
     @property
     def contended(self) -> bool | None:
-        """Whether other work was seen on the device; None where that is unknown."""
+        """Whether other work was seen on the device; None if that is unknown."""
         return None if self.circumstances is None else Circumstances.from_plain(self.circumstances).contended
 
     def named(self, name: str) -> Finalist | None:
-        """The finalist of that name, if it took part."""
+        """Return the finalist with that name; None if it took no part."""
         return next((member for member in self.members if member.name == name), None)
 
     def covers(self, names: Sequence[str], target_key: str) -> bool:
-        """Whether all of these were timed on that target while nothing else was seen there."""
+        """Return whether all of these were timed, uncontended, on that target."""
         timed = all(self.named(name) is not None for name in names)
         return timed and self.target_key == target_key and self.contended is False
 
 
 @dataclass(frozen=True)
 class ConfirmedStudy:
-    """A study's records and front as the newest confirmation has them.
+    """A study's records and front with the latencies of the newest confirmation.
 
     Attributes:
-        records: In their order; finalists have their confirmed latency, and limits judged by it.
+        records: In their stored order; finalists have their confirmed latency and its excess over limits.
         front: Names of the members that stay, ascending in the last objective.
-        said: What the trials said of the finalists: their own latency, by name.
-        dropped: For each member that leaves by whom it is dominated; empty if it misses a limit now.
-        ties: For each finalist the names that it ties with.
+        trial_latencies: For each finalist the latency that was measured in its trial.
+        dropped: For each member that leaves the front the name of a record that dominates it; empty if the member
+            exceeds a limit.
+        ties: For each finalist the names of those that it ties with.
     """
 
     records: tuple[TrialRecord, ...]
     front: tuple[str, ...]
-    said: Mapping[str, Measurement] = field(default_factory=dict)
+    trial_latencies: Mapping[str, Measurement] = field(default_factory=dict)
     dropped: Mapping[str, str] = field(default_factory=dict)
     ties: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -97,13 +98,13 @@ def apply_confirmation(
     objectives: Sequence[tuple[str, Direction]],
     confirmation: Confirmation | None,
 ) -> ConfirmedStudy:
-    """Put confirmed latencies in place, and let those members leave the front that they show to be dominated.
+    """Replace latencies by confirmed ones, and drop the members of the front that are then dominated.
 
-    Two that tie in latency are not told apart by it: neither drops the other for being faster.
+    A member does not dominate another by latency if the two tie.
 
     Args:
-        front: Names of the members as the trials had it.
-        confirmation: The newest; None leaves everything as it is.
+        front: Names of the members before confirmation.
+        confirmation: The newest one; None changes nothing.
     """
     if confirmation is None:
         return ConfirmedStudy(tuple(records), tuple(front))
@@ -121,26 +122,35 @@ def apply_confirmation(
     return ConfirmedStudy(
         records=confirmed,
         front=tuple(record.name for record in stays),
-        said={r.name: m for r in records if confirmation.named(r.name) and (m := r.measurement(LATENCY)) is not None},
+        trial_latencies={
+            r.name: m for r in records if confirmation.named(r.name) and (m := r.measurement(LATENCY)) is not None
+        },
         dropped=dropped,
         ties=ties,
     )
 
 
-def remarks(settled: ConfirmedStudy) -> dict[str, str]:
-    """For each finalist what its figures do not say: ties, who dominates it, the latency of the trial itself."""
+def _trial_latencies(records: Sequence[TrialRecord], confirmation: Confirmation) -> Iterator[tuple[str, Measurement]]:
+    for record in records:
+        latency = record.measurement(LATENCY)
+        if latency is not None and confirmation.named(record.name) is not None:
+            yield record.name, latency
+
+
+def confirmation_remarks(confirmed: ConfirmedStudy) -> dict[str, str]:
+    """Return a remark for each finalist: its ties, the record that dominates it, the latency in its trial."""
     found: dict[str, str] = {}
-    for name, said in settled.said.items():
-        parts = [f"= {', '.join(settled.ties[name])}"] if settled.ties.get(name) else []
-        if name in settled.dropped:
-            by = settled.dropped[name]
+    for name, latency in confirmed.trial_latencies.items():
+        parts = [f"= {', '.join(confirmed.ties[name])}"] if confirmed.ties.get(name) else []
+        if name in confirmed.dropped:
+            by = confirmed.dropped[name]
             parts.append(f"off the front, dominated by {by}" if by else "off the front, over a limit")
-        found[name] = "; ".join([*parts, f"{said.value:.3g} ms in the study"])
+        found[name] = "; ".join([*parts, f"{latency.value:.3g} ms in the study"])
     return found
 
 
-def summary(confirmation: Confirmation) -> str:
-    """When the finalists were confirmed, by which clock, and whether anything disturbed; one line."""
+def confirmation_summary(confirmation: Confirmation) -> str:
+    """Return the number of finalists, the clock, the time and the ties of a confirmation in one line."""
     when = "" if confirmation.at is None else f" on {confirmation.at:%Y-%m-%d %H:%M} UTC"
     clock = "wall time" if confirmation.clock == "wall" else "CPU time"
     ties = sum(bool(member.ties) for member in confirmation.members)
@@ -149,9 +159,9 @@ def summary(confirmation: Confirmation) -> str:
 
 
 def _confirmed(record: TrialRecord, confirmation: Confirmation) -> TrialRecord:
-    """The record with its confirmed latency; a limit of the latency is judged by it."""
-    finalist, said = confirmation.named(record.name), record.measurement(LATENCY)
-    if finalist is None or said is None:
+    """Return the record with its confirmed latency, and the excess of that over its limit."""
+    finalist, before = confirmation.named(record.name), record.measurement(LATENCY)
+    if finalist is None or before is None:
         return record
     now = Measurement(
         LATENCY,
@@ -165,9 +175,9 @@ def _confirmed(record: TrialRecord, confirmation: Confirmation) -> TrialRecord:
         contended=confirmation.contended,
     )
     constraints = dict(record.constraints)
-    if LATENCY in constraints:  # what was missed or met by the trial's own figure
-        constraints[LATENCY] += now.value - said.value
-    others = tuple(now if each is said else each for each in record.measurements)
+    if LATENCY in constraints:  # the excess of the trial's own latency
+        constraints[LATENCY] += now.value - before.value
+    others = tuple(now if each is before else each for each in record.measurements)
     return replace(record, measurements=others, constraints=constraints)
 
 

@@ -46,7 +46,7 @@ def test_without_names_it_is_the_front_and_the_rows(
     rows = list(csv.DictReader((tmp_path / "comparison.csv").open()))
     wanted = {"parent", "one-shot", "round-2", "round-3", "uniform-0.5", *study.fronts[-1].members}
     assert {row["name"] for row in rows} == wanted
-    assert "what differs" not in printed
+    assert "differences" not in printed
     files = {path.name for path in tmp_path.iterdir()}
     assert files >= {"comparison.html", "comparison.md", "curves-val.png", "curves-test.png", "learning.png"}
     assert files >= {"sizes.png", "widths-0.png"}
@@ -61,21 +61,21 @@ def test_two_of_different_studies_are_named_with_their_study(
     runs = ["nas_head/parent", "channel_ratio/trial 1"]
     assert run_command(main, [*runs, "--storage", url, "--out", str(tmp_path)]) == Exit.DONE
     printed = capsys.readouterr().out
-    for words in ("nas_head/parent", "channel_ratio/trial 1", "what differs", "recipe", "widths", "mAP50-95"):
+    for words in ("nas_head/parent", "channel_ratio/trial 1", "differences", "recipe", "widths", "mAP50-95"):
         assert words in printed
 
 
 def test_what_differs_is_figures_recipe_and_widths(study: Plausible) -> None:
     one, other = named(study, "parent"), named(study, "one-shot")
-    found = {(each.part, each.what): each for each in record_differences(one, other)}
+    found = {(each.part, each.name): each for each in record_differences(one, other)}
     ours, theirs = one.value("map50_95"), other.value("map50_95")
     assert ours is not None and theirs is not None
     accuracy = found["accuracy (val)", "mAP50-95"]
-    assert (accuracy.ours, accuracy.theirs, accuracy.change) == (
+    assert (accuracy.first, accuracy.second, accuracy.change) == (
         f"{ours:.3f}", f"{theirs:.3f}", f"{theirs - ours:+.3f}",
     )  # fmt: skip
-    assert found["recipe", "epochs"].ours == "14" and found["recipe", "epochs"].theirs == "3"
-    assert found["weights", "made from"].theirs == "parent"
+    assert found["recipe", "epochs"].first == "14" and found["recipe", "epochs"].second == "3"
+    assert found["weights", "made from"].second == "parent"
     assert one.spec is not None and other.spec is not None
     for group, before, after in zip(one.spec.groups, one.spec.kept, other.spec.kept, strict=True):
         assert (("widths", group) in found) is (len(before) != len(after))
@@ -110,7 +110,7 @@ def test_classes_are_named_with_the_greatest_change_first(study: Plausible) -> N
     ap = (0.5, 0.9, *accuracy.ap_per_class[2:])
     changed = replace(record, evaluations=(replace(accuracy, ap_per_class=ap), *record.evaluations[1:]))
     found = [each for each in record_differences(record, changed, ("zero", "one")) if each.part.startswith("AP")]
-    assert {each.what for each in found} == {"zero", "one"}
+    assert {each.name for each in found} == {"zero", "one"}
     changes = [abs(float(each.change)) for each in found]
     assert changes == sorted(changes, reverse=True)
 

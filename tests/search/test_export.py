@@ -175,7 +175,7 @@ def _parameters(candidate: Candidate) -> int:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--trial", "7"], "--trial is 7; exported can be 0"),
+        (["--trial", "7"], "--trial is 7; with weights are 0"),
         (["--name", "parnt"], "did you mean parent?"),
         (["--trial", "0", "--format", "onx"], "--format is 'onx'; did you mean onnx?"),
         (["--trial", "0", "--format", "ncnn"], "needs the package 'ncnn', which is not installed: pip install ncnn"),

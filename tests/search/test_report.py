@@ -148,7 +148,7 @@ def test_a_phase_that_took_no_time_has_no_line() -> None:
 def test_a_study_is_found_by_name_generation_and_yaml() -> None:
     store = open_store("sqlite://")
     assert store.studies() == ()
-    with pytest.raises(DefinitionError, match="the database holds none: start it with"):
+    with pytest.raises(DefinitionError, match="the database is empty; start it with"):
         find_study(store, "nas_head")
     objectives = plausible_study(0).study.objectives
     for name in ("nas_head", "nas_head", "channel_ratio-bccd", "channel_ratio-digits"):

@@ -18,7 +18,14 @@ from search.findings.confirmation_table import print_confirmation
 from search.findings.selection import at_knee, best_under, confirmed_study
 from search.finish.race import confirmation_of
 from search.finish.study_run import RunRequest, confirm_at_end
-from search.record.confirmation import Confirmation, ConfirmedStudy, Finalist, apply_confirmation, remarks, summary
+from search.record.confirmation import (
+    Confirmation,
+    ConfirmedStudy,
+    Finalist,
+    apply_confirmation,
+    confirmation_remarks,
+    confirmation_summary,
+)
 from search.record.folders import RunFolder, storage_url
 from search.record.trial import TrialRecord
 from search.store.entries import TargetEntry
@@ -51,18 +58,18 @@ def confirmed(latencies: Mapping[str, float], ties: Mapping[str, tuple[str, ...]
     return Confirmation("cpu", "wall", tuple(members), QUIET, 1)
 
 
-def settled(confirmation: Confirmation | None) -> ConfirmedStudy:
+def applied(confirmation: Confirmation | None) -> ConfirmedStudy:
     return apply_confirmation(RECORDS, FRONT, OBJECTIVES, confirmation)
 
 
 def test_without_a_confirmation_all_stays_as_the_trials_had_it() -> None:
-    found = settled(None)
+    found = applied(None)
     assert (found.records, found.front) == (RECORDS, FRONT)
-    assert remarks(found) == {}
+    assert confirmation_remarks(found) == {}
 
 
 def test_confirmed_latencies_stand_in_place_and_the_trials_own_stay_visible() -> None:
-    found = settled(confirmed({"fast": 5.2, "middle": 5.9, "slow": 8.8}))
+    found = applied(confirmed({"fast": 5.2, "middle": 5.9, "slow": 8.8}))
     by_name = {each.name: each for each in found.records}
     latency = by_name["fast"].measurement("latency_ms")
     assert latency is not None
@@ -70,39 +77,39 @@ def test_confirmed_latencies_stand_in_place_and_the_trials_own_stay_visible() ->
     assert latency.contended is False, "it was timed in peace now, whatever the trial saw"
     assert by_name["far"] is RECORDS[3]
     assert found.front == FRONT
-    assert remarks(found)["fast"] == "5 ms in the study"
+    assert confirmation_remarks(found)["fast"] == "5 ms in the study"
     assert RECORDS[2].value("latency_ms") == 5.0, "the record itself is not changed"
 
 
 def test_a_member_that_the_figures_show_to_be_dominated_leaves() -> None:
-    found = settled(confirmed({"middle": 5.4, "fast": 5.9, "slow": 9.0}))
+    found = applied(confirmed({"middle": 5.4, "fast": 5.9, "slow": 9.0}))
     assert found.front == ("middle", "slow")
     assert found.dropped == {"fast": "middle"}
-    assert remarks(found)["fast"] == "off the front, dominated by middle; 5 ms in the study"
+    assert confirmation_remarks(found)["fast"] == "off the front, dominated by middle; 5 ms in the study"
 
 
 def test_members_that_swap_within_their_intervals_are_ties_and_both_stay() -> None:
     ties = {"fast": ("middle",), "middle": ("fast",)}
-    found = settled(confirmed({"middle": 5.50, "fast": 5.52, "slow": 9.0}, ties))
+    found = applied(confirmed({"middle": 5.50, "fast": 5.52, "slow": 9.0}, ties))
     assert found.front == ("middle", "fast", "slow")
     assert found.dropped == {}
-    assert remarks(found)["fast"] == "= middle; 5 ms in the study"
+    assert confirmation_remarks(found)["fast"] == "= middle; 5 ms in the study"
 
 
 def test_a_limit_is_judged_by_the_confirmed_latency() -> None:
-    found = settled(confirmed({"fast": 5.0, "middle": 6.0, "slow": 10.4}))
+    found = applied(confirmed({"fast": 5.0, "middle": 6.0, "slow": 10.4}))
     slow = next(each for each in found.records if each.name == "slow")
     assert slow.constraints["latency_ms"] == pytest.approx(0.4)
     assert found.front == ("fast", "middle")
-    assert remarks(found)["slow"] == "off the front, over a limit; 9 ms in the study"
+    assert confirmation_remarks(found)["slow"] == "off the front, over a limit; 9 ms in the study"
 
 
 def test_best_under_and_knee_go_by_the_confirmed_latency() -> None:
     """By the trials' own figures `middle` is within 6 ms; confirmed, it is not."""
     assert best_under(RECORDS, 6.0).name == "middle"
-    assert best_under(settled(confirmed({"fast": 5.0, "middle": 6.3, "slow": 9.0})).records, 6.0).name == "fast"
+    assert best_under(applied(confirmed({"fast": 5.0, "middle": 6.3, "slow": 9.0})).records, 6.0).name == "fast"
     assert at_knee(RECORDS, OBJECTIVES).name == "middle"
-    assert at_knee(settled(confirmed({"fast": 5.0, "middle": 8.5, "slow": 8.7})).records, OBJECTIVES).name != "middle"
+    assert at_knee(applied(confirmed({"fast": 5.0, "middle": 8.5, "slow": 8.7})).records, OBJECTIVES).name != "middle"
 
 
 def test_the_newest_confirmation_in_the_database_counts() -> None:
@@ -141,7 +148,7 @@ def test_the_table_marks_ties_and_says_by_whom_a_member_left(capsys: pytest.Capt
     lines = {name: next(line for line in printed.splitlines() if line.strip().startswith(f"{name} ")) for name in ties}
     assert f"= {second}" in lines[fastest]
     assert f"dominated by {third}" in lines[fastest]
-    assert "CPU time, which other work hardly moves: the device was not idle (others kept 1.5 cores busy)" in printed
+    assert "CPU time, which other work hardly changes: the device was not idle (others kept 1.5 cores busy)" in printed
     assert "contended: run `python -m search.confirm` again" in printed
 
 
@@ -182,6 +189,6 @@ def test_a_front_is_covered_by_a_confirmation_of_all_its_members_in_peace_on_its
 
 def test_the_summary_says_what_disturbed_and_how_many_tie() -> None:
     found = confirmed({"fast": 5.0, "middle": 5.0, "slow": 9.0}, {"fast": ("middle",), "middle": ("fast",)})
-    assert summary(found) == "3 timed side by side in wall time; 2 with ties (=)"
+    assert confirmation_summary(found) == "3 timed side by side in wall time; 2 with ties (=)"
     loaded = replace(found, clock="cpu", circumstances=Circumstances(others_busy=1.5).as_plain())
-    assert "in CPU time, while other work was seen" in summary(loaded)
+    assert "in CPU time, while other work was seen" in confirmation_summary(loaded)
