@@ -30,7 +30,7 @@ def test_a_trial_is_found_by_its_number_and_a_row_by_its_name() -> None:
 
 def test_an_unknown_trial_is_answered_with_those_that_can_be_exported() -> None:
     # 3, 6, 9 and 11 were ruled out, stopped, a duplicate, and failed: they have no weights
-    with pytest.raises(DefinitionError, match=r"--trial is 99; exported can be 0-2, 4-5, 7-8, 10, 12-19$"):
+    with pytest.raises(DefinitionError, match=r"--trial is 99; with weights are 0-2, 4-5, 7-8, 10, 12-19$"):
         by_number(RECORDS, 99)
 
 
