@@ -53,12 +53,11 @@ class Watch:
     """Looks at the device from now on.
 
     Args:
-        provider: The target's.
-        device: The name of its lock, where it is a GPU.
+        device: Its name, as its lock has it: `cpu`, `gpu0`, ...
     """
 
-    def __init__(self, provider: str, device: str = "gpu0") -> None:
-        self._gpu = None if provider == "cpu" else GpuWatch(device)
+    def __init__(self, device: str) -> None:
+        self._gpu = None if device == "cpu" else GpuWatch(device)
         self._others_s: float | None = 0.0
         self._wall_s = 0.0
         self._since = self._now()

@@ -46,17 +46,17 @@ def device_named(text: str) -> str:
     """The device that a text means, as all processes call it: `cpu`, `gpu0`, `gpu1`, ... or a GPU's UUID.
 
     Args:
-        text: A device as Ultralytics and torch name it (`cpu`, `0`, `cuda:1`, `cuda`, `mps`) or a target's provider
-            (`cpu`, `cuda`, `tensorrt`, `gpu`). A provider without a number runs on the first device.
+        text: A device as Ultralytics and torch name it (`cpu`, `0`, `cuda:1`, `cuda`, `mps`). Without a number it is
+            the first one. The device of a target's provider is known by its `Runtime`.
 
     Raises:
         TargetError: If it means several devices or none, or CUDA_VISIBLE_DEVICES does not hold it.
     """
     if text == "cpu":
         return "cpu"
-    if text in ("mps", "mps:0", "gpu"):  # Apple's and Intel's: CUDA's numbering is not theirs
+    if text in ("mps", "mps:0"):  # Apple's: CUDA's numbering is not theirs
         return "gpu0"
-    number = "0" if text in ("cuda", "tensorrt") else text.removeprefix("cuda:")
+    number = "0" if text == "cuda" else text.removeprefix("cuda:")
     if not number.isdecimal():
         raise TargetError(f"device is '{text}'; use cpu, mps, or one GPU as 0 or cuda:0")
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -36,6 +36,7 @@ class Target:
         calibration: Hash of the images that int8 is calibrated on; empty in other precisions.
         remote: Name of the other machine that it is on (`jetson`); empty for the one that the code runs on.
         nms: Whether non-maximum suppression of one typical picture is part of what is timed.
+        on_cpu: Whether the provider runs on the CPU; None if its name says so: `cpu` does, all others do not.
     """
 
     runtime: str
@@ -50,6 +51,7 @@ class Target:
     calibration: str = ""
     remote: str = ""
     nms: bool = False
+    on_cpu: bool | None = None
 
     def __post_init__(self) -> None:
         if self.imgsz <= 0 or self.imgsz % STRIDE:
@@ -77,6 +79,8 @@ class Target:
     def description(self) -> dict[str, str | int]:
         """Return plain values. Fields added later are left out if empty, so that keys stored before them stay valid."""
         plain = asdict(self)
+        if self.on_cpu is None:
+            del plain["on_cpu"]
         for name in ("calibration", "remote", "nms"):
             if not plain[name]:
                 del plain[name]
@@ -90,6 +94,11 @@ class Target:
         return f"{words}, {self.imgsz} px, batch {self.batch}, {threads}, {device}"
 
     @property
+    def runs_on_cpu(self) -> bool:
+        """Whether the network runs on the CPU."""
+        return self.provider == "cpu" if self.on_cpu is None else self.on_cpu
+
+    @property
     def clock(self) -> str:
         """Which time is the latency: `cpu` for one CPU thread (other work hardly moves it), else `wall`."""
-        return "cpu" if self.provider == "cpu" and self.threads == 1 else "wall"
+        return "cpu" if self.runs_on_cpu and self.threads == 1 else "wall"

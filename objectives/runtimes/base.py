@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.device.fingerprint import cpu_fingerprint, gpu_fingerprint
+from objectives.device.lock import device_named
 
 if TYPE_CHECKING:
     from objectives.data.calibration import Calibration
@@ -47,6 +48,10 @@ class Runtime(ABC):
     name: str
     providers: tuple[str, ...]
     precisions: tuple[str, ...]
+    short_name: str = ""
+    """Its name in short names of targets (`ort` in `ort-cpu`); empty for `name`."""
+    reads: tuple[str, ...] = ()
+    """Formats of `python -m search.export` that it loads as they are: `onnx`, `openvino`."""
     suppresses: bool = False
     """Whether its files can end in non-maximum suppression (`Target.nms`)."""
 
@@ -58,13 +63,27 @@ class Runtime(ABC):
     def version(self) -> str:
         """Name and version of the engine, as it enters the target's key."""
 
+    def on_cpu(self, provider: str) -> bool:
+        """Return whether a provider runs on the CPU: one thread is then timed by CPU time, all else by wall time."""
+        return provider == "cpu"
+
+    def device_name(self, provider: str) -> str:
+        """Return the device of a provider, as locks of all processes name it: `cpu`, `gpu0`, or a GPU's UUID.
+
+        Measurements have this device alone. Override it for a device that is neither the CPU nor an NVIDIA GPU.
+
+        Raises:
+            TargetError: If CUDA_VISIBLE_DEVICES holds no GPU.
+        """
+        return "cpu" if self.on_cpu(provider) else device_named("cuda")
+
     def device(self, provider: str) -> str:
-        """Fingerprint of the device that the provider runs on.
+        """Return the fingerprint of a provider's device. Override it together with `device_name`.
 
         Raises:
             TargetError: If there is no such device.
         """
-        return cpu_fingerprint() if provider == "cpu" else gpu_fingerprint()
+        return cpu_fingerprint() if self.on_cpu(provider) else gpu_fingerprint()
 
     @abstractmethod
     def export(

@@ -78,8 +78,24 @@ def target_here(
     if precision == "int8" and not calibration:
         raise TargetError("target: precision is int8, which needs a study's images to calibrate on; use fp32")
     if nms and not engine.suppresses:
-        raise TargetError(f"target: nms is true, which {runtime} has not; use runtime: onnxruntime or openvino")
-    device, version = engine.device(provider), engine.version()
+        others = " or ".join(each.name for each in RUNTIMES.values() if each.suppresses)
+        raise TargetError(f"target: nms is true, which {runtime} has not; use runtime: {others}")
+    on_cpu = engine.on_cpu(provider)
     return Target(
-        runtime, provider, precision, imgsz, batch, threads, device, version, calibration=calibration, nms=nms
+        runtime=runtime,
+        provider=provider,
+        precision=precision,
+        imgsz=imgsz,
+        batch=batch,
+        threads=threads,
+        device=engine.device(provider),
+        engine=engine.version(),
+        calibration=calibration,
+        nms=nms,
+        on_cpu=None if on_cpu == (provider == "cpu") else on_cpu,
     )
+
+
+def runtimes_reading(file_format: str) -> tuple[str, ...]:
+    """Return the names of the runtimes that load an export format as it is."""
+    return tuple(runtime.name for runtime in RUNTIMES.values() if file_format in runtime.reads)

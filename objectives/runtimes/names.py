@@ -9,7 +9,6 @@ from objectives.device.target import TargetError
 from objectives.runtimes.catalogue import RUNTIMES
 from spaces.suggestion import did_you_mean
 
-SHORT = {"onnxruntime": "ort"}
 USUAL_PRECISION = "fp32"
 
 
@@ -22,9 +21,14 @@ class NamedTarget(NamedTuple):
 
 
 def name_of(runtime: str, provider: str, precision: str = USUAL_PRECISION) -> str:
-    """The short name, which leaves out the usual precision: `ort-cpu`, `ort-cpu-int8`."""
-    parts = [SHORT.get(runtime, runtime), provider, *([] if precision == USUAL_PRECISION else [precision])]
-    return "-".join(parts)
+    """Return the short name, which leaves out the usual precision: `ort-cpu`, `ort-cpu-int8`.
+
+    Args:
+        runtime: A runtime's name; it may be unknown here, as a study's definition is read before it is checked.
+    """
+    known = RUNTIMES.get(runtime)
+    short = runtime if known is None or not known.short_name else known.short_name
+    return "-".join([short, provider, *([] if precision == USUAL_PRECISION else [precision])])
 
 
 @cache

@@ -29,6 +29,7 @@ class OpenVino(Runtime):
     name = "openvino"
     providers = tuple(DEVICES)
     precisions = tuple(CAPABILITIES)
+    reads = ("onnx", "openvino")
     suppresses = True
 
     def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
@@ -52,6 +53,10 @@ class OpenVino(Runtime):
         import openvino
 
         return f"openvino {openvino.__version__.partition('-')[0]}"
+
+    def device_name(self, provider: str) -> str:
+        """Return the name of the device; an Intel GPU is the first, whatever CUDA's numbering is."""
+        return "cpu" if self.on_cpu(provider) else "gpu0"
 
     def device(self, provider: str) -> str:
         """Fingerprint of the device."""

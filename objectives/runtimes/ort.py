@@ -45,6 +45,8 @@ class OnnxRuntime(Runtime):
     name = "onnxruntime"
     providers = tuple(PROVIDERS)
     precisions = ("fp32", "fp16", "int8")
+    short_name = "ort"
+    reads = ("onnx",)
     suppresses = True
 
     def unavailable(self, provider: str, precision: str = "fp32") -> str | None:

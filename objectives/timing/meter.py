@@ -12,6 +12,7 @@ from __future__ import annotations
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -22,7 +23,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from objectives.base import Measurement
-from objectives.device.lock import device_lock, device_named
+from objectives.device.activity import Watch
+from objectives.device.lock import device_lock
 from objectives.device.target import Target, TargetError
 from objectives.quantities import LATENCY_MS
 from objectives.runtimes.catalogue import runtime_named
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from objectives.data.calibration import Calibration
 
 TRIES = 3
+CPU_IDLE_LOOK_S = 0.25
+GPU_IDLE_LOOK_S = 2.0
+"""Duration of a look whether the device is idle; a GPU's driver lists the busy processes once a second."""
 USUAL_EFFORT = Effort()
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGBUS, signal.SIGFPE)
 
@@ -112,6 +117,13 @@ class LatencyMeter:
         """The child's process number while it lives."""
         return None if self._child is None else self._child.process.pid
 
+    def device_is_idle(self) -> bool:
+        """Look for a moment whether other processes leave the device alone; our own trainings wait meanwhile."""
+        with device_lock(self._device).measuring():
+            watch = Watch(self._device)
+            time.sleep(CPU_IDLE_LOOK_S if self.target.runs_on_cpu else GPU_IDLE_LOOK_S)
+            return not watch.seen().contended
+
     def reference_timings(self) -> Timings:
         """Return the reference by itself, now. Its `reference_ms` is frozen once, when the device is idle."""
         return Timings.from_plain(self._ask({"network": None}, None))
@@ -170,12 +182,16 @@ class LatencyMeter:
         request = {"race": networks, "cpu_budget_s": cpu_budget_s, "seed": seed}
         return Race.from_plain(self._ask(request, files[0]))
 
+    @property
+    def _device(self) -> str:
+        return self._runtime.device_name(self.target.provider)
+
     def _ask(self, request: dict[str, Any], network: Path | None) -> dict[str, Any]:
         status: int | None = None
         for _ in range(TRIES):
             try:
                 child = self._ready_child()
-                with device_lock(device_named(self.target.provider)).measuring():
+                with device_lock(self._device).measuring():
                     answer = child.ask(request, self._timeout_s)
             except ChildDied as death:
                 status = death.status

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from objectives.device.activity import Watch
-from objectives.device.lock import device_named
 from objectives.device.target import Target
 from objectives.runtimes.catalogue import runtime_named
 from objectives.timing.child import ALIVE
@@ -148,8 +147,7 @@ class NetworkTimer:
         return self._turns
 
     def _watch(self) -> Watch:
-        provider = self._target.provider
-        return Watch(provider, device_named(provider))
+        return Watch(self._runtime.device_name(self._target.provider))
 
     def _load(self, model: Path) -> Run:
         """Return a fresh loading, warm."""

@@ -19,6 +19,7 @@ from objectives.export.exporter import export_formats, run_exporter
 from objectives.export.onnx_file import add_metadata
 from objectives.export.pt_file import check_pt, export_pt
 from objectives.quantities import BEST_F1, BEST_F1_CONFIDENCE, F1, MAP50, MAP50_95, PRECISION, RECALL
+from objectives.runtimes.catalogue import runtimes_reading
 from objectives.runtimes.parity import Parity, check_parity
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
@@ -33,9 +34,6 @@ from spaces.base import Candidate
 from spaces.networks.checkpoint import CheckpointStore
 from spaces.networks.parent import Parent
 from spaces.suggestion import did_you_mean
-
-RUNTIMES_OF = {"onnx": ("onnxruntime", "openvino"), "openvino": ("openvino",)}
-"""For each format the runtimes that can time it."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def _remeasure(
     request: ExportRequest, store: Store, candidate: Candidate, target: Target, calibration: Calibration | None
 ) -> _Remeasured | None:
     """Measure the latency again; None if no runtime on this machine runs the format."""
-    if target.runtime not in RUNTIMES_OF.get(request.file_format, ()):
+    if target.runtime not in runtimes_reading(request.file_format):
         return None
     parent = Parent.of(candidate)
     with LatencyMeter(target, reference_candidate(parent), calibration=calibration) as meter:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, final
 
 from objectives.base import Measurement
-from objectives.device.activity import Watch
-from objectives.device.lock import device_lock, device_named
 from objectives.device.target import Target
 from objectives.timing.meter import Latency
 from objectives.timing.timings import Timings
@@ -24,14 +22,14 @@ from spaces.base import Candidate
 from spaces.structure.shape import Shape
 from spaces.structure.structure import Structure
 
-LOOK_S = 0.25  # duration of a check whether the device is idle
-GPU_LOOK_S = 2.0  # a GPU's driver updates its list of processes once a second
-
 
 class Meter(Protocol):
     """The part of `LatencyMeter` that a `LocalLatency` uses."""
 
     target: Target
+
+    def device_is_idle(self) -> bool:
+        """Look for a moment whether other processes leave the device alone."""
 
     def reference_timings(self) -> Timings:
         """Measure the reference alone."""
@@ -47,8 +45,8 @@ class IdleWait:
     Attributes:
         tries: Maximum number of measurements of the reference; the last one is frozen even if it was contended.
         wait_s: Seconds between two tries.
-        is_idle: Checks whether other processes leave the device alone before a shape is measured again; None looks
-            at the device for a moment.
+        is_idle: Checks whether other processes leave the device alone before a shape is measured again; None asks
+            the meter.
     """
 
     tries: int = 4
@@ -119,7 +117,7 @@ class LocalLatency(LatencySource):
             self._skips -= 1
             return False
         waiting = contended_shapes(self.store.latencies(self.target.key), structure)
-        if not waiting or not (self.wait.is_idle or self._is_idle)():
+        if not waiting or not (self.wait.is_idle or self.meter.device_is_idle)():
             return False
         again = self._measure(rebuild(waiting[0])).measurement.contended
         self._failures = self._failures + 1 if again else 0
@@ -154,14 +152,6 @@ class LocalLatency(LatencySource):
                 "with each other, their level may be off"
             )
         return entry
-
-    def _is_idle(self) -> bool:
-        """Return whether other processes leave the device alone; our own trainings wait meanwhile."""
-        device = device_named(self.target.provider)
-        with device_lock(device).measuring():
-            watch = Watch(self.target.provider, device)
-            time.sleep(LOOK_S if self.target.provider == "cpu" else GPU_LOOK_S)
-            return not watch.seen().contended
 
 
 def _contention(timings: Timings, clock: str) -> tuple[bool, int, float]:

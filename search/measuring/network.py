@@ -13,7 +13,7 @@ from objectives.device.target import STRIDE, Target
 from objectives.export.onnx_file import read_metadata
 from objectives.export.onnx_inputs import OnnxInput, with_sizes
 from objectives.remote.plan import sha256_of
-from objectives.runtimes.catalogue import target_here
+from objectives.runtimes.catalogue import runtimes_reading, target_here
 from objectives.runtimes.names import target_named
 from objectives.timing.meter import Latency, LatencyMeter, latency_of
 from objectives.timing.reference import reference_candidate, smallest_of_family
@@ -28,7 +28,6 @@ from spaces.base import Candidate, CandidateError
 from spaces.networks.parent import Parent
 from spaces.structure.shape import Shape
 
-READS_ONNX = ("onnxruntime", "openvino")
 DEFAULT_TARGET = "ort-cpu"
 DEFAULT_REFERENCE = "yolov8n.yaml"
 DEFAULT_IMGSZ = 640
@@ -118,8 +117,8 @@ def _pair(request: BenchRequest, folder: Path) -> _Pair:
 
 
 def _check_reads_onnx(runtime: str, target: str, what: str) -> None:
-    if runtime not in READS_ONNX:
-        raise DefinitionError(f"--target is {target}; {what} is timed by {' or '.join(READS_ONNX)}")
+    if runtime not in (known := runtimes_reading("onnx")):
+        raise DefinitionError(f"--target is {target}; {what} is timed by {' or '.join(known)}")
 
 
 def _fix_sizes(path: Path, out: Path, request: BenchRequest) -> tuple[Path, tuple[OnnxInput, ...]]:

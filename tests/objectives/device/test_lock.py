@@ -226,10 +226,9 @@ def test_a_folder_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path, mo
         ("0", None, "gpu0"),
         ("cuda:1", None, "gpu1"),
         ("cuda", None, "gpu0"),
-        ("tensorrt", "3", "gpu3"),
+        ("cuda", "3", "gpu3"),
         ("1", "2,5", "gpu5"),
         ("cuda", "GPU-8f6a", "GPU-8f6a"),
-        ("gpu", "2", "gpu0"),  # Intel's
         ("mps", None, "gpu0"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,40 @@ def test_the_same_target_has_the_same_key_and_any_difference_another() -> None:
         for name, value in target.description().items()
     ]
     assert len({other.key for other in (target, *others)}) == len(target.description()) + 1
+
+
+@pytest.mark.parametrize(
+    ("target", "key"),
+    [
+        (
+            Target("onnxruntime", "cpu", "fp32", 96, 1, 1, "a CPU", "an engine", "yolov8n of some shape"),
+            "f37f7ce25efbb7c0c265218673929041",
+        ),
+        (
+            Target("openvino", "gpu", "int8", 640, 4, 2, "a GPU", "openvino 2025.1", "yolov8n 0", "c0ffee"),
+            "9755c202ddad48e51d5ce445a45282b5",
+        ),
+        (
+            Target("onnxruntime", "cuda", "fp16", 320, 1, 1, "a board", "onnxruntime 1.23", "yolov8n 0", "", "jetson"),
+            "c1284620a6ca68c1f4b08a9eb3d39bd7",
+        ),
+        (
+            Target("onnxruntime", "cpu", "fp32", 96, 1, 4, "a CPU", "an engine", nms=True),
+            "70a5cddc526f379a2f7bbf4927f0073d",
+        ),
+    ],
+)
+def test_keys_that_databases_hold_stay_valid(target: Target, key: str) -> None:
+    assert target.key == key
+
+
+def test_a_provider_of_another_name_may_run_on_the_cpu_and_that_is_part_of_its_key() -> None:
+    target = Target("relay", "host", "fp32", 96, 1, 1, "a CPU", "an engine")
+    assert target.clock == "wall"
+    on_cpu = replace(target, on_cpu=True)
+    assert on_cpu.clock == "cpu"
+    assert on_cpu.key != target.key
+    assert Target(**on_cpu.description()) == on_cpu  # type: ignore[arg-type]
 
 
 def test_the_description_makes_the_target_again() -> None:

@@ -53,6 +53,9 @@ class ScriptedMeter:
     asked: list[str | Shape] = field(default_factory=list)
     broken: bool = False
 
+    def device_is_idle(self) -> bool:
+        raise AssertionError("the test says whether the device is idle")
+
     def reference_timings(self) -> Timings:
         self.asked.append("reference")
         return timings_of(1.0, self._now())
