@@ -33,8 +33,6 @@ STAND_TWICE: dict[str, set[str]] = {
         "PARENT_NAME",
         "POLL_S",
         "PREFIX",
-        "Point",
-        "Values",
     },
 }
 """By layer, names that are still to be renamed."""

@@ -1,7 +1,8 @@
-"""A guess at the accuracy of networks that were not trained, with its error: a Gaussian process. Knows no Optuna.
+"""Accuracy of untrained networks, predicted with its error by a Gaussian process. Independent of Optuna.
 
 The kernel is Matern 5/2 with a length scale for each column. With few observations in many dimensions the likelihood
-alone would overfit them, so each has a prior whose centre grows with the square root of the number of dimensions.
+alone would overfit the length scales, so each has a prior whose centre grows with the square root of the number of
+dimensions.
 
 Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), 2.2 and 5.4.1; the prior of the length
 scales: Hvarfner, Hellsten and Nardi, Vanilla Bayesian Optimization Performs Great in High Dimensions (ICML 2024).
@@ -20,21 +21,26 @@ from scipy.optimize import minimize
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-Values = NDArray[np.float64]
+from search.record.staircase import Values
 
-GROWN = 1.2  # times as many observations: then the length scales are found anew
-MOST_FITTED = 200  # observations that the length scales are found from; all are predicted from
-STEPS = 30  # of the optimizer: it begins where the last one ended
+REFIT_GROWTH = 1.2
+"""Growth of the number of observations after which the length scales are fitted again."""
+MAX_FITTED = 200
+"""Maximum number of observations that the length scales are fitted to; predictions use all observations."""
+OPTIMIZER_STEPS = 30
+"""Maximum steps of the optimizer, which starts at its last result."""
 JITTER = 1e-8
+"""Variance added to each observation, as a share of their variance, so that the kernel matrix can be inverted."""
 
 
 @dataclass(frozen=True)
 class Prior:
-    """Of the logarithms of the kernel's parameters: centre and standard deviation.
+    """Prior of the kernel's parameters: centre and standard deviation of the logarithm of each.
 
     Attributes:
-        length: Of a length scale, in one dimension; columns lie between 0 and 1.
-        noise: Of the variance of a repeated training, as a share of the variance of what was seen.
+        length: Length scale in one dimension; columns lie between 0 and 1.
+        signal: Variance of the accuracy.
+        noise: Variance of a repeated training, as a share of the variance of the observations.
     """
 
     length: tuple[float, float] = (0.0, 1.0)
@@ -44,7 +50,7 @@ class Prior:
 
 @dataclass
 class AccuracyModel:
-    """Fitted anew to what was seen each time that it is asked for; remembers its length scales.
+    """Gaussian process that is fitted to all observations each time; it keeps its length scales.
 
     Attributes:
         columns: Number of features, D.
@@ -56,30 +62,31 @@ class AccuracyModel:
     _fitted_with: int = 0
 
     def fit(self, features: Values, accuracy: Values, variance: Values | float = 0.0) -> FittedAccuracy:
-        """Learn from N trainings.
+        """Fit to N trainings.
 
         Args:
-            features: (N, D), between 0 and 1.
-            accuracy: (N,).
-            variance: (N,), of each accuracy beyond the noise of a training: of those that were stopped early.
+            features: Shape (N, D), between 0 and 1.
+            accuracy: Shape (N,).
+            variance: Variance of each accuracy beyond the noise of a training, shape (N,): above 0 for trials that
+                were stopped early.
         """
         centre, scale = float(accuracy.mean()), max(float(accuracy.std()), 1e-6)
-        seen = (accuracy - centre) / scale
-        extra = np.broadcast_to(np.asarray(variance, dtype=np.float64) / scale**2, seen.shape) + JITTER
-        if self._theta is None or len(seen) >= GROWN * self._fitted_with:
-            self._learn(features, seen, extra)
-        process = _Given(self._kernel(), alpha=extra, optimizer=None)
-        process.fit(features, seen)
+        observed = (accuracy - centre) / scale
+        extra = np.broadcast_to(np.asarray(variance, dtype=np.float64) / scale**2, observed.shape) + JITTER
+        if self._theta is None or len(observed) >= REFIT_GROWTH * self._fitted_with:
+            self._fit_length_scales(features, observed, extra)
+        process = _FixedKernelProcess(self._kernel(), alpha=extra, optimizer=None)
+        process.fit(features, observed)
         return FittedAccuracy(process, centre, scale)
 
-    def _learn(self, features: Values, seen: Values, extra: Values) -> None:
-        """Find the length scales that are most likely after what was seen."""
-        chosen = _spread_out(seen, MOST_FITTED)
-        process = GaussianProcessRegressor(self._kernel(), alpha=extra[chosen], optimizer=self._most_likely)
-        with warnings.catch_warnings():  # a length scale at its bound: a column that does not matter
+    def _fit_length_scales(self, features: Values, observed: Values, extra: Values) -> None:
+        """Fit the length scales: the maximum of their posterior."""
+        chosen = _spread_out(observed, MAX_FITTED)
+        process = GaussianProcessRegressor(self._kernel(), alpha=extra[chosen], optimizer=self._maximum_posterior)
+        with warnings.catch_warnings():  # a length scale at its bound: the column has no effect
             warnings.simplefilter("ignore")
-            process.fit(features[chosen], seen[chosen])
-        self._theta, self._fitted_with = process.kernel_.theta, len(seen)
+            process.fit(features[chosen], observed[chosen])
+        self._theta, self._fitted_with = process.kernel_.theta, len(observed)
 
     def _kernel(self) -> Any:
         kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(np.ones(self.columns), (1e-2, 1e3), nu=2.5)
@@ -95,38 +102,48 @@ class AccuracyModel:
     def _deviations(self) -> Values:
         return np.array([self.prior.signal[1], *[self.prior.length[1]] * self.columns, self.prior.noise[1]])
 
-    def _most_likely(self, objective: Callable[..., Any], initial: Values, bounds: Values) -> tuple[Values, float]:
+    def _maximum_posterior(
+        self, objective: Callable[..., Any], initial: Values, bounds: Values
+    ) -> tuple[Values, float]:
         def loss(theta: Values) -> tuple[float, Values]:
             value, slope = objective(theta, eval_gradient=True)
             off = (theta - self._centres) / self._deviations
             return value + 0.5 * float(off @ off), slope + off / self._deviations
 
-        found = minimize(loss, initial, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": STEPS})
+        found = minimize(
+            loss, initial, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": OPTIMIZER_STEPS}
+        )
         return found.x, found.fun
 
 
-class _Given(GaussianProcessRegressor):  # type: ignore[misc]  # scikit-learn has no types
-    """With a kernel that is given: its likelihood, half the time of a fit, is nobody's question."""
+class _FixedKernelProcess(GaussianProcessRegressor):  # type: ignore[misc]  # scikit-learn has no types
+    """Gaussian process with fixed kernel parameters.
+
+    It skips the log marginal likelihood, which is not used here and would double the time of `fit`.
+    """
 
     def log_marginal_likelihood(self, *_: Any, **__: Any) -> float:
-        """Not worked out."""
+        """Return NaN."""
         return float("nan")
 
 
 @dataclass(frozen=True)
 class FittedAccuracy:
-    """What is guessed after some trainings."""
+    """The model after a number of trainings."""
 
     process: Any
     centre: float
     scale: float
 
     def predict(self, features: Values, pending: Values | None = None) -> tuple[Values, Values]:
-        """Mean and standard deviation (M,), (M,) of what M networks would reach on average; noise is left out.
+        """Return mean and standard deviation of the expected accuracy of M networks, each of shape (M,).
+
+        The noise of a single training is not included.
 
         Args:
-            pending: (P, D), networks that train just now. As if each had reached its own mean: that moves no mean, and
-                leaves less to be learnt beside them (Ginsbourger, Le Riche and Carraro 2010, "Kriging believer").
+            pending: Features of networks that train now, shape (P, D). Each counts as if it had reached its mean: no
+                mean changes, but the uncertainty near them falls (Ginsbourger, Le Riche and Carraro 2010, "Kriging
+                believer").
         """
         noise = self.process.kernel_.k2.noise_level
         if pending is None or not len(pending):
@@ -142,22 +159,22 @@ class FittedAccuracy:
 
     @property
     def mean_of_observed(self) -> Values:
-        """(N,): as `mean`, at the trainings that were learnt from; no kernel has to be worked out for it.
+        """Predicted mean at the N trainings of the fit, shape (N,). Cheaper than `mean`, as it needs no kernel.
 
-        The mean is K a where (K + D) a = y, with the noise in D: what was seen, less D a.
+        The mean is K a where (K + D) a = y, with the noise in D; so it is y - D a.
         """
         noise = self.process.kernel_.k2.noise_level + self.process.alpha
         expected: Values = self.process.y_train_ - noise * self.process.alpha_
         return self.centre + self.scale * expected
 
     def mean(self, features: Values) -> Values:
-        """As `predict`, the mean alone: most of the time goes into the error."""
+        """Return the mean of `predict` alone; most of its time goes into the error."""
         expected: Values = self.process.predict(features)
         return self.centre + self.scale * expected
 
 
 def _spread_out(values: Values, most: int) -> NDArray[np.intp]:
-    """Indices of so many at most, at even steps through the sorted values: the best and the worst are among them."""
+    """Return at most `most` indices, at even steps through the sorted values, with the least and the greatest."""
     if len(values) <= most:
         return np.arange(len(values))
     places = np.linspace(0, len(values) - 1, most).round().astype(np.intp)

@@ -9,12 +9,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from search.record.staircase import Staircase
+from search.record.staircase import Staircase, Values
 from search.sampler.accuracy_model import AccuracyModel, FittedAccuracy
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

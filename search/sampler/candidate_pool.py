@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from search.record.staircase import Values
 from spaces.base import Categorical, Float, Integer, Parameter, ParamValue
 
 Point = Mapping[str, ParamValue]
-Values = NDArray[np.float64]
 
 NEIGHBOUR_SHARE = 0.6
 """Share of a pool that are neighbours of good points; the others are drawn from the whole space."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
@@ -16,17 +16,17 @@ from search.latency.predictor import LatencyPredictor
 from search.latency.stored_latencies import stored_key
 from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
+from search.sampler.candidate_pool import Point
 from search.sampler.network_features import NetworkFeatures
 from search.sampler.warm_start import EarlierTraining, KnownPoint, earlier_trainings, trained_points
 from search.store.base import Store, StudyEntry
 from search.trial.learning_curves import FinalAccuracyPredictor, LearningCurve, complete_curves
 from search.trial.workbench import Plan, Workbench
 from spaces.allocation.summed_sensitivity import SummedSensitivity
-from spaces.base import Float, ParameterRole, ParamValue
+from spaces.base import Float, ParameterRole
 from spaces.structure.shape import Shape
 from spaces.structure.structure import Structure
 
-Point = Mapping[str, ParamValue]
 MAP50_95, IMGSZ = "map50_95", "recipe.imgsz"
 
 HINTS = 24

@@ -11,13 +11,12 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from search.record.staircase import Values
 from search.sampler.candidate_pool import CandidatePool, Point
 from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import Parameter, ParameterRole
-
-Values = NDArray[np.float64]
 
 NARROWEST_SHARE = 1 / 8
 """Share of the parent's channels that a width column shows as 0; narrower layers are shown as 0 too."""

@@ -43,7 +43,7 @@ CONSTRAINT_PREFIX = "constraints:"
 
 
 def optuna_storage(url: str) -> BaseStorage:
-    """Optuna's storage under our database URL, created if its tables are absent.
+    """Return Optuna's storage under our database URL; its tables are created if they are absent.
 
     Several processes may call this on an empty database only one after the other: hold the store's
     `exclusive` lock around it.
@@ -63,7 +63,7 @@ def create_optuna_tables(store: Store, url: str) -> BaseStorage:
 
 
 def distribution_of(parameter: Parameter) -> BaseDistribution:
-    """Optuna's distribution for one of our parameters."""
+    """Return Optuna's distribution for one of our parameters."""
     if isinstance(parameter, Categorical):
         return CategoricalDistribution(parameter.options)
     if isinstance(parameter, Float):
@@ -72,16 +72,16 @@ def distribution_of(parameter: Parameter) -> BaseDistribution:
 
 
 class OptunaStudy:
-    """One Optuna study: asked for parameters, told outcomes.
+    """A study in Optuna's tables: it is asked for parameters and told results.
 
     Args:
         url: The database; as for `optuna_storage`, hold the lock if its tables may be absent.
         name: The study's name in Optuna's tables.
         objectives: Names and directions, in the order of the values.
-        parameters: What is searched.
+        parameters: The parameters that the sampler sets.
         sampler: From `make_sampler`.
 
-    Every method raises `StoreUnavailable` if the database is not.
+    Every method raises `StoreUnavailable` if the database is not available.
     """
 
     def __init__(
@@ -112,27 +112,27 @@ class OptunaStudy:
         return self._study
 
     def ask(self) -> tuple[int, dict[str, ParamValue]]:
-        """A new trial's number and parameters."""
+        """Return a new trial's number and parameters."""
         with faults_in_one_line(self._url):
             trial = self._study.ask(self._distributions)
             return trial.number, dict(trial.params)
 
     def resume(self, number: int) -> None:
-        """Mark a trial that waited as running again."""
+        """Mark a waiting trial as running again."""
         with faults_in_one_line(self._url):
             self._set_state(number, TrialState.RUNNING)
 
     def wait(self, number: int) -> None:
-        """Mark a trial as waiting for a worker, after it was handed back or its worker died."""
+        """Mark a trial as waiting for a worker, after it was released or its worker died."""
         with faults_in_one_line(self._url):
             self._set_state(number, TrialState.WAITING)
 
     def trial_id(self, number: int) -> int:
-        """Optuna's own id of a trial number."""
+        """Return Optuna's own id of a trial number."""
         return self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
 
     def tell(self, record: TrialRecord) -> None:
-        """Tell a stored record. Telling it again does nothing.
+        """Tell Optuna a stored record. Telling it again does nothing.
 
         Raises:
             ValueError: If the record is a reference row.
@@ -142,7 +142,7 @@ class OptunaStudy:
         with (
             faults_in_one_line(self._url),
             suppress(UpdateFinishedTrialError),
-        ):  # another worker, settling, told it at the same moment
+        ):  # another worker that settles told it at the same moment
             self._tell(record.number, record)
 
     def _tell(self, number: int, record: TrialRecord) -> None:
@@ -159,7 +159,7 @@ class OptunaStudy:
         self._study.tell(number, values, state=state, skip_if_finished=True)
 
     def unfinished(self) -> tuple[int, ...]:
-        """Numbers of the trials that Optuna believes to run or wait."""
+        """Return the numbers of the trials that run or wait in Optuna's tables."""
         with faults_in_one_line(self._url):
             trials = self._study.get_trials(deepcopy=False)
         return tuple(trial.number for trial in trials if not trial.state.is_finished())
@@ -167,13 +167,13 @@ class OptunaStudy:
     def settle(
         self, records: Sequence[TrialRecord], held: Sequence[int], unfinished: Sequence[int], *, may_be_asking: bool
     ) -> None:
-        """Make Optuna's study agree with the records: add what it lacks, end what nobody works on. Idempotent.
+        """Make Optuna's study agree with the records: add missing trials, end those without a worker. Idempotent.
 
         Args:
             records: All stored records of the study, read after `unfinished`.
             held: Trial numbers of attempts that are running or waiting, read after `unfinished`.
-            unfinished: From `unfinished()`, read first: a trial asked since then is none of our business.
-            may_be_asking: Whether a live worker may hold an Optuna trial that no attempt names yet.
+            unfinished: From `unfinished()`, read first; trials that were asked for since then are left alone.
+            may_be_asking: Whether a live worker may have an Optuna trial that no attempt names yet.
         """
         told = {record.number: record for record in records if record.number is not None}
         with faults_in_one_line(self._url):
@@ -187,7 +187,7 @@ class OptunaStudy:
                     self._end_orphan(number)
 
     def _end_orphan(self, number: int) -> None:
-        """A worker died between asking and noting the number: nobody will ever work on this trial."""
+        """End a trial whose worker died between asking for it and storing its number."""
         self._set_state(number, TrialState.RUNNING)
         self._storage.set_trial_user_attr(self.trial_id(number), "reason", "worker died before it began")
         self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)

@@ -12,14 +12,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from objectives.base import EpochResult
 from search.record.latency_text import LATENCY
+from search.record.staircase import Values
 from search.record.trial import Outcome, TrialRecord
-
-Values = NDArray[np.float64]
 
 MIN_CURVES = 8
 """Minimum number of complete curves before anything is predicted."""

@@ -153,7 +153,7 @@ import sys
 from pathlib import Path
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.protocol import Effort
-from objectives.device.target import Target
+from objectives.runtimes.catalogue import target_here
 from tests.objectives.networks import candidate
 
 target = target_here(imgsz=96)
@@ -231,8 +231,8 @@ PARENT_TO_BE_KILLED = """
 import shutil, signal, sys
 from pathlib import Path
 from objectives.timing.meter import LatencyMeter
+from objectives.runtimes.catalogue import target_here
 from objectives.runtimes.ort import OnnxRuntime
-from objectives.device.target import Target
 from spaces.base import ArchSpec, Candidate, Origin
 
 OnnxRuntime.export = lambda *_: Path(sys.argv[1])  # exported before: this process needs no torch

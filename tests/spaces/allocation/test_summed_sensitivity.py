@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spaces.allocation.sensitivity import SensitivityMap
-from spaces.allocation.summed_sensitivity import GROWTH, LEAST, SummedSensitivity
+from spaces.allocation.summed_sensitivity import HALVING_EXPONENT, MIN_SHARE, SummedSensitivity
 from spaces.structure.groups import ChannelGroup
 
 
@@ -32,7 +32,7 @@ def test_halving_one_group_does_what_was_measured(sensitivity: SummedSensitivity
 def test_damages_add_up_and_grow_with_every_halving(sensitivity: SummedSensitivity) -> None:
     together, quarter = sensitivity.total([[32, 16, 8, 8, 8], [16, 32, 16, 16, 8]])
     assert together == pytest.approx(0.7)
-    assert quarter == pytest.approx(0.4 * 2**GROWTH)
+    assert quarter == pytest.approx(0.4 * 2**HALVING_EXPONENT)
     assert sensitivity.total([WHOLE]).tolist() == [0.0]
 
 
@@ -50,7 +50,7 @@ def test_what_stayed_wider_than_half_is_allowed_for() -> None:
 def test_no_group_is_taken_to_bear_any_cut() -> None:
     useless = SensitivityMap("loss", 2.0, (0.5,), {"a": (1.9,), "b": (2.1,), "pair": (2.1,), "e": (2.0,)})
     found = SummedSensitivity.of(useless, GROUPS, multiple=8)
-    assert found.total([[32, 32, 16, 16, 8]])[0] == pytest.approx(LEAST * 0.1)
+    assert found.total([[32, 32, 16, 16, 8]])[0] == pytest.approx(MIN_SHARE * 0.1)
 
 
 def test_groups_are_cut_until_each_is_damaged_alike(sensitivity: SummedSensitivity) -> None:
