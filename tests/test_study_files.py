@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from search.study.definition import load_study
-from search.study.space import ChannelsSection, GraftSection
+from search.study.spaces.channels import ChannelsSection
+from search.study.spaces.graft import GraftSection
 from tests.tree import ROOT
 
 FILES = sorted((ROOT / "studies").glob("*.yaml"))

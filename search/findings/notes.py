@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from objectives.quantities import LATENCY_MS
 from search.record.number_text import percent, significant
 from search.record.trial import Outcome, TrialRecord
-
-DONOR = "donor."
-"""Prefix of the parameters that name the donor of a stage."""
+from search.study.spaces.registry import describe_params
 
 MAX_NAMED = 2
 """Maximum number of emptied layers that a note names."""
@@ -22,8 +20,8 @@ def note(record: TrialRecord, roles: Sequence[str] = ()) -> str:
         parts.append(_ending(record))
     else:
         parts += [over_limit(name, by) for name, by in record.constraints.items() if by > 0]
-    if grafted := _grafted(record):
-        parts.append(grafted)
+    if from_space := describe_params(record.params):
+        parts.append(from_space)
     if record.spec is not None and record.spec.dropped:
         count = len(record.spec.dropped)
         parts.append(f"without {count} bottleneck{'s' * (count > 1)}")
@@ -46,17 +44,6 @@ def outcome_line(record: TrialRecord, objectives: tuple[str, ...]) -> str:
     ended = "" if record.outcome is Outcome.COMPLETE else record.outcome.value.replace("_", " ")
     parts = [ended, *(figures if not record.reason else []), record.reason]  # a reason contains its own figures
     return f"{record.name}: " + ", ".join(part for part in parts if part)
-
-
-def _grafted(record: TrialRecord) -> str:
-    """Return the donors of a graft: `one-shot + round-3`, or `one-shot P1 P2 P3, global P4 P5 neck detect`."""
-    if {"backbone", "head"} <= record.params.keys():
-        return f"{record.params['backbone']} + {record.params['head']}"
-    parts: dict[str, list[str]] = {}
-    for name, value in record.params.items():
-        if name.startswith(DONOR):
-            parts.setdefault(str(value), []).append(name.removeprefix(DONOR))
-    return ", ".join(f"{donor} {' '.join(names)}" for donor, names in parts.items())
 
 
 def _searched_recipe(record: TrialRecord) -> str:

@@ -44,7 +44,7 @@ def _shape(definition: StudyDefinition, parent: Parent, sizes: Sequence[int], ra
         share = float(np.clip(random.uniform(whole - SHARE_SPREAD, whole + SHARE_SPREAD), MIN_SHARE, 1.0))
         for index in indices:
             widths[index] = aligned(parent.groups[index].width, share, definition.space.multiple)
-    shortens = getattr(definition.space, "repeats", False) and random.random() < SHORTENED_SHARE
+    shortens = definition.space.drops_bottlenecks and random.random() < SHORTENED_SHARE
     dropped = [repeat.name for repeat in parent.repeats if shortens and random.random() < 0.5]
     spec = parent.structure.spec_of_widths(widths, dropped)
     return Shape.of_spec(spec, int(random.choice(sizes)))

@@ -109,8 +109,7 @@ def _check_against_parent(definition: StudyDefinition, inputs: StudyInputs) -> N
                 "criterion batchnorm: the parent's weights are taken as they are, and they do not say that they were "
                 "trained with sparsity; take another criterion, or cut from a donor whose recipe sets sparsity"
             )
-    if getattr(definition.space, "repeats", False) and not initial.parent.repeats:
-        raise DefinitionError("space.repeats is true, but the parent has no residual bottleneck that could be dropped")
+    definition.space.check_parent(initial.parent)
     for row in definition.controls:
         if not row.sources:
             load_stock_detector(definition, row, inputs)

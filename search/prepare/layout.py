@@ -1,96 +1,54 @@
-"""From a study's `space:` section to the space that is searched, and the points that the search begins with."""
+"""Lays out the space of a study around the trained parent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import final
 
 from search.prepare.cutting import ChannelRule, build_cutter, flops_function, score_channels
-from search.study.definition import StudyDefinition
-from search.study.space import BaselineSection, ChannelsSection, GraftSection
+from search.study.cuts import Criterion, Cut
+from search.study.spaces.base import Layout, LayoutTools, SpaceSection
 from search.trial.events import Say
 from search.trial.workbench import Workbench
 from spaces.allocation.allocation import Cutter
-from spaces.base import ParamValue, Space
+from spaces.base import ArchSpec, Candidate
 from spaces.networks.graft import Donor
-from spaces.ranking.importance import best_first, repeat_scores
-from spaces.search_spaces.baselines import BaselineSpace
-from spaces.search_spaces.channels import ChannelRatioSpace
-from spaces.search_spaces.grafts import GraftSpace
-from spaces.search_spaces.repeats import RepeatsSpace
-
-START_SHARES = (0.75, 0.5, 0.3)
-"""Shares of the parent's FLOPs that the start points of sensitivity cuts keep."""
+from spaces.networks.parent import Parent
+from spaces.ranking.importance import best_first
 
 
+@final
 @dataclass(frozen=True)
-class Layout:
-    """A space and the parameters of the first trials in it."""
+class WorkbenchTools(LayoutTools):
+    """The tools of a workbench around the trained parent."""
 
-    space: Space
-    starts: tuple[Mapping[str, ParamValue], ...]
+    bench: Workbench
+    say: Say
+
+    @property
+    def parent(self) -> Parent:
+        """The trained parent."""
+        return self.bench.parent
+
+    def rank_channels(self, criterion: Criterion, candidate: Candidate) -> Mapping[str, Sequence[int]]:
+        """Return for each channel group the channels that a network keeps, the most important first."""
+        rule = ChannelRule("uniform", criterion, multiple=1)  # scores depend on neither share nor multiple
+        return best_first(score_channels(self.bench, rule, candidate))
+
+    def cutter(self, cut: Cut, criterion: Criterion, multiple: int) -> Cutter:
+        """Return what cuts the parent by a rule."""
+        return build_cutter(self.bench, ChannelRule(cut, criterion, multiple), self.parent.as_candidate(), self.say)
+
+    def flops_function(self) -> Callable[[ArchSpec], float]:
+        """Return a function from a spec to its FLOPs."""
+        return flops_function(self.parent)
 
 
-def wants_map(definition: StudyDefinition) -> bool:
-    """Whether the search itself needs a sensitivity map of the trained parent."""
-    space = definition.space
-    return "sensitivity" in (getattr(space, "cut", None), *getattr(space, "starts", ()))
-
-
-def layout_of(
-    section: GraftSection | ChannelsSection | BaselineSection,
-    bench: Workbench,
-    donors: Mapping[str, Donor],
-    say: Say,
-) -> Layout:
-    """The space that a study names, around the trained parent.
+def layout_of(section: SpaceSection, bench: Workbench, donors: Mapping[str, Donor], say: Say) -> Layout:
+    """Return the space that a study names, around the trained parent.
 
     Raises:
         SpaceError: If the parent has nothing of what is to be searched.
     """
-    if isinstance(section, BaselineSection):
-        rule = ChannelRule(section.cut, section.criterion, section.multiple)
-        cutter = build_cutter(bench, rule, bench.parent.as_candidate(), say)
-        swept = BaselineSpace(cutter, flops_function(bench.parent), section.low, section.high, section.step)
-        return Layout(swept, swept.start_points())
-    if isinstance(section, GraftSection):
-        rule = ChannelRule("uniform", section.criterion, section.multiple)
-        of_donors = {name: best_first(score_channels(bench, rule, donor.candidate)) for name, donor in donors.items()}
-        kinds: dict[str, Any] = {"parts": section.parts, "ratios": section.ratios, "orders": of_donors}
-        return _with_repeats(section, bench, GraftSpace(bench.parent, donors, **_grid(section), **kinds), [])
-    rule = ChannelRule("uniform", section.criterion, section.multiple)
-    orders = best_first(score_channels(bench, rule, bench.parent.as_candidate()))
-    space = ChannelRatioSpace(bench.parent, orders, **_grid(section))
-    starts = [point for kind in section.starts for point in _channel_starts(kind, section, space, bench, say)]
-    return _with_repeats(section, bench, space, starts)
-
-
-def _grid(section: GraftSection | ChannelsSection) -> dict[str, Any]:
-    return {"low": section.low, "high": section.high, "step": section.step, "multiple": section.multiple}
-
-
-def _with_repeats(
-    section: GraftSection | ChannelsSection,
-    bench: Workbench,
-    space: Space,
-    starts: list[Mapping[str, ParamValue]],
-) -> Layout:
-    """The space, with numbers of bottlenecks where they are searched; all start points keep all of them."""
-    if not section.repeats:
-        return Layout(space, tuple(starts) or space.start_points())
-    importance = repeat_scores(bench.parent.as_candidate(), bench.parent)
-    order = sorted(importance, key=lambda name: -importance[name])
-    deep = RepeatsSpace(space, bench.parent.structure, order)
-    return Layout(deep, tuple(map(deep.with_all, starts)) or deep.start_points())
-
-
-def _channel_starts(
-    kind: str, section: ChannelsSection, space: ChannelRatioSpace, bench: Workbench, say: Say
-) -> list[Mapping[str, ParamValue]]:
-    if kind == "uniform":
-        return list(space.start_points())
-    rule = ChannelRule(kind, section.criterion, section.multiple)
-    cutter: Cutter = build_cutter(bench, rule, bench.parent.as_candidate(), say)
-    cost = flops_function(bench.parent)
-    return [space.nearest(cutter.at_share(share, cost).shares) for share in START_SHARES]
+    return section.layout(WorkbenchTools(bench, say), donors)

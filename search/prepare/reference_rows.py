@@ -11,7 +11,6 @@ from objectives.base import Direction
 from objectives.recipe import Recipe
 from search.prepare.cutting import ChannelRule, load_or_measure_sensitivity
 from search.prepare.inputs import StudyInputs, complete_recipe, load_stock_detector
-from search.prepare.layout import wants_map
 from search.prepare.lineage import (
     Grafting,
     TrainedNetwork,
@@ -58,7 +57,7 @@ def make_rows(
     maker.add(row)
     for section in (*definition.donors, *definition.controls):
         maker.make(section)
-    if wants_map(definition):  # measured here, because only one worker runs this
+    if definition.space.needs_sensitivity_map:  # measured here, because only one worker runs this
         load_or_measure_sensitivity(bench, multiple=definition.space.multiple, say=say)
     # The epoch with the best F1 is a row to compare with. As a donor it would be nearly the same as the last epoch.
     donors = {donor.name: maker.entries[donor.name].key for donor in definition.donors}

@@ -12,7 +12,6 @@ from search.prepare.cutting import load_or_measure_sensitivity
 from search.sampler.candidate_predictions import can_predict
 from search.sampler.registry import sampler_named
 from search.study.definition import StudyDefinition
-from search.study.space import BaselineSection
 from search.trial.events import Say
 from search.trial.workbench import Workbench
 from spaces.allocation.summed_sensitivity import HALF, SummedSensitivity
@@ -41,7 +40,7 @@ def wants_sensitivity(definition: StudyDefinition, parent: Parent, epochs: int, 
         n_trials: Number of trials that are asked for.
     """
     objectives = [(name, Direction(value)) for name, value in definition.objectives.items()]
-    asks = sampler_named(definition.sampler.name).uses_predictions and not isinstance(definition.space, BaselineSection)
+    asks = sampler_named(definition.sampler.name).uses_predictions and definition.space.uses_sensitivity
     return asks and can_predict(objectives) and is_cheap(analysis_images(parent), n_trials * epochs * images)
 
 

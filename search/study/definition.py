@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
@@ -29,7 +30,7 @@ from search.study.sections import (
     TargetSection,
     known_fields,
 )
-from search.study.space import BaselineSection, ChannelsSection, GraftSection
+from search.study.spaces.registry import AnySpace, fields_of_space
 from spaces.base import ParamValue
 
 Better = Literal["maximize", "minimize"]
@@ -42,8 +43,6 @@ BETTER: Mapping[str, Better] = {
 
 LIMITABLE = tuple(name for name, each in QUANTITIES.items() if each.limitable)
 """Quantities that a study can limit."""
-
-Space = Annotated[GraftSection | ChannelsSection | BaselineSection, Field(discriminator="type")]
 
 
 class StudyDefinition(Section):
@@ -64,7 +63,7 @@ class StudyDefinition(Section):
     parent: ParentSection = Field(default_factory=ParentSection)
     donors: tuple[RowSection, ...] = Field(default=(), strict=False)
     controls: tuple[RowSection, ...] = Field(default=(), strict=False)
-    space: Space
+    space: AnySpace
     recipe: Recipe = Field(default_factory=RecipeDefinition)
     objectives: dict[str, Better] = Field(default_factory=lambda: {name: BETTER[name] for name, _ in USUAL_OBJECTIVES})
     limits: dict[str, float | None] = Field(default_factory=dict)
@@ -127,11 +126,11 @@ class StudyDefinition(Section):
             check_row(f"controls.{position}", control, (*seen, SCRATCH_NAME), seen)
             self._check_recipe(f"controls.{position}", control)
             seen += control.names
-        if isinstance(self.space, GraftSection) and not self.donors:
-            raise FieldFault("donors", "is empty; a graft takes its backbone and its head from donors")
-        if _reads_scales(self.space):
+        if self.space.takes_from_donors and not self.donors:
+            raise FieldFault("donors", f"is empty; {self.space.takes_from_donors}")
+        if self.space.ranks_by_scales:
             donors = [donor.name for donor in self.donors]
-            for source in donors if isinstance(self.space, GraftSection) else (PARENT_NAME,):
+            for source in donors if self.space.takes_from_donors else (PARENT_NAME,):
                 self._check_sparsity("space.criterion", source)
         return self
 
@@ -139,7 +138,7 @@ class StudyDefinition(Section):
         """Refuse a searched number of epochs for a donor: it must be fixed, and the default is far too long."""
         if row.sources and "recipe.epochs" in self.recipe.searched and "epochs" not in row.recipe.fixed:
             raise FieldFault(f"{where}.recipe.epochs", "is missing; recipe.epochs is a range, so say it here")
-        if row.source is not None and _reads_scales(row):
+        if row.source is not None and row.ranks_by_scales:
             self._check_sparsity(f"{where}.criterion", row.source)
         if row.cut == "sensitivity" and row.source not in (PARENT_NAME, SCRATCH_NAME):
             raise FieldFault(f"{where}.cut", f"is sensitivity, which is measured of the parent, not of {row.source}")
@@ -172,8 +171,8 @@ class StudyDefinition(Section):
     def reads_parents_scales(self) -> bool:
         """Whether BatchNorm's scales are to rank channels of the parent."""
         rows = [row for row in (*self.donors, *self.controls) if row.source in (PARENT_NAME, SCRATCH_NAME)]
-        spaces = [] if isinstance(self.space, GraftSection) else [self.space]
-        return any(map(_reads_scales, (*rows, *spaces)))
+        of_parent = self.space.ranks_by_scales and not self.space.takes_from_donors
+        return of_parent or any(row.ranks_by_scales for row in rows)
 
     @property
     def named_quantities(self) -> frozenset[str]:
@@ -260,21 +259,16 @@ def checked(plain: Mapping[str, Any]) -> StudyDefinition:
     try:
         return StudyDefinition.model_validate(dict(plain))
     except ValidationError as error:
-        raise DefinitionError(describe(error, _fields_at)) from None
+        raise DefinitionError(describe(error, partial(_fields_at, plain))) from None
 
 
-def _reads_scales(section: object) -> bool:
-    return getattr(section, "criterion", None) == "batchnorm"
-
-
-def _fields_at(location: tuple[Any, ...]) -> list[str]:
+def _fields_at(plain: Mapping[str, Any], location: tuple[Any, ...]) -> list[str]:
     """Return the keys known at a place in the definition."""
     sections: dict[Any, type[BaseModel]] = {
         "data": DataSection,
         "parent": ParentSection,
         "donors": RowSection,
         "controls": RowSection,
-        "space": _space_section(location),
         "target": TargetSection,
         "further_targets": TargetSection,
         "accuracy": AccuracySection,
@@ -283,10 +277,6 @@ def _fields_at(location: tuple[Any, ...]) -> list[str]:
     }
     if not location:
         return [BASE, SCALE, *(field for field in known_fields(StudyDefinition) if field != "name")]
+    if location[0] == "space":
+        return fields_of_space(plain["space"])
     return known_fields(sections[location[0]])
-
-
-def _space_section(location: tuple[Any, ...]) -> type[BaseModel]:
-    """Return the section of a space: pydantic puts the type of a union into the place that it names."""
-    kinds: dict[str, type[BaseModel]] = {"channels": ChannelsSection, "baseline": BaselineSection}
-    return next((kinds[part] for part in location if part in kinds), GraftSection)

@@ -51,20 +51,14 @@ def describe(error: ValidationError, fields_of: Any) -> str:
 
 def _describe_one(fault: Any, fields_of: Any) -> str:
     location = fault["loc"]
-    if location[:1] == ("space",):
-        location = (*location[:1], *location[2:])  # the second part is the space's type
     name = ".".join(str(part) for part in location)
     kind, value, context = fault["type"], fault["input"], fault.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"{name} {unknown_key(str(location[-1]), fields_of(tuple(fault['loc'][:-1])))}"
+        return f"{name} {unknown_key(str(location[-1]), fields_of(tuple(location[:-1])))}"
     if kind == "missing":
         return f"{name} is missing"
     cause = context.get("error")
     if isinstance(cause, FieldFault):
         return f"{'.'.join(part for part in (name, cause.field) if part)} {cause.fault}"
-    if kind in ("union_tag_not_found", "union_tag_invalid"):
-        tag = context.get("tag")
-        known = str(context.get("expected_tags", "'graft', 'channels'")).replace("'", "")
-        return f"{name}.type is {tag or 'missing'}; it must be one of {known}"
     right = fault["msg"].replace("Input should be ", "must be ").replace("String should ", "must ")
     return f"{name} is {value!r}; it {right[:1].lower()}{right[1:]}"

@@ -8,10 +8,10 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from search.study.cuts import Criterion, Cut, check_cut
 from search.study.faults import FieldFault
 from search.study.recipe import RecipeDefinition
 from search.study.sections import Ratio, Recipe, Section, without_ranges
-from search.study.space import Criterion, Cut, check_cut
 
 PARENT_NAME = "parent"
 SCRATCH_NAME = "scratch"
@@ -133,6 +133,11 @@ class RowSection(Section):
         if self.graft is not None:
             return (self.graft.backbone, self.graft.head)
         return () if self.source is None else (self.source,)
+
+    @property
+    def ranks_by_scales(self) -> bool:
+        """Whether BatchNorm scales rank channels of what it is cut from, which needs training with sparsity."""
+        return self.criterion == "batchnorm"
 
     @property
     def names(self) -> tuple[str, ...]:

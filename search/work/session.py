@@ -128,7 +128,7 @@ class _Session:
             seed = sampler_seed(definition.seed, self._job.index, len(records))
             predictions = candidate_predictions_of(study, plan, bench, records, sensitivity)
             # With a sensitivity analysis the sampler chooses better cuts than uniform ones, unless these are asked for.
-            knows_better = predictions is not None and predictions.hints and not getattr(definition.space, "starts", ())
+            knows_better = predictions is not None and predictions.hints and not definition.space.fixes_start_points
             starts = () if knows_better else plan.starts
             if note := sampler_named(definition.sampler.name).note(predictions):
                 self._say_once(note)

@@ -1,5 +1,5 @@
 """Search spaces: the parameters of a sampler -> ArchSpec -> Candidate.
 
-To add a space: a subclass of `spaces.base.Space` in a file of its own, a section in `search/study/space.py`, and a line
-in `search/prepare/layout.py`.
+To add a space: a subclass of `spaces.base.Space` in a file of its own. Studies name it by its section, see
+`search/study/spaces`.
 """

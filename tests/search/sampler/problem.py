@@ -19,7 +19,7 @@ from search.sampler.registry import make_sampler
 from search.store.base import Store, StudyEntry
 from search.store.entries import LatencyEntry, TargetEntry
 from search.trial.workbench import Plan
-from spaces.base import Parameter, ParamValue
+from spaces.base import Parameter, ParamValue, Space
 from spaces.networks.cost_formula import CostFormula
 from spaces.networks.parent import Parent
 from spaces.ranking.importance import order
@@ -34,12 +34,19 @@ PX = 96
 
 
 class Problem:
-    """A space of one ratio a group. Latency goes with FLOPs; accuracy with the widths, of later groups most."""
+    """A space, by default of one ratio a group. Latency goes with FLOPs; accuracy with widths, of later groups most."""
 
-    def __init__(self, parent: Parent, store: Store, searched: Mapping[str, Parameter] | None = None) -> None:
+    def __init__(
+        self,
+        parent: Parent,
+        store: Store,
+        searched: Mapping[str, Parameter] | None = None,
+        space: Space | None = None,
+    ) -> None:
         self.formula = CostFormula.of(parent)
         orders = order(parent.as_candidate(), parent)
-        self.space = ChannelRatioSpace(parent, orders, low=0.25, high=1.0, step=0.125, multiple=4)
+        ratios = ChannelRatioSpace(parent, orders, low=0.25, high=1.0, step=0.125, multiple=4)
+        self.space: Space = ratios if space is None else space
         self.plan = Plan(self.space, (), Recipe(epochs=3, imgsz=PX), searched or {}, {}, 0)
         self.store, self.parent = store, parent
         study = store.add_study("front", {"what": "formulas"}, OBJECTIVES)

@@ -1,0 +1,26 @@
+"""Names of cuts and criteria, as a study's YAML spells them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from search.study.faults import FieldFault
+
+Cut = Literal["uniform", "global", "slimming", "sensitivity"]
+"""How many channels each group keeps; see `search.study.rows.RowSection`."""
+
+Criterion = Literal["l1", "l2", "lamp", "taylor", "batchnorm", "random"]
+"""What makes a channel important."""
+
+OrderCriterion = Literal["l1", "l2", "lamp", "taylor", "batchnorm"]
+"""What a search may order channels by; random is for controls."""
+
+
+def check_cut(cut: str, criterion: str) -> None:
+    """Check that a cut can go by a criterion.
+
+    Raises:
+        FieldFault: If it cannot.
+    """
+    if cut == "slimming" and criterion != "batchnorm":
+        raise FieldFault("criterion", f"is '{criterion}'; slimming ranks by BatchNorm's scales: batchnorm")

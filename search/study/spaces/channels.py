@@ -1,0 +1,79 @@
+"""One ratio a channel group, cut from the parent in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from search.study.cuts import OrderCriterion
+from search.study.spaces.base import Layout, LayoutTools, RatioGrid, SpaceSection
+from search.study.spaces.depth import check_repeats, with_repeats
+from spaces.base import ParamValue
+
+if TYPE_CHECKING:
+    from spaces.networks.graft import Donor
+    from spaces.networks.parent import Parent
+    from spaces.search_spaces.channels import ChannelRatioSpace
+
+START_SHARES = (0.75, 0.5, 0.3)
+"""Shares of the parent's FLOPs that the start points of sensitivity cuts keep."""
+
+
+class ChannelsSection(SpaceSection, RatioGrid):
+    """One ratio a channel group, straight from the parent.
+
+    Attributes:
+        criterion: What makes a channel important.
+        repeats: As for grafts.
+        starts: Which cuts the first trials take: `uniform`; `sensitivity` measures a map first. If none are named, the
+            sampler chooses cuts by its sensitivity analysis, or takes uniform ones without it.
+    """
+
+    type: Literal["channels"]
+    criterion: OrderCriterion = "l2"
+    repeats: bool = False
+    starts: tuple[Literal["uniform", "sensitivity"], ...] = Field(default=(), strict=False)
+
+    def layout(self, tools: LayoutTools, donors: Mapping[str, Donor]) -> Layout:
+        """Lay out the ratios of the parent's channel groups."""
+        from spaces.search_spaces.channels import ChannelRatioSpace
+
+        orders = tools.rank_channels(self.criterion, tools.parent.as_candidate())
+        space = ChannelRatioSpace(
+            tools.parent, orders, low=self.low, high=self.high, step=self.step, multiple=self.multiple
+        )
+        return with_repeats(self.repeats, space, tools.parent, tuple(self._named_starts(space, tools)))
+
+    def _named_starts(self, space: ChannelRatioSpace, tools: LayoutTools) -> Iterator[Mapping[str, ParamValue]]:
+        for kind in self.starts:
+            if kind == "uniform":
+                yield from space.start_points()
+            else:
+                cutter, flops = tools.cutter(kind, self.criterion, self.multiple), tools.flops_function()
+                yield from (space.nearest(cutter.at_share(share, flops).shares) for share in START_SHARES)
+
+    @property
+    def ranks_by_scales(self) -> bool:
+        """Whether BatchNorm scales rank channels of the parent."""
+        return self.criterion == "batchnorm"
+
+    @property
+    def needs_sensitivity_map(self) -> bool:
+        """Whether the first trials are sensitivity cuts."""
+        return "sensitivity" in self.starts
+
+    @property
+    def drops_bottlenecks(self) -> bool:
+        """Whether the number of residual bottlenecks is searched."""
+        return self.repeats
+
+    @property
+    def fixes_start_points(self) -> bool:
+        """Whether the study names its start points."""
+        return bool(self.starts)
+
+    def check_parent(self, parent: Parent) -> None:
+        """Check that the parent has bottlenecks, if their number is searched."""
+        check_repeats(self.repeats, parent)
