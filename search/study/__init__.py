@@ -1,5 +1,5 @@
-"""What to ask: the YAML under `studies/`, checked and frozen. Inert: reading one touches no device.
+"""Definition of a study: the YAML under `studies/`, checked and frozen. Reading it touches no device.
 
-To add a space to what studies can name: a subclass of `spaces.base.SpaceSection` in a file of its own, and its line in
-`SPACES` of `spaces/registry.py`.
+To add a space that studies can name: a subclass of `SpaceSection` in a file of its own in `spaces/`, its line in
+`spaces/registry.py`, and a test that subclasses `SpaceSectionContract`.
 """

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, final
 
 import pytest
 
+from scripts.source_tree import SourceTree
 from search.findings.leaderboard import leaderboard
 from search.measuring.shapes import pool_of
 from search.prepare.sensitivity_analysis import wants_sensitivity
@@ -15,17 +17,22 @@ from search.store.sql import open_store
 from search.study.definition import load_study
 from search.study.faults import DefinitionError
 from search.study.spaces.base import Layout, LayoutTools, SpaceSection
+from search.study.spaces.baseline import BaselineSection
+from search.study.spaces.channels import ChannelsSection
+from search.study.spaces.graft import GraftSection
 from search.study.spaces.registry import SPACES
 from spaces.allocation.allocation import cutter
 from spaces.allocation.uniform import Uniform
 from spaces.base import PARENT, ArchSpec, Candidate, Float, Origin, Parameter, ParamValue, Space
 from spaces.networks.graft import Donor
 from spaces.networks.parent import Parent
+from spaces.search_spaces.names import DONOR, RATIO, REPEATS
 from spaces.search_spaces.ratios import check
 from tests.search.sampler.problem import Problem
 from tests.search.study.spaces.plain_tools import PlainTools
 from tests.search.study.spaces.section_contract import SpaceSectionContract
 from tests.spaces.search_spaces.space_contract import SpaceContract
+from tests.tree import ROOT
 
 YAML = """
 data: digits
@@ -135,3 +142,19 @@ def test_a_wrong_type_is_answered_with_all_that_there_are(tmp_path: Path) -> Non
         with pytest.raises(DefinitionError) as caught:
             load_study(tmp_path / "thin.yaml", [f"space.type={given}"])
         assert str(caught.value) == f"space.type is {seen}; it must be one of graft, channels, baseline, thin"
+
+
+def test_nobody_else_knows_a_space_by_name_or_class() -> None:
+    names = {GraftSection.__name__, ChannelsSection.__name__, BaselineSection.__name__}
+    found = []
+    for module in SourceTree.read(ROOT).modules:
+        if module.layer not in ("search", "objectives") or module.path.startswith("search/study/spaces/"):
+            continue
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Name) and node.id in names:
+                found.append(f"{module.path}:{node.lineno} names {node.id}")
+            elif isinstance(node, ast.Constant) and str(node.value).startswith((RATIO, REPEATS, DONOR)):
+                found.append(f"{module.path}:{node.lineno} knows {node.value!r}")
+            elif isinstance(node, ast.Call) and ast.unparse(node).startswith("getattr(definition.space"):
+                found.append(f"{module.path}:{node.lineno} asks whether the space has an attribute")
+    assert found == []
