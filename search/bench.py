@@ -96,7 +96,7 @@ def _say(line: str) -> None:
 def _check(options: argparse.Namespace) -> None:
     modes = [name for name in ("model", "pack", "unpack") if getattr(options, name) is not None]
     if len(modes) != 1:
-        raise DefinitionError("give one of MODEL, --pack DIR and --unpack DIR; --help tells more")
+        raise DefinitionError("give one of MODEL, --pack DIR and --unpack DIR; see --help")
     if options.pack is not None and options.study is None:
         raise DefinitionError("--pack needs --study NAME, the study to take networks from")
     for name in ("imgsz", "batch", "threads", "networks"):
@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m search.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("model", nargs="?", type=Path, metavar="MODEL", help="what to measure here")
+    add("model", nargs="?", type=Path, metavar="MODEL", help="network to measure on this machine")
     add("--target", metavar="NAME", help="as `python -m search.targets` lists them (default: ort-cpu, or the study's)")
     add("--imgsz", type=int, metavar="PX", help="image size (default: the model's own; an open one must be given)")
     add("--batch", type=int, metavar="N", help="images per call (default: 1, or the file's own)")

@@ -43,10 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m search.export", description=__doc__)
     add_study_options(parser)
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--trial", type=int, metavar="N", help="the trial of that number")
+    which.add_argument("--trial", type=int, metavar="N", help="the trial with that number")
     which.add_argument("--name", metavar="ROW", help="a reference row: parent, a donor, a control")
     which.add_argument("--best-under", metavar="5ms", help="the most accurate feasible network at or under a latency")
-    which.add_argument("--knee", action="store_true", help="the network at the knee of the front")
+    which.add_argument("--knee", action="store_true", help="the network at the knee point of the front")
     parser.add_argument(
         "--format",
         default="onnx",

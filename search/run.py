@@ -51,7 +51,7 @@ def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
     console = Console(soft_wrap=True)
     finish = run_study(request, console)
     if finish.why == "interrupted":
-        console.print("interrupted; the running trials were handed back, the same command continues")
+        console.print("interrupted; the running trials were released, the same command continues")
     if finish.why == "error":
         print(f"error: {finish.error}", file=sys.stderr)
     return finish.exit_code

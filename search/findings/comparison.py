@@ -205,5 +205,5 @@ def _widths(one: TrialRecord, other: TrialRecord) -> list[Difference]:
     if same_width:
         found.append(Difference("widths", "groups of equal width with other channels", "", str(same_width)))
     if ours.dropped != theirs.dropped:
-        found.append(Difference("widths", "left out", ", ".join(ours.dropped), ", ".join(theirs.dropped)))
+        found.append(Difference("widths", "dropped bottlenecks", ", ".join(ours.dropped), ", ".join(theirs.dropped)))
     return found

@@ -61,7 +61,7 @@ def closing_lines(confirmed: ConfirmedStudy, confirmation: Confirmation) -> tupl
     count = len(confirmed.front)
     front = f"{count} network{'s' * (count != 1)} on the front, {len(confirmed.dropped)} left it"
     if not confirmation.contended:
-        why = "the device was idle" if confirmation.contended is False else "the system does not tell what else ran"
+        why = "the device was idle" if confirmation.contended is False else "the system does not show other work"
         return (f"{clock}: {why}; {front}",)
     why = "which other work hardly changes" if confirmation.clock == "cpu" else "which other work changes"
     seen = confirmation.circumstances or {}

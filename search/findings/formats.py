@@ -121,10 +121,10 @@ def csv_text(rows: Sequence[Row], splits: Sequence[str] = ("val",)) -> str:
 
 def _latency_titles(name: str) -> list[str]:
     """Return `latency_ms`, `latency_low_ms`, ...; for a further target `latency_ms.openvino-cpu`, ..."""
-    whose = f".{name.removeprefix(FURTHER)}" if name != LATENCY else ""
+    target = f".{name.removeprefix(FURTHER)}" if name != LATENCY else ""
     figures = ("ms", "low_ms", "high_ms")
     kinds = (*figures, "runs", "ratio", "contended", *(f"predicted_{figure}" for figure in figures))
-    return [f"latency_{kind}{whose}" for kind in kinds]
+    return [f"latency_{kind}{target}" for kind in kinds]
 
 
 def _latency(record: TrialRecord, name: str) -> list[float | bool | None]:

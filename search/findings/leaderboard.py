@@ -84,7 +84,7 @@ def leaderboard(
         remarks: Text for the end of the note, by record: see `search.record.confirmation.confirmation_remarks`.
         at_best_f1: See `columns_of`.
     """
-    parent, said = parent_of(records), remarks or {}
+    parent, remarks = parent_of(records), remarks or {}
     columns = columns_of(records, at_best_f1=at_best_f1)
     values = {each.name: {column.key: each.value(column.key, split) for column in columns} for each in records}
     best = _best_values(records, values, columns)
@@ -99,7 +99,7 @@ def leaderboard(
             best=_wins(record, values[record.name], best),
             gain=gain(record, parent, split),
             speed_up=speed_up(record, parent),
-            note="; ".join(filter(None, (note(record, roles.get(record.name, ())), said.get(record.name)))),
+            note="; ".join(filter(None, (note(record, roles.get(record.name, ())), remarks.get(record.name)))),
         )
         for record in _ordered(records, parent, objectives[0])
     )

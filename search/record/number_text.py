@@ -1,4 +1,4 @@
-"""Figures as text: as many digits as say something."""
+"""Figures as text, with only their meaningful digits."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from objectives.quantities import Digits
 
 
 def significant(value: float) -> str:
-    """Three significant digits without an exponent: `0.184`, `8.70`, `14.2`, `153`."""
+    """Return three significant digits without an exponent: `0.184`, `8.70`, `14.2`, `153`."""
     size = abs(value)
     digits = 3 if size < 1 else 2 if size < 10 else 1 if size < 100 else 0
     return f"{value:.{digits}f}"
 
 
 def score(value: float) -> str:
-    """A score between 0 and 1: `0.512`."""
+    """Return a score between 0 and 1 as `0.512`."""
     return f"{value:.3f}"
 
 
 def percent(value: float) -> str:
-    """A share as per cent: `41 %`."""
+    """Return a share as per cent: `41 %`."""
     return f"{100 * value:.0f} %"
 
 
 def spread_text(value: float, spread: float) -> str:
-    """The spread with as many decimals as its value, so that `12.3 ± 0.4` can be read at a glance."""
+    """Return the spread with as many decimals as its value, as in `12.3 ± 0.4`."""
     decimals = len(significant(value).partition(".")[2])
     text = f"{spread:.{decimals}f}"
     return text if float(text) > 0 else significant(spread)

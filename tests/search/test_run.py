@@ -270,7 +270,7 @@ def _interrupt(project: Project, when: Callable[[], bool]) -> None:
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 143, output
     assert time.monotonic() - begun < 10, "an interrupted run has to end within 10 s"
-    assert "handed back" in output
+    assert "trials were released" in output
     store = project.store()
     assert all(attempt.worker is None for attempt in store.open_attempts(_study(store)))
     store.close()

@@ -47,7 +47,7 @@ function span(values, pad) {
   return [low - (high - low) * pad, high + (high - low) * pad];
 }
 
-/** Axes in `host`; returns the svg and the scales from figures to px. */
+/** Draws axes in `host`; returns the svg and the scales from figures to px. */
 function frame(host, { x: [x0, x1], y: [y0, y1], xTitle, yTitle, whole }) {
   host.replaceChildren();
   const width = host.clientWidth, height = host.clientHeight;
@@ -70,7 +70,7 @@ function frame(host, { x: [x0, x1], y: [y0, y1], xTitle, yTitle, whole }) {
   return { svg, sx, sy, left, right, top, bottom };
 }
 
-/** A staircase: the height of a point is kept until the next one. */
+/** Returns a staircase path: the height of a point lasts until the next one. */
 function stairs(points, sx, sy) {
   return points.map(([x, y], i) => (i ? `H${sx(x)}V${sy(y)}` : `M${sx(x)} ${sy(y)}`)).join("");
 }
@@ -222,7 +222,7 @@ function growth(id, points, xTitle, when) {
   f.svg.addEventListener("pointerleave", hideTip);
 }
 
-/** Lines that can be pointed at: the nearest is drawn strong, the others fade. */
+/** Draws lines; the nearest one to the pointer is highlighted, the others fade. */
 function lines(host, options, series) {
   const f = frame(host, options);
   const spots = [];
@@ -321,7 +321,7 @@ function paretoLegend() {
     item.append("~ predicted, not measured");
     items.push(item);
   }
-  const strokes = { rug: "ruled out, stopped or failed: timed, not scored", "rug predicted": "ruled out: ~ predicted, not measured" };
+  const strokes = { rug: "ruled out, stopped or failed: has a latency, no accuracy", "rug predicted": "ruled out: ~ predicted, not measured" };
   for (const [kind, words] of Object.entries(strokes)) {
     if (!figures.rug.some((r) => r.predicted === (kind !== "rug"))) continue;
     const item = document.createElement("span"), svg = draw(item, "svg", { viewBox: "0 0 16 16" });
@@ -351,7 +351,7 @@ function sortBy(column) {
     : String(a).localeCompare(String(b), undefined, { numeric: true }));
   const rows = [...body.rows].map((row) => [value(row), row]);
   rows.sort(([a], [b]) => (a === null ? (b === null ? 0 : 1) : b === null ? -1 : up ? compare(a, b) : compare(b, a)));
-  body.append(...rows.map(([, row]) => row)); // cells without a figure stay last, whichever way is sorted
+  body.append(...rows.map(([, row]) => row)); // cells without a figure are last in both directions
 }
 
 table.querySelectorAll("thead button").forEach((button, column) => button.addEventListener("click", () => sortBy(column)));
@@ -363,7 +363,7 @@ widths();
 drawAll();
 let seenWidth = innerWidth, waiting = 0;
 addEventListener("resize", () => {
-  if (innerWidth === seenWidth) return; // a phone's address bar changes the height only
+  if (innerWidth === seenWidth) return; // a phone's address bar changes only the height
   seenWidth = innerWidth;
   clearTimeout(waiting);
   waiting = setTimeout(drawAll, 120);

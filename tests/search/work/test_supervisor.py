@@ -88,7 +88,7 @@ def test_an_interrupt_of_the_whole_group_before_the_workers_listen_is_one_line(c
     output, _ = run.communicate(timeout=WITHIN_S)
     assert run.returncode == Exit.INTERRUPTED, output
     assert "Traceback" not in output
-    assert "handed back" in output
+    assert "trials were released" in output
 
 
 def test_sigterm_outside_of_the_search_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
