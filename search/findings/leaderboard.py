@@ -115,16 +115,19 @@ def parent_of(records: Sequence[TrialRecord]) -> TrialRecord | None:
 def front_roles(
     members: Sequence[TrialRecord], objectives: Sequence[tuple[str, Direction]] = USUAL_OBJECTIVES
 ) -> dict[str, tuple[str, ...]]:
-    """Return the roles of a front's members: `best` (first objective), `fastest` (last), and `knee` between them."""
+    """Return the roles of a front's members: `best` in the first objective, `fastest`, `best size_mib`, and `knee`.
+
+    The knee has a role only if it has no other.
+    """
     points = {member.name: _point(member, objectives) for member in members}
     values = {name: point for name, point in points.items() if point is not None}
     if not values:
         return {}
     names, directions = list(values), [direction for _, direction in objectives]
     roles: dict[str, list[str]] = {name: [] for name in names}
-    roles[_extreme(values, 0, directions[0])].append("best")
-    last = objectives[-1][0]
-    roles[_extreme(values, -1, directions[-1])].append("fastest" if last == LATENCY else f"best {last}")
+    for axis, (name, direction) in enumerate(objectives):
+        role = "best" if axis == 0 else "fastest" if name == LATENCY else f"best {name}"
+        roles[_extreme(values, axis, direction)].append(role)
     middle = names[knee(list(values.values()), directions)]
     if not roles[middle]:
         roles[middle].append("knee")

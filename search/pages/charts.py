@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from objectives.base import Curves, Direction
-from objectives.quantities import LATENCY_MS, quantity_named
-from search.findings.leaderboard import Row, parent_of, spread_ms
+from search.findings.leaderboard import Row, parent_of
+from search.findings.panels import Panel, panels_of
 from search.findings.study_results import StudyResults
 from search.findings.training_effort import hypervolume_history
 from search.pictures.pareto import kind_of
@@ -28,9 +28,7 @@ def chart_data(found: StudyResults, rows: Sequence[Row]) -> dict[str, Any]:
     members = evenly_spaced([by_name[name] for name in found.front if name in by_name], MAX_MEMBERS)
     parent = parent_of(found.records)
     return {
-        "axes": _axes(found),
-        "points": _points(found, rows, parent),
-        "rug": _rug(found),
+        "panels": [_panel(found, rows, parent, panel) for panel in panels_of(found.study.objectives)],
         "history": _history(found),
         "learning": [_learning(record, found, parent) for record in _learners(found)],
         "curves": [
@@ -49,34 +47,41 @@ def evenly_spaced(members: Sequence[TrialRecord], most: int) -> list[TrialRecord
     return [members[round(index * (len(members) - 1) / (most - 1))] for index in range(most)]
 
 
-def _axes(found: StudyResults) -> dict[str, Any]:
-    (upward, up_better), (across, across_better) = found.study.objectives[0], found.study.objectives[-1]
+def _panel(found: StudyResults, rows: Sequence[Row], parent: TrialRecord | None, panel: Panel) -> dict[str, Any]:
     return {
-        "x": {"title": quantity_named(across).axis_title, "less": across_better is Direction.MINIMIZE},
-        "y": {"title": quantity_named(upward).axis_title, "less": up_better is Direction.MINIMIZE},
+        "axes": _axes(found, panel),
+        "points": _points(found, rows, parent, panel),
+        "rug": _rug(found, panel.across[0]),
+        "edge": [record.name for record in panel.edge([row.record for row in rows if row.on_front])],
+    }
+
+
+def _axes(found: StudyResults, panel: Panel) -> dict[str, Any]:
+    (across, x_better), (_, y_better), (x_title, y_title) = panel.across, panel.upward, panel.titles
+    return {
+        "x": {"title": x_title, "less": x_better is Direction.MINIMIZE},
+        "y": {"title": y_title, "less": y_better is Direction.MINIMIZE},
         "limit": found.limits.get(across),
     }
 
 
-def _points(found: StudyResults, rows: Sequence[Row], parent: TrialRecord | None) -> list[dict[str, Any]]:
-    upward, across = found.study.objectives[0][0], found.study.objectives[-1][0]
+def _points(found: StudyResults, rows: Sequence[Row], parent: TrialRecord | None, panel: Panel) -> list[dict[str, Any]]:
     points = []
     for index, row in enumerate(rows):
         record = row.record
-        x, y = record.value(across), record.value(upward)
-        if record.outcome is not Outcome.COMPLETE or x is None or y is None:
+        place = panel.place(record)
+        if record.outcome is not Outcome.COMPLETE or place is None:
             continue
-        error = (spread_ms(record) or 0.0) if across == LATENCY_MS.name else 0.0
         point = {"row": index, "name": record.name, "kind": kind_of(record, found.front, parent),
-                 "x": _rounded(x), "y": _rounded(y), "error": _rounded(error), "front": row.on_front}  # fmt: skip
-        marked = {"predicted": True} if is_predicted(record, across) else {}
+                 "x": _rounded(place[0]), "y": _rounded(place[1]), "error": _rounded(panel.error(record)),
+                 "front": row.on_front}  # fmt: skip
+        marked = {"predicted": True} if is_predicted(record, panel.across[0]) else {}
         points.append(point | marked | ({"roles": ", ".join(row.roles)} if row.roles else {}))
     return points
 
 
-def _rug(found: StudyResults) -> list[dict[str, Any]]:
+def _rug(found: StudyResults, across: str) -> list[dict[str, Any]]:
     """Return the records that have a latency, measured or predicted, but were never scored."""
-    across = found.study.objectives[-1][0]
     endings = (Outcome.RULED_OUT, Outcome.STOPPED, Outcome.FAILED)
     return [
         {

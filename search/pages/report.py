@@ -17,7 +17,9 @@ from typing import Any
 
 import yaml
 
-from search.findings.columns import columns_of
+from objectives.base import Direction
+from objectives.quantities import LATENCY_MS, MAP50_95, QUANTITIES
+from search.findings.columns import Column, columns_of
 from search.findings.formats import splits_of
 from search.findings.leaderboard import Row, parent_of
 from search.findings.study_results import StudyResults
@@ -49,7 +51,7 @@ def html_report(found: StudyResults, picture: bytes, clock: datetime | None = No
         description=found.study.definition.get("description", ""),
         headline=headline(rows),
         facts=_facts(found, clock or datetime.now(UTC)),
-        highlights=_highlights(rows),
+        highlights=_highlights(rows, found.study.objectives),
         effort=effort_text(training_effort(found.records)),
         columns=columns_of(found.records),
         legend=legend(found.records),
@@ -104,20 +106,25 @@ def _facts(found: StudyResults, now: datetime) -> list[tuple[str, str]]:
     return [(name, text) for name, text in facts if text]
 
 
-def _highlights(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def _highlights(rows: Sequence[Row], objectives: Sequence[tuple[str, Direction]]) -> list[dict[str, Any]]:
     """Return the parent and the members of the front that have a role, as cards."""
+    shown = (MAP50_95.name, LATENCY_MS.name)
+    others = [Column.of(QUANTITIES[name]) for name, _ in objectives if name not in shown]
     parent = parent_of([row.record for row in rows])
     cards = []
     for row in rows:
         if row.record is not parent and not row.roles:
             continue
-        latency = row.values["latency_ms"]
-        accuracy = row.values["map50_95"]
+        accuracy, latency = (row.values[name] for name in shown)
         cards.append({
             "title": ", ".join((["parent"] if row.record is parent else []) + list(row.roles)),
             "row": row,
             "accuracy": "" if accuracy is None else score(accuracy),
             "latency": "" if latency is None else significant(latency),
+            "others": [
+                (column.title, "" if (value := row.record.value(column.key)) is None else column.text(value))
+                for column in others
+            ],
         })  # fmt: skip
     return cards
 

@@ -10,6 +10,7 @@ import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -22,8 +23,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from objectives.base import Direction
-from objectives.quantities import LATENCY_MS, USUAL_OBJECTIVES, quantity_named
-from search.findings.leaderboard import front_roles, parent_of, spread_ms
+from objectives.quantities import USUAL_OBJECTIVES
+from search.findings.leaderboard import front_roles, parent_of
+from search.findings.panels import Panel, panels_of
 from search.pictures.labels import Label, place_labels
 from search.record.latency_text import MEANINGS, PREDICTED_MARK, is_predicted
 from search.record.trial import Outcome, TrialRecord
@@ -52,7 +54,13 @@ KINDS = {
 PlotPoint = tuple[float, float, float, TrialRecord]
 """Horizontal and vertical value, half the horizontal interval, and the record."""
 PlotPoints = dict[str, list[PlotPoint]]
-LEGEND = ("Pareto front", "trial on the front", "parent", "donors, controls", "trial", "trial over a limit")
+EDGE = "front of these two alone"
+"""Label of the staircase where the study has further objectives: members of the front may lie behind it."""
+
+PANEL_WIDTH, NARROW_PANEL_WIDTH, SIDE_WIDTH = 7.98, 5.8, 2.42
+"""Inches of the one panel, of each of several, and of the legend beside them."""
+
+LEGEND = ("Pareto front", EDGE, "trial on the front", "parent", "donors, controls", "trial", "trial over a limit")
 
 
 def kind_of(record: TrialRecord, front: Collection[str], parent: TrialRecord | None) -> str:
@@ -75,11 +83,13 @@ def pareto_png(
     limits: Mapping[str, float | None] | None = None,
     title: str = "",
 ) -> Path:
-    """Write the plot, with the last objective (latency) as horizontal axis and the first (accuracy) as vertical axis.
+    """Write the plot, with the first objective (accuracy) as vertical axis and the other (latency) as horizontal axis.
+
+    Each further objective is the horizontal axis of a panel of its own.
 
     Args:
         fronts: The front after each change; the last one is drawn, all give the hypervolume panel.
-        limits: The study's limits by objective; one of the horizontal axis is drawn as a line.
+        limits: The study's limits by objective; one of a horizontal axis is drawn as a line.
 
     Returns:
         The path of the complete file.
@@ -96,52 +106,58 @@ def pareto_bytes(
     limits: Mapping[str, float | None] | None = None,
     title: str = "",
 ) -> bytes:
-    """Return the plot of `pareto_png` as the bytes of a PNG."""
-    figure = Figure(figsize=(10.4, 5.6), dpi=200, layout="constrained")
-    grid = figure.add_gridspec(2, 2, width_ratios=(3.3, 1), height_ratios=(1, 1))
-    axes = figure.add_subplot(grid[:, 0])
+    """The plot of `pareto_png` as the bytes of a PNG."""
+    panels = panels_of(objectives)
+    width = PANEL_WIDTH if len(panels) == 1 else NARROW_PANEL_WIDTH
+    figure = Figure(figsize=(width * len(panels) + SIDE_WIDTH, 5.6), dpi=200, layout="constrained")
+    ratios = (*[width / SIDE_WIDTH] * len(panels), 1)
+    grid = figure.add_gridspec(2, len(panels) + 1, width_ratios=ratios, height_ratios=(1, 1))
+    plots = [figure.add_subplot(grid[:, position]) for position in range(len(panels))]
     front = fronts[-1].members if fronts else ()
-    points = _draw_records(axes, records, front, objectives)
-    _draw_limit(axes, (limits or {}).get(objectives[-1][0]))
-    legend = figure.add_subplot(grid[0, 1])
-    legend.axis("off")
-    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    order = [label for label in LEGEND if label in handles] + [label for label in handles if label not in LEGEND]
-    legend.legend(
-        [handles[label] for label in order], order, loc="upper left", frameon=False, fontsize=9, borderaxespad=0
-    )
-    _draw_hypervolume(figure.add_subplot(grid[1, 1]), fronts, records)
+    drawn = [_draw_records(axes, records, front, panel) for axes, panel in zip(plots, panels, strict=True)]
+    for axes, panel in zip(plots, panels, strict=True):
+        _draw_limit(axes, (limits or {}).get(panel.across[0]), "" if panel.is_whole else f" {panel.unit}")
+    _draw_legend(figure.add_subplot(grid[0, -1]), plots)
+    _draw_hypervolume(figure.add_subplot(grid[1, -1]), fronts, records)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, fontweight="bold")
-    labels = _labels(points, front, objectives)
-    place_labels(figure, axes, labels, [point[:2] for found in points.values() for point in found], INK)
+    for axes, points in zip(plots, drawn, strict=True):
+        labels = _labels(points, front, objectives)
+        place_labels(figure, axes, labels, [point[:2] for found in points.values() for point in found], INK)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 
-def _draw_records(
-    axes: Axes, records: Sequence[TrialRecord], front: Collection[str], objectives: Sequence[tuple[str, Direction]]
-) -> PlotPoints:
-    (upward, _), (across, better) = objectives[0], objectives[-1]
-    parent = parent_of(records)
+def _draw_legend(legend: Axes, plots: Sequence[Axes]) -> None:
+    legend.axis("off")
+    handles: dict[str, Any] = {}
+    for axes in plots:
+        handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    order = [label for label in LEGEND if label in handles] + [label for label in handles if label not in LEGEND]
+    legend.legend(
+        [handles[label] for label in order], order, loc="upper left", frameon=False, fontsize=9, borderaxespad=0
+    )
+
+
+def _draw_records(axes: Axes, records: Sequence[TrialRecord], front: Collection[str], panel: Panel) -> PlotPoints:
+    across, parent = panel.across[0], parent_of(records)
     points: PlotPoints = {kind: [] for kind in KINDS}
     for record in records:
-        x, y = record.value(across), record.value(upward)
-        if record.outcome is Outcome.COMPLETE and x is not None and y is not None:
-            error = (spread_ms(record) or 0.0) if across == LATENCY_MS.name else 0.0
-            points[kind_of(record, front, parent)].append((x, y, error, record))
+        place = panel.place(record)
+        if record.outcome is Outcome.COMPLETE and place is not None:
+            points[kind_of(record, front, parent)].append((*place, panel.error(record), record))
     for kind in ("infeasible", "trial", "reference", "front", "parent"):
         _scatter(axes, KINDS[kind], points[kind])
     everything = [point for found in points.values() for point in found]
     _mark_predicted(axes, [point for point in everything if is_predicted(point[3], across)])
-    members = [point for point in everything if point[3].name in front]
-    members.sort(key=lambda point: point[0], reverse=better is Direction.MAXIMIZE)
-    _draw_staircase(axes, [point[:2] for point in members])
+    edge = panel.edge([record for *_, record in everything if record.name in front])
+    corners = [place for record in edge if (place := panel.place(record)) is not None]
+    _draw_staircase(axes, corners, "Pareto front" if panel.is_whole else EDGE)
     _draw_rug(axes, records, across)
     axes.margins(x=0.09, y=0.07)
-    axes.set_xlabel(quantity_named(across).axis_title)
-    axes.set_ylabel(quantity_named(upward).axis_title)
+    axes.set_xlabel(panel.titles[0])
+    axes.set_ylabel(panel.titles[1])
     quiet(axes)
     return points
 
@@ -178,11 +194,11 @@ def _mark_predicted(axes: Axes, points: Sequence[PlotPoint]) -> None:
         axes.scatter(xs, ys, s=70, marker="$\\sim$", color=INK, linewidths=0.4, zorder=5, label=label)
 
 
-def _draw_staircase(axes: Axes, corners: Sequence[tuple[float, ...]]) -> None:
-    """Draw the front as steps: accuracy is that of a member up to the next, slower one."""
+def _draw_staircase(axes: Axes, corners: Sequence[tuple[float, float]], label: str) -> None:
+    """The edge of what is reached: accuracy stays at a member's until the next, slower one."""
     if corners:
         xs, ys = [corner[0] for corner in corners], [corner[1] for corner in corners]
-        axes.plot(xs, ys, drawstyle="steps-post", color=BLUE, lw=1.4, alpha=0.8, zorder=3, label="Pareto front")
+        axes.plot(xs, ys, drawstyle="steps-post", color=BLUE, lw=1.4, alpha=0.8, zorder=3, label=label)
 
 
 def _draw_rug(axes: Axes, records: Sequence[TrialRecord], across: str) -> None:
@@ -202,9 +218,9 @@ def _draw_rug(axes: Axes, records: Sequence[TrialRecord], across: str) -> None:
             )  # fmt: skip
 
 
-def _draw_limit(axes: Axes, limit: float | None) -> None:
+def _draw_limit(axes: Axes, limit: float | None, unit: str) -> None:
     if limit is not None:
-        axes.axvline(limit, color=INK, lw=1, ls=(0, (4, 3)), alpha=0.7, label=f"limit {limit:g}", zorder=1)
+        axes.axvline(limit, color=INK, lw=1, ls=(0, (4, 3)), alpha=0.7, label=f"limit {limit:g}{unit}", zorder=1)
 
 
 def _draw_hypervolume(axes: Axes, fronts: Sequence[FrontEntry], records: Sequence[TrialRecord]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from objectives.quantities import USUAL_OBJECTIVES
 from search.prepare.preparation import Preparation, Setting
 from search.prepare.sensitivity_analysis import (
     MAP_SHARE,
@@ -112,7 +113,9 @@ class _Session:
         rule = rule_named(definition.rungs.rule)
         if rule.handles(study.objectives):
             return rule
-        self._say_once("no trial is stopped early: that is for mAP50-95 and latency alone, and objectives are others")
+        usual = " and ".join(name for name, _ in USUAL_OBJECTIVES)
+        names = ", ".join(name for name, _ in study.objectives)
+        self._say_once(f"no trial is stopped early: rungs '{rule.name}' compares {usual} only; objectives are {names}")
         return NeverStop()
 
     def _optuna_study(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from objectives.base import Curves, Direction, EpochResult, Evaluation, Measurement
+from objectives.quantities import MAP75, MEMORY_MIB, MIB
+from search.record.front import Front
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import FrontEntry, Store, StudyEntry, WorkerId
 from search.store.entries import TargetEntry
@@ -19,6 +21,8 @@ GROUPS = tuple(f"model.{layer}.{part}" for layer in range(10) for part in ("cv1"
 WIDTHS = tuple(16 * 2 ** (index // 8) for index in range(len(GROUPS)))
 DONORS = ("one-shot", "round-2", "round-3")
 OBJECTIVES = (("map50_95", Direction.MAXIMIZE), ("latency_ms", Direction.MINIMIZE))
+THREE_OBJECTIVES = (*OBJECTIVES, ("memory_mib", Direction.MINIMIZE))
+WORST = (0.0, 20.0, 20.0)
 LIMIT_MS = 14.0
 CHECKPOINT = "0123456789abcdef" * 4
 
@@ -157,11 +161,42 @@ def plausible_study(trials: int = 20, seed: int = 0, name: str = "nas_head") -> 
     return Plausible(study, tuple(records), _fronts(records))
 
 
+def with_memory(found: Plausible, limit_mib: float = 9.0) -> Plausible:
+    """The same study with a third objective, memory, and with mAP75; memory follows the parameters, with some luck."""
+    chance = random.Random(1)
+    records = [_with_memory(record, chance.uniform(1.0, 5.0)) for record in found.records]
+    definition = {**found.study.definition, "limits": {"latency_ms": LIMIT_MS, "memory_mib": limit_mib}}
+    study = replace(found.study, objectives=THREE_OBJECTIVES, definition=definition)
+    directions = tuple(direction for _, direction in THREE_OBJECTIVES)
+    front, fronts, counted = Front(directions), list[FrontEntry](), 0
+    for record in records:
+        counted += int(not record.is_reference and record.outcome is not Outcome.DUPLICATE)
+        values = [record.value(name) for name, _ in THREE_OBJECTIVES]
+        known = [value for value in values if value is not None]
+        if record.outcome is not Outcome.COMPLETE or not record.feasible or len(known) < len(values):
+            continue
+        moved, front = front, front.with_point(record.name, known)
+        if front is not moved:
+            volume = front.hypervolume(WORST)
+            fronts.append(FrontEntry(len(fronts) + 1, counted, front.names, volume, WORST, START))
+    return Plausible(study, tuple(records), tuple(fronts))
+
+
+def _with_memory(record: TrialRecord, more_mib: float) -> TrialRecord:
+    parameters = record.value("parameters")
+    if parameters is None:
+        return record
+    measured = [*record.measurements, MEMORY_MIB.measurement(4 * parameters / MIB + more_mib)]
+    for accuracy in record.evaluations:
+        measured.append(MAP75.measurement(0.95 * accuracy.map50_95, split=accuracy.split))
+    return replace(record, measurements=tuple(measured))
+
+
 def store_study(store: Store, plausible: Plausible) -> StudyEntry:
     """Add the study and its records to a store, by the way that a worker takes."""
     given = plausible.study
     study = store.add_study(given.name, given.definition, given.objectives)
-    study = store.freeze(study, {"parent": CHECKPOINT, "reference_point": [0.0, 20.0]})
+    study = store.freeze(study, {"parent": CHECKPOINT, "reference_point": list(WORST[: len(given.objectives)])})
     description = {"runtime": "onnxruntime", "provider": "cpu", "precision": "fp32", "batch": 1}
     store.add_target(TargetEntry(TARGET, description, 9.0))
     worker = WorkerId(host="here", pid=1, started=0.0)

@@ -27,7 +27,7 @@ from search.store.base import Store, StudyEntry
 from search.store.entries import TargetEntry
 from search.store.sql import open_store
 from search.study.faults import DefinitionError
-from tests.search.plausible import START, TARGET, plausible_study, store_study
+from tests.search.plausible import START, TARGET, plausible_study, store_study, with_memory
 
 PIXEL = b"\x89PNG\r\n\x1a\n"
 
@@ -81,9 +81,9 @@ def test_the_report_says_what_the_store_says(store: Store, study: StudyEntry, tm
     html = write_report(store, study, tmp_path)[0].read_text()
     drawn = figures(html)
     complete = [record for record in store.records(study) if record.outcome is Outcome.COMPLETE]
-    assert {point["name"] for point in drawn["points"]} == {record.name for record in complete}
+    assert {point["name"] for point in drawn["panels"][0]["points"]} == {record.name for record in complete}
     front = store.fronts(study)[-1]
-    assert {point["name"] for point in drawn["points"] if point["front"]} == set(front.members)
+    assert {point["name"] for point in drawn["panels"][0]["points"] if point["front"]} == set(front.members)
     trained_s = sum(r.seconds.get("training", 0.0) for r in store.records(study) if not r.is_reference)
     assert drawn["history"][-1] == [
         store.counted(study),
@@ -205,13 +205,45 @@ def test_text_from_outside_is_text_in_the_page() -> None:
     html = html_report(StudyResults(study, records, found.fronts), PIXEL, clock=START)
     assert "<img src=x" not in html
     assert html.count("</script>") == 2  # the figures' block and ours
-    assert f"trial {hostile}" in {point["name"] for point in figures(html)["points"]}
+    assert f"trial {hostile}" in {point["name"] for point in figures(html)["panels"][0]["points"]}
+
+
+def test_a_study_of_three_objectives_shows_the_third_in_every_file(tmp_path: Path) -> None:
+    store = open_store("sqlite://")
+    study = store_study(store, with_memory(plausible_study(trials=14)))
+    files = {path.name: path for path in write_report(store, study, tmp_path)}
+    drawn = figures(files["report.html"].read_text())
+    assert [panel["axes"]["x"]["title"] for panel in drawn["panels"]] == ["latency, ms", "memory, MiB"]
+    assert [panel["axes"]["limit"] for panel in drawn["panels"]] == [14.0, 9.0]
+    assert drawn["history"][-1][2] == pytest.approx(store.fronts(study)[-1].hypervolume, rel=1e-5)
+    assert "members behind it are better in another objective" in files["report.html"].read_text()
+    assert "<button>memory, MiB</button>" in files["report.html"].read_text()
+    table = files["leaderboard.md"].read_text()
+    assert "| size, MiB | memory, MiB | Δ mAP |" in table and "| mAP50 | mAP75 | P |" in table
+    rows = {row["name"]: row for row in csv.DictReader(io.StringIO(files["leaderboard.csv"].read_text()))}
+    for record in store.records(study):
+        for column, value in (
+            ("memory_mib", record.value("memory_mib")),
+            ("val.map75", record.value("map75")),
+            ("test.map75", record.value("map75", "test")),
+        ):
+            assert rows[record.name][column] == ("" if value is None else repr(value))
+    store.close()
+
+
+def test_a_study_of_two_objectives_has_no_column_of_a_quantity_that_it_does_not_name(tmp_path: Path) -> None:
+    store = open_store("sqlite://")
+    study = store_study(store, plausible_study(trials=14))
+    for path in write_report(store, study, tmp_path):
+        if path.suffix != ".png":
+            assert "mAP75" not in path.read_text() and "memory" not in path.read_text().replace("out of memory", "")
+    store.close()
 
 
 def test_a_study_that_has_just_begun_has_a_page() -> None:
     study = plausible_study(0).study
     html = html_report(StudyResults(study, (), ()), PIXEL)
-    assert "No network is on the front yet." in html and figures(html)["points"] == []
+    assert "No network is on the front yet." in html and figures(html)["panels"][0]["points"] == []
 
 
 def test_the_headline_says_what_knee_and_fast_end_gain() -> None:

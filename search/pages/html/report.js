@@ -121,8 +121,16 @@ function choose(name) {
 }
 
 // -- the charts ------------------------------------------------------------------------------------------------------
+/** One plot for each objective beside the first one, side by side. */
 function pareto() {
-  const host = document.getElementById("pareto"), { axes, points, rug } = figures;
+  const host = document.getElementById("pareto");
+  if (figures.panels.length === 1) return panel(host, figures.panels[0]);
+  const hosts = figures.panels.map(() => Object.assign(document.createElement("div"), { className: "chart tall" }));
+  host.replaceChildren(...hosts);
+  hosts.forEach((each, i) => panel(each, figures.panels[i]));
+}
+
+function panel(host, { axes, points, rug, edge }) {
   if (!points.length && !rug.length) return empty(host, "no network was measured yet");
   const xs = [...points.flatMap((p) => [p.x - p.error, p.x + p.error]), ...rug.map((r) => r.x)];
   if (axes.limit !== null && axes.limit !== undefined) xs.push(axes.limit);
@@ -130,7 +138,7 @@ function pareto() {
     x: span(xs, 0.06), y: span(points.length ? points.map((p) => p.y) : [0, 1], 0.09),
     xTitle: axes.x.title, yTitle: axes.y.title,
   });
-  const members = points.filter((p) => p.front).sort((a, b) => (axes.x.less ? a.x - b.x : b.x - a.x));
+  const members = edge.map((name) => points.find((p) => p.name === name));
   if (axes.limit !== null && axes.limit !== undefined) {
     draw(f.svg, "line", { class: "limit", x1: f.sx(axes.limit), x2: f.sx(axes.limit), y1: f.top, y2: f.bottom });
     draw(f.svg, "text", { x: f.sx(axes.limit) + 6, y: f.bottom - 22 }, `limit ${axes.limit}`);
@@ -156,7 +164,7 @@ function pareto() {
     draw(group, "path", { class: "mark", d: SHAPES[point.kind](point.px, point.py) });
     if (point.predicted) draw(f.svg, "text", { x: point.px + 5, y: point.py - 4 }, "~");
   }
-  label(f, shown, members);
+  label(f, shown, points.filter((p) => p.front));
   pointing(f, shown, rug);
 }
 
@@ -309,21 +317,22 @@ function widths() {
 }
 
 function paretoLegend() {
-  const present = Object.keys(KINDS).filter((kind) => figures.points.some((p) => p.kind === kind));
+  const points = figures.panels.flatMap((each) => each.points), rug = figures.panels.flatMap((each) => each.rug);
+  const present = Object.keys(KINDS).filter((kind) => points.some((p) => p.kind === kind));
   const items = present.map((kind) => {
     const item = document.createElement("span"), svg = draw(item, "svg", { viewBox: "0 0 16 16" });
     draw(draw(svg, "g", { class: kind }), "path", { class: "mark", d: SHAPES[kind](8, 8) });
     item.append(KINDS[kind]);
     return item;
   });
-  if (figures.points.some((p) => p.predicted)) {
+  if (points.some((p) => p.predicted)) {
     const item = document.createElement("span");
     item.append("~ predicted, not measured");
     items.push(item);
   }
   const strokes = { rug: "ruled out, stopped or failed: has a latency, no accuracy", "rug predicted": "ruled out: ~ predicted, not measured" };
   for (const [kind, words] of Object.entries(strokes)) {
-    if (!figures.rug.some((r) => r.predicted === (kind !== "rug"))) continue;
+    if (!rug.some((r) => r.predicted === (kind !== "rug"))) continue;
     const item = document.createElement("span"), svg = draw(item, "svg", { viewBox: "0 0 16 16" });
     draw(svg, "line", { class: kind, x1: 8, x2: 8, y1: 3, y2: 13 });
     item.append(words);

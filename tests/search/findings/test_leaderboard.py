@@ -10,13 +10,13 @@ import pytest
 from rich.console import Console
 
 from objectives.base import Direction
-from search.findings.columns import COLUMNS
+from search.findings.columns import COLUMNS, columns_of
 from search.findings.formats import csv_text, markdown, shortened, splits_of, terminal_table
 from search.findings.leaderboard import Row, leaderboard
 from search.findings.notes import note
 from search.record.trial import Outcome
 from spaces.base import ParamValue
-from tests.search.plausible import LIMIT_MS, Plausible, plausible_study
+from tests.search.plausible import LIMIT_MS, THREE_OBJECTIVES, Plausible, plausible_study, with_memory
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,17 @@ def test_front_roles_are_the_ends_and_one_knee_between_them(found: Plausible, ro
     assert roles["fastest"] == members[0]
     assert roles["best"] == members[-1]
     assert roles["knee"] in members[1:-1]
+
+
+def test_quantities_on_request_have_columns_where_they_were_measured(found: Plausible) -> None:
+    plain = [column.title for column in columns_of(found.records)]
+    three = with_memory(found)
+    columns = columns_of(three.records)
+    assert [column.title for column in columns if column.title not in plain] == ["mAP75", "memory, MiB"]
+    rows = leaderboard(three.records, three.fronts[-1].members, objectives=THREE_OBJECTIVES, split="test")
+    map75 = next(column for column in columns if column.key == "map75")
+    assert row_of(rows, "parent").values["map75"] == three.records[0].value("map75", "test")
+    assert row_of(rows, "parent").text(map75) == f"{three.records[0].value('map75', 'test'):.3f}"
 
 
 def test_best_of_a_column_is_sought_among_complete_and_feasible_records_only(found: Plausible) -> None:

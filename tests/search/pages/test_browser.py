@@ -22,7 +22,7 @@ from search.pages.report import html_report
 from search.pictures.pareto import pareto_bytes
 from search.sampler.optuna_study import create_optuna_tables
 from search.store.sql import open_store
-from tests.search.plausible import Plausible, plausible_study, store_study
+from tests.search.plausible import Plausible, plausible_study, store_study, with_memory
 from tests.search.sampler.told import tell_sampler
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -131,6 +131,26 @@ def test_the_report_fits_its_window_sorts_and_answers_the_pointer(
     assert seen["widths"] == members
     assert seen["lines"] >= 3 * members  # P, R and F1 of each member, besides the learning curves
     assert seen["sorted"] == [record.name for record in slowest_first]
+    assert seen["tip"].startswith("parent")
+
+
+@pytest.mark.parametrize("width", [1400, 420])
+def test_three_objectives_are_drawn_as_two_plots_that_fit_the_window(
+    folder: Path, address: str, found: Plausible, tmp_path: Path, width: int
+) -> None:
+    three = with_memory(found)
+    findings = StudyResults(three.study, three.records, three.fronts)
+    html = html_report(findings, pareto_bytes(three.records, three.fronts, objectives=three.study.objectives))
+    (folder / "three.html").write_text(html, encoding="utf-8")
+    (folder / "frame-three.html").write_text(FRAME.replace("report.html", "three.html"), encoding="utf-8")
+    page, said = browse(f"{address}/frame-three.html#{width}", tmp_path, budget_ms=5000)
+    assert said == []
+    facts = re.search(r'<pre id="facts">(.*?)</pre>', page, re.DOTALL)
+    assert facts is not None
+    seen = json.loads(unescape(facts[1]))
+    assert seen["width"] == width and seen["content"] <= width
+    assert seen["marks"] == 2 * len([record for record in found.records if record.evaluations])
+    assert seen["stairs"] == 4, "two plots, and two of how the front grew"
     assert seen["tip"].startswith("parent")
 
 

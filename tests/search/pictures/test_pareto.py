@@ -17,7 +17,7 @@ from search.pictures.curves import channel_picture, curves_picture
 from search.pictures.labels import Label, place_labels
 from search.pictures.pareto import KINDS, kind_of, pareto_bytes, pareto_png
 from search.record.trial import Outcome
-from tests.search.plausible import LIMIT_MS, Plausible, plausible_study
+from tests.search.plausible import LIMIT_MS, THREE_OBJECTIVES, Plausible, plausible_study, with_memory
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,16 @@ def test_a_study_without_a_measured_record_still_gives_a_picture(found: Plausibl
 def test_other_objectives_and_directions_can_be_plotted(found: Plausible) -> None:
     objectives = (("flops_g", Direction.MINIMIZE), ("map50", Direction.MAXIMIZE))
     assert has_colour(pixels(pareto_bytes(found.records, found.fronts, objectives=objectives)), KINDS["front"].colour)
+
+
+def test_a_third_objective_has_a_panel_of_its_own(found: Plausible) -> None:
+    three = with_memory(found)
+    limits = {"latency_ms": LIMIT_MS, "memory_mib": 9.0}
+    image = pixels(pareto_bytes(three.records, three.fronts, objectives=THREE_OBJECTIVES, limits=limits))
+    assert image.shape[1] > pixels(pareto_bytes(found.records, found.fronts)).shape[1]
+    left, right = image[:, : image.shape[1] * 2 // 5], image[:, image.shape[1] // 2 : image.shape[1] * 4 // 5]
+    for panel in (left, right):
+        assert all(has_colour(panel, KINDS[kind].colour) for kind in ("parent", "reference", "front"))
 
 
 def test_each_record_is_drawn_as_what_it_is(found: Plausible) -> None:

@@ -118,7 +118,7 @@ def test_in_csv_and_attributes_a_predicted_latency_has_a_name_of_its_own(rows: t
 
 def test_the_charts_draw_a_prediction_otherwise_than_a_measurement(found: Plausible, rows: tuple[Row, ...]) -> None:
     findings = StudyResults(found.study, found.records, found.fronts)
-    rug = {stroke["name"]: stroke for stroke in chart_data(findings, rows)["rug"]}
+    rug = {stroke["name"]: stroke for stroke in chart_data(findings, rows)["panels"][0]["rug"]}
     assert rug["trial 3"]["predicted"] and REASON in rug["trial 3"]["why"]
     assert not any(stroke["predicted"] for name, stroke in rug.items() if name != "trial 3")
     page = html_report(findings, b"", datetime(2026, 3, 3, tzinfo=UTC))
@@ -136,10 +136,10 @@ def test_a_complete_network_whose_latency_is_predicted_is_drawn_as_such(found: P
     foretold = [
         replace(r, measurements=(replace(PREDICTED, value=r.value("latency_ms") or 7.3),)) for r in found.records
     ]
-    drawn = chart_data(StudyResults(found.study, tuple(foretold), found.fronts), leaderboard(foretold))
+    drawn = chart_data(StudyResults(found.study, tuple(foretold), found.fronts), leaderboard(foretold))["panels"][0]
     assert drawn["points"] and all(point["predicted"] for point in drawn["points"])
     known = [replace(r, measurements=(replace(r.measurements[0], predicted=False),)) for r in foretold]
     assert pareto_bytes(foretold, found.fronts) != pareto_bytes(known, found.fronts)
     findings = StudyResults(found.study, found.records, found.fronts)
-    points = chart_data(findings, leaderboard(found.records))["points"]
+    points = chart_data(findings, leaderboard(found.records))["panels"][0]["points"]
     assert not any("predicted" in point for point in points)

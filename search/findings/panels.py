@@ -1,0 +1,62 @@
+"""A front as plots of two objectives each: the first objective against every other one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from objectives.base import Direction
+from objectives.quantities import LATENCY_MS, quantity_named
+from search.findings.leaderboard import spread_ms
+from search.record.front import non_dominated
+from search.record.trial import TrialRecord
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plot of two objectives, each by its name and direction.
+
+    Attributes:
+        is_whole: Whether these are all objectives of the study.
+    """
+
+    across: tuple[str, Direction]
+    upward: tuple[str, Direction]
+    is_whole: bool
+
+    @property
+    def titles(self) -> tuple[str, str]:
+        """Titles of the axes: across, upward."""
+        return quantity_named(self.across[0]).axis_title, quantity_named(self.upward[0]).axis_title
+
+    @property
+    def unit(self) -> str:
+        """Unit of the axis across."""
+        return quantity_named(self.across[0]).unit
+
+    def place(self, record: TrialRecord) -> tuple[float, float] | None:
+        """Return where a record lies, (across, upward); None if one of the two was not measured."""
+        x, y = record.value(self.across[0]), record.value(self.upward[0])
+        return None if x is None or y is None else (x, y)
+
+    def error(self, record: TrialRecord) -> float:
+        """Return half the 95 % interval of its figure across; 0 for one that is exact."""
+        return (spread_ms(record) or 0.0) if self.across[0] == LATENCY_MS.name else 0.0
+
+    def edge(self, members: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
+        """Return the members of a front that its staircase passes through, the best one across first.
+
+        With a third objective some members lie behind the staircase of the other two: they are better in the third.
+        """
+        placed = [(place, record) for record in members if (place := self.place(record)) is not None]
+        if not self.is_whole:
+            kept = non_dominated([place for place, _ in placed], (self.across[1], self.upward[1]))
+            placed = [placed[index] for index in kept]
+        placed.sort(key=lambda each: each[0][0], reverse=self.across[1] is Direction.MAXIMIZE)
+        return tuple(record for _, record in placed)
+
+
+def panels_of(objectives: Sequence[tuple[str, Direction]]) -> tuple[Panel, ...]:
+    """Return the plots of a study's objectives; one for two objectives."""
+    first, *others = objectives
+    return tuple(Panel(other, first, len(others) == 1) for other in others)
