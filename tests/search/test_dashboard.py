@@ -24,7 +24,7 @@ from search.record.trial import Outcome
 from search.sampler.optuna_study import create_optuna_tables
 from search.store.base import Store
 from search.store.sql import open_store
-from tests.search.plausible import Plausible, plausible_study, store_study
+from tests.search.plausible import Plausible, plausible_study, store_study, with_memory
 from tests.search.sampler.told import tell_sampler
 
 HOST = "127.0.0.1:8080"
@@ -162,6 +162,14 @@ def test_notes_stay_under_two_kilobytes() -> None:
     addresses = {"channels": f"/artifacts/10/1000/{'0' * 36}", "curves": f"/artifacts/10/1000/{'0' * 36}"}
     assert max(len(trial_note(row, rows[0], addresses).encode()) for row in rows) < 2000
     assert len(study_note(rows, "/report/1").encode()) < 2000
+
+
+def test_the_note_of_a_study_has_columns_for_what_it_asked_for(found: Plausible) -> None:
+    three = with_memory(found)
+    rows = leaderboard(three.records, three.fronts[-1].members, objectives=three.study.objectives)
+    assert "| size, MiB | mAP75 | memory, MiB | Δ mAP |" in study_note(rows)
+    trained = next(row for row in rows if not row.record.is_reference)
+    assert "\n| memory, MiB | " in trial_note(trained, rows[0])
 
 
 def test_the_report_is_served_as_it_stands(served: Served) -> None:
