@@ -57,8 +57,8 @@ PlotPoints = dict[str, list[PlotPoint]]
 EDGE = "front of these two alone"
 """Label of the staircase where the study has further objectives: members of the front may lie behind it."""
 
-PANEL_WIDTH, NARROW_PANEL_WIDTH, SIDE_WIDTH = 7.98, 5.8, 2.42
-"""Inches of the one panel, of each of several, and of the legend beside them."""
+WIDE, NARROW = 3.3, 2.4
+"""Width of the only panel, and of each of several, in widths of the legend."""
 
 LEGEND = ("Pareto front", EDGE, "trial on the front", "parent", "donors, controls", "trial", "trial over a limit")
 
@@ -108,9 +108,8 @@ def pareto_bytes(
 ) -> bytes:
     """The plot of `pareto_png` as the bytes of a PNG."""
     panels = panels_of(objectives)
-    width = PANEL_WIDTH if len(panels) == 1 else NARROW_PANEL_WIDTH
-    figure = Figure(figsize=(width * len(panels) + SIDE_WIDTH, 5.6), dpi=200, layout="constrained")
-    ratios = (*[width / SIDE_WIDTH] * len(panels), 1)
+    ratios = (*[WIDE if len(panels) == 1 else NARROW] * len(panels), 1)
+    figure = Figure(figsize=(10.4 * sum(ratios) / (WIDE + 1), 5.6), dpi=200, layout="constrained")
     grid = figure.add_gridspec(2, len(panels) + 1, width_ratios=ratios, height_ratios=(1, 1))
     plots = [figure.add_subplot(grid[:, position]) for position in range(len(panels))]
     front = fronts[-1].members if fronts else ()
