@@ -1,4 +1,4 @@
-"""A measurement is never a bare number: value, unit, dispersion, number of runs, target."""
+"""Values that are measured: never a bare number, but value, unit, dispersion, number of runs and target."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Direction(StrEnum):
-    """Which way is better."""
+    """Direction in which an objective is better."""
 
     MAXIMIZE = "maximize"
     MINIMIZE = "minimize"

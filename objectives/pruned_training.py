@@ -14,10 +14,10 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 
 
 class PrunedTrainer(DetectionTrainer):  # type: ignore[misc]  # Ultralytics has no types
-    """Ultralytics' own trainer, but for the network: the one in the file instead of one built from its YAML.
+    """Ultralytics' own trainer that trains the network in the file, not one built from its YAML.
 
-    What it writes holds stock classes only, is pruned as before and is trained on in the same way. Not for searches:
-    `objectives.training.training` trains candidates.
+    Its files hold stock classes only, are pruned as before and can be trained further in the same way. It is not for
+    searches: `objectives.training.training` trains candidates.
     """
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:

@@ -1,4 +1,4 @@
-"""How a candidate is trained: a frozen set of values, named as Ultralytics names its training arguments.
+"""Recipe of a training: a frozen set of values, named as Ultralytics names its training arguments.
 
 To add a field: a field of `Recipe`; studies may then set it and search it.
 """
@@ -23,7 +23,7 @@ KEEP = (MAP50_95.name, BEST_F1.name)
 
 
 class RecipeError(SpaceError):
-    """A training recipe is wrong. The message names the field, the value seen and what is right."""
+    """Fault of a training recipe. The message names the field, its value and what is right."""
 
 
 def _number(default: float, low: float, high: float = math.inf) -> Any:
@@ -132,7 +132,7 @@ class Recipe:
 
     @property
     def closing_augmentation(self) -> dict[str, ParamValue]:
-        """How training images are augmented in the last `close_mosaic` epochs: each by itself, none made of several."""
+        """Augmentation in the last `close_mosaic` epochs: each image by itself, none made of several."""
         return {name: getattr(self, name) for name in AUGMENTATION} | dict.fromkeys(JOINING, 0.0)
 
     @cached_property
@@ -145,10 +145,10 @@ FIELDS = tuple(description.name for description in dataclasses.fields(Recipe))
 """Names of all fields, in order."""
 
 AUGMENTATION = FIELDS[FIELDS.index("hsv_h") : FIELDS.index("close_mosaic") + 1]
-"""The fields that say how training images are augmented; a data set or a checkpoint may set them."""
+"""Fields that set the augmentation of training images; a data set or a checkpoint may set them."""
 
 JOINING = ("mosaic", "mixup", "cutmix")
-"""Those of them that make one image of several; Ultralytics closes them together."""
+"""Fields of `AUGMENTATION` that make one image of several; Ultralytics closes them together."""
 
 
 def _checked(description: dataclasses.Field[Any], value: Any) -> ParamValue:

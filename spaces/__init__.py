@@ -1,4 +1,4 @@
-"""Building networks: parameters -> ArchSpec -> Candidate. Imports nothing from the layers above.
+"""Networks that can be built: parameters -> ArchSpec -> Candidate. Imports nothing from the layers above.
 
 `import spaces` is enough: `spaces.parent.Parent.load(...)`, `spaces.checkpoint.save(...)`, `spaces.graft.graft(...)`.
 Modules are imported when they are first used, so that a command line which needs no network does not import torch.

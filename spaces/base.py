@@ -1,4 +1,4 @@
-"""The central types: `ArchSpec` (what is kept of the parent), `Origin` (whose weights), `Candidate`, `Space`.
+"""Central types: `ArchSpec` (kept channels of the parent), `Origin` (sources of weights), `Candidate`, `Space`.
 
 This module imports neither torch nor Ultralytics, so that a command line which only reads records stays fast.
 """
@@ -23,22 +23,22 @@ Section = Literal["backbone", "neck", "detect"]
 ParamValue = str | int | float | bool
 
 PARENT = "parent"
-"""The source that stands for the parent's own weights in an `Origin`."""
+"""Source that stands for the parent's own weights in an `Origin`."""
 
 SCRATCH = "scratch"
-"""The source that stands for freshly initialised weights in an `Origin`."""
+"""Source that stands for freshly initialised weights in an `Origin`."""
 
 
 class CandidateError(Exception):
-    """The candidate is at fault: it does not build, export, train or measure. The study goes on without it."""
+    """Fault of a candidate: it does not build, export, train or measure. The study goes on without it."""
 
 
 class SpaceError(ValueError):
-    """The definition of a space, a spec or a parent is at fault. Nothing may run with it."""
+    """Fault in the definition of a space, a spec or a parent. Nothing may run with it."""
 
 
 class ParameterRole(Enum):
-    """What a parameter sets, so that a sampler need not know the names of any space.
+    """Role of a parameter, so that a sampler need not know the names of any space.
 
     Attributes:
         WIDTH: The share of channels that stay, in (0, 1]; the widths of the network show it completely.
@@ -55,7 +55,7 @@ class ParameterRole(Enum):
 
 @dataclass(frozen=True)
 class Categorical:
-    """A parameter that takes one of the given options."""
+    """Parameter that takes one of the given options."""
 
     options: tuple[ParamValue, ...]
     role: ParameterRole = field(default=ParameterRole.OTHER, kw_only=True, compare=False)
@@ -63,7 +63,7 @@ class Categorical:
 
 @dataclass(frozen=True)
 class Float:
-    """A real parameter in [low, high], on a grid of `step` or a logarithmic scale where given."""
+    """Real parameter in [low, high], on a grid of `step` or a logarithmic scale where given."""
 
     low: float
     high: float
@@ -87,7 +87,7 @@ class Float:
 
 @dataclass(frozen=True)
 class Integer:
-    """A whole parameter in [low, high], on a grid of `step`."""
+    """Whole parameter in [low, high], on a grid of `step`."""
 
     low: int
     high: int
@@ -122,7 +122,7 @@ def shape_key(parent: str, lengths: tuple[int, ...], dropped: tuple[str, ...]) -
 
 @dataclass(frozen=True)
 class ArchSpec:
-    """Which channels and which repeats of the parent are kept, in the parent's own numbering.
+    """Architecture of a candidate: the kept channels and repeats of the parent, in the parent's own numbering.
 
     Canonical: every channel group of the parent is listed, in the parent's order, with ascending channel
     numbers, and groups that lie inside a dropped bottleneck are whole; so equal networks have equal specs.
@@ -164,7 +164,7 @@ class ArchSpec:
 
     @cached_property
     def shape_key(self) -> str:
-        """Hash of what latency and cost depend on: structure, number of kept channels, dropped bottlenecks."""
+        """Hash of all that latency and cost depend on: structure, number of kept channels, dropped bottlenecks."""
         return shape_key(self.parent, tuple(map(len, self.kept)), self.dropped)
 
     def kept_in(self, group: str) -> tuple[int, ...]:
@@ -185,7 +185,7 @@ class ArchSpec:
 
     @property
     def shares(self) -> list[float]:
-        """Of each group the share of its channels that are kept, in (0, 1]."""
+        """Share of kept channels of each group, in (0, 1]."""
         return [len(kept) / width for kept, width in zip(self.kept, self.widths, strict=True)]
 
     @property
@@ -196,7 +196,7 @@ class ArchSpec:
 
 @dataclass(frozen=True)
 class Origin:
-    """Whose weights a candidate inherits, for each top-level layer of the parent (`model.0`, `model.1`, ...).
+    """Sources of a candidate's weights, for each top-level layer of the parent (`model.0`, `model.1`, ...).
 
     A source is `PARENT`, `SCRATCH` or the content hash of a donor's checkpoint. Each tensor is inherited from the
     source of the layer that it lies in, so a channel group whose members lie in several layers may have several
@@ -218,7 +218,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network built from a spec, with inherited (or, after training, its own) weights.
+    """Network built from a spec, with inherited weights or, after training, its own.
 
     Attributes:
         network: A stock Ultralytics `DetectionModel` whose layers have the spec's widths; float32, on the CPU.
@@ -237,7 +237,7 @@ class Candidate:
 
 
 class Space(ABC):
-    """What a study may choose from. `decode` is canonical and cheap; `build` does not touch the parent.
+    """Choices of a study. `decode` is canonical and cheap; `build` does not touch the parent.
 
     A new space defines the three abstract members. `start_points` and `nearest`, and the roles of its parameters, help
     the sampler.

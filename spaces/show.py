@@ -19,12 +19,12 @@ from rich.text import Text
 
 from spaces.base import Section, SpaceError
 from spaces.display.charts import groups_png
-from spaces.display.overview import CLASSES, IMGSZ, SECTIONS, GroupRow, Overview, Part, look_at, total
+from spaces.display.overview import CLASSES, IMGSZ, SECTIONS, GroupRow, Overview, PartialCost, overview_of, total
 from spaces.display.terminal import table_console
 
 COLOURS: dict[Section | None, str] = {"backbone": "blue", "neck": "yellow", "detect": "green", None: "default"}
 BAR = 24
-"""Letters of the longest bar."""
+"""Number of letters of the longest bar."""
 
 
 def main(arguments: list[str]) -> int:
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--imgsz", type=_count, help=f"image size in px (default: the file's own, else {IMGSZ})")
     parser.add_argument("--out", type=Path, metavar="PNG", help="picture (default: groups-MODEL.png, in this folder)")
     options = parser.parse_args(arguments)
-    seen = look_at(options.what, model=options.model, classes=options.classes, imgsz=options.imgsz)
+    seen = overview_of(options.what, model=options.model, classes=options.classes, imgsz=options.imgsz)
     out = options.out or Path(f"groups-{Path(options.what).stem}.png")
     out.write_bytes(groups_png(seen, headline(seen)))
     console = table_console()
@@ -104,7 +104,7 @@ def _cells(row: GroupRow, cut: bool) -> Iterator[Text | str]:
     yield _share(row.part.flops, cut)
 
 
-def _add_sum(table: Table, seen: Overview, name: str, part: Part, colour: str) -> None:
+def _add_sum(table: Table, seen: Overview, name: str, part: PartialCost, colour: str) -> None:
     cells = (name, "", "", "", "", _share(part.parameters, seen.is_cut), _share(part.flops, seen.is_cut), "")
     table.add_row(*cells, style=f"bold {colour}", end_section=True)
 

@@ -15,20 +15,6 @@ MAY_STAND_TWICE = {"main"}
 """Every command has one."""
 
 STAND_TWICE: dict[str, set[str]] = {
-    "spaces": {
-        "Detector",
-        "Scores",
-        "State",
-    },
-    "objectives": {
-        "Array",
-        "LOOK_S",
-        "MOST",
-        "MOST_TRIES",
-        "PATIENCE",
-        "PRECISIONS",
-        "PROVIDERS",
-    },
     "search": {
         "PARENT_NAME",
         "POLL_S",

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from search.record.latency_text import LATENCY
 from search.record.trial import TrialRecord
 from search.study.rows import BEST_F1
-from spaces.display.charts import BLUE, INK, quiet
+from spaces.display.charts import BLUE, INK, simplify_axes
 
 HAND_COLOUR, SECOND_SEARCH_COLOUR = "#D55E00", "#009E73"
 
@@ -46,7 +46,7 @@ def draw_front(
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")
     axes.tick_params(axis="x", which="minor", labelsize=7)
-    quiet(axes)
+    simplify_axes(axes)
     axes.legend(frameon=False, loc="lower right")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")

@@ -17,7 +17,7 @@ import numpy as np
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.runtimes.base import timing_images
-from objectives.runtimes.ort import PROVIDERS
+from objectives.runtimes.ort import ORT_PROVIDERS
 
 WARM_UPS = 5
 TRTEXEC_WARM_UP_S, TRTEXEC_S, TRTEXEC_RUNS = 0.2, 3.0, 10
@@ -157,6 +157,6 @@ def _open_session(network: MeasuredNetwork) -> Callable[[], Any]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(str(network.file), options, providers=[PROVIDERS[network.provider]])
+    session = onnxruntime.InferenceSession(str(network.file), options, providers=[ORT_PROVIDERS[network.provider]])
     images = {session.get_inputs()[0].name: timing_images(session.get_inputs()[0].shape)}
     return lambda: session.run(None, images)

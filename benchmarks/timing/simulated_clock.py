@@ -2,7 +2,7 @@
 
 The networks that run on the clock move it. A run takes its network's time x a factor of this loading's place in memory
 x a factor of the machine's present speed x noise. The first run after a change of network is slower, and some runs are
-interrupted. The measuring itself is the code that measures in a study: `objectives.timing.protocol.Turns`.
+interrupted. The measuring itself is the code that measures in a study: `objectives.timing.protocol.InterleavedTiming`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from objectives.timing.protocol import REFERENCES, Effort, Run, Turns
+from objectives.timing.protocol import REFERENCES, InterleavedTiming, MeasuringBudget, Run
 from objectives.timing.timings import Timings
 
 REFERENCE_S = 0.004
@@ -102,8 +102,8 @@ def simulate_measurement(disturbance: Disturbance, ratio: float, seed: int) -> T
     """Measure a network that takes `ratio` times as long as the reference."""
     machine = SimulatedMachine(disturbance, seed)
     references = [machine.load(REFERENCE_S) for _ in range(REFERENCES)]
-    turns = Turns(references, machine.clock, "cpu", machine.sleep)
-    return turns.time(lambda: machine.load(REFERENCE_S * ratio), Effort())
+    turns = InterleavedTiming(references, machine.clock, "cpu", machine.sleep)
+    return turns.time(lambda: machine.load(REFERENCE_S * ratio), MeasuringBudget())
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Data sets: reading, checking, caching the checks, loading."""
+"""Data sets: how they are found, checked, remembered and loaded."""

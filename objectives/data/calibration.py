@@ -14,10 +14,10 @@ from objectives.data.dataset import Dataset
 
 @dataclass(frozen=True)
 class Calibration:
-    """Where post-training quantisation sees what values the activations take.
+    """Images from which post-training quantisation learns the range of the activations.
 
     Attributes:
-        images: How many, spread evenly over the split.
+        images: Number of images, spread evenly over the split.
     """
 
     data: Dataset
@@ -34,7 +34,7 @@ class Calibration:
 
     @property
     def key(self) -> str:
-        """Hash of the images, as it enters the target's key."""
+        """Hash of the images, a part of the target's key."""
         return hashlib.sha256(f"{self.data.key} train {self.images}".encode()).hexdigest()[:16]
 
     def at(self, imgsz: int) -> list[NDArray[np.float32]]:

@@ -1,6 +1,6 @@
 """Checks images by decoding them and labels row by row, and parses labels the way Ultralytics does.
 
-What Ultralytics would drop in silence is named here instead. What it accepts, we accept: coordinates up to 1 % out
+Rows that Ultralytics would drop silently are reported. All that it accepts is accepted: coordinates up to 1 % out
 of [0, 1] (rounding), polygons in place of boxes, repeated rows (removed), images without a label file (background).
 """
 
@@ -32,12 +32,12 @@ _TOLERANCE = 0.01  # and takes coordinates in [-0.01, 1.01]
 
 @dataclass(frozen=True)
 class Checked:
-    """What one file holds: a hash of its bytes, and what is wrong with it (nothing where the list is empty)."""
+    """Content of one file: a hash of its bytes, and its problems (an empty list if there are none)."""
 
     digest: str
     problems: tuple[str, ...]
     objects: int = 0  # distinct label rows; 0 for images
-    repeated: int = 0  # label rows that are there already
+    repeated: int = 0  # label rows that repeat an earlier one
 
 
 def check_all(paths: Sequence[Path], check: Callable[[Path], Checked]) -> list[Checked]:
@@ -235,6 +235,6 @@ def _image_problem(content: bytes) -> str | None:
             image.load()
     except UnidentifiedImageError:
         return "not an image that can be read"
-    except Exception as error:  # Pillow's decoders raise what they like of broken bytes; each is told with its file
+    except Exception as error:  # Pillow's decoders raise any error on broken bytes; each is reported with its file
         return f"the image cannot be decoded: {shown(str(error))}"
     return None

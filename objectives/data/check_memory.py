@@ -1,4 +1,4 @@
-"""Remembers which files passed their check, so that a second start only asks the file system for their times.
+"""Remembers the files that passed their check, so that a second start asks only the file system for their times.
 
 JSON, never pickle; one file for each data set. A file counts as unchanged while its size, modification time and
 change time are the same. Losing or corrupting this memory costs time, nothing else.

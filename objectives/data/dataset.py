@@ -1,4 +1,4 @@
-"""Data sets: found, checked before anything trains, and known by a key of their content.
+"""Data sets: found, checked before any training, and identified by a key of their content.
 
 `open_dataset("digits", cache)` is the built-in set; `open_dataset("my.yaml", cache)` takes any Ultralytics detection
 data set. Ultralytics' own `labels/*.cache` files are pickles: they are neither read nor written.
@@ -28,7 +28,7 @@ __all__ = ["DataError", "Dataset", "Split", "open_dataset"]
 
 @dataclass(frozen=True)
 class Split:
-    """One split: images, and for each its label file, or None where the image is background. Equal lengths."""
+    """Images of one split with their label files; None instead of a label file for a background image."""
 
     name: str
     images: tuple[Path, ...]
@@ -46,7 +46,7 @@ class Dataset:
         splits: `train`, `val`, then further test splits under the YAML's names.
         key: Hash of classes, file names (relative) and contents: equal data, equal keys, on any machine.
         defaults: Training arguments that belong to this data, named as Ultralytics' (empty for a user's data).
-        warnings: What is odd, but may be meant.
+        warnings: Likely mistakes that may be intended.
     """
 
     name: str
@@ -63,7 +63,7 @@ def open_dataset(source: str | Path, cache: Path, seed: int = 0, *, scenes: Mapp
 
     Args:
         source: `digits`, or the path of an Ultralytics detection YAML.
-        cache: Folder for what we write: the digits, the resolved YAML, the memory of checks.
+        cache: Folder for our own files: the digits, the resolved YAML, the memory of checks.
         seed: Draws the digits; a YAML's data does not depend on it.
         scenes: Number of digit scenes of each split; does not matter to a YAML.
 

@@ -35,19 +35,19 @@ DEFAULTS: Mapping[str, str | int | float | bool] = {
     "translate": 0.1,
     "scale": 0.25,
 }
-"""What training on the digits wants, named as Ultralytics' arguments."""
+"""Training arguments for the digits, named as Ultralytics' arguments."""
 
 _FORMAT = 1  # raise when scenes are drawn differently, so that old folders are not taken for new ones
 _SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}  # of the 1,797 glyphs
 _HEIGHTS_PX = (20, 36)
 _PER_SCENE = (4, 6)
 _TRIES = 60
-_FAINT = 3  # ink of 0 to 16 below this does not count for a glyph's box
+_FAINT = 3  # minimum ink, of 0 to 16, that counts for a glyph's box
 
 
 @dataclass(frozen=True)
 class _Placed:
-    """One digit on a scene: class, and its box in px."""
+    """Class and box, in px, of one digit on a scene."""
 
     label: int
     top: int
@@ -74,7 +74,7 @@ class _Placed:
 def write_digits(cache: Path, seed: int = 0, scenes: Mapping[str, int] = SCENES) -> Path:
     """Write the scenes under `cache` unless they are there, and return their `data.yaml`.
 
-    The folder appears as a whole: it is written aside and renamed, so a kill leaves nothing half, and processes
+    The folder appears as a whole: it is written aside and renamed, so a kill leaves no half folder, and processes
     that write it at the same moment do not disturb each other.
 
     Args:

@@ -48,7 +48,7 @@ _lock = threading.Lock()
 
 @dataclass
 class _Scan:
-    """What one process knows of one split. Arrays are read-only; every data set made from it gets copies."""
+    """Facts of one split in this process. Arrays are read-only; every data set made from it gets copies."""
 
     split: Split
     shapes: tuple[tuple[int, int], ...]  # height, width in px, as the image is seen (EXIF applied)
@@ -95,7 +95,7 @@ _scans: dict[tuple[str, str], _Scan] = {}
 
 
 class CheckedDataset(YOLODataset):  # type: ignore[misc]  # Ultralytics has no types
-    """A `YOLODataset` that neither scans folders nor touches `*.cache` and `*.npy` files."""
+    """Data set for Ultralytics' loader that neither scans folders nor touches `*.cache` and `*.npy` files."""
 
     def __init__(self, scan: _Scan, **arguments: Any) -> None:
         """Build the data set; `arguments` are those of `YOLODataset` but for the images' path and `cache`."""

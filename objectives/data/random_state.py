@@ -1,4 +1,4 @@
-"""The process's global random generators, lent to code that seeds or draws from them."""
+"""Access to the process's global random generators for code that seeds or uses them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads an Ultralytics detection YAML as inert data: classes, and which images each split holds.
+"""Reads an Ultralytics detection YAML as inert data: its classes, and the images of each split.
 
 Nothing is downloaded, imported or executed. Paths are resolved as Ultralytics documents:
 
@@ -36,12 +36,12 @@ _MOST_CLASSES = 1_000_000
 
 
 class DataError(SpaceError):
-    """The data set is wrong. The message names the file (and line) and what is right; nothing was trained."""
+    """Fault of the data set. The message names the file (and line) and what is right; nothing was trained."""
 
 
 @dataclass(frozen=True)
 class Definition:
-    """What the YAML says, with every path absolute.
+    """Content of the YAML, with absolute paths.
 
     Attributes:
         root: The folder that file names in `Dataset.key` are relative to.

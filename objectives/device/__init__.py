@@ -1,1 +1,1 @@
-"""The device where latency is measured: its description, its lock, and other work that runs on it."""
+"""Device on which latency is measured: the target, its lock, and other work that runs there."""

@@ -1,4 +1,4 @@
-"""What else goes on on a device while it is measured. Needs neither torch nor a GPU."""
+"""Other work on a device while it is measured. Needs neither torch nor a GPU."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 from objectives.device.gpu_activity import GpuWatch
 
 CONTENDED_CORES = 0.25
-"""Other work that keeps more cores busy than this is named in a measurement."""
+"""Minimum number of CPU cores that other work keeps busy for a measurement to count as contended."""
 
 
 @dataclass(frozen=True)
-class Circumstances:
-    """What was seen beside a measurement; None where the system does not tell.
+class DeviceActivity:
+    """Conditions observed during a measurement; None for what the system does not report.
 
     Attributes:
         others_busy: CPU cores that other work kept busy.
         mhz: Clock of the CPU or GPU.
         celsius: Its temperature.
         foreign: Processes of others on the GPU.
-        slow: Whether the machine was slow for most of the time, as the reference tells.
+        slow: Whether the machine was slow for most of the time, judged by the reference.
     """
 
     others_busy: float | None = None
@@ -34,7 +34,7 @@ class Circumstances:
 
     @property
     def contended(self) -> bool | None:
-        """Whether other work was seen; None if it cannot be seen."""
+        """Whether other work was observed; None if it cannot be observed."""
         if self.foreign or self.slow:
             return True
         return None if self.others_busy is None else self.others_busy > CONTENDED_CORES
@@ -44,13 +44,13 @@ class Circumstances:
         return asdict(self) | {"foreign": list(self.foreign)}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Circumstances:
+    def from_plain(cls, plain: Mapping[str, Any]) -> DeviceActivity:
         """Return the opposite of `as_plain`."""
         return cls(**(dict(plain) | {"foreign": tuple(plain["foreign"])}))
 
 
-class Watch:
-    """Looks at the device from now on.
+class ActivityWatch:
+    """Observer of the device from the moment it is made.
 
     Args:
         device: Its name, as its lock has it: `cpu`, `gpu0`, ...
@@ -62,12 +62,12 @@ class Watch:
         self._wall_s = 0.0
         self._since = self._now()
 
-    def seen(self) -> Circumstances:
+    def seen(self) -> DeviceActivity:
         """Return the activity since the beginning. Clock and temperature are the device's at this moment."""
         foreign, mhz, celsius = ((), _cpu_mhz(), _cpu_celsius()) if self._gpu is None else self._gpu.seen()
         self._add_up()
         others_busy = None if self._others_s is None else max(0.0, self._others_s / max(self._wall_s, 1e-9))
-        return Circumstances(others_busy, mhz, celsius, foreign)
+        return DeviceActivity(others_busy, mhz, celsius, foreign)
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""What an NVIDIA GPU does beside a measurement: whose processes work on it, its clock and temperature, by NVML."""
+"""Activity of an NVIDIA GPU during a measurement: whose processes use it, its clock and temperature, by NVML."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 BUSY_PERCENT = 2
-"""A process that keeps the multiprocessors busy for less is a desktop or a monitor, not work."""
+"""Minimum share of the multiprocessors' time that counts as work: a desktop or a monitor uses less."""
 
 SETTLED_US = 1_000_000
-"""The driver's samples reach back up to a second: those of this time may be of batches that ended before."""
+"""Age of the driver's samples that are ignored: they may be of batches that ended before."""
 
 
 class GpuState(NamedTuple):
-    """What was seen; None where the driver does not tell."""
+    """State of a GPU; None for what the driver does not report."""
 
     foreign: tuple[str, ...] = ()
     mhz: float | None = None
@@ -24,11 +24,11 @@ class GpuState(NamedTuple):
 
 
 class GpuWatch:
-    """Looks at one GPU from now on.
+    """Observer of one GPU from the moment it is made.
 
     Args:
         device: As `objectives.device.lock.device_named` calls it: `gpu0`, or a UUID.
-        ours: Processes that are no strangers.
+        ours: Processes that do not count as other work.
         nvml: The module `pynvml`; by default it is imported, and without it nothing is seen.
     """
 

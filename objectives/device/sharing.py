@@ -1,4 +1,4 @@
-"""Training and scoring take turns with measurements: each batch runs under the lock of its device."""
+"""Sharing of a device between training, scoring and measurements: each batch runs under the device's lock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Batch = TypeVar("Batch")
 
 
 @contextmanager
-def turn_on(device: str | torch.device) -> Iterator[None]:
+def claim_device(device: str | torch.device) -> Iterator[None]:
     """Share the device (`cpu`, `0`, `cuda:1`, ...) with other batches, but with no measurement.
 
     Training on a GPU keeps a core or two busy as well, so it waits for measurements on the CPU too. A GPU has done its
@@ -33,11 +33,11 @@ def turn_on(device: str | torch.device) -> Iterator[None]:
             _wait_for(name)
 
 
-def in_turns(batches: Iterable[Batch], device: str | torch.device) -> Iterator[Batch]:
+def share_device(batches: Iterable[Batch], device: str | torch.device) -> Iterator[Batch]:
     """The same batches; each is fetched, and the loop's body run on it, in one turn on the device."""
     fetched = iter(batches)
     while True:
-        with turn_on(device):
+        with claim_device(device):
             try:
                 batch = next(fetched)
             except StopIteration:

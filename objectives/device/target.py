@@ -1,4 +1,4 @@
-"""Where latency is measured: a latency holds on one target only."""
+"""Target of a latency: runtime, precision, input and device. A latency is valid on one target only."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from spaces.base import Candidate, SpaceError
 
 STRIDE = 32
-"""Image sizes are multiples of this: the largest stride of the detectors."""
+"""Number that image sizes must be multiples of: the largest stride of the detectors."""
 
 
 class TargetError(SpaceError):
-    """The target is not defined rightly, or this machine cannot measure it."""
+    """Fault of the target's definition, or a target that this machine cannot measure."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Target:
 
     Attributes:
         runtime: Name of a `Runtime`: `onnxruntime`, `openvino`, ... (`python -m search.targets` lists them).
-        provider: The runtime's way of running: `cpu`, `cuda`.
+        provider: Processor that the runtime uses: `cpu`, `cuda`.
         precision: `fp32`, `fp16` or `int8`.
         imgsz: Image size in px (square) of the reference, and of all candidates that have no other.
         batch: Images per call.
@@ -34,8 +34,8 @@ class Target:
         reference: The model that networks are timed in turn with, and its shape: `yolov8n 0f3a...`. Latencies against
             different references do not share a target, because the reference's frozen time belongs to the target.
         calibration: Hash of the images that int8 is calibrated on; empty in other precisions.
-        remote: Name of the other machine that it is on (`jetson`); empty for the one that the code runs on.
-        nms: Whether non-maximum suppression of one typical picture is part of what is timed.
+        remote: Name of the other machine (`jetson`); empty for the machine that the code runs on.
+        nms: Whether non-maximum suppression of one typical image is timed as well.
         on_cpu: Whether the provider runs on the CPU; None if its name says so: `cpu` does, all others do not.
     """
 
@@ -62,14 +62,14 @@ class Target:
 
     @cached_property
     def key(self) -> str:
-        """Hash of the description: latencies are comparable, and may be reused, where it is equal."""
+        """Hash of the description: latencies are comparable and reusable if their targets' keys are equal."""
         return hashlib.sha256(json.dumps(self.description(), sort_keys=True).encode()).hexdigest()[:32]
 
     def compared_with(self, reference: Candidate) -> Target:
         """Return the same target with that reference model.
 
         Raises:
-            TargetError: If NMS is asked for, and models of that family do without.
+            TargetError: If NMS is asked for, and models of that family need none.
         """
         if self.nms and getattr(reference.network, "end2end", False):
             raise TargetError("target: nms is true, but this model's output is final (end-to-end); use nms: false")
@@ -100,5 +100,5 @@ class Target:
 
     @property
     def clock(self) -> str:
-        """Which time is the latency: `cpu` for one CPU thread (other work hardly moves it), else `wall`."""
+        """Clock of the latency: `cpu` for one CPU thread (other work hardly changes it), else `wall`."""
         return "cpu" if self.runs_on_cpu and self.threads == 1 else "wall"

@@ -12,11 +12,11 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import Candidate, CandidateError
 from spaces.networks.deployed import deployed
 
-PRECISIONS = {"fp32": None, "fp16": 16}
-"""Our names of a precision, and what Ultralytics calls `quantize`."""
+QUANTIZE_OF = {"fp32": None, "fp16": 16}
+"""Value of Ultralytics' `quantize` for each of our precisions."""
 
 ONNX_OPSET = 17
-"""Fixed, because the graph, and so the latency, must not change with the installed packages."""
+"""Opset of exported files; fixed, because the graph and its latency must not change with installed packages."""
 
 
 def export_formats() -> tuple[str, ...]:
@@ -66,7 +66,7 @@ def run_exporter(
         "format": file_format,
         "imgsz": imgsz or candidate.imgsz,
         "batch": batch,
-        "quantize": PRECISIONS[precision],
+        "quantize": QUANTIZE_OF[precision],
         "device": "cpu",
     }
     if network.end2end:
@@ -81,7 +81,7 @@ def run_exporter(
             return Path(exporter(network))
     except (ImportError, OSError):
         raise
-    except Exception as error:  # whatever the exporter raises of a network: the candidate's fault
+    except Exception as error:  # whatever the exporter raises is the candidate's fault
         raise CandidateError(f"does not export to {file_format}: {_first_line(error)}") from error
 
 

@@ -1,4 +1,4 @@
-"""A candidate as an ONNX file, with facts about it in the file's metadata."""
+"""Export of a candidate as an ONNX file, with facts about it in the file's metadata."""
 
 from __future__ import annotations
 

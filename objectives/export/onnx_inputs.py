@@ -1,4 +1,4 @@
-"""What an ONNX file of any maker reads, and the same file with every dimension fixed, so that it can be timed."""
+"""Inputs of an ONNX file of any origin, and the same file with every dimension fixed, so that it can be timed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from spaces.base import SpaceError
 
 
 class OnnxError(SpaceError):
-    """The file is no ONNX network, or it cannot be timed as it is."""
+    """File that is no ONNX network, or that cannot be timed as it is."""
 
 
 @dataclass(frozen=True)
 class OnnxInput:
-    """One input.
+    """Name, type and shape of one input.
 
     Attributes:
         dtype: Numpy's name of its type: `float32`.
@@ -66,7 +66,7 @@ def _settled(entry: OnnxInput, imgsz: int | None, batch: int | None) -> Sequence
     sizes = []
     for place, (size, (option, value)) in enumerate(zip(entry.shape, asked, strict=True)):
         if isinstance(size, int):
-            if entry.is_image and value is not None and value != size:  # what else is read may have any first dimension
+            if entry.is_image and value is not None and value != size:  # another input may have any first dimension
                 raise OnnxError(f"{option} is {value}, but the file's input is fixed: {entry}")
             sizes.append(size)
         elif value is None:

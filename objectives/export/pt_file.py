@@ -1,4 +1,4 @@
-"""A candidate as a `.pt` of stock classes: Ultralytics loads, runs, validates and exports it without our code."""
+"""Export of a candidate as a `.pt` of stock classes: Ultralytics loads, runs, validates and exports it alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOW_TO_TRAIN = (
     "trainer = DetectionTrainer(overrides={'model': 'x.pt', 'data': ...}); "
     "trainer.model = YOLO('x.pt').model; trainer.train()"
 )
-"""Stands in the YAML of a pruned network where a layer's name would: Ultralytics' error shows it to whoever trains."""
+"""Text in place of a layer name in the YAML of a pruned network; the error of Ultralytics shows it to users."""
 
 Detector = Any
 """An Ultralytics `DetectionModel`: torch's types do not know its attributes."""
@@ -35,7 +35,7 @@ def export_pt(candidate: Candidate, path: Path, facts: Mapping[str, Any]) -> Pat
 
     Tensors are stored in half precision where that loses nothing: all those of a network from one of our checkpoints.
 
-    `YOLO(path).train()` builds the network anew from the YAML that the file holds. Few prunings can be said in YAML.
+    `YOLO(path).train()` builds a new network from the YAML in the file. Few prunings can be expressed in YAML.
     For the others the YAML names a layer that does not exist, so that training fails with `HOW_TO_TRAIN` instead of
     silently training the uncut network (docs/decisions/0007). Nothing else that Ultralytics does builds from it;
     `objectives.pruned_training` trains the network that is there.
@@ -43,7 +43,7 @@ def export_pt(candidate: Candidate, path: Path, facts: Mapping[str, Any]) -> Pat
     Args:
         candidate: Not modified.
         path: Ends in `.pt`; its folder exists.
-        facts: Further JSON values to keep with it.
+        facts: Further JSON values to store in the file.
 
     Raises:
         CandidateError: If the network holds a class that a stock installation does not have.
@@ -54,7 +54,7 @@ def export_pt(candidate: Candidate, path: Path, facts: Mapping[str, Any]) -> Pat
     network.yaml = model_yaml(network) or _refusing(network.yaml)
     _halve(network)
     content = {
-        "epoch": -1,  # as of a training that has ended
+        "epoch": -1,  # the value after a training that has ended
         "model": network,
         "ema": None,
         "optimizer": None,
@@ -76,7 +76,7 @@ def model_yaml(network: Detector) -> dict[str, Any] | None:
         network: Float32. Not modified.
 
     Returns:
-        The network's own YAML where that serves, else one with its rows' own widths and repeats; None if neither does.
+        The network's own YAML if it describes it, else one with its rows' own widths and repeats; None if neither does.
 
     Source: ultralytics/engine/model.py, Model.train; ultralytics/models/yolo/detect/train.py, get_model.
     """
@@ -87,7 +87,12 @@ def _rebuilds(network: Detector, yaml: Mapping[str, Any]) -> bool:
     try:
         with torch.random.fork_rng(devices=[]):
             rebuilt = type(network)(copy.deepcopy(dict(yaml)), verbose=False)
-    except (AssertionError, RuntimeError, ValueError, TypeError):  # blocks have demands of their own on their widths
+    except (
+        AssertionError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+    ):  # blocks have requirements of their own on their widths
         return False
     rebuilt.load(network, verbose=False)
     own, other = network.state_dict(), rebuilt.state_dict()

@@ -1,1 +1,1 @@
-"""The measuring protocol on a machine without this project: a plan is packed, results are read back."""
+"""Measuring on a machine that has no project: a plan goes out, results are brought back."""

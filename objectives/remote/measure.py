@@ -1,4 +1,4 @@
-"""Measures a plan on this machine, by the same protocol as at home: `python measure.pyz`, in the plan's folder.
+"""Measures a plan on another machine by the same protocol: `python measure.pyz`, in the plan's folder.
 
 Needs Python, numpy and onnxruntime alone (psutil says what else the machine does, if it is there). Begun again after a
 kill it goes on where it was.
@@ -17,16 +17,16 @@ from objectives.device.target import Target, TargetError
 from objectives.remote.plan import RESULTS, PackedNetwork, Plan, PlanError, read_plan
 from objectives.remote.results import Results, read_results
 from objectives.runtimes.catalogue import target_here
-from objectives.runtimes.ort import PROVIDERS
+from objectives.runtimes.ort import ORT_PROVIDERS
 from objectives.timing.process import NetworkTimer
-from objectives.timing.protocol import Effort
+from objectives.timing.protocol import MeasuringBudget
 from objectives.timing.timings import Timings
 from spaces.base import CandidateError
 
-MOST_TRIES = 3
-"""What killed the process so often is left out."""
+TRIES_UNTIL_LEFT_OUT = 3
+"""Maximum number of tries of a network that kills the process; then it is left out."""
 REFERENCE_TRIES = 3
-"""The reference is timed so often, at most, until the machine does nothing else."""
+"""Maximum number of timings of the reference until no other work is observed."""
 
 
 def main(arguments: list[str]) -> int:
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python measure.pyz", description=__doc__)
-    parser.add_argument("--provider", choices=tuple(PROVIDERS), help="of onnxruntime (default: the plan's)")
+    parser.add_argument("--provider", choices=tuple(ORT_PROVIDERS), help="of onnxruntime (default: the plan's)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: the plan's)")
     parser.add_argument("--seconds", type=float, metavar="S", help="most for one network (default: the protocol's)")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where the plan is (default: beside this program)")
@@ -76,11 +76,11 @@ def measure(plan: Plan, folder: Path, options: argparse.Namespace) -> Results:
     timer = NetworkTimer(target)
     timer.load_reference(folder / plan.reference.file)
     if results.reference is None:
-        results = Results(plan.key, target, reference_in_peace(timer, target.clock))
+        results = Results(plan.key, target, time_uncontended_reference(timer, target.clock))
         results.write(folder)
-    effort = Effort() if options.seconds is None else Effort(budget_s=options.seconds)
+    budget = MeasuringBudget() if options.seconds is None else MeasuringBudget(budget_s=options.seconds)
     for network in left:
-        results = _with_network(results, network, folder, timer, effort)
+        results = _with_network(results, network, folder, timer, budget)
         results.write(folder)
         print(_progress(results, network, len(plan.networks)), flush=True)
     return results
@@ -118,7 +118,7 @@ def _begun(plan: Plan, folder: Path, target: Target) -> Results:
     return results
 
 
-def reference_in_peace(timer: NetworkTimer, clock: str) -> Timings:
+def time_uncontended_reference(timer: NetworkTimer, clock: str) -> Timings:
     """Return the reference by itself; if other work was seen, the least disturbed of some tries."""
     seen: list[Timings] = []
     while len(seen) < REFERENCE_TRIES and not (seen and not seen[-1].contended(clock)):
@@ -127,13 +127,13 @@ def reference_in_peace(timer: NetworkTimer, clock: str) -> Timings:
 
 
 def _with_network(
-    results: Results, network: PackedNetwork, folder: Path, timer: NetworkTimer, effort: Effort
+    results: Results, network: PackedNetwork, folder: Path, timer: NetworkTimer, budget: MeasuringBudget
 ) -> Results:
-    if results.begun.get(network.name, 0) >= MOST_TRIES:
-        return results.with_failure(network.name, f"the process died {MOST_TRIES} times while it was timed")
+    if results.begun.get(network.name, 0) >= TRIES_UNTIL_LEFT_OUT:
+        return results.with_failure(network.name, f"the process died {TRIES_UNTIL_LEFT_OUT} times while it was timed")
     results.beginning(network.name).write(folder)
     try:
-        return results.with_timings(network.name, timer.time(folder / network.file, effort))
+        return results.with_timings(network.name, timer.time(folder / network.file, budget))
     except CandidateError as error:
         return results.with_failure(network.name, str(error))
     except KeyboardInterrupt:  # the network did nothing wrong

@@ -1,4 +1,4 @@
-"""What is to be measured on another machine: network files with their hashes, and on what. Needs no library."""
+"""Plan of a measurement on another machine: network files with their hashes, and the target. Needs no library."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ PLAN, RESULTS, PROGRAM = "plan.json", "results.json", "measure.pyz"
 
 
 class PlanError(SpaceError):
-    """The plan, one of its files or the results are missing, damaged, or do not belong together."""
+    """Fault of a plan, one of its files or the results: missing, damaged, or not of the same plan."""
 
 
 @dataclass(frozen=True)
 class PackedNetwork:
-    """One file to be timed.
+    """File of one network that is timed.
 
     Attributes:
         name: `shape 3`, `trial 12`; unique within the plan.
@@ -40,7 +40,7 @@ class PackedNetwork:
 
 @dataclass(frozen=True)
 class Plan:
-    """Networks that are timed in turn with a reference, and how.
+    """Networks that are timed in turn with a reference, and the settings of the measurement.
 
     Attributes:
         study: Name of the study that they are for, with its generation.
@@ -68,7 +68,7 @@ class Plan:
 
     @cached_property
     def key(self) -> str:
-        """Hash of everything, the files' content included."""
+        """Hash of the whole plan, the files' content included."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:32]
 
     def as_text(self) -> str:

@@ -1,4 +1,4 @@
-"""What another machine measured of a plan, as it stands in `results.json`. Needs numpy alone."""
+"""Results of a plan that another machine measured, as in `results.json`. Needs numpy alone."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from spaces.durable import write_text
 
 @dataclass(frozen=True)
 class Results:
-    """Everything seen so far.
+    """All results so far.
 
     Attributes:
         plan: Key of the plan.
         target: Where it was measured: that machine's device, engine, provider and threads.
         reference: The reference by itself, timed before all networks; None before that.
         timings: By the network's name.
-        failed: Why a network could not be timed, by its name.
-        begun: How often timing a network was begun without an end: what kills the process time and again is left out.
+        failed: Reason why a network could not be timed, by its name.
+        begun: Number of unfinished tries, by a network's name: a network that always kills the process is left out.
     """
 
     plan: str

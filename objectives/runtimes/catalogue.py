@@ -18,7 +18,7 @@ RUNTIMES: dict[str, Runtime] = {
 
 
 @dataclass(frozen=True)
-class Way:
+class RuntimeOption:
     """One way of running a network: a runtime, one of its providers, one of its precisions.
 
     Attributes:
@@ -35,12 +35,12 @@ class Way:
         return self.missing or f"{self.runtime.version()} on {self.runtime.device(self.provider)}"
 
 
-def ways() -> Iterator[Way]:
+def runtime_options() -> Iterator[RuntimeOption]:
     """Every runtime with each of its providers and precisions, whether it runs here or not."""
     for runtime in RUNTIMES.values():
         for provider in runtime.providers:
             for precision in runtime.precisions:
-                yield Way(runtime, provider, precision, runtime.unavailable(provider, precision))
+                yield RuntimeOption(runtime, provider, precision, runtime.unavailable(provider, precision))
 
 
 def runtime_named(name: str) -> Runtime:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from objectives.device.target import Target
     from spaces.base import Candidate
 
-PROVIDERS: Final = {
+ORT_PROVIDERS: Final = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
@@ -43,7 +43,7 @@ class OnnxRuntime(Runtime):
     """Microsoft's onnxruntime; its threads do not spin between calls, so an idle session costs nothing."""
 
     name = "onnxruntime"
-    providers = tuple(PROVIDERS)
+    providers = tuple(ORT_PROVIDERS)
     precisions = ("fp32", "fp16", "int8")
     short_name = "ort"
     reads = ("onnx",)
@@ -51,7 +51,7 @@ class OnnxRuntime(Runtime):
 
     def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
         """Why it cannot run here in that way; None if it can."""
-        if provider not in PROVIDERS:
+        if provider not in ORT_PROVIDERS:
             return unknown("provider", provider, self.providers)
         if precision not in self.precisions:
             return unknown("precision", precision, self.precisions)
@@ -59,8 +59,8 @@ class OnnxRuntime(Runtime):
             return f"onnxruntime is not installed; {INSTALL[provider]}"
         import onnxruntime
 
-        if PROVIDERS[provider] not in onnxruntime.get_available_providers():
-            return f"this onnxruntime has no {PROVIDERS[provider]}; {INSTALL[provider]}"
+        if ORT_PROVIDERS[provider] not in onnxruntime.get_available_providers():
+            return f"this onnxruntime has no {ORT_PROVIDERS[provider]}; {INSTALL[provider]}"
         if provider == "cuda" and precision == "int8":
             return "onnxruntime's CUDA provider has no int8 convolutions; use provider: tensorrt"
         return None if provider == "cpu" else _gpu_unavailable(provider)
@@ -128,17 +128,17 @@ def open_session(model: Path, provider: str = "cpu", threads: int = 1, precision
     if provider != "cpu":
         _find_gpu_libraries(provider)
     session = onnxruntime.InferenceSession(str(model), options, providers=_with_options(provider, precision))
-    if session.get_providers()[0] != PROVIDERS[provider]:  # it falls back to the CPU without an error
-        raise RuntimeError(f"{PROVIDERS[provider]} did not start; onnxruntime would have used the CPU")
+    if session.get_providers()[0] != ORT_PROVIDERS[provider]:  # it falls back to the CPU without an error
+        raise RuntimeError(f"{ORT_PROVIDERS[provider]} did not start; onnxruntime would have used the CPU")
     return session
 
 
 def _with_options(provider: str, precision: str) -> list[Any]:
     """The provider, then the one that takes the operations which it does not have."""
     if provider != "tensorrt":
-        return [PROVIDERS[provider]]
+        return [ORT_PROVIDERS[provider]]
     options = {"trt_fp16_enable": precision == "fp16", "trt_int8_enable": precision == "int8"}
-    return [(PROVIDERS["tensorrt"], options), PROVIDERS["cuda"]]
+    return [(ORT_PROVIDERS["tensorrt"], options), ORT_PROVIDERS["cuda"]]
 
 
 def _gpu_unavailable(provider: str) -> str | None:

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from objectives.runtimes.base import Array
 from objectives.runtimes.ort import open_session
 from spaces.base import Candidate, CandidateError
 from spaces.networks.deployed import deployed
-
-Array = NDArray[np.float32]
 
 SCORE_TOLERANCE = 1e-3
 """Scores in [0, 1]: float32 sums in another order give about 1e-5; a wrong export gives 0.1 and more."""

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from objectives.device.target import Target
     from spaces.base import Candidate
 
-PROVIDERS: Final = ("cpu", "cuda")
-PRECISIONS: Final = ("fp32", "fp16")
+TORCH_PROVIDERS: Final = ("cpu", "cuda")
+TORCH_PRECISIONS: Final = ("fp32", "fp16")
 SHAPE: Final = "shape of the input"
 """Under this name the compiled package keeps it."""
 
@@ -43,8 +43,8 @@ class TorchEager(Runtime):
     """Eager torch: what `model(images)` costs where a network is used as it was trained."""
 
     name = "torch"
-    providers = PROVIDERS
-    precisions = PRECISIONS
+    providers = TORCH_PROVIDERS
+    precisions = TORCH_PRECISIONS
 
     def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
         """Why it cannot run here in that way; None if it can."""
@@ -78,8 +78,8 @@ class TorchCompiled(Runtime):
     """
 
     name = "torch-compiled"
-    providers = PROVIDERS
-    precisions = PRECISIONS
+    providers = TORCH_PROVIDERS
+    precisions = TORCH_PRECISIONS
 
     def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
         """Why it cannot run here in that way; None if it can."""
@@ -126,10 +126,10 @@ class TorchCompiled(Runtime):
 
 
 def _unavailable(provider: str, precision: str) -> str | None:
-    if provider not in PROVIDERS:
-        return unknown("provider", provider, PROVIDERS)
-    if precision not in PRECISIONS:
-        return unknown("precision", precision, PRECISIONS)
+    if provider not in TORCH_PROVIDERS:
+        return unknown("provider", provider, TORCH_PROVIDERS)
+    if precision not in TORCH_PRECISIONS:
+        return unknown("precision", precision, TORCH_PRECISIONS)
     if importlib.util.find_spec("torch") is None:
         return "torch is not installed; pip install torch"
     if provider == "cpu":

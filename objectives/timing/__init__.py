@@ -1,1 +1,1 @@
-"""The measuring protocol: timing in a process of its own, races, and the latency predictor."""
+"""Measuring protocol: timing in a separate process, races of finalists, and the latency predictor."""

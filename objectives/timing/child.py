@@ -1,4 +1,4 @@
-"""The process that times networks, as its parent sees it: started, asked, ended."""
+"""Timing process as its parent uses it: started, asked, ended."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import objectives
 from objectives.device.target import Target
 
 ALIVE = b"{}"
-"""What the process sends while it works: no answer yet, but it goes on."""
+"""Message that the process sends while it works on an answer."""
 
 COMMAND = (sys.executable, "-P", "-m", "objectives.timing.process")
 
 
 class ChildDied(Exception):
-    """The timing process ended or hung before it answered."""
+    """Failure of the timing process: it ended or hung before it answered."""
 
     def __init__(self, status: int | None) -> None:
         super().__init__(status)

@@ -1,4 +1,4 @@
-"""What a network's latency is made of: sums over its layers that an engine's work is roughly proportional to.
+"""Features of a network's latency: sums over its layers that an engine's work is roughly proportional to.
 
 Engines compute convolutions on blocks of channels, so part-filled blocks cost as much as full ones; where the channels
 read do not suit the block, a slower way is taken (onnxruntime's NCHWc kernels want multiples of 4), and tensors are
@@ -37,14 +37,14 @@ PRIOR = {
     "layers": (0.05, 0.05),
     "network": (0.05, 0.05),
 }
-"""What each feature adds to the time of the whole network, as a share of it, and how sure that is (mean, sd)."""
+"""Mean and standard deviation of each feature's share in the time of the whole network."""
 
 STAGE_SD = 0.15  # by how much a layer's speed may differ between resolutions, as `PRIOR`
 
 
 @dataclass(frozen=True)
 class Features:
-    """Features of networks of one structure, each as a multiple of what the uncut network has.
+    """Features of networks of one structure, as multiples of those of the uncut network.
 
     Attributes:
         imgsz: Of the uncut network that they are compared with, in px.
@@ -57,7 +57,7 @@ class Features:
 
     @property
     def prior(self) -> tuple[Amounts, Amounts]:
-        """Mean and standard deviation (F,) of what each feature adds, as shares of the uncut network's time."""
+        """Mean and standard deviation (F,) of each feature's share in the uncut network's time."""
         mean, deviation = np.array(list(PRIOR.values())).T
         more = 2 * len(np.unique(self._whole_formula.layers(*self._whole).positions))
         return np.append(mean, np.zeros(more)), np.append(deviation, np.full(more, STAGE_SD))

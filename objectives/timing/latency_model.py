@@ -1,4 +1,4 @@
-"""Predicts latency from a few measurements: physical features with a prior on what each costs, and an error bar.
+"""Latency predictor: physical features with a prior on the price of each, a few measurements, and an error bar.
 
 Time is a sum over features (`objectives.timing.features`), each at a price. Prices have a prior that is known up to
 the machine's level, and some 16 measurements are enough to correct it; which networks tell most is asked of the same
@@ -25,7 +25,7 @@ from spaces.structure.shape import Shape
 from spaces.structure.structure import Structure
 
 FIRST: Final = 16
-"""Measurements after which the figures of `docs/results/latency.md` hold."""
+"""Number of measurements after which the figures of `docs/results/latency.md` hold."""
 
 BLOCKS: Final = (16, 8, 32, 1)  # of channels; the first is taken where nothing speaks for another
 SCATTERS: Final = np.array([0.008, 0.012, 0.017, 0.024, 0.034, 0.048, 0.068, 0.1, 0.2])
@@ -35,7 +35,7 @@ FLOOR = 0.2  # of the time by the prior: no prediction is below
 
 @dataclass(frozen=True)
 class Observation:
-    """A measured latency.
+    """Measured latency.
 
     Attributes:
         ratio: To the target's reference, measured; above 0.
@@ -51,7 +51,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What N networks would be measured at.
+    """Predicted latencies of N networks.
 
     Attributes:
         mean: (N,), ratio to the target's reference, above 0.
@@ -64,7 +64,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class FittedLatency:
-    """The model of one structure on one target, with prices from measurements.
+    """Latency predictor of one structure on one target, with prices fitted to measurements.
 
     Attributes:
         features: Those of the block that the evidence speaks for.
@@ -98,13 +98,13 @@ class FittedLatency:
 
     @property
     def scatter(self) -> float:
-        """By how much a measurement differs from the model, as a share (one standard deviation)."""
+        """Relative difference between a measurement and the model (one standard deviation)."""
         return float(np.sqrt(self.weights @ SCATTERS**2))
 
 
 @dataclass(frozen=True)
 class LatencyModel:
-    """Latency of the networks of one structure on one target, before anything is measured.
+    """Latency predictor of one structure on one target, before any measurement.
 
     Attributes:
         imgsz: Image size of most of the networks, in px.

@@ -1,4 +1,4 @@
-"""Latency of a candidate: timed in a process of its own, in turn with a reference model.
+"""Latency of a candidate: timed in a separate process, in turn with a reference model.
 
 A machine's absolute level drifts by factors within a day, the ratio to a reference timed in between by a few per cent.
 So `latency_ms` is the median ratio times the reference's own time, which is measured once and then frozen.
@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from objectives.base import Measurement
-from objectives.device.activity import Watch
+from objectives.device.activity import ActivityWatch
 from objectives.device.lock import device_lock
 from objectives.device.target import Target, TargetError
 from objectives.quantities import LATENCY_MS
 from objectives.runtimes.catalogue import runtime_named
 from objectives.timing.child import ChildDied, TimingChild
-from objectives.timing.protocol import Effort
+from objectives.timing.protocol import MeasuringBudget
 from objectives.timing.race import Race
 from objectives.timing.timings import Timings
 from spaces.base import Candidate, CandidateError
@@ -41,12 +41,12 @@ TRIES = 3
 CPU_IDLE_LOOK_S = 0.25
 GPU_IDLE_LOOK_S = 2.0
 """Duration of a look whether the device is idle; a GPU's driver lists the busy processes once a second."""
-USUAL_EFFORT = Effort()
+USUAL_BUDGET = MeasuringBudget()
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGBUS, signal.SIGFPE)
 
 
 class Latency(NamedTuple):
-    """A latency and what it was derived from.
+    """Latency and the raw times that it was derived from.
 
     `samples_ms` holds one value for each block that counts: ratio x reference, in ms. Their median is the value.
     """
@@ -69,7 +69,7 @@ class LatencyMeter:
             `objectives.timing.reference`. Or the runtime's file of one; the target then says itself which it is.
         scratch: Folder for exported files (default: the system's own); it is left as it was found.
         timeout_s: A child that is silent for so long hangs; it says something before each loading.
-        effort: When to stop timing a network.
+        budget: When to stop timing a network.
         calibration: The images that an int8 target names.
 
     Raises:
@@ -83,7 +83,7 @@ class LatencyMeter:
         *,
         scratch: Path | None = None,
         timeout_s: float = 120.0,
-        effort: Effort = USUAL_EFFORT,
+        budget: MeasuringBudget = USUAL_BUDGET,
         calibration: Calibration | None = None,
     ) -> None:
         self.target = target if isinstance(reference, Path) else target.compared_with(reference)
@@ -94,7 +94,7 @@ class LatencyMeter:
             raise TargetError(f"target: {target.runtime} cannot run here: {missing}")
         self._scratch = scratch
         self._timeout_s = timeout_s
-        self._effort = effort
+        self._budget = budget
         self._folder: Path | None = None
         self._child: TimingChild | None = None
 
@@ -114,13 +114,13 @@ class LatencyMeter:
 
     @property
     def process_id(self) -> int | None:
-        """The child's process number while it lives."""
+        """Number of the child process while it lives."""
         return None if self._child is None else self._child.process.pid
 
     def device_is_idle(self) -> bool:
         """Look for a moment whether other processes leave the device alone; our own trainings wait meanwhile."""
         with device_lock(self._device).measuring():
-            watch = Watch(self._device)
+            watch = ActivityWatch(self._device)
             time.sleep(CPU_IDLE_LOOK_S if self.target.runs_on_cpu else GPU_IDLE_LOOK_S)
             return not watch.seen().contended
 
@@ -164,7 +164,7 @@ class LatencyMeter:
 
     def time_file(self, file: Path, limit: float | None = None) -> Timings:
         """Time a file that the runtime loads, as `time` does: ONNX with static shapes for onnxruntime and OpenVINO."""
-        request = {"network": str(file.resolve()), "effort": asdict(replace(self._effort, limit=limit))}
+        request = {"network": str(file.resolve()), "budget": asdict(replace(self._budget, limit=limit))}
         return Timings.from_plain(self._ask(request, file))
 
     def race(self, files: Sequence[Path], *, cpu_budget_s: float, seed: int) -> Race:

@@ -1,4 +1,4 @@
-"""A plain block of convolutions at any width, and its latency: what a target's steps are found with."""
+"""Plain block of convolutions of any width, and its latency, to find the steps of a target."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from objectives.device.target import Target
 from objectives.timing.meter import LatencyMeter
-from objectives.timing.protocol import Effort
+from objectives.timing.protocol import MeasuringBudget
 from objectives.timing.timings import Timings
 from spaces.base import Candidate
 from spaces.networks.parent import Parent
 
 REFERENCE_WIDTH = 64
 WIDEST = 144
-EFFORT = Effort(budget_s=0.25)  # for one measurement: a width is measured several times
+BUDGET = MeasuringBudget(budget_s=0.25)  # for one measurement: a width is measured several times
 
 STAGE = 8  # by which the feature map is smaller than the image: the stem's stride
 HEAD_WIDTH = 32  # of what a detector must have beside the block; Ultralytics takes no file below 0.1 MB for sound
@@ -58,5 +58,5 @@ def block_timer(target: Target, scratch: Path | None = None) -> Iterator[Callabl
         TargetError: If the runtime cannot run here.
     """
     reference = plain_block(REFERENCE_WIDTH, target.imgsz)
-    with LatencyMeter(target, reference, scratch=scratch, effort=EFFORT) as meter:
+    with LatencyMeter(target, reference, scratch=scratch, budget=BUDGET) as meter:
         yield lambda width: meter.time(plain_block(width, target.imgsz))

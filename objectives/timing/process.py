@@ -1,4 +1,4 @@
-"""The timing process: loads the reference, then times networks in turn with it. Imports their engine alone.
+"""Timing process: loads the reference, then times networks in turn with it. Imports only their engine.
 
 Started by `objectives.timing.child` as `python -m objectives.timing.process FD PARENT_PID TARGET`; answers JSON
 messages over the socket FD. It ends when the other end closes, or when its parent is no longer its parent.
@@ -19,11 +19,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from objectives.device.activity import Watch
+from objectives.device.activity import ActivityWatch
 from objectives.device.target import Target
 from objectives.runtimes.catalogue import runtime_named
 from objectives.timing.child import ALIVE
-from objectives.timing.protocol import REFERENCES, Clock, Effort, Run, Turns
+from objectives.timing.protocol import REFERENCES, Clock, InterleavedTiming, MeasuringBudget, Run
 from objectives.timing.race import Race
 from objectives.timing.race_run import run_race
 from objectives.timing.timings import Block, Timings
@@ -31,7 +31,7 @@ from spaces.base import CandidateError
 
 WARM_UP_RUNS = 2  # after loading: engines allocate in the first
 PR_SET_PDEATHSIG = 1  # of Linux' prctl
-LOOK_S = 2.0  # between two looks at the parent while idle
+PARENT_CHECK_S = 2.0  # between two checks of the parent while idle
 RACE_ROUNDS = 2  # a loading: loading costs more than a round does
 RACE_WAIT_S = 30.0  # a race may wait for slow phases of the machine to end, in all
 
@@ -59,7 +59,7 @@ def _die_with_parent() -> None:
 
 def _wait(connection: Connection, parent: int) -> bool:
     """Wait for a message; False when the parent is gone though another process keeps its end open."""
-    while not connection.poll(LOOK_S):
+    while not connection.poll(PARENT_CHECK_S):
         if os.getppid() != parent:
             return False
     return True
@@ -75,13 +75,13 @@ def _answer(timer: NetworkTimer, request: dict[str, Any]) -> dict[str, Any]:
             return timer.race(networks, request["cpu_budget_s"], request["seed"]).as_plain()
         if request["network"] is None:
             return timer.reference_alone().as_plain()
-        return timer.time(Path(request["network"]), Effort(**request["effort"])).as_plain()
+        return timer.time(Path(request["network"]), MeasuringBudget(**request["budget"])).as_plain()
     except CandidateError as error:
         return {"error": str(error)}
 
 
 class NetworkTimer:
-    """Loads networks, and has them run in turn with the reference, in this process.
+    """Loader of networks that times them in turn with the reference, in this process.
 
     Args:
         alive: Called before each loading: whoever waits sees that it goes on.
@@ -90,17 +90,17 @@ class NetworkTimer:
     def __init__(self, target: Target, alive: Callable[[], None] = lambda: None) -> None:
         self._target, self._alive = target, alive
         self._runtime = runtime_named(target.runtime)
-        self._turns: Turns | None = None
+        self._turns: InterleavedTiming | None = None
 
     def load_reference(self, model: Path) -> None:
         """Load it several times, as no loading is like another; all of them stay."""
         references = [self._load(model) for _ in range(REFERENCES)]
-        self._turns = Turns(references, clock_of(self._target), self._target.clock)
+        self._turns = InterleavedTiming(references, clock_of(self._target), self._target.clock)
 
-    def time(self, model: Path, effort: Effort) -> Timings:
+    def time(self, model: Path, budget: MeasuringBudget) -> Timings:
         """Return the network in turn with the reference. Raises `CandidateError` if it does not load or run."""
         watch = self._watch()
-        timings = self._ready.time(lambda: self._load(model), effort, watch.paused)
+        timings = self._ready.time(lambda: self._load(model), budget, watch.paused)
         return replace(timings, circumstances=watch.seen())
 
     def reference_alone(self) -> Timings:
@@ -141,13 +141,13 @@ class NetworkTimer:
         return replace(race, circumstances=watch.seen(), slow_s=turns.slow_s)
 
     @property
-    def _ready(self) -> Turns:
+    def _ready(self) -> InterleavedTiming:
         if self._turns is None:
             raise RuntimeError("no reference is loaded; call load_reference before anything is timed")
         return self._turns
 
-    def _watch(self) -> Watch:
-        return Watch(self._runtime.device_name(self._target.provider))
+    def _watch(self) -> ActivityWatch:
+        return ActivityWatch(self._runtime.device_name(self._target.provider))
 
     def _load(self, model: Path) -> Run:
         """Return a fresh loading, warm."""

@@ -1,4 +1,4 @@
-"""In which order a network and the reference are run: the measuring protocol. Needs numpy alone.
+"""Measuring protocol: the order in which a network and the reference are run. Needs numpy alone.
 
 After a change of network the first runs are slower, by 15 to 20 % in the first and nothing after some 20 ms: caches
 fill anew. So a block is the same few runs for every network, and each block of the network lies between two of the
@@ -14,17 +14,17 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 
-from objectives.timing.pace import LEAST_REMEMBERED, Pace
+from objectives.timing.reference_speed import LEAST_REMEMBERED, ReferenceSpeed
 from objectives.timing.timings import LEAST_LOADINGS, Block, Loading, Timings
 
 Run = Callable[[], None]
 Load = Callable[[], Run]
 Clock = Callable[[], tuple[float, float]]
-"""Seconds of CPU time and of wall time, from any beginning."""
+"""Seconds of CPU time and of wall time, from any start."""
 Wait = Callable[[], bool]
-"""Waits for the machine to be quiet; whether it is."""
+"""Function that waits until the machine is undisturbed, and returns whether it is."""
 Aside = Callable[[], AbstractContextManager[None]]
-"""Entered while nothing is timed."""
+"""Context that is entered while nothing is timed."""
 
 LOADINGS = 6  # of a network: fewer have no useful interval
 MOST_LOADINGS = 8  # looked at once before, since each look is a chance to stop too early
@@ -39,12 +39,12 @@ SETTLE_S = 0.02  # the runs before those
 PATIENCE = 2  # times the budget may be overdrawn while the machine is slow
 FAR = 1.3  # times a limit: a slow phase of the machine moves a ratio by less, and noise by much less
 WAIT_S = 12.0  # in all, for slow phases to end; others of ours wait meanwhile
-LOOK_S = 0.15  # between two looks
+CHECK_S = 0.15  # between two checks whether the machine is undisturbed
 
 
 @dataclass(frozen=True)
-class Effort:
-    """When to stop.
+class MeasuringBudget:
+    """Budget of a measurement: when to stop.
 
     Attributes:
         budget_s: Time for one network, its loading included, by the clock that its target is judged by.
@@ -57,8 +57,8 @@ class Effort:
     limit: float | None = None
 
 
-class Turns:
-    """Runs networks in turn with a reference.
+class InterleavedTiming:
+    """Timing of networks in turn with a reference.
 
     Args:
         references: Loadings of the reference, warm.
@@ -71,20 +71,20 @@ class Turns:
         self, references: Sequence[Run], clock: Clock, judged_by: str, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._references, self._clock, self._judged_by = tuple(references), clock, judged_by
-        self._sleep, self._pace = sleep, Pace()
+        self._sleep, self._pace = sleep, ReferenceSpeed()
         self._waited = (0.0, 0.0)
 
     @property
     def waited(self) -> tuple[float, float]:
-        """Seconds of CPU time and of wall time that went into waiting so far: no network is to pay for them."""
+        """Seconds of CPU time and of wall time spent on waiting so far; they count for no network."""
         return self._waited
 
     @property
     def slow_s(self) -> float:
-        """See `Pace`."""
+        """See `ReferenceSpeed`."""
         return self._pace.slow_s
 
-    def time(self, load: Load, effort: Effort, aside: Aside = nullcontext) -> Timings:
+    def time(self, load: Load, budget: MeasuringBudget, aside: Aside = nullcontext) -> Timings:
         """Load and time a network again and again until the interval is narrow or the budget is spent.
 
         Args:
@@ -94,7 +94,7 @@ class Turns:
         wait, begun, waited = self.waiting(WAIT_S, aside), self._clock(), self._waited
         loadings: list[Loading] = []
         while True:
-            hurried = effort.limit is not None and len(loadings) < LEAST_LOADINGS
+            hurried = budget.limit is not None and len(loadings) < LEAST_LOADINGS
             if not hurried and (not loadings or self._level_s(loadings[-1].reference[-1]) > self._pace.slow_s):
                 wait()
             loadings.append(self._loading(load(), self.reference(len(loadings)), _at_once if hurried else wait))
@@ -102,19 +102,19 @@ class Turns:
             timings = Timings(tuple(loadings), cpu_s, self._pace.slow_s)
             which, spent_s = (0, cpu_s) if self._judged_by == "cpu" else (1, wall_s)
             spent_s -= self._waited[which] - waited[which]
-            if self._enough(timings, effort, spent_s):
+            if self._enough(timings, budget, spent_s):
                 return timings
 
-    def _enough(self, timings: Timings, effort: Effort, spent_s: float) -> bool:
-        count, quiet = len(timings.loadings), len(timings.quiet(self._judged_by))
-        if effort.limit is not None and count == LEAST_LOADINGS and self._far_beyond(timings, effort.limit):
+    def _enough(self, timings: Timings, budget: MeasuringBudget, spent_s: float) -> bool:
+        count, quiet = len(timings.loadings), len(timings.undisturbed(self._judged_by))
+        if budget.limit is not None and count == LEAST_LOADINGS and self._far_beyond(timings, budget.limit):
             return True
         if quiet >= MOST_LOADINGS or count >= MOST_TRIES:
             return True
         patience = 1 if quiet >= LOADINGS else PATIENCE
-        if count >= LEAST_LOADINGS and spent_s >= patience * effort.budget_s:
+        if count >= LEAST_LOADINGS and spent_s >= patience * budget.budget_s:
             return True
-        return quiet == LOADINGS and timings.ratio(self._judged_by).relative_width <= effort.width
+        return quiet == LOADINGS and timings.ratio(self._judged_by).relative_width <= budget.width
 
     def _far_beyond(self, timings: Timings, limit: float) -> bool:
         return min(float(loading.ratios(self._judged_by).min()) for loading in timings.loadings) > FAR * limit
@@ -141,7 +141,7 @@ class Turns:
             if self._look(looks) <= self._pace.slow_s:
                 return True
             looks += 1
-            self._sleep(LOOK_S)
+            self._sleep(CHECK_S)
         return False
 
     @contextmanager
@@ -158,7 +158,7 @@ class Turns:
         if not self._pace.known:
             for number in range(LEAST_REMEMBERED):
                 if number % REFERENCES == 0:
-                    self._sleep(LOOK_S)  # seen over some time: a phase may last
+                    self._sleep(CHECK_S)  # seen over some time: a phase may last
                 self._look(number)
 
     def _look(self, number: int) -> float:

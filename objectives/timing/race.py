@@ -1,4 +1,4 @@
-"""A race of networks on one target: timed in turn with each other and the reference, until their order is settled.
+"""Race of networks on one target: timed in turn with each other and the reference, until their order is certain.
 
 Two networks measured one after the other are compared across whatever the machine did in between. In a race every
 round times every network once, in an order drawn anew, each block between two blocks of the reference; networks are
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.timing.pace import slow_above
+from objectives.timing.reference_speed import slow_above
 from objectives.timing.signed_rank import centre
 from objectives.timing.timings import Block, Interval
 
 if TYPE_CHECKING:
-    from objectives.device.activity import Circumstances
+    from objectives.device.activity import DeviceActivity
 
 LEVEL = 0.95
 PAIR_LEVEL = 0.998  # about 99 % over all the looks that a race takes at a pair, as each is a chance to stop too early
@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two networks compared.
+    """Comparison of two networks.
 
     Attributes:
         difference: Log of the first's time over the second's, with its 99.8 % interval.
@@ -49,7 +49,7 @@ class Pair:
 
     @property
     def decided(self) -> bool:
-        """The interval says which is faster."""
+        """Whether the interval decides which is faster."""
         return self.difference.low > 0 or self.difference.high < 0
 
     @property
@@ -59,8 +59,8 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Settled:
-    """What a race says.
+class RaceResult:
+    """Result of a race.
 
     Attributes:
         order: Numbers of the networks, fastest first.
@@ -75,7 +75,7 @@ class Settled:
 
 @dataclass(frozen=True)
 class Race:
-    """Everything that a race saw, in the order in which it happened.
+    """All observations of a race, in their order.
 
     Attributes:
         reference: Rounds x networks + 1 blocks: reference, network, reference, network, ..., reference.
@@ -94,7 +94,7 @@ class Race:
     networks: tuple[tuple[Block, ...], ...]
     orders: tuple[tuple[int, ...], ...]
     cpu_seconds: float
-    circumstances: Circumstances | None = None
+    circumstances: DeviceActivity | None = None
     loadings: tuple[int, ...] = ()
     slow_s: float = math.inf
 
@@ -111,7 +111,7 @@ class Race:
 
     @property
     def rounds(self) -> int:
-        """How often every network was timed."""
+        """Number of times that every network was timed."""
         return len(self.orders)
 
     def runs(self, network: int) -> int:
@@ -124,7 +124,7 @@ class Race:
         Slow phases count where without them little is left.
         """
         ratios = self._all_log_ratios(clock)
-        if self.quiet_rounds(clock) >= ENOUGH:
+        if self.undisturbed_rounds(clock) >= ENOUGH:
             return np.where(self._quiet(clock), ratios, np.nan)
         before, after = self._around(clock)
         steady = np.abs(after - before) <= UNSTEADY
@@ -141,7 +141,7 @@ class Race:
         ratios: Floats = times - (before + after) / 2
         return ratios
 
-    def quiet_rounds(self, clock: str) -> int:
+    def undisturbed_rounds(self, clock: str) -> int:
         """Return the number of undisturbed observations of the network that has the fewest."""
         if not self.loadings:
             return int(self._quiet(clock).sum(axis=1).min())
@@ -150,7 +150,7 @@ class Race:
 
     def contended(self, clock: str) -> bool | None:
         """Return whether other work was seen: as a process, or by a machine that was slow for most of the time."""
-        if self.quiet_rounds(clock) < min(ENOUGH, self.rounds):
+        if self.undisturbed_rounds(clock) < min(ENOUGH, self.rounds):
             return True
         return None if self.circumstances is None else self.circumstances.contended
 
@@ -206,7 +206,7 @@ class Race:
         pairs = [(pair, self.pair(*pair, clock)) for pair in pairwise(self.order(clock))]
         return tuple(p for p, found in pairs if not found.decided and abs(found.difference.median) > WORTH_DECIDING)
 
-    def settle(self, clock: str) -> Settled:
+    def settle(self, clock: str) -> RaceResult:
         """Return the order, the ratios, and who ties with whom."""
         order = self.order(clock)
         place = {network: position for position, network in enumerate(order)}
@@ -217,7 +217,7 @@ class Race:
             return pair.tie or (pair.difference.median > 0) != (place[one] > place[other])
 
         ties = [tuple(o for o in order if o != n and tie(n, o)) for n in range(len(order))]
-        return Settled(order, tuple(self.ratio(n, clock) for n in range(len(order))), tuple(ties))
+        return RaceResult(order, tuple(self.ratio(n, clock) for n in range(len(order))), tuple(ties))
 
     def as_plain(self) -> dict[str, Any]:
         """Return plain values, for the way between two processes."""
@@ -236,9 +236,9 @@ class Race:
         """Return the opposite of `as_plain`."""
         seen = plain["circumstances"]
         if seen is not None:
-            from objectives.device.activity import Circumstances
+            from objectives.device.activity import DeviceActivity
 
-            seen = Circumstances.from_plain(seen)
+            seen = DeviceActivity.from_plain(seen)
         return cls(
             reference=_blocks(plain["reference"]),
             networks=tuple(_blocks(blocks) for blocks in plain["networks"]),

@@ -1,4 +1,4 @@
-"""Runs a race: which network is timed when, and when enough was seen. Needs numpy alone."""
+"""Run of a race: which network is timed when, and when it ends. Needs numpy alone."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from objectives.timing.race import ENOUGH, LEAST, Race, mean_s
 from objectives.timing.timings import Block
 
-MOST = 200
+MOST_ROUNDS = 200
 LOOK_AGAIN = 1.15  # times as many observations until the next look: each look is a chance to stop too early
 RETRIES = 2  # of a block that fell into a slow phase
-PATIENCE = 2  # times the budget may be overdrawn while slow phases of the machine leave too few observations
+RACE_PATIENCE = 2  # times the budget may be overdrawn while slow phases of the machine leave too few observations
 
 
 def run_race(
@@ -47,7 +47,7 @@ def run_race(
     reference, orders = list[Block](), list[tuple[int, ...]]()
     networks: list[list[Block]] = [[] for _ in range(count)]
     next_look = ENOUGH
-    for observed in range(1, MOST + 1):
+    for observed in range(1, MOST_ROUNDS + 1):
         wait()
         if load is not None:
             load([int(number) for number in random.permutation(count)])
@@ -64,12 +64,12 @@ def run_race(
                 networks[number].append(timed)
                 reference.append(after)
         spent = cpu_seconds() >= cpu_budget_s and observed >= LEAST
-        if not (spent or observed >= next_look or observed == MOST):
+        if not (spent or observed >= next_look or observed == MOST_ROUNDS):
             continue
         loadings = () if load is None else tuple(round_ // rounds_a_loading for round_ in range(len(orders)))
         blocks = tuple(map(tuple, networks))
         race = Race(tuple(reference), blocks, tuple(orders), cpu_seconds(), loadings=loadings)
-        if spent and race.quiet_rounds(clock) < ENOUGH and cpu_seconds() < PATIENCE * cpu_budget_s:
+        if spent and race.undisturbed_rounds(clock) < ENOUGH and cpu_seconds() < RACE_PATIENCE * cpu_budget_s:
             continue
         if spent or not race.undecided(clock):
             break

@@ -1,4 +1,4 @@
-"""The centre of some values and its interval, by the signed-rank test. Needs numpy alone."""
+"""Centre of some values with its interval, by the signed-rank test. Needs numpy alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Raw times of a network and the reference, taken in turn, and the ratio that they give. Needs numpy alone."""
+"""Raw times of a network and the reference, timed in turn, and their ratio. Needs numpy alone."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.device.activity import Circumstances
+from objectives.device.activity import DeviceActivity
 
 Values = NDArray[np.float64]
 
 T_975 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
-"""Student's t for 95 %, both sides, with 1, 2, ... 15 degrees of freedom; scipy is not where this runs."""
+"""Student's t for 95 %, both sides, with 1, 2, ... 15 degrees of freedom; scipy is absent where this runs."""
 
 TWO_LOOKS = 1.05
-"""How much wider an interval is because it is looked at twice: each look is a chance to stop at a lucky moment."""
+"""Factor that widens an interval which is evaluated twice: each time is a chance to stop at a lucky moment."""
 
 LEAST_LOADINGS = 3
-"""Fewer have no useful interval."""
+"""Minimum number of loadings for a useful interval."""
 
 LEAST_SLOW = 0.5
-"""Share of the blocks that count where there were only slow phases: those in which the reference was quickest."""
+"""Share of the blocks that count if all were slow: those with the fastest reference."""
 
 LEAST_QUIET = 2
-"""Blocks outside of slow phases that a loading needs to count: a single one is one between two phases."""
+"""Minimum undisturbed blocks for a loading to be used; a single one probably lies between two slow phases."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A median with its 95 % interval."""
+    """Median with its 95 % interval."""
 
     median: float
     low: float
@@ -70,7 +70,7 @@ def _t(freedom: int) -> float:
 
 @dataclass(frozen=True)
 class Block:
-    """Runs of one network in a row, in seconds, by both clocks."""
+    """Times of consecutive runs of one network, in seconds, by both clocks."""
 
     cpu_s: tuple[float, ...]
     wall_s: tuple[float, ...]
@@ -86,7 +86,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Loading:
-    """What was seen while the network was loaded once.
+    """Observations between loading a network and releasing it.
 
     Attributes:
         reference: One block more than `network`: reference, network, reference, ..., network, reference.
@@ -117,7 +117,7 @@ class Loading:
 
 @dataclass(frozen=True)
 class Timings:
-    """Everything one measurement saw.
+    """All observations of one measurement.
 
     Attributes:
         loadings: One for each time that the network was loaded anew.
@@ -129,7 +129,7 @@ class Timings:
     loadings: tuple[Loading, ...]
     cpu_seconds: float
     slow_s: float = math.inf
-    circumstances: Circumstances = field(default_factory=Circumstances)
+    circumstances: DeviceActivity = field(default_factory=DeviceActivity)
 
     def ratios(self, clock: str) -> Values:
         """Return network / reference for each block of the network, in the order they were taken; slow phases too."""
@@ -145,7 +145,7 @@ class Timings:
 
     def kept(self, clock: str) -> list[Values]:
         """Return each loading's ratios that count: outside of slow phases; if few are left, the least slow ones."""
-        quiet = self.quiet(clock)
+        quiet = self.undisturbed(clock)
         if len(quiet) >= 2:
             return quiet
         bound = np.quantile(np.concatenate([loading.slower_s(clock) for loading in self.loadings]), LEAST_SLOW)
@@ -153,7 +153,7 @@ class Timings:
         least_slow = [ratios for ratios in found if len(ratios)]
         return least_slow if len(least_slow) >= 2 else [loading.ratios(clock) for loading in self.loadings]
 
-    def quiet(self, clock: str) -> list[Values]:
+    def undisturbed(self, clock: str) -> list[Values]:
         """Return each loading's ratios outside of slow phases; loadings that have hardly any are left out.
 
         Of the reference alone: for each loading that was in no slow phase its times in seconds.
@@ -170,12 +170,12 @@ class Timings:
 
     def contended(self, clock: str) -> bool | None:
         """Return whether other work was seen: as a process, or by a machine that was slow for most of the time."""
-        slow = len(self.quiet(clock)) < LEAST_LOADINGS <= len(self.loadings)
+        slow = len(self.undisturbed(clock)) < LEAST_LOADINGS <= len(self.loadings)
         return True if slow else self.circumstances.contended
 
     def reference_ms(self, clock: str) -> Interval:
         """Return the reference's own time in ms."""
-        if self._reference_alone and len(quiet := self.quiet(clock)) >= LEAST_LOADINGS:
+        if self._reference_alone and len(quiet := self.undisturbed(clock)) >= LEAST_LOADINGS:
             return interval_of([row * 1e3 for row in quiet])
         return interval_of([np.array(_runs(loading.reference, clock)) * 1e3 for loading in self.loadings])
 
@@ -196,7 +196,7 @@ class Timings:
 
     @cached_property
     def runs(self) -> int:
-        """Timed runs of the network."""
+        """Number of timed runs of the network."""
         return sum(len(block.wall_s) for loading in self.loadings for block in loading.network)
 
     def as_plain(self) -> dict[str, Any]:
@@ -213,7 +213,7 @@ class Timings:
         """Return the opposite of `as_plain`."""
         loadings = tuple(Loading(blocks_of(reference), blocks_of(network)) for reference, network in plain["loadings"])
         slow_s = math.inf if plain["slow_s"] is None else plain["slow_s"]
-        return cls(loadings, plain["cpu_seconds"], slow_s, Circumstances.from_plain(plain["circumstances"]))
+        return cls(loadings, plain["cpu_seconds"], slow_s, DeviceActivity.from_plain(plain["circumstances"]))
 
 
 def blocks_of(values: Sequence[Sequence[Sequence[float]]]) -> tuple[Block, ...]:

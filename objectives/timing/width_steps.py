@@ -1,4 +1,4 @@
-"""The multiple of channels that a target likes, from latency over width. Needs numpy alone.
+"""Multiple of channels that is efficient on a target, from latency over width. Needs numpy alone.
 
 Runtimes compute channels in packs, so that latency over width is a staircase: 65 channels may cost as much as 80.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from objectives.timing.timings import Interval
 
 WIDTHS = (32, *range(48, 81), 88, 96, 104, 112, 120, 128, 129, 130, 132, 136, 144)
-"""What is timed: each width where small YOLO models have most of theirs, and a sample up to beyond 128."""
+"""Widths that are timed: all of those most frequent in small YOLO models, and a sample up to beyond 128."""
 
 MULTIPLES = (2, 4, 8, 16, 32, 64)
 
@@ -28,16 +28,16 @@ LEAST_SPREAD = 0.01  # of two loadings, whatever is seen: a few may agree by cha
 
 RESAMPLES = 1000  # of the bootstrap
 
-Curve = Mapping[int, Sequence[float]]
-"""For each width its latencies against the reference, in any unit: one for each time that it was loaded."""
+LatencyByWidth = Mapping[int, Sequence[float]]
+"""Latencies of each width relative to the reference, in any unit: one for each loading."""
 
-Place = tuple[int, int, int]
-"""A multiple, the width half way to the next one, and that one: (64, 72, 80) for 16."""
+MultiplePair = tuple[int, int, int]
+"""Multiple, the width half way to the next multiple, and the next one: (64, 72, 80) for 16."""
 
 
 @dataclass(frozen=True)
 class Penalty:
-    """What a width half way between two neighbouring multiples costs, beyond half of the rise between them.
+    """Extra time of a width half way between two neighbouring multiples, beyond half of the rise between them.
 
     0 where cost follows the width; 1 where half way costs as much as the upper multiple; more where it costs more.
 
@@ -48,11 +48,11 @@ class Penalty:
 
     multiple: int
     value: Interval | None
-    places: tuple[Place, ...]
+    places: tuple[MultiplePair, ...]
 
     @property
     def verdict(self) -> Literal["staircase", "slope", "open"]:
-        """`staircase` if the widths between are not worth their time, `slope` if they are, else `open`."""
+        """`staircase` if widths between are not worth their time, `slope` if they are, else `open`."""
         if self.value is None or self.value.low <= STAIRCASE <= self.value.high:
             return "open"
         return "staircase" if self.value.low > STAIRCASE else "slope"
@@ -66,7 +66,7 @@ class Penalty:
 
 @dataclass(frozen=True)
 class WidthSteps:
-    """What the times say.
+    """Result: the multiple, and the penalties that it follows from.
 
     Attributes:
         penalties: By multiple, ascending.
@@ -83,7 +83,7 @@ class WidthSteps:
     unsettled: tuple[int, ...] = ()
 
 
-def find_multiple(curve: Curve) -> WidthSteps:
+def find_multiple(curve: LatencyByWidth) -> WidthSteps:
     """Return the smallest multiple beyond which nothing is gained.
 
     For each multiple M of 2, 4, 8, ... the curve has places: neighbouring multiples of M with the width half way
@@ -116,7 +116,7 @@ def find_multiple(curve: Curve) -> WidthSteps:
     return _judged(penalties, spread)
 
 
-def settle(time_width: Callable[[int], float], time_is_up: Callable[[], bool]) -> tuple[Curve, WidthSteps]:
+def settle(time_width: Callable[[int], float], time_is_up: Callable[[], bool]) -> tuple[LatencyByWidth, WidthSteps]:
     """Time every width, the coarsest first, then again those that leave the answer open, until it is settled.
 
     Args:
@@ -137,7 +137,7 @@ def settle(time_width: Callable[[int], float], time_is_up: Callable[[], bool]) -
             return dict(sorted(curve.items())), found
 
 
-def _spread(curve: Curve) -> tuple[float, int]:
+def _spread(curve: LatencyByWidth) -> tuple[float, int]:
     """Return the relative standard deviation of a width's latencies, pooled, and its degrees of freedom."""
     freedom = sum(len(latencies) - 1 for latencies in curve.values())
     if freedom < 1:
@@ -146,13 +146,13 @@ def _spread(curve: Curve) -> tuple[float, int]:
     return max(LEAST_SPREAD, float(np.sqrt(squares / freedom))), freedom
 
 
-def _places(multiple: int, widths: Iterable[int]) -> tuple[Place, ...]:
+def _places(multiple: int, widths: Iterable[int]) -> tuple[MultiplePair, ...]:
     known = set(widths)
     places = [(low, low + multiple // 2, low + multiple) for low in sorted(known) if low % multiple == 0]
     return tuple(place for place in places if known.issuperset(place))
 
 
-def _penalty(places: Sequence[Place], draws: Mapping[int, NDArray[np.float64]]) -> Interval | None:
+def _penalty(places: Sequence[MultiplePair], draws: Mapping[int, NDArray[np.float64]]) -> Interval | None:
     half = np.sum([draws[middle] / draws[low] - 1 for low, middle, _ in places], axis=0)
     whole = np.sum([draws[high] / draws[low] - 1 for low, _, high in places], axis=0)
     if np.quantile(whole, 0.025) <= 0:

@@ -29,7 +29,7 @@ _LOWEST_IOU, _IOU_STEP = 0.50, 0.05
 
 
 class Score(NamedTuple):
-    """What a trainer asks for after an epoch. `loss` is the mean over batches of all loss terms, nan if not asked."""
+    """Scores that a trainer needs after an epoch; `loss` is the mean over batches of all terms, nan if not asked."""
 
     map50_95: float
     map50: float

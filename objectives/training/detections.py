@@ -21,7 +21,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.data.dataset import Dataset
 from objectives.data.loader import CheckedDataset, detection_dataset
 from objectives.device.memory import out_of_memory
-from objectives.device.sharing import in_turns
+from objectives.device.sharing import share_device
 from spaces.base import Candidate, CandidateError, SpaceError
 
 from ultralytics.models.yolo.detect import DetectionValidator
@@ -29,12 +29,12 @@ from ultralytics.utils import DEFAULT_CFG
 from ultralytics.utils.nms import non_max_suppression
 
 _VALIDATION = {"conf": 0.001, "iou": 0.7, "max_det": 300}
-"""What `yolo val` takes when nothing is said: lowest confidence, IoU of NMS, detections per image."""
+"""Defaults of `yolo val`: minimum confidence, IoU of NMS, detections per image."""
 
 
 @dataclass(frozen=True)
 class Detections:
-    """All detections of a split, and the labels they are held against.
+    """All detections of a split, and the labels that they are compared with.
 
     Attributes:
         matched: `(N, 11)`: right at the asked IoU, then at IoU 0.50, 0.55, ... 0.95.
@@ -94,7 +94,7 @@ def detect_in_training(
 
 
 class CheckedValidator(DetectionValidator):  # type: ignore[misc]  # Ultralytics has no types
-    """Ultralytics' validator without its files, and without its clock.
+    """Ultralytics' validator that writes no files and has no time limit.
 
     The stock NMS gives up on a batch after some two seconds and drops what is left: on a busy machine the same
     weights would score less.
@@ -176,7 +176,7 @@ def _validator(dataset: CheckedDataset, data: Dataset, batch: int, device: str, 
 def _run(network: Any, validator: CheckedValidator, split: str, loss: bool) -> float:
     losses = []
     with torch.inference_mode():
-        for batch in in_turns(validator.dataloader, validator.device):
+        for batch in share_device(validator.dataloader, validator.device):
             images = validator.preprocess(batch)
             outputs = network(images["img"])
             decoded = outputs[0] if isinstance(outputs, tuple | list) else outputs

@@ -1,4 +1,4 @@
-"""Knowledge distillation by Ultralytics' own wrapper, with a teacher that lies in memory instead of in a pickle."""
+"""Knowledge distillation by Ultralytics' own wrapper, with a teacher in memory instead of a pickle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gradients of the detection loss on training images, for criteria of importance that ask what a channel is worth.
+"""Gradients of the detection loss on training images, for criteria of importance that estimate a channel's worth.
 
 Batch norms use their running statistics, for two reasons. A channel is cut from the network that runs, whose statistics
 are frozen. And with statistics of the batch the loss would hardly depend on the scale of the weights that make a
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from objectives.data.dataset import Dataset
 from objectives.data.loader import detection_dataset
-from objectives.device.sharing import in_turns
+from objectives.device.sharing import share_device
 from spaces.base import Candidate, CandidateError
 
 
@@ -50,7 +50,7 @@ def gradients(
     parameters = dict(network.named_parameters())
     sums = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
     count = 0
-    for images in in_turns(labelled_batches(data, imgsz, batches, batch, device), device):
+    for images in share_device(labelled_batches(data, imgsz, batches, batch, device), device):
         loss = network.loss(images)[0].sum() / len(images["img"])  # Ultralytics multiplies by the batch
         found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
         for name, gradient in zip(parameters, found, strict=True):

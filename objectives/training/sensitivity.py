@@ -1,4 +1,4 @@
-"""Measures a sensitivity map: what happens when one channel group alone is cut, and nothing is trained."""
+"""Sensitivity analysis: the loss after one channel group alone is cut, without training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from objectives.data.dataset import Dataset
 from objectives.data.random_state import own_randomness
-from objectives.device.sharing import in_turns
+from objectives.device.sharing import share_device
 from objectives.recipe import Recipe
 from objectives.training.accuracy import score
 from objectives.training.batchnorm import reestimate_on, statistics_images
@@ -29,7 +29,7 @@ RATIOS = (0.25, 0.5, 0.75)
 """Shares of a group that are kept; allocations interpolate between them."""
 
 IMAGES = 64
-"""Training images that statistics are re-estimated on, and as many that the loss is measured on."""
+"""Number of training images for re-estimated statistics, and of those on which the loss is measured."""
 
 
 def sensitivity(
@@ -95,7 +95,7 @@ def sensitivity(
 
 
 class _Gauge:
-    """Measures one network after another, on the same images."""
+    """Measures the loss of one network after another on the same images."""
 
     def __init__(self, data: Dataset, imgsz: int, measure: Measure, images: int, batch: int, device: str) -> None:
         self._data, self._imgsz, self._measure, self._device = data, imgsz, measure, device
@@ -103,10 +103,10 @@ class _Gauge:
         self._batches = max(1, images // self._batch)
         self._recipe = Recipe.from_plain({**data.defaults, "imgsz": imgsz, "batch": self._batch})
         with own_randomness():
-            self._statistics = list(in_turns(statistics_images(data, self._recipe, self._batches), device))
+            self._statistics = list(share_device(statistics_images(data, self._recipe, self._batches), device))
         self._images: list[dict[str, Any]] = []
         if measure == "loss":
-            self._images = list(in_turns(labelled_batches(data, imgsz, self._batches, self._batch, device), device))
+            self._images = list(share_device(labelled_batches(data, imgsz, self._batches, self._batch, device), device))
 
     def after_cut(self, parent: Parent, spec: ArchSpec) -> float:
         """Return the value of a cut of the parent; infinite where the cut network overflows."""
@@ -121,5 +121,5 @@ class _Gauge:
         network: Any = copy.deepcopy(candidate.network).float().to(self._device).eval()
         count = sum(len(images["img"]) for images in self._images)
         with torch.no_grad():
-            losses = [float(network.loss(images)[0].sum()) for images in in_turns(self._images, self._device)]
+            losses = [float(network.loss(images)[0].sum()) for images in share_device(self._images, self._device)]
         return sum(losses) / count

@@ -1,4 +1,4 @@
-"""Network slimming: an L1 penalty on the scales of BatchNorm drives the least useful channels towards zero.
+"""Network slimming: an L1 penalty on the scales of BatchNorm moves the least useful channels towards zero.
 
 The penalty is applied as a proximal step after each optimizer step (soft thresholding), not added to the loss:
 so gradient clipping and Adam's normalisation do not rescale it, and a scale stops at zero instead of
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 ATTENTION = frozenset({"Attention", "AAttn"})
-"""Ultralytics' blocks whose inside is never cut, so that there is no use in thinning it."""
+"""Ultralytics' blocks whose inside is never cut, so that sparsity there is useless."""
 
 
 def cuttable_scales(network: nn.Module) -> tuple[nn.Parameter, ...]:

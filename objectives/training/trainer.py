@@ -1,4 +1,4 @@
-"""Ultralytics' trainer, made to train the network it is given, in memory, without files and without surprises."""
+"""Ultralytics' trainer, changed to train the given network in memory, without files and other side effects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.base import EpochResult
 from objectives.data.dataset import Dataset
 from objectives.data.loader import detection_dataset
-from objectives.device.sharing import turn_on
+from objectives.device.sharing import claim_device
 from objectives.quantities import BEST_F1, MAP50_95
 from objectives.recipe import AUGMENTATION, KEEP, Recipe
 from objectives.training import sparsity
@@ -29,7 +29,7 @@ from spaces.base import Candidate, CandidateError
 from ultralytics.models.yolo.detect import DetectionTrainer
 
 OURS = frozenset({"bn_momentum", "val_every", "sparsity", "distill", "keep"})
-"""Fields of a recipe that Ultralytics does not know."""
+"""Fields of a recipe that are unknown to Ultralytics."""
 
 Report = Callable[[EpochResult], None]
 Progress = Callable[[int, int, int, int], None]
@@ -60,7 +60,7 @@ def ultralytics_arguments(recipe: Recipe, *, seed: int, device: str, folder: Pat
 
 @dataclass(eq=False)
 class BestEpoch:
-    """The epoch with the best score so far, and its weights; none at first."""
+    """Epoch with the best score so far, and its weights; none at first."""
 
     score: float = -1.0
     epoch: int = 0
@@ -68,7 +68,7 @@ class BestEpoch:
 
 
 class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics has no types
-    """One training of one candidate; the weights of the best epochs stay in `best_epochs`.
+    """Training of one candidate; the weights of the best epochs stay in `best_epochs`.
 
     Its name must not hold "Trainer": that is how Ultralytics decides to load mlflow, comet, wandb and the like.
     """
@@ -161,7 +161,7 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
         Loading and augmenting the next batch belongs to its turn: on a CPU it is work like any other.
         """
         self.turn.close()
-        self.turn.enter_context(turn_on(self.device))
+        self.turn.enter_context(claim_device(self.device))
 
     def run_callbacks(self, event: str) -> None:
         """Run only our own: Ultralytics' callbacks send analytics and use installed loggers."""

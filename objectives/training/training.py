@@ -1,4 +1,4 @@
-"""Trains a candidate by a recipe through Ultralytics' trainer; nothing is left on the disk."""
+"""Training of a candidate by a recipe through Ultralytics' trainer; no file remains on the disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ultralytics.utils import LOGGER
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained candidate and its learning curve.
+    """Trained candidate with its learning curve.
 
     Attributes:
         candidate: The kept epoch's weights (their moving average), float32, on the CPU, in a stock network.

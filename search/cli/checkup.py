@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from objectives.device.fingerprint import cpu_fingerprint
-from objectives.runtimes.catalogue import Way, ways
+from objectives.runtimes.catalogue import RuntimeOption, runtime_options
 from objectives.runtimes.names import name_of
 from search.record.folders import RunFolder
 from search.store.base import StoreError
@@ -97,12 +97,12 @@ def check_runtimes() -> list[Check]:
     """Check each inference engine with each of its providers; a run needs one that works."""
     checks = [
         Check(
-            f"{way.runtime.name}, {way.provider}",
-            way.missing or way.runtime.version(),
-            Verdict.WARNING if way.missing else Verdict.GOOD,
+            f"{option.runtime.name}, {option.provider}",
+            option.missing or option.runtime.version(),
+            Verdict.WARNING if option.missing else Verdict.GOOD,
         )
-        for way in ways()
-        if way.precision == "fp32"
+        for option in runtime_options()
+        if option.precision == "fp32"
     ]
     if all(check.verdict is Verdict.WARNING for check in checks):
         checks.append(Check("latency", "no runtime works; pip install onnxruntime", Verdict.BROKEN))
@@ -208,13 +208,13 @@ def check_all(folder: RunFolder, url: str, study: str | None = None) -> list[Che
 
 def check_targets() -> list[CheckGroup]:
     """Check every target of every runtime: whether this machine can measure on it, or what is missing."""
-    by_runtime = groupby(ways(), key=lambda way: way.runtime.name)
-    return [(name, [_target(way) for way in same]) for name, same in by_runtime]
+    by_runtime = groupby(runtime_options(), key=lambda option: option.runtime.name)
+    return [(name, [_target(option) for option in same]) for name, same in by_runtime]
 
 
-def _target(way: Way) -> Check:
-    name = name_of(way.runtime.name, way.provider, way.precision)
-    return Check(name, str(way), Verdict.WARNING if way.missing else Verdict.GOOD)
+def _target(option: RuntimeOption) -> Check:
+    name = name_of(option.runtime.name, option.provider, option.precision)
+    return Check(name, str(option), Verdict.WARNING if option.missing else Verdict.GOOD)
 
 
 def print_checks(groups: Sequence[CheckGroup]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from objectives.device.target import Target
 from objectives.timing.plain_block import block_timer
 from objectives.timing.timings import Timings
-from objectives.timing.width_steps import Curve, WidthSteps, settle
+from objectives.timing.width_steps import LatencyByWidth, WidthSteps, settle
 
 SECONDS = 50.0
 """Time after which no further measurement begins."""
@@ -21,7 +21,7 @@ SECONDS = 50.0
 class BestMultiple:
     """The measured widths of one target, and what follows from them."""
 
-    curve: Curve
+    curve: LatencyByWidth
     steps: WidthSteps
     timings: tuple[Timings, ...]
     seconds: float
@@ -66,7 +66,7 @@ def _circumstances(timings: tuple[Timings, ...]) -> str:
     return f"{len(timings)} measurements; {load}"
 
 
-def table_lines(curve: Curve) -> list[str]:
+def table_lines(curve: LatencyByWidth) -> list[str]:
     """Return mean latency by width, relative to that of 64 channels."""
     lines = ["width  latency  per channel  measured   (latency of 64 channels: 1)"]
     for width, latencies in curve.items():

@@ -19,7 +19,7 @@ from search.findings.columns import requested_quantities
 from search.record.number_text import significant
 from search.record.trial import TrialRecord
 from spaces.base import ArchSpec
-from spaces.display.charts import BLUE, GREEN, INK, VERMILLION, quiet
+from spaces.display.charts import BLUE, GREEN, INK, VERMILLION, simplify_axes
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#30343B", "#B8A300")
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.4)))
@@ -115,7 +115,7 @@ def sizes_picture(records: Sequence[TrialRecord]) -> bytes | None:
         panel.bar_label(bars, [significant(value) if value else "" for value in values], padding=3, fontsize=8)
         panel.set_title(quantity.title, loc="left", fontsize=10, color=INK)
         panel.margins(x=0.16)
-        quiet(panel)
+        simplify_axes(panel)
         panel.grid(visible=False, axis="y")
     panels[0].set_yticks(range(len(shown)), [record.name for record in shown])
     panels[0].invert_yaxis()
@@ -133,7 +133,7 @@ def _line_style(number: int) -> dict[str, object]:
 def _set_titles(panel: Axes, across: str, upward: str) -> None:
     panel.set_xlabel(across)
     panel.set_ylabel(upward)
-    quiet(panel)
+    simplify_axes(panel)
 
 
 def _legend(figure: Figure, panel: Axes) -> None:
@@ -165,7 +165,7 @@ def channel_picture(record: TrialRecord) -> bytes | None:
     axes.set_title(title, loc="left", color=INK)
     _name_groups(axes, spec)
     axes.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, fontsize=9)
-    quiet(axes)
+    simplify_axes(axes)
     axes.grid(visible=False, axis="x")
     return _png(figure)
 
@@ -202,7 +202,7 @@ def _draw_learning(axes: Axes, record: TrialRecord, parent: TrialRecord | None) 
     axes.set_ylabel("mAP50-95 (val)")
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    quiet(axes)
+    simplify_axes(axes)
 
 
 def _draw_curves(axes: Axes, curves: Curves | None, parent: Curves | None) -> None:
@@ -217,7 +217,7 @@ def _draw_curves(axes: Axes, curves: Curves | None, parent: Curves | None) -> No
     axes.set_ylim(0, 1.02)
     if curves is not None:
         axes.legend(frameon=False, fontsize=9, loc="best")
-    quiet(axes)
+    simplify_axes(axes)
 
 
 def _png(figure: Figure) -> bytes:

@@ -30,7 +30,7 @@ from search.pictures.labels import Label, place_labels
 from search.record.latency_text import MEANINGS, PREDICTED_MARK, is_predicted
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import FrontEntry
-from spaces.display.charts import BLUE, GREY, INK, ORANGE, VERMILLION, quiet
+from spaces.display.charts import BLUE, GREY, INK, ORANGE, VERMILLION, simplify_axes
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _draw_records(axes: Axes, records: Sequence[TrialRecord], front: Collection[
     axes.margins(x=0.09, y=0.07)
     axes.set_xlabel(panel.titles[0])
     axes.set_ylabel(panel.titles[1])
-    quiet(axes)
+    simplify_axes(axes)
     return points
 
 
@@ -225,7 +225,7 @@ def _draw_limit(axes: Axes, limit: float | None, unit: str) -> None:
 def _draw_hypervolume(axes: Axes, fronts: Sequence[FrontEntry], records: Sequence[TrialRecord]) -> None:
     axes.set_title("hypervolume of the front", fontsize=9, loc="left", color=INK)
     axes.set_xlabel("trials", fontsize=9)
-    quiet(axes)
+    simplify_axes(axes)
     if not fronts:
         return
     counted = sum(not r.is_reference and r.outcome is not Outcome.DUPLICATE for r in records)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from objectives.base import Direction, Measurement
-from objectives.device.activity import Circumstances
+from objectives.device.activity import DeviceActivity
 from search.record.latency_text import LATENCY
 from search.record.trial import TrialRecord
 
@@ -60,7 +60,7 @@ class Confirmation:
     @property
     def contended(self) -> bool | None:
         """Whether other work was seen on the device; None if that is unknown."""
-        return None if self.circumstances is None else Circumstances.from_plain(self.circumstances).contended
+        return None if self.circumstances is None else DeviceActivity.from_plain(self.circumstances).contended
 
     def named(self, name: str) -> Finalist | None:
         """Return the finalist with that name; None if it took no part."""

@@ -1,4 +1,4 @@
-"""Who works on which trial. Every function runs inside the caller's transaction.
+"""Attempts: the right of a worker to run a trial. Every function runs inside the caller's transaction.
 
 ::
 

@@ -1,4 +1,4 @@
-"""The contract of the database. Our records are the truth; Optuna's tables beside them are advice.
+"""Contract of the database. Our records are the truth; Optuna's tables beside them are advice.
 
 Every method is one transaction, safe against `kill -9` at any moment and against other workers calling at the
 same time. Times are the database's own clock, never the worker's.
@@ -28,24 +28,24 @@ from spaces.base import ParamValue
 
 
 class StoreError(Exception):
-    """Something is wrong with the database or its folder; the message is one line for the user."""
+    """Fault of the database or its folder; the message is one line for the user."""
 
 
 class StoreUnavailable(StoreError):
-    """The database cannot be reached or written. Nothing is lost; the same command continues."""
+    """Database that cannot be reached or written. Nothing is lost; the same command continues."""
 
 
 class Fenced(StoreError):
-    """The attempt's token is no longer valid: another worker has taken the trial over."""
+    """Attempt whose token is no longer valid: another worker has claimed the trial."""
 
 
 class AlreadyStored(StoreError):
-    """The record to add exists already."""
+    """Record that exists already."""
 
 
 @dataclass(frozen=True)
 class WorkerId:
-    """A process that works on trials: enough to tell from the same host whether it still lives."""
+    """Process that works on trials: enough to tell from the same host whether it still lives."""
 
     host: str  # hostname, boot and pid namespace: equal only where pids mean the same
     pid: int
@@ -54,7 +54,7 @@ class WorkerId:
 
 @dataclass(frozen=True)
 class StudyEntry:
-    """A stored study.
+    """Study as it is stored.
 
     Attributes:
         name: The study's name; `generation` counts from 1 and grows with every `--new`.
@@ -73,13 +73,13 @@ class StudyEntry:
 
     @property
     def sampler_name(self) -> str:
-        """The name of the sampler's own study under the same URL."""
+        """Name of the sampler's own study under the same URL."""
         return self.name if self.generation == 1 else f"{self.name}-{self.generation}"
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """The right to work on one trial. The token fences off whoever held it before.
+    """Right to work on one trial. The token excludes earlier holders.
 
     Attributes:
         number: The trial's number; None until `assign`.
@@ -97,7 +97,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class OpenAttempt:
-    """An attempt that is not finished, as others see it. `worker` is None while it waits to be taken up again."""
+    """Attempt that is not finished. `worker` is None while it waits to be claimed again."""
 
     number: int | None
     worker: WorkerId | None
@@ -107,7 +107,7 @@ class OpenAttempt:
 
 @dataclass(frozen=True)
 class FrontEntry:
-    """The Pareto front at a moment when it changed: complete, feasible records that no other dominates.
+    """Pareto front at a change: complete, feasible records that no other one dominates.
 
     Attributes:
         sequence: 1, 2, ... within the study.

@@ -17,14 +17,14 @@ from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator
 
 Json = JSON
-"""Text on both (not JSONB), so that keys keep their order and figures their digits."""
+"""JSON column, as text on both databases (not JSONB): keys keep their order and figures their digits."""
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only in a column called INTEGER."""
+"""Type of row numbers: SQLite assigns them by itself only in a column called INTEGER."""
 
 
 class FiniteFloat(TypeDecorator[float]):
-    """A double; NaN and infinity are refused with `ValueError`."""
+    """Double column; NaN and infinity are refused with `ValueError`."""
 
     impl = Double
     cache_ok = True
@@ -39,7 +39,7 @@ class FiniteFloat(TypeDecorator[float]):
 
 
 class Whole(TypeDecorator[int]):
-    """A whole number; NumPy's become plain (SQLite would store their bytes)."""
+    """Column of whole numbers; NumPy's become plain (SQLite would store their bytes)."""
 
     impl = BigInteger
     cache_ok = True
@@ -50,7 +50,7 @@ class Whole(TypeDecorator[int]):
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A moment: `timestamptz` on PostgreSQL, UTC text on SQLite; always timezone-aware in Python."""
+    """Time column: `timestamptz` on PostgreSQL, UTC text on SQLite; always timezone-aware in Python."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -71,14 +71,14 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class database_now(GenericFunction[datetime]):
-    """The moment by the database's clock, advancing within a transaction."""
+    """Time of the database's clock; it advances within a transaction."""
 
     type = UtcTime()
     inherit_cache = True
 
 
 class seconds_since(GenericFunction[float]):
-    """Seconds between a stored moment and now, both by the database's clock."""
+    """Seconds between a stored time and now, both by the database's clock."""
 
     type = FiniteFloat()
     inherit_cache = True
@@ -111,7 +111,7 @@ Plain = Annotated[Any, mapped_column(Json, nullable=False)]  # lists, mappings, 
 
 
 class Table(DeclarativeBase):
-    """What all tables share."""
+    """Base of all tables."""
 
     metadata = MetaData(
         naming_convention={

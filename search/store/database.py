@@ -37,7 +37,7 @@ RESTART_S = 30.0  # how long to wait for a PostgreSQL that restarts
 
 
 class Database:
-    """One database as one process sees it; safe to share among its threads.
+    """Database as one process uses it; safe to share among its threads.
 
     A process keeps one connection open and opens a second only while two threads talk at once, so that N workers
     take about N of a server's places.

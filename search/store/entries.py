@@ -14,7 +14,7 @@ from spaces.structure.shape import Shape
 
 @dataclass(frozen=True)
 class TrainedEntry:
-    """A network trained once and found again: a parent, a donor or a control.
+    """Network that was trained once and is found again: a parent, a donor or a control.
 
     Attributes:
         key: Hash of everything that made it (data, structure, recipe, what it was cut from).
@@ -42,7 +42,7 @@ class TrainedEntry:
 
 @dataclass(frozen=True)
 class TargetEntry:
-    """A latency target with its frozen reference: `latency_ms` = ratio x `reference_ms`.
+    """Latency target with its frozen reference: `latency_ms` = ratio x `reference_ms`.
 
     Attributes:
         contended: Whether other work was seen on the device when the reference was timed; None where that is unknown.
@@ -58,7 +58,7 @@ class TargetEntry:
 
 @dataclass(frozen=True)
 class LatencyEntry:
-    """One latency of a shape on a target: measured, or predicted where `measurement.predicted` says so.
+    """Latency of a shape on a target: measured, or predicted if `measurement.predicted`.
 
     Attributes:
         shape_key: `Shape.key`, and the image size after it (`... 128 px`) where that is not the target's own.

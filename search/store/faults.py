@@ -1,4 +1,4 @@
-"""Which errors of a database driver mean "not available now", in one line that says what to do."""
+"""Errors of a database driver that mean "not available now", as one line that says what to do."""
 
 from __future__ import annotations
 

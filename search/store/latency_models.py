@@ -1,4 +1,4 @@
-"""The tables of latency: targets, every measurement with its raw blocks, and finalists timed again side by side."""
+"""Tables of latency: targets, every measurement with its raw blocks, and confirmations of finalists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from search.store.models import RecordRow, StudyRow
 
 
 class TargetRow(Table):
-    """A latency target with its frozen reference; circumstances are those of the freeze, null in old rows."""
+    """Latency target with its frozen reference; circumstances are those of the freeze, null in old rows."""
 
     __tablename__ = f"{PREFIX}targets"
     key: Mapped[str] = mapped_column(primary_key=True)
@@ -24,7 +24,7 @@ class TargetRow(Table):
 
 
 class LatencyRow(Table):
-    """One latency measurement of a shape on a target, with every sample.
+    """Latency measurement of a shape on a target, with every sample.
 
     `shape_key` ends in the image size (`... 128 px`) where that is not the target's own. What stands below `at` is
     null in rows from before it was kept, and of a predicted latency.
@@ -62,7 +62,7 @@ class LatencyRow(Table):
 
 
 class ConfirmationRow(Table):
-    """Finalists of a study timed once more, interleaved with each other; the newest sequence counts."""
+    """Confirmation: finalists of a study re-measured, interleaved with each other; the newest sequence counts."""
 
     __tablename__ = f"{PREFIX}confirmations"
     __table_args__ = (UniqueConstraint("study_id", "sequence"),)
@@ -76,7 +76,7 @@ class ConfirmationRow(Table):
 
 
 class ConfirmationMemberRow(Table):
-    """One finalist: its latency in ms with the 95 % interval, and the names of those that it ties with."""
+    """Finalist: its latency in ms with the 95 % interval, and the names of those that it ties with."""
 
     __tablename__ = f"{PREFIX}confirmation_members"
     confirmation_id: Mapped[int] = mapped_column(BigId, ForeignKey(ConfirmationRow.id), primary_key=True)

@@ -1,4 +1,4 @@
-"""The tables. Their names start with `yolofront_`, so that they live beside Optuna's under one URL.
+"""Tables. Their names start with `yolofront_`, so that they can stand beside Optuna's under one URL.
 
 What is stored and what can be asked of it::
 
@@ -53,7 +53,7 @@ class FrozenRow(Table):
 
 
 class AttemptRow(Table):
-    """The right to work on one trial, and who has it."""
+    """Right to work on one trial, and its holder."""
 
     __tablename__ = f"{PREFIX}attempts"
     __table_args__ = (
@@ -99,7 +99,7 @@ class LayoutRow(Table):
 
 
 class ArchitectureRow(Table):
-    """Which channels are kept, and which residual bottlenecks are not.
+    """Kept channels and dropped residual bottlenecks.
 
     `masks` holds one packed bit mask a group, each starting at a byte; `dropped` is empty in all rows from before
     bottlenecks could be left out.
@@ -114,7 +114,7 @@ class ArchitectureRow(Table):
 
 
 class OriginRow(Table):
-    """Whose weights a network inherits, layer by layer."""
+    """Source of each layer's weights."""
 
     __tablename__ = f"{PREFIX}origins"
     key: Mapped[str] = mapped_column(primary_key=True)
@@ -122,7 +122,7 @@ class OriginRow(Table):
 
 
 class TrainedRow(Table):
-    """A parent or donor, trained once and found again; its figures are the record that belongs to it."""
+    """Parent or donor, trained once and found again; its figures are the record that belongs to it."""
 
     __tablename__ = f"{PREFIX}trained"
     id: Mapped[Id]
@@ -134,7 +134,7 @@ class TrainedRow(Table):
 
 
 class RecordRow(Table):
-    """A finished trial or reference row of a study, or the figures of a trained network. Never changed."""
+    """Finished trial or reference row of a study, or the figures of a trained network. Never changed."""
 
     __tablename__ = f"{PREFIX}records"
     __table_args__ = (
@@ -208,7 +208,7 @@ class EvaluationRow(Table):
 
 
 class CurvesRow(Table):
-    """P, R and F1 against confidence of one evaluation: four rows of doubles, packed and compressed."""
+    """Curves of P, R and F1 against confidence of one evaluation: four rows of doubles, packed and compressed."""
 
     __tablename__ = f"{PREFIX}curves"
     record_id: Mapped[int] = mapped_column(BigId, ForeignKey(RecordRow.id), primary_key=True)
@@ -230,7 +230,7 @@ class RungRow(Table):
 
 
 class FrontRow(Table):
-    """The front of a study at a moment when it changed."""
+    """Front of a study at a change."""
 
     __tablename__ = f"{PREFIX}fronts"
     __table_args__ = (UniqueConstraint("study_id", "sequence"),)
@@ -244,7 +244,7 @@ class FrontRow(Table):
 
 
 class FrontMemberRow(Table):
-    """A record on a front, with the values that put it there."""
+    """Record on a front, with its objective values."""
 
     __tablename__ = f"{PREFIX}front_members"
     front_id: Mapped[int] = mapped_column(BigId, ForeignKey(FrontRow.id), primary_key=True)

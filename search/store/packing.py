@@ -1,4 +1,4 @@
-"""Compact and exact: architectures as bit masks, confidence curves as doubles and raw times as JSON, compressed."""
+"""Compact and exact storage: architectures as bit masks, curves as doubles, raw times as JSON, compressed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Optuna's own connections to the same database are set up, so that its transactions are safe beside ours."""
+"""Settings of Optuna's own connections to the same database, so that its transactions are safe beside ours."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # ruff: noqa: D102 (the contract in search/store/base.py says what each method promises)
-"""The store on SQLite and PostgreSQL. Here begin and end the transactions; what happens in them is next door."""
+"""Store on SQLite and PostgreSQL. Transactions begin and end here; the statements are in the files beside."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def open_store(url: str) -> Store:
 
 @final
 class SqlStore(Store):
-    """The contract's methods, one transaction each."""
+    """Methods of the contract, one transaction each."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""The few statements that the two dialects spell differently, and the lock of a study."""
+"""Statements that the two dialects spell differently, and the lock of a study."""
 
 from __future__ import annotations
 

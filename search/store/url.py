@@ -1,4 +1,4 @@
-"""Database URLs: read as people write them, shown without their passwords. The store speaks two dialects."""
+"""Database URLs: read as people write them, shown without passwords. The store speaks two dialects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study's definition: the YAML under `studies/`, checked and frozen. What to ask; it does nothing itself."""
+"""Definition of a study: the YAML under `studies/`, checked and frozen. It does nothing itself."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ LIMITABLE = tuple(name for name, each in QUANTITIES.items() if each.limitable)
 
 
 class StudyDefinition(Section):
-    """What a study asks: data, parent, donors, space, recipe, objectives, limits, target.
+    """Definition of a study: data, parent, donors, space, recipe, objectives, limits, target.
 
     Attributes:
         name: The name it is stored under; not part of the YAML.
@@ -169,7 +169,7 @@ class StudyDefinition(Section):
 
     @property
     def reads_parents_scales(self) -> bool:
-        """Whether BatchNorm's scales are to rank channels of the parent."""
+        """Whether BatchNorm's scales rank channels of the parent."""
         rows = [row for row in (*self.donors, *self.controls) if row.source in (PARENT_NAME, SCRATCH_NAME)]
         of_parent = self.space.ranks_by_scales and not self.space.takes_from_donors
         return of_parent or any(row.ranks_by_scales for row in rows)
@@ -181,7 +181,7 @@ class StudyDefinition(Section):
 
     @property
     def upper_limits(self) -> dict[str, float]:
-        """The limits that are set."""
+        """Limits that are set."""
         return {name: limit for name, limit in self.limits.items() if limit is not None}
 
     def as_plain(self) -> dict[str, Any]:

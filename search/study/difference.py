@@ -1,4 +1,4 @@
-"""What differs between two definitions of a study, line by line."""
+"""Differences between two definitions of a study, line by line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words for what is wrong with a definition: the field, the value seen, and what is right."""
+"""Messages about a wrong definition: the field, its value, and what is right."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from spaces.suggestion import did_you_mean
 
 
 class DefinitionError(ValueError):
-    """What the user asked for is wrong. The message names the field and the fix; nothing ran."""
+    """Fault of the user's request. The message names the field and the remedy; nothing ran."""
 
 
 class DefinitionMismatch(Exception):
-    """The study is stored with another definition. The message says what differs and what to do."""
+    """Study that is stored with another definition. The message names the differences and what to do."""
 
 
 class FieldFault(ValueError):
-    """A fault of one field below the section that is being read.
+    """Fault of one field below the section that is being read.
 
     Attributes:
         field: Dotted name within the section; empty for the section itself.

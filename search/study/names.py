@@ -1,4 +1,4 @@
-"""Under which name a study is stored, and where its YAML is found."""
+"""Name under which a study is stored, and the place of its YAML."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from search.study.faults import DefinitionError
 from spaces.suggestion import did_you_mean
 
 INSTALLED = Path(__file__).resolve().parents[2] / "studies"
-"""The studies that come with the project: beside the packages, in a checkout and in an installed wheel alike."""
+"""Folder of the studies that come with the project: beside the packages, in a checkout and a wheel alike."""
 
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 GENERATION = re.compile(r"-(\d+)$")

@@ -16,7 +16,7 @@ LARGEST_BYTES = 2**20
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML without tags that make objects, in which a key may stand only once."""
+    """YAML loader without tags that make objects; it refuses a key that stands twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Refuse a key that stands twice; plain PyYAML lets the last one win."""

@@ -1,4 +1,4 @@
-"""The `recipe:` sections of a study: fixed values, ranges to be searched, and where the other values come from."""
+"""`recipe:` sections of a study: fixed values, searched ranges, and the source of all other values."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from search.study.faults import FieldFault, unknown_key
 from spaces.base import Categorical, Float, Integer, Parameter, ParamValue
 
 PREFIX = "recipe."
-"""A searched field's parameter is called `recipe.lr0`."""
+"""Prefix of the parameter of a searched field: `recipe.lr0`."""
 
 FIELDS = {each.name: each for each in dataclasses.fields(Recipe)}
-"""What a study's recipe may set, by name."""
+"""Fields that a study's recipe may set, by name."""
 
 GRID = {"imgsz": STRIDE}
-"""Whole numbers that must be multiples of another."""
+"""Number that a whole number must be a multiple of, by field."""
 
 LONGEST = ("epochs", "imgsz")
-"""Of what is searched, the fields whose greatest value makes the longest trial."""
+"""Searched fields whose greatest value makes the longest trial."""
 
 
 class Source(StrEnum):
-    """Where a recipe's value comes from, strongest first."""
+    """Source of a recipe's value, strongest first."""
 
     STUDY = "study"
     DATA = "data"
@@ -38,7 +38,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class Resolved:
-    """A recipe's value and where it comes from."""
+    """Value of a recipe with its source."""
 
     value: ParamValue
     source: Source
@@ -46,7 +46,7 @@ class Resolved:
 
 @dataclass(frozen=True)
 class RecipeDefinition:
-    """A `recipe:` section. Fields that it leaves out are settled by `resolve_recipe`.
+    """Section `recipe:`. `resolve_recipe` settles the fields that it leaves out.
 
     Attributes:
         fixed: Fields with one value, by name.

@@ -1,4 +1,4 @@
-"""The `donors:` and `controls:` of a study's YAML: networks that are made beside the search, and how."""
+"""`donors:` and `controls:` of a study's YAML: networks that are made beside the search."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ PARENT_NAME = "parent"
 SCRATCH_NAME = "scratch"
 ROW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 BEST_F1 = "-f1"
-"""Ends the name of the row of the same training's epoch with the best F1."""
+"""Suffix of the row of the same training at the epoch with the best F1."""
 
 
 class GraftOf(Section):
-    """Two rows that a network is joined from, whole: the backbone of one, neck and detect of the other."""
+    """Two rows that are joined: the backbone of one, neck and detect of the other."""
 
     backbone: str
     head: str
 
 
 class RowSection(Section):
-    """A network made beside the search: a donor or a control. It is cut, joined, or a model of its own.
+    """Network that is made beside the search: a donor or a control. It is cut, joined, or a model of its own.
 
     Attributes:
         name: What it is called in tables and as the sampler's option.

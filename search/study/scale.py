@@ -1,4 +1,4 @@
-"""`scale: 0.01` in a study's YAML: what is written as it is done by hand, in hundreds of epochs, fits into a budget."""
+"""`scale: 0.01` in a study's YAML: shortens trainings that are written with hundreds of epochs to a budget."""
 
 from __future__ import annotations
 

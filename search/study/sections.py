@@ -1,4 +1,4 @@
-"""The sections of a study's YAML. Inert data: reading one touches no device, no environment and no other file."""
+"""Sections of a study's YAML. Inert data: reading one touches no device, no environment and no other file."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Ratio = Annotated[float, Field(gt=0, le=1)]
 
 
 class Section(BaseModel):
-    """A section of the YAML: frozen, unknown keys refused, no value of one type passes for another."""
+    """Section of the YAML: frozen; unknown keys are refused, and a value must have its own type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DataSection(Section):
-    """The data set.
+    """Data set.
 
     Attributes:
         source: `digits`, or the path of an Ultralytics data set YAML (from the working directory).
@@ -49,7 +49,7 @@ def without_ranges(recipe: RecipeDefinition) -> RecipeDefinition:
 
 
 class ParentSection(Section):
-    """The trained dense detector that everything is cut from.
+    """Trained dense detector that everything is cut from.
 
     Attributes:
         model: Ultralytics model YAML: the structure, where the weights do not name one.
@@ -77,7 +77,7 @@ class ParentSection(Section):
 
 
 class TargetSection(Section):
-    """Where latency is measured. Its image size is the study's. A name such as `openvino-cpu` is its short form.
+    """Target of latency. Its image size is the study's. A name such as `openvino-cpu` is its short form.
 
     Attributes:
         remote: Name of another machine (`python -m search.bench --unpack DIR --name jetson`): latencies are predicted
@@ -106,7 +106,7 @@ class TargetSection(Section):
 
     @property
     def name(self) -> str:
-        """What it is called among the targets of a study: `openvino-cpu-int8`, `ort-cpu-4-threads`."""
+        """Name among the targets of a study: `openvino-cpu-int8`, `ort-cpu-4-threads`."""
         name = name_of(self.runtime, self.provider, self.precision)
         name = f"{self.remote}-{name}" if self.remote else name
         threads = "" if self.threads == 1 else f"-{self.threads}-threads"
@@ -115,20 +115,20 @@ class TargetSection(Section):
 
 
 class AccuracySection(Section):
-    """At which confidence and matching IoU precision, recall and F1 are read; mAP does not depend on them."""
+    """Confidence and matching IoU for precision, recall and F1; mAP does not depend on them."""
 
     confidence: float = Field(default=0.5, gt=0, lt=1)
     iou: float = Field(default=0.5, gt=0, lt=1)
 
 
 class SamplerSection(Section):
-    """The sampler, which proposes the next trial: `front` is our own, `tpe` is Optuna's multivariate one."""
+    """Sampler, which proposes the next trial: `front` is our own, `tpe` is Optuna's multivariate one."""
 
     name: SamplerName = "front"
 
 
 class RungsSection(Section):
-    """The rule that stops trials at a rung, an epoch at which they are scored.
+    """Rule that stops trials at a rung, an epoch at which they are scored.
 
     `front` stops a trial whose upper confidence bound is below the front at its own latency; `mo-asha` stops all but
     the best third at epochs 1, 3, 9, ...; `none` stops nothing.

@@ -1,4 +1,4 @@
-"""Rules for the width of every layer when a network is cut as a whole.
+"""Allocation: the width of every layer when a network is cut as a whole.
 
 To add an allocation: a subclass of `allocation.Allocation` in a file of its own, and a line in
 `search/prepare/cutting.py`.

@@ -1,4 +1,4 @@
-"""How wide every group becomes when a network as a whole is cut by so much: the ways that others cut, as baselines.
+"""Allocation: the width of every group when a network as a whole is cut by a given share. Baselines of others.
 
 An allocation turns channel scores and one number, its strength, into widths; the best channels of each group are
 kept. Where two allocations are to be compared, both are driven to the same cost (`at_share`).
@@ -13,18 +13,15 @@ from functools import cached_property
 
 from spaces.base import ArchSpec, Candidate, SpaceError
 from spaces.networks.parent import Parent
-from spaces.ranking.importance import best_first, scores
+from spaces.ranking.importance import Scores, best_first, scores
 from spaces.ranking.widths import select
 from spaces.structure.groups import tied
-
-Scores = Mapping[str, Mapping[int, float]]
-"""For each channel group the importance of its kept channels, by their number in the parent."""
 
 HALVINGS = 24  # of the strength while a share is sought: far finer than any step of a width
 
 
 class Allocation(ABC):
-    """Widths of all groups from one number."""
+    """Rule that derives the widths of all groups from one number, the strength."""
 
     @abstractmethod
     def widths(self, scores: Scores, strength: float, multiple: int) -> Mapping[str, int]:
@@ -38,7 +35,7 @@ class Allocation(ABC):
 
 @dataclass(frozen=True)
 class Cutter:
-    """Cuts one network by one allocation.
+    """Cut of one network by one allocation.
 
     Attributes:
         candidate: What is cut: the parent, or a donor for one more round.

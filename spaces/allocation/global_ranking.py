@@ -1,4 +1,4 @@
-"""All channels of the network in one ranking: the most important ones stay, wherever they are.
+"""Global ranking of all channels of the network: the most important ones stay, in whichever group.
 
 Groups are made comparable by dividing each channel's score by the mean of its group, as Torch-Pruning does by default
 (`global_pruning=True` with the normalizer `mean`).
@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-from spaces.allocation.allocation import Allocation, Scores
+from spaces.allocation.allocation import Allocation
+from spaces.ranking.importance import Scores
 from spaces.ranking.widths import aligned
 
 
 @final
 @dataclass(frozen=True)
 class GlobalRanking(Allocation):
-    """A strength is the share of all channels that stay.
+    """Allocation by global ranking; the strength is the share of all channels that stay.
 
     Attributes:
         relative: Whether scores are divided by the mean of their group first. LAMP's are comparable as they are.

@@ -1,4 +1,4 @@
-"""Which groups of channels bear cutting, and widths that take the most where it hurts least.
+"""Sensitivity of the channel groups, and the widths that follow: groups with little effect are cut most.
 
 The map itself is measured elsewhere (`objectives.training.sensitivity`): this is what it says and how widths follow
 from it.
@@ -16,13 +16,14 @@ from itertools import accumulate
 from statistics import median
 from typing import final
 
-from spaces.allocation.allocation import Allocation, Scores
+from spaces.allocation.allocation import Allocation
+from spaces.ranking.importance import Scores
 from spaces.ranking.widths import aligned
 
 
 @dataclass(frozen=True)
 class SensitivityMap:
-    """What cutting one group alone does.
+    """Loss after cutting one group alone, for each group and ratio.
 
     Attributes:
         measure: What was measured, `loss` or `map50_95`.
@@ -49,7 +50,7 @@ class SensitivityMap:
 @final
 @dataclass(frozen=True)
 class SensitivityAllocation(Allocation):
-    """All groups are cut until each has lost as much as the others: one tolerance for all.
+    """Allocation by sensitivity: each group is cut until the same increase of the loss is reached.
 
     A strength stands for a tolerance that falls from infinite (0) to none (1).
 
@@ -62,7 +63,7 @@ class SensitivityAllocation(Allocation):
 
     @cached_property
     def _scale(self) -> float:
-        """A typical damage, so that strengths mean alike for every network and measure."""
+        """Typical increase of the loss, so that strengths mean the same for every network and measure."""
         return median(self.map.damage(name)[0] for name in self.map.values) or 1.0
 
     def widths(self, scores: Scores, strength: float, multiple: int) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""Network slimming: channels whose BatchNorm scale is small go, by one threshold for the whole network.
+"""Network slimming: channels with a small BatchNorm scale are cut, by one threshold for the whole network.
 
 Only after training with sparsity do the scales say anything; then those of needless channels are near zero.
 
@@ -11,16 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-from spaces.allocation.allocation import Allocation, Scores
+from spaces.allocation.allocation import Allocation
 from spaces.allocation.global_ranking import GlobalRanking, widths_above
+from spaces.ranking.importance import Scores
 
 
 @final
 @dataclass(frozen=True)
 class Slimming(Allocation):
-    """A strength is the share of all channels that stay; the threshold is what that takes.
+    """Allocation by network slimming; the strength is the share of all channels that stay.
 
-    Scores must be BatchNorm scales (`importance.batchnorm_scales`): they are compared across groups as they are.
+    Scores must be BatchNorm scales (`importance.mean_scales`): they are compared across groups as they are.
     """
 
     def widths(self, scores: Scores, strength: float, multiple: int) -> Mapping[str, int]:
@@ -31,7 +32,7 @@ class Slimming(Allocation):
 @final
 @dataclass(frozen=True)
 class SlimmingAt(Allocation):
-    """A fixed threshold, as people set it by hand (0.01).
+    """Fixed threshold, as people set it by hand (0.01).
 
     Attributes:
         threshold: Channels with a smaller scale go.

@@ -1,4 +1,4 @@
-"""Every group cut alike: the plain way, and the control that everything else has to beat."""
+"""Uniform cut of every group: the plain method, and the control for all others."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-from spaces.allocation.allocation import Allocation, Scores, cutter
+from spaces.allocation.allocation import Allocation, cutter
 from spaces.base import ArchSpec, Candidate
 from spaces.networks.parent import Parent
+from spaces.ranking.importance import Scores
 from spaces.ranking.widths import aligned
 
 
 @final
 @dataclass(frozen=True)
 class Uniform(Allocation):
-    """A strength is the share of channels that stays in every group."""
+    """Uniform allocation; the strength is the share of channels that stay in every group."""
 
     def widths(self, scores: Scores, strength: float, multiple: int) -> Mapping[str, int]:
         """Return the same share of every group."""

@@ -1,4 +1,4 @@
-"""Charts of networks: the channel groups, and the look that all our charts share.
+"""Charts of networks: the channel groups, and the style that all our charts share.
 
 Colours are those of Okabe and Ito, told apart by people with any colour vision.
 """
@@ -24,14 +24,14 @@ from matplotlib.patches import Patch
 from spaces.base import Section
 
 if TYPE_CHECKING:
-    from spaces.display.overview import GroupRow, Overview, Part
+    from spaces.display.overview import GroupRow, Overview, PartialCost
 
 BLUE, ORANGE, GREEN, VERMILLION, GREY, INK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#9AA0A6", "#30343B"
 SECTION_COLOURS: dict[Section, str] = {"backbone": BLUE, "neck": ORANGE, "detect": GREEN}
 INCHES_A_GROUP, INCHES_AN_ENTRY = 0.135, 2.0
 
 
-def quiet(axes: Axes) -> None:
+def simplify_axes(axes: Axes) -> None:
     """Take away what a chart does not need: two spines, dark ticks; keep a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#C4C8CE")
@@ -72,14 +72,14 @@ def _draw_bars(axes: Axes, rows: Sequence[GroupRow], pairs: Sequence[tuple[float
     colours = [SECTION_COLOURS[row.section] for row in rows]
     fills = [colour if row.is_deployed else "white" for row, colour in zip(rows, colours, strict=True)]
     lost = [index for index, (before, after) in enumerate(pairs) if after < before]
-    axes.bar(lost, [pairs[index][0] for index in lost], color=[pale(colours[index]) for index in lost], width=0.8)
+    axes.bar(lost, [pairs[index][0] for index in lost], color=[lighten(colours[index]) for index in lost], width=0.8)
     axes.bar(range(len(rows)), [after for _, after in pairs], color=fills, edgecolor=colours, lw=0.6, width=0.76)
     axes.tick_params(axis="y", labelsize=9)
-    quiet(axes)
+    simplify_axes(axes)
     axes.grid(visible=False, axis="x")
 
 
-def pale(colour: str) -> tuple[float, float, float]:
+def lighten(colour: str) -> tuple[float, float, float]:
     """Return the same colour, as if seen through milk: of what is gone."""
     red, green, blue = (1 - 0.28 * (1 - part) for part in to_rgb(colour))
     return red, green, blue
@@ -103,7 +103,7 @@ def _add_legend(figure: Figure, seen: Overview) -> None:
     ]
     handles.append(Line2D([], [], ls="none", label=f"(stays whole: {_per_cent(seen.stays_whole, seen)})"))
     if seen.is_cut:
-        handles.append(Patch(color=pale(INK), label="in the parent"))
+        handles.append(Patch(color=lighten(INK), label="in the parent"))
     if not all(row.is_deployed for row in seen.groups):
         handles.append(Patch(facecolor="white", edgecolor=GREEN, label="not deployed"))
     handles.append(Line2D([], [], ls="none", marker="_", ms=8, mew=1.6, color=INK, label="share of parameters, %"))
@@ -112,6 +112,6 @@ def _add_legend(figure: Figure, seen: Overview) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
 
 
-def _per_cent(part: Part, seen: Overview) -> str:
+def _per_cent(part: PartialCost, seen: Overview) -> str:
     before, after = (f"{100 * share:.1f}" for share in part.flops)
     return f"{before} → {after} %" if seen.is_cut else f"{before} %"

@@ -1,4 +1,4 @@
-"""One network, group by group: widths, and which part of the parent's cost each group answers for."""
+"""Overview of a network by groups: their widths, and their parts of the parent's cost."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from spaces.networks.cost_formula import Amounts, CostFormula, Counts
 from spaces.networks.parent import Parent
 from spaces.networks.weights import read_weights
 from spaces.structure import stock
-from spaces.structure.slicing import Detector, sizes_of
+from spaces.structure.repeats import Detector
+from spaces.structure.slicing import sizes_of
 from spaces.structure.structure import Structure
 
 SECTIONS: tuple[Section, ...] = ("backbone", "neck", "detect")
 CLASSES, IMGSZ = 80, 640
-"""What is taken where neither the user nor the file says: COCO's."""
+"""Defaults if neither the user nor the file gives them: COCO's."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """What something costs, in the parent and in the network that is looked at.
+class PartialCost:
+    """Part of a cost, in the parent and in the shown network.
 
     Attributes:
         parameters: As shares of the parent's.
@@ -38,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True)
 class GroupRow:
-    """One channel group.
+    """Channel group as a row of the table.
 
     Attributes:
         width: Channels in the parent.
@@ -51,7 +52,7 @@ class GroupRow:
     tie: str | None
     width: int
     kept: int
-    part: Part
+    part: PartialCost
 
     @property
     def is_deployed(self) -> bool:
@@ -61,7 +62,7 @@ class GroupRow:
 
 @dataclass(frozen=True)
 class Overview:
-    """What `spaces.show` prints and draws.
+    """Content that `spaces.show` prints and draws.
 
     Attributes:
         groups: In the order in which the network makes them.
@@ -76,7 +77,7 @@ class Overview:
     classes: int
     imgsz: int
     groups: tuple[GroupRow, ...]
-    stays_whole: Part
+    stays_whole: PartialCost
     whole_layers: tuple[str, ...]
     unknown_operations: tuple[str, ...]
     repeats: tuple[str, ...]
@@ -93,18 +94,20 @@ class Overview:
         """Return the groups of one section."""
         return tuple(row for row in self.groups if row.section == name)
 
-    def section_part(self, name: Section) -> Part:
+    def section_part(self, name: Section) -> PartialCost:
         """Return the parameters and FLOPs of the groups of one section."""
         return total(row.part for row in self.section(name))
 
 
-def total(parts: Iterable[Part]) -> Part:
+def total(parts: Iterable[PartialCost]) -> PartialCost:
     """Return the sum of parts."""
     table = np.array([(*part.parameters, *part.flops) for part in parts]).reshape(-1, 4).sum(axis=0).tolist()
-    return Part((table[0], table[1]), (table[2], table[3]))
+    return PartialCost((table[0], table[1]), (table[2], table[3]))
 
 
-def look_at(what: str, *, model: str | None = None, classes: int | None = None, imgsz: int | None = None) -> Overview:
+def overview_of(
+    what: str, *, model: str | None = None, classes: int | None = None, imgsz: int | None = None
+) -> Overview:
     """Read a model YAML, weights or a checkpoint, and count it.
 
     Args:
@@ -145,11 +148,11 @@ def overview(structure: Structure, spec: ArchSpec, imgsz: int, classes: int, tit
     groups = tuple(
         GroupRow(
             group.name, group.section, group.stage, group.tie, group.width,
-            0 if index in gone else len(spec.kept[index]), Part(_pair(parameters[index]), _pair(flops[index])),
+            0 if index in gone else len(spec.kept[index]), PartialCost(_pair(parameters[index]), _pair(flops[index])),
         )
         for index, group in enumerate(structure.groups)
     )  # fmt: skip
-    rest = Part(
+    rest = PartialCost(
         _pair(costs.parameters / costs.parameters[0] - parameters.sum(axis=0)),
         _pair(costs.flops / costs.flops[0] - flops.sum(axis=0)),
     )

@@ -1,1 +1,1 @@
-"""Networks with weights: the parent, candidates, grafts, checkpoints, their cost."""
+"""Networks with weights: the parent, candidates, grafts, checkpoints, and their cost."""

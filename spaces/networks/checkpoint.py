@@ -1,4 +1,4 @@
-"""A network on disk: its ArchSpec and model YAML as JSON, its tensors as safetensors. No pickle.
+"""Checkpoint of a network: its ArchSpec and model YAML as JSON, its tensors as safetensors. No pickle.
 
 Loading rebuilds the parent's YAML with stock Ultralytics code, cuts it by the spec and loads the tensors, strict.
 Every byte is covered by one hash, which is also the name that others know the checkpoint by.
@@ -22,17 +22,18 @@ from torch import Tensor
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, SpaceError
 from spaces.durable import write_folder
 from spaces.structure import stock
-from spaces.structure.slicing import Detector, Slicer, resized
+from spaces.structure.repeats import Detector
+from spaces.structure.slicing import Slicer, resized
 from spaces.structure.structure import Structure
 
 FORMAT = 2
 READABLE = (1, 2)
-"""Format 1 knew no dropped bottlenecks; it is read as one that drops none."""
+"""Formats that can be read. Format 1 has no dropped bottlenecks."""
 WEIGHTS, ARCHITECTURE = "weights.safetensors", "architecture.json"
 
 
 class CheckpointError(SpaceError):
-    """A checkpoint is missing, damaged, or not of the network that it says it is."""
+    """Checkpoint that is missing, damaged, or not of the network that it states."""
 
 
 def save(candidate: Candidate, folder: str | Path, *, half: bool = False, **facts: Any) -> str:
@@ -253,7 +254,7 @@ def _rebuilt(folder: Path, description: Mapping[str, Any], tensors: Mapping[str,
     structure = stock.structure_of(stock.resolve(description["model"], len(classes)))
     spec = _spec(folder, description["spec"], structure)
     network = resized(structure.network, _whole(folder, tensors, structure, spec), structure.shortening(spec))
-    stock.dress(network, classes, description["imgsz"])
+    stock.set_ultralytics_attributes(network, classes, description["imgsz"])
     origin = tuple(description["origin"])
     if len(origin) != len(structure.layer_sections):
         _damaged(folder, f"its origin names {len(origin)} layers; its model has {len(structure.layer_sections)}")

@@ -1,4 +1,4 @@
-"""Parameters and FLOPs of any cut of a parent, by formulas: exactly what counting on the built network gives.
+"""Parameters and FLOPs of any cut of a parent, by formulas; equal to counting on the built network.
 
 The parent's deployed (fused) network runs once. From then on a convolution that reads `i` channels and makes `o` has
 `k * i * o + o` parameters and `2 * k * i * o` FLOPs for each of its output positions, with `k` weights for a pair of
@@ -33,7 +33,7 @@ _FORMULAS: dict[tuple[str, int], CostFormula] = {}
 
 @dataclass(frozen=True)
 class Costs:
-    """What N deployed networks cost.
+    """Costs of N deployed networks.
 
     Attributes:
         parameters: (N,).
@@ -46,7 +46,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class CostParts:
-    """How much of a network's cost is that of each channel group; what is left is of channels that stay whole.
+    """Cost of one network by channel group; the rest belongs to channels that stay whole.
 
     The cost of a layer is half of the channels that it reads and half of those that it makes, in equal parts to each
     channel; a depthwise layer's and a bias's is of the channels made. So the parts of all groups and of what stays
@@ -63,7 +63,7 @@ class CostParts:
 
 @dataclass(frozen=True)
 class Layers:
-    """The L convolutions of N deployed networks, in the order of the network's modules.
+    """L convolutions of N deployed networks, in the order of the network's modules.
 
     Attributes:
         read: (N, L), channels that each reads; of a depthwise layer 1.
@@ -99,7 +99,7 @@ class _Channels:
 
 @dataclass(frozen=True)
 class _Loss:
-    """What leaves with a bottleneck: whole layers (L,) and, of what one further layer reads, some channels."""
+    """Parts that leave with a bottleneck: whole layers (L,), and some channels that one further layer reads."""
 
     layers: NDArray[np.bool_]
     reader: int | None

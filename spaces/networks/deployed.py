@@ -1,4 +1,4 @@
-"""The deployed form of a candidate: what cost counts, what is exported and what is timed."""
+"""Deployed form of a candidate: the form that is counted, exported and timed."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from spaces.structure.slicing import Detector
+from spaces.structure.repeats import Detector
 
 
 def initialise(network: Detector, layers: Sequence[int], seed: int) -> None:

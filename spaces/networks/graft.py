@@ -23,7 +23,7 @@ NECK, DETECT = "neck", "detect"
 
 @dataclass(frozen=True)
 class Donor:
-    """A trained network that gives parts of itself.
+    """Trained network that gives parts of itself.
 
     Attributes:
         hash: Content hash of its checkpoint; `PARENT` for the parent itself.

@@ -1,4 +1,4 @@
-"""The parent: the dense detector that everything is cut from, and the building of candidates from it."""
+"""Parent: the dense detector that everything is cut from, and the building of candidates from it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from spaces.structure.structure import Structure
 
 @dataclass(frozen=True)
 class Parent:
-    """A dense detector with its weights.
+    """Dense detector with its weights.
 
     Attributes:
         key: Hash of structure and class count; equal for equal detectors, whatever their weights.
@@ -96,27 +96,27 @@ class Parent:
 
     @property
     def structure(self) -> Structure:
-        """What can be cut of it; derived once per process."""
+        """Structure of the network; derived once per process."""
         return stock.structure_of(self.model)
 
     @property
     def groups(self) -> tuple[ChannelGroup, ...]:
-        """Its channel groups, in the order in which the network makes them."""
+        """Channel groups, in the order in which the network makes them."""
         return self.structure.groups
 
     @property
     def layer_sections(self) -> tuple[Section, ...]:
-        """For each top-level layer, the part of the detector that it belongs to."""
+        """Section of the detector that each top-level layer belongs to."""
         return self.structure.layer_sections
 
     @property
     def layer_stages(self) -> tuple[int, ...]:
-        """For each top-level layer, the power of two by which its output is smaller than the image."""
+        """Stage of each top-level layer: the power of two by which its output is smaller than the image."""
         return self.structure.layer_stages
 
     @property
     def repeats(self) -> tuple[Repeat, ...]:
-        """Its residual bottlenecks that can be left out, in the order in which they run."""
+        """Residual bottlenecks that can be left out, in the order in which they run."""
         return self.structure.repeats
 
     def full_spec(self) -> ArchSpec:

@@ -23,7 +23,7 @@ from ultralytics.nn.tasks import DetectionModel, torch_safe_load
 
 ModelYaml = str | Mapping[str, Any]
 Classes = int | Sequence[str] | Mapping[int, str]
-"""How many, their names in order, or names by number as Ultralytics has them."""
+"""Number of classes, their names in order, or names by number as Ultralytics has them."""
 
 PRUNED = "pruned"
 """Key in the model YAML of a `.pt` whose network was cut: the YAML is that of its parent."""
@@ -31,7 +31,7 @@ PRUNED = "pruned"
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """What a weights file says.
+    """Content of a weights file.
 
     Attributes:
         model: The architecture: an Ultralytics YAML name or its content; None where the file does not say.

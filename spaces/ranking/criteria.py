@@ -9,18 +9,16 @@ Network Pruning, CVPR 2019. `batchnorm`: Liu et al., Network Slimming, ICCV 2017
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from spaces.structure.groups import Side
+from spaces.structure.slicing import State
 
 Criterion = Literal["l1", "l2", "lamp", "taylor", "batchnorm", "random"]
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
-
-State = Mapping[str, Tensor]
 
 
 def channel_terms(

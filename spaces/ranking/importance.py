@@ -1,4 +1,4 @@
-"""Which channels of a network matter: a criterion summed over all layers that make and read a channel.
+"""Importance of channels: a criterion summed over all layers that make and read a channel.
 
 A group's channels are cut together, so their importance is summed over its members; one order per group makes every
 width a nested slice. The criteria themselves are in `spaces/ranking/criteria.py`.
@@ -18,33 +18,34 @@ import torch
 from torch import Tensor, nn
 
 from spaces.base import ArchSpec, Candidate, SpaceError
-from spaces.ranking.criteria import CRITERIA, Criterion, State, channel_terms, layer_adaptive
+from spaces.ranking.criteria import CRITERIA, Criterion, channel_terms, layer_adaptive
 from spaces.structure.groups import ChannelGroup, Indices, Side
 from spaces.structure.repeats import Repeat
+from spaces.structure.slicing import State
 from spaces.structure.structure import Structure
 
-Scores = dict[str, dict[int, float]]
+Scores = Mapping[str, Mapping[int, float]]
 """For each group, in the parent's order, its kept channels by their number in the parent."""
 
 
 class DenseNetwork(Protocol):
-    """What a ranking needs to know of the dense network that a candidate was cut from: a `Parent` has all of it."""
+    """Facts about the dense network that a candidate was cut from, for a ranking: a `Parent` has them all."""
 
     @property
     def network(self) -> nn.Module:
-        """The dense network."""
+        """Dense network."""
 
     @property
     def structure(self) -> Structure:
-        """What can be cut of it."""
+        """Structure of the dense network."""
 
     @property
     def groups(self) -> tuple[ChannelGroup, ...]:
-        """Its channel groups, in the order in which the network makes them."""
+        """Channel groups, in the order in which the network makes them."""
 
     @property
     def repeats(self) -> tuple[Repeat, ...]:
-        """Its residual bottlenecks, in the order in which they run."""
+        """Residual bottlenecks, in the order in which they run."""
 
     def check(self, spec: ArchSpec) -> None:
         """Raise `SpaceError` if a spec is not one of this network."""
@@ -180,7 +181,7 @@ def _whole_gradients(candidate: Candidate, parent: DenseNetwork, gradients: Stat
 
 
 class _Terms:
-    """What each member says of its group's channels. Layers are looked at once, for all their groups."""
+    """Terms of each member for its group's channels. Each layer is computed once for all its groups."""
 
     def __init__(self, state: State, criterion: Criterion, gradients: State | None) -> None:
         self._state, self._criterion, self._gradients = state, criterion, gradients

@@ -1,4 +1,4 @@
-"""Nested slices: the most important channels of each group, at any width. What was sliced once is remembered."""
+"""Nested sets of the most important channels of each group, at any width. Results are remembered."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from spaces.structure.groups import ChannelGroup, tied
 
 
-class Slices:
-    """The first channels of each group's order, for a space that decodes many points."""
+class ChannelSlices:
+    """First channels of each group's order, for a space that decodes many points."""
 
     def __init__(self, groups: Sequence[ChannelGroup], orders: Mapping[str, Sequence[int]]) -> None:
         """Take the orders.

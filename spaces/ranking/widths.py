@@ -1,4 +1,4 @@
-"""Widths on a grid that hardware likes, and the channels that fill them."""
+"""Widths on a grid that is efficient on hardware, and the channels that fill them."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import final
 
 from spaces.base import PARENT, ArchSpec, Candidate, Origin, Parameter, ParamValue, Space
 from spaces.networks.parent import Parent
-from spaces.ranking.slices import Slices
+from spaces.ranking.slices import ChannelSlices
 from spaces.ranking.widths import aligned
 from spaces.search_spaces.names import RATIO
 from spaces.search_spaces.ratios import RatioRange, check
@@ -39,7 +39,7 @@ class ChannelRatioSpace(Space):
         self._parent = parent
         self._range = RatioRange(low, high, step, multiple)
         self._structure = parent.structure
-        self._slices = Slices(self._structure.groups, orders)
+        self._slices = ChannelSlices(self._structure.groups, orders)
         self._widths = [(RATIO + (group.tie or group.name), group.width) for group in self._structure.groups]
         self._origin = Origin((PARENT,) * len(self._structure.layer_sections))
 

@@ -1,1 +1,1 @@
-"""The channel groups and bottlenecks of a detector, derived by tracing, and the slicing of its tensors."""
+"""Structure of a detector, derived by tracing: its channel groups, and the slicing of its tensors."""

@@ -1,4 +1,4 @@
-"""Width of the Detect head's class towers, which the model YAML does not always settle.
+"""Width of the Detect head's class towers, which the model YAML does not always determine.
 
 By the YAML it follows from the class count. But Ultralytics (8.4) keeps the towers of the weights that a training
 starts from: a YOLOv8n fine-tuned from COCO has towers of 80 channels, whatever its own number of classes, and its YAML
@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import SpaceError
-from spaces.structure.slicing import Detector
+from spaces.structure.repeats import Detector
 
 # isort: split
 from ultralytics.nn.modules.head import Detect, v10Detect
 from ultralytics.utils.torch_utils import initialize_weights
 
 KEY = "class_width"
-"""Of a resolved model: channels inside the class towers; absent where the class count settles them."""
+"""Key of a resolved model: channels inside the class towers; absent if the class count determines them."""
 
 
 def class_width(network: Detector) -> int | None:

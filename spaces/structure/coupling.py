@@ -1,4 +1,4 @@
-"""From joined labels to channel groups: channels that the same layers make and read, in the same way, are a group."""
+"""Channel groups from joined labels: channels that the same layers make and read in the same way are a group."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Use = tuple[str, Side]
 
 @dataclass
 class _Channel:
-    """Everywhere one channel occurs: its layers with position, and its parts in splits."""
+    """All uses of one channel: its layers with position, and its parts in splits."""
 
     places: list[tuple[Use, int]] = field(default_factory=list)
     parts: set[tuple[int, int]] = field(default_factory=set)

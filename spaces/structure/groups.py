@@ -18,7 +18,7 @@ Indices = NDArray[np.int64]
 
 
 class Member(NamedTuple):
-    """Where a group's channels lie in one layer: (module, side, positions).
+    """Position of a group's channels in one layer: (module, side, positions).
 
     Attributes:
         module: Full name of a convolution or batch norm, `model.2.cv1.conv`.
@@ -58,7 +58,7 @@ class ChannelGroup:
 
 
 class CutPlan:
-    """For each layer side, which channel of which group sits at each position; turns a spec into indices."""
+    """Group and channel at each position of each layer side; turns a spec into indices."""
 
     def __init__(self, groups: Sequence[ChannelGroup], sizes: Mapping[tuple[str, Side], int]) -> None:
         """Lay the groups' channels end to end and note each layer's positions in that line.

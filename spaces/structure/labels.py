@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 Labels = NDArray[np.int64]
 
 FIXED = -1
-"""The label of a channel that can never be cut (the image's colours, whatever an unknown operation returns)."""
+"""Label of a channel that can never be cut (the image's colours, the results of an unknown operation)."""
 
 
 class LabelBook:
-    """All labels of one trace: which are joined, which are fixed."""
+    """Labels of one trace: which are joined, which are fixed."""
 
     def __init__(self) -> None:
         self._up: list[int] = []

@@ -1,4 +1,4 @@
-"""A deep copy of a network, several times as fast as `copy.deepcopy`: a search builds thousands of them."""
+"""Deep copy of a network, several times as fast as `copy.deepcopy`: a search builds thousands of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ATOMS = frozenset({int, float, bool, str, type(None)})
 _CONTAINERS = frozenset({dict, OrderedDict, list, set, tuple})
 
 
-def twin_of(module: nn.Module, memo: dict[int, object]) -> nn.Module:
+def copy_module(module: nn.Module, memo: dict[int, object]) -> nn.Module:
     """What `copy.deepcopy(module, memo)` returns.
 
     A module has a dozen empty dictionaries of hooks, and deepcopy takes a long way round for each. Here they, and
@@ -35,7 +35,9 @@ def twin_of(module: nn.Module, memo: dict[int, object]) -> nn.Module:
         elif kind in _CONTAINERS and not value:
             own[name] = kind()
         elif name == "_modules":
-            own[name] = kind((child, each if each is None else twin_of(each, memo)) for child, each in value.items())
+            own[name] = kind(
+                (child, each if each is None else copy_module(each, memo)) for child, each in value.items()
+            )
         elif kind is tuple and _ATOMS.issuperset(map(type, value)):
             own[name] = value
         else:

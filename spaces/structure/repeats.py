@@ -1,4 +1,4 @@
-"""Residual bottlenecks that a network can do without: where they are, and how a network loses some of them.
+"""Residual bottlenecks that a network can do without: where they are, and how some of them are removed.
 
 A bottleneck computes `y = x + f(x)`; without it `y = x`. In a sequence (C3 and its kin) it is simply left out. Where
 a block concatenates what its bottlenecks return (C2f and its kin), the following convolution then read x twice: the
@@ -27,11 +27,12 @@ CONCATENATING = (C2f, C3k2, C2fCIB)
 """Blocks whose `cv2` reads both halves of `cv1` and then what each member of `m` returns, side by side."""
 
 Detector = Any
+"""Ultralytics `DetectionModel`: torch's types do not know its attributes."""
 
 
 @dataclass(frozen=True)
 class Repeat:
-    """One residual bottleneck that can be left out.
+    """Residual bottleneck that can be left out.
 
     Attributes:
         name: Of the module, `model.4.m.1`.
@@ -49,22 +50,22 @@ class Repeat:
 
     @property
     def container(self) -> str:
-        """Name of the list that it stands in, `model.4.m`."""
+        """Name of the list that it belongs to, `model.4.m`."""
         return self.name.rpartition(".")[0]
 
     @property
     def layer(self) -> int:
-        """Number of the top-level layer that it lies in."""
+        """Number of the top-level layer that it belongs to."""
         return int(self.name.split(".")[1])
 
     @property
     def index(self) -> int:
-        """Its place in that list."""
+        """Position in that list."""
         return int(self.name.rpartition(".")[2])
 
     @property
     def reader(self) -> str | None:
-        """Name of the weight that reads its output among others; None where it stands in a sequence."""
+        """Name of the weight that reads its output among others; None in a sequence."""
         return f"{self.container.rpartition('.')[0]}.cv2.conv.weight" if self.concatenated else None
 
 
@@ -95,9 +96,9 @@ def _can_lose(modules: Mapping[str, nn.Module], name: str) -> bool:
 
 @dataclass(frozen=True)
 class Shortening:
-    """The bottlenecks that a network drops, and what that does to the names and shapes of its tensors.
+    """Removal of a network's dropped bottlenecks, with the changes of its tensors' names and shapes.
 
-    A tensor has two names: the parent's, and the one in the shortened network, which numbers those that stay anew.
+    A tensor has two names: the parent's, and that in the shortened network, which renumbers those that stay.
     """
 
     dropped: tuple[Repeat, ...]

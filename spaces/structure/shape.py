@@ -1,4 +1,4 @@
-"""The shape of a network: what its latency depends on, without weights and without which channels are kept.
+"""Shape of a network: all that its latency depends on; neither weights nor the choice of channels.
 
 This module imports neither torch nor Ultralytics, so that what only reads stored shapes stays fast.
 """
@@ -13,7 +13,7 @@ from spaces.base import ArchSpec, Candidate, SpaceError, shape_key
 
 @dataclass(frozen=True)
 class Shape:
-    """How wide each channel group of a parent is kept, and what is left out, at one image size.
+    """Widths of a parent's channel groups and the dropped bottlenecks, at one image size.
 
     Attributes:
         parent: Key of the parent's structure and class count.

@@ -1,4 +1,4 @@
-"""A copy of a network with fewer channels: tensors sliced, modules resized, stored sizes renewed."""
+"""Copy of a network with fewer channels: tensors sliced, modules resized, stored sizes updated."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import ArchSpec
 from spaces.structure.groups import CutPlan, Side
-from spaces.structure.module_copy import twin_of
-from spaces.structure.repeats import Shortening
+from spaces.structure.module_copy import copy_module
+from spaces.structure.repeats import Detector, Shortening
 
 # isort: split
 from ultralytics.nn.modules.block import C2, C2PSA, PSA, ADown, C2f, RepNCSPELAN4
@@ -21,14 +21,11 @@ from ultralytics.nn.modules.conv import RepConv
 HALVED = (C2, C2f, C2PSA, PSA, RepNCSPELAN4)
 """Modules that split the output of `cv1` into two halves of `c` channels, which they store."""
 
-Detector = Any
-"""An Ultralytics `DetectionModel`: torch's types do not know its attributes."""
-
 State = Mapping[str, Tensor]
 Sizes = dict[tuple[str, Side], int]
 
 Seam = Literal["parent", "zeros"]
-"""What a donor's convolution reads channels with that the donor never saw."""
+"""Weights with which a donor's convolution reads channels that the donor never had."""
 SEAMS: tuple[Seam, ...] = get_args(Seam)
 
 
@@ -45,7 +42,7 @@ def sizes_of(network: nn.Module) -> Sizes:
 
 
 class Slicer:
-    """Takes the tensors of a spec out of the parent's, and puts a donor's back in their places."""
+    """Slicing of the tensors of a spec from the parent's, and writing a donor's back to their places."""
 
     def __init__(self, plan: CutPlan, spec: ArchSpec) -> None:
         self._kept = {key: torch.from_numpy(indices) for key, indices in plan.kept(spec).items()}
@@ -106,7 +103,7 @@ def resized(network: Detector, state: State, shortening: Shortening | None = Non
         memo[id(parameter)] = nn.Parameter(state[name], requires_grad=parameter.requires_grad)
     for name, buffer in network.named_buffers():
         memo[id(buffer)] = state[name]
-    twin: Detector = twin_of(network, memo)
+    twin: Detector = copy_module(network, memo)
     for module in twin.modules():
         _renew_sizes(module)
     if shortening is not None:

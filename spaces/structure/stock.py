@@ -17,7 +17,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import SpaceError
 from spaces.structure.class_towers import KEY as CLASS_WIDTH
 from spaces.structure.class_towers import widen
-from spaces.structure.slicing import Detector
+from spaces.structure.repeats import Detector
 from spaces.structure.structure import Structure, derive
 
 # isort: split
@@ -26,7 +26,7 @@ from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace
 
 _STRUCTURES: dict[str, Structure] = {}
 MOST_SCALED, MOST_ROWS = 8, 200
-"""Far above any detector of Ultralytics, far below what exhausts a machine."""
+"""Maximum sizes: far above any detector of Ultralytics, far below what exhausts a machine."""
 _NOT_STRUCTURE = ("yaml_file", "channels", "ch", "names", "nc", "scales", "inplace")
 _HEADS = ("Detect", "v10Detect")
 
@@ -155,7 +155,7 @@ def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: in
             unknown = "unknown name " * isinstance(error, KeyError)
             where = _layer_at_work(error)
             raise SpaceError(f"model '{model.get('yaml_file')}' cannot be built: {where}{unknown}{reason}") from error
-    dress(network, classes, imgsz)
+    set_ultralytics_attributes(network, classes, imgsz)
     network.eval()
     return network
 
@@ -172,7 +172,7 @@ def _layer_at_work(error: Exception) -> str:
     return ""
 
 
-def dress(network: Detector, classes: Sequence[str], imgsz: int) -> None:
+def set_ultralytics_attributes(network: Detector, classes: Sequence[str], imgsz: int) -> None:
     """Give a network what Ultralytics' loss, validator and exporter expect to find on it."""
     network.names = dict(enumerate(classes))
     network.nc = len(classes)

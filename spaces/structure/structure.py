@@ -1,4 +1,4 @@
-"""What can be cut of a detector: its channel groups and residual bottlenecks, and where they lie. Derived once."""
+"""Structure of a detector: its channel groups and residual bottlenecks, and their places. Derived once."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import ArchSpec, Section, SpaceError
 from spaces.structure.coupling import groups_of
 from spaces.structure.groups import ChannelGroup, CutPlan, tied
-from spaces.structure.repeats import Repeat, Shortening, found_in
-from spaces.structure.slicing import HALVED, Detector, Slicer, resized, sizes_of
+from spaces.structure.repeats import Detector, Repeat, Shortening, found_in
+from spaces.structure.slicing import HALVED, Slicer, resized, sizes_of
 from spaces.structure.tracer import LabelTracer
 
 # isort: split
@@ -52,7 +52,7 @@ class Structure:
 
     @cached_property
     def plan(self) -> CutPlan:
-        """Where each group's channels lie in each layer."""
+        """Place of each group's channels in each layer."""
         return CutPlan(self.groups, sizes_of(self.network))
 
     @cached_property
@@ -118,7 +118,7 @@ class Structure:
 
     @cached_property
     def full_spec(self) -> ArchSpec:
-        """The spec that keeps everything."""
+        """Spec that keeps everything."""
         return self.spec_of_widths(self._widths)
 
 

@@ -1,4 +1,4 @@
-"""Carries one label per channel through the operations of a network, to see which channels are coupled.
+"""Tracing of one label per channel through the operations of a network, to find coupled channels.
 
 `LabelTracer` watches the aten operations of one forward pass. Labels are joined where channels meet (add, multiply,
 depthwise convolution) and moved where they move (concat, split, permute, reshape). An operation that it does not
@@ -41,7 +41,7 @@ _BINARY = ("add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "maximum"
 
 
 class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types here
-    """Run a network under this mode; `uses` and `splits` then say how its channels are coupled."""
+    """Mode in which a network is run; `uses` and `splits` then say how its channels are coupled."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:

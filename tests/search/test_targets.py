@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from objectives.runtimes.catalogue import RUNTIMES, ways
+from objectives.runtimes.catalogue import RUNTIMES, runtime_options
 from objectives.runtimes.names import name_of
 from search.cli.checkup import Verdict, check_runtimes
 from search.cli.command import Exit, run_command
@@ -34,6 +34,10 @@ def test_without_any_engine_each_line_says_what_installs_it(
 
 
 def test_the_doctor_says_the_same() -> None:
-    working = {(way.runtime.name, way.provider) for way in ways() if way.missing is None and way.precision == "fp32"}
+    working = {
+        (option.runtime.name, option.provider)
+        for option in runtime_options()
+        if option.missing is None and option.precision == "fp32"
+    }
     said = {tuple(finding.name.split(", ")) for finding in check_runtimes() if finding.verdict is Verdict.GOOD}
     assert said == working

@@ -14,8 +14,8 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from spaces.display.charts import SECTION_COLOURS, pale
-from spaces.display.overview import Overview, condensed, look_at, overview, total
+from spaces.display.charts import SECTION_COLOURS, lighten
+from spaces.display.overview import Overview, condensed, overview, overview_of, total
 from spaces.networks import checkpoint
 from spaces.networks.cost_formula import CostFormula
 from spaces.networks.parent import Parent
@@ -44,7 +44,7 @@ def colours(picture: bytes) -> set[str]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_of_every_family_the_shares_of_all_groups_and_of_what_stays_whole_add_up(family: str) -> None:
-    seen = look_at(f"{family}.yaml", classes=5, imgsz=64)
+    seen = overview_of(f"{family}.yaml", classes=5, imgsz=64)
     whole = total([*(row.part for row in seen.groups), seen.stays_whole])
     assert (*whole.parameters, *whole.flops) == pytest.approx((1, 1, 1, 1), abs=1e-12)  # sums of floats
     assert [len(seen.section(name)) > 0 for name in ("backbone", "neck", "detect")] == [True] * 3
@@ -69,7 +69,7 @@ def test_the_table_lists_every_group_once_and_the_picture_shows_every_section(
 def test_of_a_cut_checkpoint_widths_and_shares_are_shown_before_and_after(
     parent: Parent, cut: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seen, spec = look_at(str(cut)), checkpoint.load(cut).spec
+    seen, spec = overview_of(str(cut)), checkpoint.load(cut).spec
     gone = parent.structure.groups_inside(spec.dropped)
     assert [row.kept for row in seen.groups] == [0 if i in gone else len(kept) for i, kept in enumerate(spec.kept)]
     assert seen.flops == tuple(CostFormula.of(parent).costs((parent.full_spec(), spec)).flops)
@@ -80,15 +80,15 @@ def test_of_a_cut_checkpoint_widths_and_shares_are_shown_before_and_after(
     assert re.search(rf"^ {re.escape(row.name)} .* {row.width} → {row.kept} .* → ", printed, re.M)
     assert f"left out: {parent.repeats[1].name}" in printed
     assert headline(seen).startswith("thin (yolov8n): ")
-    assert {to_hex(pale(colour)) for colour in SECTION_COLOURS.values()} <= colours(picture.read_bytes())
+    assert {to_hex(lighten(colour)) for colour in SECTION_COLOURS.values()} <= colours(picture.read_bytes())
 
 
 def test_weights_are_shown_as_what_they_say_they_are(parent: Parent, tmp_path: Path) -> None:
     checkpoint.save(parent.candidate(), tmp_path / "whole")
     weights = tmp_path / "whole" / checkpoint.WEIGHTS
-    seen = look_at(str(weights), model="yolov8n.yaml", classes=3, imgsz=64)
+    seen = overview_of(str(weights), model="yolov8n.yaml", classes=3, imgsz=64)
     assert (seen.classes, seen.imgsz, seen.title) == (3, 64, weights.name)
-    assert seen.groups == look_at("yolov8n.yaml", classes=3, imgsz=64).groups
+    assert seen.groups == overview_of("yolov8n.yaml", classes=3, imgsz=64).groups
 
 
 def test_operations_that_the_tracer_does_not_know_are_named(parent: Parent) -> None:

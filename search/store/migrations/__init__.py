@@ -1,1 +1,1 @@
-"""The schema's history. A revision that was released is never edited; a change is a new file in `versions/`."""
+"""History of the schema. A released revision is never edited; a change is a new file in `versions/`."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 VERSION_TABLE = "yolofront_alembic_version"  # Optuna's is `alembic_version`, under the same URL
 HEAD = "0003"
-"""The newest revision. Compared first, so that Alembic is imported only where there is something to do."""
+"""Newest revision. It is compared first, so that Alembic is imported only if there is something to do."""
 
 
 def version(connection: Connection) -> str | None:

@@ -12,33 +12,33 @@ from typing import Any
 import psutil
 import pytest
 
-from objectives.device.activity import CONTENDED_CORES, Circumstances, Watch
+from objectives.device.activity import CONTENDED_CORES, ActivityWatch, DeviceActivity
 
 
 @pytest.mark.parametrize(
     ("seen", "contended"),
     [
-        (Circumstances(), None),
-        (Circumstances(others_busy=CONTENDED_CORES), False),
-        (Circumstances(others_busy=0.5), True),
-        (Circumstances(foreign=("python (1234)",)), True),
-        (Circumstances(others_busy=0.0, slow=True), True),
+        (DeviceActivity(), None),
+        (DeviceActivity(others_busy=CONTENDED_CORES), False),
+        (DeviceActivity(others_busy=0.5), True),
+        (DeviceActivity(foreign=("python (1234)",)), True),
+        (DeviceActivity(others_busy=0.0, slow=True), True),
     ],
 )
-def test_contended_says_whether_other_work_was_seen(seen: Circumstances, contended: bool | None) -> None:
+def test_contended_says_whether_other_work_was_seen(seen: DeviceActivity, contended: bool | None) -> None:
     assert seen.contended is contended
-    assert Circumstances.from_plain(json.loads(json.dumps(seen.as_plain()))) == seen
+    assert DeviceActivity.from_plain(json.loads(json.dumps(seen.as_plain()))) == seen
 
 
 def test_other_work_counts_and_our_own_does_not() -> None:
-    watch = Watch("cpu")
+    watch = ActivityWatch("cpu")
     code = "import time\nwhile time.process_time() < 0.5: pass"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert (watch.seen().others_busy or 0) > CONTENDED_CORES  # a whole core, and what else the machine does
 
 
 def test_what_goes_on_while_nothing_is_timed_does_not_count() -> None:
-    watch = Watch("cpu")
+    watch = ActivityWatch("cpu")
     begun = time.perf_counter()
     with watch.paused():
         code = "import time\nwhile time.process_time() < 0.5: pass"
@@ -46,7 +46,7 @@ def test_what_goes_on_while_nothing_is_timed_does_not_count() -> None:
     paused_s = time.perf_counter() - begun
     while time.perf_counter() < begun + 2 * paused_s:  # our own work is no stranger
         pass
-    counted = Watch("cpu")
+    counted = ActivityWatch("cpu")
     subprocess.run([sys.executable, "-c", code], check=True)
     assert (watch.seen().others_busy or 0.0) < (counted.seen().others_busy or 0.0)
 
@@ -56,7 +56,7 @@ def test_what_the_system_does_not_tell_is_none_and_no_crash(name: str, monkeypat
     def refuses(*_: Any) -> Callable[..., Any]:
         raise OSError("not here")
 
-    watch = Watch("cpu")
+    watch = ActivityWatch("cpu")
     monkeypatch.setattr(psutil, name, refuses, raising=False)
     seen = watch.seen()
     field = {"cpu_freq": "mhz", "sensors_temperatures": "celsius", "cpu_times": "others_busy"}[name]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from objectives.device.activity import Watch
+from objectives.device.activity import ActivityWatch
 from objectives.device.gpu_activity import GpuState, GpuWatch
 
 pynvml = pytest.importorskip("pynvml")
@@ -105,7 +105,7 @@ def test_what_the_driver_does_not_tell_is_left_out(refused: str, seen: GpuState)
 
 def test_a_stranger_makes_a_measurement_contended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", Driver())
-    seen = Watch("gpu0").seen()
+    seen = ActivityWatch("gpu0").seen()
     assert seen.foreign == (f"python3 ({STRANGER})",)
     assert (seen.mhz, seen.celsius, seen.contended) == (1980.0, 41.0, True)
 

@@ -11,7 +11,7 @@ import pytest
 
 from objectives.data.dataset import Dataset
 from objectives.device.lock import device_lock
-from objectives.device.sharing import in_turns, turn_on
+from objectives.device.sharing import claim_device, share_device
 from objectives.recipe import Recipe
 from objectives.training.training import train
 from spaces.base import Candidate
@@ -41,9 +41,9 @@ def test_whatever_ends_a_batch_lets_go_of_the_device() -> None:
     with pytest.raises(KeyboardInterrupt), device_lock("cpu").training():
         raise KeyboardInterrupt
     with pytest.raises(ZeroDivisionError):
-        for number in in_turns([1, 0], "cpu"):
+        for number in share_device([1, 0], "cpu"):
             assert 1 / number == 1
-    for _ in in_turns([1, 2, 3], "cpu"):
+    for _ in share_device([1, 2, 3], "cpu"):
         break
     with device_lock("cpu").measuring():
         pass
@@ -53,7 +53,7 @@ def test_a_training_on_a_gpu_waits_for_measurements_on_the_cpu_too(monkeypatch: 
     """It keeps cores busy. The GPU is played: what is tested is which locks are held."""
     waited_for: list[int | None] = []
     monkeypatch.setattr("torch.cuda.synchronize", waited_for.append)
-    with turn_on("cuda:0"):
+    with claim_device("cuda:0"):
         for device in ("gpu0", "cpu"):
             with pytest.raises(RuntimeError, match=f"measuring on {device} within training"):
                 device_lock(device).measuring().__enter__()

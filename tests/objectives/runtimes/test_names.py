@@ -1,11 +1,11 @@
-"""Names of targets: each means one runtime, provider and precision, and the other way round."""
+"""Names of targets: each means one runtime, provider and precision, and the other option round."""
 
 from __future__ import annotations
 
 import pytest
 
 from objectives.device.target import TargetError
-from objectives.runtimes.catalogue import ways
+from objectives.runtimes.catalogue import runtime_options
 from objectives.runtimes.names import name_of, target_named, target_names
 
 
@@ -25,9 +25,9 @@ def test_a_name_says_runtime_provider_and_precision(name: str, meant: tuple[str,
 
 
 def test_every_way_has_one_name_of_its_own() -> None:
-    every = [(way.runtime.name, way.provider, way.precision) for way in ways()]
+    every = [(option.runtime.name, option.provider, option.precision) for option in runtime_options()]
     assert sorted(target_names().values()) == sorted(every)
-    assert [target_named(name_of(*way)) for way in every] == every
+    assert [target_named(name_of(*option)) for option in every] == every
 
 
 @pytest.mark.parametrize(

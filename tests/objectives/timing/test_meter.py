@@ -20,7 +20,7 @@ from objectives.metrics.cost import count_parameters
 from objectives.runtimes.catalogue import target_here
 from objectives.runtimes.ort import OnnxRuntime
 from objectives.timing.meter import LatencyMeter
-from objectives.timing.protocol import Effort
+from objectives.timing.protocol import MeasuringBudget
 from objectives.timing.reference import reference_candidate, smallest_of_family
 from spaces.base import Candidate, CandidateError
 from spaces.networks.parent import Parent
@@ -107,7 +107,7 @@ def test_measuring_changes_neither_candidate_nor_folder(target: Target, tmp_path
 def test_one_measurement_stays_near_its_budget(meter: LatencyMeter) -> None:
     timings = meter.time(candidate())
     # looked at after every loading, which takes 0.15 s; a slow phase of the machine may take it twice
-    assert timings.cpu_seconds < 2 * Effort().budget_s + 0.3
+    assert timings.cpu_seconds < 2 * MeasuringBudget().budget_s + 0.3
 
 
 def test_networks_in_a_race_are_told_apart(meter: LatencyMeter) -> None:
@@ -152,12 +152,13 @@ def test_a_timing_process_does_not_outlive_its_parent_even_in_the_middle_of_a_me
 import sys
 from pathlib import Path
 from objectives.timing.meter import LatencyMeter
-from objectives.timing.protocol import Effort
+from objectives.timing.protocol import MeasuringBudget
 from objectives.runtimes.catalogue import target_here
 from tests.objectives.networks import candidate
 
 target = target_here(imgsz=96)
-with LatencyMeter(target, candidate(), scratch=Path(sys.argv[1]), effort=Effort(budget_s=1e6, width=0.0)) as meter:
+budget = MeasuringBudget(budget_s=1e6, width=0.0)
+with LatencyMeter(target, candidate(), scratch=Path(sys.argv[1]), budget=budget) as meter:
     meter.reference_ms()
     print(meter.process_id, flush=True)
     while True:

@@ -11,8 +11,16 @@ from random import Random
 import numpy as np
 import pytest
 
-from objectives.device.activity import Circumstances
-from objectives.timing.protocol import LOADINGS, MOST_LOADINGS, MOST_PAIRS, REFERENCES, Effort, Run, Turns
+from objectives.device.activity import DeviceActivity
+from objectives.timing.protocol import (
+    LOADINGS,
+    MOST_LOADINGS,
+    MOST_PAIRS,
+    REFERENCES,
+    InterleavedTiming,
+    MeasuringBudget,
+    Run,
+)
 from objectives.timing.timings import LEAST_LOADINGS, Block, Loading, Timings, interval_of
 
 REFERENCE_S = 0.005
@@ -66,14 +74,14 @@ class Machine:
             self.phases.append(self.random.random())
         return self.phases[phase] < self.slow_share
 
-    def turns(self) -> Turns:
+    def turns(self) -> InterleavedTiming:
         references = [self.load(REFERENCE_S, is_network=False) for _ in range(REFERENCES)]
         self.loaded = 0
-        return Turns(references, self.clock, "cpu", self.sleep)
+        return InterleavedTiming(references, self.clock, "cpu", self.sleep)
 
 
-def timed(machine: Machine, ratio: float = 0.6, effort: Effort | None = None) -> Timings:
-    return machine.turns().time(lambda: machine.load(ratio * REFERENCE_S), effort or Effort())
+def timed(machine: Machine, ratio: float = 0.6, budget: MeasuringBudget | None = None) -> Timings:
+    return machine.turns().time(lambda: machine.load(ratio * REFERENCE_S), budget or MeasuringBudget())
 
 
 def test_the_network_is_loaded_anew_and_lies_between_two_blocks_of_the_reference() -> None:
@@ -85,9 +93,9 @@ def test_the_network_is_loaded_anew_and_lies_between_two_blocks_of_the_reference
 
 
 def test_a_noisy_machine_is_asked_more_often() -> None:
-    patient = Effort(budget_s=60)
-    assert len(timed(Machine(0, noise=0.001), effort=patient).loadings) == LOADINGS
-    assert len(timed(Machine(0, noise=0.2), effort=patient).loadings) == MOST_LOADINGS
+    patient = MeasuringBudget(budget_s=60)
+    assert len(timed(Machine(0, noise=0.001), budget=patient).loadings) == LOADINGS
+    assert len(timed(Machine(0, noise=0.2), budget=patient).loadings) == MOST_LOADINGS
 
 
 def test_a_slow_network_is_given_fewer_loadings() -> None:
@@ -112,8 +120,8 @@ def test_networks_5_percent_apart_are_put_in_order() -> None:
         machine = Machine(seed, noise=0.03, loading=0.01, slow_share=0.1)
         turns = machine.turns()
 
-        def median_of(ratio: float, machine: Machine = machine, turns: Turns = turns) -> float:
-            return turns.time(lambda: machine.load(ratio * REFERENCE_S), Effort()).ratio("cpu").median
+        def median_of(ratio: float, machine: Machine = machine, turns: InterleavedTiming = turns) -> float:
+            return turns.time(lambda: machine.load(ratio * REFERENCE_S), MeasuringBudget()).ratio("cpu").median
 
         wrong += median_of(0.6) >= median_of(0.63)
     assert wrong == 0
@@ -123,7 +131,7 @@ def test_a_slow_phase_does_not_move_the_ratio() -> None:
     """A neighbour on the same silicon: everything takes 1.5 times as long, this network 1.65 times."""
     machine = Machine(0, noise=0.01, slow_share=0.4, slow_extra=1.1)
     turns = machine.turns()
-    timings = [turns.time(lambda: machine.load(0.6 * REFERENCE_S), Effort()) for _ in range(60)]
+    timings = [turns.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget()) for _ in range(60)]
     found = [each.ratio("cpu").median for each in timings[5:] if not each.contended("cpu")]
     assert len(found) > 40
     # with slow phases it would lie between 0.60 and 0.66; a block that straddles the border of a phase may be left
@@ -133,22 +141,22 @@ def test_a_slow_phase_does_not_move_the_ratio() -> None:
 def test_a_machine_that_was_slow_nearly_all_the_time_is_contended() -> None:
     machine = Machine(0, noise=0.01)
     turns = machine.turns()
-    turns.time(lambda: machine.load(REFERENCE_S), Effort())  # learns what quiet is
+    turns.time(lambda: machine.load(REFERENCE_S), MeasuringBudget())  # learns what quiet is
     machine.slow_share = 1.0
-    timings = turns.time(lambda: machine.load(REFERENCE_S), Effort())
+    timings = turns.time(lambda: machine.load(REFERENCE_S), MeasuringBudget())
     assert timings.contended("cpu")
 
 
 def test_a_machine_that_was_slow_for_a_while_is_waited_for_and_the_network_does_not_pay() -> None:
     machine = Machine(0, noise=0.01)
     turns = machine.turns()
-    turns.time(lambda: machine.load(0.6 * REFERENCE_S), Effort())
+    turns.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget())
     machine.phases = [0.0] * (int(machine.now_s / 0.5) + 1) + [0.0] * 12  # slow for the next six seconds, then quiet
     machine.slow_share = 1e-9
     begun_s = machine.now_s
-    timings = turns.time(lambda: machine.load(0.6 * REFERENCE_S), Effort())
+    timings = turns.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget())
     assert 5.0 < machine.now_s - begun_s < 10.0
-    assert len(timings.quiet("cpu")) >= LOADINGS
+    assert len(timings.undisturbed("cpu")) >= LOADINGS
     assert not timings.contended("cpu")
     assert timings.ratio("cpu").median == pytest.approx(0.6, rel=0.01)
 
@@ -157,15 +165,15 @@ def test_a_machine_that_was_slow_for_a_while_is_waited_for_and_the_network_does_
 def test_what_is_far_beyond_its_limit_is_not_looked_at_for_long(slow_share: float) -> None:
     machine = Machine(0, noise=0.02, loading=0.01)
     turns = machine.turns()
-    turns.time(lambda: machine.load(0.6 * REFERENCE_S), Effort())
+    turns.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget())
     machine.slow_share = slow_share
     begun_s = machine.now_s
-    far = turns.time(lambda: machine.load(0.6 * REFERENCE_S), Effort(limit=0.4))
+    far = turns.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget(limit=0.4))
     assert machine.now_s - begun_s < 3.0, "it waits for no quiet moment"
     assert len(far.loadings) == LEAST_LOADINGS
     assert far.ratio("cpu").median == pytest.approx(0.6, rel=0.03)
     machine.slow_share = 0.0
-    near = turns.time(lambda: machine.load(0.6 * REFERENCE_S), Effort(limit=0.55))
+    near = turns.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget(limit=0.55))
     assert len(near.loadings) >= LOADINGS
 
 
@@ -186,8 +194,10 @@ def test_the_reference_alone_is_not_contended_on_a_quiet_machine_and_leaves_slow
 def test_only_the_clock_that_decides_may_stop_it() -> None:
     """On a loaded machine wall time runs ahead; the budget of a one-thread target is CPU time."""
     machine = Machine(0, noise=0.2)
-    twice = Turns([machine.load(REFERENCE_S)], lambda: (machine.now_s, 100 * machine.now_s), "cpu", machine.sleep)
-    assert len(twice.time(lambda: machine.load(REFERENCE_S), Effort(budget_s=30)).loadings) == MOST_LOADINGS
+    twice = InterleavedTiming(
+        [machine.load(REFERENCE_S)], lambda: (machine.now_s, 100 * machine.now_s), "cpu", machine.sleep
+    )
+    assert len(twice.time(lambda: machine.load(REFERENCE_S), MeasuringBudget(budget_s=30)).loadings) == MOST_LOADINGS
 
 
 def block(milliseconds: float) -> Block:
@@ -204,7 +214,7 @@ def test_a_drifting_machine_does_not_move_the_ratio() -> None:
 
 def test_timings_survive_the_way_between_processes() -> None:
     loading = Loading((block(1), block(3)), (block(2),))
-    timings = Timings((loading, loading), 0.5, 0.004, Circumstances(others_busy=0.25, foreign=("python",)))
+    timings = Timings((loading, loading), 0.5, 0.004, DeviceActivity(others_busy=0.25, foreign=("python",)))
     assert Timings.from_plain(json.loads(json.dumps(timings.as_plain()))) == timings
 
 

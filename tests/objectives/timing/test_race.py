@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from objectives.timing.race import LEAST, Race
-from objectives.timing.race_run import MOST, run_race
+from objectives.timing.race_run import MOST_ROUNDS, run_race
 from objectives.timing.signed_rank import centre
 from objectives.timing.timings import Block
 
@@ -153,7 +153,7 @@ def test_a_race_whose_budget_is_spent_ends_with_the_least_that_has_an_interval()
 
 def test_a_race_that_cannot_be_decided_ends() -> None:
     machine = ScriptedMachine([0.010, 0.0101], seed=0, noise=0.5)
-    assert race(machine, 2, budget_s=float("inf")).rounds <= MOST
+    assert race(machine, 2, budget_s=float("inf")).rounds <= MOST_ROUNDS
 
 
 def test_every_round_runs_every_network_in_an_order_of_its_own_that_the_seed_repeats() -> None:
@@ -193,7 +193,7 @@ def test_networks_that_were_never_quiet_together_are_told_apart_only_if_they_lie
     run = race(ScriptedMachine(times_s, seed=0, noise=0.005), 3, budget_s=20.0)
     assert not run.pair(0, 1, "wall").tie
     slow = dataclasses.replace(run, slow_s=0.5 * REFERENCE_S)
-    assert slow.quiet_rounds("wall") == 0
+    assert slow.undisturbed_rounds("wall") == 0
     assert slow.pair(0, 1, "wall").tie
     assert not slow.pair(0, 2, "wall").tie
 

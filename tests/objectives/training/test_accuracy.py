@@ -243,7 +243,7 @@ def test_running_out_of_memory_is_the_candidates_fault(
         torch.empty(1 << 60)
         return 0.0
 
-    monkeypatch.setattr(detections, "in_turns", hungry)
+    monkeypatch.setattr(detections, "share_device", hungry)
     with pytest.raises(CandidateError, match="out of memory with batch 16 at 96 px on cpu"):
         evaluate(trained, digits, "val")
 
@@ -252,7 +252,7 @@ def test_other_faults_are_not_swallowed(trained: Candidate, digits: Dataset, mon
     def interrupted(*_: Any) -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(detections, "in_turns", interrupted)
+    monkeypatch.setattr(detections, "share_device", interrupted)
     with pytest.raises(KeyboardInterrupt):
         evaluate(trained, digits, "val")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from objectives.device.activity import Circumstances
+from objectives.device.activity import DeviceActivity
 from objectives.device.target import Target
 from objectives.runtimes.catalogue import target_here
 from objectives.timing.meter import Latency, LatencyMeter, latency_of
@@ -24,11 +24,11 @@ from tests.objectives.networks import candidate, half_width_parent
 from tests.search.latency.source_contract import LatencySourceContract
 
 TARGET = Target("onnxruntime", "cpu", "fp32", 96, 1, 1, "a CPU", "an engine", "yolov8n of some shape")
-QUIET, BUSY = Circumstances(others_busy=0.01), Circumstances(others_busy=1.5)
+QUIET, BUSY = DeviceActivity(others_busy=0.01), DeviceActivity(others_busy=1.5)
 REFERENCE_S = 0.010
 
 
-def timings_of(ratio: float, circumstances: Circumstances) -> Timings:
+def timings_of(ratio: float, circumstances: DeviceActivity) -> Timings:
     """Three loadings of a network so many times as slow as the reference; by wall time all takes twice as long."""
 
     def block(seconds: float) -> Block:
@@ -47,7 +47,7 @@ class ScriptedMeter:
         asked: What was timed: `reference`, or a shape.
     """
 
-    circumstances: list[Circumstances] = field(default_factory=lambda: [QUIET])
+    circumstances: list[DeviceActivity] = field(default_factory=lambda: [QUIET])
     ratio: float = 0.5
     target: Target = TARGET
     asked: list[str | Shape] = field(default_factory=list)
@@ -66,7 +66,7 @@ class ScriptedMeter:
             raise CandidateError("it does not load")
         return latency_of(timings_of(self.ratio, self._now()), self.target, reference_ms)
 
-    def _now(self) -> Circumstances:
+    def _now(self) -> DeviceActivity:
         return self.circumstances.pop(0) if len(self.circumstances) > 1 else self.circumstances[0]
 
 
@@ -143,7 +143,7 @@ def test_it_waits_for_an_idle_device(store: Store) -> None:
 
 
 def test_where_the_device_is_never_idle_the_least_disturbed_time_is_frozen_and_that_is_said(store: Store) -> None:
-    loads = [Circumstances(others_busy=busy) for busy in (1.9, 0.4, 1.2, 0.8)]
+    loads = [DeviceActivity(others_busy=busy) for busy in (1.9, 0.4, 1.2, 0.8)]
     said: list[str] = []
     meter = ScriptedMeter(list(loads))
     assert local_latency(store, meter, say=said.append).freeze_reference() == pytest.approx(10.0)
@@ -155,7 +155,7 @@ def test_where_the_device_is_never_idle_the_least_disturbed_time_is_frozen_and_t
 
 
 def test_where_load_cannot_be_seen_the_first_time_is_taken(store: Store) -> None:
-    meter = ScriptedMeter([Circumstances()])
+    meter = ScriptedMeter([DeviceActivity()])
     assert local_latency(store, meter).freeze_reference() == pytest.approx(10.0)
     assert len(meter.asked) == 1
 

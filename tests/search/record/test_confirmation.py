@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from objectives.base import Measurement
-from objectives.device.activity import Circumstances
+from objectives.device.activity import DeviceActivity
 from objectives.timing.race import Race
 from objectives.timing.timings import Block
 from search.findings.confirmation_table import print_confirmation
@@ -33,7 +33,7 @@ from search.store.sql import open_store
 from search.study.definition import load_study
 from tests.search.plausible import OBJECTIVES, plausible_evaluation, plausible_study, store_study
 
-QUIET = Circumstances(others_busy=0.0).as_plain()
+QUIET = DeviceActivity(others_busy=0.0).as_plain()
 
 
 def record(name: str, accuracy: float, latency_ms: float, limit_ms: float = 10.0) -> TrialRecord:
@@ -131,7 +131,7 @@ def race(*, others_busy: float | None) -> Race:
     rounds = 12
     networks = [(Block((1.0,), (1.0,)),) * rounds, (Block((3.0,), (2.0,)),) * rounds]
     reference = (Block((1.0,), (1.0,)),) * (2 * rounds + 1)
-    circumstances = Circumstances(others_busy=others_busy)
+    circumstances = DeviceActivity(others_busy=others_busy)
     return Race(reference, tuple(networks), ((0, 1),) * rounds, cpu_seconds=1.0, circumstances=circumstances)
 
 
@@ -140,7 +140,7 @@ def test_the_table_marks_ties_and_says_by_whom_a_member_left(capsys: pytest.Capt
     study = store_study(store, plausible_study())
     fastest, second, third, *_ = store.fronts(study)[-1].members
     ties = {fastest: (second,), second: (fastest,)}
-    seen = Circumstances(others_busy=1.5).as_plain()
+    seen = DeviceActivity(others_busy=1.5).as_plain()
     told = replace(confirmed({second: 2.0, fastest: 2.01, third: 1.0}, ties), clock="cpu", circumstances=seen)
     print_confirmation(store, study, store.add_confirmation(study, told))
     printed = capsys.readouterr().out
@@ -184,11 +184,11 @@ def test_a_front_is_covered_by_a_confirmation_of_all_its_members_in_peace_on_its
     assert found.covers(FRONT, "cpu")
     assert not found.covers((*FRONT, "new"), "cpu")
     assert not found.covers(FRONT, "gpu")
-    assert not replace(found, circumstances=Circumstances(others_busy=1.5).as_plain()).covers(FRONT, "cpu")
+    assert not replace(found, circumstances=DeviceActivity(others_busy=1.5).as_plain()).covers(FRONT, "cpu")
 
 
 def test_the_summary_says_what_disturbed_and_how_many_tie() -> None:
     found = confirmed({"fast": 5.0, "middle": 5.0, "slow": 9.0}, {"fast": ("middle",), "middle": ("fast",)})
     assert confirmation_summary(found) == "3 timed side by side in wall time; 2 with ties (=)"
-    loaded = replace(found, clock="cpu", circumstances=Circumstances(others_busy=1.5).as_plain())
+    loaded = replace(found, clock="cpu", circumstances=DeviceActivity(others_busy=1.5).as_plain())
     assert "in CPU time, while other work was seen" in confirmation_summary(loaded)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from objectives.data.digit_scenes import write_digits
-from objectives.device.activity import Circumstances
+from objectives.device.activity import DeviceActivity
 from objectives.timing.latency_model import Prediction
 from search.latency.local import IdleWait, LocalLatency
 from search.latency.predictor import MIN_MEASURED, LatencyPredictor, PredictedLatency
@@ -215,7 +215,7 @@ def test_what_may_be_fast_enough_is_measured_and_without_a_limit_nothing_is_pred
 
 
 def test_before_its_training_a_trial_repeats_one_that_was_timed_under_load(ready: Ready) -> None:
-    busy = Circumstances(others_busy=1.5)
+    busy = DeviceActivity(others_busy=1.5)
     meter = ScriptedMeter([QUIET, busy, busy, QUIET], target=replace(ScriptedMeter().target, device="busy at first"))
     source = LocalLatency(ready.store, meter, wait=IdleWait(is_idle=lambda: True))
     bench = replace(ready.bench, latency_source=source, further_sources=())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -206,7 +207,7 @@ def test_an_unknown_criterion_is_named(parent: Parent) -> None:
         order(parent.candidate(), parent, "l3")  # type: ignore[arg-type]
 
 
-def _scores(candidate: Candidate, parent: Parent, criterion: Criterion) -> dict[str, dict[int, float]]:
+def _scores(candidate: Candidate, parent: Parent, criterion: Criterion) -> Mapping[str, Mapping[int, float]]:
     gradients = _gradients(candidate) if criterion == "taylor" else None
     return scores(candidate, parent, criterion, gradients=gradients, after_sparsity=True)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from spaces.networks.parent import Parent
-from spaces.structure.module_copy import twin_of
+from spaces.structure.module_copy import copy_module
 from tests.spaces.silencing import states_differ
 
 CONTAINERS = (dict, list, set)
@@ -32,7 +32,7 @@ def vars_of(value: object) -> object:
 @pytest.mark.parametrize("model", ["yolov8n.yaml", "yolov9t.yaml", "yolo12n.yaml", "yolo26n.yaml"])
 def test_the_twin_of_a_detector_is_its_deep_copy_and_shares_nothing_with_it(model: str) -> None:
     network = Parent.load(model, classes=3, imgsz=64).network
-    twin, expected = twin_of(network, {}), copy.deepcopy(network)
+    twin, expected = copy_module(network, {}), copy.deepcopy(network)
     assert states_differ(twin.state_dict(), expected.state_dict()) == []
     theirs = dict(expected.named_modules())
     for name, module in twin.named_modules():
@@ -54,14 +54,14 @@ def test_what_the_memo_holds_is_taken_instead_of_copied() -> None:
     layer = nn.Conv2d(3, 8, 1)
     weight = nn.Parameter(torch.zeros(4, 3, 1, 1))
     assert layer.bias is not None
-    twin: Any = twin_of(layer, {id(layer.weight): weight})
+    twin: Any = copy_module(layer, {id(layer.weight): weight})
     assert twin.weight is weight
     assert twin.bias is not layer.bias and torch.equal(twin.bias, layer.bias)
 
 
 def test_a_layer_that_stands_in_two_places_stays_one() -> None:
     layer = nn.Linear(2, 2)
-    twin: Any = twin_of(nn.Sequential(layer, nn.Sequential(layer), nn.ReLU()), {})
+    twin: Any = copy_module(nn.Sequential(layer, nn.Sequential(layer), nn.ReLU()), {})
     assert twin[0] is twin[1][0] is not layer
 
 
@@ -74,14 +74,14 @@ class _Once(nn.Module):
 
 def test_a_class_that_says_how_it_is_copied_is_copied_so() -> None:
     module = _Once()
-    twin: Any = twin_of(nn.Sequential(module), {})
+    twin: Any = copy_module(nn.Sequential(module), {})
     assert twin[0] is module
 
 
 def test_hooks_come_along_and_later_ones_stay_apart() -> None:
     layer, calls = nn.Identity(), []
     layer.register_forward_hook(lambda *_: calls.append("before"))
-    twin = twin_of(layer, {})
+    twin = copy_module(layer, {})
     layer.register_forward_hook(lambda *_: calls.append("after"))
     twin(torch.zeros(1))
     assert calls == ["before"]

@@ -5,7 +5,7 @@ Left out are the larger YOLOv9 (c, e): the graph has the halves of ADown wrong, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -150,7 +150,7 @@ def test_mean_scales_are_torch_prunings(parent: Parent, v8n: Oracle) -> None:
     _assert_equal(parent, v8n, theirs, lambda group: _tensor(ours[group.name]))
 
 
-def _tensor(scores: dict[int, float]) -> Tensor:
+def _tensor(scores: Mapping[int, float]) -> Tensor:
     return torch.tensor(list(scores.values()), dtype=torch.float64)
 
 

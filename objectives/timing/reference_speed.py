@@ -1,4 +1,4 @@
-"""How fast the machine is just now, as the reference tells: quiet, or slowed down by others. Needs numpy alone.
+"""Speed of the machine at this moment, by the reference: undisturbed, or slowed by other work. Needs numpy alone.
 
 On a virtual machine a neighbour on the same silicon slows everything down by 20 to 50 % for tenths of seconds or for
 many seconds, and some networks by 7 % more than others: the ratio of such a phase is another one. No counter shows it;
@@ -20,8 +20,8 @@ SLOW = 1.06  # a block that takes longer than this x the quiet pace is in a slow
 NOISE_SDS = 4.0  # or, where single blocks scatter more than that, so many standard deviations above it
 
 
-class Pace:
-    """What the reference's blocks took lately, in seconds, in the order in which they were run."""
+class ReferenceSpeed:
+    """Recent times of the reference's blocks in seconds, in the order of running."""
 
     def __init__(self) -> None:
         self._blocks_s: deque[float] = deque(maxlen=REMEMBERED)
@@ -32,12 +32,12 @@ class Pace:
 
     @property
     def known(self) -> bool:
-        """Whether enough was seen to tell quiet from slow."""
+        """Whether enough blocks were observed to tell undisturbed phases from slow ones."""
         return len(self._blocks_s) >= LEAST_REMEMBERED
 
     @property
     def slow_s(self) -> float:
-        """A block of the reference that takes longer is in a slow phase; infinite while too little is known."""
+        """Time of a block of the reference above which the phase is slow; infinite while too few are known."""
         return slow_above(np.array(self._blocks_s)) if self.known else math.inf
 
 
