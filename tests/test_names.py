@@ -14,15 +14,6 @@ from tests.tree import ROOT
 MAY_STAND_TWICE = {"main"}
 """Every command has one."""
 
-STAND_TWICE: dict[str, set[str]] = {
-    "search": {
-        "PARENT_NAME",
-        "POLL_S",
-        "PREFIX",
-    },
-}
-"""By layer, names that are still to be renamed."""
-
 
 def _public_names(module: Module) -> Iterator[str]:
     """Classes, functions and constants that a module defines at its top; what it imports is not counted."""
@@ -50,6 +41,4 @@ def _twice(layer: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_public_name_is_defined_once_in_a_layer(layer: str) -> None:
-    known = STAND_TWICE.get(layer, set())
-    assert {name: paths for name, paths in _twice(layer).items() if name not in known} == {}
-    assert known - set(_twice(layer)) == set(), "these stand once now; take them out of STAND_TWICE"
+    assert _twice(layer) == {}

@@ -16,8 +16,7 @@ from search.findings.notes import note
 from search.record.front import knee
 from search.record.latency_text import LATENCY, half_interval_ms, is_latency, latency_text, measured_ms
 from search.record.trial import Outcome, TrialRecord
-
-PARENT_NAME = "parent"
+from search.study.rows import PARENT_NAME
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from search.store.url import mask, sqlite_file
 
 BUSY_S = 60.0  # how long to wait for another's SQLite transaction; ours take milliseconds
 STEP_S = 1.0  # SQLite waits inside C, deaf to signals; it comes back this often
-POLL_S = 0.1
+RETRY_AFTER_S = 0.1  # between two attempts to connect, or to take a lock
 RESTART_S = 30.0  # how long to wait for a PostgreSQL that restarts
 
 
@@ -160,7 +160,7 @@ class Database:
             except DBAPIError as error:
                 if not may_pass(error) or time.monotonic() >= deadline:
                     raise
-            time.sleep(POLL_S)
+            time.sleep(RETRY_AFTER_S)
 
     # -- named locks -----------------------------------------------------------------------------------------------
     @contextmanager
@@ -200,13 +200,13 @@ def _locked(engine: Engine, number: int) -> Connection:
                 connection = on_failure.enter_context(engine.connect())
                 while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": number}):
                     last_answer = time.monotonic()
-                    time.sleep(POLL_S)
+                    time.sleep(RETRY_AFTER_S)
                 on_failure.pop_all()
                 return connection
         except DBAPIError as error:
             if not may_pass(error) or time.monotonic() - last_answer >= RESTART_S:
                 raise
-        time.sleep(POLL_S)
+        time.sleep(RETRY_AFTER_S)
 
 
 def _server_options(url: URL) -> dict[str, Any]:

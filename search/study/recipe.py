@@ -14,7 +14,7 @@ from objectives.recipe import AUGMENTATION, Recipe, RecipeError
 from search.study.faults import FieldFault, unknown_key
 from spaces.base import Categorical, Float, Integer, Parameter, ParamValue
 
-PREFIX = "recipe."
+RECIPE_PREFIX = "recipe."
 """Prefix of the parameter of a searched field: `recipe.lr0`."""
 
 FIELDS = {each.name: each for each in dataclasses.fields(Recipe)}
@@ -58,13 +58,17 @@ class RecipeDefinition:
 
     def as_plain(self) -> dict[str, Any]:
         """Return the section as it would stand in YAML; equal sections give equal values."""
-        ranges = {name.removeprefix(PREFIX): _plain_range(value) for name, value in self.searched.items()}
+        ranges = {name.removeprefix(RECIPE_PREFIX): _plain_range(value) for name, value in self.searched.items()}
         both = {**self.fixed, **ranges}
         return {name: both[name] for name in FIELDS if name in both}
 
     def longest(self) -> dict[str, ParamValue]:
         """Return the fixed values, and the greatest of what is searched and decides how long a trial takes."""
-        found = {name: _greatest(self.searched[PREFIX + name]) for name in LONGEST if PREFIX + name in self.searched}
+        found = {
+            name: _greatest(self.searched[RECIPE_PREFIX + name])
+            for name in LONGEST
+            if RECIPE_PREFIX + name in self.searched
+        }
         return {**self.fixed, **found}
 
 
@@ -86,7 +90,7 @@ def read_recipe(raw: Any) -> RecipeDefinition:
         if name not in FIELDS:
             raise FieldFault(str(name), unknown_key(str(name), FIELDS))
         if isinstance(value, Mapping):
-            searched[PREFIX + name] = _read_range(name, value)
+            searched[RECIPE_PREFIX + name] = _read_range(name, value)
         elif value is not None:
             fixed[name] = _checked(name, value)
     return RecipeDefinition(fixed, searched)

@@ -22,7 +22,7 @@ DUPLICATES_UNTIL_EXHAUSTED = 50
 TRIES_UNTIL_FAILED = 5
 """A trial whose worker died this often is recorded as failed: it probably kills its workers."""
 GIVEN_UP = f"its workers died {TRIES_UNTIL_FAILED} times; out of memory is the usual cause"
-POLL_S = 0.5
+IDLE_POLL_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Worker:
             if self._held is None:
                 if not self._store.open_attempts(self._study):
                     return "done"
-                self._idle_since = time.monotonic() + POLL_S
-                time.sleep(POLL_S)  # the last trials run elsewhere; one may come back to be done here
+                self._idle_since = time.monotonic() + IDLE_POLL_S
+                time.sleep(IDLE_POLL_S)  # the last trials run elsewhere; one may come back to be done here
                 continue
             record = self._run(self._held)
             if record is not None and record.outcome is Outcome.DUPLICATE:
