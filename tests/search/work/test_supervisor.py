@@ -19,6 +19,7 @@ import pytest
 from objectives.data.digit_scenes import write_digits
 from search import run
 from search.cli.command import Exit, Terminated, run_command
+from search.finish import study_run
 from search.store.sql import open_store
 from search.study.definition import load_study
 from search.work.liveness import this_worker
@@ -50,7 +51,7 @@ def test_a_trial_that_a_worker_took_and_never_knew_of_is_handed_back(
         held = begin(store, study, 0, replace(this_worker(), pid=ended.pid))
         ended.wait()
         left = SimpleNamespace(run=lambda: Finish(why, "as asked", int(Exit.TERMINATED), {}))
-        monkeypatch.setattr(run, "Supervisor", lambda jobs, show: left)
+        monkeypatch.setattr(study_run, "Supervisor", lambda jobs, show: left)
         place = ["--study", "nas_head", "--storage", url, "--project", str(tmp_path / "runs")]
         assert run_command(run.main, place) == Exit.TERMINATED
         (attempt,) = store.open_attempts(study)
