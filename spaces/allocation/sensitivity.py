@@ -1,9 +1,8 @@
 """Sensitivity of the channel groups, and the widths that follow: groups with little effect are cut most.
 
-The map itself is measured elsewhere (`objectives.training.sensitivity`): this is what it says and how widths follow
-from it.
+Maps are measured by `objectives.training.sensitivity`.
 
-Source: after the sensitivity analysis of FastNAS in NVIDIA's Model Optimizer, which cuts one layer at a time, notes the
+Source: the sensitivity analysis of FastNAS in NVIDIA's Model Optimizer, which cuts one layer at a time, measures the
 loss, and gives all layers the same tolerance.
 """
 
@@ -23,13 +22,13 @@ from spaces.ranking.widths import aligned
 
 @dataclass(frozen=True)
 class SensitivityMap:
-    """Loss after cutting one group alone, for each group and ratio.
+    """The loss, or mAP50-95, of a network when one channel group alone is cut.
 
     Attributes:
-        measure: What was measured, `loss` or `map50_95`.
-        whole: Its value for the uncut network.
+        measure: Name of the measured value: `loss` or `map50_95`.
+        whole: Value of the uncut network.
         ratios: Shares of channels that were kept, ascending, each in (0, 1).
-        values: For each group (for all groups of a tie, under the tie's name) the value at each ratio.
+        values: Value at each ratio, by group; groups of a tie are one entry, by the tie's name.
     """
 
     measure: str
@@ -37,10 +36,10 @@ class SensitivityMap:
     ratios: tuple[float, ...]
     values: Mapping[str, tuple[float, ...]]
 
-    def damage(self, name: str) -> tuple[float, ...]:
-        """Return the increase of the loss at each ratio, at least 0 and never less for a narrower cut.
+    def loss_increases(self, name: str) -> tuple[float, ...]:
+        """Return the increase of the loss (or decrease of mAP50-95) at each ratio; never less for a narrower cut.
 
-        Measurements are noisy; the greatest damage of all wider cuts counts.
+        Measurements are noisy, so the greatest increase of all wider cuts counts; it is at least 0.
         """
         sign = 1 if self.measure == "loss" else -1
         worse = [max(0.0, sign * (value - self.whole)) for value in reversed(self.values[name])]
@@ -52,10 +51,10 @@ class SensitivityMap:
 class SensitivityAllocation(Allocation):
     """Allocation by sensitivity: each group is cut until the same increase of the loss is reached.
 
-    A strength stands for a tolerance that falls from infinite (0) to none (1).
+    The tolerance falls from infinite at strength 0 to none at strength 1.
 
     Attributes:
-        ties: For each group the name that the map knows it by.
+        ties: Name of each group in the map.
     """
 
     map: SensitivityMap
@@ -67,7 +66,7 @@ class SensitivityAllocation(Allocation):
         return median(self.map.damage(name)[0] for name in self.map.values) or 1.0
 
     def widths(self, scores: Scores, strength: float, multiple: int) -> Mapping[str, int]:
-        """Return the narrowest width of each group whose damage is within the tolerance, between the measured ones."""
+        """Return the narrowest width of each group within the tolerance, interpolated between the measured ratios."""
         tolerance = self._scale * (1 / strength - 1)
         return {
             name: aligned(len(of), self._ratio(self.ties[name], tolerance), multiple) for name, of in scores.items()
@@ -75,9 +74,9 @@ class SensitivityAllocation(Allocation):
 
     def _ratio(self, name: str, tolerance: float) -> float:
         ratios = (*self.map.ratios, 1.0)
-        falling = (*self.map.damage(name), 0.0)
-        # The first ratio, from the narrow end, whose damage is within the tolerance.
-        place = next(i for i, damage in enumerate(falling) if damage <= tolerance)
+        falling = (*self.map.loss_increases(name), 0.0)
+        # The narrowest measured ratio within the tolerance.
+        place = next(i for i, increase in enumerate(falling) if increase <= tolerance)
         if place == 0:
             return ratios[0]
         wide, narrow = falling[place], falling[place - 1]

@@ -59,7 +59,7 @@ class SummedSensitivity:
         for tie, (first, *_) in ties.items():
             width = groups[first].width
             halvings = np.log2(width / aligned(width, HALF, multiple))
-            found.append(measured.damage(tie)[place] / halvings**HALVING_EXPONENT if halvings else np.nan)
+            found.append(measured.loss_increases(tie)[place] / halvings**HALVING_EXPONENT if halvings else np.nan)
         values = np.array(found)
         positive = values[values > 0]
         usual = float(np.median(positive)) if len(positive) else 1.0

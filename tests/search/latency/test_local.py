@@ -142,7 +142,7 @@ def test_it_waits_for_an_idle_device(store: Store) -> None:
     assert (len(meter.asked), waits, said) == (3, [6.0, 6.0], [])
 
 
-def test_where_the_device_is_never_idle_the_least_disturbed_time_is_frozen_and_that_is_said(store: Store) -> None:
+def test_on_a_busy_device_the_least_contended_time_is_frozen_and_the_user_is_told(store: Store) -> None:
     loads = [DeviceActivity(others_busy=busy) for busy in (1.9, 0.4, 1.2, 0.8)]
     said: list[str] = []
     meter = ScriptedMeter(list(loads))
@@ -184,10 +184,10 @@ def test_a_shape_is_timed_once_and_carries_the_name_that_is_asked_for(store: Sto
     assert len(meter.asked) == 2  # the reference, and the network once
 
 
-# -- timed again -------------------------------------------------------------------------------------------------------
+# -- measured again ----------------------------------------------------------------------------------------------------
 
 
-def test_a_latency_taken_under_load_is_timed_again_once_the_device_is_idle(store: Store) -> None:
+def test_a_contended_latency_is_measured_again_when_the_device_is_idle(store: Store) -> None:
     meter = ScriptedMeter([QUIET, BUSY, QUIET])
     source = local_latency(store, meter)
     before = source.latency(sized(96))
@@ -204,7 +204,7 @@ def test_a_latency_taken_under_load_is_timed_again_once_the_device_is_idle(store
     assert len(store.latencies(TARGET.key)) == 2  # the first stays
 
 
-def test_one_is_repeated_at_a_time_the_oldest_first_and_what_is_disturbed_again_goes_last(store: Store) -> None:
+def test_one_shape_is_measured_again_at_a_time_the_oldest_first_and_those_contended_again_last(store: Store) -> None:
     meter = ScriptedMeter([QUIET, BUSY])
     source = local_latency(store, meter)
     sizes = (64, 96, 128)
@@ -217,7 +217,7 @@ def test_one_is_repeated_at_a_time_the_oldest_first_and_what_is_disturbed_again_
     assert [shape.imgsz for shape in meter.asked if isinstance(shape, Shape)] == [64, 96, 128, 64]
 
 
-def test_nothing_is_looked_at_where_nothing_was_disturbed(store: Store) -> None:
+def test_the_device_is_not_checked_if_nothing_was_contended(store: Store) -> None:
     def never() -> bool:
         raise AssertionError("a look costs half a second")
 

@@ -194,7 +194,7 @@ def test_sensitivity_gives_start_points_and_is_measured_once(studies: Studies, m
         assert len({round(float(value), 3) for value in point.values()}) > 1  # not uniform
 
 
-def test_what_halving_each_layer_does_is_measured_once_and_foretells_cuts(studies: Studies) -> None:
+def test_the_sensitivity_analysis_is_made_once_and_predicts_cuts(studies: Studies) -> None:
     first, second = (
         studies.prepared(name, "controls=[]", study="channel_ratio", halved=True).sensitivity for name in ("one", "two")
     )

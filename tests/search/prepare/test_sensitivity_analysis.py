@@ -1,4 +1,4 @@
-"""Whether a study measures what halving does."""
+"""The sensitivity analysis: whether a study measures it, and what it costs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.search.sampler.conftest import parent
 __all__ = ["parent"]  # a fixture
 
 
-def test_what_is_looked_at_beforehand_is_small_beside_what_is_trained_on() -> None:
+def test_the_analysis_is_small_beside_the_training() -> None:
     halvings = 2 * 64 * 51
     assert is_cheap(halvings, trained_on=30 * 3 * 512)  # the built-in data, 30 trials of three epochs
     assert not is_cheap(halvings, trained_on=2 * 1 * 512)  # two trials of one
@@ -38,7 +38,7 @@ def test_of_epochs_that_are_searched_the_fewest_count(searched: dict[str, Parame
         ("baseline", (), 30, False),  # nothing is searched
     ],
 )
-def test_halving_is_measured_for_the_sampler_that_asks_where_it_costs_little(
+def test_the_analysis_is_made_for_the_sampler_that_uses_it_if_it_is_cheap(
     parent: Parent, study: str, overrides: tuple[str, ...], n_trials: int, wanted: bool
 ) -> None:
     definition = load_study(study, overrides)

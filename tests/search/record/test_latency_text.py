@@ -133,13 +133,13 @@ def test_the_charts_draw_a_prediction_otherwise_than_a_measurement(found: Plausi
 
 def test_a_complete_network_whose_latency_is_predicted_is_drawn_as_such(found: Plausible) -> None:
     """As on a target of another machine."""
-    foretold = [
+    predicted = [
         replace(r, measurements=(replace(PREDICTED, value=r.value("latency_ms") or 7.3),)) for r in found.records
     ]
-    drawn = chart_data(StudyResults(found.study, tuple(foretold), found.fronts), leaderboard(foretold))["panels"][0]
+    drawn = chart_data(StudyResults(found.study, tuple(predicted), found.fronts), leaderboard(predicted))["panels"][0]
     assert drawn["points"] and all(point["predicted"] for point in drawn["points"])
-    known = [replace(r, measurements=(replace(r.measurements[0], predicted=False),)) for r in foretold]
-    assert pareto_bytes(foretold, found.fronts) != pareto_bytes(known, found.fronts)
+    known = [replace(r, measurements=(replace(r.measurements[0], predicted=False),)) for r in predicted]
+    assert pareto_bytes(predicted, found.fronts) != pareto_bytes(known, found.fronts)
     findings = StudyResults(found.study, found.records, found.fronts)
     points = chart_data(findings, leaderboard(found.records))["panels"][0]["points"]
     assert not any("predicted" in point for point in points)

@@ -109,7 +109,7 @@ def test_sensitive_groups_keep_more(parent: Parent) -> None:
 
 def test_damage_never_shrinks_as_a_cut_deepens_and_better_is_no_damage() -> None:
     measured = SensitivityMap("map50_95", 0.5, (0.25, 0.5, 0.75), {"a": (0.4, 0.3, 0.55)})
-    assert measured.damage("a") == pytest.approx((0.2, 0.2, 0.0))
+    assert measured.loss_increases("a") == pytest.approx((0.2, 0.2, 0.0))
 
 
 @given(st.floats(0.001, 1.0), st.floats(0.001, 1.0))
