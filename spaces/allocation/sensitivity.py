@@ -63,7 +63,7 @@ class SensitivityAllocation(Allocation):
     @cached_property
     def _scale(self) -> float:
         """Typical increase of the loss, so that strengths mean the same for every network and measure."""
-        return median(self.map.damage(name)[0] for name in self.map.values) or 1.0
+        return median(self.map.loss_increases(name)[0] for name in self.map.values) or 1.0
 
     def widths(self, scores: Scores, strength: float, multiple: int) -> Mapping[str, int]:
         """Return the narrowest width of each group within the tolerance, interpolated between the measured ratios."""
