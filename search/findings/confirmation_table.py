@@ -6,6 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from objectives.quantities import MAP50_95
 from search.findings.selection import confirmed_study
 from search.record.confirmation import Confirmation, ConfirmedStudy, Finalist
 from search.record.latency_text import LATENCY, latency_text
@@ -37,7 +38,7 @@ def _table(confirmed: ConfirmedStudy, confirmation: Confirmation) -> Table:
     for member in confirmation.members:
         record = records[member.name]
         before, now = confirmed.trial_latencies[member.name], record.measurement(LATENCY)
-        accuracy = record.value("map50_95")
+        accuracy = record.value(MAP50_95.name)
         cells = [member.name, "" if accuracy is None else score(accuracy), latency_text(before)]
         cells.append(significant(member.value) if now is None else latency_text(now))
         ties = f"{TIE_MARK} {', '.join(member.ties)}" if member.ties else ""

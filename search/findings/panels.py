@@ -17,42 +17,44 @@ class Panel:
     """One plot of two objectives, each by its name and direction.
 
     Attributes:
+        horizontal: Objective of the horizontal axis.
+        vertical: Objective of the vertical axis.
         is_whole: Whether these are all objectives of the study.
     """
 
-    across: tuple[str, Direction]
-    upward: tuple[str, Direction]
+    horizontal: tuple[str, Direction]
+    vertical: tuple[str, Direction]
     is_whole: bool
 
     @property
     def titles(self) -> tuple[str, str]:
-        """Titles of the axes: across, upward."""
-        return quantity_named(self.across[0]).axis_title, quantity_named(self.upward[0]).axis_title
+        """Titles of the horizontal and the vertical axis."""
+        return quantity_named(self.horizontal[0]).axis_title, quantity_named(self.vertical[0]).axis_title
 
     @property
     def unit(self) -> str:
-        """Unit of the axis across."""
-        return quantity_named(self.across[0]).unit
+        """Unit of the horizontal axis."""
+        return quantity_named(self.horizontal[0]).unit
 
     def place(self, record: TrialRecord) -> tuple[float, float] | None:
-        """Return where a record lies, (across, upward); None if one of the two was not measured."""
-        x, y = record.value(self.across[0]), record.value(self.upward[0])
+        """Return the two values of a record, (horizontal, vertical); None if one of them was not measured."""
+        x, y = record.value(self.horizontal[0]), record.value(self.vertical[0])
         return None if x is None or y is None else (x, y)
 
     def error(self, record: TrialRecord) -> float:
-        """Return half the 95 % interval of its figure across; 0 for one that is exact."""
-        return (spread_ms(record) or 0.0) if self.across[0] == LATENCY_MS.name else 0.0
+        """Return half the 95 % interval of its horizontal value; 0 for an exact one."""
+        return (spread_ms(record) or 0.0) if self.horizontal[0] == LATENCY_MS.name else 0.0
 
     def edge(self, members: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
-        """Return the members of a front that its staircase passes through, the best one across first.
+        """Return the members of a front that its staircase passes through, the best horizontal value first.
 
         With a third objective some members lie behind the staircase of the other two: they are better in the third.
         """
         placed = [(place, record) for record in members if (place := self.place(record)) is not None]
         if not self.is_whole:
-            kept = non_dominated([place for place, _ in placed], (self.across[1], self.upward[1]))
+            kept = non_dominated([place for place, _ in placed], (self.horizontal[1], self.vertical[1]))
             placed = [placed[index] for index in kept]
-        placed.sort(key=lambda each: each[0][0], reverse=self.across[1] is Direction.MAXIMIZE)
+        placed.sort(key=lambda each: each[0][0], reverse=self.horizontal[1] is Direction.MAXIMIZE)
         return tuple(record for _, record in placed)
 
 

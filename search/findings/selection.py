@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from objectives.base import Direction
+from objectives.quantities import LATENCY_MS, MAP50_95
 from search.record.confirmation import ConfirmedStudy, apply_confirmation
 from search.record.front import knee
 from search.record.trial import TrialRecord
@@ -86,7 +87,7 @@ def by_name(records: Sequence[TrialRecord], name: str, option: str = "--name") -
     raise DefinitionError(f"{option} is '{name}'; {did_you_mean(name, names)}")
 
 
-def best_under(records: Sequence[TrialRecord], limit_ms: float, accuracy: str = "map50_95") -> TrialRecord:
+def best_under(records: Sequence[TrialRecord], limit_ms: float, accuracy: str = MAP50_95.name) -> TrialRecord:
     """Return the most accurate feasible network whose `latency_ms` is at most `limit_ms`.
 
     Raises:
@@ -95,7 +96,7 @@ def best_under(records: Sequence[TrialRecord], limit_ms: float, accuracy: str = 
     known = [
         (record, score, ms)
         for record in _usable(records)
-        if (score := record.value(accuracy)) is not None and (ms := record.value("latency_ms")) is not None
+        if (score := record.value(accuracy)) is not None and (ms := record.value(LATENCY_MS.name)) is not None
     ]
     if not known:
         raise DefinitionError(f"--best-under: no finished network{_within(records)} has both accuracy and latency yet")

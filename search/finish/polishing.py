@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from objectives.quantities import MAP50_95
 from search.findings.notes import outcome_line
 from search.findings.selection import by_name
 from search.record.folders import RunFolder
@@ -97,7 +98,7 @@ def polish(
 
 
 def _gain_text(member: TrialRecord, row: TrialRecord) -> str:
-    before, after = member.value("map50_95"), row.value("map50_95")
+    before, after = member.value(MAP50_95.name), row.value(MAP50_95.name)
     return "" if before is None or after is None else f"{after - before:+.3f}"
 
 

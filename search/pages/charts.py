@@ -51,13 +51,13 @@ def _panel(found: StudyResults, rows: Sequence[Row], parent: TrialRecord | None,
     return {
         "axes": _axes(found, panel),
         "points": _points(found, rows, parent, panel),
-        "rug": _rug(found, panel.across[0]),
+        "rug": _rug(found, panel.horizontal[0]),
         "edge": [record.name for record in panel.edge([row.record for row in rows if row.on_front])],
     }
 
 
 def _axes(found: StudyResults, panel: Panel) -> dict[str, Any]:
-    (across, x_better), (_, y_better), (x_title, y_title) = panel.across, panel.upward, panel.titles
+    (across, x_better), (_, y_better), (x_title, y_title) = panel.horizontal, panel.vertical, panel.titles
     return {
         "x": {"title": x_title, "less": x_better is Direction.MINIMIZE},
         "y": {"title": y_title, "less": y_better is Direction.MINIMIZE},
@@ -75,7 +75,7 @@ def _points(found: StudyResults, rows: Sequence[Row], parent: TrialRecord | None
         point = {"row": index, "name": record.name, "kind": kind_of(record, found.front, parent),
                  "x": _rounded(place[0]), "y": _rounded(place[1]), "error": _rounded(panel.error(record)),
                  "front": row.on_front}  # fmt: skip
-        marked = {"predicted": True} if is_predicted(record, panel.across[0]) else {}
+        marked = {"predicted": True} if is_predicted(record, panel.horizontal[0]) else {}
         points.append(point | marked | ({"roles": ", ".join(row.roles)} if row.roles else {}))
     return points
 

@@ -195,7 +195,7 @@ def curves_picture(record: TrialRecord, parent: TrialRecord | None) -> bytes | N
 def _draw_learning(axes: Axes, record: TrialRecord, parent: TrialRecord | None) -> None:
     axes.set_title("learning curve", loc="left", color=INK)
     axes.plot([r.epoch for r in record.rungs], [r.map50_95 for r in record.rungs], color=BLUE, marker="o", ms=4)
-    if parent is not None and parent is not record and (theirs := parent.value("map50_95")) is not None:
+    if parent is not None and parent is not record and (theirs := parent.value(MAP50_95.name)) is not None:
         axes.axhline(theirs, color=VERMILLION, ls=(0, (4, 3)), lw=1.2, label="parent")
         axes.legend(frameon=False, fontsize=9)
     axes.set_xlabel("epoch")

@@ -115,7 +115,7 @@ def pareto_bytes(
     front = fronts[-1].members if fronts else ()
     drawn = [_draw_records(axes, records, front, panel) for axes, panel in zip(plots, panels, strict=True)]
     for axes, panel in zip(plots, panels, strict=True):
-        _draw_limit(axes, (limits or {}).get(panel.across[0]), "" if panel.is_whole else f" {panel.unit}")
+        _draw_limit(axes, (limits or {}).get(panel.horizontal[0]), "" if panel.is_whole else f" {panel.unit}")
     _draw_legend(figure.add_subplot(grid[0, -1]), plots)
     _draw_hypervolume(figure.add_subplot(grid[1, -1]), fronts, records)
     if title:
@@ -140,7 +140,7 @@ def _draw_legend(legend: Axes, plots: Sequence[Axes]) -> None:
 
 
 def _draw_records(axes: Axes, records: Sequence[TrialRecord], front: Collection[str], panel: Panel) -> PlotPoints:
-    across, parent = panel.across[0], parent_of(records)
+    across, parent = panel.horizontal[0], parent_of(records)
     points: PlotPoints = {kind: [] for kind in KINDS}
     for record in records:
         place = panel.place(record)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.base import Direction
+from objectives.quantities import MAP50_95
 from search.latency.predictor import LatencyPredictor
 from search.latency.stored_latencies import stored_key
 from search.record.latency_text import LATENCY
@@ -27,7 +28,7 @@ from spaces.base import Float, ParameterRole
 from spaces.structure.shape import Shape
 from spaces.structure.structure import Structure
 
-MAP50_95, IMGSZ = "map50_95", "recipe.imgsz"
+IMGSZ = "recipe.imgsz"
 
 HINTS = 24
 """Number of points, chosen by the sensitivity analysis, that every pool has beside those that are drawn."""
@@ -153,7 +154,7 @@ class CandidatePredictions:
 
     def stopped_trials(self) -> list[KnownPoint]:
         """Return the stopped trials, each with the final mAP50-95 that its learning curve predicted."""
-        if self.study.objectives[0][0] != MAP50_95:
+        if self.study.objectives[0][0] != MAP50_95.name:
             return []
         self._records += self.store.records(self.study, after=len(self._records))
         records = self._records

@@ -21,6 +21,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from objectives.base import Direction
+from objectives.quantities import BEST_F1, MAP50, PRECISION, RECALL
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store
 from search.store.sampler_engine import engine_options, faults_in_one_line, make_writes_immediate
@@ -227,9 +228,8 @@ def dashboard_attributes(record: TrialRecord) -> dict[str, Any]:
         shown["reason"] = record.reason
     for measurement in record.measurements:
         shown[f"{measurement.name} (predicted)" if measurement.predicted else measurement.name] = measurement.value
-    if accuracy := record.evaluation():
-        shown |= {"map50": accuracy.map50, "precision": accuracy.precision, "recall": accuracy.recall}
-        shown["best_f1"] = accuracy.best_f1
+    if record.evaluation() is not None:
+        shown |= {each.name: record.value(each.name) for each in (MAP50, PRECISION, RECALL, BEST_F1)}
     if record.checkpoint:
         shown["checkpoint"] = record.checkpoint
     return {key: round(value, 6) if isinstance(value, float) else value for key, value in shown.items()}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from objectives.device.target import TargetError
+from objectives.quantities import LATENCY_MS
 from objectives.runtimes.names import target_named, target_names
 from search.study.faults import DefinitionError, FieldFault, unknown_key
 from search.study.reading import parse_yaml
@@ -128,7 +129,7 @@ def latency_limit_in_full(plain: Any) -> Any:
             raise FieldFault(f"objectives.latency.{key}", unknown_key(str(key), ["limit_ms"]))
     limit = objectives["latency"].get("limit_ms")
     limits = plain.get("limits") or {}
-    said = limits.get("latency_ms") if isinstance(limits, Mapping) else None
+    said = limits.get(LATENCY_MS.name) if isinstance(limits, Mapping) else None
     if None not in (limit, said) and limit != said:
         raise FieldFault("objectives.latency.limit_ms", f"is {limit}, but limits.latency_ms is {said}; set one of them")
     rest = {name: direction for name, direction in objectives.items() if name != "latency"}
@@ -138,5 +139,5 @@ def latency_limit_in_full(plain: Any) -> Any:
     return (
         full
         if limit is None or not isinstance(limits, Mapping)
-        else {**full, "limits": {**limits, "latency_ms": limit}}
+        else {**full, "limits": {**limits, LATENCY_MS.name: limit}}
     )

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import final
 
 from objectives.base import Direction, EpochResult
-from search.record.latency_text import LATENCY
+from objectives.quantities import LATENCY_MS, MAP50_95
 from search.record.trial import TrialRecord
 
-ACCURACY = "map50_95"
+ACCURACY = MAP50_95.name
+COMPARED = ((ACCURACY, Direction.MAXIMIZE), (LATENCY_MS.name, Direction.MINIMIZE))
+"""Objectives that most rules compare trials by."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class StoppingRule(ABC):
 
     def handles(self, objectives: Sequence[tuple[str, Direction]]) -> bool:
         """Return whether it knows all objectives of a study; most rules know mAP50-95 and latency alone."""
-        return set(objectives) == {(ACCURACY, Direction.MAXIMIZE), (LATENCY, Direction.MINIMIZE)}
+        return set(objectives) == set(COMPARED)
 
 
 @final

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from objectives.quantities import LATENCY_MS
+from objectives.quantities import FLOPS_G, LATENCY_MS, SHARE_PRUNED, SIZE_MIB
 from objectives.recipe import Recipe
 from search.latency.local import IdleWait
 from search.latency.remote import copy_remotes
@@ -116,13 +116,13 @@ def _parent_words(start: InitialParent) -> str:
 
 def _measured(bench: Workbench, candidate: Candidate, recipe: Recipe, parent_recipe: Recipe, console: Console) -> Cost:
     costs = [each for each in bench.before_training() if LATENCY_MS not in each.quantities]
-    figures = {figure.name: figure for objective in costs for figure in objective.measure(candidate)}
+    values = {figure.name: figure.value for objective in costs for figure in objective.measure(candidate)}
     console.print(
-        f"candidate: {candidate.imgsz} px, {figures['flops_g'].value:.3g} GFLOPs, {figures['size_mib'].value:.2f} MiB, "
-        f"{100 * figures['share_pruned'].value:.0f} % of the parent's parameters pruned"
+        f"candidate: {candidate.imgsz} px, {values[FLOPS_G.name]:.3g} GFLOPs, {values[SIZE_MIB.name]:.2f} MiB, "
+        f"{100 * values[SHARE_PRUNED.name]:.0f} % of the parent's parameters pruned"
     )
     for quantity in (each for objective in costs for each in objective.quantities if each.on_request):
-        console.print(f"{quantity.name}: candidate {figures[quantity.name].value:.3g} {quantity.unit}")
+        console.print(f"{quantity.name}: candidate {values[quantity.name]:.3g} {quantity.unit}")
     begun = time.perf_counter()
     latency = bench.latency(candidate)
     latency_s = time.perf_counter() - begun
@@ -136,7 +136,7 @@ def _measured(bench: Workbench, candidate: Candidate, recipe: Recipe, parent_rec
     batch_s = _batch_seconds(bench, candidate, recipe)
     parent_batch_s = _batch_seconds(bench, bench.parent.candidate(), parent_recipe)
     console.print(f"training: {batch_s:.2f} s a batch of {recipe.batch} (parent {parent_batch_s:.2f} s)")
-    return Cost(latency_s, evaluation_s, parent_batch_s, batch_s, figures["size_mib"].value)
+    return Cost(latency_s, evaluation_s, parent_batch_s, batch_s, values[SIZE_MIB.name])
 
 
 def _batch_seconds(bench: Workbench, candidate: Candidate, recipe: Recipe) -> float:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from objectives.quantities import USUAL_OBJECTIVES
 from search.prepare.preparation import Preparation, Setting
 from search.prepare.sensitivity_analysis import (
     MAP_SHARE,
@@ -27,7 +26,7 @@ from search.store.sql import open_store
 from search.study.definition import StudyDefinition, stored_definition
 from search.trial.evaluate import StudyTrials, out_of_memory_is_the_candidates_fault
 from search.trial.events import Left, Note, Say
-from search.trial.stopping import NeverStop, StoppingRule
+from search.trial.stopping import COMPARED, NeverStop, StoppingRule
 from search.trial.stopping_rules import rule_named
 from search.trial.workbench import Plan, Workbench
 from search.work.heartbeat import Heartbeat
@@ -113,9 +112,11 @@ class _Session:
         rule = rule_named(definition.rungs.rule)
         if rule.handles(study.objectives):
             return rule
-        usual = " and ".join(name for name, _ in USUAL_OBJECTIVES)
+        compared = " and ".join(name for name, _ in COMPARED)
         names = ", ".join(name for name, _ in study.objectives)
-        self._say_once(f"no trial is stopped early: rungs '{rule.name}' compares {usual} only; objectives are {names}")
+        self._say_once(
+            f"no trial is stopped early: rungs '{rule.name}' compares {compared} only; objectives are {names}"
+        )
         return NeverStop()
 
     def _optuna_study(

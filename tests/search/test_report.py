@@ -79,6 +79,8 @@ def test_the_command_prints_the_leaderboard_and_writes_four_files(
 
 def test_the_report_says_what_the_store_says(store: Store, study: StudyEntry, tmp_path: Path) -> None:
     html = write_report(store, study, tmp_path)[0].read_text()
+    places = re.findall(r'id="([^"]+)"', html)
+    assert len(places) == len(set(places)) and "<<<" not in html
     drawn = figures(html)
     complete = [record for record in store.records(study) if record.outcome is Outcome.COMPLETE]
     assert {point["name"] for point in drawn["panels"][0]["points"]} == {record.name for record in complete}
