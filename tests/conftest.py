@@ -21,6 +21,7 @@ def _own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 LONGEST = (
     "search/test_run.py",
+    "search/test_three_objectives.py",
     "search/prepare/test_layout.py",
     "search/work/test_image_size.py",
     "search/prepare/test_threshold_cut.py",
