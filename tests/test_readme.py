@@ -10,7 +10,10 @@ from functools import cache
 
 import pytest
 
+from objectives.quantities import QUANTITIES
 from search.cli.command import Exit
+from search.findings.columns import COLUMNS
+from search.study.definition import BETTER, LIMITABLE
 from tests.tree import ROOT, named, sources
 
 README = (ROOT / "README.md").read_text()
@@ -41,6 +44,18 @@ def test_the_two_commands_that_do_everything_come_first() -> None:
 def test_every_make_target_is_there() -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {command[1] for command in COMMANDS if command[0] == "make"} <= set(targets)
+
+
+def test_every_objective_is_named_and_every_column_explained() -> None:
+    known = re.search(r"These can be maximized: (.*?); and\s+these minimized: (.*?)\. The latter", README, re.DOTALL)
+    assert known is not None
+    for text, direction in zip(known.groups(), ("maximize", "minimize"), strict=True):
+        assert re.findall(r"`(\w+)`", text) == [name for name, better in BETTER.items() if better == direction]
+    assert set(LIMITABLE) == {name for name, better in BETTER.items() if better == "minimize"}, "`The latter`"
+    explained = re.findall(r"^\| ([^|]+) \| ", README[README.index("| column | meaning |") :], re.MULTILINE)
+    for quantity in QUANTITIES.values():
+        if quantity.on_request or quantity.name in {column.key for column in COLUMNS}:
+            assert any(quantity.title in (cell, *cell.split(", ")) for cell in explained), quantity.title
 
 
 @pytest.mark.parametrize("module", MODULES)

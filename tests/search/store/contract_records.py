@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from objectives.base import EpochResult
+from objectives.base import Direction, EpochResult
+from objectives.quantities import MAP75, MEMORY_MIB
 from search.record.front import hypervolume, non_dominated
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import AlreadyStored, Store, StoreError, StudyEntry
@@ -195,6 +196,21 @@ class FrontContract:
         for number, (accuracy, latency) in enumerate([(0.5, 20.0), (0.3, 5.0), (0.4, 10.0)]):
             add_trial(store, study, record_of(number, accuracy, latency))
         assert store.fronts(study)[-1].members == ("trial 1", "trial 2", "trial 0")
+
+    def test_a_third_objective_is_a_measurement_and_needs_no_column(self, store: Store) -> None:
+        study = store.add_study("three", {}, (*OBJECTIVES, ("memory_mib", Direction.MINIMIZE)))
+        study = store.freeze(study, {"reference_point": [0.0, 50.0, 9.0]})
+        for number, (accuracy, latency, mib) in enumerate([(0.5, 20, 4), (0.3, 5, 8), (0.4, 20, 2), (0.3, 5, 9)]):
+            record = record_of(number, accuracy, latency)
+            further = (MEMORY_MIB.measurement(mib), MAP75.measurement(0.3), MAP75.measurement(0.2, split="test"))
+            record = replace(record, measurements=(*record.measurements, *further))
+            store.add(study, record, begin(store, study, number))
+        front = store.fronts(study)[-1]
+        assert front.members == ("trial 2", "trial 0", "trial 1")
+        # three boxes, less what two share, and what all share: 0.5 x 30 x 5, 0.3 x 45 x 1, 0.4 x 30 x 7
+        assert front.hypervolume == pytest.approx(75 + 13.5 + 84 - (9 + 60 + 9) + 9)
+        first = store.records(study)[0]
+        assert (first.value("memory_mib"), first.value("map75"), first.value("map75", "test")) == (4.0, 0.3, 0.2)
 
     def test_of_equal_records_the_earlier_is_on_the_front(self, store: Store, study: StudyEntry) -> None:
         store.add(study, reference_of("parent", 0.4, 10.0), None)

@@ -149,6 +149,12 @@ def test_yaml_that_is_not_plain_is_refused(tmp_path: Path, text: str, words: str
         ("limits.latency=5", "limits.latency is unknown; did you mean latency_ms?"),
         ("limits.latency_ms=-5", "limits.latency_ms is -5.0; it must be above 0"),
         ("objectives={map50_95: minimize, latency_ms: minimize}", "objectives.map50_95 is 'minimize'; it must be max"),
+        ("objectives={map50_95: maximize, memory: minimize}", "objectives.memory is unknown; did you mean memory_mib?"),
+        (
+            "objectives={map50_95: maximize, joules: minimize}",
+            "joules is unknown; known are map50_95, map50, map75",
+        ),
+        ("limits={map50_95: 0.5}", "limits.map50_95 is unknown; known are latency_ms, flops_g, parameters, size_mib"),
         ("objectives={map50_95: maximize}", "objectives names 1; a front needs two or more"),
         ("sampler.name=tpee", "sampler.name is 'tpee'; it must be 'front', 'tpe', 'optuna'"),
         ("rungs.rule=asha", "rungs.rule is 'asha'; it must be 'front', 'mo-asha' or 'none'"),
