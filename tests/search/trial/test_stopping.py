@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import get_args
 
 import numpy as np
@@ -110,7 +111,8 @@ def test_each_rule_is_named_in_the_schema_the_registry_and_the_readme() -> None:
     assert tuple(RULES) == STOPPING_RULES
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "`rungs: {rule: front}`" in readme
-    assert "`-o rungs.rule=none` (or `mo-asha`)" in readme
+    sentence = readme[readme.index("`-o rungs.rule=") :].partition(")")[0]
+    assert {"front", *re.findall(r"`(?:-o rungs\.rule=)?([\w-]+)`", sentence)} == set(STOPPING_RULES)
 
 
 @pytest.mark.parametrize("name", STOPPING_RULES)
