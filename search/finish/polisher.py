@@ -11,12 +11,12 @@ from objectives.recipe import Recipe
 from search.prepare.inputs import check_device
 from search.prepare.preparation import Preparation, Setting
 from search.prepare.row_training import RowTrainer, key_of
+from search.record.events import Say
 from search.record.folders import RunFolder
 from search.record.trial import POLISHED, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.definition import StudyDefinition, stored_definition
 from search.study.faults import DefinitionError
-from search.trial.events import Say
 from search.trial.workbench import Workbench, excess_over
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from objectives.quantities import MAP50_95
 from search.findings.notes import outcome_line
 from search.findings.selection import by_name
+from search.record.events import Activity, Event, Note
 from search.record.folders import RunFolder
 from search.record.front import non_dominated
 from search.record.number_text import duration
 from search.record.trial import POLISHED, Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.faults import DefinitionError
-from search.trial.events import Doing, Event, Note
 
 EPOCHS_FACTOR = 4
 """Multiple of a trial's own epochs that its network is polished for by default."""
@@ -103,10 +103,10 @@ def _gain_text(member: TrialRecord, row: TrialRecord) -> str:
 
 
 def _as_lines(say: Callable[[str], None]) -> Callable[[Event], None]:
-    """Forward `Doing` and `Note` events to `say`; drop all others."""
+    """Forward `Activity` and `Note` events to `say`; drop all others."""
 
     def forward(event: Event) -> None:
-        if isinstance(event, Doing):
+        if isinstance(event, Activity):
             say(event.what)
         elif isinstance(event, Note):
             say(event.line)

@@ -22,7 +22,7 @@ from search.study.faults import DefinitionError
 from search.work.job import Job
 from search.work.liveness import STALE_AFTER_S, is_alive
 from search.work.progress import Progress
-from search.work.supervisor import Finish, Supervisor, for_workers
+from search.work.supervisor import RunEnd, Supervisor, for_workers
 
 ENDINGS = {
     "done": "the study has its trials",
@@ -61,7 +61,7 @@ class RunRequest:
     confirm: bool = True
 
 
-def run_study(request: RunRequest, console: Console | None = None) -> Finish:
+def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
     """Run the study, or continue it; returns how its workers ended.
 
     Args:
@@ -87,7 +87,7 @@ def run_study(request: RunRequest, console: Console | None = None) -> Finish:
         store.close()
 
 
-def _run_workers(store: Store, request: RunRequest, generation: int, console: Console) -> Finish:
+def _run_workers(store: Store, request: RunRequest, generation: int, console: Console) -> RunEnd:
     definition, workers = request.definition, request.workers
     stored = store.latest_study(definition.name)
     counted = store.counted(stored) if stored is not None and stored.generation == generation else 0
@@ -126,7 +126,7 @@ def _release_dead(store: Store, definition: StudyDefinition) -> None:
             store.reconcile(study, is_alive, STALE_AFTER_S)
 
 
-def _finish_study(store: Store, finish: Finish, request: RunRequest, console: Console) -> None:
+def _finish_study(store: Store, finish: RunEnd, request: RunRequest, console: Console) -> None:
     from search.pages.study_report import print_study_results, write_report  # matplotlib: not for usage errors
 
     study = store.latest_study(request.definition.name)

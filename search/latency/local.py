@@ -14,6 +14,7 @@ from objectives.timing.timings import Timings
 from search.latency.predictor import LatencyPredictor, fit_of
 from search.latency.source import LatencySource
 from search.latency.stored_latencies import contended_shapes, latency_entry, stored_key
+from search.record.events import Note, Say, say_nothing
 from search.record.latency_text import LATENCY
 from search.record.number_text import significant
 from search.store.base import Store
@@ -67,7 +68,7 @@ class LocalLatency(LatencySource):
     meter: Meter
     name: str = LATENCY
     wait: IdleWait = USUAL_WAIT
-    say: Callable[[str], None] = lambda line: None
+    say: Say = say_nothing
     _reference_ms: float | None = field(default=None, repr=False)
     _failures: int = field(default=0, repr=False)  # repeats in a row that were contended again
     _skips: int = field(default=0, repr=False)  # number of calls that do nothing after such repeats
@@ -147,10 +148,11 @@ class LocalLatency(LatencySource):
         )
         if entry.contended:
             level = f"{significant(entry.reference_ms)} ms on {self.target}"
-            self.say(
+            line = (
                 f"other work ran while the reference was timed ({level}); that is frozen: latencies can be compared "
                 "with each other, their level may be off"
             )
+            self.say(Note(line))
         return entry
 
 

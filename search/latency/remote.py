@@ -11,6 +11,7 @@ from objectives.device.target import Target
 from search.latency.predictor import MIN_MEASURED, Fit, LatencyPredictor
 from search.latency.source import LatencySource
 from search.latency.stored_latencies import best_entries, stored_key
+from search.record.events import Say, say_nothing
 from search.record.latency_text import LATENCY
 from search.store.base import Store
 from search.store.entries import TargetEntry
@@ -31,7 +32,7 @@ class RemoteLatency(LatencySource):
 
     predictor: LatencyPredictor
     name: str = LATENCY
-    say: Callable[[str], None] = lambda line: None
+    say: Say = say_nothing
 
     @property
     def target(self) -> Target:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from objectives.base import Measurement
 from objectives.device.target import Target
 from search.latency.predictor import LatencyPredictor
+from search.record.events import Say
 from spaces.base import Candidate
 from spaces.structure.shape import Shape
 from spaces.structure.structure import Structure
@@ -18,11 +19,11 @@ class LatencySource(ABC):
 
     Attributes:
         name: Name of its measurements: `latency_ms`, or `latency_ms.openvino-cpu` for one of the further targets.
-        say: Takes a line that the user should see.
+        say: Receives notes for the user.
     """
 
     name: str
-    say: Callable[[str], None]
+    say: Say
 
     @property
     @abstractmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from search.latency.local import IdleWait, LocalLatency
 from search.latency.predictor import fit_of
 from search.latency.remote import remote_latency
 from search.latency.source import LatencySource
+from search.record.events import Say
 from search.record.latency_text import FURTHER, LATENCY
 from search.store.base import Store
 from search.study.definition import StudyDefinition
@@ -52,7 +52,7 @@ def latency_sources(
     opened: ExitStack,
     *,
     wait: IdleWait,
-    say: Callable[[str], None],
+    say: Say,
 ) -> tuple[LatencySource, ...]:
     """Return the latency source of the study's target, then one for each further target.
 

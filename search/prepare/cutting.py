@@ -12,7 +12,7 @@ from pathlib import Path
 
 from objectives.training.gradients import gradients
 from objectives.training.sensitivity import IMAGES, RATIOS, sensitivity
-from search.trial.events import Doing, Say
+from search.record.events import Activity, Say
 from search.trial.workbench import Workbench
 from spaces.allocation.allocation import Allocation, Cutter
 from spaces.allocation.global_ranking import GlobalRanking
@@ -109,7 +109,7 @@ def load_or_measure_sensitivity(
     known = _read_map(file)
     if known is not None and known.values.keys() == tied(parent.groups).keys():
         return known
-    say(Doing("measuring sensitivity"))
+    say(Activity("measuring sensitivity"))
     begun = time.monotonic()
     measured = sensitivity(
         parent,

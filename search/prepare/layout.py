@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import final
 
 from search.prepare.cutting import ChannelRule, build_cutter, flops_function, score_channels
+from search.record.events import Say
 from search.study.cuts import Criterion, Cut
 from search.study.spaces.base import Layout, LayoutTools, SpaceSection
-from search.trial.events import Say
 from search.trial.workbench import Workbench
 from spaces.allocation.allocation import Cutter
 from spaces.base import ArchSpec, Candidate

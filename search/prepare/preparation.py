@@ -25,12 +25,12 @@ from search.prepare.layout import layout_of
 from search.prepare.lineage import load_donors
 from search.prepare.reference_rows import make_rows, row_names
 from search.prepare.study_entry import open_study
+from search.record.events import Activity, BatchDone, Say, say_nothing
 from search.record.folders import RunFolder
 from search.record.stopwatch import Stopwatch
 from search.store.base import Store, StudyEntry
 from search.store.entries import TrainedEntry
 from search.study.definition import StudyDefinition
-from search.trial.events import Batch, Doing, Note, Say, say_nothing
 from search.trial.workbench import Plan, Workbench
 from spaces.base import SpaceError
 from spaces.networks.checkpoint import CheckpointError, CheckpointStore
@@ -99,7 +99,7 @@ class Preparation:
         """
         check_device(self.setting.device)
         with self.watch.phase("data"):
-            self.say(Doing("checking the data"))
+            self.say(Activity("checking the data"))
             inputs = self.read_inputs()
         with self.open_workbench(inputs) as bench:
             # Only now: a definition that cannot run here must not be stored, or its correction would be refused.
@@ -142,10 +142,10 @@ class Preparation:
                 setting.scratch,
                 stack,
                 wait=setting.idle_wait,
-                say=lambda line: self.say(Note(line)),
+                say=self.say,
             )
             if self.store.target(source.target.key) is None:
-                self.say(Doing("timing the reference network"))
+                self.say(Activity("timing the reference network"))
             source.freeze_reference()  # that of a further target is frozen when it is first measured
             if setting.threads is not None:
                 torch.set_num_threads(setting.threads)  # Ultralytics changes it while it loads
@@ -163,7 +163,7 @@ class Preparation:
                 confidence=self.definition.accuracy.confidence,
                 iou=self.definition.accuracy.iou,
                 seed=self.definition.seed,
-                progress=lambda *numbers: self.say(Batch(*numbers)),
+                progress=lambda *numbers: self.say(BatchDone(*numbers)),
                 named=self.definition.named_quantities,
             )
 
@@ -171,7 +171,7 @@ class Preparation:
         """Make the reference rows that are not stored, one worker at a time. Returns the study as it is stored then."""
         stored = {record.name for record in self.store.records(study) if record.is_reference}
         if not stored >= row_names(self.definition):
-            self.say(Doing("waiting for the parent"))
+            self.say(Activity("waiting for the parent"))
             with self.store.exclusive(f"prepare {study.id}"):
                 study = make_rows(
                     definition=self.definition,

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, final
 from objectives.recipe import Recipe
 from search.prepare.cutting import ChannelRule, build_cutter, flops_function
 from search.prepare.row_training import RowTrainer, key_of
+from search.record.events import Activity
 from search.store.entries import TrainedEntry
-from search.trial.events import Doing
 from spaces.allocation.allocation import Allocation, Cutter
 from spaces.allocation.slimming import Slimming, SlimmingAt
 from spaces.base import PARENT, SCRATCH, ArchSpec, Candidate, Origin, ParamValue, SpaceError
@@ -175,7 +175,7 @@ class ThresholdPruning(Pruning):
         if found.emptied:
             emptied = ", ".join(found.emptied)
             rows.say(
-                Doing(f"{self.name}: all scales of {emptied} are below {self.threshold:g}; one slice of each stays")
+                Activity(f"{self.name}: all scales of {emptied} are below {self.threshold:g}; one slice of each stays")
             )
         candidate = parent.build(found.spec, _origin(sparse.checkpoint, parent), {sparse.checkpoint: network})
         return PrunedNetwork(candidate, found.params(), sparse.record.seconds.get("training", 0.0))

@@ -22,12 +22,12 @@ from search.prepare.lineage import (
 )
 from search.prepare.pruning_round import FlopsPruning, Pruning, RatioPruning, ThresholdPruning
 from search.prepare.row_training import RowTrainer
+from search.record.events import RecordStored, Say
 from search.record.trial import TrialRecord
 from search.store.base import AlreadyStored, Store, StudyEntry
 from search.store.entries import TrainedEntry
 from search.study.definition import StudyDefinition
 from search.study.rows import PARENT_NAME, SCRATCH_NAME, GraftOf, RowSection
-from search.trial.events import Ended, Say
 from search.trial.workbench import Workbench, excess_over
 from spaces.base import ParamValue, SpaceError
 
@@ -104,7 +104,7 @@ class _RowMaker:
         row = replace(row, constraints=excess_over(self.definition.upper_limits, row.measurements))
         with suppress(AlreadyStored):
             front = self.store.add(self.study, row, None)
-            self.say(Ended(row, front is not None))
+            self.say(RecordStored(row, front is not None))
 
     def _ensure(self, section: RowSection) -> tuple[_Root, Iterable[TrainedNetwork]]:
         if section.graft is not None:

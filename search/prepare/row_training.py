@@ -11,12 +11,12 @@ from typing import Any
 from objectives.base import EpochResult
 from objectives.recipe import Recipe
 from search.record.begun import Begun
+from search.record.events import Activity, Say
 from search.record.stopwatch import Clock, Stopwatch, utc_now
 from search.record.trial import TrialRecord
 from search.store.entries import TrainedEntry
 from search.study.rows import BEST_F1
 from search.trial.evaluate import identity_of, measure_before_training, save_and_evaluate
-from search.trial.events import Doing, Say
 from search.trial.workbench import Workbench
 from spaces.base import Candidate, ParamValue
 
@@ -81,12 +81,12 @@ class RowTrainer:
         curve: tuple[EpochResult, ...] = ()
         best_f1 = None
         if recipe is not None:
-            self.say(Doing(f"training {name}"))
+            self.say(Activity(f"training {name}"))
             with watch.phase("training"):
                 result = bench.train(candidate, recipe, None, bench.parent.candidate(), inherited=inherited)
             candidate, curve = result.candidate, result.history
             best_f1 = result.best_f1 if also_best_f1 else None
-        self.say(Doing(f"scoring {name}"))
+        self.say(Activity(f"scoring {name}"))
         last = self._evaluate(begun, curve, candidate, watch, earlier_training_s)
         if best_f1 is None:
             return (last,)

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from objectives.base import Direction
 from objectives.training.sensitivity import IMAGES
 from search.prepare.cutting import load_or_measure_sensitivity
+from search.record.events import Say
 from search.sampler.candidate_predictions import can_predict
 from search.sampler.registry import sampler_named
 from search.study.definition import StudyDefinition
-from search.trial.events import Say
 from search.trial.workbench import Workbench
 from spaces.allocation.summed_sensitivity import HALF, SummedSensitivity
 from spaces.base import Categorical, Parameter

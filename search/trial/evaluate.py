@@ -43,8 +43,8 @@ class StudyTrials(TrialRunner):
         """See `evaluate`."""
         return evaluate(self.bench, self.plan, number, params, hooks)
 
-    def given_up(self, number: int, params: Mapping[str, ParamValue], reason: str, now: datetime) -> TrialRecord:
-        """A failed record that says what would have been built."""
+    def give_up(self, number: int, params: Mapping[str, ParamValue], reason: str, now: datetime) -> TrialRecord:
+        """Return a failed record with the spec that would have been built."""
         begun, _ = _begin(self.plan, number, params, now)
         return replace(begun.failed(reason), finished=now)
 
@@ -54,7 +54,7 @@ def evaluate(bench: Workbench, plan: Plan, number: int, params: Mapping[str, Par
     watch = Stopwatch()
     begun, recipe = _begin(plan, number, params, hooks.clock())
     with watch.phase("database"):
-        earlier = hooks.earlier(begun.identity)
+        earlier = hooks.claim_identity(begun.identity)
     if earlier is not None:
         ended = begun.duplicate(earlier)
     else:
@@ -87,7 +87,7 @@ def _build_and_train(
         constraints = {LATENCY: predicted.value - plan.limits[LATENCY]}
         begun = begun.with_measurements((predicted,), constraints)
         return begun.ruled_out(too_slow_text(predicted, plan.limits[LATENCY]))
-    hooks.say("building")
+    hooks.show_stage("building")
     try:
         with watch.phase("build"), out_of_memory_is_the_candidates_fault():
             candidate = replace(plan.space.build(begun.spec, begun.origin), imgsz=recipe.imgsz)
@@ -107,15 +107,15 @@ def _build_and_train(
         curve.append(result)
         with watch.phase("database"):
             hooks.report(result)
-            reason = "" if latency_ms is None else hooks.stop(latency_ms, curve, recipe.epochs)
+            reason = "" if latency_ms is None else hooks.reason_to_stop(latency_ms, curve, recipe.epochs)
         if reason:
             raise _Stopped(reason)
 
     try:
-        hooks.say("training")
+        hooks.show_stage("training")
         with watch.phase("training"), out_of_memory_is_the_candidates_fault():
             result = bench.train(candidate, recipe, report, bench.parent.candidate())
-        hooks.say("scoring")
+        hooks.show_stage("scoring")
         with out_of_memory_is_the_candidates_fault():
             return save_and_evaluate(bench, begun, result.history, result.candidate, watch)
     except _Stopped as stop:

@@ -1,4 +1,4 @@
-"""The seam between a worker and the trials that it runs. Workers know nothing of networks."""
+"""The interface between a worker and the trials that it runs. Workers know nothing of networks."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from objectives.base import EpochResult
+from search.record.stopwatch import Clock
 from search.record.trial import TrialRecord
 from spaces.base import ParamValue
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """What a trial needs from the outside while it runs.
+    """Functions of the worker that a trial calls while it runs.
 
     Attributes:
-        earlier: Claims an identity; the name of the record that has it already, else None.
+        claim_identity: Claims an identity for the trial. Returns the name of the record that has it already, else None.
         report: Called with each point of the learning curve; may raise to interrupt the trial.
-        say: Called with what happens now, for the progress display.
-        clock: The present time, UTC.
-        stop: From the network's latency in ms, the curve so far and the epochs of the whole training to the reason why
-            the trial is stopped now; empty if it goes on.
+        show_stage: Called with the stage that begins (`training`), for the progress display.
+        clock: Returns the present time, UTC.
+        reason_to_stop: Returns why the trial is stopped now, empty if it goes on. Its arguments are the network's latency
+            in ms, the learning curve so far, and the number of epochs of the whole training.
     """
 
-    earlier: Callable[[str], str | None]
+    claim_identity: Callable[[str], str | None]
     report: Callable[[EpochResult], None]
-    say: Callable[[str], None]
-    clock: Callable[[], datetime]
-    stop: Callable[[float, Sequence[EpochResult], int], str] = lambda latency_ms, curve, epochs: ""
+    show_stage: Callable[[str], None]
+    clock: Clock
+    reason_to_stop: Callable[[float, Sequence[EpochResult], int], str] = lambda latency_ms, curve, epochs: ""
 
 
 class TrialRunner(ABC):
@@ -37,8 +38,8 @@ class TrialRunner(ABC):
 
     @abstractmethod
     def run(self, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
-        """Run one trial to its end. A candidate at fault is a record with a reason; other faults propagate."""
+        """Run one trial to its end. A fault of the candidate is a record with a reason; other faults propagate."""
 
     @abstractmethod
-    def given_up(self, number: int, params: Mapping[str, ParamValue], reason: str, now: datetime) -> TrialRecord:
-        """The record of a trial that is not tried again."""
+    def give_up(self, number: int, params: Mapping[str, ParamValue], reason: str, now: datetime) -> TrialRecord:
+        """Return the failed record of a trial that is not tried again."""

@@ -21,6 +21,7 @@ from objectives.training.batchnorm import reestimate
 from objectives.training.training import Trained, train
 from search.latency.predictor import LatencyPredictor
 from search.latency.source import LatencySource
+from search.record.events import Note
 from search.record.latency_text import LATENCY
 from search.store.base import Store
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, Parameter, ParamValue, Space
@@ -146,7 +147,7 @@ class Workbench:
             try:
                 found.append(source.latency(candidate))
             except CandidateError as error:  # only a column: the search is not for that target
-                source.say(f"{source.name} is not measured: {error}")
+                source.say(Note(f"{source.name} is not measured: {error}"))
         return tuple(found)
 
     def remeasure_contended(self, most: int = 1) -> int:

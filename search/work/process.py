@@ -20,10 +20,10 @@ from types import FrameType
 import psutil
 
 from search.cli.command import Exit, error_line
+from search.record.events import Activity, Event, WorkerEnded
 from search.record.folders import RunFolder
 from search.store.base import StoreError
 from search.study.faults import DefinitionError, DefinitionMismatch
-from search.trial.events import Doing, Event, Left
 from search.work.job import Job
 from search.work.liveness import host_tag
 from spaces.base import CandidateError, SpaceError
@@ -54,12 +54,12 @@ def run_worker(job: Job, pipe: Connection) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, END_WITH)
         _redirect_output(folder.study(job.study) / f"worker-{job.index}.log")
         _sweep(folder)
-        say(Doing("loading"))
+        say(Activity("loading"))
         from search.work.session import work_on  # not above: the supervisor imports this module, without torch
 
         left = work_on(job, folder, scratch, say)
     except Interrupted:
-        left = Left("interrupted")
+        left = WorkerEnded("interrupted")
     except Exception as error:  # reported in one line by the supervisor, in full in the log
         with suppress(OSError):  # a full disk
             traceback.print_exc()
@@ -99,15 +99,15 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise Interrupted
 
 
-def _left_in_error(error: Exception) -> Left:
+def _left_in_error(error: Exception) -> WorkerEnded:
     line = error_line(error) or type(error).__name__
     if isinstance(error, DefinitionMismatch):
-        return Left("error", line, int(Exit.MISMATCH))
+        return WorkerEnded("error", line, int(Exit.MISMATCH))
     if isinstance(error, DefinitionError | SpaceError):
-        return Left("error", line, int(Exit.USAGE))
+        return WorkerEnded("error", line, int(Exit.USAGE))
     if isinstance(error, StoreError | CandidateError | OSError):
-        return Left("error", line, int(Exit.ERROR))
-    return Left("error", f"{type(error).__name__}: {line}", int(Exit.ERROR))
+        return WorkerEnded("error", line, int(Exit.ERROR))
+    return WorkerEnded("error", f"{type(error).__name__}: {line}", int(Exit.ERROR))
 
 
 def _redirect_output(log: Path) -> None:

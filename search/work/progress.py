@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from search.findings.notes import outcome_line
+from search.record.events import Activity, BatchDone, Event, Note, RecordStored
 from search.record.trial import Outcome
-from search.trial.events import Batch, Doing, Ended, Event, Note
 
 LINE_EVERY_S = 20.0
 """In a log, a worker's training says how far it is this often."""
@@ -40,7 +40,7 @@ class Progress:
         self._n_trials, self._counted = n_trials, counted
         self._clock, self._begun = clock, clock()
         self._doing: dict[int, str] = {}
-        self._batch: dict[int, Batch] = {}
+        self._batch: dict[int, BatchDone] = {}
         self._said: dict[int, float] = {}
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
 
@@ -57,29 +57,29 @@ class Progress:
 
     def show(self, worker: int, event: Event) -> None:
         """Show one event of one worker."""
-        if isinstance(event, Doing):
+        if isinstance(event, Activity):
             self._doing[worker] = event.what
             self._batch.pop(worker, None)
             if self._live is None and not event.what.startswith("trial"):
                 self._line(f"worker {worker}: {event.what}")
-        elif isinstance(event, Batch):
+        elif isinstance(event, BatchDone):
             self._batch[worker] = event
             self._say_now_and_then(worker, event)
         elif isinstance(event, Note):
             self._line(event.line)
-        elif isinstance(event, Ended):
+        elif isinstance(event, RecordStored):
             self._ended(event)
         if self._live is not None:
             self._live.update(self._panel())
 
-    def _ended(self, event: Ended) -> None:
+    def _ended(self, event: RecordStored) -> None:
         record = event.record
         if not record.is_reference and record.outcome is not Outcome.DUPLICATE:
             self._counted += 1
         moved = "; the front moved" if event.moved_front else ""
         self._line(f"{outcome_line(record, self._objectives)}{moved}")
 
-    def _say_now_and_then(self, worker: int, batch: Batch) -> None:
+    def _say_now_and_then(self, worker: int, batch: BatchDone) -> None:
         now = self._clock()
         if self._live is None and now - self._said.setdefault(worker, now) >= LINE_EVERY_S:
             self._said[worker] = now
@@ -105,5 +105,5 @@ class Progress:
         return Group(Text(""), table)
 
 
-def _where(batch: Batch) -> str:
+def _where(batch: BatchDone) -> str:
     return f"epoch {batch.epoch} of {batch.epochs}"

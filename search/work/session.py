@@ -16,6 +16,7 @@ from search.prepare.sensitivity_analysis import (
     summed_sensitivity,
     wants_sensitivity,
 )
+from search.record.events import Note, Say, WorkerEnded
 from search.record.folders import RunFolder
 from search.record.stopwatch import Stopwatch
 from search.sampler.candidate_predictions import candidate_predictions_of
@@ -25,7 +26,6 @@ from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store
 from search.study.definition import StudyDefinition, stored_definition
 from search.trial.evaluate import StudyTrials, out_of_memory_is_the_candidates_fault
-from search.trial.events import Left, Note, Say
 from search.trial.stopping import COMPARED, NeverStop, StoppingRule
 from search.trial.stopping_rules import rule_named
 from search.trial.workbench import Plan, Workbench
@@ -39,7 +39,7 @@ MOST_REPEATS = 16
 """Latencies taken under load that are timed again when the study ends: half a minute at most."""
 
 
-def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> Left:
+def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> WorkerEnded:
     """Load everything once, make or wait for what the study stands on, and run trials until there is no more.
 
     Raises:
@@ -71,7 +71,7 @@ class _Session:
         """The attempt that is worked on now."""
         return None if self._worker is None else self._worker.held
 
-    def run(self) -> Left:
+    def run(self) -> WorkerEnded:
         """The whole session; why it ended."""
         watch = Stopwatch()
         definition = stored_definition(self._job.study, self._job.definition)
@@ -86,7 +86,7 @@ class _Session:
             if why != "timeout" and self._job.index == 0:  # one worker: two at once would disturb each other
                 bench.remeasure_contended(MOST_REPEATS)
         spent = watch.seconds()
-        return Left(why, seconds={phase: spent.get(phase, 0.0) for phase in ("data", "sensitivity")})
+        return WorkerEnded(why, seconds={phase: spent.get(phase, 0.0) for phase in ("data", "sensitivity")})
 
     def _sensitivity(
         self, definition: StudyDefinition, study: StudyEntry, plan: Plan, bench: Workbench, watch: Stopwatch

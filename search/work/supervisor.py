@@ -16,7 +16,7 @@ from types import FrameType
 from typing import cast
 
 from search.cli.command import Exit
-from search.trial.events import Ended, Event, Left, Note
+from search.record.events import Event, Note, RecordStored, WorkerEnded
 from search.work.job import Job
 from search.work.process import END_WITH, GRACE_S, run_worker
 
@@ -29,12 +29,12 @@ class _Running:
     job: Job
     process: BaseProcess
     pipe: Connection
-    left: Left | None = None
+    left: WorkerEnded | None = None
     deaths: int = 0
 
 
 @dataclass(frozen=True)
-class Finish:
+class RunEnd:
     """How the workers ended.
 
     Attributes:
@@ -64,7 +64,7 @@ class Supervisor:
         self._workers: list[_Running] = []
         self._signal = 0
 
-    def run(self) -> Finish:
+    def run(self) -> RunEnd:
         """Start the workers and wait for them. SIGINT and SIGTERM end them and return `interrupted`."""
         with self._signals_noted():
             try:
@@ -73,7 +73,7 @@ class Supervisor:
                 self._end_all()
                 raise
 
-    def _run(self) -> Finish:
+    def _run(self) -> RunEnd:
         for job in self._jobs:
             if not self._signal:
                 self._workers.append(self._start(job))
@@ -114,10 +114,10 @@ class Supervisor:
             except (EOFError, OSError):
                 self._died(worker)
                 continue
-            if isinstance(event, Left):
+            if isinstance(event, WorkerEnded):
                 worker.left = event
             else:
-                if isinstance(event, Ended):
+                if isinstance(event, RecordStored):
                     worker.deaths = 0
                 self._show(worker.job.index, event)
 
@@ -128,7 +128,7 @@ class Supervisor:
         cause = f"signal {-code} ({signal.strsignal(-code)})" if code is not None and code < 0 else f"exit code {code}"
         if worker.deaths + 1 >= DEATHS_UNTIL_GIVEN_UP:
             line = f"worker {worker.job.index} died {worker.deaths + 1} times, last by {cause}; its log has more"
-            worker.left = Left("error", line, int(Exit.ERROR))
+            worker.left = WorkerEnded("error", line, int(Exit.ERROR))
             return
         self._show(worker.job.index, Note(f"worker {worker.job.index} died by {cause}; starting it again"))
         again = self._start(worker.job)
@@ -153,14 +153,14 @@ class Supervisor:
             try:
                 if worker.pipe.poll(0.1):
                     event = worker.pipe.recv()
-                    worker.left = event if isinstance(event, Left) else None
+                    worker.left = event if isinstance(event, WorkerEnded) else None
                 elif not worker.process.is_alive():
                     return
             except (EOFError, OSError):
                 return
 
-    def _finish(self, why: str, error: str, exit_code: int) -> Finish:
-        return Finish(why, error, exit_code, self._seconds())
+    def _finish(self, why: str, error: str, exit_code: int) -> RunEnd:
+        return RunEnd(why, error, exit_code, self._seconds())
 
     def _seconds(self) -> dict[str, float]:
         total: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""A worker process: take up a trial, ask, evaluate, store, tell; again until the study has its trials."""
+"""A worker: claims a trial, asks the sampler, evaluates, stores and tells, until the study has its trials."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from objectives.base import EpochResult
+from search.record.events import Activity, Note, RecordStored, Say
+from search.record.stopwatch import Clock, utc_now
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.optuna_study import OptunaStudy
 from search.store.base import AlreadyStored, Attempt, Fenced, Store, StoreError, StudyEntry
-from search.trial.events import Doing, Ended, Event, Note
 from search.trial.runner import Hooks, TrialRunner
 from search.trial.stopping import NeverStop, RunningTrial, StoppingRule
 from search.work.liveness import STALE_AFTER_S, is_alive, this_worker
 from spaces.base import ParamValue
 
 DUPLICATES_UNTIL_EXHAUSTED = 50
+"""Number of duplicates in a row after which the space counts as exhausted."""
 TRIES_UNTIL_FAILED = 5
-"""A trial whose worker died this often is recorded as failed: it probably kills its workers."""
-GIVEN_UP = f"its workers died {TRIES_UNTIL_FAILED} times; out of memory is the usual cause"
+"""Number of dead workers after which a trial is stored as failed: it probably kills its workers."""
+WORKERS_DIED = f"its workers died {TRIES_UNTIL_FAILED} times; out of memory is the usual cause"
+"""Reason of such a trial."""
 IDLE_POLL_S = 0.5
+"""Seconds between two looks at the database while the last trials run on other workers."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,12 @@ class Worker:
     """Works on one study until it has its trials, the time is up or the space is exhausted.
 
     Args:
-        deadline: Moment of `time.monotonic` after which no trial is begun; None for no limit.
-        say: Takes events for the supervisor.
-        rule: Stops trials at a rung; None stops none.
+        deadline: Time of `monotonic` after which no trial is begun; None for no limit.
+        say: Receives events for the supervisor.
+        rule: Stopping rule of the trials; by default none is stopped.
+        clock: Returns the present time, for the records.
+        monotonic: Returns seconds that never go back, for the deadline and for durations.
+        sleep: Waits for a number of seconds.
     """
 
     def __init__(
@@ -52,37 +58,41 @@ class Worker:
         *,
         n_trials: int,
         deadline: float | None,
-        say: Callable[[Event], None],
+        say: Say,
         rule: StoppingRule | None = None,
+        clock: Clock = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store, self._study, self._optuna = store, study, optuna_study
         self._trials = trials
         self._n_trials, self._deadline, self._say, self._rule = n_trials, deadline, say, rule or NeverStop()
+        self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._me = this_worker()
         self._held: Attempt | None = None
-        self._idle_since = time.monotonic()  # end of the last evaluation: from there to the next is the database's
+        self._idle_since = monotonic()  # end of the last evaluation: seconds until the next count as the database's
 
     @property
     def held(self) -> Attempt | None:
-        """The attempt this worker holds now, for the heartbeat."""
+        """The attempt that this worker holds now, for the heartbeat."""
         return self._held
 
     def work(self) -> str:
-        """Run trials; returns why it stopped: `done`, `timeout` or `exhausted`.
+        """Run trials. Return why no more are run: `done`, `timeout` or `exhausted`.
 
-        Whatever raises out of here (an interruption, a full disk) hands the trial back first.
+        On any exception (an interruption, a full disk) the held trial is released before the exception leaves.
         """
         duplicates = 0
         while True:
-            if self._deadline is not None and time.monotonic() >= self._deadline:
+            if self._deadline is not None and self._monotonic() >= self._deadline:
                 return "timeout"
             self.reconcile()
             self._held = self._store.reserve(self._study, self._me, self._n_trials)
             if self._held is None:
                 if not self._store.open_attempts(self._study):
                     return "done"
-                self._idle_since = time.monotonic() + IDLE_POLL_S
-                time.sleep(IDLE_POLL_S)  # the last trials run elsewhere; one may come back to be done here
+                self._idle_since = self._monotonic() + IDLE_POLL_S
+                self._sleep(IDLE_POLL_S)  # the last trials run on other workers; one may be released and continue here
                 continue
             record = self._run(self._held)
             if record is not None and record.outcome is Outcome.DUPLICATE:
@@ -93,9 +103,8 @@ class Worker:
                 return "exhausted"
 
     def reconcile(self) -> None:
-        """Settle what dead workers left: their attempts wait for a new worker, Optuna's study follows the records."""
-        running_before = self._store.reconcile(self._study, is_alive, STALE_AFTER_S)
-        for number in running_before:
+        """Release the attempts of dead workers, and mark their trials as waiting in Optuna's study."""
+        for number in self._store.reconcile(self._study, is_alive, STALE_AFTER_S):
             self._optuna.wait(number)
 
     def settle(self) -> None:
@@ -107,38 +116,39 @@ class Worker:
         asking = any(attempt.number is None for attempt in attempts)
         self._optuna.settle(records, held, unfinished, may_be_asking=asking)
 
-    def hand_back(self) -> None:
-        """Give the held trial back, to be taken up by whoever comes next."""
+    def release(self) -> None:
+        """Release the held trial, so that any worker can claim it."""
         attempt, self._held = self._held, None
         if attempt is None:
             return
-        with suppress(StoreError):  # the database is what failed: the reconciler finds this trial at the next start
+        with suppress(StoreError):  # the database failed: the next start reconciles this trial
             self._store.hand_back(attempt)
             if attempt.number is not None:
                 self._optuna.wait(attempt.number)
 
     def _run(self, attempt: Attempt) -> TrialRecord | None:
+        """Run the trial of the held attempt; None if another worker took it over meanwhile."""
         try:
             assigned = self._assign(attempt)
-            overhead = time.monotonic() - self._idle_since
+            overhead = self._monotonic() - self._idle_since
             record = self._evaluate(assigned)
             record = replace(record, seconds=_plus(record.seconds, "database", overhead))
-            self._idle_since = time.monotonic()
+            self._idle_since = self._monotonic()
             front = self._store.add(self._study, record, assigned.attempt)
             self._held = None
             self._optuna.tell(record)
-            self._say(Ended(record, front is not None))
+            self._say(RecordStored(record, front is not None))
             return record
         except Fenced:
             self._held = None
             self._say(Note("a trial was taken over by another worker; this worker goes on with the next"))
             return None
         except BaseException:
-            self.hand_back()
+            self.release()
             raise
 
     def _assign(self, attempt: Attempt) -> _Assigned:
-        """Give the held attempt its number and parameters, unless it has them from a worker before."""
+        """Give the held attempt its number and parameters, unless it has them from an earlier worker."""
         if attempt.number is not None:
             self._optuna.resume(attempt.number)
             return _Assigned(attempt, attempt.number, attempt.params or {})
@@ -152,24 +162,24 @@ class Worker:
 
     def _evaluate(self, assigned: _Assigned) -> TrialRecord:
         attempt, number = assigned.attempt, assigned.number
-        self._say(Doing(f"trial {number}"))
+        self._say(Activity(f"trial {number}"))
         if attempt.tries > TRIES_UNTIL_FAILED:
-            return self._trials.given_up(number, assigned.params, GIVEN_UP, datetime.now(UTC))
+            return self._trials.give_up(number, assigned.params, WORKERS_DIED, self._clock())
 
         def report(result: EpochResult) -> None:
             self._store.report(attempt, result)
 
         hooks = Hooks(
-            earlier=lambda identity: self._store.claim_identity(attempt, identity),
+            claim_identity=lambda identity: self._store.claim_identity(attempt, identity),
             report=report,
-            say=lambda what: self._say(Doing(f"trial {number}: {what}")),
-            clock=lambda: datetime.now(UTC),
-            stop=self._reason_to_stop,
+            show_stage=lambda stage: self._say(Activity(f"trial {number}: {stage}")),
+            clock=self._clock,
+            reason_to_stop=self._reason_to_stop,
         )
         return self._trials.run(number, assigned.params, hooks)
 
     def _reason_to_stop(self, latency_ms: float, curve: Sequence[EpochResult], epochs: int) -> str:
-        """Return why a trial is stopped at this epoch, by the records of this moment; empty if it goes on."""
+        """Return why a trial is stopped at this epoch, from the present records; empty if it goes on."""
         trial = RunningTrial(latency_ms, curve, epochs)
         if not trial.may_stop:
             return ""

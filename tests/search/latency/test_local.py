@@ -14,6 +14,7 @@ from objectives.timing.meter import Latency, LatencyMeter, latency_of
 from objectives.timing.timings import Block, Loading, Timings
 from search.latency.local import IdleWait, LocalLatency
 from search.latency.stored_latencies import contended_shapes, stored_key
+from search.record.events import Event, Note
 from search.store.base import Store
 from search.store.entries import LatencyEntry, TargetEntry
 from search.store.sql import open_store
@@ -136,7 +137,7 @@ def test_the_references_time_is_measured_once_and_frozen_with_what_was_seen(stor
 def test_it_waits_for_an_idle_device(store: Store) -> None:
     waits: list[float] = []
     meter = ScriptedMeter([BUSY, BUSY, QUIET, BUSY])
-    said: list[str] = []
+    said: list[Event] = []
     source = local_latency(store, meter, wait=IdleWait(4, 6.0, waits.append), say=said.append)
     assert source.freeze_reference() == pytest.approx(10.0)
     assert (len(meter.asked), waits, said) == (3, [6.0, 6.0], [])
@@ -144,14 +145,15 @@ def test_it_waits_for_an_idle_device(store: Store) -> None:
 
 def test_on_a_busy_device_the_least_contended_time_is_frozen_and_the_user_is_told(store: Store) -> None:
     loads = [DeviceActivity(others_busy=busy) for busy in (1.9, 0.4, 1.2, 0.8)]
-    said: list[str] = []
+    said: list[Event] = []
     meter = ScriptedMeter(list(loads))
     assert local_latency(store, meter, say=said.append).freeze_reference() == pytest.approx(10.0)
     entry = store.target(TARGET.key)
     assert entry is not None and entry.contended and len(meter.asked) == 4
     assert entry.circumstances == loads[1].as_plain()
-    (line,) = said
-    assert line.startswith("other work ran while the reference was timed (10.0 ms on onnxruntime cpu fp32, 96 px")
+    (note,) = said
+    assert isinstance(note, Note)
+    assert note.line.startswith("other work ran while the reference was timed (10.0 ms on onnxruntime cpu fp32, 96 px")
 
 
 def test_where_load_cannot_be_seen_the_first_time_is_taken(store: Store) -> None:

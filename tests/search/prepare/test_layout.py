@@ -18,13 +18,13 @@ from search.prepare import cutting
 from search.prepare.inputs import load_initial_parent, open_data
 from search.prepare.preparation import Preparation, Setting
 from search.prepare.sensitivity_analysis import TakesTooLong, summed_sensitivity
+from search.record.events import Event
 from search.record.folders import RunFolder
 from search.record.trial import TrialRecord
 from search.store.base import Store
 from search.store.sql import open_store
 from search.study.definition import StudyDefinition, load_study
 from search.study.faults import DefinitionError
-from search.trial.events import Event
 from search.trial.workbench import Plan
 from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import Categorical, Float, Integer, SpaceError

@@ -57,9 +57,9 @@ class Witness:
 
     def hooks(self) -> Hooks:
         return Hooks(
-            earlier=lambda identity: self.earlier,
+            claim_identity=lambda identity: self.earlier,
             report=self.curve.append,
-            say=lambda what: None,
+            show_stage=lambda stage: None,
             clock=lambda: datetime.now(UTC),
         )
 

@@ -18,6 +18,7 @@ from objectives.timing.latency_model import Prediction
 from search.latency.local import IdleWait, LocalLatency
 from search.latency.predictor import MIN_MEASURED, LatencyPredictor, PredictedLatency
 from search.prepare.preparation import Preparation, Prepared, Setting
+from search.record.events import Event, Note
 from search.record.folders import RunFolder
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.optuna_study import OptunaStudy
@@ -140,12 +141,12 @@ def test_a_further_target_that_cannot_run_here_is_told_before_anything_is_traine
 
 
 def test_a_network_that_does_not_run_on_a_further_target_has_no_figure_there(ready: Ready) -> None:
-    said: list[str] = []
+    said: list[Event] = []
     broken = LocalLatency(ready.store, ScriptedMeter(broken=True), ELSEWHERE, say=said.append)
     bench = replace(ready.bench, further_sources=(broken,))
     record, _ = ready.works(2, bench)
     assert record.outcome is Outcome.COMPLETE and record.measurement(ELSEWHERE) is None
-    assert said == [f"{ELSEWHERE} is not measured: it does not load"]
+    assert said == [Note(f"{ELSEWHERE} is not measured: it does not load")]
 
 
 # -- predictions -------------------------------------------------------------------------------------------------------

@@ -11,17 +11,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from objectives.base import Direction, EpochResult, Evaluation, Measurement
-from search.record.trial import Outcome, TrialRecord
+from search.record.begun import Begun
+from search.record.trial import TrialRecord
 from search.sampler.optuna_study import OptunaStudy
 from search.sampler.registry import make_sampler, sampler_seed
 from search.store.base import StudyEntry
 from search.store.sql import open_store
 from search.trial.runner import Hooks, TrialRunner
 from search.work.worker import Worker
-from spaces.base import Categorical, Float, Parameter, ParamValue
+from spaces.base import ArchSpec, Categorical, Float, Origin, Parameter, ParamValue
 
 OBJECTIVES = (("map50_95", Direction.MAXIMIZE), ("latency_ms", Direction.MINIMIZE))
 PARAMETERS: dict[str, Parameter] = {"backbone": Categorical(("one", "two")), "ratio": Float(0.1, 1.0)}
+
+SPEC = ArchSpec(parent="a parent", groups=("group",), widths=(4,), kept=((0, 1),))
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,10 @@ class QuickTrials(TrialRunner):
 
     def run(self, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
         ratio = round(float(params["ratio"]), self.grid)
-        begun = self._record(number, params, ratio, hooks.clock())
-        earlier = hooks.earlier(begun.identity)
+        begun = self._begin(number, params, ratio, hooks.clock())
+        earlier = hooks.claim_identity(begun.identity)
         if earlier is not None:
-            return self._ended(begun, Outcome.DUPLICATE, f"duplicate of {earlier}")
+            return self._finished(begun.duplicate(earlier))
         accuracy = ratio**0.5 * (0.9 if params["backbone"] == "one" else 0.8)
         curve = tuple(
             EpochResult(epoch, accuracy * epoch / 3, accuracy, 1 / epoch, self.epoch_s) for epoch in (1, 2, 3)
@@ -48,23 +51,21 @@ class QuickTrials(TrialRunner):
         for result in curve:
             time.sleep(self.epoch_s)
             hooks.report(result)
-        begun = replace(begun, rungs=curve)
         if number % 7 == 3:
-            return self._ended(begun, Outcome.FAILED, "loss is nan")
-        return self._ended(begun, Outcome.COMPLETE, "", _score(accuracy))
+            return self._finished(begun.failed("loss is nan", curve))
+        complete = begun.complete(checkpoint="none", evaluations=[_score(accuracy)], curve=curve)
+        return self._finished(complete)
 
-    def given_up(self, number: int, params: Mapping[str, ParamValue], reason: str, now: datetime) -> TrialRecord:
-        return self._ended(self._record(number, params, float(params["ratio"]), now), Outcome.FAILED, reason)
+    def give_up(self, number: int, params: Mapping[str, ParamValue], reason: str, now: datetime) -> TrialRecord:
+        return self._finished(self._begin(number, params, float(params["ratio"]), now).failed(reason))
 
-    def _record(self, number: int, params: Mapping[str, ParamValue], ratio: float, now: datetime) -> TrialRecord:
-        return TrialRecord(
+    def _begin(self, number: int, params: Mapping[str, ParamValue], ratio: float, now: datetime) -> Begun:
+        return Begun(
             number=number,
             name=f"trial {number}",
-            outcome=Outcome.FAILED,
-            reason="",
             params=dict(params),
-            spec=None,
-            origin=None,
+            spec=SPEC,
+            origin=Origin(("parent",)),
             identity=hashlib.sha256(f"{params['backbone']} {ratio}".encode()).hexdigest()[:32],
             recipe={"epochs": 3},
             seed=0,
@@ -73,18 +74,8 @@ class QuickTrials(TrialRunner):
             started=now,
         )
 
-    def _ended(
-        self, record: TrialRecord, outcome: Outcome, reason: str, score: Evaluation | None = None
-    ) -> TrialRecord:
-        evaluations = () if score is None else (score,)
-        return replace(
-            record,
-            outcome=outcome,
-            reason=reason,
-            evaluations=evaluations,
-            finished=datetime.now(UTC),
-            seconds={"training": 3 * self.epoch_s},
-        )
+    def _finished(self, record: TrialRecord) -> TrialRecord:
+        return replace(record, finished=datetime.now(UTC), seconds={"training": 3 * self.epoch_s})
 
 
 def _score(accuracy: float) -> Evaluation:

@@ -23,7 +23,7 @@ from search.finish import study_run
 from search.store.sql import open_store
 from search.study.definition import load_study
 from search.work.liveness import this_worker
-from search.work.supervisor import Finish
+from search.work.supervisor import RunEnd
 from tests.search.store.examples import OBJECTIVES, begin
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,7 +50,7 @@ def test_a_trial_that_a_worker_took_and_never_knew_of_is_handed_back(
         study = store.add_study(definition.name, definition.as_plain(), OBJECTIVES)
         held = begin(store, study, 0, replace(this_worker(), pid=ended.pid))
         ended.wait()
-        left = SimpleNamespace(run=lambda: Finish(why, "as asked", int(Exit.TERMINATED), {}))
+        left = SimpleNamespace(run=lambda: RunEnd(why, "as asked", int(Exit.TERMINATED), {}))
         monkeypatch.setattr(study_run, "Supervisor", lambda jobs, show: left)
         place = ["--study", "nas_head", "--storage", url, "--project", str(tmp_path / "runs")]
         assert run_command(run.main, place) == Exit.TERMINATED

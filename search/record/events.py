@@ -1,4 +1,4 @@
-"""What a worker process tells its supervisor while it works. Plain values, sent through a pipe."""
+"""Events of a run: what a worker process tells its supervisor. Plain values, sent through a pipe."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from search.record.trial import TrialRecord
 
 
 @dataclass(frozen=True)
-class Doing:
-    """What the worker does now: `trial 7: training`, `training round-2`."""
+class Activity:
+    """The present activity of the worker: `trial 7: training`, `training round-2`."""
 
     what: str
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchDone:
     """A training batch is done. Epochs and batches count from 1."""
 
     epoch: int
@@ -33,20 +33,24 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A trial or a reference row is stored."""
+class RecordStored:
+    """The record of a trial or of a reference row is stored.
+
+    Attributes:
+        moved_front: Whether it changed the Pareto front.
+    """
 
     record: TrialRecord
     moved_front: bool
 
 
 @dataclass(frozen=True)
-class Left:
+class WorkerEnded:
     """The worker has nothing more to do.
 
     Attributes:
         why: `done`, `timeout`, `exhausted`, `interrupted`, or `error`.
-        error: One line for the user where `why` is `error`.
+        error: One line for the user if `why` is `error`.
         seconds: Wall seconds by phase spent outside of trials.
     """
 
@@ -56,11 +60,11 @@ class Left:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-Event = Doing | Batch | Note | Ended | Left
+Event = Activity | BatchDone | Note | RecordStored | WorkerEnded
 """Everything that a worker tells."""
 
 Say = Callable[[Event], None]
-"""Receives the events of a worker, or of whoever does the same work without one."""
+"""Receives the events of a worker, or of a command that does the same work without one."""
 
 
 def say_nothing(event: Event) -> None:
