@@ -12,7 +12,7 @@ from rich.console import Console
 
 from objectives.data.yaml_file import read_definition
 from search.cli.command import error_line, place_options
-from search.prepare.study_entry import generation_wanted
+from search.prepare.study_entry import select_generation
 from search.record.folders import RunFolder
 from search.store.base import Store, StoreError, StudyEntry
 from search.store.sql import open_store
@@ -22,7 +22,7 @@ from search.study.faults import DefinitionError
 from search.work.job import Job
 from search.work.liveness import STALE_AFTER_S, is_alive
 from search.work.progress import Progress
-from search.work.supervisor import RunEnd, Supervisor, for_workers
+from search.work.supervisor import RunEnd, Supervisor, jobs_for_workers
 
 ENDINGS = {
     "done": "the study has its trials",
@@ -78,7 +78,7 @@ def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
     _check_paths(definition)
     store = open_store(request.storage)
     try:
-        generation = generation_wanted(store, definition, new=request.new, resume=request.resume)
+        generation = select_generation(store, definition, new=request.new, resume=request.resume)
         finish = _run_workers(store, request, generation, console)
         if finish.why in ENDINGS:
             _finish_study(store, finish, request, console)
@@ -110,7 +110,7 @@ def _run_workers(store: Store, request: RunRequest, generation: int, console: Co
         timeout_s=request.timeout_s,
     )
     with Progress(console, tuple(definition.objectives), definition.n_trials, counted) as progress:
-        finish = Supervisor(for_workers(job, workers), progress.show).run()
+        finish = Supervisor(jobs_for_workers(job, workers), progress.show).run()
     _release_dead(store, definition)
     return finish
 

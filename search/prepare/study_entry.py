@@ -12,8 +12,8 @@ from search.study.difference import definition_differences
 from search.study.faults import DefinitionError, DefinitionMismatch
 
 
-def generation_wanted(store: Store, definition: StudyDefinition, *, new: bool, resume: bool) -> int:
-    """Which generation of the study a run works on: the latest one, or with `--new` the next.
+def select_generation(store: Store, definition: StudyDefinition, *, new: bool, resume: bool) -> int:
+    """Return the generation of the study that a run works on: the latest one, or the next one with `--new`.
 
     Raises:
         DefinitionMismatch: If the stored definition differs from the one asked for.
@@ -31,7 +31,7 @@ def generation_wanted(store: Store, definition: StudyDefinition, *, new: bool, r
 
 
 def open_study(store: Store, definition: StudyDefinition, generation: int, facts: dict[str, str | None]) -> StudyEntry:
-    """The stored study of that generation, begun now if it is not there.
+    """Return the stored study of a generation; store it now if it is new.
 
     Args:
         facts: Content hashes of what the definition names by path (data set, weights).
@@ -58,7 +58,7 @@ def open_study(store: Store, definition: StudyDefinition, generation: int, facts
 
 
 def _other_target(store: Store, stored_key: str, key: str | None, name: str) -> str:
-    """Latencies of two targets cannot stand on one front."""
+    """Return the refusal of a study on another target: latencies of two targets cannot stand on one front."""
     stored, here = store.target(stored_key), store.target(key or "")
     there_is = {} if stored is None else stored.description
     here_is = {} if here is None else here.description
@@ -84,8 +84,8 @@ def _compare(stored: StudyEntry, definition: StudyDefinition) -> None:
 
 
 def _in_full(stored: StudyEntry) -> Mapping[str, Any]:
-    """The stored definition, with the fields that came later at their defaults."""
+    """Return the stored definition, with fields that are newer than it at their defaults."""
     try:
         return stored_definition(stored.name, stored.definition).as_plain()
-    except DefinitionError:  # of a version that knew other fields: what is stored is what is shown
+    except DefinitionError:  # of a version with other fields: shown as it is stored
         return stored.definition

@@ -4,7 +4,7 @@
 
     reserve ──> running ──add──> finished
                  │  ▲
-       hand_back │  │ reserve (a new token fences off whoever had it)
+         release │  │ reserve (a new token fences off whoever had it)
        reconcile ▼  │
                 waiting
 """
@@ -91,7 +91,7 @@ def claim_identity(connection: Connection, attempt: Attempt, identity: str) -> s
     others = select(AttemptRow.number).where(
         AttemptRow.study_id == attempt.study_id,
         AttemptRow.identity == identity,
-        AttemptRow.state != FINISHED,  # a waiting one too: its trial will be taken up again
+        AttemptRow.state != FINISHED,  # a waiting one too: its trial will be claimed again
         AttemptRow.id != attempt.id,
     )
     if other := connection.execute(others.limit(1)).one_or_none():
@@ -107,8 +107,8 @@ def heartbeat(connection: Connection, attempt: Attempt) -> None:
         raise _fenced(attempt)
 
 
-def hand_back(connection: Connection, attempt: Attempt) -> None:
-    """See `Store.hand_back`. An attempt without a number has nothing to take up and is removed."""
+def release(connection: Connection, attempt: Attempt) -> None:
+    """See `Store.release`. An attempt without a number has nothing to continue and is removed."""
     unassigned = connection.execute(delete(AttemptRow).where(*_holds(attempt), AttemptRow.number.is_(None)))
     if unassigned.rowcount == 0:
         connection.execute(update(AttemptRow).where(*_holds(attempt)).values(state=WAITING))

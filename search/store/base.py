@@ -176,8 +176,8 @@ class Store(ABC):
         """Say that the worker lives. Raises `Fenced` if the attempt was taken away."""
 
     @abstractmethod
-    def hand_back(self, attempt: Attempt) -> None:
-        """Give the attempt back, to be taken up by whoever reserves next. Does nothing if it was taken away."""
+    def release(self, attempt: Attempt) -> None:
+        """Release the attempt, so that the next `reserve` claims it. Does nothing if it was taken away."""
 
     @abstractmethod
     def reconcile(

@@ -27,7 +27,7 @@ from search.store.models import FrontRow, TrainedRow
 from search.store.url import parse
 from spaces.base import ParamValue
 
-HAND_BACK_PATIENCE_S = 2.0  # an interrupted worker has 10 s in all
+RELEASE_TIMEOUT_S = 2.0  # an interrupted worker has 10 s in all
 
 
 def open_store(url: str) -> Store:
@@ -98,9 +98,9 @@ class SqlStore(Store):
         with self._database.write() as connection:
             attempts.heartbeat(connection, attempt)
 
-    def hand_back(self, attempt: Attempt) -> None:
-        with self._database.write(patience_s=HAND_BACK_PATIENCE_S) as connection:
-            attempts.hand_back(connection, attempt)
+    def release(self, attempt: Attempt) -> None:
+        with self._database.write(patience_s=RELEASE_TIMEOUT_S) as connection:
+            attempts.release(connection, attempt)
 
     def reconcile(
         self, study: StudyEntry, is_alive: Callable[[WorkerId], bool | None], stale_after_s: float

@@ -1,4 +1,4 @@
-"""`--dry-run`: check everything, try one candidate for real, say what the study will cost. Leaves nothing behind."""
+"""`--dry-run`: checks everything, trains one candidate for a few batches, and estimates the study. Stores nothing."""
 
 from __future__ import annotations
 
@@ -30,21 +30,22 @@ from spaces.base import Candidate
 from spaces.networks.parent import Parent
 
 TIMED_BATCHES = 6
+"""Number of training batches that are timed."""
 SKIPPED_BATCHES = 2
-"""The first batches pay for memory and caches that later ones find ready."""
+"""Number of batches before them: the first ones allocate memory and fill caches."""
 LONG_S = 12 * 3600.0
-"""A study beyond this gets advice on a shorter recipe."""
+"""Seconds of a study above which a shorter recipe is proposed."""
 TYPICAL_RATIO = 0.75
 """Share of channels that stay in the candidate that is tried: the middle of the usual range."""
 
 
 class _Enough(BaseException):
-    """Ends the timed training; no handler for ordinary errors may catch it."""
+    """Ends the timed training. No handler for ordinary errors may catch it."""
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Seconds and MiB that were measured."""
+class MeasuredCost:
+    """Measured seconds and MiB."""
 
     latency_s: float
     evaluation_s: float
@@ -54,14 +55,14 @@ class Cost:
 
 
 def dry_run(definition: StudyDefinition, device: str, threads: int, url: str | None = None) -> int:
-    """Check data, parent, export and training of one candidate, and estimate the whole.
+    """Check data, parent, export and training of one candidate, and estimate the whole study.
 
     Args:
-        url: The database where measurements of other machines are stored; it is only read.
+        url: The database with measurements of other machines; it is only read.
 
     Raises:
-        SpaceError: If the data, the weights or the space are wrong; the message says what to mend.
-        CandidateError: If even a uniformly cut candidate does not build, export or train.
+        SpaceError: If the data, the weights or the space are wrong.
+        CandidateError: If even a uniformly cut candidate cannot be built, exported or trained.
     """
     console = Console(soft_wrap=True, highlight=False)
     with tempfile.TemporaryDirectory(prefix="yolofront-dry-run-") as name:
@@ -69,8 +70,8 @@ def dry_run(definition: StudyDefinition, device: str, threads: int, url: str | N
         data = open_data(definition, temporary)
         sizes = ", ".join(f"{split} {len(each.images)}" for split, each in data.splits.items())
         console.print(f"data: {data.name}, {len(data.classes)} classes; images: {sizes}")
-        start = load_initial_parent(definition, data)
-        console.print(f"parent: {_parent_words(start)}, {start.parent.imgsz} px")
+        initial = load_initial_parent(definition, data)
+        console.print(f"parent: {_describe_parent(initial)}, {initial.parent.imgsz} px")
         setting = Setting(
             folder=temporary,
             device=device,
@@ -79,22 +80,24 @@ def dry_run(definition: StudyDefinition, device: str, threads: int, url: str | N
             idle_wait=IdleWait(tries=1),
         )
         preparation = Preparation(definition=definition, store=_store(definition, url), setting=setting)
-        inputs = StudyInputs(data, start)
+        inputs = StudyInputs(data, initial)
         with preparation.open_workbench(inputs) as bench:
             recipe = complete_recipe(definition.recipe.longest(), inputs)
             parent_recipe = complete_recipe(definition.parent.recipe.fixed, inputs)
             multiple = definition.space.multiple
             built = bench.parent.build(uniform(bench.parent, TYPICAL_RATIO, multiple=multiple))
             candidate = replace(built, imgsz=recipe.imgsz)
-            cost = _measured(bench, candidate, recipe, parent_recipe, console)
+            cost = _measure(bench, candidate, recipe, parent_recipe, console)
     images = len(data.splits["train"].images)
-    halving_s = _halving_s(definition, start.parent, recipe, images, cost.parent_batch_s / parent_recipe.batch)
-    _estimate(definition, cost, recipe, None if start.is_trained else parent_recipe, images, halving_s, console)
+    analysis_s = _analysis_seconds(
+        definition, initial.parent, recipe, images, cost.parent_batch_s / parent_recipe.batch
+    )
+    _estimate(definition, cost, recipe, None if initial.is_trained else parent_recipe, images, analysis_s, console)
     return 0
 
 
 def _store(definition: StudyDefinition, url: str | None) -> Store:
-    """A store in memory, with what is known of the study's other machines."""
+    """Return a store in memory, with the measurements of the study's remote targets."""
     empty = open_store("sqlite://")
     remotes = {asked.remote for asked in (definition.target, *definition.further_targets)} - {None}
     file = None if url is None else sqlite_file(parse(url))
@@ -105,16 +108,20 @@ def _store(definition: StudyDefinition, url: str | None) -> Store:
     return empty
 
 
-def _parent_words(start: InitialParent) -> str:
-    if start.weights is None:
-        return f"{start.parent.model['yaml_file']}, to be trained"
-    if start.is_trained:
-        return f"{start.weights.path} as it is"
-    why = "the weights do not name their classes" if start.weights.classes is None else "other classes"
-    return f"to be trained from {start.weights.path} ({why}; {100 * start.parent.inherited:.0f} % of its tensors fit)"
+def _describe_parent(initial: InitialParent) -> str:
+    if initial.weights is None:
+        return f"{initial.parent.model['yaml_file']}, to be trained"
+    if initial.is_trained:
+        return f"{initial.weights.path} as it is"
+    why = "the weights do not name their classes" if initial.weights.classes is None else "other classes"
+    return (
+        f"to be trained from {initial.weights.path} ({why}; {100 * initial.parent.inherited:.0f} % of its tensors fit)"
+    )
 
 
-def _measured(bench: Workbench, candidate: Candidate, recipe: Recipe, parent_recipe: Recipe, console: Console) -> Cost:
+def _measure(
+    bench: Workbench, candidate: Candidate, recipe: Recipe, parent_recipe: Recipe, console: Console
+) -> MeasuredCost:
     costs = [each for each in bench.before_training() if LATENCY_MS not in each.quantities]
     values = {figure.name: figure.value for objective in costs for figure in objective.measure(candidate)}
     console.print(
@@ -133,14 +140,14 @@ def _measured(bench: Workbench, candidate: Candidate, recipe: Recipe, parent_rec
     begun = time.perf_counter()
     measure_after_training(bench, candidate)
     evaluation_s = time.perf_counter() - begun
-    batch_s = _batch_seconds(bench, candidate, recipe)
-    parent_batch_s = _batch_seconds(bench, bench.parent.candidate(), parent_recipe)
+    batch_s = _measure_batch(bench, candidate, recipe)
+    parent_batch_s = _measure_batch(bench, bench.parent.candidate(), parent_recipe)
     console.print(f"training: {batch_s:.2f} s a batch of {recipe.batch} (parent {parent_batch_s:.2f} s)")
-    return Cost(latency_s, evaluation_s, parent_batch_s, batch_s, values[SIZE_MIB.name])
+    return MeasuredCost(latency_s, evaluation_s, parent_batch_s, batch_s, values[SIZE_MIB.name])
 
 
-def _batch_seconds(bench: Workbench, candidate: Candidate, recipe: Recipe) -> float:
-    """Median-free, since few: mean seconds a batch after the first ones."""
+def _measure_batch(bench: Workbench, candidate: Candidate, recipe: Recipe) -> float:
+    """Return the mean seconds per batch after warm-up; the batches are too few for a median."""
     moments: list[float] = []
 
     def count(_epoch: int, _epochs: int, _batch: int, _batches: int) -> None:
@@ -155,10 +162,10 @@ def _batch_seconds(bench: Workbench, candidate: Candidate, recipe: Recipe) -> fl
     return (moments[-1] - moments[first]) / max(1, len(moments) - 1 - first)
 
 
-def _halving_s(
+def _analysis_seconds(
     definition: StudyDefinition, parent: Parent, recipe: Recipe, images: int, trained_image_s: float
 ) -> float:
-    """Seconds that measuring what cuts do takes, from those of an image in training; 0 where it is not measured."""
+    """Return the seconds of the sensitivity analysis, from those of an image in training; 0 if there is none."""
     epochs = fewest_epochs(recipe.epochs, definition.recipe.searched)
     if not wants_sensitivity(definition, parent, epochs, images, definition.n_trials):
         return 0.0
@@ -167,11 +174,11 @@ def _halving_s(
 
 def _estimate(
     definition: StudyDefinition,
-    cost: Cost,
+    cost: MeasuredCost,
     recipe: Recipe,
     parent_recipe: Recipe | None,
     images: int,
-    halving_s: float,
+    analysis_s: float,
     console: Console,
 ) -> None:
     batches = -(-images // recipe.batch)
@@ -185,11 +192,11 @@ def _estimate(
     if parent_recipe is not None:
         parent_batches = -(-images // parent_recipe.batch)
         before_s += parent_recipe.epochs * (parent_batches * cost.parent_batch_s + cost.evaluation_s)
-    study_s = before_s + halving_s + definition.n_trials * trial_s
+    study_s = before_s + analysis_s + definition.n_trials * trial_s
     disk_mib = cost.checkpoint_mib * (definition.n_trials + len(rows)) + 2 * cost.checkpoint_mib + 20
     console.print(f"parent, donors and controls: {duration(before_s)}")
-    if halving_s:
-        console.print(f"what halving each layer does, for the sampler: {duration(halving_s)}")
+    if analysis_s:
+        console.print(f"sensitivity analysis, for the sampler: {duration(analysis_s)}")
     console.print(f"a trial: {duration(trial_s)}, {trial_s / 3600:.3f} h ({recipe.epochs} epochs)")
     console.print(
         f"the study of {definition.n_trials} trials with one worker: {duration(study_s)}, {study_s / 3600:.2f} h"

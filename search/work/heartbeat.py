@@ -1,4 +1,4 @@
-"""Says in the background that a worker lives, and notices when it lost its trial."""
+"""Writes in the background that a worker is alive, and notices when it lost its trial."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from search.work.liveness import HEARTBEAT_S
 
 
 class Heartbeat:
-    """A thread beside the training: heartbeats into the database.
+    """A thread that writes heartbeats to the database during the training.
 
-    When the attempt was taken away, the main thread is interrupted by a signal.
+    If the attempt was taken away, it interrupts the main thread by a signal.
 
     Args:
-        store: The worker's own; safe to share among threads.
-        held: The attempt that the worker holds now.
+        store: The worker's store; threads may share it.
+        held: Returns the attempt that the worker holds now.
     """
 
     def __init__(self, store: Store, held: Callable[[], Attempt | None]) -> None:
@@ -29,12 +29,12 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Begin. Call this in the main thread, which is the one that will be interrupted."""
+        """Start the thread. Call this in the main thread: that one is interrupted."""
         signal.signal(signal.SIGUSR1, self._interrupt)
         self._thread.start()
 
     def stop(self) -> None:
-        """End; waits for a heartbeat that is under way."""
+        """Stop the thread; wait for a heartbeat that is being written."""
         self._stop.set()
         self._thread.join(timeout=5)
 
@@ -57,4 +57,4 @@ class Heartbeat:
             self._lost_token = attempt.token
             os.kill(os.getpid(), signal.SIGUSR1)
         except StoreError:
-            pass  # a database that restarts misses a beat; the main thread says so if it stays away
+            pass  # a restarting database misses a heartbeat; the main thread reports one that stays away

@@ -1,4 +1,4 @@
-"""What a worker process is started with."""
+"""The job that a worker process is started with."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Job:
-    """One worker process's work. Plain values: it is sent to the new process.
+    """The work of one worker process. Plain values: it is sent to the new process.
 
     Attributes:
         study: The study's name.
         generation: The generation to work on; it is begun if it is not there yet.
         definition: The definition as plain values.
         index: The worker's number, from 0; it samples with seed + index.
-        device: Where it trains, as Ultralytics spells it.
-        threads: torch threads.
+        root: The run folder.
+        device: Where networks are trained, in Ultralytics' notation: `cpu`, `0`, `cuda:1`.
+        threads: Number of torch threads.
         timeout_s: Seconds after which no trial is begun; None for no limit.
     """
 

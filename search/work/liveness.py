@@ -1,4 +1,4 @@
-"""Who a worker is, and whether a worker on this host still lives."""
+"""Identifies worker processes, and tells whether one on this host is alive."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import psutil
 from search.store.base import WorkerId
 
 HEARTBEAT_S = 15.0
+"""Seconds between two heartbeats."""
 STALE_AFTER_S = 180.0
-"""A worker on another host is taken for dead after this long without a heartbeat (12 missed beats)."""
+"""Seconds without a heartbeat (12 missed ones) after which a worker on another host counts as dead."""
 
 
 def _host() -> str:
-    """A name that is equal only where process numbers mean the same: hostname, boot, pid namespace."""
+    """Return a name that is equal only where process numbers mean the same: hostname, boot, pid namespace."""
     parts = [platform.node()]
     boot = Path("/proc/sys/kernel/random/boot_id")
     if boot.exists():
@@ -29,14 +30,14 @@ def _host() -> str:
 
 
 def host_tag() -> str:
-    """A short name of this host and boot, for the names of folders."""
+    """Return a short name of this host and boot, for names of folders."""
     return hashlib.sha256(_host().encode()).hexdigest()[:8]
 
 
 def _started(pid: int) -> float:
-    """When that process began, in seconds. From the kernel's ticks since boot where there are any.
+    """Return the start time of a process in seconds: from the kernel's ticks since boot, if it has them.
 
-    The wall-clock creation time moves when the clock is set; a healthy worker must not look like another then.
+    The wall-clock start time changes when the clock is set; a live worker must not look like another one then.
 
     Raises:
         psutil.NoSuchProcess: If there is no such process, or only its remains (a zombie).
@@ -55,12 +56,12 @@ def _started(pid: int) -> float:
 
 
 def this_worker() -> WorkerId:
-    """The calling process."""
+    """Return the identity of the calling process."""
     return WorkerId(host=_host(), pid=os.getpid(), started=_started(os.getpid()))
 
 
 def is_alive(worker: WorkerId) -> bool | None:
-    """Whether that worker's process lives; None if it is on another host, where nobody here can tell."""
+    """Return whether a worker's process is alive; None if it is on another host, where that cannot be seen."""
     if worker.host != _host():
         return None
     try:

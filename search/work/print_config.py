@@ -1,4 +1,4 @@
-"""`--print-config`: the study's definition, and where each value of its recipes comes from."""
+"""`--print-config`: prints the study's definition, and the source of each value of its recipes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spaces.networks.weights import WeightsFile, read_weights
 
 
 def print_config(definition: StudyDefinition) -> int:
-    """Print the definition as YAML that can be saved as a study, with the settled recipe as comments."""
+    """Print the definition as YAML that can be saved as a study, with the complete recipe as comments."""
     yaml.safe_dump(
         {"description": definition.description, **definition.as_plain(), "n_trials": definition.n_trials},
         sys.stdout,

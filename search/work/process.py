@@ -1,4 +1,4 @@
-"""The process around a worker: signals, quiet output, the tools loaded once, an end with the supervisor."""
+"""The process of a worker: handles signals, sends output to a log, and ends together with the supervisor."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from search.work.liveness import host_tag
 from spaces.base import CandidateError, SpaceError
 
 END_WITH = frozenset({signal.SIGINT, signal.SIGTERM})
-"""Signals that end a run. The supervisor blocks them while it starts a worker; the worker lets them in again."""
-GRACE_S = 8.0
-"""How long an interrupted worker may take to hand its trial back before it is killed."""
+"""Signals that end a run. The supervisor blocks them while it starts a worker; the worker unblocks them."""
+WORKER_GRACE_S = 8.0
+"""Seconds that an interrupted worker may take to release its trial before it is killed."""
 
 
 class Interrupted(BaseException):
-    """The supervisor wants this process to end. Not an `Exception`: nobody may swallow it."""
+    """The supervisor asks this process to end. Not an `Exception`: no handler for errors may catch it."""
 
 
 def run_worker(job: Job, pipe: Connection) -> None:
-    """Entry point of the process, which ends here. What it has to say goes through the pipe; its output to a log."""
+    """Run the whole process and end it. Events go through the pipe, output to a log."""
     folder = RunFolder(job.root)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides; a terminal sends it to everybody
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides; a terminal sends it to all processes
     signal.signal(signal.SIGTERM, _interrupt)
     _end_with_supervisor()
     scratch = folder.scratch(host_tag(), os.getpid())
@@ -53,53 +53,55 @@ def run_worker(job: Job, pipe: Connection) -> None:
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, END_WITH)
         _redirect_output(folder.study(job.study) / f"worker-{job.index}.log")
-        _sweep(folder)
+        _remove_old_scratches(folder)
         say(Activity("loading"))
         from search.work.session import work_on  # not above: the supervisor imports this module, without torch
 
-        left = work_on(job, folder, scratch, say)
+        ended = work_on(job, folder, scratch, say)
     except Interrupted:
-        left = WorkerEnded("interrupted")
+        ended = WorkerEnded("interrupted")
     except Exception as error:  # reported in one line by the supervisor, in full in the log
         with suppress(OSError):  # a full disk
             traceback.print_exc()
-        left = _left_in_error(error)
+        ended = _ended_in_error(error)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         shutil.rmtree(scratch, ignore_errors=True)
-    say(left)
+    say(ended)
     with suppress(OSError):  # a full disk
         sys.stdout.flush()
-    os._exit(0)  # everything is closed and said; taking torch apart would keep the user waiting for seconds
+    os._exit(0)  # everything is closed and sent; a normal exit with torch takes seconds
 
 
 def _end_with_supervisor() -> None:
-    """Interrupt this process when the supervisor is gone, also while it still loads; kill it if it does not end."""
+    """Interrupt this process when the supervisor is gone, even while it loads; kill it if it does not end."""
     supervisor = multiprocessing.parent_process()
 
     def watch(supervisor: BaseProcess) -> None:
         supervisor.join()
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(GRACE_S)
+        time.sleep(WORKER_GRACE_S)
         os.kill(os.getpid(), signal.SIGKILL)
 
     if supervisor is not None:
         threading.Thread(target=watch, args=(supervisor,), name="supervisor watch", daemon=True).start()
 
 
-def _sweep(folder: RunFolder) -> None:
-    """Remove what processes of this host that were killed have left."""
+def _remove_old_scratches(folder: RunFolder) -> None:
+    """Remove the scratch folders of processes of this host that were killed."""
     for pid, left_behind in folder.scratches(host_tag()):
         if not psutil.pid_exists(pid):
             shutil.rmtree(left_behind, ignore_errors=True)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough; a second one must not break the handing back
+    signal.signal(
+        signal.SIGTERM, signal.SIG_IGN
+    )  # once is enough; a second one must not interrupt the release of the trial
     raise Interrupted
 
 
-def _left_in_error(error: Exception) -> WorkerEnded:
+def _ended_in_error(error: Exception) -> WorkerEnded:
     line = error_line(error) or type(error).__name__
     if isinstance(error, DefinitionMismatch):
         return WorkerEnded("error", line, int(Exit.MISMATCH))
@@ -111,10 +113,10 @@ def _left_in_error(error: Exception) -> WorkerEnded:
 
 
 def _redirect_output(log: Path) -> None:
-    """Send this process's output to a file: libraries print at will, and the terminal belongs to the progress.
+    """Send this process's output to a file: libraries print, and the terminal shows the progress only.
 
     Raises:
-        OSError: If the file cannot be made; the output goes nowhere then.
+        OSError: If the file cannot be created; the output is dropped then.
     """
     _send_output_to(os.open(os.devnull, os.O_WRONLY))
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Shows what the workers do: a live panel on a terminal, plain lines in a log."""
+"""Shows the workers' progress: a live panel on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from search.record.events import Activity, BatchDone, Event, Note, RecordStored
 from search.record.trial import Outcome
 
 LINE_EVERY_S = 20.0
-"""In a log, a worker's training says how far it is this often."""
+"""Seconds between two lines about a worker's training in a log."""
 
 
 class Progress:
-    """Takes workers' events and shows them. A context manager.
+    """Shows the workers' events. A context manager.
 
     Args:
         objectives: Names of the study's objectives, shown with each ended trial.
-        n_trials: The study's total, and how many are `counted` already.
+        n_trials: Number of trials that are asked for.
+        counted: Number of them that were done before.
+        clock: Returns seconds that never go back.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Progress:
                 self._line(f"worker {worker}: {event.what}")
         elif isinstance(event, BatchDone):
             self._batch[worker] = event
-            self._say_now_and_then(worker, event)
+            self._show_batch(worker, event)
         elif isinstance(event, Note):
             self._line(event.line)
         elif isinstance(event, RecordStored):
@@ -79,7 +81,7 @@ class Progress:
         moved = "; the front moved" if event.moved_front else ""
         self._line(f"{outcome_line(record, self._objectives)}{moved}")
 
-    def _say_now_and_then(self, worker: int, batch: BatchDone) -> None:
+    def _show_batch(self, worker: int, batch: BatchDone) -> None:
         now = self._clock()
         if self._live is None and now - self._said.setdefault(worker, now) >= LINE_EVERY_S:
             self._said[worker] = now

@@ -1,4 +1,4 @@
-"""What a worker process does from start to end: load, prepare, search. Here torch is imported."""
+"""The work of a worker process from start to end: prepares the study and runs trials. Imports torch."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from search.work.worker import Worker
 from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import CandidateError
 
-MOST_REPEATS = 16
-"""Latencies taken under load that are timed again when the study ends: half a minute at most."""
+MAX_REMEASURED = 16
+"""Maximum number of contended latencies that are re-measured when the study ends: half a minute."""
 
 
 def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> WorkerEnded:
-    """Load everything once, make or wait for what the study stands on, and run trials until there is no more.
+    """Prepare the study, or wait until another worker has, and run trials until none is left.
 
     Raises:
         SpaceError: If data, weights or space are wrong.
@@ -68,11 +68,11 @@ class _Session:
         self._worker: Worker | None = None
 
     def held(self) -> Attempt | None:
-        """The attempt that is worked on now."""
+        """Return the attempt that is worked on now."""
         return None if self._worker is None else self._worker.held
 
     def run(self) -> WorkerEnded:
-        """The whole session; why it ended."""
+        """Run the whole session; return why it ended."""
         watch = Stopwatch()
         definition = stored_definition(self._job.study, self._job.definition)
         preparation = Preparation(
@@ -84,7 +84,7 @@ class _Session:
             optuna_study = self._optuna_study(definition, study, plan, bench, sensitivity)
             why = self._search(study, optuna_study, StudyTrials(bench, plan), self._rule(definition, study))
             if why != "timeout" and self._job.index == 0:  # one worker: two at once would disturb each other
-                bench.remeasure_contended(MOST_REPEATS)
+                bench.remeasure_contended(MAX_REMEASURED)
         spent = watch.seconds()
         return WorkerEnded(why, seconds={phase: spent.get(phase, 0.0) for phase in ("data", "sensitivity")})
 
@@ -97,7 +97,7 @@ class _Session:
             return None
         most_s = math.inf if self._job.timeout_s is None else MAP_SHARE * self._job.timeout_s
         try:
-            # One worker measures, the others find it; that they wait is no measuring.
+            # One worker measures, the others load the result; their waiting does not count as measuring.
             with (
                 self._store.exclusive(f"sensitivity {study.id}"),
                 watch.phase("sensitivity"),
@@ -105,7 +105,7 @@ class _Session:
             ):
                 return summed_sensitivity(bench, definition.space.multiple, self._say, most_s)
         except (CandidateError, TakesTooLong):
-            return None  # a parent without a finite loss, or one too large; the search does without
+            return None  # a parent without a finite loss, or one too large: the search works without the analysis
 
     def _rule(self, definition: StudyDefinition, study: StudyEntry) -> StoppingRule:
         """Return the study's stopping rule; none if it does not know the study's objectives."""

@@ -1,4 +1,4 @@
-"""Starts the worker processes of one machine, passes on what they say, ends them, starts dead ones again."""
+"""Starts the worker processes of one machine, forwards their events, ends them, and restarts dead ones."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from typing import cast
 from search.cli.command import Exit
 from search.record.events import Event, Note, RecordStored, WorkerEnded
 from search.work.job import Job
-from search.work.process import END_WITH, GRACE_S, run_worker
+from search.work.process import END_WITH, WORKER_GRACE_S, run_worker
 
-DEATHS_UNTIL_GIVEN_UP = 5
-"""A worker that dies this often without a finished event in between is not started again."""
+MAX_DEATHS = 5
+"""Number of deaths, without a stored record in between, after which a worker is not restarted."""
 
 
 @dataclass
@@ -29,17 +29,17 @@ class _Running:
     job: Job
     process: BaseProcess
     pipe: Connection
-    left: WorkerEnded | None = None
+    ended: WorkerEnded | None = None
     deaths: int = 0
 
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How the workers ended.
+    """How the work of all workers ended.
 
     Attributes:
         why: `done`, `timeout`, `exhausted`, `interrupted` or `error`.
-        error: One line for the user where `why` is `error`.
+        error: One line for the user if `why` is `error`.
         seconds: Wall seconds by phase that the workers spent outside of trials, summed.
     """
 
@@ -50,10 +50,10 @@ class RunEnd:
 
 
 class Supervisor:
-    """Runs worker processes until all have left.
+    """Runs worker processes until all have ended.
 
     Args:
-        show: Called with a worker's index and what it says.
+        show: Called with a worker's index and each of its events.
     """
 
     def __init__(self, jobs: list[Job], show: Callable[[int, Event], None]) -> None:
@@ -65,7 +65,7 @@ class Supervisor:
         self._signal = 0
 
     def run(self) -> RunEnd:
-        """Start the workers and wait for them. SIGINT and SIGTERM end them and return `interrupted`."""
+        """Start the workers and wait for them. SIGINT and SIGTERM end them; the reason is `interrupted` then."""
         with self._signals_noted():
             try:
                 return self._run()
@@ -77,26 +77,26 @@ class Supervisor:
         for job in self._jobs:
             if not self._signal:
                 self._workers.append(self._start(job))
-        while any(worker.left is None for worker in self._workers):
+        while any(worker.ended is None for worker in self._workers):
             if self._signal:
                 self._end_all()
-                return self._finish("interrupted", "", _exit_code_of(self._signal))
+                return self._end("interrupted", "", _exit_code_of(self._signal))
             self._listen()
-            failed = next((w.left for w in self._workers if w.left is not None and w.left.why == "error"), None)
+            failed = next((w.ended for w in self._workers if w.ended is not None and w.ended.why == "error"), None)
             if failed is not None:
                 self._end_all()
-                return self._finish("error", failed.error, failed.exit_code)
+                return self._end("error", failed.error, failed.exit_code)
         for worker in self._workers:
-            worker.process.join(timeout=GRACE_S)
-        reasons = [worker.left.why for worker in self._workers if worker.left is not None]
+            worker.process.join(timeout=WORKER_GRACE_S)
+        reasons = [worker.ended.why for worker in self._workers if worker.ended is not None]
         why = next((reason for reason in ("exhausted", "timeout") if reason in reasons), "done")
-        return self._finish(why, "", int(Exit.DONE))
+        return self._end(why, "", int(Exit.DONE))
 
     def _start(self, job: Job) -> _Running:
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(target=run_worker, args=(job, theirs), name=f"worker-{job.index}")
         resource_tracker.ensure_running()  # it unblocks the signals when it has to be started
-        signal.pthread_sigmask(signal.SIG_BLOCK, END_WITH)  # until the worker has said what it does on them
+        signal.pthread_sigmask(signal.SIG_BLOCK, END_WITH)  # until the worker has installed its handlers
         try:
             process.start()
         finally:
@@ -105,8 +105,8 @@ class Supervisor:
         return _Running(job, process, ours)
 
     def _listen(self) -> None:
-        """Wait up to half a second for something to happen, and deal with it."""
-        pipes = {worker.pipe: worker for worker in self._workers if worker.left is None}
+        """Wait up to half a second for events, and handle them."""
+        pipes = {worker.pipe: worker for worker in self._workers if worker.ended is None}
         for ready in wait(list(pipes), timeout=0.5):
             worker = pipes[cast(Connection, ready)]
             try:
@@ -115,31 +115,31 @@ class Supervisor:
                 self._died(worker)
                 continue
             if isinstance(event, WorkerEnded):
-                worker.left = event
+                worker.ended = event
             else:
                 if isinstance(event, RecordStored):
                     worker.deaths = 0
                 self._show(worker.job.index, event)
 
     def _died(self, worker: _Running) -> None:
-        """A worker ended without a word: killed, out of memory, or crashed in native code. Start it again."""
-        worker.process.join(timeout=GRACE_S)
+        """Restart a worker that ended without an event: killed, out of memory, or crashed in native code."""
+        worker.process.join(timeout=WORKER_GRACE_S)
         code = worker.process.exitcode
         cause = f"signal {-code} ({signal.strsignal(-code)})" if code is not None and code < 0 else f"exit code {code}"
-        if worker.deaths + 1 >= DEATHS_UNTIL_GIVEN_UP:
+        if worker.deaths + 1 >= MAX_DEATHS:
             line = f"worker {worker.job.index} died {worker.deaths + 1} times, last by {cause}; its log has more"
-            worker.left = WorkerEnded("error", line, int(Exit.ERROR))
+            worker.ended = WorkerEnded("error", line, int(Exit.ERROR))
             return
         self._show(worker.job.index, Note(f"worker {worker.job.index} died by {cause}; starting it again"))
-        again = self._start(worker.job)
-        worker.process, worker.pipe, worker.deaths = again.process, again.pipe, worker.deaths + 1
+        restarted = self._start(worker.job)
+        worker.process, worker.pipe, worker.deaths = restarted.process, restarted.pipe, worker.deaths + 1
 
     def _end_all(self) -> None:
-        """Ask all workers to hand their trials back; kill those that do not in time."""
+        """Ask all workers to release their trials and end; kill those that do not end in time."""
         for worker in self._workers:
             if worker.process.is_alive() and worker.process.pid is not None:
                 os.kill(worker.process.pid, signal.SIGTERM)
-        until = time.monotonic() + GRACE_S
+        until = time.monotonic() + WORKER_GRACE_S
         for worker in self._workers:
             self._drain(worker, until)
             worker.process.join(timeout=max(0.0, until - time.monotonic()))
@@ -148,24 +148,24 @@ class Supervisor:
                 worker.process.join()
 
     def _drain(self, worker: _Running, until: float) -> None:
-        """Read what an ending worker still says: a full pipe would keep it from ending."""
-        while worker.left is None and time.monotonic() < until:
+        """Read the last events of an ending worker: with a full pipe it could not end."""
+        while worker.ended is None and time.monotonic() < until:
             try:
                 if worker.pipe.poll(0.1):
                     event = worker.pipe.recv()
-                    worker.left = event if isinstance(event, WorkerEnded) else None
+                    worker.ended = event if isinstance(event, WorkerEnded) else None
                 elif not worker.process.is_alive():
                     return
             except (EOFError, OSError):
                 return
 
-    def _finish(self, why: str, error: str, exit_code: int) -> RunEnd:
+    def _end(self, why: str, error: str, exit_code: int) -> RunEnd:
         return RunEnd(why, error, exit_code, self._seconds())
 
     def _seconds(self) -> dict[str, float]:
         total: dict[str, float] = {}
         for worker in self._workers:
-            for phase, seconds in (worker.left.seconds if worker.left else {}).items():
+            for phase, seconds in (worker.ended.seconds if worker.ended else {}).items():
                 total[phase] = total.get(phase, 0.0) + seconds
         return total
 
@@ -186,6 +186,6 @@ def _exit_code_of(number: int) -> int:
     return int(Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED)
 
 
-def for_workers(job: Job, workers: int) -> list[Job]:
-    """The jobs of several workers on one machine."""
+def jobs_for_workers(job: Job, workers: int) -> list[Job]:
+    """Return the jobs of several workers on one machine."""
     return [replace(job, index=index) for index in range(workers)]

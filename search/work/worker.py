@@ -122,7 +122,7 @@ class Worker:
         if attempt is None:
             return
         with suppress(StoreError):  # the database failed: the next start reconciles this trial
-            self._store.hand_back(attempt)
+            self._store.release(attempt)
             if attempt.number is not None:
                 self._optuna.wait(attempt.number)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from search.prepare.study_entry import generation_wanted, open_study
+from search.prepare.study_entry import open_study, select_generation
 from search.store.base import Store
 from search.store.entries import TargetEntry
 from search.store.sql import open_store
@@ -29,7 +29,7 @@ def definition() -> StudyDefinition:
 
 
 def test_a_new_study_is_the_first_generation(store: Store, definition: StudyDefinition) -> None:
-    generation = generation_wanted(store, definition, new=False, resume=False)
+    generation = select_generation(store, definition, new=False, resume=False)
     study = open_study(store, definition, generation, FACTS)
     assert (study.name, study.generation, study.frozen) == ("nas_head", 1, FACTS)
     assert [name for name, _ in study.objectives] == ["map50_95", "latency_ms"]
@@ -38,7 +38,7 @@ def test_a_new_study_is_the_first_generation(store: Store, definition: StudyDefi
 def test_the_same_definition_continues_also_with_more_trials(store: Store, definition: StudyDefinition) -> None:
     first = open_study(store, definition, 1, FACTS)
     more = load_study("nas_head", n_trials=500)
-    assert generation_wanted(store, more, new=False, resume=True) == 1
+    assert select_generation(store, more, new=False, resume=True) == 1
     assert open_study(store, more, 1, FACTS).id == first.id
 
 
@@ -46,17 +46,17 @@ def test_a_changed_definition_is_refused_with_what_differs(store: Store, definit
     open_study(store, definition, 1, FACTS)
     changed = load_study("nas_head", ["recipe.lr0=0.5", "donors.one-shot.ratio=0.6"])
     with pytest.raises(DefinitionMismatch, match=r"(?s)one-shot.*recipe\.lr0: stored .*, asked 0\.5.*--new"):
-        generation_wanted(store, changed, new=False, resume=False)
+        select_generation(store, changed, new=False, resume=False)
 
 
 def test_new_begins_again_and_keeps_the_old_study(store: Store, definition: StudyDefinition) -> None:
     old = open_study(store, definition, 1, FACTS)
     changed = load_study("nas_head", ["recipe.lr0=0.5"])
-    generation = generation_wanted(store, changed, new=True, resume=False)
+    generation = select_generation(store, changed, new=True, resume=False)
     new = open_study(store, changed, generation, FACTS)
     assert (new.generation, new.sampler_name) == (2, "nas_head-2")
     assert [study.id for study in store.studies()] == [old.id, new.id]
-    assert generation_wanted(store, changed, new=False, resume=False) == 2
+    assert select_generation(store, changed, new=False, resume=False) == 2
 
 
 def test_several_workers_of_one_run_begin_one_study(store: Store, definition: StudyDefinition) -> None:
@@ -65,7 +65,7 @@ def test_several_workers_of_one_run_begin_one_study(store: Store, definition: St
 
 def test_there_must_be_something_to_resume(store: Store, definition: StudyDefinition) -> None:
     with pytest.raises(DefinitionError, match="not in the database"):
-        generation_wanted(store, definition, new=False, resume=True)
+        select_generation(store, definition, new=False, resume=True)
 
 
 def test_a_study_is_not_continued_on_another_target(store: Store, definition: StudyDefinition) -> None:

@@ -59,8 +59,8 @@ class AttemptContract:
         self, store: Store, study: StudyEntry
     ) -> None:
         first, second = begin(store, study, 0), begin(store, study, 1)
-        store.hand_back(second)
-        store.hand_back(first)
+        store.release(second)
+        store.release(first)
         again = store.reserve(study, OTHER, 2)
         assert again is not None
         assert (again.number, again.params, again.tries) == (0, first.params, 1)
@@ -69,12 +69,12 @@ class AttemptContract:
     def test_handing_back_a_trial_without_a_number_leaves_nothing_open(self, store: Store, study: StudyEntry) -> None:
         attempt = store.reserve(study, ME, 1)
         assert attempt is not None
-        store.hand_back(attempt)
+        store.release(attempt)
         assert store.open_attempts(study) == ()
 
     def test_whoever_lost_a_trial_can_do_nothing_to_it(self, store: Store, study: StudyEntry) -> None:
         lost = begin(store, study, 0)
-        store.hand_back(lost)
+        store.release(lost)
         while_waiting = store.open_attempts(study)
         self._every_call_is_fenced(store, study, lost)
         assert [(a.number, a.worker, a.tries) for a in store.open_attempts(study)] == [
@@ -83,7 +83,7 @@ class AttemptContract:
         holder = store.reserve(study, OTHER, 1)
         assert holder is not None
         self._every_call_is_fenced(store, study, lost)
-        store.hand_back(lost)
+        store.release(lost)
         store.heartbeat(holder)
         assert store.records(study) == ()
 

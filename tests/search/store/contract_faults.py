@@ -96,7 +96,7 @@ class FaultContract:
         held = begin(store, study, 0)
         with hold_database(study), pytest.raises(Interrupted), interruption_in(0.3):
             store.claim_identity(held, "mine")
-        store.hand_back(held)
+        store.release(held)
         assert [attempt.worker for attempt in store.open_attempts(study)] == [None]
 
     def test_a_forked_process_uses_connections_of_its_own(self, store: Store, study: StudyEntry) -> None:

@@ -197,7 +197,7 @@ def test_a_server_that_restarts_is_waited_for(postgres_server: PostgresServer, p
     attempt = begin(store, study, 0)
     postgres_server.stop()
     with pytest.raises(StoreUnavailable, match="no server answers there") as raised:
-        store.hand_back(attempt)  # the one call that is not patient: an interrupted worker must end
+        store.release(attempt)  # the one call that is not patient: an interrupted worker must end
     assert is_one_clear_line(str(raised.value))
     restart = threading.Thread(target=postgres_server.start)
     restart.start()

@@ -95,7 +95,7 @@ def test_a_dry_run_tries_the_largest_images_that_are_searched(scenes: Path, caps
     said = capsys.readouterr().out
     assert f"to be trained, {STUDY_PX} px" in said
     assert f"candidate: {max(SEARCHED_PX)} px" in said
-    assert re.search(r"what halving each layer does, for the sampler: [\d.]+ (s|min)", said)
+    assert re.search(r"sensitivity analysis, for the sampler: [\d.]+ (s|min)", said)
 
 
 def _study(store: Store) -> StudyEntry:
