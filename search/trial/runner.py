@@ -22,8 +22,8 @@ class Hooks:
         report: Called with each point of the learning curve; may raise to interrupt the trial.
         show_stage: Called with the stage that begins (`training`), for the progress display.
         clock: Returns the present time, UTC.
-        reason_to_stop: Returns why the trial is stopped now, empty if it goes on. Its arguments are the network's latency
-            in ms, the learning curve so far, and the number of epochs of the whole training.
+        reason_to_stop: Returns why the trial is stopped now, empty if it goes on. Its arguments are the network's
+            latency in ms, the learning curve so far, and the number of epochs of the whole training.
     """
 
     claim_identity: Callable[[str], str | None]
