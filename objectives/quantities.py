@@ -16,7 +16,7 @@ from objectives.base import Direction, Evaluation, Measurement
 
 MIB = 2**20
 VAL = "val"
-"""Split that a search goes by."""
+"""Split that objectives are measured on."""
 
 
 class Digits(Enum):
@@ -77,7 +77,7 @@ class Quantity:
         return Measurement(self.of_split(split), value, self.unit, **details)
 
     def on(self, what: str) -> str:
-        """Name of its measurement on a further target or split: `latency_ms.openvino-cpu`, `map75.test`.
+        """Return the name of its measurement on a further target or split: `latency_ms.openvino-cpu`, `map75.test`.
 
         On the study's own target, and on val, the name alone is used. So no new quantity needs a column in the
         database: its measurements are rows.
@@ -85,7 +85,7 @@ class Quantity:
         return f"{self.name}.{what}"
 
     def of_split(self, split: str) -> str:
-        """Name of its measurement for that split; what does not depend on data has one name for all."""
+        """Return the name of its measurement on a split; a quantity that needs no data has one name for all splits."""
         return self.name if self.before_training or split == VAL else self.on(split)
 
 
@@ -121,10 +121,10 @@ MEMORY_MIB = Quantity(
 QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
     {each.name: each for each in tuple(globals().values()) if isinstance(each, Quantity)}
 )
-"""All rows above by name, in their order: messages list them, and tables have their columns, in this order."""
+"""All rows above by name, in their order. Messages list them, and tables have further columns, in this order."""
 
 USUAL_OBJECTIVES = ((MAP50_95.name, _MAX), (LATENCY_MS.name, _MIN))
-"""Objectives of a study that names none: the accuracy first, the latency last."""
+"""Objectives of a study that names none: accuracy, then latency."""
 
 
 def quantity_named(name: str) -> Quantity:

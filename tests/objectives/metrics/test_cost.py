@@ -14,11 +14,11 @@ from spaces.base import Candidate, CandidateError
 from spaces.networks.checkpoint import WEIGHTS, save
 from spaces.networks.deployed import deployed
 from spaces.networks.parent import Parent
-from tests.objectives.metrics.objective_contract import BeforeTrainingContract
+from tests.objectives.metrics.objective_contract import ExactContract
 from tests.objectives.networks import candidate
 
 
-class TestCost(BeforeTrainingContract):
+class TestCost(ExactContract):
     @pytest.fixture
     def objective(self) -> Cost:
         return Cost(count_parameters(candidate()))

@@ -18,8 +18,6 @@ REFERENCE_MS = 10.0
 
 
 class TestLatency(BeforeTrainingContract):
-    exact = False
-
     @pytest.fixture(scope="class")
     def meter(self) -> Iterator[LatencyMeter]:
         with LatencyMeter(target_here(imgsz=96), candidate()) as running:

@@ -14,7 +14,7 @@ from objectives.metrics.memory import Memory, needed_bytes
 from objectives.quantities import MIB
 from spaces.base import Candidate, CandidateError
 from spaces.networks.parent import Parent
-from tests.objectives.metrics.objective_contract import BeforeTrainingContract
+from tests.objectives.metrics.objective_contract import ExactContract
 from tests.objectives.networks import candidate
 
 FLOAT = 4  # bytes
@@ -23,7 +23,7 @@ WIDE, NARROW = 4 * 8 * 8 * FLOAT, 8 * 4 * 4 * FLOAT
 FIRST, SECOND = (4 * 3 * 9 + 4) * FLOAT, (8 * 4 * 9 + 8) * FLOAT
 
 
-class TestMemory(BeforeTrainingContract):
+class TestMemory(ExactContract):
     @pytest.fixture
     def objective(self) -> Memory:
         return Memory()
