@@ -33,7 +33,7 @@ class PrunedTrainer(DetectionTrainer):  # type: ignore[misc]  # Ultralytics has 
         if weights is None:
             raise SpaceError("pretrained=False: a pruned network exists in its weights file only; leave it out")
         if weights.is_fused():
-            raise SpaceError("the network is fused, its BatchNorm layers are gone; load the file anew")
+            raise SpaceError("the network is fused, its BatchNorm layers are gone; load the file again")
         outputs, classes = weights.model[-1].nc, self.data["nc"]
         if outputs != classes:
             raise SpaceError(f"the network has {outputs} classes, the data {classes}; both must have the same")

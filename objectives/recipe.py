@@ -57,7 +57,7 @@ class Recipe:
         close_mosaic: Mosaic, mixup and cutmix are off in the last `close_mosaic` epochs: in a run of as many or
             fewer epochs they never happen. 0 keeps them to the end.
         bn_momentum: Weight of the newest batch in BatchNorm's running statistics while training.
-        val_every: The network is scored on `val` every so many epochs, and always after the last.
+        val_every: Number of epochs between two scorings on `val`; the last epoch is always scored.
         sparsity: Strength of the L1 penalty on the scales of BatchNorm (network slimming); 0 = none.
         distill: Weight of the distillation loss (Ultralytics' `dis`, 6.0 there); 0 = none. Needs a teacher.
         keep: Which epoch's weights are kept: the best val mAP50-95 or the best val F1.

@@ -34,7 +34,7 @@ def claim_device(device: str | torch.device) -> Iterator[None]:
 
 
 def share_device(batches: Iterable[Batch], device: str | torch.device) -> Iterator[Batch]:
-    """The same batches; each is fetched, and the loop's body run on it, in one turn on the device."""
+    """Yield the same batches; each is fetched, and the loop's body run on it, while the device is claimed."""
     fetched = iter(batches)
     while True:
         with claim_device(device):
@@ -42,7 +42,7 @@ def share_device(batches: Iterable[Batch], device: str | torch.device) -> Iterat
                 batch = next(fetched)
             except StopIteration:
                 return
-            yield batch  # if the body raises, the loop drops this generator, and with it the turn
+            yield batch  # if the body raises, the loop drops this generator, which releases the device
 
 
 def _wait_for(device: str) -> None:

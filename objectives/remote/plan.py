@@ -104,7 +104,7 @@ def read_plan(folder: Path) -> Plan:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PlanError(f"'{folder / PLAN}' is damaged: {error}") from error
     if plan.key != said:
-        raise PlanError(f"'{folder / PLAN}' was changed since it was written; pack it anew")
+        raise PlanError(f"'{folder / PLAN}' was changed since it was written; pack it again")
     return plan
 
 

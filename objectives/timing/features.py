@@ -1,8 +1,8 @@
 """Features of a network's latency: sums over its layers that an engine's work is roughly proportional to.
 
 Engines compute convolutions on blocks of channels, so part-filled blocks cost as much as full ones; where the channels
-read do not suit the block, a slower way is taken (onnxruntime's NCHWc kernels want multiples of 4), and tensors are
-brought from one layout into the other. Which block an engine has is left open: see `objectives.timing.latency_model`.
+read do not suit the block, a slower kernel runs (onnxruntime's NCHWc kernels need multiples of 4), and tensors are
+converted between layouts. The block of an engine is not fixed here: see `objectives.timing.latency_model`.
 
 Source: onnxruntime, `core/optimizer/nchwc_transformer.cc`, for what is blocked and when layouts change.
 """
@@ -39,7 +39,7 @@ PRIOR = {
 }
 """Mean and standard deviation of each feature's share in the time of the whole network."""
 
-STAGE_SD = 0.15  # by how much a layer's speed may differ between resolutions, as `PRIOR`
+STAGE_SD = 0.15  # standard deviation of a layer's speed between resolutions, as in `PRIOR`
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Features:
     """Features of networks of one structure, as multiples of those of the uncut network.
 
     Attributes:
-        imgsz: Of the uncut network that they are compared with, in px.
+        imgsz: Image size in px of the uncut network that they are compared with.
         block: Channels that the engine computes together.
     """
 

@@ -62,14 +62,14 @@ class LatencyMeter:
     The child has neither torch nor Ultralytics; it starts with the first measurement and again when it dies.
 
     Attributes:
-        target: The target given, with the reference named in it: frozen times and stored latencies go under its key.
+        target: The given target, completed by the reference: frozen times and stored latencies are under its key.
 
     Args:
         reference: The model that everything is compared with, at the target's image size; see
             `objectives.timing.reference`. Or the runtime's file of one; the target then says itself which it is.
         scratch: Folder for exported files (default: the system's own); it is left as it was found.
-        timeout_s: A child that is silent for so long hangs; it says something before each loading.
-        budget: When to stop timing a network.
+        timeout_s: Time after which a silent child counts as hung; it sends a message before each loading.
+        budget: Budget for timing one network.
         calibration: The images that an int8 target names.
 
     Raises:

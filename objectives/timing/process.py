@@ -84,7 +84,7 @@ class NetworkTimer:
     """Loader of networks that times them in turn with the reference, in this process.
 
     Args:
-        alive: Called before each loading: whoever waits sees that it goes on.
+        alive: Called before each loading, so that the parent knows that the process still works.
     """
 
     def __init__(self, target: Target, alive: Callable[[], None] = lambda: None) -> None:

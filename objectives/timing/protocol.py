@@ -1,9 +1,10 @@
 """Measuring protocol: the order in which a network and the reference are run. Needs numpy alone.
 
 After a change of network the first runs are slower, by 15 to 20 % in the first and nothing after some 20 ms: caches
-fill anew. So a block is the same few runs for every network, and each block of the network lies between two of the
-reference: what is slow then is slow for both. Both are loaded several times, because a file that is loaded again
-runs up to 1 % faster or slower for as long as it stays loaded. While others slow the machine down, it waits: a while.
+fill again. So a block is the same few runs for every network, and each block of the network lies between two of the
+reference: a slow moment slows both. Both are loaded several times, because a file that is loaded again
+runs up to 1 % faster or slower for as long as it stays loaded. While other work slows the machine, it waits, for a
+limited time.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ Wait = Callable[[], bool]
 Aside = Callable[[], AbstractContextManager[None]]
 """Context that is entered while nothing is timed."""
 
-LOADINGS = 6  # of a network: fewer have no useful interval
-MOST_LOADINGS = 8  # looked at once before, since each look is a chance to stop too early
-MOST_TRIES = 12  # loadings in all, those that fell into slow phases among them
-REFERENCES = MOST_LOADINGS  # loadings of the reference: one used twice would be no new witness
-LEAST_PAIRS = 3  # in one loading, so that its median withstands one pair that something came between
+LOADINGS = 6  # loadings of a network: fewer give no useful interval
+MOST_LOADINGS = 8  # checked once before, after `LOADINGS`: each check is a chance to stop too early
+MOST_TRIES = 12  # loadings in all, including those in slow phases
+REFERENCES = MOST_LOADINGS  # loadings of the reference: one that is used twice gives no independent sample
+LEAST_PAIRS = 3  # in one loading, so that one disturbed pair does not move its median
 MOST_PAIRS = 12
 PAIRS_S = 0.15  # pairs of one loading take about this long
 RUNS = 2  # in a block
-STEADY_RUNS = 12  # of the reference in a row, where its own time is asked
-SETTLE_S = 0.02  # the runs before those
-PATIENCE = 2  # times the budget may be overdrawn while the machine is slow
-FAR = 1.3  # times a limit: a slow phase of the machine moves a ratio by less, and noise by much less
-WAIT_S = 12.0  # in all, for slow phases to end; others of ours wait meanwhile
+STEADY_RUNS = 12  # consecutive runs of the reference, to time it alone
+SETTLE_S = 0.02  # duration of the untimed runs before those
+PATIENCE = 2  # multiple of the budget that may be spent while the machine is slow
+FAR = 1.3  # multiple of a limit: slow phases change a ratio by less, and noise by much less
+WAIT_S = 12.0  # in all, until slow phases end; our other processes wait during this time
 CHECK_S = 0.15  # between two checks whether the machine is undisturbed
 
 
@@ -48,8 +49,8 @@ class MeasuringBudget:
 
     Attributes:
         budget_s: Time for one network, its loading included, by the clock that its target is judged by.
-        width: Of the 95 % interval as a share of the ratio: then enough has been seen.
-        limit: The ratio that is too slow: of a network far beyond it no more needs to be seen. None for no limit.
+        width: Width of the 95 % interval, as a share of the ratio, at which measuring stops.
+        limit: Ratio that is too slow: measuring stops early for a network far above it. None for no limit.
     """
 
     budget_s: float = 1.4
@@ -64,7 +65,7 @@ class InterleavedTiming:
         references: Loadings of the reference, warm.
         clock: Read before and after each run.
         judged_by: `cpu` or `wall`: the clock whose interval decides when to stop.
-        sleep: Waits so many seconds.
+        sleep: Waits the given number of seconds.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class InterleavedTiming:
         """Load and time a network again and again until the interval is narrow or the budget is spent.
 
         Args:
-            load: Loads the network anew and runs it twice, so that the engine has what it needs.
+            load: Loads the network again and runs it twice, so that the engine has allocated its memory.
             aside: Entered while it waits.
         """
         wait, begun, waited = self.waiting(WAIT_S, aside), self._clock(), self._waited
@@ -120,10 +121,10 @@ class InterleavedTiming:
         return min(float(loading.ratios(self._judged_by).min()) for loading in timings.loadings) > FAR * limit
 
     def waiting(self, most_s: float, aside: Aside = nullcontext) -> Wait:
-        """What waits, each time that it is called, until the machine is quiet: so many seconds in all at most.
+        """Return a function that waits until the machine is undisturbed, at most `most_s` seconds over all calls.
 
         Args:
-            aside: Entered meanwhile.
+            aside: Entered while it waits.
         """
         with self._counted_as_waiting(), aside():
             self._learn_pace()
@@ -154,22 +155,22 @@ class InterleavedTiming:
             self._waited = (self._waited[0] + cpu_s, self._waited[1] + wall_s)
 
     def _learn_pace(self) -> None:
-        """Run the reference a few times, unless it was before, so that a slow phase is known for one."""
+        """Run the reference a few times, unless it is known already, so that slow phases can be recognised."""
         if not self._pace.known:
             for number in range(LEAST_REMEMBERED):
                 if number % REFERENCES == 0:
-                    self._sleep(CHECK_S)  # seen over some time: a phase may last
+                    self._sleep(CHECK_S)  # spread over some time: a slow phase may last
                 self._look(number)
 
     def _look(self, number: int) -> float:
-        """What a block of the reference takes now, in seconds; remembered."""
-        self.reference(number)()  # another loading, so that the block is as cold as one after a network
+        """Time a block of the reference now, in seconds, and remember it."""
+        self.reference(number)()  # another loading, so that caches are as cold as after a network
         level_s = self._level_s(self.block(self.reference(number + 1)))
         self._pace.remember([level_s])
         return level_s
 
     def reference(self, number: int) -> Run:
-        """One of its loadings; any number counts, they take turns."""
+        """Return a loading of the reference; consecutive numbers give them in turn."""
         return self._references[number % len(self._references)]
 
     def _since(self, begun: tuple[float, float]) -> tuple[float, float]:
@@ -195,7 +196,7 @@ class InterleavedTiming:
         return block.median_s(self._judged_by)
 
     def block(self, run: Run, runs: int = RUNS) -> Block:
-        """Time a network's runs in a row."""
+        """Time consecutive runs of a network."""
         cpu_s, wall_s = [], []
         for _ in range(runs):
             cpu, wall = self._clock()
@@ -206,7 +207,7 @@ class InterleavedTiming:
         return Block(tuple(cpu_s), tuple(wall_s))
 
     def reference_alone(self, aside: Aside = nullcontext) -> Timings:
-        """Time each loading of the reference by itself, in runs in a row as everybody reports them."""
+        """Time each loading of the reference alone, in consecutive runs, as usual benchmarks report them."""
         wait, begun = self.waiting(WAIT_S, aside), self._clock()
         loadings = []
         for reference in self._references:
@@ -218,7 +219,7 @@ class InterleavedTiming:
 
 
 def _at_once() -> bool:
-    """Return a `Wait` that does not: it is not known that the machine is quiet."""
+    """Return at once, as a `Wait` that does not wait: it is unknown whether the machine is undisturbed."""
     return False
 
 

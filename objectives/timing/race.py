@@ -1,8 +1,8 @@
 """Race of networks on one target: timed in turn with each other and the reference, until their order is certain.
 
-Two networks measured one after the other are compared across whatever the machine did in between. In a race every
-round times every network once, in an order drawn anew, each block between two blocks of the reference; networks are
-compared round by round, so that what slows both cancels. Needs numpy alone.
+If two networks are measured one after the other, the machine may change in between. In a race every
+round times every network once, in a new random order, each block between two blocks of the reference; networks are
+compared round by round, so that a disturbance of both cancels. Needs numpy alone.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from objectives.device.activity import DeviceActivity
 
 LEVEL = 0.95
-PAIR_LEVEL = 0.998  # about 99 % over all the looks that a race takes at a pair, as each is a chance to stop too early
-TIE = math.log(1.005)  # a difference below this is none, however sure
+PAIR_LEVEL = 0.998  # about 99 % over all checks of a pair in a race, as each is a chance to stop too early
+TIE = math.log(1.005)  # a difference below this does not count, however certain
 WORTH_DECIDING = math.log(1.01)
-UNSTEADY = math.log(1.15)  # between the two references of a block: the machine changed its pace meanwhile
-LEAST = 6  # observations, however small the budget: fewer have no interval of 95 %
-SLOW_SHIFT = math.log(1.1)  # slow phases move one network's ratio by up to 7 % more than another's
-SURE = 10  # observations of two networks together: the range of fewer holds less than 99.8 %
-ENOUGH = 12  # observations, however clear the order: fewer have a wide one
+UNSTEADY = math.log(1.15)  # difference of a block's two references at which the machine changed its speed
+LEAST = 6  # minimum number of observations, whatever the budget: fewer have no interval of 95 %
+SLOW_SHIFT = math.log(1.1)  # slow phases change one network's ratio by up to 7 % more than another's
+SURE = 10  # minimum observations of a pair: the range of fewer covers less than 99.8 %
+ENOUGH = 12  # minimum observations, however clear the order: fewer have a wide interval
 
 Floats = NDArray[np.float64]
 
@@ -82,11 +82,11 @@ class Race:
         networks: For each network its blocks, one a round.
         orders: For each round the networks' numbers as they ran.
         cpu_seconds: CPU time of the whole race, loading included.
-        circumstances: What else the machine did meanwhile.
-        loadings: For each round how often the networks had been loaded before it, if they were loaded more than
-            once. Where memory happened to be laid out stays as it is from load to load, so that then one loading
+        circumstances: Other work on the machine during the race.
+        loadings: Number of loadings before each round, if the networks were loaded more than
+            once. The layout in memory stays the same until the next loading, so that then one loading
             counts as one observation. Empty: each round counts.
-        slow_s: A block of the reference that takes longer is in a slow phase of the machine, as was seen before the
+        slow_s: A block of the reference that takes longer is in a slow phase of the machine, as observed before the
             race too.
     """
 
@@ -119,16 +119,16 @@ class Race:
         return sum(len(block.wall_s) for block in self.networks[network])
 
     def log_ratios(self, clock: str) -> Floats:
-        """Log of network / reference, (networks, rounds); NaN where the machine was slow or changed its pace.
+        """Return log(network / reference), (networks, rounds); NaN where the machine was slow or changed its speed.
 
-        Slow phases count where without them little is left.
+        Slow phases count if little is left without them.
         """
         ratios = self._all_log_ratios(clock)
         if self.undisturbed_rounds(clock) >= ENOUGH:
             return np.where(self._quiet(clock), ratios, np.nan)
         before, after = self._around(clock)
         steady = np.abs(after - before) <= UNSTEADY
-        rare = steady.mean(axis=1, keepdims=True) < 0.5  # never a steady pace: the unsteady are all there is
+        rare = steady.mean(axis=1, keepdims=True) < 0.5  # never a steady speed: there are only unsteady rounds
         return np.where(steady | rare, ratios, np.nan)
 
     def _all_log_ratios(self, clock: str) -> Floats:
@@ -165,7 +165,7 @@ class Race:
         return quiet
 
     def _around(self, clock: str) -> tuple[Floats, Floats]:
-        """Logs of what the reference took before and after each block, (networks, rounds) both."""
+        """Return logs of the reference's time before and after each block, (networks, rounds) both."""
         reference = np.log([mean_s(block, clock) for block in self.reference])
         count = len(self.networks)
         # where a network's block lies, counted over all rounds: between the references of that number and the next
@@ -178,14 +178,14 @@ class Race:
         return Interval(math.exp(found.median), math.exp(found.low), math.exp(found.high))
 
     def samples(self, network: int, clock: str) -> tuple[float, ...]:
-        """Return the ratio of every round in which the machine kept its pace."""
+        """Return the ratio of every round in which the machine kept its speed."""
         logs = self._logs(clock)[network]
         return tuple(np.exp(logs[~np.isnan(logs)]).tolist())
 
     def pair(self, first: int, second: int, clock: str) -> Pair:
-        """Compare two networks round by round, in the rounds that were quiet for both.
+        """Compare two networks round by round, in the rounds that were undisturbed for both.
 
-        Where there are too few, only what lies far apart is told apart.
+        If there are too few, only a large difference decides.
         """
         ratios, quiet = self._all_log_ratios(clock), self._quiet(clock)
         difference = ratios[first] - ratios[second]
@@ -202,7 +202,7 @@ class Race:
         return tuple(sorted(range(len(medians)), key=medians.__getitem__))
 
     def undecided(self, clock: str) -> tuple[tuple[int, int], ...]:
-        """Return neighbours in the order whose difference would matter and is not sure yet: reasons to go on."""
+        """Return neighbours in the order whose difference matters but is not certain: the race goes on for them."""
         pairs = [(pair, self.pair(*pair, clock)) for pair in pairwise(self.order(clock))]
         return tuple(p for p, found in pairs if not found.decided and abs(found.difference.median) > WORTH_DECIDING)
 

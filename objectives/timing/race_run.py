@@ -11,9 +11,9 @@ from objectives.timing.race import ENOUGH, LEAST, Race, mean_s
 from objectives.timing.timings import Block
 
 MOST_ROUNDS = 200
-LOOK_AGAIN = 1.15  # times as many observations until the next look: each look is a chance to stop too early
+LOOK_AGAIN = 1.15  # growth of the observations until the next check: each check is a chance to stop too early
 RETRIES = 2  # of a block that fell into a slow phase
-RACE_PATIENCE = 2  # times the budget may be overdrawn while slow phases of the machine leave too few observations
+RACE_PATIENCE = 2  # multiple of the budget that may be spent while slow phases leave too few observations
 
 
 def run_race(
@@ -36,12 +36,12 @@ def run_race(
         block: Times one block of the network of that number; of the reference for None.
         clock: `cpu` or `wall`: by which the order is judged.
         cpu_seconds: CPU time spent so far.
-        load: Loads all networks anew, in the order given; called before every `rounds_a_loading` rounds. The order is
-            drawn too: the place in it can move a network by 1 to 2 % for as long as it stays loaded.
+        load: Loads all networks again, in the order given; called before every `rounds_a_loading` rounds. The order is
+            random too: the position in it can change a network by 1 to 2 % for as long as it stays loaded.
         seed: Of the orders.
-        wait: Called before each loading, and when the machine turns slow; returns when it is quiet, or patience ends,
-            and whether it is quiet.
-        slow_s: The mean run of a block of the reference that takes longer is in a slow phase, as is known by now.
+        wait: Called before each loading, and when the machine gets slow; returns when it is undisturbed or time is up,
+            and whether it is undisturbed.
+        slow_s: Mean run of a reference block above which the phase is slow, as known at that time.
     """
     random = np.random.default_rng(seed)
     reference, orders = list[Block](), list[tuple[int, ...]]()
@@ -59,7 +59,7 @@ def run_race(
                 for _ in range(RETRIES):
                     if max(mean_s(reference[-1], clock), mean_s(after, clock)) <= slow_s() or not wait():
                         break
-                    reference[-1] = block(None)  # as quiet as the one it replaces, for the network before too
+                    reference[-1] = block(None)  # valid for the network before it as well
                     timed, after = block(number), block(None)
                 networks[number].append(timed)
                 reference.append(after)

@@ -1,7 +1,7 @@
 """Speed of the machine at this moment, by the reference: undisturbed, or slowed by other work. Needs numpy alone.
 
 On a virtual machine a neighbour on the same silicon slows everything down by 20 to 50 % for tenths of seconds or for
-many seconds, and some networks by 7 % more than others: the ratio of such a phase is another one. No counter shows it;
+many seconds, and some networks by 7 % more than others, so that the ratio differs in such a phase. No counter shows it;
 the reference does.
 """
 
@@ -14,10 +14,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-REMEMBERED = 800  # blocks from which the quiet pace is taken: a machine's level drifts
-LEAST_REMEMBERED = 24  # before that nothing is known
-SLOW = 1.06  # a block that takes longer than this x the quiet pace is in a slow phase
-NOISE_SDS = 4.0  # or, where single blocks scatter more than that, so many standard deviations above it
+REMEMBERED = 800  # most recent blocks that give the undisturbed speed: it drifts
+LEAST_REMEMBERED = 24  # fewer blocks tell nothing
+SLOW = 1.06  # a block that takes more than this multiple of the undisturbed time is in a slow phase
+NOISE_SDS = 4.0  # or more than this number of standard deviations above it, if single blocks scatter widely
 
 
 class ReferenceSpeed:
@@ -44,7 +44,7 @@ class ReferenceSpeed:
 def slow_above(blocks_s: NDArray[np.float64]) -> float:
     """Return the time above which a phase is slow, from blocks of the reference in the order of running.
 
-    The quickest twentieth is quiet even where most of the time is not. How much blocks scatter is told by neighbours:
+    The fastest twentieth is undisturbed even if most blocks are not. Consecutive blocks give the scatter:
     a phase is longer than a block.
     """
     scatter = 1.4826 * float(np.median(np.abs(np.diff(np.log(blocks_s))))) / math.sqrt(2)

@@ -47,11 +47,11 @@ class Interval:
 
 
 def interval_of(loadings: Sequence[Sequence[float] | Values]) -> Interval:
-    """Return median of all values, with a 95 % interval that knows that those of one loading belong together.
+    """Return the median of all values, with a 95 % interval that treats each loading as one independent sample.
 
-    Two loadings of the same file differ by 0.5 to 1 % (where its memory came to lie), so values within one are no
-    independent witnesses: the interval is that of the loadings' own medians, by Student's t on their logarithms. A
-    bootstrap over so few loadings holds the true value in 88 to 93 % of the cases only.
+    Two loadings of the same file differ by 0.5 to 1 % (by its layout in memory), so values within one are no
+    independent samples: the interval is that of the loadings' own medians, by Student's t on their logarithms. A
+    bootstrap over few loadings covers the true value in 88 to 93 % of the cases only.
 
     Args:
         loadings: For each loading its values, all above zero; two loadings or more have an interval.
@@ -80,7 +80,7 @@ class Block:
         return self.cpu_s if clock == "cpu" else self.wall_s
 
     def median_s(self, clock: str) -> float:
-        """Return median of the block."""
+        """Return the median of the block."""
         return median(self.seconds(clock))
 
 
@@ -120,10 +120,10 @@ class Timings:
     """All observations of one measurement.
 
     Attributes:
-        loadings: One for each time that the network was loaded anew.
-        slow_s: Where a block of the reference took longer than this, the machine was in a slow phase.
+        loadings: One for each time that the network was loaded.
+        slow_s: Time of a reference block above which the machine was in a slow phase.
         cpu_seconds: CPU time that the whole measurement took, loading included.
-        circumstances: What else went on on the device meanwhile.
+        circumstances: Other work on the device during the measurement.
     """
 
     loadings: tuple[Loading, ...]
@@ -136,10 +136,10 @@ class Timings:
         return np.concatenate([loading.ratios(clock) for loading in self.loadings])
 
     def ratio(self, clock: str) -> Interval:
-        """Return the median ratio and its interval, without slow phases unless there was little else.
+        """Return the median ratio and its interval, without slow phases unless little is left without them.
 
-        A neighbour on the same silicon slows a machine down by half for some seconds, and some networks more than
-        others: the ratio of such a phase is another one.
+        A neighbour on the same processor slows a machine by half for some seconds, and some networks more than
+        others, so that the ratio differs in such a phase.
         """
         return interval_of(self.kept(clock))
 

@@ -4,7 +4,7 @@
 
     reserve ──> running ──add──> finished
                  │  ▲
-         release │  │ reserve (a new token fences off whoever had it)
+         release │  │ reserve (a new token excludes the earlier holder)
        reconcile ▼  │
                 waiting
 """

@@ -7,7 +7,7 @@ Errors::
 
     StoreError                 base; its message is one line for the user, with passwords masked
     |-- StoreUnavailable       disk full, read-only folder, server gone: nothing is lost, the same command continues
-    |-- Fenced                 this attempt was given to somebody else; the caller must drop its work
+    |-- Fenced                 another worker has claimed this attempt; the caller must drop its work
     `-- AlreadyStored          a record of that study and number, or name, exists already
 """
 
@@ -58,8 +58,8 @@ class StudyEntry:
 
     Attributes:
         name: The study's name; `generation` counts from 1 and grows with every `--new`.
-        definition: What was asked, as plain values (JSON); its equality decides whether a run may continue.
-        objectives: Names and directions, in the order of the values told to the sampler.
+        definition: Definition as plain values (JSON); a run may continue if it is equal.
+        objectives: Names and directions, in the order of the values that the sampler gets.
         frozen: Facts settled at the start, each written once: `parent`, `donors`, `reference_point`, ...
     """
 
@@ -83,7 +83,7 @@ class Attempt:
 
     Attributes:
         number: The trial's number; None until `assign`.
-        tries: How often the trial was begun, this time included; grows when a worker dies, not when it hands back.
+        tries: Number of times that the trial was begun, this one included; grows if a worker dies, not at a release.
         params: Empty until `assign`.
     """
 
@@ -113,7 +113,7 @@ class FrontEntry:
         sequence: 1, 2, ... within the study.
         after: Number of counted trials (everything but duplicates and reference rows) stored at that moment.
         members: Names of the records (reference rows too; of equals only the earlier), ascending in the last objective.
-        hypervolume: Of the members' values against the reference point, in the product of the units.
+        hypervolume: Hypervolume of the members against the reference point, in the product of the units.
         reference_point: One value per objective, in the objectives' own direction.
     """
 
@@ -150,7 +150,7 @@ class Store(ABC):
     # -- attempts --------------------------------------------------------------------------------------------------
     @abstractmethod
     def reserve(self, study: StudyEntry, worker: WorkerId, limit: int) -> Attempt | None:
-        """Take up a waiting attempt, else open a new one while counted + open trials < `limit`; else None."""
+        """Claim a waiting attempt, else open a new one while counted + open trials < `limit`; else None."""
 
     @abstractmethod
     def assign(self, attempt: Attempt, number: int, params: Mapping[str, ParamValue]) -> Attempt:
@@ -173,7 +173,7 @@ class Store(ABC):
 
     @abstractmethod
     def heartbeat(self, attempt: Attempt) -> None:
-        """Say that the worker lives. Raises `Fenced` if the attempt was taken away."""
+        """Record that the worker lives. Raises `Fenced` if another worker has claimed the attempt."""
 
     @abstractmethod
     def release(self, attempt: Attempt) -> None:
@@ -185,7 +185,7 @@ class Store(ABC):
     ) -> tuple[int, ...]:
         """Make attempts of dead workers wait for a new one; idempotent.
 
-        Dead is a worker for which `is_alive` says False, or says None (cannot tell: another host) while its last
+        A worker is dead if `is_alive` returns False, or None (unknown: another host) while its last
         heartbeat is older than `stale_after_s`. An unassigned attempt of a dead worker is removed.
 
         Returns:
@@ -222,11 +222,11 @@ class Store(ABC):
 
     @abstractmethod
     def counted(self, study: StudyEntry) -> int:
-        """Stored trials without duplicates and reference rows."""
+        """Return the number of stored trials without duplicates and reference rows."""
 
     @abstractmethod
     def fronts(self, study: StudyEntry) -> tuple[FrontEntry, ...]:
-        """Return the front each time it changed, oldest first."""
+        """Return the front after each change, oldest first."""
 
     # -- trained networks, targets, latencies ----------------------------------------------------------------------
     @abstractmethod

@@ -31,7 +31,7 @@ from search.store.faults import is_busy, may_pass, one_line_faults
 from search.store.url import mask, sqlite_file
 
 BUSY_S = 60.0  # how long to wait for another's SQLite transaction; ours take milliseconds
-STEP_S = 1.0  # SQLite waits inside C, deaf to signals; it comes back this often
+STEP_S = 1.0  # SQLite waits inside C, where signals are not handled; it returns after this time
 RETRY_AFTER_S = 0.1  # between two attempts to connect, or to take a lock
 RESTART_S = 30.0  # how long to wait for a PostgreSQL that restarts
 
@@ -39,8 +39,8 @@ RESTART_S = 30.0  # how long to wait for a PostgreSQL that restarts
 class Database:
     """Database as one process uses it; safe to share among its threads.
 
-    A process keeps one connection open and opens a second only while two threads talk at once, so that N workers
-    take about N of a server's places.
+    A process keeps one connection open and opens a second one only while two threads need one, so that N workers
+    take about N of a server's connections.
     """
 
     def __init__(self, url: URL) -> None:

@@ -162,7 +162,7 @@ def read_records(connection: Connection, *conditions: Any, curves: bool = False)
 
 
 def records_after(connection: Connection, study_id: int, after: int, *, curves: bool) -> tuple[TrialRecord, ...]:
-    """See `Store.records`. Whoever adds one holds the study's lock: row numbers rise in the order of adding."""
+    """See `Store.records`. A record is added under the study's lock, so row numbers rise in the order of adding."""
     of_study = RecordRow.study_id == study_id
     if not after:
         return tuple(read_records(connection, of_study, curves=curves).values())

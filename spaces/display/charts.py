@@ -43,7 +43,7 @@ def simplify_axes(axes: Axes) -> None:
 def groups_png(seen: Overview, title: str) -> bytes:
     """Return width and share of FLOPs of each channel group, in the network's order, as the bytes of a PNG.
 
-    Of a network that is cut the parent's bars stand behind, pale. Groups that are not deployed are outlines.
+    Behind the bars of a cut network are the parent's in a lighter colour. Groups that are not deployed are outlines.
     """
     rows = seen.groups
     figure = Figure(figsize=(max(8.0, 1.4 + INCHES_A_GROUP * len(rows)), 6.4), dpi=160, layout="constrained")
@@ -80,7 +80,7 @@ def _draw_bars(axes: Axes, rows: Sequence[GroupRow], pairs: Sequence[tuple[float
 
 
 def lighten(colour: str) -> tuple[float, float, float]:
-    """Return the same colour, as if seen through milk: of what is gone."""
+    """Return a lighter shade of a colour, for parts that were cut."""
     red, green, blue = (1 - 0.28 * (1 - part) for part in to_rgb(colour))
     return red, green, blue
 

@@ -182,7 +182,7 @@ class Parent:
 
         Args:
             sources: The donors by the content hash that `origin` names.
-            seam: What a donor's convolution reads channels with that the donor never saw: the parent's weights,
+            seam: Weights with which a donor's convolution reads channels that the donor never had: the parent's,
                 or zeros.
 
         Raises:

@@ -46,7 +46,7 @@ class ChannelGroup:
         stage: Resolution of the producing layer as the power of two by which the image is shrunk: 3 means
             1/8 (P3). In the Detect head, that of the tower.
         tie: Groups with the same tie keep equal widths (any channels), because the stock code splits their
-            common convolution into equal parts; None where nothing of the sort holds.
+            common convolution into equal parts; None for a group that is free.
     """
 
     name: str

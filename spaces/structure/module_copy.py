@@ -14,9 +14,9 @@ _CONTAINERS = frozenset({dict, OrderedDict, list, set, tuple})
 
 
 def copy_module(module: nn.Module, memo: dict[int, object]) -> nn.Module:
-    """What `copy.deepcopy(module, memo)` returns.
+    """Return the same as `copy.deepcopy(module, memo)`.
 
-    A module has a dozen empty dictionaries of hooks, and deepcopy takes a long way round for each. Here they, and
+    A module has a dozen empty dictionaries of hooks, and deepcopy is slow for each. Here they, and
     plain values, are copied directly; everything else goes to deepcopy, and so does a class that says how to copy it.
 
     Args:

@@ -58,7 +58,7 @@ class Slicer:
         """Return a copy of a parent-sized tensor with this spec's part written over it.
 
         Args:
-            seam: What stands in its rows for channels that this spec does not read: the parent's weights, or zeros.
+            seam: Weights in its rows for channels that this spec does not read: the parent's, or zeros.
         """
         kept = dict(self._dims(name, tensor))
         if not kept:

@@ -55,7 +55,7 @@ class AttemptContract:
         add_trial(store, study, record_of(0))
         assert store.reserve(new_study(store, "channel_ratio"), ME, 1) is not None
 
-    def test_what_is_handed_back_is_taken_up_first_and_counts_no_further_try(
+    def test_a_released_attempt_is_claimed_first_and_counts_no_further_try(
         self, store: Store, study: StudyEntry
     ) -> None:
         first, second = begin(store, study, 0), begin(store, study, 1)

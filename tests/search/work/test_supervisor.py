@@ -40,7 +40,7 @@ def command(tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("why", ["interrupted", "error"])
-def test_a_trial_that_a_worker_took_and_never_knew_of_is_handed_back(
+def test_a_trial_that_a_worker_took_and_never_knew_of_is_released(
     why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The signal comes after the database gave it, before the worker has it."""

@@ -74,18 +74,18 @@ class _Interrupting(QuickTrials):
         return super().run(number, params, hooks)
 
 
-def test_an_interrupted_trial_is_handed_back_and_taken_up_again(url: str, study: StudyEntry) -> None:
+def test_an_interrupted_trial_is_released_and_claimed_again(url: str, study: StudyEntry) -> None:
     with pytest.raises(KeyboardInterrupt):
         quick_trials.work(url, 3, seed=0, trials=_Interrupting())
     store = open_store(url)
     (waiting,) = store.open_attempts(study)
     assert (waiting.number, waiting.worker, waiting.tries) == (1, None, 1)
-    handed_back = quick_trials.optuna_study_of(url, study, 0).study.get_trials()[1]
-    assert handed_back.state is optuna.trial.TrialState.WAITING
+    released = quick_trials.optuna_study_of(url, study, 0).study.get_trials()[1]
+    assert released.state is optuna.trial.TrialState.WAITING
 
     quick_trials.work(url, 3, seed=0)
     again = next(record for record in store.records(study) if record.number == 1)
-    assert again.params == handed_back.params
+    assert again.params == released.params
     assert store.counted(study) == 3
 
 
