@@ -20,7 +20,7 @@ VAL = "val"
 
 
 class Digits(Enum):
-    """How a figure is written."""
+    """Format of a figure."""
 
     SCORE = "three decimals"  # 0.512
     SIGNIFICANT = "three significant digits"  # 8.70

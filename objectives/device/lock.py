@@ -38,12 +38,12 @@ _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0
 
 
 def device_lock(device: str) -> DeviceLock:
-    """The lock of a device: `cpu`, `gpu0`, ... (see `device_named`)."""
+    """Return the lock of a device: `cpu`, `gpu0`, ... (see `device_named`)."""
     return DeviceLock(_folder(), device)
 
 
 def device_named(text: str) -> str:
-    """The device that a text means, as all processes call it: `cpu`, `gpu0`, `gpu1`, ... or a GPU's UUID.
+    """Return the device that a text means, as all processes call it: `cpu`, `gpu0`, `gpu1`, ... or a GPU's UUID.
 
     Args:
         text: A device as Ultralytics and torch name it (`cpu`, `0`, `cuda:1`, `cuda`, `mps`). Without a number it is
@@ -113,7 +113,7 @@ class DeviceLock:
             yield
 
     def _is_new(self, use: str) -> bool:
-        """Whether this thread does not hold the lock yet for that use."""
+        """Return whether this thread does not hold the lock yet for that use."""
         held = _HELD.__dict__.get(str(self._room))
         if held not in (None, use):
             raise RuntimeError(f"{use} on {self._device} within {held} on it, by one thread: it would wait for itself")
@@ -133,7 +133,7 @@ _FILES: weakref.WeakSet[FileIO] = weakref.WeakSet()  # all that this process has
 
 
 def _let_go_after_fork() -> None:
-    """A child holds nothing: it would keep the lock of a parent that was killed."""
+    """Release the lock in a child process: else it would keep the lock of a parent that was killed."""
     _HELD.__dict__.clear()
     for file in list(_FILES):
         file.close()
@@ -190,7 +190,7 @@ def _say_who_waits(path: Path) -> None:
 
 
 def _opened(path: Path) -> FileIO:
-    """The file, made where it is missing; its content is nothing, so that reading is all the right one needs."""
+    """Return the file, made where it is missing; its content is nothing, so that reading is all the right one needs."""
     give_up = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -218,7 +218,7 @@ def _make_file(path: Path) -> None:
 
 
 def _folder() -> Path:
-    """Where the locks lie: `/tmp/yolofront-locks`, or what the environment names.
+    """Return the folder of the locks: `/tmp/yolofront-locks`, or the one that the environment names.
 
     Raises:
         TargetError: If the folder cannot be made, or the default is a link that somebody put there.

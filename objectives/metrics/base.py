@@ -1,4 +1,4 @@
-"""What an objective is, and its two kinds: measured of a candidate before its training, or of the trained network."""
+"""Objective, and its two kinds: measured of a candidate before its training, or of the trained network."""
 
 from __future__ import annotations
 

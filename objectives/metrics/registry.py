@@ -17,7 +17,7 @@ from objectives.quantities import LATENCY_MS
 
 @dataclass(frozen=True)
 class Tools:
-    """What objectives need beside the network.
+    """Tools that objectives need beside the network.
 
     Attributes:
         parent_parameters: Number of parameters of the uncut parent.

@@ -30,7 +30,7 @@ class Loaded(ABC):
 
     @abstractmethod
     def predict(self, images: Array) -> Array:
-        """The network's first output, `output0` of `export_onnx`.
+        """Return the network's first output, `output0` of `export_onnx`.
 
         Args:
             images: (target.batch, 3, H, W) in [0, 1], of the size that was exported.
@@ -57,7 +57,7 @@ class Runtime(ABC):
 
     @abstractmethod
     def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
-        """Why it cannot run here in that way, with what mends it; None if it can."""
+        """Return why this provider and precision cannot run here, with the remedy; None if they can."""
 
     @abstractmethod
     def version(self) -> str:
@@ -110,17 +110,17 @@ class Runtime(ABC):
 
 
 def unknown(what: str, value: str, known: Sequence[str]) -> str:
-    """The line that says that there is no such provider or precision, and which there are."""
+    """Return the line that says that there is no such provider or precision, and which there are."""
     return f"there is no {what} '{value}'; use {', '.join(known[:-1])}{' or ' if len(known) > 1 else ''}{known[-1]}"
 
 
 def timing_images(shape: Sequence[int]) -> Array:
-    """The batch that is timed: noise in [0, 1], the same in every process."""
+    """Return the batch that is timed: noise in [0, 1], the same in every process."""
     return np.random.default_rng(0).random(tuple(shape), dtype=np.float32)
 
 
 def timing_input(shape: Sequence[int], dtype: str) -> NDArray[Any]:
-    """As `timing_images`, of any type of numpy's: noise in [0, 1], or zeros for whole numbers, which may be indices."""
+    """Return input of any NumPy type, as `timing_images`: noise in [0, 1]; zeros for whole numbers (may be indices)."""
     if np.issubdtype(np.dtype(dtype), np.floating):
         return timing_images(shape).astype(dtype, copy=False)
     return np.zeros(tuple(shape), dtype)

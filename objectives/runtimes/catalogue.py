@@ -31,12 +31,12 @@ class RuntimeOption:
     missing: str | None
 
     def __str__(self) -> str:
-        """Engine and device, or what is missing."""
+        """Return engine and device, or what is missing."""
         return self.missing or f"{self.runtime.version()} on {self.runtime.device(self.provider)}"
 
 
 def runtime_options() -> Iterator[RuntimeOption]:
-    """Every runtime with each of its providers and precisions, whether it runs here or not."""
+    """Yield every runtime with each of its providers and precisions, whether it runs here or not."""
     for runtime in RUNTIMES.values():
         for provider in runtime.providers:
             for precision in runtime.precisions:
@@ -44,7 +44,7 @@ def runtime_options() -> Iterator[RuntimeOption]:
 
 
 def runtime_named(name: str) -> Runtime:
-    """The runtime of that name.
+    """Return the runtime of that name.
 
     Raises:
         TargetError: If there is none.

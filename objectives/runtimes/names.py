@@ -33,7 +33,7 @@ def name_of(runtime: str, provider: str, precision: str = USUAL_PRECISION) -> st
 
 @cache
 def target_names() -> dict[str, NamedTarget]:
-    """All names, with what they mean, whether it can be measured here or not."""
+    """Return all names, with what they mean, whether it can be measured here or not."""
     return {
         name_of(runtime.name, provider, precision): NamedTarget(runtime.name, provider, precision)
         for runtime in RUNTIMES.values()
@@ -43,7 +43,7 @@ def target_names() -> dict[str, NamedTarget]:
 
 
 def target_named(name: str) -> NamedTarget:
-    """What a name means.
+    """Return the target of a name.
 
     Raises:
         TargetError: If there is no such name; the message has the nearest ones.

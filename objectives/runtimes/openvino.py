@@ -33,7 +33,7 @@ class OpenVino(Runtime):
     suppresses = True
 
     def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
-        """Why it cannot run here in that way; None if it can."""
+        """Return why this provider and precision cannot run here; None if they can."""
         if provider not in DEVICES:
             return unknown("provider", provider, self.providers)
         if precision not in CAPABILITIES:
@@ -59,7 +59,7 @@ class OpenVino(Runtime):
         return "cpu" if self.on_cpu(provider) else "gpu0"
 
     def device(self, provider: str) -> str:
-        """Fingerprint of the device."""
+        """Return fingerprint of the device."""
         if provider == "cpu":
             return super().device(provider)
         if missing := self.unavailable(provider):

@@ -50,7 +50,7 @@ class OnnxRuntime(Runtime):
     suppresses = True
 
     def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
-        """Why it cannot run here in that way; None if it can."""
+        """Return why this provider and precision cannot run here; None if they can."""
         if provider not in ORT_PROVIDERS:
             return unknown("provider", provider, self.providers)
         if precision not in self.precisions:
@@ -111,7 +111,7 @@ def export_model(
 
 
 def open_session(model: Path, provider: str = "cpu", threads: int = 1, precision: str = "fp32") -> Any:
-    """An `onnxruntime.InferenceSession` that neither spins nor logs.
+    """Return an `onnxruntime.InferenceSession` that neither spins nor logs.
 
     Denormal numbers count as zero: a network's speed then depends on its architecture, not on its weights. On GPUs
     fp32 means what it means to the engines by default: convolutions may use TF32.
@@ -134,7 +134,7 @@ def open_session(model: Path, provider: str = "cpu", threads: int = 1, precision
 
 
 def _with_options(provider: str, precision: str) -> list[Any]:
-    """The provider, then the one that takes the operations which it does not have."""
+    """Return the provider, then the one that takes the operations which it does not have."""
     if provider != "tensorrt":
         return [ORT_PROVIDERS[provider]]
     options = {"trt_fp16_enable": precision == "fp16", "trt_int8_enable": precision == "int8"}

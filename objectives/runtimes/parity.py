@@ -71,7 +71,7 @@ def check_parity(candidate: Candidate, onnx_file: Path, images: Iterable[Array])
 
 
 def _differences(expected: Array, found: Array) -> tuple[float, float]:
-    """Greatest difference of scores and of boxes in px, of one image."""
+    """Return greatest difference of scores and of boxes in px, of one image."""
     if expected.shape != found.shape:
         raise CandidateError(f"the ONNX output has shape {found.shape}, the network's {expected.shape}")
     if expected.shape[-1] != 6:  # (4 + classes, anchors)
@@ -81,7 +81,7 @@ def _differences(expected: Array, found: Array) -> tuple[float, float]:
 
 
 def _differences_of_sets(expected: Array, found: Array) -> tuple[float, float]:
-    """As `_differences`, of end-to-end outputs (detections, 6): those of equal score may stand in any order."""
+    """Return the differences of end-to-end outputs (detections, 6), in which equal scores may be in any order."""
     score = float(np.abs(np.sort(expected[:, 4]) - np.sort(found[:, 4])).max())
     box_px = 0.0
     for row in expected[expected[:, 4] > VISIBLE]:

@@ -66,7 +66,7 @@ def quantize(model: Path, images: Sequence[NDArray[np.float32]], *, batch: int, 
 
 
 def overflows(processor: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this x86 processor adds two 8-bit products in 16 bits, as those without VNNI do.
+    """Return whether this x86 processor adds two 8-bit products in 16 bits, as those without VNNI do.
 
     Weights then have 7 bits: else sums saturate, and boxes are off by up to a sixth of the image. Source: the
     quantisation guide above, "When and why do I need to try U8U8?".
@@ -90,7 +90,7 @@ def _head_arithmetic(model: Path) -> list[str]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The quantiser advises on its preprocessing through the root logger."""
+    """Silence the quantiser, which advises on its preprocessing through the root logger."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

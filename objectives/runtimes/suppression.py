@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from spaces.base import CandidateError
 
 CONFIDENCE, IOU, MOST = 0.25, 0.7, 300
-"""What Ultralytics predicts with: `conf`, `iou` and `max_det` (here for each class).
+"""Defaults of Ultralytics' prediction: `conf`, `iou` and `max_det` (here for each class).
 
 Source: https://docs.ultralytics.com/modes/predict/#inference-arguments.
 """
 OBJECTS, BOXES_EACH = 10, 12
-"""Of the picture: a scene of COCO has 7 objects, and a trained detector sees each at about a dozen anchors."""
+"""Content of the picture: a COCO scene has 7 objects, and a trained detector finds each at about 12 anchors."""
 BACKGROUND = 0.01  # the score of all other anchors
 SELECTED = "selected"
 """Name of the output that NMS gives."""
@@ -75,7 +75,7 @@ def add_suppression(model: Path, classes: int) -> Path:
 
 
 def picture(classes: int, anchors: int, side: int) -> NDArray[np.float32]:
-    """What a detector says of a picture with some objects: (4 + classes, anchors), as `output0` of one image.
+    """Return a detector's output for a picture with some objects: (4 + classes, anchors), as `output0` of one image.
 
     Each object is seen at several anchors, in boxes most of which overlap by more than `IOU`.
 

@@ -47,7 +47,7 @@ class TorchEager(Runtime):
     precisions = TORCH_PRECISIONS
 
     def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
-        """Why it cannot run here in that way; None if it can."""
+        """Return why this provider and precision cannot run here; None if they can."""
         return _unavailable(provider, precision)
 
     def version(self) -> str:
@@ -67,7 +67,7 @@ class TorchEager(Runtime):
         return path
 
     def load(self, model: Path, target: Target) -> Loaded:
-        """The program as a module; runs in inference mode."""
+        """Return the program as a module; runs in inference mode."""
         return _load(model, target, _eager)
 
 
@@ -82,7 +82,7 @@ class TorchCompiled(Runtime):
     precisions = TORCH_PRECISIONS
 
     def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
-        """Why it cannot run here in that way; None if it can."""
+        """Return why this provider and precision cannot run here; None if they can."""
         if reason := _unavailable(provider, precision):
             return reason
         if shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")) is None:
@@ -121,7 +121,7 @@ class TorchCompiled(Runtime):
             raise CandidateError(f"torch does not compile the network: {_first_line(error)}") from error
 
     def load(self, model: Path, target: Target) -> Loaded:
-        """The package's own code; runs in inference mode."""
+        """Return the package's own code; runs in inference mode."""
         return _load(model, target, _compiled)
 
 
@@ -243,7 +243,7 @@ def _scratch(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Torch warns of what is meant, and looks for CUDA aloud."""
+    """Silence torch: it warns of intended settings, and logs its search for CUDA."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -44,7 +44,7 @@ class BaselineSpace(Space):
         return {SHARE: self._share}
 
     def decode(self, params: Mapping[str, ParamValue]) -> tuple[ArchSpec, Origin]:
-        """The strongest cut within that share."""
+        """Return the strongest cut within that share."""
         check(self.parameters, params)
         share = min(1.0, float(params[SHARE]))
         if share not in self._known:

@@ -42,7 +42,7 @@ class RatioRange:
         return Float(self.low, self.high, self.step, role=ParameterRole.WIDTH)
 
     def parameters(self, names: Iterable[str]) -> dict[str, Parameter]:
-        """One ratio parameter for each name."""
+        """Return one ratio parameter for each name."""
         return {RATIO + name: self.ratio for name in names}
 
 
