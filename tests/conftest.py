@@ -1,15 +1,17 @@
 """What every test has: locks of devices that no study on this machine knows, so that neither waits for the other.
 
-Files that take minutes are begun first: one of them at the end would leave all other processes idle.
+Slow files are run first: one of them at the end would leave all other processes idle.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from objectives.device.lock import FOLDER
+from tests.slow_files import SLOW_FILES
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,17 +21,14 @@ def _own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-LONGEST = (
-    "search/test_run.py",
-    "search/test_three_objectives.py",
-    "search/prepare/test_layout.py",
-    "search/work/test_image_size.py",
-    "search/prepare/test_threshold_cut.py",
-    "benchmarks/",
-    "search/test_widths.py",
-)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, all others in their order."""
-    items.sort(key=lambda item: not any(name in item.path.as_posix() for name in LONGEST))
+    """Mark the tests of slow files as `slow`, and run these files first, all others in their order.
+
+    `scripts/test -m "not slow"` leaves them out.
+    """
+    root = Path(__file__).parent
+    slow = {root / name for name in SLOW_FILES}
+    for item in items:
+        if item.path in slow:
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.path not in slow)
