@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SLOW_FILES = (
     "search/test_run.py",
+    "search/test_three_objectives.py",
     "search/test_by_hand.py",
     "search/work/test_image_size.py",
     "search/prepare/test_layout.py",
