@@ -25,7 +25,7 @@ from search.sampler.registry import make_sampler
 from search.store.base import Store
 from search.store.entries import LatencyEntry, TargetEntry
 from search.store.sql import open_store
-from search.trial.workbench import Plan
+from search.trial.plan import SearchPlan
 from spaces.base import ParamValue
 from spaces.networks.cost_formula import CostFormula
 from spaces.structure.shape import Shape
@@ -60,7 +60,14 @@ class FilledStudy:
     def time_suggestions(self, records: int) -> dict[str, list[float]]:
         """Fill the study; return the seconds of each suggestion by sampler."""
         store = open_store(self.url)
-        plan = Plan(self.builder.space, (), variant_recipe(self.builder.data, VARIANT_EPOCHS), {}, {}, 0)
+        plan = SearchPlan(
+            space=self.builder.space,
+            starts=(),
+            recipe=variant_recipe(self.builder.data, VARIANT_EPOCHS),
+            searched={},
+            limits={},
+            seed=0,
+        )
         predictions = self._fill(store, plan, records)
         seconds: dict[str, list[float]] = {}
         for name, suggestions in TIMED_SUGGESTIONS.items():
@@ -73,7 +80,7 @@ class FilledStudy:
         store.close()
         return seconds
 
-    def _fill(self, store: Store, plan: Plan, count: int) -> CandidatePredictions:
+    def _fill(self, store: Store, plan: SearchPlan, count: int) -> CandidatePredictions:
         study = store.freeze(store.add_study("a study", {"what": "formulas"}, OBJECTIVES), {"reference_point": [0, 9]})
         store.add_target(TargetEntry(FORMULA_TARGET.key, {}, REFERENCE_MS))
         optuna = OptunaStudy(self.url, "a study", OBJECTIVES, plan.parameters, make_sampler("random", 0))

@@ -17,7 +17,8 @@ from search.record.trial import POLISHED, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.definition import StudyDefinition, stored_definition
 from search.study.faults import DefinitionError
-from search.trial.workbench import Workbench, excess_over
+from search.trial.plan import excess_over
+from search.trial.workbench import Workbench
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Polisher:
         preparation = Preparation(definition=definition, store=store, setting=setting, say=say)
         inputs = preparation.read_inputs()
         with preparation.open_workbench(inputs) as bench:
-            here = {"data": inputs.data.key, "target": bench.target.key}
+            here = {"data": inputs.data.key, "target": bench.latencies.target.key}
             changed = [name for name, key in here.items() if study.frozen.get(name, key) != key]
             if changed:
                 raise DefinitionError(f"study '{study.sampler_name}' was begun with other {' and '.join(changed)}")
@@ -57,6 +58,8 @@ class Polisher:
         candidate = self.bench.checkpoints.get(member.saved_checkpoint)
         rows = RowTrainer(bench=self.bench, say=self.say)
         (row,) = rows.train(member.name + POLISHED, candidate, recipe, lineage=member.name, inherited=False)
-        row = replace(row, measurements=(*row.measurements, *self.bench.further_latencies(candidate)))
-        made_from = key_of(kind="polish", checkpoint=member.checkpoint, recipe=recipe.as_plain(), seed=self.bench.seed)
+        row = replace(row, measurements=(*row.measurements, *self.bench.latencies.measure_further(candidate)))
+        made_from = key_of(
+            kind="polish", checkpoint=member.checkpoint, recipe=recipe.as_plain(), seed=self.bench.training.seed
+        )
         return replace(row, identity=made_from, constraints=excess_over(self.definition.upper_limits, row.measurements))

@@ -72,13 +72,13 @@ def score_channels(bench: Workbench, rule: ChannelRule, candidate: Candidate) ->
     if rule.criterion == "taylor":
         slopes = gradients(
             candidate,
-            bench.data,
+            bench.training.data,
             imgsz=candidate.imgsz,
             batches=GRADIENT_BATCHES,
             batch=GRADIENT_BATCH,
-            device=bench.device,
+            device=bench.training.device,
         )
-    return scores(candidate, parent, rule.criterion, gradients=slopes, after_sparsity=True, seed=bench.seed)
+    return scores(candidate, parent, rule.criterion, gradients=slopes, after_sparsity=True, seed=bench.training.seed)
 
 
 def flops_function(parent: Parent) -> Callable[[ArchSpec], float]:
@@ -103,7 +103,7 @@ def load_or_measure_sensitivity(
             ends the measurement.
     """
     parent, ratios = bench.parent, ratios or RATIOS
-    facts = [content_hash(parent.as_candidate()), bench.data.key, parent.imgsz, multiple, ratios, IMAGES]
+    facts = [content_hash(parent.as_candidate()), bench.training.data.key, parent.imgsz, multiple, ratios, IMAGES]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     file = bench.maps / f"{digest}.json"
     known = _read_map(file)
@@ -113,12 +113,12 @@ def load_or_measure_sensitivity(
     begun = time.monotonic()
     measured = sensitivity(
         parent,
-        bench.data,
+        bench.training.data,
         imgsz=parent.imgsz,
         ratios=ratios,
         multiple=multiple,
         images=IMAGES,
-        device=bench.device,
+        device=bench.training.device,
         said=on_progress,
     )
     seconds = round(time.monotonic() - begun, 1)

@@ -78,12 +78,12 @@ def ensure_parent(rows: RowTrainer, recipe: Recipe, *, is_trained: bool, weights
     bench = rows.bench
     key = key_of(
         kind=PARENT_NAME,
-        data=bench.data.key,
+        data=bench.training.data.key,
         structure=bench.parent.key,
         imgsz=bench.parent.imgsz,
         weights=weights_hash,
         recipe=None if is_trained else recipe.as_plain(),
-        seed=None if is_trained else bench.seed,
+        seed=None if is_trained else bench.training.seed,
     )
     known = rows.find(key)
     if known is not None:
@@ -112,8 +112,8 @@ def ensure_pruned(
         source=source.key if source else pruning.source,
         **pruning.facts(),
         recipe=pruning.recipe.as_plain(),
-        seed=bench.seed,
-        data=bench.data.key,
+        seed=bench.training.seed,
+        data=bench.training.data.key,
     )
 
     def train() -> tuple[TrialRecord, ...]:
@@ -145,8 +145,8 @@ def ensure_grafted(
         backbone=backbone.key,
         head=head.key,
         recipe=grafting.recipe.as_plain(),
-        seed=bench.seed,
-        data=bench.data.key,
+        seed=bench.training.seed,
+        data=bench.training.data.key,
     )
 
     def train() -> tuple[TrialRecord, ...]:
@@ -174,12 +174,12 @@ def ensure_stock(rows: RowTrainer, stock: StockDetector, parent: TrainedEntry) -
     """
     key = key_of(
         kind="stock",
-        data=rows.bench.data.key,
+        data=rows.bench.training.data.key,
         structure=stock.parent.key,
         imgsz=stock.recipe.imgsz,
         weights=stock.weights_hash,
         recipe=stock.recipe.as_plain(),
-        seed=rows.bench.seed,
+        seed=rows.bench.training.seed,
     )
 
     def train() -> tuple[TrialRecord, ...]:
@@ -228,7 +228,7 @@ def reference_row(bench: Workbench, network: TrainedNetwork) -> TrialRecord:
     record = network.entry.record
     candidate = bench.checkpoints.get(network.entry.checkpoint)
     watch = Stopwatch()
-    measured = (*measure_before_training(bench, candidate, watch), *bench.further_latencies(candidate))
+    measured = (*measure_before_training(bench, candidate, watch), *bench.latencies.measure_further(candidate))
     evaluations, further = _accuracies(bench, record, candidate)
     seconds = {**record.seconds} if network.is_new else {}  # seconds that an earlier study spent do not count here
     return replace(record, measurements=(*measured, *further), evaluations=evaluations, seconds=seconds)
@@ -239,7 +239,7 @@ def _accuracies(
 ) -> tuple[tuple[Evaluation, ...], tuple[Measurement, ...]]:
     """Return what this study measures of a trained network: the stored figures, if they hold all of it."""
     asked = [quantity.name for objective in bench.after_training for quantity in objective.quantities]
-    here = (bench.confidence, bench.iou)
+    here = (bench.training.confidence, bench.training.iou)
     if any((each.confidence, each.iou) != here for each in record.evaluations):
         return measure_after_training(bench, candidate)
     if any(record.value(name) is None for name in asked):  # the study that made it asked for less

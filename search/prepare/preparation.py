@@ -12,7 +12,9 @@ from pathlib import Path
 
 import torch
 
+from objectives.data.dataset import Dataset
 from search.latency.local import USUAL_WAIT, IdleWait
+from search.latency.study_latencies import StudyLatencies
 from search.latency.study_targets import latency_sources
 from search.prepare.inputs import (
     StudyInputs,
@@ -31,7 +33,9 @@ from search.record.stopwatch import Stopwatch
 from search.store.base import Store, StudyEntry
 from search.store.entries import TrainedEntry
 from search.study.definition import StudyDefinition
-from search.trial.workbench import Plan, Workbench
+from search.trial.plan import SearchPlan
+from search.trial.study_training import StudyTraining
+from search.trial.workbench import Workbench
 from spaces.base import SpaceError
 from spaces.networks.checkpoint import CheckpointError, CheckpointStore
 
@@ -64,7 +68,7 @@ class Prepared:
     """
 
     study: StudyEntry
-    plan: Plan
+    plan: SearchPlan
     bench: Workbench
 
 
@@ -103,7 +107,11 @@ class Preparation:
             inputs = self.read_inputs()
         with self.open_workbench(inputs) as bench:
             # Only now: a definition that cannot run here must not be stored, or its correction would be refused.
-            facts = {"data": inputs.data.key, "weights": inputs.parent.weights_hash, "target": bench.target.key}
+            facts = {
+                "data": inputs.data.key,
+                "weights": inputs.parent.weights_hash,
+                "target": bench.latencies.target.key,
+            }
             study = open_study(self.store, self.definition, generation, facts)
             try:
                 study = self._make_missing_rows(study, bench, inputs)
@@ -150,22 +158,27 @@ class Preparation:
             if setting.threads is not None:
                 torch.set_num_threads(setting.threads)  # Ultralytics changes it while it loads
             yield Workbench(
-                store=self.store,
-                data=inputs.data,
                 parent=parent,
+                training=self._training(inputs.data),
+                latencies=StudyLatencies(
+                    source=source, predictor=source.predictor_of(parent.structure), further=tuple(further)
+                ),
+                store=self.store,
                 checkpoints=CheckpointStore(setting.folder.checkpoints),
                 maps=setting.folder.maps,
-                latency_source=source,
-                latency_predictor=source.predictor_of(parent.structure),
-                further_sources=tuple(further),
-                device=setting.device,
-                scratch=setting.scratch,
-                confidence=self.definition.accuracy.confidence,
-                iou=self.definition.accuracy.iou,
-                seed=self.definition.seed,
-                progress=lambda *numbers: self.say(BatchDone(*numbers)),
                 named=self.definition.named_quantities,
             )
+
+    def _training(self, data: Dataset) -> StudyTraining:
+        return StudyTraining(
+            data=data,
+            device=self.setting.device,
+            scratch=self.setting.scratch,
+            seed=self.definition.seed,
+            confidence=self.definition.accuracy.confidence,
+            iou=self.definition.accuracy.iou,
+            progress=lambda *numbers: self.say(BatchDone(*numbers)),
+        )
 
     def _make_missing_rows(self, study: StudyEntry, bench: Workbench, inputs: StudyInputs) -> StudyEntry:
         """Make the reference rows that are not stored, one worker at a time. Returns the study as it is stored then."""
@@ -189,7 +202,7 @@ class Preparation:
         bench = bench.with_parent(bench.parent.with_weights(trained))
         entries = {name: self._find_donor(key) for name, key in study.frozen["donors"].items()}
         layout = layout_of(self.definition.space, bench, load_donors(bench, entries), self.say)
-        plan = Plan(
+        plan = SearchPlan(
             space=layout.space,
             starts=layout.starts,
             recipe=complete_recipe(self.definition.recipe.fixed, inputs),

@@ -183,8 +183,8 @@ class ThresholdPruning(Pruning):
     def _train_with_sparsity(self, rows: RowTrainer, source: TrainedEntry, root: TrainedEntry) -> TrainedEntry:
         """Return the source after its training with sparsity. It is stored, so that a killed run does not repeat it."""
         bench = rows.bench
-        facts: dict[str, Any] = {"source": source.key, "recipe": self.sparse.as_plain(), "seed": bench.seed}
-        key = key_of(kind="sparse", data=bench.data.key, **facts)
+        facts: dict[str, Any] = {"source": source.key, "recipe": self.sparse.as_plain(), "seed": bench.training.seed}
+        key = key_of(kind="sparse", data=bench.training.data.key, **facts)
         known = rows.find(key)
         if known is not None:
             return known

@@ -28,7 +28,8 @@ from search.store.base import AlreadyStored, Store, StudyEntry
 from search.store.entries import TrainedEntry
 from search.study.definition import StudyDefinition
 from search.study.rows import PARENT_NAME, SCRATCH_NAME, GraftOf, RowSection
-from search.trial.workbench import Workbench, excess_over
+from search.trial.plan import excess_over
+from search.trial.workbench import Workbench
 from spaces.base import ParamValue, SpaceError
 
 REFERENCE_LATENCY = 1.1

@@ -64,7 +64,7 @@ class RowTrainer:
         if recipe is not None:
             candidate = replace(candidate, imgsz=recipe.imgsz)
         watch = Stopwatch()
-        how = None if recipe is None else identity_of(candidate.spec, candidate.origin, recipe, bench.seed)
+        how = None if recipe is None else identity_of(candidate.spec, candidate.origin, recipe, bench.training.seed)
         begun = Begun(
             number=None,
             name=name,
@@ -73,7 +73,7 @@ class RowTrainer:
             origin=candidate.origin,
             identity=how or key_of(name=name),
             recipe={} if recipe is None else recipe.as_plain(),
-            seed=bench.seed,
+            seed=bench.training.seed,
             lineage=lineage,
             started=self.clock(),
         )
@@ -83,7 +83,7 @@ class RowTrainer:
         if recipe is not None:
             self.say(Activity(f"training {name}"))
             with watch.phase("training"):
-                result = bench.train(candidate, recipe, None, bench.parent.candidate(), inherited=inherited)
+                result = bench.training.train(candidate, recipe, teacher=bench.parent.candidate(), inherited=inherited)
             candidate, curve = result.candidate, result.history
             best_f1 = result.best_f1 if also_best_f1 else None
         self.say(Activity(f"scoring {name}"))

@@ -22,7 +22,8 @@ from search.sampler.network_features import NetworkFeatures
 from search.sampler.warm_start import EarlierTraining, KnownPoint, earlier_trainings, trained_points
 from search.store.base import Store, StudyEntry
 from search.trial.learning_curves import FinalAccuracyPredictor, LearningCurve, complete_curves
-from search.trial.workbench import Plan, Workbench
+from search.trial.plan import SearchPlan
+from search.trial.workbench import Workbench
 from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import Float, ParameterRole
 from spaces.structure.shape import Shape
@@ -64,7 +65,7 @@ class CandidatePredictions:
         sensitivity: Loss increase when each channel group is halved, if it was measured.
     """
 
-    plan: Plan
+    plan: SearchPlan
     store: Store
     study: StudyEntry
     latency: LatencyPredictor
@@ -181,7 +182,7 @@ def can_predict(objectives: Sequence[tuple[str, Direction]]) -> bool:
 
 def candidate_predictions_of(
     study: StudyEntry,
-    plan: Plan,
+    plan: SearchPlan,
     bench: Workbench,
     records: Sequence[TrialRecord],
     sensitivity: SummedSensitivity | None = None,
@@ -197,7 +198,7 @@ def candidate_predictions_of(
         plan=plan,
         store=bench.store,
         study=study,
-        latency=bench.latency_predictor,
+        latency=bench.latencies.predictor,
         structure=bench.parent.structure,
         rows=[(ms, value) for ms, value in beside if ms is not None and value is not None],
         worst=(worst_ms, worst_accuracy),

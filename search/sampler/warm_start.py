@@ -8,7 +8,7 @@ from typing import NamedTuple
 from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
-from search.trial.workbench import Plan
+from search.trial.plan import SearchPlan
 from spaces.base import Categorical, Parameter, ParamValue
 from spaces.structure.structure import Structure
 
@@ -23,7 +23,7 @@ class EarlierTraining(NamedTuple):
     accuracy: float
 
 
-def earlier_trainings(store: Store, study: StudyEntry, plan: Plan) -> list[EarlierTraining]:
+def earlier_trainings(store: Store, study: StudyEntry, plan: SearchPlan) -> list[EarlierTraining]:
     """Return the complete trials of other studies, and of earlier generations of this one, oldest first.
 
     Recipes may differ: a model that learns from these trials has to allow for a difference between the studies.
@@ -54,7 +54,9 @@ class KnownPoint(NamedTuple):
     variance: float = 0.0
 
 
-def trained_points(rows: Sequence[TrialRecord], plan: Plan, structure: Structure, accuracy: str) -> list[KnownPoint]:
+def trained_points(
+    rows: Sequence[TrialRecord], plan: SearchPlan, structure: Structure, accuracy: str
+) -> list[KnownPoint]:
     """Return the reference rows that a trial could repeat: networks of the space, with equal weights and recipe.
 
     Only spaces that set each width by itself, and nothing else, have such rows, and only if no recipe is searched.
@@ -88,7 +90,7 @@ def _alike(other: StudyEntry, study: StudyEntry) -> bool:
     )
 
 
-def _is_point(record: TrialRecord, plan: Plan) -> bool:
+def _is_point(record: TrialRecord, plan: SearchPlan) -> bool:
     params, parameters = record.params, plan.parameters
     if params.keys() != parameters.keys() or record.spec is None or record.origin is None:
         return False

@@ -17,18 +17,19 @@ from search.record.begun import Begun
 from search.record.latency_text import LATENCY
 from search.record.stopwatch import Stopwatch
 from search.record.trial import TrialRecord
+from search.trial.plan import NO_LIMITS, SearchPlan, excess_over
 from search.trial.runner import Hooks, TrialRunner
-from search.trial.workbench import NO_LIMITS, Plan, Workbench, excess_over
+from search.trial.workbench import Workbench
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, ParamValue
 from spaces.structure.shape import Shape
 
 
 class _Stopped(Exception):
-    """Ends a training from within; why is its message."""
+    """Ends a training from within. Its message is the reason."""
 
 
 def identity_of(spec: ArchSpec, origin: Origin, recipe: Recipe, seed: int) -> str:
-    """What makes two trials equal: architecture, origin of weights, recipe and seed."""
+    """Return the hash of what makes two trials equal: architecture, origin of weights, recipe and seed."""
     return hashlib.sha256(f"{spec.key} {origin.key} {recipe.key} {seed}".encode()).hexdigest()[:32]
 
 
@@ -37,7 +38,7 @@ class StudyTrials(TrialRunner):
     """The trials of a study, with the tools of this process."""
 
     bench: Workbench
-    plan: Plan
+    plan: SearchPlan
 
     def run(self, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
         """See `evaluate`."""
@@ -49,8 +50,10 @@ class StudyTrials(TrialRunner):
         return replace(begun.failed(reason), finished=now)
 
 
-def evaluate(bench: Workbench, plan: Plan, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
-    """Run one trial. A candidate at fault ends as a record with a reason; any other fault propagates."""
+def evaluate(
+    bench: Workbench, plan: SearchPlan, number: int, params: Mapping[str, ParamValue], hooks: Hooks
+) -> TrialRecord:
+    """Run one trial. A fault of the candidate ends as a record with a reason; any other fault propagates."""
     watch = Stopwatch()
     begun, recipe = _begin(plan, number, params, hooks.clock())
     with watch.phase("database"):
@@ -62,7 +65,7 @@ def evaluate(bench: Workbench, plan: Plan, number: int, params: Mapping[str, Par
     return replace(ended, seconds=watch.seconds(), finished=hooks.clock())
 
 
-def _begin(plan: Plan, number: int, params: Mapping[str, ParamValue], now: datetime) -> tuple[Begun, Recipe]:
+def _begin(plan: SearchPlan, number: int, params: Mapping[str, ParamValue], now: datetime) -> tuple[Begun, Recipe]:
     spec, origin, recipe = plan.decode(params)
     begun = Begun(
         number=number,
@@ -79,17 +82,18 @@ def _begin(plan: Plan, number: int, params: Mapping[str, ParamValue], now: datet
 
 
 def _build_and_train(
-    bench: Workbench, plan: Plan, begun: Begun, recipe: Recipe, hooks: Hooks, watch: Stopwatch
+    bench: Workbench, plan: SearchPlan, begun: Begun, recipe: Recipe, hooks: Hooks, watch: Stopwatch
 ) -> TrialRecord:
+    """Build, measure and train the candidate, the cheap steps first; the first limit that is missed ends the trial."""
     with watch.phase("latency"):
-        predicted = bench.too_slow(Shape.of_spec(begun.spec, recipe.imgsz), plan.limits)
+        predicted = bench.latencies.predict_above(Shape.of_spec(begun.spec, recipe.imgsz), plan.limits.get(LATENCY))
     if predicted is not None:
-        constraints = {LATENCY: predicted.value - plan.limits[LATENCY]}
-        begun = begun.with_measurements((predicted,), constraints)
-        return begun.ruled_out(too_slow_text(predicted, plan.limits[LATENCY]))
+        limit_ms = plan.limits[LATENCY]
+        begun = begun.with_measurements((predicted,), {LATENCY: predicted.value - limit_ms})
+        return begun.ruled_out(too_slow_text(predicted, limit_ms))
     hooks.show_stage("building")
     try:
-        with watch.phase("build"), out_of_memory_is_the_candidates_fault():
+        with watch.phase("build"), out_of_memory_as_candidate_error():
             candidate = replace(plan.space.build(begun.spec, begun.origin), imgsz=recipe.imgsz)
         before = measure_before_training(bench, candidate, watch, plan.limits)
     except CandidateError as error:
@@ -98,8 +102,14 @@ def _build_and_train(
     if not begun.feasible:
         return begun.ruled_out(plan.violation(begun.constraints))
     with watch.phase("latency"):
-        bench.remeasure_contended()  # of some other network: one that is ruled out must not wait for it
-        begun = begun.with_measurements((*before, *bench.further_latencies(candidate)), begun.constraints)
+        bench.latencies.remeasure_contended(bench.parent)  # another network: only trials that go on wait for it
+        begun = begun.with_measurements((*before, *bench.latencies.measure_further(candidate)), begun.constraints)
+    return _train(bench, begun, candidate, recipe, hooks, watch)
+
+
+def _train(
+    bench: Workbench, begun: Begun, candidate: Candidate, recipe: Recipe, hooks: Hooks, watch: Stopwatch
+) -> TrialRecord:
     curve: list[EpochResult] = []
     latency_ms = begun.value(LATENCY)
 
@@ -113,10 +123,10 @@ def _build_and_train(
 
     try:
         hooks.show_stage("training")
-        with watch.phase("training"), out_of_memory_is_the_candidates_fault():
-            result = bench.train(candidate, recipe, report, bench.parent.candidate())
+        with watch.phase("training"), out_of_memory_as_candidate_error():
+            result = bench.training.train(candidate, recipe, report=report, teacher=bench.parent.candidate())
         hooks.show_stage("scoring")
-        with out_of_memory_is_the_candidates_fault():
+        with out_of_memory_as_candidate_error():
             return save_and_evaluate(bench, begun, result.history, result.candidate, watch)
     except _Stopped as stop:
         return begun.stopped(str(stop), curve)
@@ -125,8 +135,8 @@ def _build_and_train(
 
 
 @contextmanager
-def out_of_memory_is_the_candidates_fault() -> Iterator[None]:
-    """Training says so itself; what stands around it may run out of memory too."""
+def out_of_memory_as_candidate_error() -> Iterator[None]:
+    """Raise `CandidateError` where the memory runs out in steps around the training, which does so itself."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -139,7 +149,7 @@ def out_of_memory_is_the_candidates_fault() -> Iterator[None]:
 def measure_before_training(
     bench: Workbench, candidate: Candidate, watch: Stopwatch, limits: Mapping[str, float] = NO_LIMITS
 ) -> tuple[Measurement, ...]:
-    """Measure all objectives that are known of a candidate before any training, the cheap ones first."""
+    """Measure all objectives of a candidate that need no training, the cheap ones first."""
     found: list[Measurement] = []
     for objective in bench.before_training(limits):
         with watch.phase(objective.phase):
@@ -151,7 +161,7 @@ def measure_after_training(
     bench: Workbench, candidate: Candidate
 ) -> tuple[tuple[Evaluation, ...], tuple[Measurement, ...]]:
     """Measure all objectives of a trained network that was saved and loaded again, on every split."""
-    network = bench.reloaded_network(candidate)
+    network = bench.training.reloaded_network(candidate)
     found = [figure for objective in bench.after_training for figure in objective.measure(network)]
     evaluations = tuple(figure for figure in found if isinstance(figure, Evaluation))
     return evaluations, tuple(figure for figure in found if isinstance(figure, Measurement))

@@ -131,11 +131,11 @@ def _measure(
     for quantity in (each for objective in costs for each in objective.quantities if each.on_request):
         console.print(f"{quantity.name}: candidate {values[quantity.name]:.3g} {quantity.unit}")
     begun = time.perf_counter()
-    latency = bench.latency(candidate)
+    latency = bench.latencies.measure(candidate)
     latency_s = time.perf_counter() - begun
-    parent = bench.latency(bench.parent.candidate())
-    console.print(f"latency: candidate {latency.value:.3g} ms, parent {parent.value:.3g} ms ({bench.target})")
-    for further in bench.further_latencies(candidate):
+    parent = bench.latencies.measure(bench.parent.candidate())
+    console.print(f"latency: candidate {latency.value:.3g} ms, parent {parent.value:.3g} ms ({bench.latencies.target})")
+    for further in bench.latencies.measure_further(candidate):
         console.print(f"{further.name}: candidate {further.value:.3g} ms")
     begun = time.perf_counter()
     measure_after_training(bench, candidate)
@@ -155,9 +155,9 @@ def _measure_batch(bench: Workbench, candidate: Candidate, recipe: Recipe) -> fl
         if len(moments) >= SKIPPED_BATCHES + TIMED_BATCHES:
             raise _Enough
 
-    timed = replace(bench, progress=count)
+    timed = replace(bench.training, progress=count)
     with suppress(_Enough):
-        timed.train(candidate, recipe.with_values(distill=0.0), None)
+        timed.train(candidate, recipe.with_values(distill=0.0))
     first = min(SKIPPED_BATCHES, len(moments) - 2) if len(moments) > 2 else 0
     return (moments[-1] - moments[first]) / max(1, len(moments) - 1 - first)
 

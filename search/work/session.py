@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import torch
 
-from search.prepare.preparation import Preparation, Setting
+from search.prepare.preparation import Preparation, Prepared, Setting
 from search.prepare.sensitivity_analysis import (
     MAP_SHARE,
     TakesTooLong,
@@ -24,11 +26,10 @@ from search.sampler.optuna_study import OptunaStudy
 from search.sampler.registry import make_sampler, sampler_named, sampler_seed
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store
-from search.study.definition import StudyDefinition, stored_definition
-from search.trial.evaluate import StudyTrials, out_of_memory_is_the_candidates_fault
+from search.study.definition import stored_definition
+from search.trial.evaluate import StudyTrials, out_of_memory_as_candidate_error
 from search.trial.stopping import COMPARED, NeverStop, StoppingRule
 from search.trial.stopping_rules import rule_named
-from search.trial.workbench import Plan, Workbench
 from search.work.heartbeat import Heartbeat
 from search.work.job import Job
 from search.work.worker import Worker
@@ -49,22 +50,31 @@ def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> WorkerEnded
         StoreUnavailable: If the database is not available.
     """
     torch.set_num_threads(job.threads)
-    store = open_store(job.url)
-    session = _Session(job, folder, scratch, say, store)
-    heartbeat = Heartbeat(store, session.held)
-    heartbeat.start()
-    try:
-        return session.run()
-    finally:
-        heartbeat.stop()
-        store.close()
+    with closing(open_store(job.url)) as store:
+        session = _Session(job, folder, scratch, say, store)
+        heartbeat = Heartbeat(store, session.held)
+        heartbeat.start()
+        try:
+            return session.run()
+        finally:
+            heartbeat.stop()
 
 
 class _Session:
-    def __init__(self, job: Job, folder: RunFolder, scratch: Path, say: Say, store: Store) -> None:
+    def __init__(
+        self,
+        job: Job,
+        folder: RunFolder,
+        scratch: Path,
+        say: Say,
+        store: Store,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._job, self._say, self._store = job, say, store
+        self._definition = stored_definition(job.study, job.definition)
         self._setting = Setting(folder=folder, device=job.device, scratch=scratch, threads=job.threads)
-        self._begun = time.monotonic()
+        self._deadline = None if job.timeout_s is None else monotonic() + job.timeout_s
+        self._watch = Stopwatch()
         self._worker: Worker | None = None
 
     def held(self) -> Attempt | None:
@@ -73,43 +83,54 @@ class _Session:
 
     def run(self) -> WorkerEnded:
         """Run the whole session; return why it ended."""
-        watch = Stopwatch()
-        definition = stored_definition(self._job.study, self._job.definition)
         preparation = Preparation(
-            definition=definition, store=self._store, setting=self._setting, say=self._say, watch=watch
+            definition=self._definition, store=self._store, setting=self._setting, say=self._say, watch=self._watch
         )
         with preparation.run(self._job.generation) as prepared:
-            study, plan, bench = prepared.study, prepared.plan, prepared.bench
-            sensitivity = self._sensitivity(definition, study, plan, bench, watch)
-            optuna_study = self._optuna_study(definition, study, plan, bench, sensitivity)
-            why = self._search(study, optuna_study, StudyTrials(bench, plan), self._rule(definition, study))
+            optuna_study = self._optuna_study(prepared, self._sensitivity(prepared))
+            why = self._search(prepared, optuna_study)
             if why != "timeout" and self._job.index == 0:  # one worker: two at once would disturb each other
-                bench.remeasure_contended(MAX_REMEASURED)
-        spent = watch.seconds()
+                prepared.bench.latencies.remeasure_contended(prepared.bench.parent, MAX_REMEASURED)
+        spent = self._watch.seconds()
         return WorkerEnded(why, seconds={phase: spent.get(phase, 0.0) for phase in ("data", "sensitivity")})
 
-    def _sensitivity(
-        self, definition: StudyDefinition, study: StudyEntry, plan: Plan, bench: Workbench, watch: Stopwatch
-    ) -> SummedSensitivity | None:
+    def _sensitivity(self, prepared: Prepared) -> SummedSensitivity | None:
         """Return the sensitivity analysis, if the sampler uses it and it takes a small part of the study's time."""
-        epochs, images = fewest_epochs(plan.recipe.epochs, plan.searched), len(bench.data.splits["train"].images)
-        if not wants_sensitivity(definition, bench.parent, epochs, images, self._job.n_trials):
+        plan, bench = prepared.plan, prepared.bench
+        epochs = fewest_epochs(plan.recipe.epochs, plan.searched)
+        images = len(bench.training.data.splits["train"].images)
+        if not wants_sensitivity(self._definition, bench.parent, epochs, images, self._job.n_trials):
             return None
         most_s = math.inf if self._job.timeout_s is None else MAP_SHARE * self._job.timeout_s
         try:
             # One worker measures, the others load the result; their waiting does not count as measuring.
             with (
-                self._store.exclusive(f"sensitivity {study.id}"),
-                watch.phase("sensitivity"),
-                out_of_memory_is_the_candidates_fault(),
+                self._store.exclusive(f"sensitivity {prepared.study.id}"),
+                self._watch.phase("sensitivity"),
+                out_of_memory_as_candidate_error(),
             ):
-                return summed_sensitivity(bench, definition.space.multiple, self._say, most_s)
+                return summed_sensitivity(bench, self._definition.space.multiple, self._say, most_s)
         except (CandidateError, TakesTooLong):
             return None  # a parent without a finite loss, or one too large: the search works without the analysis
 
-    def _rule(self, definition: StudyDefinition, study: StudyEntry) -> StoppingRule:
+    def _optuna_study(self, prepared: Prepared, sensitivity: SummedSensitivity | None) -> OptunaStudy:
+        study, plan, sampler_name = prepared.study, prepared.plan, self._definition.sampler.name
+        with self._store.exclusive("optuna tables"):
+            records = self._store.records(study)
+            seed = sampler_seed(self._definition.seed, self._job.index, len(records))
+            predictions = candidate_predictions_of(study, plan, prepared.bench, records, sensitivity)
+            # With a sensitivity analysis the sampler chooses better cuts than uniform ones, unless these are asked for.
+            fixed = self._definition.space.fixes_start_points
+            knows_better = predictions is not None and predictions.hints and not fixed
+            starts = () if knows_better else plan.starts
+            if note := sampler_named(sampler_name).note(predictions):
+                self._say_once(note)
+            sampler = make_sampler(sampler_name, seed, starts, predictions)
+            return OptunaStudy(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
+
+    def _rule(self, study: StudyEntry) -> StoppingRule:
         """Return the study's stopping rule; none if it does not know the study's objectives."""
-        rule = rule_named(definition.rungs.rule)
+        rule = rule_named(self._definition.rungs.rule)
         if rule.handles(study.objectives):
             return rule
         compared = " and ".join(name for name, _ in COMPARED)
@@ -119,42 +140,21 @@ class _Session:
         )
         return NeverStop()
 
-    def _optuna_study(
-        self,
-        definition: StudyDefinition,
-        study: StudyEntry,
-        plan: Plan,
-        bench: Workbench,
-        sensitivity: SummedSensitivity | None,
-    ) -> OptunaStudy:
-        with self._store.exclusive("optuna tables"):
-            records = self._store.records(study)
-            seed = sampler_seed(definition.seed, self._job.index, len(records))
-            predictions = candidate_predictions_of(study, plan, bench, records, sensitivity)
-            # With a sensitivity analysis the sampler chooses better cuts than uniform ones, unless these are asked for.
-            knows_better = predictions is not None and predictions.hints and not definition.space.fixes_start_points
-            starts = () if knows_better else plan.starts
-            if note := sampler_named(definition.sampler.name).note(predictions):
-                self._say_once(note)
-            sampler = make_sampler(definition.sampler.name, seed, starts, predictions)
-            return OptunaStudy(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
-
     def _say_once(self, line: str) -> None:
         """Send a line that holds for all workers; only the first worker does."""
         if self._job.index == 0:
             self._say(Note(line))
 
-    def _search(self, study: StudyEntry, optuna_study: OptunaStudy, trials: StudyTrials, rule: StoppingRule) -> str:
-        timeout_s = self._job.timeout_s
+    def _search(self, prepared: Prepared, optuna_study: OptunaStudy) -> str:
         self._worker = Worker(
             self._store,
-            study,
+            prepared.study,
             optuna_study,
-            trials,
+            StudyTrials(prepared.bench, prepared.plan),
             n_trials=self._job.n_trials,
-            deadline=None if timeout_s is None else self._begun + timeout_s,
+            deadline=self._deadline,
             say=self._say,
-            rule=rule,
+            rule=self._rule(prepared.study),
         )
         self._worker.reconcile()
         self._worker.settle()

@@ -76,7 +76,7 @@ def test_networks_of_a_study_are_timed_with_nms(scenes: Path, tmp_path: Path) ->
     store = open_store("sqlite://")
     opening = preparation(definition, store, tmp_path)
     with opening.open_workbench(opening.read_inputs()) as bench:
-        latency = bench.latency(bench.parent.candidate())
+        latency = bench.latencies.measure(bench.parent.candidate())
     (entry,) = store.targets()
     assert entry.description["nms"] is True
     assert entry.key == latency.target

@@ -25,7 +25,7 @@ from search.store.base import Store
 from search.store.sql import open_store
 from search.study.definition import StudyDefinition, load_study
 from search.study.faults import DefinitionError
-from search.trial.workbench import Plan
+from search.trial.plan import SearchPlan
 from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import Categorical, Float, Integer, SpaceError
 from spaces.networks.checkpoint import save
@@ -48,7 +48,7 @@ class PreparedStudy:
     """What a study stands on, once it is prepared."""
 
     definition: StudyDefinition
-    plan: Plan
+    plan: SearchPlan
     rows: dict[str, TrialRecord]
     sensitivity: SummedSensitivity | None = None
 

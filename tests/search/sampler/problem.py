@@ -18,7 +18,7 @@ from search.sampler.optuna_study import OptunaStudy
 from search.sampler.registry import make_sampler
 from search.store.base import Store, StudyEntry
 from search.store.entries import LatencyEntry, TargetEntry
-from search.trial.workbench import Plan
+from search.trial.plan import SearchPlan
 from spaces.base import Parameter, ParamValue, Space
 from spaces.networks.cost_formula import CostFormula
 from spaces.networks.parent import Parent
@@ -47,7 +47,14 @@ class Problem:
         orders = order(parent.as_candidate(), parent)
         ratios = ChannelRatioSpace(parent, orders, low=0.25, high=1.0, step=0.125, multiple=4)
         self.space: Space = ratios if space is None else space
-        self.plan = Plan(self.space, (), Recipe(epochs=3, imgsz=PX), searched or {}, {}, 0)
+        self.plan = SearchPlan(
+            space=self.space,
+            starts=(),
+            recipe=Recipe(epochs=3, imgsz=PX),
+            searched=searched or {},
+            limits={},
+            seed=0,
+        )
         self.store, self.parent = store, parent
         study = store.add_study("front", {"what": "formulas"}, OBJECTIVES)
         self.study: StudyEntry = store.freeze(study, {"reference_point": [0.0, WORST_MS]})

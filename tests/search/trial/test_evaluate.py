@@ -21,8 +21,9 @@ from search.record.trial import Outcome, TrialRecord
 from search.store.sql import open_store
 from search.study.definition import load_study
 from search.trial.evaluate import evaluate
+from search.trial.plan import SearchPlan
 from search.trial.runner import Hooks
-from search.trial.workbench import Plan, Workbench
+from search.trial.workbench import Workbench
 from spaces.base import ArchSpec, Candidate, Categorical, Origin, Parameter, ParamValue, Space
 from spaces.ranking.importance import order
 from spaces.search_spaces.channels import ChannelRatioSpace
@@ -65,7 +66,7 @@ class Witness:
 
 
 @pytest.fixture(scope="module")
-def bench_and_plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workbench, Plan]]:
+def bench_and_plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workbench, SearchPlan]]:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("evaluate")
     scenes = write_digits(folder / "scenes", scenes={"train": 16, "val": 8, "test": 8})
@@ -78,12 +79,12 @@ def bench_and_plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[W
     with preparation.open_workbench(inputs) as bench:
         space = ChannelRatioSpace(bench.parent, order(bench.parent.candidate(), bench.parent))
         recipe = complete_recipe(definition.recipe.fixed, inputs)
-        yield bench, Plan(space, (), recipe, searched={}, limits={}, seed=0)
+        yield bench, SearchPlan(space=space, starts=(), recipe=recipe, searched={}, limits={}, seed=0)
     store.close()
 
 
 @pytest.fixture
-def run(bench_and_plan: tuple[Workbench, Plan]) -> Callable[..., TrialRecord]:
+def run(bench_and_plan: tuple[Workbench, SearchPlan]) -> Callable[..., TrialRecord]:
     bench, plan = bench_and_plan
     params = dict.fromkeys(plan.parameters, HALF)
 
@@ -108,7 +109,7 @@ def test_a_good_candidate_ends_complete_with_all_its_figures(run: Callable[..., 
 
 
 def test_each_trial_has_its_own_image_size_in_cost_latency_training_and_file(
-    bench_and_plan: tuple[Workbench, Plan],
+    bench_and_plan: tuple[Workbench, SearchPlan],
 ) -> None:
     bench, plan = bench_and_plan
     plan = replace(plan, searched={"recipe.imgsz": Categorical((64, 128))})
@@ -126,9 +127,11 @@ def test_each_trial_has_its_own_image_size_in_cost_latency_training_and_file(
     fast, slow = (record.measurement("latency_ms") for record in (small, large))
     assert fast is not None and fast.high is not None and slow is not None and slow.low is not None
     assert fast.high < slow.low
-    assert fast.target == slow.target == bench.target.key
+    assert fast.target == slow.target == bench.latencies.target.key
     assert small.spec is not None
-    stored = [bench.store.latency(f"{small.spec.shape_key}{size}", bench.target.key) for size in ("", " 128 px")]
+    stored = [
+        bench.store.latency(f"{small.spec.shape_key}{size}", bench.latencies.target.key) for size in ("", " 128 px")
+    ]
     assert [entry and entry.measurement for entry in stored] == [fast, slow]
     assert [entry and entry.shape and entry.shape.imgsz for entry in stored] == [64, 128]
     files = [bench.checkpoints.get(str(record.checkpoint)) for record in (small, large)]
@@ -136,7 +139,9 @@ def test_each_trial_has_its_own_image_size_in_cost_latency_training_and_file(
     assert trial(2, 128).measurement("latency_ms") == slow  # to the last digit: it is not timed again
 
 
-def test_a_quantity_on_request_is_measured_where_the_study_names_it(bench_and_plan: tuple[Workbench, Plan]) -> None:
+def test_a_quantity_on_request_is_measured_where_the_study_names_it(
+    bench_and_plan: tuple[Workbench, SearchPlan],
+) -> None:
     bench, plan = bench_and_plan
     params = dict.fromkeys(plan.space.parameters, HALF)
     plain = evaluate(bench, plan, 0, params, Witness().hooks())
@@ -153,7 +158,7 @@ def test_a_quantity_on_request_is_measured_where_the_study_names_it(bench_and_pl
 
 
 def test_a_limit_on_a_quantity_on_request_rules_out_before_the_training(
-    bench_and_plan: tuple[Workbench, Plan],
+    bench_and_plan: tuple[Workbench, SearchPlan],
 ) -> None:
     bench, plan = bench_and_plan
     limited = replace(plan, limits={"memory_mib": 0.5})
@@ -192,7 +197,7 @@ def test_weights_that_are_nan_are_a_failed_record(run: Callable[..., TrialRecord
 
 
 def test_a_network_that_does_not_run_is_ruled_out(
-    run: Callable[..., TrialRecord], monkeypatch: pytest.MonkeyPatch, bench_and_plan: tuple[Workbench, Plan]
+    run: Callable[..., TrialRecord], monkeypatch: pytest.MonkeyPatch, bench_and_plan: tuple[Workbench, SearchPlan]
 ) -> None:
     # Its shape is known to the store from the trials above; without that it has to be exported, which fails.
     monkeypatch.setattr(bench_and_plan[0].store, "latency", lambda shape, target: None)
@@ -225,7 +230,7 @@ def test_a_bug_is_not_taken_for_a_bad_candidate(run: Callable[..., TrialRecord])
 
 
 def test_an_interruption_passes_through_the_training(
-    run: Callable[..., TrialRecord], bench_and_plan: tuple[Workbench, Plan], tmp_path: Path
+    run: Callable[..., TrialRecord], bench_and_plan: tuple[Workbench, SearchPlan], tmp_path: Path
 ) -> None:
     class Interrupting(Witness):
         def hooks(self) -> Hooks:
@@ -236,7 +241,7 @@ def test_an_interruption_passes_through_the_training(
 
     with pytest.raises(KeyboardInterrupt):
         run(Interrupting())
-    assert not [path for path in bench_and_plan[0].scratch.glob("training-*")]
+    assert not [path for path in bench_and_plan[0].training.scratch.glob("training-*")]
 
 
 def _never(candidate: Candidate) -> Candidate:

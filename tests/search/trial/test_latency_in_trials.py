@@ -17,6 +17,7 @@ from objectives.device.activity import DeviceActivity
 from objectives.timing.latency_model import Prediction
 from search.latency.local import IdleWait, LocalLatency
 from search.latency.predictor import MIN_MEASURED, LatencyPredictor, PredictedLatency
+from search.latency.study_latencies import StudyLatencies
 from search.prepare.preparation import Preparation, Prepared, Setting
 from search.record.events import Event, Note
 from search.record.folders import RunFolder
@@ -29,7 +30,8 @@ from search.store.sql import open_store
 from search.study.definition import StudyDefinition, load_study
 from search.study.faults import DefinitionError
 from search.trial.evaluate import StudyTrials
-from search.trial.workbench import Plan, Workbench
+from search.trial.plan import SearchPlan
+from search.trial.workbench import Workbench
 from search.work.worker import Worker
 from spaces.base import ArchSpec, Origin, Parameter, ParamValue, Space
 from spaces.structure.shape import Shape
@@ -52,7 +54,7 @@ class Ready:
     """A study whose references are made, with its tools open."""
 
     bench: Workbench
-    plan: Plan
+    plan: SearchPlan
     study: StudyEntry
 
     @property
@@ -143,7 +145,7 @@ def test_a_further_target_that_cannot_run_here_is_told_before_anything_is_traine
 def test_a_network_that_does_not_run_on_a_further_target_has_no_figure_there(ready: Ready) -> None:
     said: list[Event] = []
     broken = LocalLatency(ready.store, ScriptedMeter(broken=True), ELSEWHERE, say=said.append)
-    bench = replace(ready.bench, further_sources=(broken,))
+    bench = replace(ready.bench, latencies=replace(ready.bench.latencies, further=(broken,)))
     record, _ = ready.works(2, bench)
     assert record.outcome is Outcome.COMPLETE and record.measurement(ELSEWHERE) is None
     assert said == [Note(f"{ELSEWHERE} is not measured: it does not load")]
@@ -182,7 +184,7 @@ def with_predictor(ready: Ready, meter: ScriptedMeter, predicted: PredictedLaten
         store=ready.store, target=meter.target, reference_ms=reference_ms, structure=structure,
         fit=lambda entries: lambda shapes: ratios,
     )  # fmt: skip
-    return replace(ready.bench, latency_source=source, latency_predictor=predictor, further_sources=())
+    return replace(ready.bench, latencies=StudyLatencies(source=source, predictor=predictor))
 
 
 def test_what_is_predicted_too_slow_is_neither_built_nor_timed_and_told_as_predicted(ready: Ready) -> None:
@@ -219,19 +221,20 @@ def test_before_its_training_a_trial_repeats_one_that_was_timed_under_load(ready
     busy = DeviceActivity(others_busy=1.5)
     meter = ScriptedMeter([QUIET, busy, busy, QUIET], target=replace(ScriptedMeter().target, device="busy at first"))
     source = LocalLatency(ready.store, meter, wait=IdleWait(is_idle=lambda: True))
-    bench = replace(ready.bench, latency_source=source, further_sources=())
+    latencies = replace(ready.bench.latencies, source=source, further=())
+    bench = replace(ready.bench, latencies=latencies)
     parent = ready.bench.parent
     narrow = {parent.groups[0].name: 8}
     dropped = [parent.repeats[0].name]
     networks = [parent.build(spec) for spec in (parent.spec(narrow), parent.spec(narrow, dropped=dropped))]
-    before = [bench.latency(network) for network in networks]
+    before = [bench.latencies.measure(network) for network in networks]
     assert all(each.contended for each in before)
     record, _ = ready.works(6, bench)
     shapes = [Shape.of(network) for network in networks]
     assert record.spec is not None
     own = Shape.of_spec(record.spec, 64)
     assert meter.asked[1:] == [*shapes, own, shapes[0]]  # its own, and the oldest, rebuilt to the last width
-    assert bench.latency(networks[0]).contended is False
-    assert bench.latency(networks[1]) == before[1]
-    assert bench.remeasure_contended(most=16) == 1  # at the study's end: all that is left
-    assert bench.latency(networks[1]).contended is False
+    assert bench.latencies.measure(networks[0]).contended is False
+    assert bench.latencies.measure(networks[1]) == before[1]
+    assert latencies.remeasure_contended(parent, most=16) == 1  # at the study's end: all that is left
+    assert bench.latencies.measure(networks[1]).contended is False

@@ -1,0 +1,80 @@
+"""Training and evaluation of a study's networks: on its data, on one device, with one seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from objectives.base import EpochResult
+from objectives.data.dataset import Dataset
+from objectives.metrics.reloaded_network import ReloadedNetwork
+from objectives.quantities import VAL
+from objectives.recipe import Recipe
+from objectives.training.batchnorm import reestimate
+from objectives.training.training import Trained, train
+from spaces.base import Candidate
+
+BATCHNORM_IMAGES = 256
+"""Number of images that BatchNorm statistics are re-estimated on; more change accuracy by less than its noise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyTraining:
+    """Trains networks, and gives what is needed to evaluate them.
+
+    Attributes:
+        device: Where networks are trained, in Ultralytics' notation: `cpu`, `0`, `cuda:1`.
+        scratch: A folder for temporary files of this process.
+        confidence: Confidence threshold of precision, recall and F1.
+        iou: IoU at which a detection matches an object, for the same figures.
+        progress: Called after each batch with epoch, epochs, batch and batches.
+    """
+
+    data: Dataset
+    device: str
+    scratch: Path
+    seed: int
+    confidence: float
+    iou: float
+    progress: Callable[[int, int, int, int], None] | None = None
+
+    @property
+    def scored_splits(self) -> tuple[str, ...]:
+        """Names of the splits that accuracy is measured on: val first, then every further test split."""
+        return (VAL, *(name for name in self.data.splits if name not in ("train", VAL)))
+
+    def train(
+        self,
+        candidate: Candidate,
+        recipe: Recipe,
+        *,
+        report: Callable[[EpochResult], None] | None = None,
+        teacher: Candidate | None = None,
+        inherited: bool = True,
+    ) -> Trained:
+        """Train a network.
+
+        Args:
+            report: Called after each scored epoch; an exception that it raises ends the training.
+            teacher: Network for distillation, if the recipe asks for it.
+            inherited: Whether the weights come from a wider network: BatchNorm is re-estimated first then.
+        """
+        if inherited:
+            images = min(BATCHNORM_IMAGES, len(self.data.splits["train"].images))
+            candidate = reestimate(candidate, self.data, recipe, batches=max(1, images // recipe.batch))
+        return train(
+            candidate,
+            recipe,
+            self.data,
+            seed=self.seed,
+            device=self.device,
+            scratch=self.scratch,
+            teacher=teacher if recipe.distill else None,
+            report=report,
+            progress=self.progress,
+        )
+
+    def reloaded_network(self, candidate: Candidate) -> ReloadedNetwork:
+        """Return a saved and reloaded network together with the data that it is evaluated on."""
+        return ReloadedNetwork(candidate, self.data, self.scored_splits, self.device, self.confidence, self.iou)
