@@ -46,7 +46,7 @@ def _measure(options: argparse.Namespace) -> None:
         reference=options.reference,
         storage=options.storage,
     )
-    figures = measure_network(request, say=_say)
+    figures = measure_network(request, show_line=_say)
     if options.json is not None:
         write_text(options.json, json.dumps(figures.as_plain(), indent=1) + "\n")
     for line in figures.lines():

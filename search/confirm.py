@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
         finalists = select_finalists(store, study, options.records)
         from search.finish.race import confirm_finalists  # imports torch: not for usage errors
 
-        confirmation = confirm_finalists(store, study, run_folder(options), finalists, say=print)
+        confirmation = confirm_finalists(store, study, run_folder(options), finalists, show_line=print)
         print_confirmation(store, study, confirmation)
     return Exit.DONE
 

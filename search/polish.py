@@ -21,7 +21,9 @@ def main(arguments: list[str]) -> int:
     with existing_store(url_of(options)) as store:
         study = find_study(store, options.study)
         members = select_for_polishing(store, study, options.records)
-        polish(store, study, run_folder(options), members, epochs=options.epochs, device=options.device, say=print)
+        polish(
+            store, study, run_folder(options), members, epochs=options.epochs, device=options.device, show_line=print
+        )
     return Exit.DONE
 
 

@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     if options.dry_run:
         from search.work.dry_run import dry_run
 
-        return dry_run(definition, options.device, options.threads, url_of(options))
+        return dry_run(definition, device=options.device, threads=options.threads, url=url_of(options))
     return _run(definition, options)
 
 

@@ -58,7 +58,7 @@ def polish(
     *,
     epochs: int | None = None,
     device: str = "cpu",
-    say: Callable[[str], None] = lambda line: None,
+    show_line: Callable[[str], None] = lambda line: None,
 ) -> tuple[TrialRecord, ...]:
     """Train these records' networks further, and store each as a row of the study.
 
@@ -81,18 +81,20 @@ def polish(
     with (
         store.exclusive(f"polish {study.id}"),
         tempfile.TemporaryDirectory(prefix="polish-") as scratch,
-        Polisher.open(store, study, folder, device, Path(scratch), _as_lines(say)) as polisher,
+        Polisher.open(store, study, folder, device, Path(scratch), _as_lines(show_line)) as polisher,
     ):
         stored = {record.name for record in store.records(study)}
         for member in members:
             if member.name + POLISHED in stored:
-                say(f"{member.name}{POLISHED}: already stored")
+                show_line(f"{member.name}{POLISHED}: already stored")
                 continue
             row = polisher.polish(member, epochs or EPOCHS_FACTOR * int(member.recipe["epochs"]))
             moved = store.add(study, row, None) is not None
             spent = duration(row.seconds.get("training", 0.0))
             figures = outcome_line(row, tuple(name for name, _ in study.objectives))
-            say(f"{figures} ({_gain_text(member, row)}), {spent} of training{'; the front moved' if moved else ''}")
+            show_line(
+                f"{figures} ({_gain_text(member, row)}), {spent} of training{'; the front moved' if moved else ''}"
+            )
             done.append(row)
     return tuple(done)
 
@@ -102,13 +104,13 @@ def _gain_text(member: TrialRecord, row: TrialRecord) -> str:
     return "" if before is None or after is None else f"{after - before:+.3f}"
 
 
-def _as_lines(say: Callable[[str], None]) -> Callable[[Event], None]:
-    """Forward `Activity` and `Note` events to `say`; drop all others."""
+def _as_lines(show_line: Callable[[str], None]) -> Callable[[Event], None]:
+    """Forward `Activity` and `Note` events to `show_line`; drop all others."""
 
     def forward(event: Event) -> None:
         if isinstance(event, Activity):
-            say(event.what)
+            show_line(event.what)
         elif isinstance(event, Note):
-            say(event.line)
+            show_line(event.line)
 
     return forward

@@ -36,7 +36,7 @@ def confirm_finalists(
     finalists: Sequence[TrialRecord],
     *,
     cpu_s_per_finalist: float = CPU_S_PER_FINALIST,
-    say: Callable[[str], None] = lambda line: None,
+    show_line: Callable[[str], None] = lambda line: None,
 ) -> Confirmation:
     """Time the finalists in turn on the study's target, and store their confirmation.
 
@@ -61,7 +61,7 @@ def confirm_finalists(
     with ExitStack() as opened:
         parent = checkpoints.get(study.frozen["parent"])  # a finalist may be a control of another family
         meter = opened.enter_context(_meter(definition, folder, parent, entry))
-        say(f"timing {len(finalists)} finalists in turn with each other on {meter.target}")
+        show_line(f"timing {len(finalists)} finalists in turn with each other on {meter.target}")
         files = [opened.enter_context(meter.exported(candidate)) for candidate in candidates]
         race = meter.race(files, cpu_budget_s=cpu_s_per_finalist * len(files), seed=SEED)
     names = [record.name for record in finalists]

@@ -150,9 +150,17 @@ def polish_at_end(store: Store, study: StudyEntry, request: RunRequest, console:
     """Train the networks of the front's trials further."""
     from search.finish.polishing import polish, select_for_polishing
 
-    def work(say: Callable[[str], None]) -> None:
+    def work(show_line: Callable[[str], None]) -> None:
         members = select_for_polishing(store, study)
-        polish(store, study, request.runs, members, epochs=request.polish_epochs, device=request.device, say=say)
+        polish(
+            store,
+            study,
+            request.runs,
+            members,
+            epochs=request.polish_epochs,
+            device=request.device,
+            show_line=show_line,
+        )
 
     place = f"--study {study.sampler_name}{place_options(request.runs, request.storage)}"
     again = f"search.polish {place} --epochs {request.polish_epochs}"
@@ -163,12 +171,12 @@ def confirm_at_end(store: Store, study: StudyEntry, request: RunRequest, console
     """Time the front's members again, side by side, unless they are confirmed."""
     from search.finish.finalists import is_confirmed, select_finalists
 
-    def work(say: Callable[[str], None]) -> None:
+    def work(show_line: Callable[[str], None]) -> None:
         if is_confirmed(store, study):
             return
         from search.finish.race import confirm_finalists  # imports torch: not for a study without a front
 
-        confirm_finalists(store, study, request.runs, select_finalists(store, study), say=say)
+        confirm_finalists(store, study, request.runs, select_finalists(store, study), show_line=show_line)
 
     again = f"search.confirm --study {study.sampler_name}{place_options(request.runs, request.storage)}"
     _at_end(work, console, "the finalists are not confirmed", again)
@@ -181,13 +189,13 @@ def _at_end(work: Callable[[Callable[[str], None]], None], console: Console, fai
     repeats the step, so that table and report of hours of training are written anyway.
     """
 
-    def say(line: str) -> None:
+    def show_line(line: str) -> None:
         console.print(line, highlight=False, markup=False)
 
     try:
-        work(say)
+        work(show_line)
     except Exception as error:  # see above
-        say(f"{failed}: {' '.join(error_line(error).split())}; try again: python -m {again}")
+        show_line(f"{failed}: {' '.join(error_line(error).split())}; try again: python -m {again}")
 
 
 def _check_paths(definition: StudyDefinition) -> None:

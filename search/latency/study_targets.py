@@ -46,11 +46,11 @@ def target_of(asked: TargetSection, imgsz: int, calibration: Calibration | None 
 def latency_sources(
     definition: StudyDefinition,
     store: Store,
+    *,
     parent: Parent,
     data: Dataset,
     scratch: Path,
     opened: ExitStack,
-    *,
     wait: IdleWait,
     say: Say,
 ) -> tuple[LatencySource, ...]:

@@ -67,11 +67,11 @@ class _Pair:
     reference_name: str
 
 
-def measure_network(request: BenchRequest, say: Callable[[str], None] = lambda line: None) -> NetworkFigures:
+def measure_network(request: BenchRequest, show_line: Callable[[str], None] = lambda line: None) -> NetworkFigures:
     """Measure a network in turn with a reference.
 
     Args:
-        say: Receives one line when timing begins.
+        show_line: Receives one line when timing begins.
 
     Raises:
         DefinitionError: If the network cannot be read or timed; the machine is not at fault.
@@ -80,7 +80,7 @@ def measure_network(request: BenchRequest, say: Callable[[str], None] = lambda l
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         pair = _pair(request, folder)
         meter = stack.enter_context(LatencyMeter(pair.target, pair.reference))
-        say(f"{request.model}: {pair.description}; timing it in turn with {pair.reference_name}")
+        show_line(f"{request.model}: {pair.description}; timing it in turn with {pair.reference_name}")
         try:
             reference, frozen_ms = _time_reference(request, meter)
             network = pair.network

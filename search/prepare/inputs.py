@@ -64,7 +64,7 @@ class InitialParent:
 
 
 class StudyInputs(NamedTuple):
-    """What a study starts from."""
+    """The data and the initial parent of a study."""
 
     data: Dataset
     parent: InitialParent

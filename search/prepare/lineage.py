@@ -90,12 +90,12 @@ def ensure_parent(rows: RowTrainer, recipe: Recipe, *, is_trained: bool, weights
         return TrainedNetwork(known, False)
     candidate = bench.parent.candidate()
     (record,) = rows.train(PARENT_NAME, candidate, None if is_trained else recipe, lineage=None, inherited=False)
-    entry = TrainedEntry(key, PARENT_NAME, record.saved_checkpoint, None, record)
+    entry = TrainedEntry(key=key, name=PARENT_NAME, parent=record.saved_checkpoint, lineage=None, record=record)
     return TrainedNetwork(bench.store.add_trained(entry), True)
 
 
 def ensure_pruned(
-    rows: RowTrainer, pruning: Pruning, root: TrainedEntry, sources: Mapping[str, TrainedEntry]
+    rows: RowTrainer, pruning: Pruning, *, root: TrainedEntry, sources: Mapping[str, TrainedEntry]
 ) -> tuple[TrainedNetwork, ...]:
     """Return a pruned and fine-tuned network; prune and train it now unless that was done before.
 
@@ -130,11 +130,13 @@ def ensure_pruned(
         )
 
     lineage = source.key if source is not None and pruning.is_donor else None
-    return _find_or_train(rows, key, train, root.checkpoint, lineage, also_best_f1=pruning.also_best_f1)
+    return _find_or_train(
+        rows, key=key, train=train, parent=root.checkpoint, lineage=lineage, also_best_f1=pruning.also_best_f1
+    )
 
 
 def ensure_grafted(
-    rows: RowTrainer, grafting: Grafting, root: TrainedEntry, sources: Mapping[str, TrainedEntry]
+    rows: RowTrainer, grafting: Grafting, *, root: TrainedEntry, sources: Mapping[str, TrainedEntry]
 ) -> tuple[TrainedNetwork, ...]:
     """Return a network joined from two and fine-tuned; join and train it now unless that was done before."""
     bench = rows.bench
@@ -162,7 +164,9 @@ def ensure_grafted(
         )
 
     lineage = backbone.key if grafting.is_donor else None
-    return _find_or_train(rows, key, train, root.checkpoint, lineage, also_best_f1=grafting.also_best_f1)
+    return _find_or_train(
+        rows, key=key, train=train, parent=root.checkpoint, lineage=lineage, also_best_f1=grafting.also_best_f1
+    )
 
 
 def ensure_stock(rows: RowTrainer, stock: StockDetector, parent: TrainedEntry) -> tuple[TrainedNetwork, ...]:
@@ -188,16 +192,18 @@ def ensure_stock(rows: RowTrainer, stock: StockDetector, parent: TrainedEntry) -
             stock.name, candidate, stock.recipe, lineage=None, inherited=False, also_best_f1=stock.also_best_f1
         )
 
-    return _find_or_train(rows, key, train, parent.checkpoint, None, also_best_f1=stock.also_best_f1)
+    return _find_or_train(
+        rows, key=key, train=train, parent=parent.checkpoint, lineage=None, also_best_f1=stock.also_best_f1
+    )
 
 
 def _find_or_train(
     rows: RowTrainer,
+    *,
     key: str,
     train: Callable[[], tuple[TrialRecord, ...]],
     parent: str,
     lineage: str | None,
-    *,
     also_best_f1: bool,
 ) -> tuple[TrainedNetwork, ...]:
     """Return the network of that key, and its epoch with the best F1 if asked; train if one of them is missing."""
@@ -205,7 +211,10 @@ def _find_or_train(
     known = [entry for each in keys if (entry := rows.find(each)) is not None]
     if len(known) == len(keys):
         return tuple(TrainedNetwork(entry, False) for entry in known)
-    entries = [TrainedEntry(each, row.name, parent, lineage, row) for each, row in zip(keys, train(), strict=True)]
+    entries = [
+        TrainedEntry(key=each, name=row.name, parent=parent, lineage=lineage, record=row)
+        for each, row in zip(keys, train(), strict=True)
+    ]
     return tuple(TrainedNetwork(rows.bench.store.add_trained(entry), True) for entry in entries)
 
 

@@ -29,7 +29,7 @@ from search.prepare.reference_rows import make_rows, row_names
 from search.prepare.study_entry import open_study
 from search.record.events import Activity, BatchDone, Say, say_nothing
 from search.record.folders import RunFolder
-from search.record.stopwatch import Stopwatch
+from search.record.stopwatch import Clock, Stopwatch, utc_now
 from search.store.base import Store, StudyEntry
 from search.store.entries import TrainedEntry
 from search.study.definition import StudyDefinition
@@ -78,6 +78,7 @@ class Preparation:
 
     Attributes:
         say: Receives events about what happens.
+        clock: Returns the present time, for the records.
         watch: Counts the seconds of the phase `data`.
     """
 
@@ -85,6 +86,7 @@ class Preparation:
     store: Store
     setting: Setting
     say: Say = say_nothing
+    clock: Clock = utc_now
     watch: Stopwatch = field(default_factory=Stopwatch)
 
     @contextmanager
@@ -145,10 +147,10 @@ class Preparation:
             source, *further = latency_sources(
                 self.definition,
                 self.store,
-                parent,
-                inputs.data,
-                setting.scratch,
-                stack,
+                parent=parent,
+                data=inputs.data,
+                scratch=setting.scratch,
+                opened=stack,
                 wait=setting.idle_wait,
                 say=self.say,
             )
@@ -193,6 +195,7 @@ class Preparation:
                     bench=bench,
                     inputs=inputs,
                     say=self.say,
+                    clock=self.clock,
                 )
         current = self.store.latest_study(study.name)
         return current if current is not None and current.id == study.id else study

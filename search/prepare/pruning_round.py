@@ -191,7 +191,9 @@ class ThresholdPruning(Pruning):
         candidate = bench.parent.candidate() if source == root else bench.checkpoints.get(source.checkpoint)
         name = f"{self.name} sparse"
         (record,) = rows.train(name, candidate, self.sparse, lineage=source.name, inherited=False)
-        return bench.store.add_trained(TrainedEntry(key, name, root.checkpoint, None, record))
+        return bench.store.add_trained(
+            TrainedEntry(key=key, name=name, parent=root.checkpoint, lineage=None, record=record)
+        )
 
     def select(self, parent: Parent, sparse: Candidate) -> ThresholdCut:
         """Return the channels that stay of a network that was trained with sparsity."""

@@ -23,6 +23,7 @@ from search.prepare.lineage import (
 from search.prepare.pruning_round import FlopsPruning, Pruning, RatioPruning, ThresholdPruning
 from search.prepare.row_training import RowTrainer
 from search.record.events import RecordStored, Say
+from search.record.stopwatch import Clock
 from search.record.trial import TrialRecord
 from search.store.base import AlreadyStored, Store, StudyEntry
 from search.store.entries import TrainedEntry
@@ -42,16 +43,24 @@ def row_names(definition: StudyDefinition) -> set[str]:
 
 
 def make_rows(
-    *, definition: StudyDefinition, store: Store, study: StudyEntry, bench: Workbench, inputs: StudyInputs, say: Say
+    *,
+    definition: StudyDefinition,
+    store: Store,
+    study: StudyEntry,
+    bench: Workbench,
+    inputs: StudyInputs,
+    say: Say,
+    clock: Clock,
 ) -> StudyEntry:
     """Find or train all reference rows and store them. Returns the study with its parent and donors frozen."""
     recipe, initial = complete_recipe(definition.parent.recipe.fixed, inputs), inputs.parent
-    rows = RowTrainer(bench=bench, say=say)
+    rows = RowTrainer(bench=bench, say=say, clock=clock)
     parent = ensure_parent(rows, recipe, is_trained=initial.is_trained, weights_hash=initial.weights_hash)
     bench = bench.with_parent(bench.parent.with_weights(bench.checkpoints.get(parent.entry.checkpoint)))
     row = reference_row(bench, parent)
     study = store.freeze(study, {"parent": row.checkpoint, "reference_point": _reference_point(study, row)})
-    root = _Root(RowTrainer(bench=bench, say=say), parent.entry)
+    rows = replace(rows, bench=bench)
+    root = _Root(rows, parent.entry)
     maker = _RowMaker(
         definition=definition, store=store, study=study, inputs=inputs, say=say, roots={PARENT_NAME: root}
     )
@@ -110,10 +119,12 @@ class _RowMaker:
     def _ensure(self, section: RowSection) -> tuple[_Root, Iterable[TrainedNetwork]]:
         if section.graft is not None:
             root = self._root_of(section)
-            return root, ensure_grafted(root.rows, self._grafting(section, section.graft), root.entry, self.entries)
+            grafting = self._grafting(section, section.graft)
+            return root, ensure_grafted(root.rows, grafting, root=root.entry, sources=self.entries)
         if section.source is not None:
             root = self._root_of(section)
-            return root, ensure_pruned(root.rows, self._pruning(section, section.source), root.entry, self.entries)
+            pruning = self._pruning(section, section.source)
+            return root, ensure_pruned(root.rows, pruning, root=root.entry, sources=self.entries)
         return self._ensure_stock(section)
 
     def _root_of(self, section: RowSection) -> _Root:
@@ -154,13 +165,14 @@ class _RowMaker:
 
     def _ensure_stock(self, section: RowSection) -> tuple[_Root, Iterable[TrainedNetwork]]:
         """Return a stock detector as the root of what is pruned from it, and its networks."""
-        bench = self.roots[PARENT_NAME].rows.bench
+        rows = self.roots[PARENT_NAME].rows
+        bench = rows.bench
         stock = load_stock_detector(self.definition, section, self.inputs)
         around = bench.with_parent(stock.parent)
-        networks = ensure_stock(RowTrainer(bench=around, say=self.say), stock, self.roots[PARENT_NAME].entry)
+        networks = ensure_stock(replace(rows, bench=around), stock, self.roots[PARENT_NAME].entry)
         entry = networks[0].entry
         trained = around.with_parent(stock.parent.with_weights(bench.checkpoints.get(entry.checkpoint)))
-        return _Root(RowTrainer(bench=trained, say=self.say), entry), networks
+        return _Root(replace(rows, bench=trained), entry), networks
 
 
 def _reference_point(study: StudyEntry, parent: TrialRecord) -> list[float]:

@@ -31,7 +31,7 @@ class TakesTooLong(Exception):
     """The analysis would take longer than allowed."""
 
 
-def wants_sensitivity(definition: StudyDefinition, parent: Parent, epochs: int, images: int, n_trials: int) -> bool:
+def wants_sensitivity(definition: StudyDefinition, parent: Parent, *, epochs: int, images: int, n_trials: int) -> bool:
     """Return whether the sampler uses the analysis and it is a small part of the study's training.
 
     Args:
@@ -62,18 +62,18 @@ def analysis_images(parent: Parent) -> int:
     return 2 * IMAGES * len(tied(parent.groups))
 
 
-def summed_sensitivity(bench: Workbench, multiple: int, say: Say, most_s: float = math.inf) -> SummedSensitivity:
+def summed_sensitivity(bench: Workbench, *, multiple: int, say: Say, max_s: float = math.inf) -> SummedSensitivity:
     """Measure the loss increase when each of the trained parent's groups is halved: a third of a whole map's cost.
 
     Raises:
-        TakesTooLong: If it will take more than `most_s` seconds, estimated from the first cuts.
+        TakesTooLong: If it will take more than `max_s` seconds, estimated from the first cuts.
         CandidateError: If the parent has no finite loss.
     """
     began: list[float] = []
 
     def pace(done: int, count: int) -> None:
         began.append(time.monotonic())
-        if done == 1 + PACED_BY and (began[-1] - began[0]) / PACED_BY * count > most_s:
+        if done == 1 + PACED_BY and (began[-1] - began[0]) / PACED_BY * count > max_s:
             raise TakesTooLong
 
     found = load_or_measure_sensitivity(bench, multiple=multiple, say=say, ratios=(HALF,), on_progress=pace)

@@ -14,7 +14,7 @@ from spaces.base import ArchSpec, Origin, ParamValue
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
-    """What is known of a trial or a reference row before it ends. Each way to end returns its record.
+    """A trial or reference row before it ends. Each method that ends it returns the record.
 
     The fields mean the same as in `TrialRecord`. Nothing begins without a spec and an origin.
     """

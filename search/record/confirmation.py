@@ -122,9 +122,7 @@ def apply_confirmation(
     return ConfirmedStudy(
         records=confirmed,
         front=tuple(record.name for record in stays),
-        trial_latencies={
-            r.name: m for r in records if confirmation.named(r.name) and (m := r.measurement(LATENCY)) is not None
-        },
+        trial_latencies=dict(_trial_latencies(records, confirmation)),
         dropped=dropped,
         ties=ties,
     )

@@ -1,4 +1,4 @@
-"""Where everything lies under the run folder. The one place that spells file names."""
+"""Paths of all files and folders under the run folder. No other module spells them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder that a project's runs share (`--project`, default `runs`)."""
+    """The folder that the runs of a project share (`--project`, default `runs`)."""
 
     root: Path
 
@@ -20,42 +20,42 @@ class RunFolder:
 
     @property
     def data(self) -> Path:
-        """Data sets that we write: the built-in digits, resolved YAML files."""
+        """Folder of the data sets that are written here: the built-in digits, and resolved YAML files."""
         return self.root / "data"
 
     @property
     def checkpoints(self) -> Path:
-        """Saved networks, addressed by content hash."""
+        """Folder of the saved networks, by content hash."""
         return self.root / "checkpoints"
 
     @property
     def artifacts(self) -> Path:
-        """Files that users upload in the dashboard."""
+        """Folder of the files that users upload in the dashboard."""
         return self.root / "artifacts"
 
     @property
     def maps(self) -> Path:
-        """Sensitivity maps of trained parents, by what made them."""
+        """Folder of the sensitivity maps of trained parents, by the hash of what they were measured from."""
         return self.root / "sensitivity"
 
     def study(self, sampler_name: str) -> Path:
-        """Reports, plots and exports of one study."""
+        """Return the folder of a study's reports, plots and exports."""
         return self.root / sampler_name
 
     def scratch(self, host: str, pid: int) -> Path:
-        """What one process may write and lose: trainer output, exported ONNX files.
+        """Return the folder for temporary files of one process: trainer output, exported ONNX files.
 
         Args:
-            host: A short tag of the host, since several may share the run folder.
+            host: A short name of the host; several hosts may share the run folder.
         """
         return self.root / "scratch" / f"{host}-{pid}"
 
     def scratches(self, host: str) -> tuple[tuple[int, Path], ...]:
-        """Process numbers and folders of what that host's processes left behind or still use."""
+        """Return the process number and the folder of every scratch folder of a host, used or abandoned."""
         found = (self.root / "scratch").glob(f"{host}-*")
         return tuple((int(path.name.rpartition("-")[2]), path) for path in found if path.name[-1].isdigit())
 
 
 def storage_url(given: str | None, folder: RunFolder) -> str:
-    """The database URL: `--storage`, else SEARCH_STORAGE, else SQLite in the run folder."""
+    """Return the database URL: `--storage`, else SEARCH_STORAGE, else SQLite in the run folder."""
     return given or os.environ.get("SEARCH_STORAGE") or folder.default_storage

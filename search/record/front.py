@@ -1,6 +1,6 @@
-"""Which records nothing else beats, and how good they are together. The only importer of moocore.
+"""The Pareto front of records: its members, its hypervolume and its knee point. The only importer of moocore.
 
-Values are rows of one figure per objective, in the objectives' own direction; nobody negates anything outside.
+Values are rows with one figure for each objective, in the objective's own direction. No caller negates a value.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Rows = Sequence[Sequence[float]]
 
 
 def non_dominated(values: Rows, directions: Sequence[Direction]) -> tuple[int, ...]:
-    """Positions of the rows that no other row dominates, ascending.
+    """Return the positions of the rows that no other row dominates, ascending.
 
-    A row dominates another if it is nowhere worse and somewhere better. Of equal rows only the first is kept:
-    the later one adds nothing to the front, and the earlier one may already have been reported.
+    A row dominates another if it is worse in no objective and better in at least one. Of equal rows only the first is
+    kept: the later one adds nothing to the front, and the earlier one may already have been reported.
 
     Args:
         values: (N, M) finite figures, M objectives.
@@ -34,7 +34,7 @@ def non_dominated(values: Rows, directions: Sequence[Direction]) -> tuple[int, .
 
 
 def hypervolume(values: Rows, directions: Sequence[Direction], reference_point: Sequence[float]) -> float:
-    """Volume dominated by the rows and bounded by the reference point, in the product of the objectives' units.
+    """Return the volume that the rows dominate up to the reference point, in the product of the objectives' units.
 
     Rows that are not better than the reference point in every objective add nothing.
 
@@ -49,7 +49,7 @@ def hypervolume(values: Rows, directions: Sequence[Direction], reference_point: 
 
 
 def knee(values: Rows, directions: Sequence[Direction]) -> int:
-    """Position of the row where giving up a little of one objective stops buying much of another.
+    """Return the position of the knee point: the row with the best compromise between the objectives.
 
     The front is scaled so that each objective runs from 0 (best on the front) to 1 (worst on it); the knee has
     the least sum. For two objectives that is the point furthest below the line between the front's two ends.
@@ -83,7 +83,7 @@ class Front:
     values: tuple[tuple[float, ...], ...] = ()
 
     def with_point(self, name: str, value: Sequence[float]) -> Front:
-        """The front with one more point: itself if the point is dominated by, or equal to, a member."""
+        """Return the front with one more point. It is the same front if a member dominates or equals the point."""
         names, values = (*self.names, name), (*self.values, tuple(value))
         kept = non_dominated(values, self.directions)
         if len(names) - 1 not in kept:
@@ -92,7 +92,7 @@ class Front:
         return Front(self.directions, tuple(names[i] for i in ordered), tuple(values[i] for i in ordered))
 
     def hypervolume(self, reference_point: Sequence[float]) -> float:
-        """Of the members, against the reference point."""
+        """Return the hypervolume of the members up to the reference point."""
         return hypervolume(self.values, self.directions, reference_point)
 
 

@@ -1,4 +1,4 @@
-"""How much a candidate may add to a front, if its latency is known and its accuracy is only guessed at.
+"""Expected hypervolume improvement of a candidate whose latency is known and whose accuracy is predicted.
 
 With two objectives of which one is certain, the hypervolume that a candidate adds is an integral over latency of how
 far its accuracy rises above the front's staircase; its expectation is a sum over the steps, exact.
@@ -23,10 +23,10 @@ class Staircase:
     """The best accuracy known at each latency.
 
     Attributes:
-        latency: (K,) where each step begins, ascending.
-        accuracy: (K,) ascending.
-        reference_latency: What is slower gains nothing.
-        reference_accuracy: What is less accurate gains nothing.
+        latency: (K,) latency at which each step begins, ascending.
+        accuracy: (K,) best accuracy from there on, ascending.
+        reference_latency: Latency of the reference point; a slower candidate adds nothing.
+        reference_accuracy: Accuracy of the reference point; a less accurate candidate adds nothing.
     """
 
     latency: Values
@@ -36,7 +36,7 @@ class Staircase:
 
     @staticmethod
     def of(latency: Values, accuracy: Values, reference_latency: float, reference_accuracy: float) -> Staircase:
-        """From points in any order, dominated ones among them."""
+        """Return the staircase of points in any order; they may include dominated ones."""
         inside = (latency < reference_latency) & (accuracy > reference_accuracy)
         order = np.lexsort((-accuracy[inside], latency[inside]))
         latency, accuracy = latency[inside][order], accuracy[inside][order]
@@ -51,13 +51,13 @@ class Staircase:
         return float((widths * (self.accuracy - self.reference_accuracy)).sum())
 
     def height(self, latency: Values) -> Values:
-        """(M,): the best accuracy known at M latencies, or the reference's."""
+        """Return the best accuracy known at M latencies, shape (M,); that of the reference point if there is none."""
         heights = np.append(self.reference_accuracy, self.accuracy)
         found: Values = heights[np.searchsorted(self.latency, latency, side="right")]
         return found
 
     def expected_gain(self, latency: Values, mean: Values, sd: Values) -> Values:
-        """(M,): the hypervolume that each of M candidates is expected to add.
+        """Return the expected hypervolume improvement of M candidates, shape (M,).
 
         Args:
             latency: (M,), known.

@@ -30,7 +30,7 @@ class Stopwatch:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Count the time of the block under `name`, less the time of phases inside it."""
+        """Count the seconds of the block for the phase `name`, without those of phases inside it."""
         start = self._clock()
         self._inner.append(0.0)
         try:
@@ -43,7 +43,7 @@ class Stopwatch:
                 self._inner[-1] += elapsed
 
     def seconds(self) -> dict[str, float]:
-        """Wall seconds so far by phase, `other` being what no phase claimed."""
+        """Return the wall seconds so far by phase; those outside of every phase are `other`."""
         total = self._clock() - self._begun
         spent = {name: self._spent.get(name, 0.0) for name in PHASES if name != "other"}
         extra = {name: value for name, value in self._spent.items() if name not in spent}

@@ -1,4 +1,4 @@
-"""What is kept of a trial: its outcome, its figures, its learning curve, where its weights lie."""
+"""The record of a trial: its outcome, its figures, its learning curve, and the hash of its weights."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from objectives.quantities import VAL, quantity_named
 from spaces.base import ArchSpec, Origin, ParamValue
 
 POLISHED = " polished"
-"""Ends the name of a row that was trained on from another record."""
+"""End of the name of a row whose network was trained further from another record's."""
 
 
 class Outcome(StrEnum):
-    """How a trial ended. Every outcome but `COMPLETE` carries a reason."""
+    """How a trial ended. Every outcome except `COMPLETE` has a reason."""
 
     COMPLETE = "complete"
     STOPPED = "stopped"  # at a rung
-    RULED_OUT = "ruled_out"  # before training: too slow, would not build
+    RULED_OUT = "ruled_out"  # before training: over a limit, or not buildable
     FAILED = "failed"  # NaN, out of memory, its workers died
     DUPLICATE = "duplicate"  # equal architecture, origin, recipe and seed
 
@@ -33,12 +33,12 @@ class TrialRecord:
         number: Trial number, the same as Optuna's; None for a reference row.
         name: A reference row's name (`parent`, `one-shot`, `uniform-0.5`); `trial 12` otherwise.
         identity: Hash of architecture, origin, recipe and seed: what makes two trials equal.
-        rungs: The learning curve, one entry an epoch that was scored.
-        recipe: The training recipe as plain values; empty where nothing was trained.
+        rungs: The learning curve, one entry for each scored epoch.
+        recipe: The training recipe as plain values; empty if nothing was trained.
         measurements: All quantities that are not in an `Evaluation`: cost, latency, and those a study asks for.
-        constraints: For each limit by how much it was missed (> 0) or met (<= 0), in the limit's unit.
-        checkpoint: Content hash of the saved weights; None where nothing was saved.
-        lineage: Name of the record this one was made from; None for a parent or a trial.
+        constraints: Excess over each limit in the limit's unit: above 0 where it was missed, else at most 0.
+        checkpoint: Content hash of the saved weights; None if nothing was saved.
+        lineage: Name of the record that its network was made from; None for a parent or a trial.
         seconds: Wall seconds by phase: build, latency, training, evaluation, database, other.
     """
 
@@ -69,7 +69,7 @@ class TrialRecord:
 
     @property
     def is_polished(self) -> bool:
-        """Whether it is another record's network, trained for longer when the search was over."""
+        """Whether this is another record's network, trained further after the search."""
         return self.is_reference and self.name.endswith(POLISHED)
 
     @property
@@ -89,11 +89,11 @@ class TrialRecord:
         return all(excess <= 0 for excess in self.constraints.values())
 
     def measurement(self, name: str) -> Measurement | None:
-        """The measurement of that name, if it was taken."""
+        """Return the measurement of that name; None if it was not taken."""
         return next((m for m in self.measurements if m.name == name), None)
 
     def evaluation(self, split: str = VAL) -> Evaluation | None:
-        """The accuracy on that split, if it was measured."""
+        """Return the accuracy on that split; None if it was not measured."""
         return next((e for e in self.evaluations if e.split == split), None)
 
     def value(self, name: str, split: str = VAL) -> float | None:

@@ -12,7 +12,7 @@ from search.record.trial import TrialRecord
 from spaces.structure.shape import Shape
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainedEntry:
     """Network that was trained once and is found again: a parent, a donor or a control.
 

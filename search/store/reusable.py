@@ -120,4 +120,13 @@ def trained(connection: Connection, *conditions: Any) -> tuple[TrainedEntry, ...
     owners = select(RecordRow.id, RecordRow.trained_id).where(RecordRow.trained_id.in_(ids))
     record_ids = {owner.trained_id: owner.id for owner in connection.execute(owners)}
     records = read_records(connection, RecordRow.trained_id.in_(ids), curves=True)
-    return tuple(TrainedEntry(row.key, row.name, row.parent, row.lineage, records[record_ids[row.id]]) for row in rows)
+    return tuple(
+        TrainedEntry(
+            key=row.key,
+            name=row.name,
+            parent=row.parent,
+            lineage=row.lineage,
+            record=records[record_ids[row.id]],
+        )
+        for row in rows
+    )

@@ -54,7 +54,7 @@ class MeasuredCost:
     checkpoint_mib: float
 
 
-def dry_run(definition: StudyDefinition, device: str, threads: int, url: str | None = None) -> int:
+def dry_run(definition: StudyDefinition, *, device: str, threads: int, url: str | None = None) -> int:
     """Check data, parent, export and training of one candidate, and estimate the whole study.
 
     Args:
@@ -167,7 +167,7 @@ def _analysis_seconds(
 ) -> float:
     """Return the seconds of the sensitivity analysis, from those of an image in training; 0 if there is none."""
     epochs = fewest_epochs(recipe.epochs, definition.recipe.searched)
-    if not wants_sensitivity(definition, parent, epochs, images, definition.n_trials):
+    if not wants_sensitivity(definition, parent, epochs=epochs, images=images, n_trials=definition.n_trials):
         return 0.0
     return analysis_images(parent) * trained_image_s / TRAINING_PASSES
 

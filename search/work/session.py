@@ -99,9 +99,11 @@ class _Session:
         plan, bench = prepared.plan, prepared.bench
         epochs = fewest_epochs(plan.recipe.epochs, plan.searched)
         images = len(bench.training.data.splits["train"].images)
-        if not wants_sensitivity(self._definition, bench.parent, epochs, images, self._job.n_trials):
+        if not wants_sensitivity(
+            self._definition, bench.parent, epochs=epochs, images=images, n_trials=self._job.n_trials
+        ):
             return None
-        most_s = math.inf if self._job.timeout_s is None else MAP_SHARE * self._job.timeout_s
+        max_s = math.inf if self._job.timeout_s is None else MAP_SHARE * self._job.timeout_s
         try:
             # One worker measures, the others load the result; their waiting does not count as measuring.
             with (
@@ -109,7 +111,7 @@ class _Session:
                 self._watch.phase("sensitivity"),
                 out_of_memory_as_candidate_error(),
             ):
-                return summed_sensitivity(bench, self._definition.space.multiple, self._say, most_s)
+                return summed_sensitivity(bench, multiple=self._definition.space.multiple, say=self._say, max_s=max_s)
         except (CandidateError, TakesTooLong):
             return None  # a parent without a finite loss, or one too large: the search works without the analysis
 

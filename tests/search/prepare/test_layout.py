@@ -18,7 +18,7 @@ from search.prepare import cutting
 from search.prepare.inputs import load_initial_parent, open_data
 from search.prepare.preparation import Preparation, Setting
 from search.prepare.sensitivity_analysis import TakesTooLong, summed_sensitivity
-from search.record.events import Event
+from search.record.events import Event, say_nothing
 from search.record.folders import RunFolder
 from search.record.trial import TrialRecord
 from search.store.base import Store
@@ -70,7 +70,7 @@ class Studies:
         setting = Setting(folder=self.folder, device="cpu", scratch=scratch, idle_wait=IdleWait(tries=1))
         preparation = Preparation(definition=definition, store=self.store, setting=setting, say=self.said.append)
         with preparation.run() as ready:
-            sensitivity = summed_sensitivity(ready.bench, 4, lambda _: None, most_s) if halved else None
+            sensitivity = summed_sensitivity(ready.bench, multiple=4, say=say_nothing, max_s=most_s) if halved else None
         return PreparedStudy(
             definition, ready.plan, {record.name: record for record in self.store.records(ready.study)}, sensitivity
         )

@@ -42,4 +42,4 @@ def test_the_analysis_is_made_for_the_sampler_that_uses_it_if_it_is_cheap(
     parent: Parent, study: str, overrides: tuple[str, ...], n_trials: int, wanted: bool
 ) -> None:
     definition = load_study(study, overrides)
-    assert wants_sensitivity(definition, parent, 3, 512, n_trials) is wanted
+    assert wants_sensitivity(definition, parent, epochs=3, images=512, n_trials=n_trials) is wanted

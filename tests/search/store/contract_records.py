@@ -246,13 +246,13 @@ class FrontContract:
 
 class TrainedContract:
     def test_a_trained_network_is_found_by_what_made_it(self, store: Store) -> None:
-        entry = TrainedEntry("key", "parent", "hash", None, reference_of("parent"))
+        entry = TrainedEntry(key="key", name="parent", parent="hash", lineage=None, record=reference_of("parent"))
         assert store.find_trained("key") is None
         assert store.add_trained(entry) == entry
         assert store.find_trained("key") == entry
 
     def test_of_two_that_trained_the_same_the_first_wins(self, store: Store) -> None:
-        entry = TrainedEntry("key", "parent", "hash", None, reference_of("parent", 0.5))
+        entry = TrainedEntry(key="key", name="parent", parent="hash", lineage=None, record=reference_of("parent", 0.5))
         store.add_trained(entry)
         assert store.add_trained(replace(entry, parent="later", record=reference_of("parent", 0.6))) == entry
 

@@ -91,7 +91,7 @@ def test_latencies_of_all_image_sizes_are_stored_under_the_studys_one_target(sto
 
 def test_a_dry_run_tries_the_largest_images_that_are_searched(scenes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     definition = load_study("channel_ratio", (*OVERRIDES, "n_trials=9000"), data=scenes, imgsz=STUDY_PX)
-    assert dry_run(definition, "cpu", torch.get_num_threads()) == 0
+    assert dry_run(definition, device="cpu", threads=torch.get_num_threads()) == 0
     said = capsys.readouterr().out
     assert f"to be trained, {STUDY_PX} px" in said
     assert f"candidate: {max(SEARCHED_PX)} px" in said

@@ -129,7 +129,7 @@ def test_its_trials_have_notes(problem: Problem, monkeypatch: pytest.MonkeyPatch
 def test_the_rest_of_the_project_asks_its_section_alone(tmp_path: Path, parent: Parent) -> None:
     (tmp_path / "thin.yaml").write_text(YAML)
     definition = load_study(tmp_path / "thin.yaml")
-    assert wants_sensitivity(definition, parent, 3, 512, 30)
+    assert wants_sensitivity(definition, parent, epochs=3, images=512, n_trials=30)
     shapes = pool_of(definition, parent)
     assert all(width % 4 == 0 for shape in shapes for width in shape.widths)
     assert not any(shape.dropped for shape in shapes)
