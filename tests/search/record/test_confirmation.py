@@ -74,7 +74,7 @@ def test_confirmed_latencies_stand_in_place_and_the_trials_own_stay_visible() ->
     latency = by_name["fast"].measurement("latency_ms")
     assert latency is not None
     assert (latency.value, latency.low, latency.high, latency.runs) == (5.2, 5.2 - 0.1, 5.2 + 0.1, 60)
-    assert latency.contended is False, "it was timed in peace now, whatever the trial saw"
+    assert latency.contended is False, "it is uncontended now, whatever it was in the trial"
     assert by_name["far"] is RECORDS[3]
     assert found.front == FRONT
     assert confirmation_remarks(found)["fast"] == "5 ms in the study"

@@ -50,8 +50,8 @@ class Spoilt(Space):
 
 
 @dataclass
-class Witness:
-    """Hooks that remember what a trial told."""
+class RecordingHooks:
+    """Hooks that keep the learning curve of a trial."""
 
     earlier: str | None = None
     curve: list[EpochResult] = field(default_factory=list)
@@ -89,20 +89,20 @@ def run(bench_and_plan: tuple[Workbench, SearchPlan]) -> Callable[..., TrialReco
     params = dict.fromkeys(plan.parameters, HALF)
 
     def trial(
-        witness: Witness, spoil: Callable[[Candidate], Candidate] | None = None, limit_ms: float | None = None
+        recording: RecordingHooks, spoil: Callable[[Candidate], Candidate] | None = None, limit_ms: float | None = None
     ) -> TrialRecord:
         space = plan.space if spoil is None else Spoilt(plan.space, spoil)
         limits = {} if limit_ms is None else {"latency_ms": limit_ms}
-        return evaluate(bench, replace(plan, space=space, limits=limits), 7, params, witness.hooks())
+        return evaluate(bench, replace(plan, space=space, limits=limits), 7, params, recording.hooks())
 
     return trial
 
 
 def test_a_good_candidate_ends_complete_with_all_its_figures(run: Callable[..., TrialRecord]) -> None:
-    witness = Witness()
-    record = run(witness)
+    recording = RecordingHooks()
+    record = run(recording)
     assert record.outcome is Outcome.COMPLETE, record.reason
-    assert tuple(witness.curve) == record.rungs and len(record.rungs) == 1
+    assert tuple(recording.curve) == record.rungs and len(record.rungs) == 1
     assert [evaluation.split for evaluation in record.evaluations] == ["val", "test"]
     assert record.checkpoint is not None
     assert record.seconds["training"] > record.seconds["other"]
@@ -116,7 +116,7 @@ def test_each_trial_has_its_own_image_size_in_cost_latency_training_and_file(
     params = dict.fromkeys(plan.space.parameters, HALF)
 
     def trial(number: int, imgsz: int) -> TrialRecord:
-        return evaluate(bench, plan, number, {**params, "recipe.imgsz": imgsz}, Witness().hooks())
+        return evaluate(bench, plan, number, {**params, "recipe.imgsz": imgsz}, RecordingHooks().hooks())
 
     small, large = trial(0, 64), trial(1, 128)
     assert (small.outcome, large.outcome) == (Outcome.COMPLETE, Outcome.COMPLETE), (small.reason, large.reason)
@@ -144,8 +144,10 @@ def test_a_quantity_on_request_is_measured_where_the_study_names_it(
 ) -> None:
     bench, plan = bench_and_plan
     params = dict.fromkeys(plan.space.parameters, HALF)
-    plain = evaluate(bench, plan, 0, params, Witness().hooks())
-    named = evaluate(replace(bench, named=frozenset(("memory_mib", "map75"))), plan, 1, params, Witness().hooks())
+    plain = evaluate(bench, plan, 0, params, RecordingHooks().hooks())
+    named = evaluate(
+        replace(bench, named=frozenset(("memory_mib", "map75"))), plan, 1, params, RecordingHooks().hooks()
+    )
     usual = ["parameters", "flops_g", "size_mib", "share_pruned", "latency_ms"]
     assert [each.name for each in plain.measurements] == usual
     expected = [*usual[:-1], "memory_mib", "latency_ms", "map75", "map75.test"]
@@ -162,26 +164,26 @@ def test_a_limit_on_a_quantity_on_request_rules_out_before_the_training(
 ) -> None:
     bench, plan = bench_and_plan
     limited = replace(plan, limits={"memory_mib": 0.5})
-    params, witness = dict.fromkeys(plan.space.parameters, HALF), Witness()
-    record = evaluate(replace(bench, named=frozenset(("memory_mib",))), limited, 0, params, witness.hooks())
-    assert (record.outcome, witness.curve) == (Outcome.RULED_OUT, [])
+    params, recording = dict.fromkeys(plan.space.parameters, HALF), RecordingHooks()
+    record = evaluate(replace(bench, named=frozenset(("memory_mib",))), limited, 0, params, recording.hooks())
+    assert (record.outcome, recording.curve) == (Outcome.RULED_OUT, [])
     assert record.reason.startswith("memory_mib is ") and record.reason.endswith(", limit 0.5")
     assert record.constraints["memory_mib"] == (record.value("memory_mib") or 0) - 0.5
 
 
 def test_a_duplicate_costs_nothing(run: Callable[..., TrialRecord]) -> None:
-    record = run(Witness(earlier="trial 3"), spoil=_never)
+    record = run(RecordingHooks(earlier="trial 3"), spoil=_never)
     assert (record.outcome, record.reason) == (Outcome.DUPLICATE, "duplicate of trial 3")
     assert record.measurements == ()
 
 
 def test_a_candidate_over_the_limit_is_ruled_out_before_it_is_trained(run: Callable[..., TrialRecord]) -> None:
-    witness = Witness()
-    record = run(witness, limit_ms=1e-6)
+    recording = RecordingHooks()
+    record = run(recording, limit_ms=1e-6)
     assert record.outcome is Outcome.RULED_OUT
     assert "latency_ms is" in record.reason and "limit 1e-06" in record.reason
     assert record.constraints["latency_ms"] > 0
-    assert witness.curve == [] and record.checkpoint is None
+    assert recording.curve == [] and record.checkpoint is None
 
 
 def test_weights_that_are_nan_are_a_failed_record(run: Callable[..., TrialRecord]) -> None:
@@ -190,7 +192,7 @@ def test_weights_that_are_nan_are_a_failed_record(run: Callable[..., TrialRecord
             next(candidate.network.parameters()).fill_(float("nan"))
         return candidate
 
-    record = run(Witness(), spoil=poison)
+    record = run(RecordingHooks(), spoil=poison)
     assert record.outcome is Outcome.FAILED
     assert "nan" in record.reason.lower() or "finite" in record.reason
     assert record.measurement("latency_ms") is not None  # what was known before the training stays known
@@ -209,7 +211,7 @@ def test_a_network_that_does_not_run_is_ruled_out(
         layers[3] = wrong
         return candidate
 
-    record = run(Witness(), spoil=break_it)
+    record = run(RecordingHooks(), spoil=break_it)
     assert record.outcome is Outcome.RULED_OUT
     assert record.reason
 
@@ -219,20 +221,20 @@ def test_memory_that_runs_out_while_building_is_a_record(run: Callable[..., Tria
         torch.empty(2**50)  # a petabyte: a real refusal by the allocator
         return candidate
 
-    record = run(Witness(), spoil=swallow)
+    record = run(RecordingHooks(), spoil=swallow)
     assert record.outcome is Outcome.RULED_OUT
     assert record.reason.startswith("out of memory")
 
 
 def test_a_bug_is_not_taken_for_a_bad_candidate(run: Callable[..., TrialRecord]) -> None:
     with pytest.raises(RuntimeError, match="a bug"):
-        run(Witness(), spoil=_bug)
+        run(RecordingHooks(), spoil=_bug)
 
 
 def test_an_interruption_passes_through_the_training(
     run: Callable[..., TrialRecord], bench_and_plan: tuple[Workbench, SearchPlan], tmp_path: Path
 ) -> None:
-    class Interrupting(Witness):
+    class Interrupting(RecordingHooks):
         def hooks(self) -> Hooks:
             def stop(result: EpochResult) -> None:
                 raise KeyboardInterrupt

@@ -19,7 +19,7 @@ from search.latency.local import IdleWait, LocalLatency
 from search.latency.predictor import MIN_MEASURED, LatencyPredictor, PredictedLatency
 from search.latency.study_latencies import StudyLatencies
 from search.prepare.preparation import Preparation, Prepared, Setting
-from search.record.events import Event, Note
+from search.record.events import Event, Note, say_nothing
 from search.record.folders import RunFolder
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.optuna_study import OptunaStudy
@@ -68,7 +68,7 @@ class Ready:
         study = self.store.freeze(study, {"reference_point": [0.0, 100.0]})
         optuna = OptunaStudy("sqlite://", study.name, study.objectives, plan.parameters, make_sampler("random", number))
         trials = StudyTrials(bench or self.bench, plan)
-        worker = Worker(self.store, study, optuna, trials, n_trials=1, deadline=None, say=lambda event: None)
+        worker = Worker(self.store, study, optuna, trials, n_trials=1, deadline=None, say=say_nothing)
         assert worker.work() == "done"
         (record,) = self.store.records(study)
         return record, optuna

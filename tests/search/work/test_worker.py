@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import optuna
 import pytest
 
+from search.record.events import say_nothing
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.optuna_study import OptunaStudy
 from search.store.base import Attempt, Store, StudyEntry
@@ -161,5 +163,25 @@ def test_a_worker_that_lost_its_trial_stores_nothing(url: str, study: StudyEntry
     assert store.open_attempts(study) == ()
 
 
+def test_no_trial_begins_after_the_deadline(url: str, study: StudyEntry) -> None:
+    store = open_store(url)
+    optuna = quick_trials.optuna_study_of(url, study, 0)
+    times = iter([0.0, 4.0, 4.5, 5.0, 6.0])  # at the start, before the first trial, around it, before the second
+    worker = Worker(
+        store, study, optuna, QuickTrials(), n_trials=9, deadline=5.5, say=say_nothing, monotonic=lambda: next(times)
+    )
+    assert worker.work() == "timeout"
+    assert len(store.records(study)) == 1
+
+
+def test_records_carry_the_time_of_the_clock_that_was_passed_in(url: str, study: StudyEntry) -> None:
+    store, then = open_store(url), datetime(2026, 1, 2, tzinfo=UTC)
+    optuna = quick_trials.optuna_study_of(url, study, 0)
+    trials = QuickTrials()
+    Worker(store, study, optuna, trials, n_trials=1, deadline=None, say=say_nothing, clock=lambda: then).work()
+    (record,) = store.records(study)
+    assert record.started == then
+
+
 def _worker(store: Store, study: StudyEntry, optuna: OptunaStudy, trials: QuickTrials | None = None) -> Worker:
-    return Worker(store, study, optuna, trials or QuickTrials(), n_trials=2, deadline=None, say=lambda event: None)
+    return Worker(store, study, optuna, trials or QuickTrials(), n_trials=2, deadline=None, say=say_nothing)
