@@ -39,7 +39,7 @@ TYPICAL_RATIO = 0.75
 """Share of channels that stay in the candidate that is tried: the middle of the usual range."""
 
 
-class _Enough(BaseException):
+class _TimingDone(BaseException):
     """Ends the timed training. No handler for ordinary errors may catch it."""
 
 
@@ -153,10 +153,10 @@ def _measure_batch(bench: Workbench, candidate: Candidate, recipe: Recipe) -> fl
     def count(_epoch: int, _epochs: int, _batch: int, _batches: int) -> None:
         moments.append(time.perf_counter())
         if len(moments) >= SKIPPED_BATCHES + TIMED_BATCHES:
-            raise _Enough
+            raise _TimingDone
 
     timed = replace(bench.training, progress=count)
-    with suppress(_Enough):
+    with suppress(_TimingDone):
         timed.train(candidate, recipe.with_values(distill=0.0))
     first = min(SKIPPED_BATCHES, len(moments) - 2) if len(moments) > 2 else 0
     return (moments[-1] - moments[first]) / max(1, len(moments) - 1 - first)

@@ -90,7 +90,7 @@ def combined(studies: Studies) -> PreparedStudy:
     return studies.prepared("combined", ROWS, CONTROLS, space)
 
 
-def test_every_row_is_made_and_costs_what_was_asked(combined: PreparedStudy) -> None:
+def test_every_row_has_the_flops_that_the_study_asks_for(combined: PreparedStudy) -> None:
     rows = combined.rows
     assert list(rows) == ["parent", "global", "slim", "again", "thinned", "chance", "fresh", "other"]
     whole, half = rows["parent"].value("flops_g"), rows["global"].value("flops_g")
@@ -147,7 +147,7 @@ def test_the_first_trials_mix_donors_and_can_be_built(combined: PreparedStudy) -
         ("controls=[{name: a, weights: nosuch.pt}]", "no weights at 'nosuch.pt'"),
     ],
 )
-def test_a_control_that_cannot_be_read_is_told_before_anything_is_trained(
+def test_a_control_that_cannot_be_read_is_refused_before_any_training(
     studies: Studies, override: str, words: str
 ) -> None:
     with pytest.raises(SpaceError, match=words):
@@ -155,7 +155,7 @@ def test_a_control_that_cannot_be_read_is_told_before_anything_is_trained(
     assert studies.store.latest_study("wrong") is None
 
 
-def test_scales_of_weights_that_saw_no_sparsity_rank_nothing(studies: Studies, tmp_path: Path) -> None:
+def test_scales_of_weights_trained_without_sparsity_are_refused_as_criterion(studies: Studies, tmp_path: Path) -> None:
     whole = Parent.load("yolov5n.yaml", classes=10, imgsz=64)
     rule = ("space.cut=slimming", "space.criterion=batchnorm")
     for recipe, fine in (({"epochs": 9}, False), ({"epochs": 9, "sparsity": 0.001}, True)):
@@ -207,9 +207,7 @@ def test_the_sensitivity_analysis_is_made_once_and_predicts_cuts(studies: Studie
     assert first.total([first.whole]).tolist() == [0.0]
 
 
-def test_what_halving_does_is_given_up_where_it_takes_too_long(
-    studies: Studies, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sensitivity_analysis_that_takes_too_long_is_ended(studies: Studies, monkeypatch: pytest.MonkeyPatch) -> None:
     for known in studies.folder.maps.glob("*"):
         known.unlink()
     measured: list[int] = []

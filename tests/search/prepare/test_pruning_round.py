@@ -1,4 +1,4 @@
-"""Rounds by hand: sections of the YAML, recipes for a budget, and what a threshold of the scales cuts."""
+"""Pruning by hand: rows of the YAML, keys of networks, and cuts at a threshold of the scales."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def test_a_round_has_two_recipes_and_may_give_two_rows() -> None:
         ({"from": "nobody"}, "must be one of parent"),
     ],
 )
-def test_what_does_not_fit_is_said(changes: dict[str, Any], words: str) -> None:
+def test_a_row_with_contradicting_fields_is_refused(changes: dict[str, Any], words: str) -> None:
     row = {key: value for key, value in {**ROUND, **changes}.items() if value is not None}
     with pytest.raises(DefinitionError, match=words):
         definition(row) if changes.get("from") != "scratch" else definition(controls=[row])
 
 
-def test_a_graft_names_rows_that_are_there() -> None:
+def test_a_graft_of_an_unknown_row_is_refused() -> None:
     graft = {"name": "nas_final", "graft": {"backbone": "one-shot", "head": "round-9"}}
     with pytest.raises(DefinitionError, match=r"controls.0.graft.head is 'round-9'; it must be one of parent"):
         definition(ROUND, controls=[graft])
@@ -77,7 +77,7 @@ def parent() -> Parent:
 
 
 def scaled_network(parent: Parent, share_small: float) -> Candidate:
-    """The parent with none or half of each BatchNorm's scales at 0.001, the others around 1."""
+    """Return the parent with a share of each BatchNorm's scales at 0.001, and the others around 1."""
     candidate = parent.candidate()
     for module in candidate.network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -127,7 +127,7 @@ def test_scales_below_the_threshold_are_cut(parent: Parent) -> None:
     assert found.params()["cut.share_below"] == pytest.approx(found.share_below, abs=1e-4)
 
 
-def test_where_hardly_a_scale_is_small_the_ratio_is_cut_to_and_said(parent: Parent) -> None:
+def test_with_hardly_a_small_scale_the_network_is_cut_to_its_ratio_and_the_record_says_so(parent: Parent) -> None:
     found = cut(parent, scaled_network(parent, 0.0))
     assert found.to_ratio and found.share_below == 0
     assert found.params()["cut.to_ratio"] is True

@@ -24,7 +24,7 @@ def test_the_analysis_is_small_beside_the_training() -> None:
     ("searched", "fewest"),
     [({}, 3), ({"recipe.epochs": Integer(2, 6)}, 2), ({"recipe.epochs": Categorical((8, 4))}, 4)],
 )
-def test_of_epochs_that_are_searched_the_fewest_count(searched: dict[str, Parameter], fewest: int) -> None:
+def test_the_minimum_counts_where_epochs_are_searched(searched: dict[str, Parameter], fewest: int) -> None:
     assert fewest_epochs(3, searched) == fewest
 
 

@@ -1,4 +1,4 @@
-"""What training with sparsity is for: cutting at a threshold after it costs less than cutting as much without it."""
+"""A cut at a threshold costs less accuracy after training with sparsity than an equal cut without it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Practice:
 
     @property
     def recipe(self) -> Recipe:
-        """A rate that stays, so that scales have gone as far as they can."""
+        """A recipe with a constant rate, so that scales shrink as far as they can."""
         fixed = {"epochs": 10, "batch": 16, "lr0": 0.02, "lrf": 1.0, "warmup_epochs": 0.0, "val_every": 10}
         return Recipe.from_plain({**self.data.defaults, **fixed})
 
@@ -51,7 +51,7 @@ class Practice:
         return train(self.parent.candidate(), recipe, self.data, seed=0, scratch=self.scratch).candidate
 
     def cost_of_cutting(self, trained: Candidate, spec: ArchSpec) -> float:
-        """How much mAP50-95 a network loses by a cut, once BatchNorm describes what is left."""
+        """Return the loss of mAP50-95 by a cut, after BatchNorm is re-estimated."""
         cut = self.parent.build(spec, Origin(("it",) * len(self.parent.layer_sections)), {"it": trained})
         settled = reestimate(cut, self.data, self.recipe, batches=8)
         return self._map50_95(trained) - self._map50_95(settled)

@@ -1,4 +1,4 @@
-"""What has begun ends in one of five ways, each with its own record."""
+"""A trial that has begun ends in one of five ways, each with its own record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finalists: how confirmed latencies apply_confirmation a front. Figures are made up; records and rules are real."""
+"""Finalists: how confirmed latencies change a front. The figures are invented, the records and rules are real."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def applied(confirmation: Confirmation | None) -> ConfirmedStudy:
     return apply_confirmation(RECORDS, FRONT, OBJECTIVES, confirmation)
 
 
-def test_without_a_confirmation_all_stays_as_the_trials_had_it() -> None:
+def test_without_a_confirmation_nothing_changes() -> None:
     found = applied(None)
     assert (found.records, found.front) == (RECORDS, FRONT)
     assert confirmation_remarks(found) == {}
 
 
-def test_confirmed_latencies_stand_in_place_and_the_trials_own_stay_visible() -> None:
+def test_confirmed_latencies_replace_those_of_the_trials_which_stay_visible() -> None:
     found = applied(confirmed({"fast": 5.2, "middle": 5.9, "slow": 8.8}))
     by_name = {each.name: each for each in found.records}
     latency = by_name["fast"].measurement("latency_ms")
@@ -81,7 +81,7 @@ def test_confirmed_latencies_stand_in_place_and_the_trials_own_stay_visible() ->
     assert RECORDS[2].value("latency_ms") == 5.0, "the record itself is not changed"
 
 
-def test_a_member_that_the_figures_show_to_be_dominated_leaves() -> None:
+def test_a_member_that_is_dominated_by_confirmed_latencies_leaves_the_front() -> None:
     found = applied(confirmed({"middle": 5.4, "fast": 5.9, "slow": 9.0}))
     assert found.front == ("middle", "slow")
     assert found.dropped == {"fast": "middle"}
@@ -135,7 +135,9 @@ def race(*, others_busy: float | None) -> Race:
     return Race(reference, tuple(networks), ((0, 1),) * rounds, cpu_seconds=1.0, circumstances=circumstances)
 
 
-def test_the_table_marks_ties_and_says_by_whom_a_member_left(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_marks_ties_and_names_the_record_that_dominates_a_dropped_member(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     store = open_store("sqlite://")
     study = store_study(store, plausible_study())
     fastest, second, third, *_ = store.fronts(study)[-1].members
@@ -152,7 +154,7 @@ def test_the_table_marks_ties_and_says_by_whom_a_member_left(capsys: pytest.Capt
     assert "contended: run `python -m search.confirm` again" in printed
 
 
-def test_a_confirmation_that_fails_at_a_studys_end_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_confirmation_that_fails_at_a_studys_end_is_reported_in_one_line(tmp_path: Path) -> None:
     """The weights that the records name are not there."""
     store = open_store("sqlite://")
     study = store_study(store, plausible_study())
@@ -179,7 +181,7 @@ def test_on_an_idle_device_wall_time_counts_else_the_targets_own_clock(
     assert found.members[1].value == pytest.approx(4.0 * ratio)
 
 
-def test_a_front_is_covered_by_a_confirmation_of_all_its_members_in_peace_on_its_target() -> None:
+def test_a_front_is_covered_by_an_uncontended_confirmation_of_all_its_members_on_its_target() -> None:
     found = confirmed({"fast": 5.0, "middle": 6.0, "slow": 9.0})
     assert found.covers(FRONT, "cpu")
     assert not found.covers((*FRONT, "new"), "cpu")
@@ -187,7 +189,7 @@ def test_a_front_is_covered_by_a_confirmation_of_all_its_members_in_peace_on_its
     assert not replace(found, circumstances=DeviceActivity(others_busy=1.5).as_plain()).covers(FRONT, "cpu")
 
 
-def test_the_summary_says_what_disturbed_and_how_many_tie() -> None:
+def test_the_summary_names_contention_and_the_number_of_ties() -> None:
     found = confirmed({"fast": 5.0, "middle": 5.0, "slow": 9.0}, {"fast": ("middle",), "middle": ("fast",)})
     assert confirmation_summary(found) == "3 timed side by side in wall time; 2 with ties (=)"
     loaded = replace(found, clock="cpu", circumstances=DeviceActivity(others_busy=1.5).as_plain())

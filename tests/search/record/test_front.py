@@ -53,7 +53,7 @@ def test_the_hypervolume_counts_the_unit_cells_that_are_dominated(case: Case) ->
 
 
 @given(cases)
-def test_a_front_kept_point_by_point_is_the_front_of_all_points(case: Case) -> None:
+def test_a_front_updated_point_by_point_is_the_front_of_all_points(case: Case) -> None:
     values, directions = case
     front = Front(directions)
     for index, row in enumerate(values):
@@ -62,7 +62,7 @@ def test_a_front_kept_point_by_point_is_the_front_of_all_points(case: Case) -> N
     assert [row[-1] for row in front.values] == sorted(row[-1] for row in front.values)
 
 
-def test_what_is_not_better_than_the_reference_point_adds_nothing() -> None:
+def test_a_row_that_is_not_better_than_the_reference_point_adds_nothing() -> None:
     assert hypervolume([(0.5, 60.0)], (MAX, MIN), (0.0, 50.0)) == 0.0
     assert hypervolume([(0.5, 40.0), (0.9, 50.0)], (MAX, MIN), (0.0, 50.0)) == pytest.approx(5.0)
 

@@ -65,11 +65,11 @@ def row_of(rows: tuple[Row, ...], name: str) -> Row:
         (Measurement("latency_ms", 5.2, "ms", predicted=True, contended=True), "~5.20"),
     ],
 )
-def test_a_latency_under_load_and_a_predicted_one_are_marked(measured: Measurement, text: str) -> None:
+def test_a_contended_latency_and_a_predicted_one_are_marked(measured: Measurement, text: str) -> None:
     assert latency_text(measured) == text
 
 
-def test_the_legend_says_what_the_marks_mean_that_are_there(found: Plausible) -> None:
+def test_the_legend_explains_the_marks_that_occur(found: Plausible) -> None:
     under_load = "† timed while other work was seen on the device"
     assert legend(found.records) == (under_load, "~ predicted, not measured")
     assert legend([row for row in found.records if row.name == "trial 3"]) == ("~ predicted, not measured",)
@@ -116,7 +116,7 @@ def test_in_csv_and_attributes_a_predicted_latency_has_a_name_of_its_own(rows: t
     assert ELSEWHERE in dashboard_attributes(record)
 
 
-def test_the_charts_draw_a_prediction_otherwise_than_a_measurement(found: Plausible, rows: tuple[Row, ...]) -> None:
+def test_the_charts_draw_predictions_and_measurements_differently(found: Plausible, rows: tuple[Row, ...]) -> None:
     findings = StudyResults(found.study, found.records, found.fronts)
     rug = {stroke["name"]: stroke for stroke in chart_data(findings, rows)["panels"][0]["rug"]}
     assert rug["trial 3"]["predicted"] and REASON in rug["trial 3"]["why"]

@@ -25,14 +25,14 @@ def test_the_area_is_that_of_the_project_s_hypervolume(seed: int) -> None:
     assert Staircase.of(latency, accuracy, WORST_MS, WORST_MAP).hypervolume == pytest.approx(same)
 
 
-def test_the_height_is_the_best_that_is_no_slower() -> None:
+def test_the_height_is_the_best_accuracy_at_no_higher_latency() -> None:
     stairs = Staircase.of(np.array([2.0, 4.0, 3.0]), np.array([0.3, 0.5, 0.2]), WORST_MS, WORST_MAP)
     assert stairs.latency.tolist() == [2.0, 4.0]  # the third is beaten by the first
     assert stairs.height(np.array([1.0, 2.0, 3.9, 4.0, 9.0])).tolist() == [0.1, 0.3, 0.3, 0.5, 0.5]
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_expectation_is_the_mean_over_what_may_come_out(seed: int) -> None:
+def test_the_expected_gain_is_the_mean_of_the_gains_of_random_accuracies(seed: int) -> None:
     latency, accuracy = points(seed)
     stairs = Staircase.of(latency, accuracy, WORST_MS, WORST_MAP)
     at, mean, sd = np.array([0.5, 3.0, 6.0, 9.9, 12.0]), np.array([0.3, 0.8, 0.6, 0.9, 0.9]), np.full(5, 0.15)
@@ -47,7 +47,7 @@ def test_the_expectation_is_the_mean_over_what_may_come_out(seed: int) -> None:
     assert (np.abs(stairs.expected_gain(at, mean, sd) - simulated.mean(axis=0)) <= tolerance).all()
 
 
-def test_of_an_empty_front_everything_is_gain() -> None:
+def test_with_an_empty_front_the_whole_area_is_gain() -> None:
     empty = Staircase.of(np.array([]), np.array([]), WORST_MS, WORST_MAP)
     assert empty.hypervolume == 0.0
     gain = empty.expected_gain(np.array([4.0]), np.array([0.6]), np.array([1e-6]))

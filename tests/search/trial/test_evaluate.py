@@ -216,7 +216,7 @@ def test_a_network_that_does_not_run_is_ruled_out(
     assert record.reason
 
 
-def test_memory_that_runs_out_while_building_is_a_record(run: Callable[..., TrialRecord]) -> None:
+def test_running_out_of_memory_while_building_is_a_record(run: Callable[..., TrialRecord]) -> None:
     def swallow(candidate: Candidate) -> Candidate:
         torch.empty(2**50)  # a petabyte: a real refusal by the allocator
         return candidate
@@ -226,7 +226,7 @@ def test_memory_that_runs_out_while_building_is_a_record(run: Callable[..., Tria
     assert record.reason.startswith("out of memory")
 
 
-def test_a_bug_is_not_taken_for_a_bad_candidate(run: Callable[..., TrialRecord]) -> None:
+def test_a_bug_propagates_instead_of_failing_the_candidate(run: Callable[..., TrialRecord]) -> None:
     with pytest.raises(RuntimeError, match="a bug"):
         run(RecordingHooks(), spoil=_bug)
 

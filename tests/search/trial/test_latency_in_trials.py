@@ -130,7 +130,7 @@ def test_further_targets_are_measured_of_reference_rows_and_of_trials_within_the
         assert frozen is not None and frozen.description["runtime"] == "openvino"
 
 
-def test_a_further_target_that_cannot_run_here_is_told_before_anything_is_trained(scenes: Path, tmp_path: Path) -> None:
+def test_a_further_target_that_cannot_run_here_is_refused_before_any_training(scenes: Path, tmp_path: Path) -> None:
     definition = defined(scenes, "further_targets=[openvino-cpu, torch-cpu-fp16]")  # torch has that on GPUs only
     store = open_store("sqlite://")
     with (
@@ -142,7 +142,7 @@ def test_a_further_target_that_cannot_run_here_is_told_before_anything_is_traine
     store.close()
 
 
-def test_a_network_that_does_not_run_on_a_further_target_has_no_figure_there(ready: Ready) -> None:
+def test_a_network_that_does_not_run_on_a_further_target_has_no_latency_there(ready: Ready) -> None:
     said: list[Event] = []
     broken = LocalLatency(ready.store, ScriptedMeter(broken=True), ELSEWHERE, say=said.append)
     bench = replace(ready.bench, latencies=replace(ready.bench.latencies, further=(broken,)))
@@ -187,7 +187,7 @@ def with_predictor(ready: Ready, meter: ScriptedMeter, predicted: PredictedLaten
     return replace(ready.bench, latencies=StudyLatencies(source=source, predictor=predictor))
 
 
-def test_what_is_predicted_too_slow_is_neither_built_nor_timed_and_told_as_predicted(ready: Ready) -> None:
+def test_a_network_predicted_too_slow_is_neither_built_nor_timed_and_its_record_says_predicted(ready: Ready) -> None:
     meter = ScriptedMeter(target=replace(ScriptedMeter().target, device="first"))
     bench = with_predictor(ready, meter, PredictedLatency(7.3, 0.1))
     record, optuna = ready.works(3, bench, limits={"latency_ms": 5.0}, space=Unbuilt(ready.plan.space))
@@ -202,7 +202,7 @@ def test_what_is_predicted_too_slow_is_neither_built_nor_timed_and_told_as_predi
     assert ready.store.latency(record.spec.shape_key, meter.target.key) is None
 
 
-def test_what_may_be_fast_enough_is_measured_and_without_a_limit_nothing_is_predicted(ready: Ready) -> None:
+def test_a_network_that_may_be_fast_enough_is_measured_and_without_a_limit_nothing_is_predicted(ready: Ready) -> None:
     for number, (predicted, limits) in enumerate(
         [(PredictedLatency(5.2, 0.1), {"latency_ms": 5.0}), (PredictedLatency(99.0, 0.1), {})], start=4
     ):
@@ -217,7 +217,7 @@ def test_what_may_be_fast_enough_is_measured_and_without_a_limit_nothing_is_pred
 # -- repeats -----------------------------------------------------------------------------------------------------------
 
 
-def test_before_its_training_a_trial_repeats_one_that_was_timed_under_load(ready: Ready) -> None:
+def test_before_its_training_a_trial_remeasures_one_contended_latency(ready: Ready) -> None:
     busy = DeviceActivity(others_busy=1.5)
     meter = ScriptedMeter([QUIET, busy, busy, QUIET], target=replace(ScriptedMeter().target, device="busy at first"))
     source = LocalLatency(ready.store, meter, wait=IdleWait(is_idle=lambda: True))

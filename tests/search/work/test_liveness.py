@@ -9,7 +9,7 @@ from dataclasses import replace
 from search.work.liveness import is_alive, this_worker
 
 
-def test_this_process_lives() -> None:
+def test_this_process_is_alive() -> None:
     assert is_alive(this_worker()) is True
 
 

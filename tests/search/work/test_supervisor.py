@@ -40,7 +40,7 @@ def command(tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("why", ["interrupted", "error"])
-def test_a_trial_that_a_worker_took_and_never_knew_of_is_released(
+def test_a_trial_claimed_just_before_its_worker_was_interrupted_is_released(
     why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The signal comes after the database gave it, before the worker has it."""
@@ -105,14 +105,14 @@ def test_sigterm_outside_of_the_search_is_one_line_too(capsys: pytest.CaptureFix
     assert not issubclass(Terminated, Exception)
 
 
-def test_more_workers_than_the_machine_can_bear_are_refused(command: list[str]) -> None:
+def test_too_many_workers_for_the_machine_are_refused(command: list[str]) -> None:
     run = _start([*command, "--workers", "1000"])
     output, _ = run.communicate(timeout=WITHIN_S)
     assert run.returncode == Exit.USAGE
     assert "--workers is 1000; it must be at most" in output
 
 
-def test_a_full_disk_is_said_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_reported_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     def command(_arguments: list[str]) -> int:
         with open("/dev/full", "w") as disk:
             disk.write("a checkpoint")

@@ -91,7 +91,7 @@ def test_an_interrupted_trial_is_released_and_claimed_again(url: str, study: Stu
     assert store.counted(study) == 3
 
 
-def test_optuna_is_told_what_a_crash_kept_from_it(url: str, study: StudyEntry) -> None:
+def test_optuna_is_told_the_records_that_a_crash_left_untold(url: str, study: StudyEntry) -> None:
     """A crash between `store.add` and `tell`: the record is there, Optuna believes the trial to run."""
     store = open_store(url)
     optuna = quick_trials.optuna_study_of(url, study, 0)
