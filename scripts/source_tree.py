@@ -122,10 +122,11 @@ class Module:
 
 def _imported_by_name(node: ast.Call) -> str:
     """The module in `import_module("a.b")`; empty for every other call."""
-    if ast.unparse(node.func) not in ("importlib.import_module", "import_module", "__import__") or not node.args:
+    first = node.args[0] if node.args else None
+    if not isinstance(first, ast.Constant) or not isinstance(first.value, str):
         return ""
-    first = node.args[0]
-    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+    by_name = ("importlib.import_module", "import_module", "__import__")
+    return first.value if ast.unparse(node.func) in by_name else ""
 
 
 @dataclass(frozen=True)

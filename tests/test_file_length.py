@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.tree import ROOT, files, named, sources
+from tests.tree import ROOT, files, named, project, sources
 
 LIMIT = 300
 """Lines. A longer file has two subjects."""
@@ -29,6 +29,9 @@ TEXT = (
     "check",
     "test",
 )
+
+WORD = re.compile(r"\b(?:spaces|objectives|search|benchmarks)(?:\.\w+)+")
+"""A module's name in full, as it stands in a text."""
 
 # Written in parts, so that this file does not find itself.
 MACHINE = re.compile(
@@ -60,17 +63,16 @@ def test_no_file_names_the_machine_it_was_written_on() -> None:
 
 
 def test_every_module_is_used_by_another_or_is_a_command() -> None:
-    """A module that nobody imports is dead, unless it is run."""
-    modules = {
-        named(path).removesuffix(".py").replace("/", "."): path for path in sources() if path.name != "__init__.py"
-    }
-    text = {path: path.read_text(encoding="utf-8") for path in sources()}
-    dead = []
-    for module, path in modules.items():
-        if "migrations" in path.parts or '__name__ == "__main__"' in text[path]:
-            continue
-        package, _, name = module.rpartition(".")
-        spelled = re.compile(rf"\b{re.escape(module)}\b|from {re.escape(package)} import [^\n]*\b{name}\b")
-        if not any(spelled.search(other) for where, other in text.items() if where != path):
-            dead.append(module)
+    """A module that nobody imports or names in full is dead, unless it is run."""
+    tree = project()
+    used = set()
+    for module in tree.modules:
+        used |= {target.name for _, target in tree.arrows(module)}
+        named_in_full = {tree.by_name[name].name for name in WORD.findall(module.text) if name in tree.by_name}
+        used |= named_in_full - {module.name}
+    dead = [
+        module.name
+        for module in tree.modules
+        if not (module.is_init or module.can_be_run or "migrations" in module.parts or module.name in used)
+    ]
     assert dead == []

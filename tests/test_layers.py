@@ -10,20 +10,15 @@ from scripts import layout
 from scripts.layout_rules import MOST_FILES, faults, floors
 from scripts.source_tree import SourceTree
 from scripts.wing_table import BEGIN, END
-from tests.tree import ROOT, imports, sources
+from tests.tree import imports, project, sources
 
 
-@pytest.fixture(scope="module")
-def project() -> SourceTree:
-    return SourceTree.read(ROOT)
+def test_the_layout_keeps_all_rules_and_the_documents_know_it() -> None:
+    assert layout.check(project()) == []
 
 
-def test_the_layout_keeps_all_rules_and_the_documents_know_it(project: SourceTree) -> None:
-    assert layout.check(project) == []
-
-
-def test_imports_are_absolute(project: SourceTree) -> None:
-    assert [each.where for module in project.modules for each in module.imports if each.relative] == []
+def test_imports_are_absolute() -> None:
+    assert [each.where for module in project().modules for each in module.imports if each.relative] == []
 
 
 def test_ultralytics_is_imported_only_after_it_was_kept_off_the_network() -> None:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from scripts.source_tree import LAYERS, Module, SourceTree
-from tests.tree import ROOT
+from scripts.source_tree import LAYERS, Module
+from tests.tree import project
 
 MAY_STAND_TWICE = {"main"}
 """Every command has one."""
@@ -32,7 +32,7 @@ def _public_names(module: Module) -> Iterator[str]:
 def _twice(layer: str) -> dict[str, list[str]]:
     """Names that more than one file of a layer defines, with these files. Revisions of the schema are not counted."""
     homes: dict[str, set[str]] = defaultdict(set)
-    for module in SourceTree.read(ROOT).modules:
+    for module in project().modules:
         if module.layer == layer and "versions" not in module.parts:
             for name in _public_names(module):
                 homes[name].add(module.path)

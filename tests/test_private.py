@@ -8,8 +8,8 @@ from functools import cache
 
 import pytest
 
-from scripts.source_tree import LAYERS, Module, SourceTree
-from tests.tree import ROOT, named
+from scripts.source_tree import LAYERS, Module
+from tests.tree import ROOT, named, project
 
 TOUCHED: dict[str, str] = {}
 """Private names that a test cannot do without, as `file: name`, with the reason."""
@@ -39,7 +39,7 @@ def _defined(tree: ast.AST) -> Iterator[str]:
 @cache
 def _private_names() -> frozenset[str]:
     """Private names of the layers. Other libraries' private names, such as `os._exit`, are not ours to judge."""
-    return frozenset(name for module in SourceTree.read(ROOT).modules for name in _defined(module.tree))
+    return frozenset(name for module in project().modules for name in _defined(module.tree))
 
 
 def touched(tree: ast.AST, private: frozenset[str]) -> Iterator[tuple[int, str]]:

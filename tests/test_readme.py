@@ -58,6 +58,7 @@ def test_every_objective_is_named_and_every_column_explained() -> None:
             assert any(quantity.title in (cell, *cell.split(", ")) for cell in explained), quantity.title
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_every_command_is_there_and_knows_the_options_that_the_readme_gives_it(module: str) -> None:
     known = _help(module)

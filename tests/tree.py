@@ -8,13 +8,19 @@ from functools import cache
 from pathlib import Path
 
 from scripts import source_tree
-from scripts.source_tree import Import
+from scripts.source_tree import Import, SourceTree
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = tuple(layer for layer in source_tree.LAYERS if layer != "benchmarks")
 """The product's layers, from below to above; the benchmarks stand on them and are not installed."""
 
 _NOT_OURS = {".git", "runs", "build", "dist", "__pycache__"}
+
+
+@cache
+def project() -> SourceTree:
+    """All modules of the layers, benchmarks included; read once."""
+    return SourceTree.read(ROOT)
 
 
 def named(path: Path) -> str:

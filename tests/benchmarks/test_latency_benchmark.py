@@ -35,6 +35,8 @@ from benchmarks.timing.simulated_clock import (
 from benchmarks.timing.tables import goals
 from objectives.timing.protocol import LEAST_PAIRS, LOADINGS, MOST_PAIRS, MOST_TRIES, RUNS
 
+pytestmark = pytest.mark.slow
+
 TINY = BenchSize(  # little enough for every commit
     ladder_networks=2, spread_networks=1, repeats=1, rounds=0, races=0, simulated=40,
     ultralytics_s=0.0, ultralytics_runs=3, pruning_runs=6,

@@ -103,6 +103,7 @@ def test_a_slow_sampler_gets_long_ranges_as_real_numbers_and_random_detectors_wh
     assert len(suggested) == (1 + 3 * SLOW_MAX_REPEATED) * len(drawn.choices)
 
 
+@pytest.mark.slow
 def test_ours_finds_more_than_multivariate_tpe(problem: VariantProblem) -> None:
     def regret(method: str, seeds: int) -> float:
         drawn = [problem.draw(seed) for seed in range(seeds)]
@@ -114,6 +115,7 @@ def test_ours_finds_more_than_multivariate_tpe(problem: VariantProblem) -> None:
     assert regret("ours", SEEDS) < regret("multivariate TPE", TPE_SEEDS) / 3
 
 
+@pytest.mark.slow
 def test_the_default_rule_stops_trials_and_of_the_front_at_most_one_in_twenty(runs: list[dict[str, Any]]) -> None:
     assert rule_named("front") == COMPARED_RULES[FRONT_RULE][0] == FrontRule()
     begun = sum(len(run["members"]) for run in runs)

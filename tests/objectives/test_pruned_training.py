@@ -69,6 +69,7 @@ def run(file: Path, data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> 
     return Run(data, before, model.model.state_dict(), folder / "run" / "weights")
 
 
+@pytest.mark.slow
 def test_two_epochs_keep_every_width_and_move_the_parameters(run: Run) -> None:
     shapes = {name: tensor.shape for name, tensor in run.before.items()}
     assert {name: tensor.shape for name, tensor in run.after.items()} == shapes

@@ -12,6 +12,8 @@ from onnx import TensorProto, helper
 from search.bench import main
 from search.cli.command import Exit, run_command
 
+pytestmark = pytest.mark.slow
+
 
 def write_plain(path: Path, batch: int | str, size: int | str) -> Path:
     """A network of another maker: images in one input, whole numbers in another."""

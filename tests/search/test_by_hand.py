@@ -18,6 +18,8 @@ from search.record.trial import TrialRecord
 from search.store.sql import open_store
 from tests.tree import ROOT
 
+pytestmark = pytest.mark.slow
+
 WITHIN_S = 420
 MODEL = "yolov8n.yaml"
 STUDY = {

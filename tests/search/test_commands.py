@@ -138,6 +138,7 @@ def test_the_machine_is_checked(url: str, tmp_path: Path, capsys: pytest.Capture
     assert "ok machine: python: " in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_network_is_measured_and_its_figures_are_values(tmp_path: Path) -> None:
     spec = tmp_path / "spec.json"
     spec.write_text(json.dumps({"model": "yolov8n.yaml", "classes": 3, "imgsz": 64, "kept": {"model.1": 16}}))
@@ -159,6 +160,7 @@ def test_shapes_are_packed_and_an_empty_result_is_refused(store: Store, tmp_path
         list(unpack(store, tmp_path / "pack", name="a b"))
 
 
+@pytest.mark.slow
 def test_widths_are_timed_until_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(width_steps, "COARSE", (64, 72, 80))
     monkeypatch.setattr(width_steps, "TWICE", (64,))

@@ -31,6 +31,8 @@ from spaces.networks.parent import Parent
 from tests.search.plausible import plausible_evaluation
 from tests.spaces.lively import enliven
 
+pytestmark = pytest.mark.slow
+
 REFERENCE_MS = 10.0
 CLAIMS = {  # share of channels that is kept, accuracy, and the latency that the trial had
     "parent": (1.0, 0.60, 10.0),

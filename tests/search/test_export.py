@@ -36,6 +36,8 @@ from tests.spaces.lively import enliven
 # isort: split
 from ultralytics.nn.tasks import torch_safe_load
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Run:

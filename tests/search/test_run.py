@@ -26,6 +26,8 @@ from search.store.sql import open_store
 from search.study.definition import load_study
 from spaces.networks.checkpoint import CheckpointStore
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 N_TRIALS = 3
 WITHIN_S = 420

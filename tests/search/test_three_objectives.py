@@ -20,6 +20,8 @@ from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN_S = 480
 LIMIT_MIB = 8

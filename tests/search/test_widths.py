@@ -13,6 +13,8 @@ from search.cli.command import Exit, run_command
 from search.measuring import best_multiple
 from search.measuring.best_multiple import evidence_lines, table_lines, verdict
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_ends_with_the_line_for_a_study_or_says_that_it_is_undecided(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -22,6 +22,8 @@ from spaces.networks.parent import Parent
 from spaces.show import headline, main, remarks
 from tests.spaces.silencing import random_spec
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = ("yolov5n", "yolov8n", "yolov9t", "yolov10n", "yolo11n", "yolo12n", "yolo26n")
 ROW = re.compile(r"^ (model\.\S+) +(\w+) +P(\d) ")
 

@@ -62,6 +62,7 @@ def test_a_training_on_a_gpu_waits_for_measurements_on_the_cpu_too(monkeypatch: 
         pass
 
 
+@pytest.mark.slow
 def test_a_training_stands_still_while_another_process_measures(digits: Dataset, tmp_path: Path) -> None:
     forwards: list[float] = []
     small = candidate(width=0.0625)

@@ -19,6 +19,8 @@ from spaces.networks.parent import Parent
 from tests.spaces.lively import enliven
 from tests.spaces.silencing import random_spec
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[np.float32]
 
 PX = 96

@@ -96,6 +96,7 @@ def _parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("safe", ["False", "1"])
 def test_a_new_process_with_stock_ultralytics_alone_does_all_but_train_it_by_its_yaml(
     exported: Exported, safe: str, tmp_path: Path
@@ -193,6 +194,7 @@ def test_class_towers_that_ultralytics_itself_carries_over_need_no_other_yaml() 
     assert model_yaml(wide) is wide.yaml
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "dropped", "rows"),
     [

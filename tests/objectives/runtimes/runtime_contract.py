@@ -150,6 +150,7 @@ class ThreadContract(RuntimeContract):
         of_small, of_large = (_median_s(self.runtime().load(file, self.target())) for file in (small, large))
         assert of_large > 1.5 * of_small  # 16 times the work, which torch's own cost for each operation hides in part
 
+    @pytest.mark.slow
     def test_one_thread_is_the_callers_own_two_share_the_work_and_none_spins(self, small: Path, large: Path) -> None:
         command = [sys.executable, "-m", "tests.objectives.runtimes.thread_probe"]
         for model, threads in ((small, 1), (large, 2)):

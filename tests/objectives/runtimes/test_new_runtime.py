@@ -16,6 +16,8 @@ from objectives.device.lock import FOLDER
 from tests.objectives.runtimes import relay, use_new_runtime
 from tests.tree import LAYERS, ROOT
 
+pytestmark = pytest.mark.slow
+
 LINE = "from objectives.runtimes.relay import Relay\n"
 
 

@@ -81,6 +81,7 @@ class TestTorchEager(ThreadContract):
         return TorchEager()
 
 
+@pytest.mark.slow
 class TestTorchCompiled(RuntimeContract):
     """Torch, compiled ahead of time: one small network, because compiling takes long."""
 
@@ -105,6 +106,7 @@ class TestTorchCompiled(RuntimeContract):
         assert "there is none; apt-get install g++ python3-dev" in str(TorchCompiled().unavailable("cpu"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["openvino", "torch"])
 def test_the_meter_times_it_in_a_process_of_its_own(runtime: str, tmp_path: Path) -> None:
     if reason := RUNTIMES[runtime].unavailable("cpu"):

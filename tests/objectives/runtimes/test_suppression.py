@@ -61,6 +61,7 @@ def right(classes: int) -> set[tuple[int, int]]:
     return {(int(labels[anchor]), int(anchor)) for anchor in kept}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", [by_onnxruntime, by_openvino])
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_every_network_has_the_boxes_suppressed_that_torchvision_suppresses(

@@ -50,6 +50,7 @@ def machine(asked: tuple[Shape, ...], seed: int = 0, noise: float = 0.005) -> np
     return seconds / 0.2 * np.exp(noise * np.random.default_rng(seed).standard_normal(len(asked)))
 
 
+@pytest.mark.slow
 def test_sixteen_chosen_measurements_predict_the_rest_with_an_honest_error_bar() -> None:
     model = LatencyModel(parent().structure, IMGSZ)
     chosen = model.informative(shapes(200, 1), (), FIRST)

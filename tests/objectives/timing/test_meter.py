@@ -26,6 +26,8 @@ from spaces.base import Candidate, CandidateError
 from spaces.networks.parent import Parent
 from tests.objectives.networks import candidate, state_of, unchanged
 
+pytestmark = pytest.mark.slow
+
 REFERENCE_MS = 10.0
 
 

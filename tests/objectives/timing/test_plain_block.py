@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from torch import nn
 
 from objectives.runtimes.catalogue import target_here
@@ -20,6 +21,7 @@ def test_all_but_the_head_of_the_block_has_exactly_the_width() -> None:
     assert (seam.in_channels, seam.out_channels) == (65, HEAD_WIDTH)
 
 
+@pytest.mark.slow
 def test_a_wider_block_takes_longer_and_the_reference_takes_as_long_as_itself(tmp_path: Path) -> None:
     target = target_here(imgsz=96)
     with block_timer(target, tmp_path) as timed:

@@ -103,6 +103,7 @@ def test_a_slow_network_is_given_fewer_loadings() -> None:
     assert len(timings.loadings) == LEAST_LOADINGS
 
 
+@pytest.mark.slow
 def test_the_stated_interval_holds_the_true_ratio_in_95_of_100() -> None:
     """2,000 measurements: noise of a run 3 %, of a loading 1 %, a twentieth of the time slow by half."""
     held = []

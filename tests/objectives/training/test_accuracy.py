@@ -23,6 +23,8 @@ from objectives.training.accuracy import evaluate, map_at_iou, score
 from spaces.base import Candidate, CandidateError, SpaceError
 from tests.objectives.networks import candidate, state_of, unchanged
 
+pytestmark = pytest.mark.slow
+
 LEAST_MAP = 0.02  # or else a comparison says nothing
 STEPS, MOST_STEPS = 20, 400  # processors round differently, and so learn at different paces
 

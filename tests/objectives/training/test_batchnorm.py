@@ -23,6 +23,8 @@ from spaces.allocation.uniform import uniform
 from spaces.networks.parent import Parent
 from tests.objectives.networks import candidate, half_width_parent, state_of, unchanged
 
+pytestmark = pytest.mark.slow
+
 SETTLING = Recipe(batch=16, imgsz=96, mosaic=0.0, fliplr=0.0)
 STILL = Recipe(batch=16, imgsz=96, **dict.fromkeys(AUGMENTATION[:-1], 0.0))  # type: ignore[arg-type]  # numbers all
 RECIPE = Recipe(epochs=10, batch=4, imgsz=96, optimizer="SGD", warmup_epochs=1, mosaic=0.0, fliplr=0.0, val_every=5)

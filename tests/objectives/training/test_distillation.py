@@ -17,6 +17,7 @@ RECIPE = Recipe(epochs=2, batch=16, imgsz=96, optimizer="AdamW", lr0=0.002, warm
 DISTILLED = RECIPE.with_values(distill=6.0)
 
 
+@pytest.mark.slow
 def test_a_narrow_student_learns_from_a_wider_teacher_and_comes_out_as_the_stock_network(
     digits: Dataset, tmp_path: Path
 ) -> None:

@@ -98,6 +98,7 @@ def rebuilt(shape: Shape) -> Candidate:
 STRUCTURE = sized(96).spec.parent
 
 
+@pytest.mark.slow
 class TestLocalLatency(LatencySourceContract):
     """The real meter, on this machine's CPU."""
 

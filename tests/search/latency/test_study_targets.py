@@ -71,6 +71,7 @@ def test_torchs_nms_is_refused_before_anything_is_trained(
     store.close()
 
 
+@pytest.mark.slow
 def test_networks_of_a_study_are_timed_with_nms(scenes: Path, tmp_path: Path) -> None:
     definition = defined(scenes, "target.nms=true")
     store = open_store("sqlite://")

@@ -19,6 +19,8 @@ from search.measuring.pack import unused_file
 from search.store.base import Store
 from search.store.sql import open_store
 
+pytestmark = pytest.mark.slow
+
 LITTLE = ("--seconds", "0")  # three loadings of each network: the least that has an interval
 
 

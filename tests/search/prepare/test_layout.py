@@ -31,6 +31,8 @@ from spaces.base import Categorical, Float, Integer, SpaceError
 from spaces.networks.checkpoint import save
 from spaces.networks.parent import Parent
 
+pytestmark = pytest.mark.slow
+
 PARENT = "parent={model: yolov5n.yaml, recipe: {epochs: 1, batch: 8, sparsity: 0.3}}"
 ROWS = """donors=[
     {name: global, from: parent, cut: global, criterion: taylor, flops: 0.6},

@@ -20,6 +20,7 @@ from spaces.search_spaces.repeats import RepeatsSpace
 from tests.search.sampler.problem import WORST_MS, Problem
 
 
+@pytest.mark.slow
 def test_it_finds_more_in_25_trials_than_multivariate_tpe(problem: Problem) -> None:
     ours = [
         problem.volume(problem.search(problem.optuna("front", seed, problem.predictions()), 25)) for seed in range(3)

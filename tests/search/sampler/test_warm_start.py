@@ -59,6 +59,7 @@ def test_trials_whose_parameters_stand_for_another_network_here_are_left_out(pro
     assert earlier_trainings(problem.store, study, replace(problem.plan, space=coarser)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, -0.15])
 def test_they_spare_trainings_even_where_they_trained_for_shorter(problem: Problem, shift: float) -> None:
     random = problem.search(problem.optuna("random", 5, None), 60)

@@ -28,6 +28,8 @@ from spaces.base import ArchSpec, Candidate, Categorical, Origin, Parameter, Par
 from spaces.ranking.importance import order
 from spaces.search_spaces.channels import ChannelRatioSpace
 
+pytestmark = pytest.mark.slow
+
 HALF = 0.5
 
 

@@ -38,6 +38,8 @@ from spaces.structure.shape import Shape
 from tests.search.latency.test_local import QUIET, ScriptedMeter
 from tests.search.store.contract_latencies import LATENCY
 
+pytestmark = pytest.mark.slow
+
 OVERRIDES = (
     "parent.recipe={epochs: 1, batch: 8}",
     "donors=[{name: one-shot, from: parent, ratio: 0.7}]",

@@ -22,6 +22,8 @@ from search.study.definition import load_study
 from search.work.dry_run import dry_run
 from spaces.networks.checkpoint import CheckpointStore
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 STUDY_PX, CONTROL_PX, SEARCHED_PX = 64, 32, (64, 96)
 OVERRIDES = (

@@ -16,6 +16,8 @@ from search.store.base import Store
 from search.store.sql import open_store
 from tests.search.work import quick_trials
 
+pytestmark = pytest.mark.slow
+
 N_TRIALS = 40
 WORKERS = 4
 KILLS = 25

@@ -116,6 +116,7 @@ def test_optunas_study_is_rebuilt_from_the_records(url: str, study: StudyEntry) 
     assert [t.constraints for t in after] == [t.constraints for t in before]
 
 
+@pytest.mark.slow
 def test_a_trial_that_kills_its_workers_is_given_up(url: str, study: StudyEntry) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.search.work.quick_trials"])

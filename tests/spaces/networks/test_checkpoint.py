@@ -91,6 +91,7 @@ def test_saving_what_was_loaded_changes_no_byte(folder: Path, tmp_path: Path) ->
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_new_process_gets_the_same_outputs(candidate: Candidate, folder: Path, tmp_path: Path) -> None:
     images = torch.rand(1, 3, 64, 64)
     torch.save(images, tmp_path / "images.pt")

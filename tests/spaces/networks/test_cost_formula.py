@@ -45,6 +45,7 @@ def calculated(parent: Parent, spec: ArchSpec) -> tuple[int, int]:
     return int(costs.parameters[0]), int(costs.flops[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_of_every_family_the_formula_gives_what_torch_counts(family: str) -> None:
     parent = Parent.load(f"{family}.yaml", classes=5, imgsz=64)

@@ -125,6 +125,7 @@ def test_all_groups_may_keep_a_single_channel(family: Parent) -> None:
     assert wrong > 1e-2
 
 
+@pytest.mark.slow
 def test_one_wrong_channel_number_in_any_group_is_noticed(family: Parent) -> None:
     spec = random_spec(family, 0.8, seed=8)
     image = images()[:1]

@@ -74,6 +74,7 @@ def detect_of(parent: Parent) -> Any:
     return layers[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["yolov8n", "yolo11n", "yolov10n"])
 def test_class_towers_of_another_width_are_as_ultralytics_makes_them(model: str) -> None:
     width = detect_of(Parent.load(model, classes=80)).cv3[0][-1].in_channels

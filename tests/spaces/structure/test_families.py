@@ -50,6 +50,7 @@ def _is_cut_exactly(parent: Parent, **how: Any) -> None:
     assert wrong > 1e-2  # a real fault is hundreds of times the tolerance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", GROUPS)
 def test_each_size_of_each_family_is_cut_exactly(model: str) -> None:
     parent = _lively(f"{model}.yaml")

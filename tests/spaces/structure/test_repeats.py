@@ -65,6 +65,7 @@ def test_a_shortened_network_equals_the_parent_with_those_bottlenecks_silenced(
     assert _difference(loud, spec, silence=_shortened(loud, ("model.6.m.0",))) > 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["yolov5n", "yolov9t", "yolov10n", "yolo11n", "yolo12n", "yolo26n"])
 def test_each_family_loses_bottlenecks_exactly(family: str) -> None:
     parent = Parent.load(f"{family}.yaml", classes=3, imgsz=64)

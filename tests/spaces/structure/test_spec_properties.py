@@ -47,6 +47,7 @@ def _remaining(parent: Parent, spec: ArchSpec) -> dict[tuple[str, Side], list[in
     return {place: sorted(left) for place, left in found.items()}
 
 
+@pytest.mark.slow
 @BUILDS
 @given(data=st.data())
 def test_the_network_has_the_sizes_and_the_tensors_of_its_spec(family: Parent, data: st.DataObject) -> None:
