@@ -149,6 +149,7 @@ def test_a_network_is_measured_and_its_figures_are_values(tmp_path: Path) -> Non
     assert next(figures.lines()).startswith("ratio      ")
 
 
+@pytest.mark.slow
 def test_shapes_are_packed_and_an_empty_result_is_refused(store: Store, tmp_path: Path) -> None:
     request = PackRequest(
         tmp_path / "pack", "nas_head", RunFolder(tmp_path), f"sqlite:///{tmp_path / 'none.db'}", networks=1, imgsz=64

@@ -17,9 +17,11 @@ from tests.objectives.networks import candidate
 REFERENCE_MS = 10.0
 
 
+@pytest.mark.slow
 class TestLatency(BeforeTrainingContract):
     @pytest.fixture(scope="class")
-    def meter(self) -> Iterator[LatencyMeter]:
+    @classmethod
+    def meter(cls) -> Iterator[LatencyMeter]:
         with LatencyMeter(target_here(imgsz=96), candidate()) as running:
             yield running
 

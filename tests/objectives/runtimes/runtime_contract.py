@@ -85,9 +85,10 @@ class RuntimeContract(ABC):
             pytest.skip(reason)
 
     @pytest.fixture(scope="class")
-    def small(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    @classmethod
+    def small(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
         """Exported at 96 px for one thread."""
-        return self._export(SMALL, 1, tmp_path_factory)
+        return cls()._export(SMALL, 1, tmp_path_factory)
 
     def _export(self, imgsz: int, threads: int, factory: pytest.TempPathFactory) -> Path:
         network = self.network(imgsz)
@@ -140,9 +141,10 @@ class ThreadContract(RuntimeContract):
     """What a runtime promises of size and threads."""
 
     @pytest.fixture(scope="class")
-    def large(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    @classmethod
+    def large(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
         """Exported at 384 px for two threads."""
-        return self._export(LARGE, 2, tmp_path_factory)
+        return cls()._export(LARGE, 2, tmp_path_factory)
 
     def test_each_network_runs_on_images_of_its_own_size_and_larger_ones_take_longer(
         self, small: Path, large: Path

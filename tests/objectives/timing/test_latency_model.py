@@ -64,6 +64,7 @@ def test_sixteen_chosen_measurements_predict_the_rest_with_an_honest_error_bar()
     assert (predicted.mean > 0).all()
 
 
+@pytest.mark.slow
 def test_what_is_asked_for_is_asked_for_once_and_is_partly_unaligned() -> None:
     model = LatencyModel(parent().structure, IMGSZ)
     pool = shapes(60, 3)

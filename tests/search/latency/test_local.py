@@ -103,11 +103,13 @@ class TestLocalLatency(LatencySourceContract):
     """The real meter, on this machine's CPU."""
 
     @pytest.fixture(scope="class")
-    def parent(self) -> Parent:
+    @classmethod
+    def parent(cls) -> Parent:
         return half_width_parent(("a", "b"), imgsz=64)
 
     @pytest.fixture(scope="class")
-    def meter(self, parent: Parent, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LatencyMeter]:
+    @classmethod
+    def meter(cls, parent: Parent, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LatencyMeter]:
         target = target_here(imgsz=parent.imgsz)
         with LatencyMeter(target, parent.candidate(), scratch=tmp_path_factory.mktemp("scratch")) as running:
             yield running

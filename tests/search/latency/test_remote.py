@@ -116,7 +116,8 @@ class TestRemoteLatency(LatencySourceContract):
     """Stored entries of another machine; the first network was measured there, the second was not."""
 
     @pytest.fixture(scope="class")
-    def parent(self) -> Parent:
+    @classmethod
+    def parent(cls) -> Parent:
         return half_width_parent(("a", "b"), imgsz=96)
 
     @pytest.fixture(params=[0.5, 0.33])

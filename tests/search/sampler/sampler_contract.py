@@ -57,8 +57,9 @@ class SamplerContract(ABC):
     name: str
 
     @pytest.fixture(scope="class")
-    def points(self, parent: Parent) -> list[Point]:
-        return asked(parent, self.name, seed=3)
+    @classmethod
+    def points(cls, parent: Parent) -> list[Point]:
+        return asked(parent, cls.name, seed=3)
 
     def test_points_are_valid_in_the_space(self, parent: Parent, points: list[Point]) -> None:
         problem = Problem(parent, open_store("sqlite://"), SEARCHED)

@@ -40,6 +40,7 @@ def told(problem: Problem) -> CandidatePredictions:
     return replace(problem.predictions(), sensitivity=sensitivity)
 
 
+@pytest.mark.slow
 def test_a_sensitivity_analysis_saves_trainings(problem: Problem, told: CandidatePredictions) -> None:
     """Two groups in three do not matter here; without the analysis that has to be learnt from trials."""
     volumes = [

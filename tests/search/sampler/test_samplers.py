@@ -34,6 +34,7 @@ class TestNsga3(SamplerContract):
     name = "nsga3"
 
 
+@pytest.mark.slow
 class TestGp(SamplerContract):
     name = "gp"
 

@@ -61,6 +61,7 @@ class FaultContract:
         with interruption_in(20), store.exclusive("parent"):
             begin(store, study, 0)
 
+    @pytest.mark.slow
     def test_killed_at_random_nothing_acknowledged_is_lost_or_doubled(
         self, store: Store, study: StudyEntry, url: str
     ) -> None:

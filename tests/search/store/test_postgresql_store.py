@@ -16,7 +16,8 @@ from tests.search.store.store_contract import SharedStoreContract
 
 class TestPostgresqlStore(SharedStoreContract):
     @pytest.fixture(scope="class")
-    def database(self, postgres_server: PostgresServer) -> Iterator[str]:
+    @classmethod
+    def database(cls, postgres_server: PostgresServer) -> Iterator[str]:
         """A database with our tables; emptying them is faster than making a database for every test."""
         with postgres_server.database() as name:
             open_store(postgres_server.url(name)).close()

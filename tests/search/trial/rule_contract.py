@@ -68,7 +68,8 @@ class RuleContract(ABC):
         """The rule under test."""
 
     @pytest.fixture(scope="class")
-    def known(self) -> list[TrialRecord]:
+    @classmethod
+    def known(cls) -> list[TrialRecord]:
         return complete_trials(40, seed=0)
 
     def test_nothing_is_stopped_in_its_last_epoch(self, rule: StoppingRule, known: list[TrialRecord]) -> None:

@@ -58,6 +58,7 @@ def test_a_trial_claimed_just_before_its_worker_was_interrupted_is_released(
         assert (attempt.number, attempt.worker) == (held.number, None)
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_killed_supervisor_also_while_they_load(command: list[str]) -> None:
     run = _start(command)
     _read_until(run, "loading")

@@ -55,6 +55,7 @@ def test_a_greater_total_continues(url: str, study: StudyEntry) -> None:
     assert [record.number for record in store.records(study)] == list(range(9))
 
 
+@pytest.mark.slow
 def test_a_space_of_few_points_is_exhausted_and_duplicates_do_not_count(url: str, study: StudyEntry) -> None:
     ending = quick_trials.work(url, 1000, seed=0, trials=QuickTrials(epoch_s=0.0, grid=0))
     store = open_store(url)

@@ -130,7 +130,8 @@ def test_a_share_outside_zero_to_one_is_refused(parent: Parent, share: float) ->
 
 class TestBaselineSpace(SpaceContract):
     @pytest.fixture(scope="class")
-    def space(self, parent: Parent) -> BaselineSpace:
+    @classmethod
+    def space(cls, parent: Parent) -> BaselineSpace:
         return BaselineSpace(cutter(parent, GlobalRanking()), _channels, 0.3, 1.0, 0.1)
 
     def test_its_parameter_is_a_share(self, space: BaselineSpace) -> None:

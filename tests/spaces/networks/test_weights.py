@@ -50,6 +50,7 @@ def test_weights_of_the_same_classes_are_the_parent_as_it_is(parent: Parent, tmp
     assert states_differ(loaded.network.state_dict(), dict(read_weights(path).state)) == []
 
 
+@pytest.mark.slow
 def test_a_detector_fine_tuned_from_coco_keeps_the_class_towers_of_coco(tmp_path: Path) -> None:
     coco = Parent.load("yolov8n.yaml", classes=80).network
     tuned = DetectionModel(dict(Parent.load("yolov8n.yaml", classes=3).model), verbose=False)

@@ -125,7 +125,8 @@ def test_a_graft_drops_what_the_donor_of_that_part_dropped(parent: Parent, donor
 
 class TestRepeatsSpace(SpaceContract):
     @pytest.fixture(scope="class")
-    def space(self, parent: Parent) -> RepeatsSpace:
+    @classmethod
+    def space(cls, parent: Parent) -> RepeatsSpace:
         return RepeatsSpace(_ratios(parent), parent.structure, BACKBONE[::-1])
 
     def test_each_stage_with_residual_bottlenecks_has_a_number(self, space: RepeatsSpace) -> None:

@@ -91,7 +91,8 @@ class TestThinSection(SpaceSectionContract):
 
 class TestThinSpace(SpaceContract):
     @pytest.fixture(scope="class")
-    def space(self, parent: Parent) -> ThinSpace:
+    @classmethod
+    def space(cls, parent: Parent) -> ThinSpace:
         return ThinSpace(parent, low=0.25, multiple=4)
 
 
