@@ -1,4 +1,4 @@
-"""Identifies worker processes, and tells whether one on this host is alive."""
+"""Identifies worker processes, and tells whether one on this host is alive, or may own a folder."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ HEARTBEAT_S = 15.0
 """Seconds between two heartbeats."""
 STALE_AFTER_S = 180.0
 """Seconds without a heartbeat (12 missed ones) after which a worker on another host counts as dead."""
+CLOCK_TOLERANCE_S = 60.0
+"""Tolerance in seconds between start times of processes, known to a second, and times of files. Clocks may be set."""
 
 
 def _host() -> str:
@@ -68,3 +70,19 @@ def is_alive(worker: WorkerId) -> bool | None:
         return _started(worker.pid) == worker.started
     except psutil.NoSuchProcess:
         return False
+
+
+def may_own(pid: int, folder: Path) -> bool:
+    """Return whether the process with this number on this host may be the one that made a folder.
+
+    A zombie is dead. A process that started after the last change of the folder has the number of a dead process.
+    """
+    try:
+        process = psutil.Process(pid)
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return False
+        return process.create_time() <= folder.stat().st_mtime + CLOCK_TOLERANCE_S
+    except psutil.NoSuchProcess:
+        return False
+    except (psutil.AccessDenied, FileNotFoundError):  # not ours to judge, or another worker has removed the folder
+        return True

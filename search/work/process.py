@@ -17,15 +17,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
-import psutil
-
 from search.cli.command import Exit, error_line
 from search.record.events import Activity, Event, WorkerEnded
 from search.record.folders import RunFolder
 from search.store.base import StoreError
 from search.study.faults import DefinitionError, DefinitionMismatch
 from search.work.job import Job
-from search.work.liveness import host_tag
+from search.work.liveness import host_tag, may_own
 from spaces.base import CandidateError, SpaceError
 
 END_WITH = frozenset({signal.SIGINT, signal.SIGTERM})
@@ -88,9 +86,9 @@ def _end_with_supervisor() -> None:
 
 
 def _remove_old_scratches(folder: RunFolder) -> None:
-    """Remove the scratch folders of processes of this host that were killed."""
+    """Remove the scratch folders of killed processes of this host."""
     for pid, left_behind in folder.scratches(host_tag()):
-        if not psutil.pid_exists(pid):
+        if not may_own(pid, left_behind):
             shutil.rmtree(left_behind, ignore_errors=True)
 
 

@@ -1,12 +1,17 @@
-"""Whether a worker lives is told from its process, not from its number alone."""
+"""A worker is recognised by its process and start time, not by its process number alone."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
-from search.work.liveness import is_alive, this_worker
+import psutil
+
+from search.work.liveness import CLOCK_TOLERANCE_S, is_alive, may_own, this_worker
 
 
 def test_this_process_is_alive() -> None:
@@ -36,3 +41,29 @@ def test_an_ended_process_is_dead_even_before_it_is_waited_for() -> None:
         pass
     child.wait()
     assert is_alive(worker) is False
+
+
+def test_a_live_process_may_own_a_folder_that_was_made_after_its_start(tmp_path: Path) -> None:
+    assert may_own(os.getpid(), tmp_path)
+
+
+def test_a_process_that_started_after_the_folders_last_change_does_not_own_it(tmp_path: Path) -> None:
+    before_start = psutil.Process().create_time() - CLOCK_TOLERANCE_S - 10
+    os.utime(tmp_path, (before_start, before_start))
+    assert not may_own(os.getpid(), tmp_path)
+
+
+def test_a_dead_process_owns_no_folder_even_before_it_is_waited_for(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert may_own(child.pid, tmp_path)
+    child.kill()
+    give_up = time.monotonic() + 10
+    while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < give_up
+    assert not may_own(child.pid, tmp_path)
+    child.wait()
+    assert not may_own(child.pid, tmp_path)
+
+
+def test_a_folder_that_is_gone_is_left_to_its_owner(tmp_path: Path) -> None:
+    assert may_own(os.getpid(), tmp_path / "removed")
