@@ -19,7 +19,7 @@ class Measurement:
     """One measured quantity of one candidate.
 
     Attributes:
-        name: What was measured, with its unit where it has one: `latency_ms`, `flops_g`, `size_mib`.
+        name: Name of the quantity, with its unit where it has one: `latency_ms`, `flops_g`, `size_mib`.
         value: The figure that limits, fronts and tables use. Finite.
         unit: `ms`, `MiB`, `GFLOPs`, `1` for shares and scores.
         low: Lower end of the 95 % interval, in the same unit; None where the value is exact.
@@ -27,8 +27,8 @@ class Measurement:
         runs: Repetitions behind the value.
         ratio: value / the reference model's value, timed in turn with it; None where there is no reference.
         target: Key of the `objectives.device.target.Target` it holds on; None where it holds everywhere.
-        contended: Whether other work was seen on the device; None where that does not matter.
-        predicted: Whether a model said so and nothing was timed; such a value never passes for a measured one.
+        contended: Whether other work was observed on the device; None where that does not matter.
+        predicted: Whether a model predicted the value and nothing was timed; it is never taken for a measured one.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Curves:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Accuracy on one split, from the saved file reloaded.
+    """Accuracy on one split, of the network loaded from its saved file.
 
     mAP is the standard sweep from confidence 0.001; `precision`, `recall`, `f1` are at `confidence` and
     matching IoU `iou`, and the `*_at_best_f1` at the confidence of the best F1, all from the same predictions.

@@ -38,4 +38,4 @@ class PrunedTrainer(DetectionTrainer):  # type: ignore[misc]  # Ultralytics has 
         if outputs != classes:
             raise SpaceError(f"the network has {outputs} classes, the data {classes}; both must have the same")
         network: nn.Module = weights.float()
-        return network.requires_grad_(True)  # the trainer freezes what it wants frozen, and says so
+        return network.requires_grad_(True)  # the trainer itself freezes layers, and logs which

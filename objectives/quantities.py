@@ -1,7 +1,7 @@
-"""Everything that is measured of a network, one frozen row each: what it is called, in which unit, and what is better.
+"""All quantities that are measured of a network, one frozen row each: name, unit, direction, titles and format.
 
 Objectives, limits, columns, axes, notes and stored figures take all of this from here. No torch: reading a study needs
-this table. What measures a quantity is a class in `objectives.metrics`.
+this table. Each quantity is measured by a class in `objectives.metrics`.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class Quantity:
     """One quantity that can be measured of a network.
 
     Attributes:
-        name: As studies, records and files spell it, with its unit where it has one: `latency_ms`.
+        name: Name in studies, records and files, with its unit where it has one: `latency_ms`.
         unit: `ms`, `MiB`, `GFLOPs`; `1` for counts, shares and scores.
-        direction: Which way is better; None for a figure that is only shown and cannot be an objective.
+        direction: Direction that is better; None for a figure that is only shown and cannot be an objective.
         title: Heading of its column.
-        digits: How its values are written.
+        digits: Format of its values.
         before_training: Whether it is known of an untrained candidate, so that a limit costs no training.
         on_request: Whether it is measured, stored and shown only in studies that name it as an objective or a limit.
         mark_best: Whether tables mark the best value.
-        axis: Title of an axis, where it says more than the column's.
+        axis: Title of an axis, where it is longer than the column's.
         narrow: Heading of its column in a terminal, where it is shorter.
     """
 

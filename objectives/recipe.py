@@ -38,9 +38,9 @@ def _choice(default: str, options: tuple[str, ...]) -> Any:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training recipe. Fields are Ultralytics' training arguments with Ultralytics' defaults, unless said here.
+    """A training recipe. Fields are Ultralytics' training arguments with Ultralytics' defaults, except as listed here.
 
-    Departures from Ultralytics, each because the default is meant for runs a hundred times as long:
+    Differences from Ultralytics, whose defaults are meant for runs a hundred times as long:
 
     - the gradient is applied after every batch (`nbs = batch`), never accumulated up to 64 images;
     - `warmup_bias_lr` is 0.0, not 0.1: short runs end their warm-up after a few dozen steps, and biases that
@@ -48,7 +48,7 @@ class Recipe:
     - `optimizer` is SGD, not `auto`. `auto` is allowed; below 10,000 steps it means AdamW at a learning rate of
       0.002 * 5 / (4 + classes), whatever `lr0` says;
     - `bn_momentum` is 0.1, torch's own, not Ultralytics' 0.03: in a few dozen steps an epoch BatchNorm's slower
-      averages lag behind the weights. Three epochs on blood cells after a cut: 0.34 for 0.23 mAP50-95;
+      averages lag behind the weights. Three epochs on blood cells after a cut: mAP50-95 0.34 instead of 0.23;
     - `val_every`, `sparsity`, `distill`, `keep` are ours.
 
     Attributes:
@@ -60,7 +60,7 @@ class Recipe:
         val_every: Number of epochs between two scorings on `val`; the last epoch is always scored.
         sparsity: Strength of the L1 penalty on the scales of BatchNorm (network slimming); 0 = none.
         distill: Weight of the distillation loss (Ultralytics' `dis`, 6.0 there); 0 = none. Needs a teacher.
-        keep: Which epoch's weights are kept: the best val mAP50-95 or the best val F1.
+        keep: Score whose best epoch's weights are kept: val mAP50-95 or val F1.
     """
 
     epochs: int = _number(100, 1)

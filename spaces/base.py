@@ -34,16 +34,16 @@ class CandidateError(Exception):
 
 
 class SpaceError(ValueError):
-    """Fault in the definition of a space, a spec or a parent. Nothing may run with it."""
+    """Fault in the definition of a space, a spec or a parent. Nothing can run with it."""
 
 
 class ParameterRole(Enum):
     """Role of a parameter, so that a sampler need not know the names of any space.
 
     Attributes:
-        WIDTH: The share of channels that stay, in (0, 1]; the widths of the network show it completely.
+        WIDTH: The share of channels that stay, in (0, 1]; its whole effect is on the widths of the network.
         DEPTH: The number of residual bottlenecks that stay.
-        DONOR: The network that gives its channels and weights; the widths show most of it.
+        DONOR: The network that gives its channels and weights; most of its effect is on the widths.
         OTHER: Anything else.
     """
 
@@ -98,7 +98,7 @@ class Integer:
 Parameter = Categorical | Float | Integer
 
 START_LEVELS = (1.0, 0.5, 0.0)
-"""Levels, from the low end (0) to the high end (1) of the range, that all real parameters take together at a start."""
+"""Levels of the start points, from the low end (0) to the high end (1) of the range; all real parameters share one."""
 
 
 @lru_cache(maxsize=8192)
@@ -115,7 +115,7 @@ def _packed(width: int, kept: tuple[int, ...]) -> bytes | None:
 
 
 def shape_key(parent: str, lengths: tuple[int, ...], dropped: tuple[str, ...]) -> str:
-    """Hash of a structure's key, the number of kept channels of each group and the dropped bottlenecks."""
+    """Return the hash of a structure's key, the number of kept channels of each group and the dropped bottlenecks."""
     counts = np.array(lengths, dtype=np.int32).tobytes()
     return hashlib.sha256(parent.encode() + counts + "\n".join(dropped).encode()).hexdigest()[:32]
 
@@ -267,7 +267,7 @@ class Space(ABC):
     def start_points(self) -> tuple[Mapping[str, ParamValue], ...]:
         """Return the points that the first trials take; parameters that a point lacks are drawn at random.
 
-        By default all real parameters at their greatest value, in the middle, and at their smallest.
+        By default all real parameters have their greatest, their middle and their smallest value.
         """
         reals = {name: each for name, each in self.parameters.items() if isinstance(each, Float)}
         levels = START_LEVELS if reals else ()
@@ -276,6 +276,6 @@ class Space(ABC):
     def nearest(self, shares: Sequence[float]) -> Mapping[str, ParamValue] | None:
         """Return the point whose network keeps about the given share of each group's channels.
 
-        It lacks parameters that the widths do not depend on. None if the space does not set each width by itself.
+        The point lacks parameters that do not affect the widths. None if the space does not set each width by itself.
         """
         return None

@@ -1,4 +1,4 @@
-"""Writes a file or a folder all at once: aside, flushed to the disk, renamed. A kill leaves all of it or none.
+"""Writes a file or a folder under a temporary name, flushes it to the disk and renames it. A kill leaves all or none.
 
 Standard library only: the program for other machines (`objectives.remote`) contains this file.
 """
@@ -60,13 +60,13 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> bool:
 
 
 def make_folder(folder: Path, fill: Callable[[Path], object]) -> bool:
-    """Let `fill` write into a folder aside, then rename it to `folder`.
+    """Let `fill` write into a temporary folder, then rename it to `folder`.
 
     Returns:
         Whether it was written; False if the folder was there already, which is then left as it is.
 
     Raises:
-        OSError: If the disk is full or may not be written. Nothing of it stays.
+        OSError: If the disk is full or may not be written. No part of the folder is left.
     """
     if folder.exists():
         return False
@@ -76,7 +76,7 @@ def make_folder(folder: Path, fill: Callable[[Path], object]) -> bool:
         _delete_stale(folder.parent, aside)
         fill(aside)
         _flush(aside)
-        aside.chmod(0o755)  # mkdtemp makes it private; who may read the folder beside it may read this one
+        aside.chmod(0o755)  # mkdtemp makes it private; other folders can be read by all users
         try:
             aside.rename(folder)
         except OSError:
@@ -90,7 +90,7 @@ def make_folder(folder: Path, fill: Callable[[Path], object]) -> bool:
 
 
 def delete_folder(folder: Path) -> None:
-    """Delete a folder if it is there; at no moment does a half-deleted one stand under its name."""
+    """Delete a folder if it is there; a partly deleted one is never visible under its name."""
     aside = folder.with_name(_name_aside())
     with contextlib.suppress(FileNotFoundError):  # not there, or another process was faster
         folder.rename(aside)

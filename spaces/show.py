@@ -1,9 +1,9 @@
 """Show what can be cut of a detector: `python -m spaces.show yolo26s.yaml`.
 
 Prints the channel groups as a table and draws them as a picture. A group's share is its part of the deployed (fused)
-network's parameters and FLOPs: half of each layer that makes its channels and half of each that reads them (of a
-depthwise layer all). So the shares of all groups and of what stays whole add up to 100 %, and taking half of one
-group's channels saves about its share. Of a network that is cut, shares are of its parent: before and after.
+network's parameters and FLOPs: half of each layer that makes its channels and half of each that reads them (all of a
+depthwise layer). So the shares of all groups and of the channels that stay whole add up to 100 %, and cutting half of
+a group saves about its share. For a network that is cut, the shares are of its parent: before and after the cut.
 Groups of the same tie keep equal widths.
 """
 
@@ -24,11 +24,11 @@ from spaces.display.terminal import table_console
 
 COLOURS: dict[Section | None, str] = {"backbone": "blue", "neck": "yellow", "detect": "green", None: "default"}
 BAR = 24
-"""Number of letters of the longest bar."""
+"""Number of characters of the longest bar."""
 
 
 def main(arguments: list[str]) -> int:
-    """Return the command line."""
+    """Run the command; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m spaces.show", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
         metavar="MODEL",
         help="an Ultralytics model YAML by name, a .pt or .safetensors file, or a checkpoint's folder",
     )
-    parser.add_argument("--model", metavar="YAML", help="of weights that do not say what they are")
+    parser.add_argument("--model", metavar="YAML", help="model of weights that do not name theirs")
     parser.add_argument("--classes", type=_count, help=f"class count, where the file does not say (default: {CLASSES})")
     parser.add_argument("--imgsz", type=_count, help=f"image size in px (default: the file's own, else {IMGSZ})")
     parser.add_argument("--out", type=Path, metavar="PNG", help="picture (default: groups-MODEL.png, in this folder)")
@@ -71,7 +71,7 @@ def headline(seen: Overview) -> str:
 
 
 def _short(number: float) -> str:
-    """Return three digits, as tables of models show them."""
+    """Return a number with three digits, as tables of models show it."""
     return f"{number:#.3g}".removesuffix(".")
 
 
@@ -118,7 +118,7 @@ def _share(pair: tuple[float, float], cut: bool) -> str:
 
 
 def _bar(row: GroupRow, longest: float) -> Text:
-    """Return a bar exact to an eighth of a letter; cut channels are dotted."""
+    """Return a bar exact to an eighth of a character; cut channels are dotted."""
     before, after = (BAR * share / longest for share in row.part.flops)
     full, eighths = divmod(round(8 * after), 8)
     bar = "█" * full + " ▏▎▍▌▋▊▉"[eighths].strip()
@@ -126,7 +126,7 @@ def _bar(row: GroupRow, longest: float) -> Text:
 
 
 def remarks(seen: Overview) -> Iterator[str]:
-    """Return remarks to the table, one line each."""
+    """Yield remarks on the table, one line each."""
     yield "stay whole: " + ", ".join(seen.whole_layers)
     if not all(row.is_deployed for row in seen.groups):
         yield "-: only training needs this branch of the head; it is not deployed"

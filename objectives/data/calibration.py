@@ -1,4 +1,4 @@
-"""Images that int8 is calibrated on: a few of the study's own, from `train`."""
+"""Calibration images for int8: a few images of the study's data set, from `train`."""
 
 from __future__ import annotations
 

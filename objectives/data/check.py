@@ -27,7 +27,7 @@ from objectives.data.yaml_file import DataError, shown
 PROBLEMS_SHOWN = 10
 _FORMATS = frozenset({"AVIF", "BMP", "DNG", "HEIF", "JPEG", "JPEG2000", "MPO", "PNG", "TIFF", "WEBP"})
 _SMALLEST_PX = 10  # Ultralytics drops smaller images
-_TOLERANCE = 0.01  # and takes coordinates in [-0.01, 1.01]
+_TOLERANCE = 0.01  # Ultralytics takes coordinates in [-0.01, 1.01]
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Checked:
 
 
 def check_all(paths: Sequence[Path], check: Callable[[Path], Checked]) -> list[Checked]:
-    """Check files in parallel threads (decoding leaves the interpreter free), in the order given.
+    """Check files in parallel threads (decoding releases the interpreter lock), in the order given.
 
     Raises:
-        DataError: Naming the first problems. The rest is not looked at once there are enough.
+        DataError: If files have problems; the first ones are named. Once there are enough, no more files are checked.
     """
     results: list[Checked] = []
     problems: list[str] = []
@@ -69,7 +69,7 @@ def raise_problems(problems: Sequence[str]) -> None:
 
 
 def check_image(path: Path) -> Checked:
-    """Decode the whole image: a truncated one is a problem, not a grey area."""
+    """Decode the whole image, so that a truncated one is found."""
     content, problem = _read(path)
     if problem is None:
         problem = _image_problem(content)
@@ -136,7 +136,7 @@ def parse_labels(content: bytes, classes: int) -> tuple[NDArray[np.float32], int
 
 
 def _row(columns: Sequence[str], classes: int) -> tuple[tuple[float, ...], str | None]:
-    """Return the numbers of one row, and what is wrong with it."""
+    """Return the numbers of one row, and its problem if there is one."""
     polygon = len(columns) >= 7 and len(columns) % 2 == 1
     if len(columns) != 5 and not polygon:
         expected = "5 (class x y width height), or a class and at least 3 points"
@@ -214,7 +214,7 @@ def _read(path: Path) -> tuple[bytes, str | None]:
             return b"", "not a file"  # opening a pipe would wait for ever
         return path.read_bytes(), None
     except FileNotFoundError:
-        return b"", "does not exist (a link that leads nowhere?)"
+        return b"", "does not exist (a broken link?)"
     except OSError as error:
         return b"", f"cannot be read: {error.strerror}"
 

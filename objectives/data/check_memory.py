@@ -46,7 +46,7 @@ class CheckMemory:
         Raises:
             DataError: From `check_new`.
         """
-        stamps = {path: _stamp(path) for path in dict.fromkeys(paths)}  # before reading: a later change is seen
+        stamps = {path: _stamp(path) for path in dict.fromkeys(paths)}  # before reading: a later change is noticed
         results: dict[Path, Checked] = {}
         new: list[Path] = []
         for path, stamp in stamps.items():
@@ -63,7 +63,7 @@ class CheckMemory:
         return results
 
     def save(self) -> None:
-        """Keep what this start used; forget files that are gone."""
+        """Save the results that this start used; files that are gone are left out."""
         if self.used != self.entries:
             update_text(self.file, json.dumps(self.used))
 

@@ -64,8 +64,8 @@ def open_dataset(source: str | Path, cache: Path, seed: int = 0, *, scenes: Mapp
     Args:
         source: `digits`, or the path of an Ultralytics detection YAML.
         cache: Folder for our own files: the digits, the resolved YAML, the memory of checks.
-        seed: Draws the digits; a YAML's data does not depend on it.
-        scenes: Number of digit scenes of each split; does not matter to a YAML.
+        seed: Seed of the digits; not used for a YAML.
+        scenes: Number of digit scenes of each split; not used for a YAML.
 
     Raises:
         DataError: If anything is wrong with the data; the first problems are named with file and line.
@@ -98,7 +98,7 @@ def _checked(definition: Definition, name: str, cache: Path, defaults: Mapping[s
 
 def _with_labels(name: str, images: Sequence[Path]) -> Split:
     labels = [Path(label_path(image)) for image in images]
-    # One listing of each folder is much cheaper than a question for each file.
+    # One listing of each folder is much cheaper than one system call for each file.
     present = {parent: _names_in(parent) for parent in {label.parent for label in labels}}
     return Split(name, tuple(images), tuple(x if x.name in present[x.parent] else None for x in labels))
 
@@ -113,7 +113,7 @@ def _names_in(folder: Path) -> frozenset[str]:
 def _usable(
     file: Path, splits: Mapping[str, Split], digests: Mapping[Path, Checked]
 ) -> tuple[dict[str, Split], list[str]]:
-    """Return the splits that have labels; train and val must."""
+    """Return the splits that have labels; train and val must have them."""
     usable: dict[str, Split] = {}
     warnings: list[str] = []
     for name, split in splits.items():
@@ -144,7 +144,7 @@ def _key(definition: Definition, splits: Mapping[str, Split], digests: Mapping[P
 
 
 def _doubtful(splits: Mapping[str, Split], digests: Mapping[Path, Checked]) -> list[str]:
-    """Return warnings of likely mistakes: images of `train` that judge it as well, images that are named twice."""
+    """Return warnings of likely mistakes: images of `train` in other splits, images that are named twice."""
     warnings = []
     train = {digests[image].digest for image in splits["train"].images}
     for name, split in splits.items():

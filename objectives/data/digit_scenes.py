@@ -1,7 +1,7 @@
 """The built-in data set: scikit-learn's handwritten digits, composed on 96 px scenes.
 
 Everything is drawn in whole numbers and written as uncompressed PNG, so a seed gives the same bytes on every
-machine. The glyphs of train, val and test are disjoint: a test digit was written in a hand never trained on.
+machine. The glyphs of train, val and test are disjoint: no network was trained on a glyph of a test scene.
 
 Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998 (via `load_digits`).
 """
@@ -198,7 +198,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _is_whole(folder: Path, scenes: Mapping[str, int]) -> bool:
-    """Return whether no file is missing: a folder for temporary files is cleaned file by file on some machines."""
+    """Return whether no file is missing: some machines clean folders for temporary files one file at a time."""
     if not (folder / "data.yaml").is_file():
         return False
     folders = [(folder / kind / split, count) for kind in ("images", "labels") for split, count in scenes.items()]

@@ -81,7 +81,7 @@ class _Scan:
         if imgsz not in self.images:
             needed = sum(3 * h * w for h, w in (_resized(shape, imgsz) for shape in self.shapes))
             if needed > _SHARE_OF_FREE_RAM * free_ram_bytes():
-                self.images.clear()  # another size may have taken it
+                self.images.clear()  # images of another size may have taken it
             if needed > _SHARE_OF_FREE_RAM * free_ram_bytes():
                 return None
             files = [str(path) for path in self.split.images]
@@ -98,7 +98,7 @@ class CheckedDataset(YOLODataset):  # type: ignore[misc]  # Ultralytics has no t
     """Data set for Ultralytics' loader that neither scans folders nor touches `*.cache` and `*.npy` files."""
 
     def __init__(self, scan: _Scan, **arguments: Any) -> None:
-        """Build the data set; `arguments` are those of `YOLODataset` but for the images' path and `cache`."""
+        """Build the data set; `arguments` are those of `YOLODataset` except the images' path and `cache`."""
         self.scan = scan
         self.shared: dict[str, Pixels] | None = None
         super().__init__(img_path="", cache="ram", **arguments)
@@ -152,11 +152,11 @@ def detection_dataset(
     rect: bool,
     stride: int = 32,
 ) -> CheckedDataset:
-    """Build the data set of one split. The second one of a process costs next to nothing.
+    """Build the data set of one split. The second one of a process takes almost no time.
 
     Args:
         imgsz: Long side of the images in px.
-        batch: Images per batch (matters where `rect` groups images of like aspect).
+        batch: Images per batch (matters where `rect` groups images of similar aspect ratio).
         augment: Ultralytics' augmentation arguments, over its defaults (all training arguments are taken, so
             `vars(trainer.args)` will do); None for validation: letterbox only.
         rect: Pad each batch to its own smallest rectangle, as Ultralytics validates, in place of squares.

@@ -207,7 +207,7 @@ def _exists(path: Path) -> bool:
 
 
 def _may_hold_images(value: Any) -> bool:
-    """Return whether a key that is unknown to Ultralytics can be a split: it is named as images below the root are."""
+    """Return whether a key that is unknown to Ultralytics can be a split: its paths look like folders of images."""
     places = value if isinstance(value, list) else [value]
     return all(isinstance(x, str) and ("images" in Path(x).parts or x.endswith(".txt")) for x in places)
 
@@ -221,7 +221,7 @@ def _split(value: Any, root: Path, required: bool) -> tuple[tuple[Path, ...], tu
     for place in places:
         path = root / place
         if not _exists(path) and place.startswith("../"):
-            path = root / place[3:]  # exports of Roboflow are one level off; Ultralytics allows for it
+            path = root / place[3:]  # paths in exports of Roboflow are one level off; Ultralytics corrects them
         if not _exists(path):
             hint = f" ('path' is {shown(root)})" if not Path(place).is_absolute() else ""
             raise DataError(f"{shown(os.path.normpath(path))} does not exist{hint}")

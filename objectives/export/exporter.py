@@ -1,4 +1,4 @@
-"""The only caller of Ultralytics' Exporter: quiet, in this process, on a copy, without network or pip."""
+"""The only caller of Ultralytics' Exporter: without output, in this process, on a copy, without network or pip."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def run_exporter(
         file_format: Ultralytics' name of the format.
         imgsz: Image size in px, a multiple of the network's stride; the candidate's own if None.
         batch: Images per call, N; the input is (N, 3, imgsz, imgsz), float32 in [0, 1].
-        precision: `fp32` or `fp16` (weights and inside; input and output stay float32).
-        simplify: Let onnxslim simplify the graph. onnxruntime is no faster for it, export takes 1.5 times as long.
+        precision: `fp32` or `fp16` (weights and activations; input and output stay float32).
+        simplify: Let onnxslim simplify the graph. onnxruntime gains no speed, export takes 1.5 times as long.
 
     Returns:
         The file or folder that was written.
@@ -92,7 +92,7 @@ def _quiet() -> Iterator[None]:
     logger.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of tracing
+            warnings.simplefilter("ignore")  # warnings of tracing
             yield
     finally:
         logger.setLevel(level)

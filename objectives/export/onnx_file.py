@@ -64,7 +64,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def node_names(path: Path) -> list[str]:
-    """Names of an ONNX file's nodes, in order: the layers that they come from, as in `/model.22/dfl/conv/Conv`."""
+    """Return the names of an ONNX file's nodes, in order: paths of layers, as `/model.22/dfl/conv/Conv`."""
     import onnx
 
     return [node.name for node in onnx.load(str(path), load_external_data=False).graph.node]

@@ -38,10 +38,10 @@ class OnnxInput:
 
 
 def with_sizes(path: Path, out: Path, *, imgsz: int | None, batch: int | None) -> tuple[OnnxInput, ...]:
-    """Write the file with its open dimensions settled: the first is the batch, an image's last two its size.
+    """Write the file with its open dimensions fixed: the first is the batch, an image's last two its size.
 
     Raises:
-        OnnxError: If a dimension stays open, or a size is asked for that the file has otherwise; it names the option.
+        OnnxError: If a dimension stays open, or the file is fixed at another size; the message names the option.
     """
     import onnx
 
@@ -94,7 +94,7 @@ def _read(path: Path) -> Any:
 
 
 def _own_inputs(model: Any) -> list[Any]:
-    """Return inputs that the caller gives: old files list their weights among them."""
+    """Return the inputs that the caller gives, without the weights that old files list among them."""
     weights = {tensor.name for tensor in model.graph.initializer}
     return [entry for entry in model.graph.input if entry.name not in weights]
 

@@ -68,9 +68,10 @@ def export_pt(candidate: Candidate, path: Path, facts: Mapping[str, Any]) -> Pat
 
 
 def model_yaml(network: Detector) -> dict[str, Any] | None:
-    """Return a YAML from which `YOLO(...).train()` would train this very network: it builds that and loads what fits.
+    """Return a YAML from which `YOLO(...).train()` would train exactly this network, or None.
 
-    There is one if nothing was cut, or nothing but whole bottlenecks and the outputs of whole rows in steps of 8.
+    Ultralytics builds a network from the YAML and loads the tensors that fit. There is such a YAML if nothing was cut,
+    or only whole bottlenecks and the outputs of whole rows in steps of 8.
 
     Args:
         network: Float32. Not modified.
@@ -132,7 +133,7 @@ def _refusing(yaml: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_pt(candidate: Candidate, path: Path) -> int:
-    """Make sure that Ultralytics itself reads the candidate's network out of a file, tensor by tensor.
+    """Make sure that Ultralytics itself reads the candidate's network from a file, tensor by tensor.
 
     Returns:
         Number of its parameters.
@@ -153,7 +154,7 @@ def check_pt(candidate: Candidate, path: Path) -> int:
 
 
 def _bare_copy(candidate: Candidate) -> Detector:
-    """Return the network as Ultralytics expects it in a file, without what a forward pass or a training left on it."""
+    """Return the network as Ultralytics expects it in a file, without attributes that a pass or training left on it."""
     network: Detector = copy.deepcopy(candidate.network).float().cpu().eval()
     network.task, network.nc, network.names = "detect", len(candidate.classes), dict(enumerate(candidate.classes))
     network.args = {"task": "detect", "imgsz": candidate.imgsz}
@@ -171,7 +172,7 @@ def _require_stock(network: Detector) -> None:
 
 
 def _halve(network: Detector) -> None:
-    """Store tensors in half precision, in place; one that would change by it stays as it is."""
+    """Store tensors in half precision, in place; those that would change stay as they are."""
     for tensor in chain(network.parameters(), network.buffers()):
         if tensor.is_floating_point() and torch.equal(tensor.half().float(), tensor):
             tensor.data = tensor.data.half()

@@ -28,7 +28,7 @@ class Objective(ABC, Generic[Subject]):
 
 
 class BeforeTraining(Objective[Candidate]):
-    """Measures an untrained candidate. What it measures depends on the architecture alone, not on the weights.
+    """Measures an untrained candidate. Its quantities depend on the architecture alone, not on the weights.
 
     Attributes:
         phase: Phase of a trial that its time counts as: `build` or `latency`.

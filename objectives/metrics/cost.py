@@ -21,9 +21,9 @@ from spaces.networks.deployed import deployed, image_side
 @final
 @dataclass(frozen=True)
 class Cost(BeforeTraining):
-    """Measures what a candidate costs, without timing it.
+    """Measures the cost of a candidate, without timing it.
 
-    - `parameters`: of the deployed (fused) network: what ships, as in Ultralytics' own tables.
+    - `parameters`: of the deployed (fused) network, as in Ultralytics' own tables.
     - `flops_g`: 10^9 FLOPs, 2 x multiply-adds of the convolutions and matrix products of the deployed network, for
       one image of `candidate.imgsz` (rounded up to the network's stride, as Ultralytics does). Torch-pruning
       reports multiply-adds, which is half of this.
@@ -71,7 +71,7 @@ def _flops(network: nn.Module, imgsz: int) -> int:
 
 
 def _saved_bytes(network: nn.Module) -> int:
-    """Return length of a safetensors file with floats in half precision, to the byte: its header and the tensors.
+    """Return the length of a safetensors file with floats in half precision, to the byte: its header and the tensors.
 
     Source: github.com/huggingface/safetensors, "Format".
     """

@@ -12,7 +12,7 @@ from objectives.quantities import LATENCY_MS, Quantity
 from spaces.base import Candidate
 
 MeasureLatency = Callable[[Candidate, float | None], Measurement]
-"""From a candidate and the limit in ms, if there is one, to its latency: measured, known, or predicted."""
+"""Function of a candidate and the limit in ms, if any, that returns the latency: measured, known, or predicted."""
 
 
 @final

@@ -1,4 +1,4 @@
-"""mAP at a matching IoU of 0.75: how well boxes fit, where mAP50 asks little and mAP50-95 averages over all."""
+"""mAP at a matching IoU of 0.75: asks for a closer fit of boxes than mAP50; mAP50-95 averages over both and more."""
 
 from __future__ import annotations
 

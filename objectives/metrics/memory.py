@@ -31,7 +31,7 @@ class Memory(BeforeTraining):
 
     `w` is a parameter, a buffer or a constant such as the anchors. `s` is a storage that an operation writes, or the
     image; `first(s)` is the operation that makes it, `last(s)` the last one that reads it (the end, for the output). So
-    views and results in place are no second storage, and during an operation its inputs and outputs are there at once.
+    views and results in place are no second storage, and the inputs and outputs of an operation exist at the same time.
 
     Exact, from the architecture alone; nothing is timed, and no weight matters. An engine needs more (its code, its
     workspaces) or less (it may fuse operations); the figure compares networks.
@@ -62,7 +62,7 @@ def needed_bytes(network: nn.Module, image: Tensor) -> int:
     """
     weights = [*network.parameters(), *network.buffers()]
     with torch.inference_mode():
-        network(image)  # what depends on the image size alone, such as anchors, is a constant from now on
+        network(image)  # tensors that depend on the image size alone, such as anchors, are constants from now on
         with _Liveness(image) as seen:
             outputs = network(image)
             seen.use(outputs[0] if isinstance(outputs, tuple | list) else outputs)
@@ -74,7 +74,7 @@ def needed_bytes(network: nn.Module, image: Tensor) -> int:
 
 @dataclass
 class _Span:
-    """A storage: its bytes, whether nothing made it, and the operations between which it is needed."""
+    """A storage: its bytes, whether no operation made it, and the operations between which it is needed."""
 
     size: int
     is_constant: bool
@@ -82,8 +82,8 @@ class _Span:
     last: int
 
 
-class _Liveness(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch, as all below
-    """Notes which storages each operation reads and writes. Weak references: a storage is freed as without it."""
+class _Liveness(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types
+    """Notes which storages each operation reads and writes. Holds weak references: storages are freed as usual."""
 
     def __init__(self, image: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -43,17 +43,17 @@ AFTER_TRAINING: tuple[Callable[[], AfterTraining], ...] = (
 
 
 def objectives_before_training(tools: Tools, named: Collection[str]) -> tuple[BeforeTraining, ...]:
-    """Return what is measured of a candidate.
+    """Return the objectives that are measured of a candidate.
 
     Args:
-        named: Quantities that the study names; those on request are measured only if they are among these.
+        named: Quantities that the study names; a quantity on request is measured only if it is one of these.
     """
     every = [make(tools) for make in BEFORE_TRAINING]
     return tuple(objective for objective in every if _is_wanted(objective, named))
 
 
 def objectives_after_training(named: Collection[str]) -> tuple[AfterTraining, ...]:
-    """Return what is measured of a trained network; `named` as in `objectives_before_training`."""
+    """Return the objectives that are measured of a trained network; `named` as in `objectives_before_training`."""
     every = [make() for make in AFTER_TRAINING]
     return tuple(objective for objective in every if _is_wanted(objective, named))
 

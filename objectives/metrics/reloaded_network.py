@@ -11,7 +11,7 @@ from spaces.base import Candidate
 
 @dataclass(frozen=True)
 class ReloadedNetwork:
-    """A network that was trained, saved and loaded again, and its data. Its detections are found once a split.
+    """A network that was trained, saved and loaded again, and its data. Its detections are computed once per split.
 
     Attributes:
         candidate: The network; nobody modifies it.

@@ -1,4 +1,4 @@
-"""Allocation: the width of every group when a network as a whole is cut by a given share. Baselines of others.
+"""Allocation: the width of every group when a network as a whole is cut by a given share. Used for baselines.
 
 An allocation turns channel scores and one number, its strength, into widths; the best channels of each group are
 kept. Where two allocations are to be compared, both are driven to the same cost (`at_share`).
@@ -25,10 +25,10 @@ class Allocation(ABC):
 
     @abstractmethod
     def widths(self, scores: Scores, strength: float, multiple: int) -> Mapping[str, int]:
-        """Return width of each group. A greater strength keeps more: no group gets narrower.
+        """Return the width of each group. A greater strength keeps more: no group gets narrower.
 
         Args:
-            strength: What stays, in (0, 1]; 1 keeps everything.
+            strength: Number in (0, 1]; 1 keeps everything, less keeps less.
             multiple: Widths are multiples of this many channels, and at least one multiple (or all there are).
         """
 
@@ -38,7 +38,7 @@ class Cutter:
     """Cut of one network by one allocation.
 
     Attributes:
-        candidate: What is cut: the parent, or a donor for one more round.
+        candidate: Network that is cut: the parent, or a donor for one more round.
         scores: Importance of its channels.
     """
 
@@ -59,26 +59,26 @@ class Cutter:
             SpaceError: If the strength is not in (0, 1].
         """
         if not 0 < strength <= 1:
-            raise SpaceError(f"strength {strength} is not in (0, 1]: it is what stays")
+            raise SpaceError(f"strength {strength} is not in (0, 1]; 1 keeps everything")
         if self.multiple < 1:
             raise SpaceError(f"multiple {self.multiple} is below 1")
         return self._of_widths(self.allocation.widths(self.scores, strength, self.multiple))
 
     def at_share(self, share: float, cost: Callable[[ArchSpec], float]) -> ArchSpec:
-        """Return the weakest cut whose cost is at most this share of what the network costs now.
+        """Return the weakest cut whose cost is at most this share of the network's present cost.
 
         Widths move in steps, and many groups move at once. The last step, which would be too much as a whole, is
-        taken group by group in the network's order as long as the share allows: so that allocations compare at
-        equal cost. If even the narrowest cut costs more, that one.
+        taken group by group in the network's order as long as the share allows, so that allocations are compared at
+        equal cost. If even the narrowest cut costs more, it is returned.
 
         Args:
-            cost: Of a spec, in any unit; falls with every width.
+            cost: Returns the cost of a spec, in any unit; it falls with every width.
 
         Raises:
             SpaceError: If the share is not in (0, 1].
         """
         if not 0 < share <= 1:
-            raise SpaceError(f"share {share} is not in (0, 1]: it is what stays of the cost")
+            raise SpaceError(f"share {share} is not in (0, 1]; it is the share of the cost that stays")
         limit = share * cost(self.candidate.spec)
         low, high = 0.0, 1.0
         if cost(self.spec(high)) <= limit:
@@ -109,7 +109,7 @@ class Cutter:
 
 
 def cutter(parent: Parent, allocation: Allocation, candidate: Candidate | None = None, multiple: int = 8) -> Cutter:
-    """Cut by magnitude (L2): the parent, or a donor for one more round.
+    """Return the cutter by magnitude (L2) of the parent, or of a donor for one more round.
 
     Raises:
         SpaceError: If the candidate is of another parent.

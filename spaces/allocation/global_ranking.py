@@ -1,4 +1,4 @@
-"""Global ranking of all channels of the network: the most important ones stay, in whichever group.
+"""Global ranking of all channels of the network: the most important ones stay, whichever group they are in.
 
 Groups are made comparable by dividing each channel's score by the mean of its group, as Torch-Pruning does by default
 (`global_pruning=True` with the normalizer `mean`).
@@ -22,7 +22,7 @@ class GlobalRanking(Allocation):
     """Allocation by global ranking; the strength is the share of all channels that stay.
 
     Attributes:
-        relative: Whether scores are divided by the mean of their group first. LAMP's are comparable as they are.
+        relative: Whether scores are divided by the mean of their group first. LAMP scores are comparable as they are.
     """
 
     relative: bool = True

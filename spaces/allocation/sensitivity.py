@@ -51,7 +51,7 @@ class SensitivityMap:
 class SensitivityAllocation(Allocation):
     """Allocation by sensitivity: each group is cut until the same increase of the loss is reached.
 
-    The tolerance falls from infinite at strength 0 to none at strength 1.
+    The tolerance falls from infinity at strength 0 to zero at strength 1.
 
     Attributes:
         ties: Name of each group in the map.

@@ -1,6 +1,6 @@
 """Network slimming: channels with a small BatchNorm scale are cut, by one threshold for the whole network.
 
-Only after training with sparsity do the scales say anything; then those of needless channels are near zero.
+The scales show importance only after training with sparsity; then those of unneeded channels are near zero.
 
 Source: Liu et al., "Learning Efficient Convolutional Networks through Network Slimming", ICCV 2017, section 3.
 """
@@ -35,7 +35,7 @@ class SlimmingAt(Allocation):
     """Fixed threshold, as people set it by hand (0.01).
 
     Attributes:
-        threshold: Channels with a smaller scale go.
+        threshold: Channels with a smaller scale are cut.
     """
 
     threshold: float = 0.01

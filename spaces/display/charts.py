@@ -1,6 +1,6 @@
 """Charts of networks: the channel groups, and the style that all our charts share.
 
-Colours are those of Okabe and Ito, told apart by people with any colour vision.
+Colours are those of Okabe and Ito, which people with any colour vision can distinguish.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib
 
-matplotlib.use("Agg")  # no display is needed, or looked for
+matplotlib.use("Agg")  # draws without a display
 
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -32,7 +32,7 @@ INCHES_A_GROUP, INCHES_AN_ENTRY = 0.135, 2.0
 
 
 def simplify_axes(axes: Axes) -> None:
-    """Take away what a chart does not need: two spines, dark ticks; keep a faint grid."""
+    """Remove two spines and the dark ticks of a chart; keep a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#C4C8CE")
     axes.tick_params(color="#C4C8CE", labelcolor=INK)
@@ -41,7 +41,7 @@ def simplify_axes(axes: Axes) -> None:
 
 
 def groups_png(seen: Overview, title: str) -> bytes:
-    """Return width and share of FLOPs of each channel group, in the network's order, as the bytes of a PNG.
+    """Draw width and share of FLOPs of each channel group, in the network's order; return the bytes of a PNG.
 
     Behind the bars of a cut network are the parent's in a lighter colour. Groups that are not deployed are outlines.
     """

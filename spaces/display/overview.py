@@ -29,8 +29,8 @@ class PartialCost:
     """Part of a cost, in the parent and in the shown network.
 
     Attributes:
-        parameters: As shares of the parent's.
-        flops: As shares of the parent's.
+        parameters: Parameters in each, as shares of all parameters of the parent.
+        flops: FLOPs in each, as shares of all FLOPs of the parent.
     """
 
     parameters: tuple[float, float]
@@ -43,7 +43,7 @@ class GroupRow:
 
     Attributes:
         width: Channels in the parent.
-        kept: Channels in the network; 0 if the group went with a dropped bottleneck.
+        kept: Channels in the network; 0 if the group lies in a dropped bottleneck.
     """
 
     name: str
@@ -65,12 +65,12 @@ class Overview:
     """Content that `spaces.show` prints and draws.
 
     Attributes:
-        groups: In the order in which the network makes them.
-        stays_whole: What no group answers for.
+        groups: Channel groups in the order in which the network makes them.
+        stays_whole: Cost of channels that are in no group.
         repeats: Residual bottlenecks that can be left out; `dropped` are those that are.
         whole_layers: Layers that make channels which are in no group, `model.10.m.0.attn.{qkv,proj}`.
-        parameters: Of the deployed parent and of the deployed network.
-        flops: Likewise, for one image of `imgsz`.
+        parameters: Parameters of the deployed parent and of the deployed network.
+        flops: FLOPs of both, for one image of `imgsz`.
     """
 
     title: str
@@ -87,7 +87,7 @@ class Overview:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the network is less than its parent."""
+        """Whether any channel of the parent is cut or any bottleneck dropped."""
         return bool(self.dropped) or any(row.kept < row.width for row in self.groups)
 
     def section(self, name: Section) -> tuple[GroupRow, ...]:
@@ -108,13 +108,13 @@ def total(parts: Iterable[PartialCost]) -> PartialCost:
 def overview_of(
     what: str, *, model: str | None = None, classes: int | None = None, imgsz: int | None = None
 ) -> Overview:
-    """Read a model YAML, weights or a checkpoint, and count it.
+    """Read a model YAML, weights or a checkpoint, and return its overview.
 
     Args:
         what: Name of an Ultralytics model YAML, a `.pt` or `.safetensors` file, or a checkpoint's folder.
-        model: Name of the YAML, where the weights do not say what they are.
-        classes: Where the file does not say.
-        imgsz: In px; by default the file's own.
+        model: Name of the YAML, if the weights do not name one.
+        classes: Class count, if the file does not give it.
+        imgsz: Image size in px; by default the file's own.
 
     Raises:
         SpaceError: If there is no such model, or it cannot be cut.
@@ -138,7 +138,7 @@ def overview_of(
 
 
 def overview(structure: Structure, spec: ArchSpec, imgsz: int, classes: int, title: str) -> Overview:
-    """Count one spec of a structure, group by group."""
+    """Return the overview of one spec of a structure."""
     formula = CostFormula.at(structure, imgsz)
     costs = formula.costs((structure.full_spec, spec))
     before, after = formula.parts(structure.full_spec), formula.parts(spec)
@@ -185,7 +185,7 @@ def _whole_layers(structure: Structure) -> tuple[str, ...]:
 
 
 def condensed(names: Sequence[str]) -> tuple[str, ...]:
-    """Return dotted names that differ in one part written as one: `a.0.x` and `a.1.x` are `a.{0,1}.x`."""
+    """Return dotted names, those that differ in one part joined into one: `a.0.x` and `a.1.x` are `a.{0,1}.x`."""
     split = [name.split(".") for name in names]
     for place in range(max(map(len, split), default=0)):
         variants: dict[tuple[str, ...], list[str]] = {}

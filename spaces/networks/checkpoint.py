@@ -1,7 +1,7 @@
 """Checkpoint of a network: its ArchSpec and model YAML as JSON, its tensors as safetensors. No pickle.
 
 Loading rebuilds the parent's YAML with stock Ultralytics code, cuts it by the spec and loads the tensors, strict.
-Every byte is covered by one hash, which is also the name that others know the checkpoint by.
+Every byte is covered by one hash, which is also the name by which a checkpoint is referred to.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class CheckpointError(SpaceError):
 
 
 def save(candidate: Candidate, folder: str | Path, *, half: bool = False, **facts: Any) -> str:
-    """Write a candidate to a new folder: all of it or nothing. What is loaded is equal bit for bit, unless `half`.
+    """Write a candidate to a new folder, whole or not at all. It is loaded equal bit for bit, unless `half`.
 
     Args:
-        half: Round weights to half precision, as they ship: half the size. Otherwise only those are stored so that
-            lose nothing by it.
+        half: Round weights to half precision, as in published files: half the size. Otherwise only weights that lose
+            nothing by it are stored in half precision.
         facts: Further JSON values to keep with it (recipe, figures).
 
     Returns:
@@ -59,7 +59,7 @@ def save(candidate: Candidate, folder: str | Path, *, half: bool = False, **fact
 
 
 def content_hash(candidate: Candidate) -> str:
-    """Return the name of a candidate's checkpoint that has no further facts and stores weights unrounded.
+    """Return the content hash of a candidate's checkpoint without further facts and with unrounded weights.
 
     Raises:
         CandidateError: If a weight is not finite.
@@ -96,7 +96,7 @@ def load(folder: str | Path) -> Candidate:
     folder = Path(folder)
     try:
         return _rebuilt(folder, *_verified(folder))
-    except (KeyError, TypeError, AttributeError, IndexError) as error:  # written by other hands, with a right hash
+    except (KeyError, TypeError, AttributeError, IndexError) as error:  # from another program, with a correct hash
         raise CheckpointError(f"checkpoint '{folder}' is damaged: {ARCHITECTURE} lacks or misuses {error}") from error
 
 
@@ -107,7 +107,7 @@ class CheckpointStore:
     root: Path
 
     def put(self, candidate: Candidate, facts: Mapping[str, Any] | None = None) -> str:
-        """Write a candidate, durably, and return its content hash. Weights are rounded to half: what ships.
+        """Write a candidate, durably, and return its content hash. Weights are rounded to half precision.
 
         Raises:
             CandidateError: If a weight is not finite.
@@ -169,7 +169,7 @@ def _packed(candidate: Candidate, facts: Mapping[str, Any], *, half: bool) -> tu
             "dropped": list(spec.dropped),
         },
         "origin": list(candidate.origin.layers),
-        "facts": json.loads(json.dumps(dict(facts), allow_nan=False)),  # as they are read: keys are text
+        "facts": json.loads(json.dumps(dict(facts), allow_nan=False)),  # as they will be read: keys become text
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
     description["hash"] = digest = _digest(description)
@@ -181,7 +181,7 @@ def _plain_model(network: Detector) -> dict[str, Any]:
 
 
 def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
-    """Return the tensor as it is written: half precision where that loses nothing, or if it may lose, can hold it."""
+    """Return the tensor as written: in half precision if nothing is lost or, with `half`, if the values fit into it."""
     tensor = tensor.detach().cpu().contiguous()
     if not tensor.is_floating_point():
         return tensor
@@ -195,7 +195,7 @@ def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
 
 
 def _check_is_its_spec(candidate: Candidate, tensors: Mapping[str, Tensor]) -> None:
-    """Refuse what could not be loaded again: a fused network (as after predicting), or one changed by hand."""
+    """Refuse a network that could not be loaded again: a fused one (as after predicting), or one changed by hand."""
     model = _plain_model(candidate.network)
     structure = stock.structure_of(stock.resolve(model, len(candidate.classes)))
     same = (structure.key, len(structure.groups)) == (candidate.spec.parent, len(candidate.spec.groups))
@@ -262,7 +262,7 @@ def _rebuilt(folder: Path, description: Mapping[str, Any], tensors: Mapping[str,
 
 
 def _whole(folder: Path, tensors: Mapping[str, Tensor], structure: Structure, spec: ArchSpec) -> dict[str, Tensor]:
-    """Return the tensors under the parent's names, checked against the spec; empty ones of dropped bottlenecks."""
+    """Return the tensors under the parent's names, checked against the spec; empty ones for dropped bottlenecks."""
     if fault := _misfit(tensors, structure, spec):
         _damaged(folder, fault)
     slicer, restored = Slicer(structure.plan, spec), structure.whole_state(spec, tensors)
@@ -281,7 +281,7 @@ def _misfit(tensors: Mapping[str, Tensor], structure: Structure, spec: ArchSpec)
     }
     own.pop(None, None)
     if own.keys() != tensors.keys():
-        return f"tensor '{min(own.keys() ^ tensors.keys(), key=str)}' is missing or too many"
+        return f"tensor '{min(own.keys() ^ tensors.keys(), key=str)}' is missing or does not belong there"
     for name, shape in own.items():
         if name is not None and tuple(tensors[name].shape) != shape:
             return f"tensor '{name}' is {tuple(tensors[name].shape)}; by its spec it is {shape}"

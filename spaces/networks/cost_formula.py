@@ -48,9 +48,9 @@ class Costs:
 class CostParts:
     """Cost of one network by channel group; the rest belongs to channels that stay whole.
 
-    The cost of a layer is half of the channels that it reads and half of those that it makes, in equal parts to each
-    channel; a depthwise layer's and a bias's is of the channels made. So the parts of all groups and of what stays
-    whole add up to the network, and to take half of one group's channels saves about its part.
+    Half of a layer's cost is counted for the channels that it reads, half for those that it makes, in equal parts to
+    each channel; the cost of a depthwise layer or a bias is counted for the channels made. So the parts of all groups
+    and of the channels that stay whole add up to the network, and cutting half of a group saves about its part.
 
     Attributes:
         parameters: (G,), in parameters.
@@ -66,13 +66,13 @@ class Layers:
     """L convolutions of N deployed networks, in the order of the network's modules.
 
     Attributes:
-        read: (N, L), channels that each reads; of a depthwise layer 1.
+        read: (N, L), channels that each reads; 1 for a depthwise layer.
         made: (N, L), channels that each makes.
         present: (N, L), whether the network has it: False inside a dropped bottleneck.
         joins: (N, L), whether it reads several tensors side by side, one of which is no multiple of `multiple`.
         kernel: (L,), weights for a pair of channels.
-        positions: (L,), of the output, for one image.
-        depthwise: (L,).
+        positions: (L,), positions of the output, for one image.
+        depthwise: (L,), whether it is depthwise.
     """
 
     read: Amounts
@@ -92,14 +92,14 @@ class _Channels:
     fixed: Amounts
 
     def count(self, widths: Amounts) -> Amounts:
-        """Return the channels (N, L) for widths (N, G). Whole numbers far below 2^53: floats are exact, and faster."""
+        """Return the channels (N, L) for widths (N, G). Floats are faster, and exact for whole numbers below 2^53."""
         counted: Amounts = widths @ self.groups.T + self.fixed
         return counted
 
 
 @dataclass(frozen=True)
 class _Loss:
-    """Parts that leave with a bottleneck: whole layers (L,), and some channels that one further layer reads."""
+    """Parts that are dropped with a bottleneck: whole layers (L,), and some channels that one further layer reads."""
 
     layers: NDArray[np.bool_]
     reader: int | None
@@ -113,7 +113,7 @@ class CostFormula:
         """Run the deployed network once and note what each of its layers reads and makes.
 
         Args:
-            side: Of the square image, in px; a multiple of the network's stride.
+            side: Side of the square image, in px; a multiple of the network's stride.
         """
         network = fused(structure.network)
         layers = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
@@ -143,7 +143,7 @@ class CostFormula:
         """Return the formula for a structure; made at the first call in this process.
 
         Args:
-            imgsz: In px; rounded up to the network's stride.
+            imgsz: Image size in px; rounded up to the network's stride.
         """
         side = image_side(structure.network, imgsz)
         if (structure.key, side) not in _FORMULAS:
@@ -151,7 +151,7 @@ class CostFormula:
         return _FORMULAS[structure.key, side]
 
     def costs(self, specs: Sequence[ArchSpec]) -> Costs:
-        """Count N specs.
+        """Return the costs of N specs.
 
         Raises:
             SpaceError: If one is of another parent.
@@ -162,7 +162,7 @@ class CostFormula:
         return self.of_widths(self._widths(specs), self._dropped(specs))
 
     def of_widths(self, widths: NDArray[Any], dropped: NDArray[np.bool_] | None = None) -> Costs:
-        """Count N networks by their widths alone.
+        """Return the costs of N networks from their widths alone.
 
         Args:
             widths: (N, G), channels of each group, in the structure's order.
@@ -180,7 +180,7 @@ class CostFormula:
         Args:
             widths: (N, G), channels of each group, in the structure's order.
             dropped: (N, R), which of the structure's repeats are left out.
-            multiple: Of channels, for `Layers.joins`.
+            multiple: Number of channels whose multiples `Layers.joins` looks for.
         """
         _, _, read, made = self._layers(widths.astype(np.float64), dropped)
         present = np.ones(read.shape, dtype=bool)
@@ -220,7 +220,7 @@ class CostFormula:
         return dropped
 
     def _layers(self, widths: Amounts, dropped: NDArray[np.bool_]) -> tuple[Amounts, Amounts, Amounts, Amounts]:
-        """Return of L layers of N networks, each (N, L): weights, biases, channels read and made."""
+        """Return weights, biases, channels read and channels made of L layers of N networks, each (N, L)."""
         read, made = self._read.count(widths), self._made.count(widths)
         biases = self._bias * made
         weights = self._kernel * made

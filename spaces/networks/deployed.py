@@ -13,7 +13,7 @@ from spaces.base import Candidate, CandidateError
 def deployed(candidate: Candidate) -> nn.Module:
     """Return a fused copy of the candidate's network in evaluation mode: BatchNorm folded, unused head branch removed.
 
-    Of a model with two head branches (YOLOv10, YOLO26) the branch stays that the network itself uses in inference.
+    In a model with two head branches (YOLOv10, YOLO26) the branch that the network itself uses in inference stays.
 
     Args:
         candidate: Not modified.
@@ -25,7 +25,7 @@ def deployed(candidate: Candidate) -> nn.Module:
 
 
 def fused(network: nn.Module) -> nn.Module:
-    """Return the same of a bare network.
+    """Return a fused copy of a network that is not a candidate; see `deployed`.
 
     Args:
         network: Not modified.
@@ -42,6 +42,6 @@ def fused(network: nn.Module) -> nn.Module:
 
 
 def image_side(network: nn.Module, imgsz: int) -> int:
-    """Return side of the square image, in px, that a network runs on: rounded up to its stride, as Ultralytics does."""
+    """Return the side of the square image that a network runs on, in px: rounded up to its stride as in Ultralytics."""
     stride = int(max(network.stride))  # type: ignore[arg-type]
     return math.ceil(imgsz / stride) * stride

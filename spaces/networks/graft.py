@@ -1,7 +1,7 @@
 """Grafts: parts of several pruned networks of one parent, joined into one network.
 
 The parent's numbering is common to all of them, so the seam needs no adapter: a graft keeps, in each part, the channels
-that the part's donor kept. Where a part reads channels that its donor never saw, the weights come from the parent, or
+that the part's donor kept. Where a part reads channels that its donor has cut, the weights come from the parent, or
 are zeros.
 """
 
@@ -23,7 +23,7 @@ NECK, DETECT = "neck", "detect"
 
 @dataclass(frozen=True)
 class Donor:
-    """Trained network that gives parts of itself.
+    """Trained network from which parts are taken.
 
     Attributes:
         hash: Content hash of its checkpoint; `PARENT` for the parent itself.
@@ -43,8 +43,8 @@ def graft(
     """Return the backbone of one donor joined to the head (neck and Detect) of another, whole.
 
     Args:
-        parent: What both were cut from; needed only where the donors come from checkpoints, which do not hold it.
-        seam: What the head reads channels with that its donor never saw: the parent's weights (the default where
+        parent: Parent of both; needed only where the donors come from checkpoints, which do not hold it.
+        seam: Weights with which the head reads channels that its donor has cut: the parent's (the default where
             the parent is known), or zeros.
 
     Raises:
@@ -63,7 +63,7 @@ def join(
 
     Args:
         parent: See `graft`.
-        seam: See `graft`; it is where any part reads what its donor never saw.
+        seam: See `graft`; here for every part that reads channels that its donor has cut.
 
     Raises:
         SpaceError: If a part is missing or unknown, or as `graft`.

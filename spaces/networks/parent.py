@@ -31,8 +31,8 @@ class Parent:
         key: Hash of structure and class count; equal for equal detectors, whatever their weights.
         model: The resolved model YAML: one scale, this class count.
         network: Stock Ultralytics `DetectionModel`, float32, on the CPU. Not to be modified.
-        seed: Of freshly initialised weights.
-        weights_match: Whether its weights came from a detector of the same classes: the parent as it is.
+        seed: Seed of freshly initialised weights.
+        weights_match: Whether its weights came from a detector of the same classes, so that it can be used as it is.
             Otherwise it has to be trained first.
         inherited: Share of the tensors that were loaded from the weights given, in [0, 1].
     """
@@ -58,10 +58,10 @@ class Parent:
         """Build a detector, with weights where they are given.
 
         Args:
-            model: Ultralytics model YAML, by name or content; what the weights say of themselves goes first.
+            model: Ultralytics model YAML, by name or content; a model named in the weights comes first.
             classes: Class names by number, or their count; by default those of the weights, or the YAML's count.
             imgsz: Image size in px, square; by default the weights' own, or 640.
-            seed: Of the weights that are not loaded.
+            seed: Seed of the weights that are not loaded.
             weights: `.pt`, `.safetensors` or a checkpoint's folder. If it has the same classes it is the
                 parent as it is; otherwise tensors of equal shape are loaded as a start for training.
 
@@ -176,13 +176,13 @@ class Parent:
         *,
         seam: Seam = "parent",
     ) -> Candidate:
-        """Build a spec with weights from where `origin` says, layer by layer; by default all from the parent.
+        """Build a spec with weights from the source that `origin` names for each layer; by default the parent.
 
         Weights and statistics that a source does not have, because it cut the channel, come from the parent.
 
         Args:
             sources: The donors by the content hash that `origin` names.
-            seam: Weights with which a donor's convolution reads channels that the donor never had: the parent's,
+            seam: Weights with which a donor's convolution reads channels that the donor has cut: the parent's,
                 or zeros.
 
         Raises:
@@ -203,7 +203,7 @@ class Parent:
         return Candidate(spec, origin, network, self.classes, self.imgsz, self)
 
     def with_weights(self, candidate: Candidate) -> Parent:
-        """Return the same parent with the weights of an uncut candidate: itself, trained.
+        """Return the parent with the weights of an uncut candidate, which is this parent after training.
 
         Raises:
             SpaceError: If the candidate is cut or of another parent.
@@ -245,7 +245,7 @@ class Parent:
 
 
 def _with_class_width(model: Mapping[str, Any], names: tuple[str, ...], file: WeightsFile) -> dict[str, Any]:
-    """Return the model with the class towers of a file of the same classes; of other classes, those of its own YAML."""
+    """Return the model with the class towers of the file if its classes are the same, else with those of the YAML."""
     plain = {name: value for name, value in model.items() if name != class_towers.KEY}
     network = stock.build(plain, names, imgsz=640, seed=0)
     width = class_towers.class_width_in(file.state, network)
@@ -261,7 +261,7 @@ def _loaded(parent: Parent, file: WeightsFile) -> Parent:
     fitting = {name: tensor for name, tensor in file.state.items() if name in own and tensor.shape == own[name].shape}
     same = file.classes is not None and file.classes == parent.classes
     odd = sorted((own.keys() | file.state.keys()) - fitting.keys())
-    if not same:  # the head depends on the classes; the rest is settled by the model, where the file names it
+    if not same:  # the head depends on the classes; the model determines the rest, where the file names it
         head = f"model.{len(parent.layer_sections) - 1}."
         odd = [name for name in odd if file.model is not None and not name.startswith(head)]
     if odd:

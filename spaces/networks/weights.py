@@ -50,7 +50,7 @@ class WeightsFile:
 
 
 def class_names(classes: Classes) -> tuple[str, ...]:
-    """Return the names of classes in order; of a count their numbers.
+    """Return the names of classes in order; for a count, the numbers as names.
 
     Raises:
         SpaceError: If there is none, or it is neither a count nor names.
@@ -156,7 +156,7 @@ def _read_pt(path: Path) -> WeightsFile:
 def _load_pt(path: Path) -> Mapping[str, Any]:
     if not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):  # torch before 2.6
         raise SpaceError(f"weights '{path}': torch {torch.__version__} cannot load a .pt safely; 2.6 or newer can")
-    if not zipfile.is_zipfile(path):  # else the unpickler meets any bytes, and fails in any way
+    if not zipfile.is_zipfile(path):  # else the unpickler reads any bytes, and may raise any error
         raise SpaceError(f"weights '{path}' are refused: not a file that torch.save wrote")
     try:
         content, _ = torch_safe_load(path, safe_only=True)

@@ -1,6 +1,6 @@
 """Criteria of importance, layer by layer: one number for each channel that a layer makes or reads.
 
-What a group of coupled channels makes of them is in `spaces/ranking/importance.py`.
+They are summed over each group of coupled channels in `spaces/ranking/importance.py`.
 
 Sources: `l1`, `l2`: Li et al., Pruning Filters for Efficient ConvNets, ICLR 2017. `lamp`: Lee et al., Layer-adaptive
 Sparsity for the Magnitude-based Pruning, ICLR 2021. `taylor`: Molchanov et al., Importance Estimation for Neural
@@ -24,23 +24,23 @@ CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 def channel_terms(
     state: State, module: str, side: Side, criterion: Criterion, gradients: State | None = None
 ) -> Tensor | None:
-    """Return the term of each channel in one side of one layer.
+    """Return the term of each channel on one side of one layer.
 
-    Of the weights w that make channel k (side `out`) or read it (side `in`), in one convolution:
-    `l1` is sum |w|, `l2` and `lamp` are sum w^2 (`lamp` is then weighed by `layer_adaptive`), `taylor` is
-    |sum w * dL/dw|. A batch norm, of scale g and shift b, speaks in two criteria: in `taylor` by
-    |g * dL/dg + b * dL/db|, which is to first order what silencing its channel costs; in `batchnorm` by |g|.
+    In a convolution, w are the weights that make channel k (side `out`) or read it (side `in`):
+    `l1` is sum |w|, `l2` and `lamp` are sum w^2 (`lamp` is then weighted by `layer_adaptive`), `taylor` is
+    |sum w * dL/dw|. A batch norm with scale g and shift b counts in two criteria: in `taylor` by
+    |g * dL/dg + b * dL/db|, to first order the loss change when its channel is silenced; in `batchnorm` by |g|.
 
     Args:
         module: Full name of a convolution or batch norm.
-        gradients: For `taylor`: dL/dw by parameter name, of the network that `state` is of.
+        gradients: For `taylor`: dL/dw by parameter name, of the same network as `state`.
 
     Returns:
-        (channels,), float64; None if the layer has no say in this criterion or is not in the state.
+        (channels,), float64; None if the layer does not count in this criterion or is not in the state.
     """
     weight = state.get(f"{module}.weight")
     if weight is None:
-        return None  # of a bottleneck that was dropped
+        return None  # the layer of a dropped bottleneck
     norm = weight.ndim == 1
     if criterion == "taylor":
         if gradients is None:
@@ -57,7 +57,7 @@ def sum_by_channel(tensors: list[Tensor], side: Side) -> Tensor:
     """Sum over all dimensions but the channels'.
 
     Args:
-        tensors: Of a convolution, (out, in, h, w), or of a batch norm, (channels,).
+        tensors: Tensors of a convolution, (out, in, h, w), or of a batch norm, (channels,).
 
     Returns:
         (channels,): those made for `out`, those read for `in`.

@@ -82,8 +82,8 @@ def scores(
     """Return importance of each kept channel of each group, at least 0.
 
     `l1`, `l2`: magnitude of the convolutions' weights. Not comparable between groups, which differ in size.
-    `lamp`: the same, weighed within each layer. Comparable.
-    `taylor`: how much the loss changes without the channel, to first order. Comparable.
+    `lamp`: the same, weighted within each layer. Comparable.
+    `taylor`: change of the loss without the channel, to first order. Comparable.
     `batchnorm`: the scales of batch norms. A group without any batch norm scores infinity: a threshold or a
     ranking of all channels leaves it whole, and its order is that of the channels' numbers.
     `random`: uniform in [0, 1). A channel keeps its number, whatever else was cut.
@@ -93,9 +93,9 @@ def scores(
     Args:
         gradients: For `taylor`: the loss's gradients by parameter name of the candidate's network
             (`objectives.training.gradients`).
-        after_sparsity: For `batchnorm`: that the candidate was trained with sparsity. Otherwise the scales say
-            nothing.
-        seed: For `random`.
+        after_sparsity: For `batchnorm`: whether the candidate was trained with sparsity. Otherwise the scales do not
+            show importance.
+        seed: Seed for `random`.
 
     Raises:
         SpaceError: If the candidate is of another parent, there is no such criterion, or what it needs is missing.
@@ -129,7 +129,7 @@ def _check(criterion: Criterion, gradients: State | None, after_sparsity: bool) 
         raise SpaceError("criterion 'taylor' needs the loss's gradients; none are given")
     if criterion == "batchnorm" and not after_sparsity:
         raise SpaceError(
-            "criterion 'batchnorm' reads scales that say nothing without sparsity training; "
+            "criterion 'batchnorm' reads scales that show nothing without sparsity training; "
             "set after_sparsity if the weights come from one"
         )
 
@@ -188,7 +188,7 @@ class _Terms:
         self._layers: dict[tuple[str, Side], Tensor | None] = {}
 
     def of(self, group: ChannelGroup) -> Iterator[Tensor]:
-        """Return the terms (width,), float64, of each member that has a say."""
+        """Return the terms (width,), float64, of each member that counts in the criterion."""
         for member in group.members:
             key = (member.module, member.side)
             if key not in self._layers:
@@ -230,12 +230,12 @@ def _random(candidate: Candidate, parent: DenseNetwork, seed: int) -> Scores:
 
 
 def repeat_scores(candidate: Candidate, parent: DenseNetwork) -> dict[str, float]:
-    """Return how much each residual bottleneck of a candidate adds, relative to those in the same list.
+    """Return the contribution of each residual bottleneck of a candidate, relative to those in the same list.
 
-    The bottleneck's last convolution, with its batch norm folded in, is what its branch adds to the stream: the
+    The output of a bottleneck's last convolution, with its batch norm folded in, is added to the residual stream. The
     score is the norm ||scale * W / sqrt(variance + eps)||, divided by the mean over the list. So 1 is the average
-    bottleneck of a block, and one that stands alone has 1: the scores rank bottlenecks within a block, and across
-    blocks they say only how uneven a block is.
+    bottleneck of a block, and a single one has 1: the scores rank bottlenecks within a block; across blocks they
+    show only how uneven a block is.
 
     Returns:
         By the bottleneck's name in the parent, in the parent's order.
@@ -243,7 +243,7 @@ def repeat_scores(candidate: Candidate, parent: DenseNetwork) -> dict[str, float
     Raises:
         SpaceError: If the candidate is of another parent.
 
-    Source: ours. That single residual branches can be spared: Veit et al., NeurIPS 2016 (arXiv:1605.06431).
+    Source: ours. Single residual branches can be left out: Veit et al., NeurIPS 2016 (arXiv:1605.06431).
     """
     parent.check(candidate.spec)
     state = parent.structure.whole_state(candidate.spec, candidate.network.state_dict())
@@ -256,7 +256,7 @@ def repeat_scores(candidate: Candidate, parent: DenseNetwork) -> dict[str, float
 
 
 def _folded_norm(parent: DenseNetwork, bottleneck: str, state: State) -> float:
-    """Return frobenius norm of a bottleneck's last convolution with its batch norm folded in."""
+    """Return the Frobenius norm of a bottleneck's last convolution with its batch norm folded in."""
     norms = [
         (name, module.eps)
         for name, module in parent.network.get_submodule(bottleneck).named_modules(prefix=bottleneck)

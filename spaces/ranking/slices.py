@@ -11,7 +11,7 @@ class ChannelSlices:
     """First channels of each group's order, for a space that decodes many points."""
 
     def __init__(self, groups: Sequence[ChannelGroup], orders: Mapping[str, Sequence[int]]) -> None:
-        """Take the orders.
+        """Store the orders.
 
         Args:
             orders: For each group its channels, best first.
@@ -24,7 +24,7 @@ class ChannelSlices:
         """Return the first channels of each group, ascending; tied groups take the smallest of their widths.
 
         Args:
-            widths: In the groups' order.
+            widths: Number of channels to keep, in the groups' order.
         """
         kept: list[tuple[int, ...]] = [()] * len(self._orders)
         for indices in self._ties:

@@ -19,10 +19,10 @@ def aligned(width: int, ratio: float, multiple: int) -> int:
 def select(
     groups: Sequence[ChannelGroup], orders: Mapping[str, Sequence[int]], widths: Mapping[str, int]
 ) -> tuple[tuple[int, ...], ...]:
-    """Return the first channels of each group's order, ascending; tied groups all take the least of their widths.
+    """Return the first channels of each group's order, ascending; tied groups take the smallest of their widths.
 
     Args:
-        widths: By group.
+        widths: Number of channels to keep, by group.
     """
     kept: list[tuple[int, ...]] = [()] * len(groups)
     for indices in tied(groups).values():

@@ -1,6 +1,6 @@
-"""The space of one number: a way of cutting that others use, swept over how much it cuts.
+"""The space of one parameter: one allocation, swept over the share of FLOPs that stays.
 
-Its front is what a search has to beat at equal cost.
+A search has to beat its front at equal cost.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class BaselineSpace(Space):
     def __init__(
         self, cutter: Cutter, cost: Callable[[ArchSpec], float], low: float, high: float, step: float | None
     ) -> None:
-        """Lay out the space.
+        """Define the space.
 
         Args:
-            cutter: Of the parent.
-            cost: FLOPs of a spec.
+            cutter: Cutter of the parent.
+            cost: Returns the FLOPs of a spec.
 
         Raises:
             SpaceError: If the range is not within (0, 1].
@@ -36,15 +36,15 @@ class BaselineSpace(Space):
             raise SpaceError(f"flops from {low} to {high} are not within (0, 1]")
         self._cutter, self._cost = cutter, cost
         self._share = Float(low, high, step)
-        self._known: dict[float, ArchSpec] = {}  # the search for a share takes some 25 cuts
+        self._known: dict[float, ArchSpec] = {}  # the search for a share takes about 25 cuts
 
     @cached_property
     def parameters(self) -> Mapping[str, Parameter]:
-        """One share."""
+        """The share of FLOPs."""
         return {SHARE: self._share}
 
     def decode(self, params: Mapping[str, ParamValue]) -> tuple[ArchSpec, Origin]:
-        """Return the strongest cut within that share."""
+        """Return the cut that keeps most within that share."""
         check(self.parameters, params)
         share = min(1.0, float(params[SHARE]))
         if share not in self._known:

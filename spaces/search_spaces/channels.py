@@ -28,7 +28,7 @@ class ChannelRatioSpace(Space):
         step: float | None = 0.125,
         multiple: int = 8,
     ) -> None:
-        """Lay out the space.
+        """Define the space.
 
         Args:
             orders: For each group its channels, best first (`importance.order` of the parent).

@@ -1,4 +1,4 @@
-"""The space of grafts: which donor gives which part, and a further ratio per stage or per channel group."""
+"""The space of grafts: a donor for each part, and a further ratio for each stage or each channel group."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ OF_THE_HEAD = (HEAD, DONOR + NECK, DONOR + DETECT)
 
 @final
 class GraftSpace(Space):
-    """Parameters: whose parts are joined, and `ratio.*`, which cuts the graft further.
+    """Parameters: the donor of each part, and `ratio.*`, which cuts the graft further.
 
     Parts are `backbone` and `head`, or, finer, `donor.P1` to `donor.P5`, `donor.neck` and `donor.detect`. Ratios
-    are one a stage (`ratio.P3`, `ratio.neck`) or one a channel group (groups of one tie share theirs). A ratio is
-    the share that stays of the channels its donor still has, in that donor's own order of importance.
+    are one for each stage (`ratio.P3`, `ratio.neck`) or one for each channel group (groups of one tie share theirs). A
+    ratio is the share that stays of the channels its donor still has, in that donor's own order of importance.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class GraftSpace(Space):
         ratios: Ratios = "stage",
         orders: Mapping[str, Orders] | None = None,
     ) -> None:
-        """Lay out the space.
+        """Define the space.
 
         Args:
-            orders: By donor, for each group its kept channels, best first; by default the donors' own by L2
+            orders: For each donor the kept channels of each group, best first; by default the donors' own by L2
                 magnitude.
 
         Raises:
@@ -112,10 +112,11 @@ class GraftSpace(Space):
         return self._structure.spec(kept, dropped_by(self._structure, parts)), origin_of(self._structure, parts)
 
     def start_points(self) -> tuple[dict[str, ParamValue], ...]:
-        """Return the graft that is made by hand, and the two mixed ends, all uncut.
+        """Return three grafts, all uncut.
 
-        The one made by hand, `nas_final`, is the backbone of the last round but one with the head of the last round.
-        The others are the first backbone with the last head, and the last backbone with the first head.
+        The first is the graft that was made by hand, `nas_final`: the backbone of the last donor but one with the head
+        of the last donor. The others are the first backbone with the last head, and the last backbone with the first
+        head.
         """
         names = tuple(self._donors)
         pairs = ((names[-2:][0], names[-1]), (names[0], names[-1]), (names[-1], names[0]))

@@ -1,4 +1,4 @@
-"""Ratio parameters: one range for all, and the check of what a sampler hands over. What spaces have in common."""
+"""Ratio parameters, which several spaces share: their range, and the check of a sampler's values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from spaces.base import Categorical, Float, Integer, Parameter, ParameterRole, ParamValue, SpaceError
 from spaces.search_spaces.names import RATIO
 
-SLACK = 1e-9  # samplers compute grid points as low + k * step, which may end beside the bound
+SLACK = 1e-9  # samplers compute grid points as low + k * step, which may end slightly beyond the bound
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class RatioRange:
     """The range of every ratio in a space, and the multiple that widths are rounded to.
 
     Attributes:
-        low: Least share of channels kept, above 0.
+        low: Smallest share of channels kept, above 0.
         high: Greatest share, at most 1.
         step: Grid between them; None for any value.
-        multiple: In channels.
+        multiple: Widths are rounded to multiples of this number of channels.
     """
 
     low: float
@@ -47,7 +47,7 @@ class RatioRange:
 
 
 def check(parameters: Mapping[str, Parameter], params: Mapping[str, ParamValue]) -> None:
-    """Make sure that a sampler's values are those of a space of categories and ratios.
+    """Make sure that a sampler's values fit the parameters of a space.
 
     Raises:
         SpaceError: If a parameter is missing, unknown or out of its range.

@@ -1,4 +1,4 @@
-"""A space with one more kind of dimension: how many residual bottlenecks each stage keeps."""
+"""A space with one more kind of dimension: the number of residual bottlenecks that each stage keeps."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from spaces.structure.structure import Structure
 
 @final
 class RepeatsSpace(Space):
-    """The parameters of another space, and `repeats.<stage>`: how many residual bottlenecks stay in that stage.
+    """The parameters of another space, and `repeats.<stage>`: the number of residual bottlenecks that stay there.
 
     The least important ones are dropped first. A donor that has dropped more already keeps what it has.
     """
 
     def __init__(self, inner: Space, structure: Structure, order: Sequence[str], least: int = 0) -> None:
-        """Lay out the space.
+        """Define the space.
 
         Args:
             order: Names of the bottlenecks, the most important first (`importance.repeat_order`).
-            least: Bottlenecks that stay in each stage at least.
+            least: Minimum number of bottlenecks that stay in each stage.
 
         Raises:
             SpaceError: If the parent has no residual bottleneck, or `least` is below 0.
@@ -33,7 +33,7 @@ class RepeatsSpace(Space):
         if not structure.repeats:
             raise SpaceError("the parent has no residual bottleneck that could be dropped")
         if least < 0:
-            raise SpaceError(f"at least {least} bottlenecks cannot stay; give 0 or more")
+            raise SpaceError(f"the minimum number of bottlenecks is {least}; it must be 0 or more")
         self._inner, self._structure, self._least = inner, structure, least
         parts = layer_parts(structure)
         stage = {repeat.name: parts[repeat.layer] for repeat in structure.repeats}
@@ -48,7 +48,7 @@ class RepeatsSpace(Space):
 
     @cached_property
     def parameters(self) -> Mapping[str, Parameter]:
-        """Those of the inner space, then one number a stage that has residual bottlenecks."""
+        """The parameters of the inner space, then one number for each stage that has residual bottlenecks."""
         return {**self._inner.parameters, **self._own}
 
     def decode(self, params: Mapping[str, ParamValue]) -> tuple[ArchSpec, Origin]:
@@ -66,11 +66,11 @@ class RepeatsSpace(Space):
         return {**{REPEATS + stage: len(names) for stage, names in self._stages.items()}, **point}
 
     def start_points(self) -> tuple[dict[str, ParamValue], ...]:
-        """Return those of the inner space, with all bottlenecks."""
+        """Return the start points of the inner space, with all bottlenecks."""
         return tuple(map(self.with_all, self._inner.start_points()))
 
     def nearest(self, shares: Sequence[float]) -> Mapping[str, ParamValue] | None:
-        """Return that of the inner space; it says nothing about bottlenecks."""
+        """Return the point of the inner space; it does not set the numbers of bottlenecks."""
         return self._inner.nearest(shares)
 
     def build(self, spec: ArchSpec, origin: Origin) -> Candidate:

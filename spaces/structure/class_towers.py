@@ -1,6 +1,6 @@
 """Width of the Detect head's class towers, which the model YAML does not always determine.
 
-By the YAML it follows from the class count. But Ultralytics (8.4) keeps the towers of the weights that a training
+In the YAML it follows from the class count. But Ultralytics (8.4) keeps the towers of the weights that a training
 starts from: a YOLOv8n fine-tuned from COCO has towers of 80 channels, whatever its own number of classes, and its YAML
 does not say so. We write the width into the model, as `class_width`, where it differs.
 
@@ -39,7 +39,7 @@ def class_width_in(state: Mapping[str, Tensor], network: Detector) -> int | None
 
 
 def is_possible(network: Detector, width: int) -> bool:
-    """Return whether the class towers of this head have that width for some class count; those of a cut one do not."""
+    """Return whether the class towers of this head have that width for some class count; cut towers do not."""
     least = int(network.model[-1].cv2[0][0].conv.in_channels)
     return least <= width <= max(least, 100)  # Detect.__init__: max(ch[0], min(nc, 100))
 
@@ -48,13 +48,13 @@ def widen(network: Detector, width: int) -> None:
     """Replace the class towers by fresh ones of another width, in place.
 
     Raises:
-        SpaceError: If the head has no class towers, or none of that width.
+        SpaceError: If the head has no class towers, or they cannot have that width.
     """
     head = network.model[-1]
     if class_width(network) in (None, width):
         return
     if not is_possible(network, width):
-        raise SpaceError(f"{KEY} is {width}; class towers of this head cannot have that")
+        raise SpaceError(f"{KEY} is {width}; class towers of this head cannot have that width")
     inputs = [tower[0].conv.in_channels for tower in head.cv2]
     other = v10Detect(width, inputs) if type(head) is v10Detect else Detect(width, head.reg_max, False, inputs)
     for tower in other.cv3:

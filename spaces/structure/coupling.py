@@ -100,7 +100,7 @@ def _ties(tracer: LabelTracer, runs: list[list[_Channel]]) -> dict[int, str]:
 
 
 def _layer(run: Iterable[_Channel]) -> str:
-    """Name of the layer that makes these channels, without the convolution inside it."""
+    """Return the name of the layer that makes these channels, without the convolution inside it."""
     first = next(iter(run))
     return first.places[0][0][0].removesuffix(".conv")
 

@@ -22,7 +22,8 @@ class Member(NamedTuple):
 
     Attributes:
         module: Full name of a convolution or batch norm, `model.2.cv1.conv`.
-        side: `out`: produced (or, in a depthwise convolution or a batch norm, carried through); `in`: read.
+        side: `out` if the layer makes the channels (or, in a depthwise convolution or a batch norm, passes them on);
+            `in` if it reads them.
         positions: For each channel of the group, in its order, the channel number in that layer. A group read
             twice by one layer (SPPF) is two members.
     """
@@ -61,7 +62,7 @@ class CutPlan:
     """Group and channel at each position of each layer side; turns a spec into indices."""
 
     def __init__(self, groups: Sequence[ChannelGroup], sizes: Mapping[tuple[str, Side], int]) -> None:
-        """Lay the groups' channels end to end and note each layer's positions in that line.
+        """Number the channels of all groups in one sequence, and store the numbers for each layer side.
 
         Args:
             sizes: Channels of each layer side in the parent. Positions in no group are always kept.
@@ -113,7 +114,7 @@ def check_ties(groups: Sequence[ChannelGroup], kept: Sequence[Sequence[int]]) ->
 
 
 def chosen_channels(group: ChannelGroup, kept: Any, best: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
-    """Return a group's channel numbers from numbers, or from a width: then its `best` channels by the group's name.
+    """Return the channel numbers that a group keeps: the given numbers or, for a width, the first of its `best`.
 
     Raises:
         SpaceError: If a number or the width is not one of the group's.

@@ -16,11 +16,11 @@ _CONTAINERS = frozenset({dict, OrderedDict, list, set, tuple})
 def copy_module(module: nn.Module, memo: dict[int, object]) -> nn.Module:
     """Return the same as `copy.deepcopy(module, memo)`.
 
-    A module has a dozen empty dictionaries of hooks, and deepcopy is slow for each. Here they, and
-    plain values, are copied directly; everything else goes to deepcopy, and so does a class that says how to copy it.
+    A module has a dozen empty dictionaries of hooks, and deepcopy is slow for each. Here they and plain values are
+    copied directly. Everything else is copied by deepcopy, and so is a class that defines how it is copied.
 
     Args:
-        memo: By `id` what is taken instead of a copy; copied modules are added.
+        memo: Objects that are taken instead of a copy, by the `id` of the original; copied modules are added.
     """
     its: Any = type(module)
     if id(module) in memo or not _is_plain(its):

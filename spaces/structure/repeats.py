@@ -1,9 +1,9 @@
-"""Residual bottlenecks that a network can do without: where they are, and how some of them are removed.
+"""Residual bottlenecks that can be left out of a network: where they are, and how some of them are removed.
 
-A bottleneck computes `y = x + f(x)`; without it `y = x`. In a sequence (C3 and its kin) it is simply left out. Where
-a block concatenates what its bottlenecks return (C2f and its kin), the following convolution then read x twice: the
-weights of the second reading are added to those of the first, and the network does exactly what it would with f
-silenced.
+A bottleneck computes `y = x + f(x)`; without it `y = x`. In a sequence (C3 and similar blocks) it is simply left out.
+Where a block concatenates the outputs of its bottlenecks (C2f and similar blocks), the next convolution would then read
+x twice: the weights of the second reading are added to those of the first, and the outputs of the network are exactly
+those with f silenced.
 
 Source: networks of residual blocks survive the loss of single blocks: Veit et al., NeurIPS 2016 (arXiv:1605.06431).
 """
@@ -24,7 +24,7 @@ from spaces.base import Section
 from ultralytics.nn.modules.block import CIB, Bottleneck, C2f, C2fCIB, C3k2
 
 CONCATENATING = (C2f, C3k2, C2fCIB)
-"""Blocks whose `cv2` reads both halves of `cv1` and then what each member of `m` returns, side by side."""
+"""Blocks whose `cv2` reads both halves of `cv1` and then the output of each member of `m`, side by side."""
 
 Detector = Any
 """Ultralytics `DetectionModel`: torch's types do not know its attributes."""
@@ -35,10 +35,10 @@ class Repeat:
     """Residual bottleneck that can be left out.
 
     Attributes:
-        name: Of the module, `model.4.m.1`.
+        name: Name of the module, `model.4.m.1`.
         section: Part of the detector that it belongs to.
         stage: Resolution as the power of two by which the image is shrunk.
-        members: How many bottlenecks stand in its list.
+        members: Number of bottlenecks in its list.
         concatenated: Whether its output is concatenated for its block's `cv2`.
     """
 
@@ -73,8 +73,8 @@ def found_in(network: Detector, sections: Sequence[Section], stages: Sequence[in
     """Return the residual bottlenecks of a detector that can be left out, in the order in which they run.
 
     Args:
-        sections: Of each top-level layer.
-        stages: Of each top-level layer.
+        sections: Section of each top-level layer.
+        stages: Stage of each top-level layer.
     """
     modules = dict(network.named_modules())
     found = []
@@ -121,7 +121,7 @@ class Shortening:
         Weights that read several outputs get zeros where the dropped ones would stand.
 
         Args:
-            names: Of the parent's tensors.
+            names: Names of the parent's tensors.
         """
         readers = self._readers()
         whole = {name: state[own] for name in names for own in [self.renamed(name)] if own is not None}
@@ -130,17 +130,17 @@ class Shortening:
         return whole
 
     def shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return shape of a tensor in the shortened network, from the one it has where nothing is dropped."""
+        """Return the shape of a tensor in the shortened network, from the one it has where nothing is dropped."""
         if name not in self._readers():
             return shape
         outputs, lost = self._readers()[name]
         return (shape[0], shape[1] // outputs * (outputs - len(lost)), *shape[2:])
 
     def shorten(self, network: Detector) -> None:
-        """Take the dropped bottlenecks out of a network, in place. What it does is what it did with them silenced.
+        """Remove the dropped bottlenecks from a network, in place. Its outputs are those with them silenced.
 
         Args:
-            network: With the parent's modules, cut or not.
+            network: Network with the parent's modules, cut or not.
         """
         for container, lost in sorted(self._lost().items(), key=lambda item: -item[0].count(".")):  # inner ones first
             members = network.get_submodule(container)
@@ -151,14 +151,14 @@ class Shortening:
             _fold(network.get_submodule(name.removesuffix(".weight")), outputs, lost)
 
     def _lost(self) -> dict[str, list[int]]:
-        """Return, by list, the places of the bottlenecks that are gone."""
+        """Return, for each list, the places of the bottlenecks that are gone."""
         lost: dict[str, list[int]] = {}
         for repeat in self.dropped:
             lost.setdefault(repeat.container, []).append(repeat.index)
         return lost
 
     def _readers(self) -> dict[str, tuple[int, list[int]]]:
-        """Return, by a weight that reads several outputs, their number in the parent and those that are gone."""
+        """Return, for each weight that reads several outputs, their number in the parent and those that are gone."""
         found: dict[str, tuple[int, list[int]]] = {}
         for repeat in self.dropped:
             if repeat.reader is not None:

@@ -1,6 +1,6 @@
-"""Shape of a network: all that its latency depends on; neither weights nor the choice of channels.
+"""Shape of a network: everything that its latency depends on, without the weights and the choice of channels.
 
-This module imports neither torch nor Ultralytics, so that what only reads stored shapes stays fast.
+This module imports neither torch nor Ultralytics, so that a command that only reads stored shapes stays fast.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ State = Mapping[str, Tensor]
 Sizes = dict[tuple[str, Side], int]
 
 Seam = Literal["parent", "zeros"]
-"""Weights with which a donor's convolution reads channels that the donor never had."""
+"""Weights with which a donor's convolution reads channels that the donor has cut."""
 SEAMS: tuple[Seam, ...] = get_args(Seam)
 
 
@@ -74,7 +74,7 @@ class Slicer:
         return whole
 
     def shape(self, name: str, tensor: Tensor) -> tuple[int, ...]:
-        """Return shape of the kept part of one tensor of the parent's size."""
+        """Return the shape of the kept part of one tensor of the parent's size."""
         shape = list(tensor.shape)
         for dim, kept in self._dims(name, tensor):
             shape[dim] = len(kept)

@@ -26,7 +26,7 @@ from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace
 
 _STRUCTURES: dict[str, Structure] = {}
 MOST_SCALED, MOST_ROWS = 8, 200
-"""Maximum sizes: far above any detector of Ultralytics, far below what exhausts a machine."""
+"""Maximum scale factor, and maximum number of layers or repeats: above any Ultralytics detector, within any memory."""
 _NOT_STRUCTURE = ("yaml_file", "channels", "ch", "names", "nc", "scales", "inplace")
 _HEADS = ("Detect", "v10Detect")
 
@@ -57,18 +57,18 @@ def resolve(model: str | Mapping[str, Any], classes: int) -> dict[str, Any]:
 
 
 def _check_size(name: str, content: Mapping[str, Any]) -> None:
-    """Refuse a model that is too large: building takes memory by these numbers, and a file may hold any."""
+    """Refuse a model that is too large: building it could exhaust the memory, and a file may hold any numbers."""
     factors = [factor for scale in (content.get("scales") or {}).values() for factor in scale[:2]]
     for factor in (*factors, *(content.get(key, 1) for key in ("depth_multiple", "width_multiple"))):
         if not isinstance(factor, int | float) or not 0 < factor <= MOST_SCALED:
             raise SpaceError(f"model '{name}' is scaled by {factor!r}; it must be above 0 and at most {MOST_SCALED}")
     rows = [*content["backbone"], *content["head"]]
     if len(rows) > MOST_ROWS or any(isinstance(row[1], int) and row[1] > MOST_ROWS for row in rows):
-        raise SpaceError(f"model '{name}' has more than {MOST_ROWS} layers or repeats of one; so many are not built")
+        raise SpaceError(f"model '{name}' has more than {MOST_ROWS} layers or repeats of a layer, too many to build")
 
 
 def _check_layers(name: str, layers: Sequence[Any]) -> None:
-    """Refuse by name, before anything is built, what is no detector and what would download weights."""
+    """Refuse, before anything is built, a model that is not a detector or would download weights."""
     for index, row in enumerate(layers):
         if not isinstance(row, list) or len(row) != 4 or not isinstance(row[3], list):
             raise SpaceError(f"model '{name}': layer {index} is {row!r}; [from, repeats, module, [arguments]] is right")
@@ -125,14 +125,14 @@ def class_count(model: str | Mapping[str, Any]) -> int:
 
 
 def key_of(model: Mapping[str, Any]) -> str:
-    """Hash of a resolved model: what settles the structure, the class count included, and nothing else."""
+    """Return the hash of all values in a resolved model that determine the structure; the class count is one."""
     settles = {name: value for name, value in model.items() if name not in _NOT_STRUCTURE and value is not None}
     scales = model.get("scales")
     if scales:
         settles["depth_width_channels"] = next(iter(scales.values()))
         settles.pop("scale", None)
         settles["large"] = model["scale"] in ("m", "l", "x")  # these sizes get other blocks (parse_model)
-        if model["scale"] in ("l", "x"):  # and these yet others, in YOLO12
+        if model["scale"] in ("l", "x"):  # and in YOLO12 these two get other blocks again
             settles["largest"] = True
     settles["classes"] = model["nc"]
     return hashlib.sha256(json.dumps(settles, sort_keys=True).encode()).hexdigest()[:32]
@@ -173,7 +173,7 @@ def _layer_at_work(error: Exception) -> str:
 
 
 def set_ultralytics_attributes(network: Detector, classes: Sequence[str], imgsz: int) -> None:
-    """Give a network what Ultralytics' loss, validator and exporter expect to find on it."""
+    """Set the attributes of a network that Ultralytics' loss, validator and exporter read."""
     network.names = dict(enumerate(classes))
     network.nc = len(classes)
     network.task = "detect"

@@ -24,7 +24,7 @@ from spaces.structure.tracer import LabelTracer
 from ultralytics.nn.modules.block import Attention
 from ultralytics.nn.modules.head import Detect, v10Detect
 
-TRACE_PX = 64  # of the square image that is traced: coupling does not depend on it, and small is fast
+TRACE_PX = 64  # side of the square image that is traced: coupling does not depend on it, and a small image is fast
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Structure:
         layer_stages: For each top-level layer, the power of two by which its output is smaller than the
             image; for the Detect head that of its finest tower.
         repeats: The residual bottlenecks that can be left out, in the order in which they run.
-        unknown_operations: Those that the tracer does not know, with the module that holds them; the channels that
-            they read stay whole.
+        unknown_operations: Operations that the tracer does not know, with the module that holds them; the channels
+            that they read stay whole.
     """
 
     key: str
@@ -83,7 +83,7 @@ class Structure:
         return self.spec(tuple(tuple(range(width)) for width in widths), dropped)
 
     def without(self, dropped: Collection[str]) -> tuple[str, ...]:
-        """Names of bottlenecks in the parent's order.
+        """Return these names of bottlenecks in the parent's order.
 
         Raises:
             SpaceError: If there is no such bottleneck.
@@ -95,7 +95,7 @@ class Structure:
         return tuple(name for name in names if name in dropped)
 
     def groups_inside(self, dropped: Collection[str]) -> frozenset[int]:
-        """Return indices of the groups that lie wholly inside these bottlenecks: gone with them."""
+        """Return indices of the groups that lie wholly inside these bottlenecks and are dropped with them."""
         places = tuple(f"{name}." for name in dropped)
         return frozenset(
             index
@@ -135,7 +135,7 @@ def raw_outputs(network: Detector, images: Tensor) -> list[Tensor]:
 
 
 def derive(key: str, network: Detector) -> Structure:
-    """Find out by tracing what can be cut of a detector, and check on an example that it can.
+    """Derive the structure of a detector by tracing, and check on an example that the detector can be cut.
 
     Args:
         network: An Ultralytics `DetectionModel`. Not modified.
@@ -178,7 +178,7 @@ def _trace(network: Detector, images: Tensor) -> LabelTracer:
     def leave(*_: object) -> None:
         running.pop()
 
-    def fix_input(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:  # what a hook returns would be the new input
+    def fix_input(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:  # a returned value would replace the input
         tracer.fix(inputs[0])
 
     hooks = []

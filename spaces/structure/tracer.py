@@ -33,7 +33,7 @@ _SPATIAL = (  # the same, unless it lies in one of the last two dimensions
     "max_pool2d_with_indices", "avg_pool2d", "_adaptive_avg_pool2d", "adaptive_max_pool2d", "upsample_nearest2d",
     "upsample_bilinear2d", "_upsample_nearest_exact2d",
 )
-_MIXING = (  # every channel of the result depends on several: what they read stays whole, as in attention
+_MIXING = (  # every channel of the result depends on several: all channels read stay whole, as in attention
     "mm", "addmm", "bmm", "baddbmm", "_softmax", "_scaled_dot_product_flash_attention_for_cpu",
 )
 _BINARY = ("add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "maximum", "minimum")
@@ -55,9 +55,9 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
 
         Args:
             network: In evaluation mode, on the CPU.
-            stored_split: Whether a split with stored sizes, as it happens, belongs to a module whose stored
-                sizes are renewed when it is cut.
-            running: Name of the module that an operation, as it happens, belongs to.
+            stored_split: Returns whether the split with stored sizes that runs now belongs to a module whose stored
+                sizes are updated when the module is cut.
+            running: Returns the name of the module that runs now.
         """
         super().__init__()  # type: ignore[no-untyped-call]  # nor here
         self.book = LabelBook()
@@ -84,10 +84,10 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Run the operation and carry the labels of what it reads over to what it returns."""
+        """Run the operation and carry the labels of its inputs over to its outputs."""
         out = func(*args, **(kwargs or {}))
         handler = self._handlers.get(func.overloadpacket)
-        makes = func.overloadpacket is aten.convolution  # labels, also from an image that has none
+        makes = func.overloadpacket is aten.convolution  # it makes labels, also from an image that has none
         if handler is not None and (makes or any(id(t) in self._seen for t in _tensors(args))):
             handler(args, out)
         else:
@@ -95,9 +95,9 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
         return out
 
     def _unknown(self, operation: Any, values: Any) -> None:
-        """Fix what an operation reads that nobody described to us; remember it if that keeps channels whole."""
+        """Fix the channels that an unknown operation reads; store its name if that keeps channels whole."""
         seen = [self._seen[id(tensor)][2] for tensor in _tensors(values) if id(tensor) in self._seen]
-        if any([self.book.fix(labels) for labels in seen]):  # a list, so that all are fixed and not the first alone
+        if any([self.book.fix(labels) for labels in seen]):  # a list, so that all are fixed and not only the first
             self.unknown[f"{operation} in {self._running()}"] = None
 
     def _make_handlers(self) -> dict[Any, Callable[[tuple[Any, ...], Any], None]]:
@@ -126,7 +126,7 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
 
     # -- labels of tensors -----------------------------------------------------------------------------------------
     def _at(self, tensor: Tensor, dim: int) -> Labels:
-        """Return labels along that dimension; fixed ones where the tensor has none there."""
+        """Return the labels along that dimension; fixed ones where the tensor has none there."""
         if id(tensor) in self._seen:
             _, at, labels = self._seen[id(tensor)]
             if at == dim % tensor.ndim:
@@ -186,7 +186,7 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
             self._set(out, out.ndim + place, runs[0])
 
     def _blocks(self, tensor: Tensor, place: int) -> bool:
-        """Return whether a tensor without labels has a value for each channel: then they cannot be cut."""
+        """Return whether a tensor without labels has a value for each channel: then the channels cannot be cut."""
         return id(tensor) not in self._seen and tensor.ndim >= -place and tensor.shape[place] > 1
 
     def _stack(self, args: tuple[Any, ...], out: Tensor) -> None:
