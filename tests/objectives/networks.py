@@ -9,7 +9,7 @@ from typing import Any
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import PARENT, ArchSpec, Candidate, Origin
 from spaces.networks.parent import Parent
-from tests.spaces.lively import enliven
+from tests.spaces.trained_look import make_look_trained
 
 CLASSES = tuple("0123456789")
 
@@ -31,7 +31,7 @@ def candidate(model: str = "yolov8n.yaml", width: float | None = None, imgsz: in
         structure |= {"scales": {"n": [0.33, width, 1024]}, "scale": "n"}
     spec = ArchSpec(parent=f"{model} x {width}", groups=("all",), widths=(1,), kept=((0,),))
     network = DetectionModel(structure, nc=len(CLASSES), verbose=False)
-    enliven(network, seed=0)
+    make_look_trained(network, seed=0)
     return Candidate(spec, Origin((PARENT,)), network, CLASSES, imgsz)
 
 

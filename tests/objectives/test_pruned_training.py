@@ -18,7 +18,7 @@ from spaces.allocation.uniform import uniform
 from spaces.base import SpaceError
 from spaces.networks.parent import Parent
 from tests.objectives.pets import write_pets
-from tests.spaces.lively import enliven
+from tests.spaces.trained_look import make_look_trained
 
 # isort: split
 from ultralytics import YOLO
@@ -55,7 +55,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def file(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     parent = Parent.load("yolov8n.yaml", classes=data.classes, imgsz=96, seed=0)
     candidate = parent.build(uniform(parent, 0.5))
-    enliven(candidate.network, seed=0)
+    make_look_trained(candidate.network, seed=0)
     return export_pt(candidate, tmp_path_factory.mktemp("pt") / "net.pt", {})
 
 

@@ -29,7 +29,7 @@ from spaces.base import Candidate
 from spaces.networks.checkpoint import CheckpointStore
 from spaces.networks.parent import Parent
 from tests.search.plausible import plausible_evaluation
-from tests.spaces.lively import enliven
+from tests.spaces.trained_look import make_look_trained
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +68,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
     store.add_target(TargetEntry(target.key, target.description(), REFERENCE_MS))
     for seed, (name, (share, accuracy, latency_ms)) in enumerate(CLAIMS.items()):
         candidate = parent.candidate() if share == 1 else parent.build(uniform(parent, share))
-        enliven(candidate.network, seed=seed)
+        make_look_trained(candidate.network, seed=seed)
         latency = Measurement(
             "latency_ms", latency_ms, "ms", runs=9, ratio=latency_ms / REFERENCE_MS, target=target.key
         )

@@ -31,7 +31,7 @@ from spaces.networks.checkpoint import CheckpointStore, load
 from spaces.networks.deployed import deployed
 from spaces.networks.parent import Parent
 from tests.search.plausible import plausible_evaluation
-from tests.spaces.lively import enliven
+from tests.spaces.trained_look import make_look_trained
 
 # isort: split
 from ultralytics.nn.tasks import torch_safe_load
@@ -60,7 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     data = open_dataset("digits", folder.data, scenes={"train": 4, "val": 12, "test": 4})
     parent = Parent.load("yolov8n.yaml", classes=data.classes, imgsz=96, seed=0)
     candidate = parent.build(uniform(parent, 0.25))
-    enliven(candidate.network, seed=0)
+    make_look_trained(candidate.network, seed=0)
     checkpoints = CheckpointStore(folder.checkpoints)
     store = open_store(folder.default_storage)
     try:
@@ -213,7 +213,7 @@ def test_a_network_that_differs_from_its_onnx_file_is_noticed(run: Run, tmp_path
 
 def test_end_to_end_outputs_are_compared_as_sets(tmp_path: Path) -> None:
     network = Parent.load("yolov10n.yaml", classes=3, imgsz=96, seed=0).candidate()
-    enliven(network.network, seed=0)
+    make_look_trained(network.network, seed=0)
     network.network.end2end = True  # type: ignore[assignment]
     path = export_onnx(network, tmp_path / "model.onnx")
     image = np.random.default_rng(0).random((3, 96, 96), dtype=np.float32)

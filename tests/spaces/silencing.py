@@ -1,4 +1,4 @@
-"""The oracle of cutting: a cut network must do what the whole one does with those channels silenced."""
+"""The oracle of cutting: a cut network must have the outputs of the whole one with those channels silenced."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spaces.base import ArchSpec
 from spaces.networks.parent import Parent
 from spaces.structure.groups import Side, tied
 from spaces.structure.structure import raw_outputs
-from tests.spaces.lively import pictures
+from tests.spaces.trained_look import pictures
 
 # isort: split
 from ultralytics.nn.modules.conv import Conv
@@ -59,7 +59,7 @@ def rolled(spec: ArchSpec) -> ArchSpec:
 
 
 def off_by_one(spec: ArchSpec, group: int) -> ArchSpec | None:
-    """The same spec, but for one channel number of one group, which is one too high; None where none can be."""
+    """The same spec, but one channel number of that group is too high by one; None where none can be."""
     kept, width = spec.kept[group], spec.widths[group]
     movable = [channel for channel in kept if channel + 1 < width and channel + 1 not in kept]
     if not movable:
@@ -143,10 +143,10 @@ def differences(
     train: bool = False,
     dtype: torch.dtype = torch.float32,
 ) -> list[float]:
-    """Largest difference (see `distance`) between one cut network and the parent silenced so and so, on two images.
+    """Largest difference (see `distance`) between one cut network and the parent silenced in each way, on two images.
 
     Args:
-        train: With the statistics of these images in every batch norm.
+        train: Whether every batch norm uses the statistics of these images.
     """
     whole = parent
     if train or dtype != torch.float32:  # training moves running statistics
@@ -160,7 +160,7 @@ def differences(
 
 
 def difference(parent: Parent, spec: ArchSpec, *, silence: ArchSpec | None = None) -> float:
-    """Largest difference between the cut network and the silenced one: what is cut, if nothing else is named."""
+    """Largest difference between the cut network and the silenced one, by default with the cut channels silenced."""
     return differences(parent, spec, silence or spec)[0]
 
 

@@ -45,7 +45,7 @@ def colours(picture: bytes) -> set[str]:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_of_every_family_the_shares_of_all_groups_and_of_what_stays_whole_add_up(family: str) -> None:
+def test_the_shares_of_all_groups_and_of_uncut_channels_add_up_in_every_family(family: str) -> None:
     seen = overview_of(f"{family}.yaml", classes=5, imgsz=64)
     whole = total([*(row.part for row in seen.groups), seen.stays_whole])
     assert (*whole.parameters, *whole.flops) == pytest.approx((1, 1, 1, 1), abs=1e-12)  # sums of floats
@@ -68,7 +68,7 @@ def test_the_table_lists_every_group_once_and_the_picture_shows_every_section(
     assert {to_hex(colour) for colour in SECTION_COLOURS.values()} <= colours(picture.read_bytes())
 
 
-def test_of_a_cut_checkpoint_widths_and_shares_are_shown_before_and_after(
+def test_widths_and_shares_of_a_cut_checkpoint_are_shown_before_and_after(
     parent: Parent, cut: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen, spec = overview_of(str(cut)), checkpoint.load(cut).spec
@@ -85,7 +85,7 @@ def test_of_a_cut_checkpoint_widths_and_shares_are_shown_before_and_after(
     assert {to_hex(lighten(colour)) for colour in SECTION_COLOURS.values()} <= colours(picture.read_bytes())
 
 
-def test_weights_are_shown_as_what_they_say_they_are(parent: Parent, tmp_path: Path) -> None:
+def test_weights_are_shown_as_the_model_that_they_name(parent: Parent, tmp_path: Path) -> None:
     checkpoint.save(parent.candidate(), tmp_path / "whole")
     weights = tmp_path / "whole" / checkpoint.WEIGHTS
     seen = overview_of(str(weights), model="yolov8n.yaml", classes=3, imgsz=64)

@@ -1,4 +1,4 @@
-"""A message about an unknown name says what was probably meant."""
+"""A message about an unknown name suggests the name that was probably meant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_a_similar_name_is_suggested() -> None:
     assert did_you_mean("nas", ["nas_head"], cutoff=0.5) == "did you mean nas_head?"
 
 
-def test_where_none_is_similar_the_known_names_are_listed() -> None:
+def test_without_a_similar_name_the_known_names_are_listed() -> None:
     assert did_you_mean("xyz", NAMES) == "there are ort-cpu, ort-gpu, torch-cpu"
     assert did_you_mean("xyz", []) == "there are none"
     assert did_you_mean("xyz", NAMES, "see `python -m search.doctor`") == "see `python -m search.doctor`"

@@ -33,7 +33,7 @@ def test_labels_may_have_a_byte_order_mark_carriage_returns_and_repeated_rows() 
 
 
 def written(path: Path) -> tuple[int, int, int]:
-    """What changes when a file is written; reading it changes its access time, now and then."""
+    """Values that change when a file is written. The access time is not one: reading may change it."""
     found = path.lstat()
     return found.st_ino, found.st_size, found.st_mtime_ns
 
@@ -145,7 +145,7 @@ def one_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @settings(max_examples=200, deadline=None)
 @given(text=files)
-def test_what_we_accept_ultralytics_reads_the_same_way(one_image: Path, text: str) -> None:
+def test_accepted_labels_are_read_in_the_same_way_by_ultralytics(one_image: Path, text: str) -> None:
     import spaces.offline  # noqa: F401  (before ultralytics)
 
     from ultralytics.data.utils import verify_image_label

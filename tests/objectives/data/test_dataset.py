@@ -1,4 +1,4 @@
-"""What a data set may look like, how it is known again, and that it is left as it was."""
+"""Accepted forms of a data set, its key, and that it is left as it was."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_every_further_split_is_found(pets: Path, cache: Path) -> None:
     assert list(open_dataset(file, cache).splits) == ["train", "val", "test", "rain", "test_night"]
 
 
-def test_an_unlabelled_test_split_is_left_out_and_said_so(pets: Path, cache: Path) -> None:
+def test_an_unlabelled_test_split_is_left_out_with_a_warning(pets: Path, cache: Path) -> None:
     photo(pets / "images/test/x.jpg", seed=9)
     data = open_dataset(define(pets, test="images/test"), cache)
     assert list(data.splits) == ["train", "val"]
@@ -100,7 +100,7 @@ def test_the_working_directory_comes_before_the_folder_of_the_yaml(
     open_dataset(define(pets, path="deep"), cache)
 
 
-def test_roboflow_paths_that_are_one_level_off_are_mended(pets: Path, cache: Path) -> None:
+def test_roboflow_paths_that_are_one_level_off_are_corrected(pets: Path, cache: Path) -> None:
     data = open_dataset(define(pets, train="../images/train", val="../images/val"), cache)
     assert len(data.splits["train"].images) == 2
 
@@ -125,14 +125,14 @@ def test_odd_file_names_are_no_problem(pets: Path, cache: Path) -> None:
     assert complaint(pets, cache).endswith(r"images/train/line\nbreak.PNG: the file is empty")
 
 
-def test_repeated_rows_are_counted_once_and_said_so(pets: Path, cache: Path) -> None:
+def test_repeated_rows_are_counted_once_with_a_warning(pets: Path, cache: Path) -> None:
     label(pets / "labels/train/a.txt", BOX * 3)
     expected = ("split 'train' has 2 repeated label rows; each is counted once, as in Ultralytics",)
     assert open_dataset(pets, cache).warnings == expected
     assert open_dataset(pets, cache).warnings == expected  # remembered
 
 
-def test_judging_on_training_images_is_allowed_with_a_warning(pets: Path, cache: Path) -> None:
+def test_evaluation_on_training_images_is_allowed_with_a_warning(pets: Path, cache: Path) -> None:
     data = open_dataset(define(pets, val="images/train"), cache)
     assert data.warnings == (
         "split 'val' equals 'train': its accuracy does not show how well unseen images are detected",
@@ -177,7 +177,7 @@ def test_a_second_start_reads_no_file_again(pets: Path, cache: Path, monkeypatch
     assert not {*first.splits["train"].images, *first.splits["train"].labels} & set(read)
 
 
-def test_a_change_that_keeps_size_and_time_is_seen(pets: Path, cache: Path) -> None:
+def test_a_change_that_keeps_size_and_time_is_noticed(pets: Path, cache: Path) -> None:
     key = open_dataset(pets, cache).key
     file = pets / "labels/train/a.txt"
     times = file.stat()
@@ -194,7 +194,7 @@ def test_a_broken_memory_only_costs_time(pets: Path, cache: Path, content: bytes
     assert open_dataset(pets, cache) == first
 
 
-def test_a_stricter_check_forgets_what_passed(pets: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stricter_check_discards_earlier_results(pets: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_dataset(pets, cache)
     monkeypatch.setattr(data_memory, "CHECK_VERSION", 0)
     open_dataset(pets, cache)

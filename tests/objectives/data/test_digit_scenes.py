@@ -84,7 +84,7 @@ def test_the_default_sizes_are_written_once(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in file.parent.rglob("*")} == times
 
 
-def test_a_kill_midway_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_midway_leaves_no_partial_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: object) -> bytes:
         raise KeyboardInterrupt
 
@@ -118,7 +118,7 @@ def test_a_folder_that_lost_files_is_written_again(tmp_path: Path) -> None:
     assert content_hash(write_digits(tmp_path, 0, FEW).parent) == before
 
 
-def test_its_yaml_is_an_ultralytics_data_set(tmp_path: Path) -> None:
+def test_the_yaml_of_the_digits_is_an_ultralytics_data_set(tmp_path: Path) -> None:
     file = write_digits(tmp_path, 0, FEW)
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert content["names"] == {number: str(number) for number in range(10)}

@@ -186,7 +186,7 @@ def test_an_unknown_split_or_argument_is_named(digits: Dataset) -> None:
         detection_dataset(digits, "train", imgsz=96, batch=8, augment={"mosiac": 1}, rect=False)
 
 
-def test_a_file_spoilt_after_the_check_is_named(varied: Dataset, pets: Path) -> None:
+def test_a_file_damaged_after_the_check_is_named(varied: Dataset, pets: Path) -> None:
     (pets / "images/val/v2.png").write_bytes(b"gone")
     with pytest.raises(DataError, match=r"v2\.png"):
         validation(varied)

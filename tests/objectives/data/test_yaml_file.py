@@ -71,7 +71,7 @@ def test_a_wrong_definition_is_named_with_its_line(
         b"names: {.inf: a}\ntrain: x\nval: x\n",
     ],
 )
-def test_rubbish_in_place_of_a_definition_is_refused(tmp_path: Path, cache: Path, content: bytes) -> None:
+def test_a_file_that_is_no_definition_is_refused(tmp_path: Path, cache: Path, content: bytes) -> None:
     file = tmp_path / "rubbish.yaml"
     file.write_bytes(content)
     text = complaint(file, cache)

@@ -1,4 +1,4 @@
-"""The cut networks of all families say the same in onnxruntime as in torch, on real pictures."""
+"""The cut networks of all families give the same outputs in onnxruntime as in torch, on real pictures."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from objectives.runtimes.ort import open_session
 from objectives.runtimes.parity import check_parity
 from spaces.networks.deployed import deployed
 from spaces.networks.parent import Parent
-from tests.spaces.lively import enliven
 from tests.spaces.silencing import random_spec
+from tests.spaces.trained_look import make_look_trained
 
 pytestmark = pytest.mark.slow
 
@@ -57,11 +57,13 @@ def photographs() -> list[Array]:
         ("yolo26n", True),
     ],
 )
-def test_onnx_gives_what_torch_gives(family: str, end_to_end: bool, photographs: list[Array], tmp_path: Path) -> None:
+def test_onnx_gives_the_outputs_of_torch(
+    family: str, end_to_end: bool, photographs: list[Array], tmp_path: Path
+) -> None:
     parent = Parent.load(f"{family}.yaml", classes=3, imgsz=PX)
     candidate = parent.build(random_spec(parent, 0.5, seed=5))
     seen = torch.from_numpy(np.stack(photographs))
-    enliven(candidate.network, seed=5, images=torch.cat([seen, seen.flip(3)]))
+    make_look_trained(candidate.network, seed=5, images=torch.cat([seen, seen.flip(3)]))
     _steady(candidate.network)
     if end_to_end:
         candidate.network.end2end = True  # type: ignore[assignment]  # stock networks answer by the other branch
@@ -81,9 +83,9 @@ def test_onnx_gives_what_torch_gives(family: str, end_to_end: bool, photographs:
 
 
 def _steady(network: torch.nn.Module) -> None:
-    """Take away the next to no variance that eight images leave in some channels.
+    """Raise variances that are almost 0 in some channels, because only eight images were used.
 
-    Through the depth of YOLOv9 it amplifies torch's own rounding to 4e-4, as no trained network does.
+    In a network as deep as YOLOv9 they amplify torch's own rounding to 4e-4, which no trained network does.
     """
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d) and module.running_var is not None:

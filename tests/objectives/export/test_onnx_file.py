@@ -13,7 +13,7 @@ from objectives.runtimes.ort import open_session
 from spaces.base import Candidate, CandidateError
 from spaces.networks.deployed import deployed
 from tests.objectives.networks import CLASSES, candidate, state_of, unchanged
-from tests.spaces.lively import pictures
+from tests.spaces.trained_look import pictures
 
 
 def outputs(path: Path, images: torch.Tensor) -> np.ndarray:
@@ -21,7 +21,7 @@ def outputs(path: Path, images: torch.Tensor) -> np.ndarray:
     return first
 
 
-def test_onnx_gives_what_torch_gives(tmp_path: Path) -> None:
+def test_onnx_gives_the_outputs_of_torch(tmp_path: Path) -> None:
     network = candidate()  # the other families: test_onnx_families.py
     path = export_onnx(network, tmp_path / "model.onnx")
     images = pictures(1, 96, torch.Generator().manual_seed(0))
@@ -40,7 +40,7 @@ def test_nothing_but_the_given_file_is_written(tmp_path: Path, monkeypatch: pyte
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["here", "net.onnx"]
 
 
-def test_export_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_export_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     export_onnx(candidate(), tmp_path / "net.onnx")
     assert capfd.readouterr() == ("", "")
 

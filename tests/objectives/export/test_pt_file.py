@@ -1,4 +1,4 @@
-"""A pruned network as a `.pt`: what stock Ultralytics makes of it, and what it must not make of it."""
+"""A pruned network as a `.pt`: stock Ultralytics can use it, and must not train an unpruned one in its place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from spaces.base import Candidate, CandidateError, SpaceError
 from spaces.networks.checkpoint import load, save
 from spaces.networks.parent import Parent
 from tests.objectives.networks import CLASSES, state_of, unchanged
-from tests.spaces.lively import enliven
+from tests.spaces.trained_look import make_look_trained
 
 # isort: split
 from ultralytics.nn.tasks import DetectionModel, torch_safe_load
@@ -83,7 +83,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 def _stored(parent: Parent, folder: Path) -> Candidate:
     candidate = parent.build(uniform(parent, 0.5))
-    enliven(candidate.network, seed=0)
+    make_look_trained(candidate.network, seed=0)
     save(candidate, folder / "stored", half=True)
     return load(folder / "stored")
 
@@ -98,7 +98,7 @@ def _parameters(network: nn.Module) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("safe", ["False", "1"])
-def test_a_new_process_with_stock_ultralytics_alone_does_all_but_train_it_by_its_yaml(
+def test_stock_ultralytics_alone_can_do_everything_except_train_it_from_its_yaml(
     exported: Exported, safe: str, tmp_path: Path
 ) -> None:
     data = open_dataset("digits", tmp_path / "data", scenes={"train": 8, "val": 4, "test": 2})
@@ -148,7 +148,7 @@ def test_nothing_of_this_machine_is_named_in_the_file(exported: Exported) -> Non
         assert str(path).encode() not in content
 
 
-def test_what_half_precision_cannot_hold_stays_in_single(exported: Exported, tmp_path: Path) -> None:
+def test_values_that_half_precision_cannot_hold_stay_in_single_precision(exported: Exported, tmp_path: Path) -> None:
     wide = copy.deepcopy(exported.candidate)
     wide.network.state_dict()["model.1.bn.weight"][3] = 1e6  # above 65504
     file = export_pt(wide, tmp_path / "wide.pt", {})
@@ -217,7 +217,7 @@ def test_whole_bottlenecks_and_rows_can_be_left_out_in_yaml_too(
 
 
 @pytest.mark.parametrize("group", ["model.2.m.0.cv1", "model.9.cv1", "model.22.cv2.0.0", "model.22.cv3.0.0"])
-def test_a_cut_within_a_block_or_a_tower_cannot_be_said_in_yaml(exported: Exported, group: str) -> None:
+def test_a_cut_within_a_block_or_a_tower_cannot_be_expressed_in_yaml(exported: Exported, group: str) -> None:
     parent = exported.parent
     width = next(each.width for each in parent.groups if each.name == group)
     assert model_yaml(parent.build(parent.spec({group: width - 8})).network) is None

@@ -25,7 +25,7 @@ from objectives.runtimes.parity import BOX_TOLERANCE_PX, SCORE_TOLERANCE
 from objectives.timing.plain_block import plain_block
 from spaces.base import Candidate, CandidateError
 from tests.objectives.networks import candidate, state_of, unchanged
-from tests.spaces.lively import enliven
+from tests.spaces.trained_look import make_look_trained
 
 ROOT = Path(__file__).parents[3]
 SMALL, LARGE = 96, 384
@@ -35,7 +35,7 @@ SMALL, LARGE = 96, 384
 def block(imgsz: int) -> Candidate:
     """A detector of few layers: what a compiler takes seconds for, not minutes."""
     small = plain_block(64, imgsz)
-    enliven(small.network, seed=0)
+    make_look_trained(small.network, seed=0)
     return small
 
 

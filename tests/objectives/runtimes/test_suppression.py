@@ -19,7 +19,7 @@ from objectives.runtimes.suppression import CONFIDENCE, IOU, SELECTED, picture
 from objectives.timing.meter import LatencyMeter
 from spaces.base import Candidate
 from tests.objectives.networks import candidate
-from tests.spaces.lively import enliven
+from tests.spaces.trained_look import make_look_trained
 
 SIDE = 96
 ANCHORS = 12 * 12 + 6 * 6 + 3 * 3
@@ -29,7 +29,7 @@ def network(seed: int) -> Candidate:
     """Of yolov8n at half of its width; its weights are the seed's."""
     stock = candidate(width=0.125)
     network = deepcopy(stock.network)
-    enliven(network, seed=seed)
+    make_look_trained(network, seed=seed)
     return replace(stock, network=network)
 
 

@@ -10,8 +10,8 @@ import torch
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.networks.parent import Parent
-from tests.spaces.lively import enliven, pictures
 from tests.spaces.silencing import random_spec
+from tests.spaces.trained_look import make_look_trained, pictures
 
 # isort: split
 from ultralytics.nn.modules.conv import Conv
@@ -43,7 +43,7 @@ def _guess_small_boxes(head: Any) -> None:
 @pytest.mark.parametrize("family", ["yolov5n", "yolov8n", "yolov9t", "yolov10n", "yolo11n", "yolo12n", "yolo26n"])
 def test_two_steps_move_every_parameter_of_a_cut_network_and_no_width(family: str) -> None:
     parent = Parent.load(f"{family}.yaml", classes=3, imgsz=128)
-    enliven(parent.network, seed=1)
+    make_look_trained(parent.network, seed=1)
     spec = random_spec(parent, 0.4, seed=1)
     network: Any = parent.build(spec).network.train()
     _guess_small_boxes(network.model[-1])

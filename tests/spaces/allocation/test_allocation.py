@@ -1,4 +1,4 @@
-"""Baselines: how others share out a cut among the groups."""
+"""Baselines: allocations of a cut to the groups."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.spaces.search_spaces.space_contract import SpaceContract
 
 
 def _map(parent: Parent) -> SensitivityMap:
-    """Groups of the backbone bear cutting, the others do not."""
+    """Groups of the backbone can be cut with little loss, the others cannot."""
     names = {group.tie or group.name: group for group in parent.groups}
     values = {n: (1.2, 1.1, 1.05) if g.section == "backbone" else (9.0, 5.0, 2.0) for n, g in names.items()}
     return SensitivityMap("loss", 1.0, (0.25, 0.5, 0.75), values)
@@ -45,7 +45,7 @@ def _channels(spec: ArchSpec) -> float:
     return float(sum(map(len, spec.kept)))
 
 
-def test_strength_one_keeps_everything_and_less_is_a_subset_of_more(parent: Parent, allocation: Allocation) -> None:
+def test_strength_one_keeps_everything_and_less_keeps_a_subset(parent: Parent, allocation: Allocation) -> None:
     cut = cutter(parent, allocation)
     assert cut.spec(1.0) == parent.full_spec()
     specs = [cut.spec(strength) for strength in (0.05, 0.3, 0.6, 0.9)]
@@ -92,7 +92,7 @@ def test_a_group_that_a_criterion_cannot_judge_stays_whole(parent: Parent, relat
     assert spec.channel_ratio < 0.5
 
 
-def test_a_threshold_cuts_what_lies_below_it_and_leaves_a_slice_of_a_dead_group(parent: Parent) -> None:
+def test_a_threshold_cuts_smaller_scales_and_leaves_a_slice_of_a_dead_group(parent: Parent) -> None:
     scores = {g.name: {c: 0.5 if c % 4 else 0.001 for c in range(g.width)} for g in parent.groups}
     scores["model.5"] = dict.fromkeys(range(128), 0.001)
     spec = Cutter(parent, parent.candidate(), scores, SlimmingAt(0.01)).spec(1.0)
@@ -107,7 +107,7 @@ def test_sensitive_groups_keep_more(parent: Parent) -> None:
     assert len(spec.kept_in("model.16")) > 48  # neck, of 64
 
 
-def test_damage_never_shrinks_as_a_cut_deepens_and_better_is_no_damage() -> None:
+def test_the_loss_increase_never_falls_with_a_deeper_cut_and_is_never_negative() -> None:
     measured = SensitivityMap("map50_95", 0.5, (0.25, 0.5, 0.75), {"a": (0.4, 0.3, 0.55)})
     assert measured.loss_increases("a") == pytest.approx((0.2, 0.2, 0.0))
 
@@ -134,5 +134,5 @@ class TestBaselineSpace(SpaceContract):
     def space(cls, parent: Parent) -> BaselineSpace:
         return BaselineSpace(cutter(parent, GlobalRanking()), _channels, 0.3, 1.0, 0.1)
 
-    def test_its_parameter_is_a_share(self, space: BaselineSpace) -> None:
+    def test_the_parameter_is_a_share(self, space: BaselineSpace) -> None:
         assert space.parameters == {"flops": Float(0.3, 1.0, 0.1)}

@@ -1,4 +1,4 @@
-"""What cuts do together, from what each does alone."""
+"""Loss increase of several cuts together, from the loss increase of each alone."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ def sensitivity() -> SummedSensitivity:
     return SummedSensitivity.of(MAP, GROUPS, multiple=8)
 
 
-def test_halving_one_group_does_what_was_measured(sensitivity: SummedSensitivity) -> None:
+def test_halving_one_group_gives_the_measured_loss_increase(sensitivity: SummedSensitivity) -> None:
     halved = [[32, 32, 16, 16, 8], [64, 16, 16, 16, 8], [64, 32, 8, 8, 8]]
     assert sensitivity.total(halved).tolist() == pytest.approx([0.4, 0.1, 0.2])
 
 
-def test_damages_add_up_and_grow_with_every_halving(sensitivity: SummedSensitivity) -> None:
+def test_loss_increases_add_up_and_grow_with_every_halving(sensitivity: SummedSensitivity) -> None:
     together, quarter = sensitivity.total([[32, 16, 8, 8, 8], [16, 32, 16, 16, 8]])
     assert together == pytest.approx(0.7)
     assert quarter == pytest.approx(0.4 * 2**HALVING_EXPONENT)
     assert sensitivity.total([WHOLE]).tolist() == [0.0]
 
 
-def test_a_group_too_small_to_be_halved_counts_as_a_usual_one(sensitivity: SummedSensitivity) -> None:
+def test_a_group_too_small_to_be_halved_has_the_median_sensitivity(sensitivity: SummedSensitivity) -> None:
     assert sensitivity.total([[64, 32, 16, 16, 4]]).tolist() == pytest.approx([0.2])
 
 
-def test_what_stayed_wider_than_half_is_allowed_for() -> None:
+def test_a_group_measured_wider_than_half_is_corrected_for() -> None:
     wide = [group("a", 24)]
     found = SummedSensitivity.of(SensitivityMap("loss", 1.0, (0.5,), {"a": (1.3,)}), wide, multiple=8)
     assert found.total([[16]]).tolist() == pytest.approx([0.3])  # half of 24 is 12, rounded to 16
     assert found.total([[12]])[0] > 0.3
 
 
-def test_no_group_is_taken_to_bear_any_cut() -> None:
+def test_every_group_has_a_minimum_loss_increase() -> None:
     useless = SensitivityMap("loss", 2.0, (0.5,), {"a": (1.9,), "b": (2.1,), "pair": (2.1,), "e": (2.0,)})
     found = SummedSensitivity.of(useless, GROUPS, multiple=8)
     assert found.total([[32, 32, 16, 16, 8]])[0] == pytest.approx(MIN_SHARE * 0.1)
 
 
-def test_groups_are_cut_until_each_is_damaged_alike(sensitivity: SummedSensitivity) -> None:
+def test_groups_are_cut_to_equal_loss_increases(sensitivity: SummedSensitivity) -> None:
     shares = sensitivity.evenly(0.5)
     widths = np.array(WHOLE) * shares
     alone = [sensitivity.total([[*WHOLE[:i], widths[i], *WHOLE[i + 1 :]]])[0] for i in (0, 1, 4)]

@@ -44,7 +44,7 @@ def test_uniform_at_one_is_the_parent(parent: Parent) -> None:
     assert uniform(parent, 1.0) == parent.full_spec()
 
 
-def test_thinning_keeps_a_subset_of_what_the_donor_has(parent: Parent, donors: dict[str, Donor]) -> None:
+def test_thinning_keeps_a_subset_of_the_donors_channels(parent: Parent, donors: dict[str, Donor]) -> None:
     donor = donors["one-shot"].candidate
     spec = thin(donor, parent, 0.75)
     assert all(set(new) <= set(old) for new, old in zip(spec.kept, donor.spec.kept, strict=True))

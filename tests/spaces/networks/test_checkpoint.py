@@ -1,4 +1,4 @@
-"""Networks on disk: what comes back, and what is refused."""
+"""Networks on disk: they are loaded as they were saved, and damaged ones are refused."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def folder(candidate: Candidate, tmp_path: Path) -> Path:
     return tmp_path / "saved"
 
 
-def test_what_is_loaded_is_what_was_saved_bit_for_bit(candidate: Candidate, folder: Path) -> None:
+def test_a_loaded_network_equals_the_saved_one_bit_for_bit(candidate: Candidate, folder: Path) -> None:
     loaded = load(folder)
     assert (loaded.spec, loaded.origin) == (candidate.spec, candidate.origin)
     assert (loaded.classes, loaded.imgsz) == (candidate.classes, candidate.imgsz)
@@ -61,7 +61,7 @@ def test_what_is_loaded_is_what_was_saved_bit_for_bit(candidate: Candidate, fold
     assert network.args.imgsz == 64
 
 
-def test_a_file_that_ships_is_rounded_to_half_precision_and_then_stays_as_it_is(
+def test_a_network_is_rounded_to_half_precision_once_and_then_stays_as_it_is(
     candidate: Candidate, tmp_path: Path
 ) -> None:
     save(candidate, tmp_path / "half", half=True)
@@ -69,7 +69,7 @@ def test_a_file_that_ships_is_rounded_to_half_precision_and_then_stays_as_it_is(
     state = candidate.network.state_dict()
     halved = {name: t.half().float() if t.is_floating_point() else t for name, t in state.items()}
     assert states_differ(shipped.network.state_dict(), halved) == []
-    save(shipped, tmp_path / "again")  # nothing is lost by half precision any more, so that is what is written
+    save(shipped, tmp_path / "again")  # half precision loses nothing any more, so it is written
     assert (tmp_path / "again" / WEIGHTS).read_bytes() == (tmp_path / "half" / WEIGHTS).read_bytes()
 
 
@@ -85,7 +85,7 @@ def test_a_fused_network_is_refused(candidate: Candidate, tmp_path: Path) -> Non
         save(replace(candidate, network=network.fuse(verbose=False)), tmp_path / "fused")
 
 
-def test_saving_what_was_loaded_changes_no_byte(folder: Path, tmp_path: Path) -> None:
+def test_saving_a_loaded_network_changes_no_byte(folder: Path, tmp_path: Path) -> None:
     save(load(folder), tmp_path / "again", recipe={"epochs": 3})
     for name in (WEIGHTS, ARCHITECTURE):
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
@@ -110,18 +110,18 @@ def test_a_new_process_gets_the_same_outputs(candidate: Candidate, folder: Path,
     assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
-def test_what_is_loaded_holds_no_class_that_a_stock_installation_lacks(folder: Path) -> None:
+def test_a_loaded_network_holds_no_class_that_a_stock_installation_lacks(folder: Path) -> None:
     network = load(folder).network
     assert type(network) is DetectionModel
     assert {type(module).__module__.split(".")[0] for module in network.modules()} == {"torch", "ultralytics"}
 
 
-def test_there_is_no_pickle_in_it(folder: Path) -> None:
+def test_a_checkpoint_holds_no_pickle(folder: Path) -> None:
     assert sorted(file.name for file in folder.iterdir()) == [ARCHITECTURE, WEIGHTS]
     assert json.loads((folder / ARCHITECTURE).read_text())["facts"] == {"recipe": {"epochs": 3}}
 
 
-def test_what_half_precision_cannot_hold_stays_in_single(parent: Parent, tmp_path: Path) -> None:
+def test_values_that_half_precision_cannot_hold_stay_in_single_precision(parent: Parent, tmp_path: Path) -> None:
     candidate = parent.candidate()
     state = candidate.network.state_dict()
     state["model.1.bn.weight"][3] = 1e6  # above 65504
@@ -166,7 +166,7 @@ def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
         CheckpointStore(tmp_path).get("0" * 32)
 
 
-def test_a_missing_half_is_named(folder: Path) -> None:
+def test_a_missing_file_of_a_checkpoint_is_named(folder: Path) -> None:
     (folder / WEIGHTS).unlink()
     with pytest.raises(CheckpointError, match=f"{WEIGHTS} is missing"):
         load(folder)
@@ -186,7 +186,7 @@ def _spec_of_other_widths(candidate: Candidate) -> Candidate:
 
 
 def _describe(folder: Path, candidate: Candidate) -> None:
-    """Have a checkpoint say that it is of another candidate, with a right hash, as another program might write it."""
+    """Write a description of another candidate into a checkpoint, with a correct hash, as another program might."""
     spec = candidate.spec
     groups = zip(spec.groups, spec.widths, spec.kept, strict=True)
     description = json.loads((folder / ARCHITECTURE).read_text())
@@ -253,9 +253,7 @@ def test_an_existing_folder_is_never_overwritten(parent: Parent, folder: Path) -
     assert (folder / WEIGHTS).read_bytes() == before
 
 
-def test_what_a_killed_writer_left_is_swept_up_and_what_others_write_is_not(
-    candidate: Candidate, tmp_path: Path
-) -> None:
+def test_files_of_a_killed_writer_are_deleted_and_those_of_others_are_not(candidate: Candidate, tmp_path: Path) -> None:
     old, new = tmp_path / f".old{PARTIAL}", tmp_path / f".new{PARTIAL}"
     for left in (old, new):
         left.mkdir()

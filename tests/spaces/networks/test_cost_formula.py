@@ -1,4 +1,4 @@
-"""Cost by formulas: what counting on the built network gives, to the last digit."""
+"""Cost by formulas: equal to the count on the built network, to the last digit."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def calculated(parent: Parent, spec: ArchSpec) -> tuple[int, int]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
-def test_of_every_family_the_formula_gives_what_torch_counts(family: str) -> None:
+def test_the_formula_equals_the_count_of_torch_for_every_family(family: str) -> None:
     parent = Parent.load(f"{family}.yaml", classes=5, imgsz=64)
     cut = random_spec(parent, 0.6, seed=1)
     shortened = parent.structure.spec(cut.kept, [repeat.name for repeat in parent.repeats[::2]])
@@ -56,21 +56,21 @@ def test_of_every_family_the_formula_gives_what_torch_counts(family: str) -> Non
 
 @settings(max_examples=6, deadline=None)
 @given(data=st.data())
-def test_of_any_cut_the_formula_gives_what_torch_counts(parent: Parent, data: st.DataObject) -> None:
+def test_the_formula_equals_the_count_of_torch_for_any_cut(parent: Parent, data: st.DataObject) -> None:
     spec = data.draw(specs(parent))
     assert calculated(parent, spec) == counted(parent, spec)
 
 
 @settings(max_examples=6, deadline=None)
 @given(data=st.data())
-def test_of_any_cut_around_attention_the_formula_gives_what_torch_counts(
+def test_the_formula_equals_the_count_of_torch_for_any_cut_around_attention(
     attention: Parent, data: st.DataObject
 ) -> None:
     spec = data.draw(specs(attention))
     assert calculated(attention, spec) == counted(attention, spec)
 
 
-def test_many_specs_at_once_cost_what_each_costs_alone(attention: Parent) -> None:
+def test_many_specs_at_once_have_the_costs_of_each_alone(attention: Parent) -> None:
     names = [repeat.name for repeat in attention.repeats]
     many = [
         attention.structure.spec(random_spec(attention, 0.5, seed).kept, names[seed : seed + 2]) for seed in range(4)
@@ -101,14 +101,14 @@ def test_a_spec_of_another_parent_is_refused(parent: Parent, attention: Parent) 
         CostFormula.of(parent).costs((attention.full_spec(),))
 
 
-def test_taking_half_of_a_group_saves_its_part(parent: Parent) -> None:
+def test_cutting_half_of_a_group_saves_its_part(parent: Parent) -> None:
     formula, whole = CostFormula.of(parent), np.array(parent.full_spec().widths)
     halves = np.stack([np.where(np.arange(len(whole)) == group, whole // 2, whole) for group in range(len(whole))])
     saved = formula.of_widths(whole[None]).flops - formula.of_widths(halves).flops
     assert formula.parts(parent.full_spec()).flops == pytest.approx(saved, rel=1e-12)  # sums of floats
 
 
-def test_the_parts_of_all_groups_are_the_network_but_for_what_stays_whole(parent: Parent) -> None:
+def test_the_parts_of_all_groups_add_up_to_the_network_without_its_uncut_channels(parent: Parent) -> None:
     spec = parent.structure.spec(random_spec(parent, 0.5, seed=4).kept, [parent.repeats[1].name])
     parts = CostFormula.of(parent).parts(spec)
     parameters, flops = calculated(parent, spec)

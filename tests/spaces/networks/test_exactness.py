@@ -15,7 +15,6 @@ from spaces.allocation.uniform import uniform
 from spaces.base import ArchSpec
 from spaces.networks.parent import Parent
 from spaces.structure.groups import tied
-from tests.spaces.lively import enliven
 from tests.spaces.silencing import (
     DOUBLE_TOLERANCE,
     TOLERANCE,
@@ -31,6 +30,7 @@ from tests.spaces.silencing import (
     silenced,
     states_differ,
 )
+from tests.spaces.trained_look import make_look_trained
 
 FAMILIES = ("yolov5n", "yolov8n", "yolov9t", "yolov10n", "yolo11n", "yolo12n", "yolo26n")
 
@@ -40,14 +40,14 @@ WRONG = 5 * TOLERANCE  # the least that one wrong channel number has to change; 
 @pytest.fixture(scope="module", params=FAMILIES)
 def family(request: pytest.FixtureRequest) -> Iterator[Parent]:
     parent = Parent.load(f"{request.param}.yaml", classes=3, imgsz=64, seed=2)
-    enliven(parent.network, seed=2)
+    make_look_trained(parent.network, seed=2)
     before = copy.deepcopy(parent.network.state_dict())
     yield parent
     assert states_differ(before, parent.network.state_dict()) == []
 
 
 @pytest.mark.parametrize("train", [False, True], ids=["eval", "train"])
-def test_a_network_that_is_not_cut_gives_the_same(family: Parent, train: bool) -> None:
+def test_an_uncut_network_gives_the_same_outputs(family: Parent, train: bool) -> None:
     built = family.build(family.full_spec()).network.train(train)
     whole = copy.deepcopy(family.network).train(train)
     # Equal tensors in equal modules: 0 here. Another processor may choose another algorithm for each call.
@@ -71,12 +71,10 @@ def test_fresh_weights_with_random_statistics_are_cut_as_exactly(family: Parent)
 
 
 @pytest.mark.parametrize(("share", "seed"), [(0.9, 4), (0.3, 5)])
-def test_the_same_holds_in_training_where_statistics_are_those_of_the_batch(
-    family: Parent, share: float, seed: int
-) -> None:
+def test_a_cut_is_exact_in_training_with_the_statistics_of_the_batch(family: Parent, share: float, seed: int) -> None:
     spec = random_spec(family, share, seed)
     # In float64, because batch norms divide by small deviations: through the 145 groups of YOLOv9 float32 alone errs by
-    # 5e-3. The next test says so of float32.
+    # 5e-3. The next test checks float32.
     right, wrong = differences(family, spec, spec, rolled(spec), train=True, dtype=torch.float64)
     assert right < DOUBLE_TOLERANCE
     assert wrong > 1e-2
@@ -143,7 +141,7 @@ def test_one_wrong_channel_number_in_any_group_is_noticed(family: Parent) -> Non
 
 
 @pytest.mark.parametrize("train", [False, True], ids=["eval", "train"])
-def test_the_oracle_silences_what_the_readers_read_and_nothing_else(family: Parent, train: bool) -> None:
+def test_the_oracle_silences_exactly_the_cut_channels_that_layers_read(family: Parent, train: bool) -> None:
     spec = random_spec(family, 0.6, seed=9)
     whole = replace(family, network=copy.deepcopy(family.network).train(train))
     read: dict[str, Tensor] = {}
@@ -161,7 +159,7 @@ def test_the_oracle_silences_what_the_readers_read_and_nothing_else(family: Pare
 
 def test_most_of_each_family_can_be_cut(family: Parent) -> None:
     half = family.build(uniform(family, 0.5)).network
-    # Half the width leaves a quarter of most weights; what stays whole is attention and the final convolutions.
+    # Half the width leaves a quarter of most weights; only attention and the final convolutions stay whole.
     assert _parameters(half) < 0.4 * _parameters(family.network)
 
 

@@ -88,7 +88,7 @@ def test_backbone_features_of_a_graft_are_those_of_its_donor(
     assert joined.spec.kept[index] == head.spec.kept[index]
 
 
-def test_where_the_head_reads_channels_that_its_donor_never_saw_weights_are_the_parents(
+def test_where_the_head_reads_channels_that_its_donor_has_cut_weights_are_the_parents(
     parent: Parent, donors: dict[str, Donor]
 ) -> None:
     wide, narrow = donors["one-shot"], donors["round-2"]
@@ -112,7 +112,7 @@ def test_where_the_head_reads_channels_that_its_donor_never_saw_weights_are_the_
             assert torch.equal(column, whole[list(rows), 128 + channel])
 
 
-def test_a_ratio_keeps_the_best_of_what_the_donor_has(
+def test_a_ratio_keeps_the_best_of_the_donors_channels(
     grafts: GraftSpace, donors: dict[str, Donor], parent: Parent
 ) -> None:
     params = {**choose(grafts, 1.0), "backbone": "one-shot", "head": "round-2", "ratio.P5": 0.5}

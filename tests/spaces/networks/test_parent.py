@@ -68,7 +68,7 @@ def test_an_unknown_model_is_named(model: str) -> None:
         Parent.load(model, classes=3)
 
 
-def test_no_model_at_all_says_what_to_give() -> None:
+def test_without_any_model_the_message_says_what_to_give() -> None:
     with pytest.raises(SpaceError, match="no model is named"):
         Parent.load(classes=3)
 
@@ -114,7 +114,7 @@ def test_a_parent_can_be_sent_to_another_process(parent: Parent) -> None:
     assert states_differ(sent.network.state_dict(), parent.network.state_dict()) == []
 
 
-def test_its_candidate_is_a_copy(parent: Parent) -> None:
+def test_the_candidate_of_a_parent_is_a_copy(parent: Parent) -> None:
     candidate = parent.candidate()
     candidate.network.state_dict()["model.0.conv.weight"].zero_()
     assert parent.network.state_dict()["model.0.conv.weight"].abs().sum() > 0
@@ -140,7 +140,7 @@ def _yaml_text() -> str:
         ([float("nan")], "nan is no whole number"),
     ],
 )
-def test_what_is_no_channel_number_is_named(parent: Parent, kept: Any, words: str) -> None:
+def test_values_that_are_no_channel_numbers_are_named(parent: Parent, kept: Any, words: str) -> None:
     with pytest.raises(SpaceError, match=f"group 'model.3'.*{words}"):
         parent.spec({"model.3": kept})
 

@@ -1,4 +1,4 @@
-"""A user's weights: what is read, and that nothing in them runs."""
+"""A user's weights: the files that are read, and that no code in them runs."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_a_broken_pt_is_one_clear_line(tmp_path: Path, content: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_safetensors_file_says_what_it_is(parent: Parent, tmp_path: Path) -> None:
+def test_a_safetensors_file_names_its_model(parent: Parent, tmp_path: Path) -> None:
     path = tmp_path / "named.safetensors"
     names = json.dumps({"0": "cat", "1": "dog", "2": "bird"})
     save_file(parent.network.state_dict(), path, metadata={"name": "yolov8n", "classes": names, "imgsz": "320"})
@@ -161,7 +161,7 @@ def test_a_safetensors_file_says_what_it_is(parent: Parent, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("metadata", [None, {"name": "my best one"}])
-def test_a_safetensors_file_that_does_not_say_needs_the_model_named(
+def test_a_safetensors_file_that_names_no_model_needs_one_given(
     parent: Parent, tmp_path: Path, metadata: dict[str, str] | None
 ) -> None:
     path = tmp_path / "bare.safetensors"
@@ -206,6 +206,6 @@ def test_weights_with_a_nan_are_refused(parent: Parent, tmp_path: Path) -> None:
         Parent.load(classes=3, weights=tmp_path / "nan.safetensors")
 
 
-def test_what_is_read_is_a_stock_network(parent: Parent, tmp_path: Path) -> None:
+def test_weights_are_read_into_a_stock_network(parent: Parent, tmp_path: Path) -> None:
     loaded = Parent.load(classes=("cat", "dog", "bird"), weights=write_pt(parent, tmp_path / "best.pt"))
     assert type(loaded.network) is DetectionModel

@@ -44,13 +44,13 @@ def test_a_channel_of_larger_weights_comes_first_and_a_dead_one_last(parent: Par
     candidate = parent.candidate()
     state = candidate.network.state_dict()
     state["model.3.conv.weight"][11] *= 10
-    state["model.3.conv.weight"][5] = 0  # what makes it
-    state["model.4.cv1.conv.weight"][:, 5] = 0  # what reads it
+    state["model.3.conv.weight"][5] = 0  # the layer that makes it
+    state["model.4.cv1.conv.weight"][:, 5] = 0  # the layer that reads it
     ranked = order(candidate, parent, criterion)["model.3"]
     assert (ranked[0], ranked[-1]) == (11, 5)
 
 
-def test_importance_is_the_sum_over_all_that_make_and_read_a_channel(parent: Parent) -> None:
+def test_importance_is_the_sum_over_all_layers_that_make_and_read_a_channel(parent: Parent) -> None:
     state = parent.network.state_dict()
     made = state["model.9.cv1.conv.weight"].double().square().flatten(1).sum(1)
     read = state["model.9.cv2.conv.weight"].double().square().flatten(2).sum((0, 2)).reshape(4, 128).sum(0)
@@ -75,7 +75,7 @@ def test_a_cut_network_is_ranked_by_its_own_weights_under_the_parents_numbers(pa
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
-def test_a_cut_networks_scores_are_the_parents_where_all_that_a_channel_meets_is_kept(
+def test_a_cut_networks_scores_are_the_parents_where_no_layer_of_the_group_is_cut(
     v9t: Parent, criterion: Criterion
 ) -> None:
     last = v9t.groups[-1]
@@ -87,7 +87,7 @@ def test_a_cut_networks_scores_are_the_parents_where_all_that_a_channel_meets_is
     assert list(found[last.name]) == list(range(0, last.width, 2))
 
 
-def test_lamp_weighs_a_channel_by_those_that_are_no_weaker_in_each_layer() -> None:
+def test_lamp_is_the_share_among_channels_that_are_no_weaker_in_each_layer() -> None:
     # 1 of 1 + 2 + 4 + 5 + 5, and so on: the strongest share the top between them; a dead one has nothing.
     squares = torch.tensor([4.0, 1.0, 5.0, 2.0, 5.0, 0.0], dtype=torch.float64)
     shares = torch.tensor([4 / 14, 1 / 17, 5 / 10, 2 / 16, 5 / 10, 0.0], dtype=torch.float64)
@@ -101,7 +101,7 @@ def test_lamp_does_not_change_where_a_whole_layer_is_scaled(parent: Parent) -> N
     assert scores(candidate, parent, "lamp") == before
 
 
-def test_taylor_adds_up_what_each_layer_that_a_channel_passes_says_of_it(parent: Parent) -> None:
+def test_taylor_sums_the_terms_of_all_layers_that_a_channel_passes(parent: Parent) -> None:
     candidate = parent.candidate()
     state, gradients = dict(candidate.network.named_parameters()), _gradients(candidate)
     made, norm, shift, read = "model.3.conv.weight", "model.3.bn.weight", "model.3.bn.bias", "model.4.cv1.conv.weight"
@@ -113,7 +113,7 @@ def test_taylor_adds_up_what_each_layer_that_a_channel_passes_says_of_it(parent:
     torch.testing.assert_close(torch.tensor(list(found.values()), dtype=torch.float64), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_taylor_wants_gradients_of_the_very_network(parent: Parent) -> None:
+def test_taylor_needs_gradients_of_the_same_network(parent: Parent) -> None:
     candidate = parent.build(random_spec(parent, 0.6, seed=1))
     with pytest.raises(SpaceError, match="none are given"):
         scores(candidate, parent, "taylor")
@@ -156,7 +156,7 @@ def test_random_scores_depend_on_the_seed_alone(parent: Parent) -> None:
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
-def test_dropped_bottlenecks_take_no_part(parent: Parent, criterion: Criterion) -> None:
+def test_dropped_bottlenecks_do_not_count(parent: Parent, criterion: Criterion) -> None:
     shorter = parent.build(parent.spec({"model.3": 40}, dropped=["model.6.m.0"]))
     found, before = (_scores(candidate, parent, criterion) for candidate in (shorter, parent.candidate()))
     if criterion != "random":
@@ -164,7 +164,7 @@ def test_dropped_bottlenecks_take_no_part(parent: Parent, criterion: Criterion) 
     assert found["model.6.m.1.cv1"] == before["model.6.m.1.cv1"]  # although it is number 0 now
 
 
-def test_a_bottleneck_that_adds_more_scores_more_than_its_mates(parent: Parent) -> None:
+def test_a_bottleneck_that_adds_more_scores_more_than_others_in_its_block(parent: Parent) -> None:
     candidate = parent.candidate()
     state = candidate.network.state_dict()
     state["model.6.m.1.cv2.conv.weight"].copy_(state["model.6.m.0.cv2.conv.weight"])
@@ -213,7 +213,7 @@ def _scores(candidate: Candidate, parent: Parent, criterion: Criterion) -> Mappi
 
 
 def _gradients(candidate: Candidate) -> dict[str, Tensor]:
-    """Made up, equal for equal weights, and of both signs."""
+    """Made-up gradients: equal for equal weights, and of both signs."""
     return {name: torch.sin(100 * parameter.detach()) for name, parameter in candidate.network.named_parameters()}
 
 

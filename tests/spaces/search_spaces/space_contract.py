@@ -1,4 +1,4 @@
-"""What every space promises. A test of a space subclasses this and says which space and which parameters."""
+"""Promises of every space. The test of a space subclasses this and provides the space."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class SpaceContract(ABC):
         assert first == second
         assert (first[0].key, first[1].key) == (second[0].key, second[1].key)
 
-    def test_more_is_a_superset_of_less(self, space: Space) -> None:
+    def test_greater_parameters_keep_a_superset_of_the_channels(self, space: Space) -> None:
         params = choose(space, 0.0)
         highest = {name: p.high for name, p in space.parameters.items() if not isinstance(p, Categorical)}
         narrow_spec, wide_spec = space.decode(params)[0], space.decode({**params, **highest})[0]
@@ -62,7 +62,7 @@ class SpaceContract(ABC):
             times.append(time.thread_time() - begun)
         assert min(times) < 0.005
 
-    def test_what_is_decoded_can_be_built_and_has_the_widths_of_its_spec(self, space: Space) -> None:
+    def test_a_decoded_spec_can_be_built_and_the_network_has_its_widths(self, space: Space) -> None:
         spec, origin = space.decode(choose(space, 0.5))
         candidate = space.build(spec, origin)
         assert (candidate.spec, candidate.origin) == (spec, origin)
@@ -70,7 +70,7 @@ class SpaceContract(ABC):
         assert weights["model.3.conv.weight"].shape[0] == len(spec.kept_in("model.3"))
         assert weights["model.16.conv.weight"].shape[0] == len(spec.kept_in("model.16"))
 
-    def test_building_twice_gives_the_same_and_shares_nothing(self, space: Space) -> None:
+    def test_building_twice_gives_equal_networks_that_share_nothing(self, space: Space) -> None:
         spec, origin = space.decode(choose(space, 0.5))
         first, second = space.build(spec, origin), space.build(spec, origin)
         assert states_differ(first.network.state_dict(), second.network.state_dict()) == []
@@ -120,7 +120,7 @@ class SpaceContract(ABC):
         for shares in ([1e-3] * groups, [1.0] * groups):
             space.decode({**choose(space, 1.0), **(space.nearest(shares) or {})})
 
-    def test_roles_are_what_parameters_do(self, space: Space) -> None:
+    def test_roles_match_the_effects_of_the_parameters(self, space: Space) -> None:
         highest = choose(space, 1.0)
         whole = space.decode(highest)[0]
         for name, parameter in space.parameters.items():

@@ -1,8 +1,8 @@
 """torch-pruning's dependency graph of a detector, which is rewritten first so that the graph can read it.
 
-The graph is wrong where a block splits one convolution's output in two (C2f and its kin), and the walk along it may not
-end in attention. So the copy that it sees has two convolutions in place of the one, and one plain convolution in place
-of each attention: what attention does inside couples nothing outside. Its findings are told in the original's names.
+The graph is wrong where a block splits one convolution's output in two (C2f and similar blocks), and a walk along
+the graph may never end in attention. So the copy has two convolutions in place of that one, and one plain convolution
+in place of each attention, which couples no channels outside. All results are given under the original's names.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Place = tuple[str, Side, int]
 
 
 class Oracle:
-    """What torch-pruning says of a detector's channels."""
+    """Groups and importance of a detector's channels by torch-pruning."""
 
     def __init__(self, network: nn.Module) -> None:
         """Rewrite a copy and build its graph."""

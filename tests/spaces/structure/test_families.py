@@ -1,4 +1,4 @@
-"""Every family of stock detectors and every size of it is cut exactly; what cannot be cut is named."""
+"""Every family of stock detectors and every size of it is cut exactly; parts that cannot be cut are named."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from spaces.base import SpaceError
 from spaces.networks.parent import Parent
 from spaces.structure import stock
-from tests.spaces.lively import enliven
 from tests.spaces.silencing import TOLERANCE, differences, random_spec, rolled, unread
+from tests.spaces.trained_look import make_look_trained
 
 GROUPS = {
     "yolov5n": 62,
@@ -37,9 +37,9 @@ GROUPS = {
 }
 
 
-def _lively(model: Any) -> Parent:
+def _trained_looking(model: Any) -> Parent:
     parent = Parent.load(model, classes=3, imgsz=64)
-    enliven(parent.network, seed=0)
+    make_look_trained(parent.network, seed=0)
     return parent
 
 
@@ -53,7 +53,7 @@ def _is_cut_exactly(parent: Parent, **how: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("model", GROUPS)
 def test_each_size_of_each_family_is_cut_exactly(model: str) -> None:
-    parent = _lively(f"{model}.yaml")
+    parent = _trained_looking(f"{model}.yaml")
     assert len({group.name for group in parent.groups}) == len(parent.groups) == GROUPS[model]
     assert parent.structure.unknown_operations == ()
     _is_cut_exactly(parent)
@@ -73,11 +73,11 @@ def test_each_size_of_each_family_is_cut_exactly(model: str) -> None:
         "yolo26n-p6",
     ],
 )
-def test_relatives_with_a_detect_head_are_cut_exactly(model: str) -> None:
-    _is_cut_exactly(_lively(f"{model}.yaml"))
+def test_similar_models_with_a_detect_head_are_cut_exactly(model: str) -> None:
+    _is_cut_exactly(_trained_looking(f"{model}.yaml"))
 
 
-def test_transposed_convolutions_are_named_as_what_keeps_channels_whole() -> None:
+def test_transposed_convolutions_keep_channels_whole_and_are_named() -> None:
     parent = Parent.load("yolov6n.yaml", classes=3)
     assert parent.structure.unknown_operations == tuple(f"transposed convolution in model.{n}" for n in (11, 16))
 
@@ -86,7 +86,7 @@ def test_transposed_convolutions_are_named_as_what_keeps_channels_whole() -> Non
 def test_any_scale_is_cut_exactly(family: str) -> None:
     model = stock.resolve(f"{family}.yaml", 3)
     odd = {**model, "scales": {"odd": [0.7, 0.137, 300]}, "scale": "odd"}  # widths 16, 24, 40; no powers of two
-    parent = _lively(odd)
+    parent = _trained_looking(odd)
     assert max(group.width for group in parent.groups) < 100
     _is_cut_exactly(parent)
 
@@ -94,14 +94,14 @@ def test_any_scale_is_cut_exactly(family: str) -> None:
 @pytest.mark.parametrize(
     "change", [{"activation": "nn.ReLU()"}, {"end2end": True}, {"reg_max": 1}, {"class_width": 80}]
 )
-def test_what_a_model_yaml_may_change_of_a_detector_does_not_matter(change: dict[str, Any]) -> None:
-    parent = _lively({**stock.resolve("yolov8n.yaml", 3), **change})
+def test_a_detector_changed_in_its_model_yaml_is_cut_exactly(change: dict[str, Any]) -> None:
+    parent = _trained_looking({**stock.resolve("yolov8n.yaml", 3), **change})
     assert len(parent.groups) == (71 if "end2end" in change else 59)
     _is_cut_exactly(parent)
 
 
 def _around(*rows: list[Any]) -> dict[str, Any]:
-    """A small detector with these layers in its midst."""
+    """A small detector that contains these layers."""
     last = 2 + len(rows)
     backbone = [[-1, 1, "Conv", [16, 3, 2]], [-1, 1, "Conv", [64, 3, 4]], *rows, [-1, 1, "Conv", [24, 3, 2]]]
     return {"yaml_file": "small.yaml", "nc": 3, "backbone": backbone, "head": [[[last], 1, "Detect", ["nc"]]]}
@@ -137,7 +137,7 @@ def _around(*rows: list[Any]) -> dict[str, Any]:
     ids=lambda row: str(row[2]),
 )
 def test_a_block_of_another_model_is_cut_exactly_or_kept_whole(row: list[Any]) -> None:
-    parent = _lively(_around(row))
+    parent = _trained_looking(_around(row))
     _is_cut_exactly(parent, by=unread)
     _is_cut_exactly(parent, by=unread, train=True)
 
@@ -185,7 +185,7 @@ def test_a_block_that_cannot_be_cut_or_built_is_named(row: list[Any], reason: st
         ({"scales": {"n": [1, 1, 512]}, "scale": "q"}, "has no scale 'q'; it has n"),
     ],
 )
-def test_a_model_yaml_with_a_fault_is_refused_in_words(change: dict[str, Any], reason: str) -> None:
+def test_a_model_yaml_with_a_fault_is_refused_with_a_clear_message(change: dict[str, Any], reason: str) -> None:
     with pytest.raises(SpaceError, match=f"model 'small.yaml'.*{reason}"):
         Parent.load({**_around([-1, 1, "Conv", [32]]), **change}, classes=3)
 

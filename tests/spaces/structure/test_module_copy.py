@@ -17,7 +17,7 @@ CONTAINERS = (dict, list, set)
 
 
 def is_alike(own: object, other: object) -> bool:
-    """Whether two attributes have the same type and value, tensors and modules told by their shape and class."""
+    """Whether two attributes have the same type and value, tensors and modules compared by their shape and class."""
     if isinstance(own, Tensor) and isinstance(other, Tensor):
         return own.shape == other.shape and own.requires_grad == other.requires_grad
     if isinstance(own, dict) and isinstance(other, dict):
@@ -30,7 +30,7 @@ def vars_of(value: object) -> object:
 
 
 @pytest.mark.parametrize("model", ["yolov8n.yaml", "yolov9t.yaml", "yolo12n.yaml", "yolo26n.yaml"])
-def test_the_twin_of_a_detector_is_its_deep_copy_and_shares_nothing_with_it(model: str) -> None:
+def test_a_copied_detector_equals_its_deep_copy_and_shares_nothing_with_it(model: str) -> None:
     network = Parent.load(model, classes=3, imgsz=64).network
     twin, expected = copy_module(network, {}), copy.deepcopy(network)
     assert states_differ(twin.state_dict(), expected.state_dict()) == []
@@ -50,7 +50,7 @@ def mutable(value: object) -> bool:
     return isinstance(value, (*CONTAINERS, nn.Module, Tensor))
 
 
-def test_what_the_memo_holds_is_taken_instead_of_copied() -> None:
+def test_objects_in_the_memo_are_taken_instead_of_copied() -> None:
     layer = nn.Conv2d(3, 8, 1)
     weight = nn.Parameter(torch.zeros(4, 3, 1, 1))
     assert layer.bias is not None
@@ -66,19 +66,19 @@ def test_a_layer_that_stands_in_two_places_stays_one() -> None:
 
 
 class _Once(nn.Module):
-    """A module that says how it is copied."""
+    """A module that defines how it is copied."""
 
     def __deepcopy__(self, memo: dict[int, object]) -> _Once:
         return self
 
 
-def test_a_class_that_says_how_it_is_copied_is_copied_so() -> None:
+def test_a_class_that_defines_how_it_is_copied_is_copied_that_way() -> None:
     module = _Once()
     twin: Any = copy_module(nn.Sequential(module), {})
     assert twin[0] is module
 
 
-def test_hooks_come_along_and_later_ones_stay_apart() -> None:
+def test_hooks_are_copied_and_later_hooks_are_not_shared() -> None:
     layer, calls = nn.Identity(), []
     layer.register_forward_hook(lambda *_: calls.append("before"))
     twin = copy_module(layer, {})

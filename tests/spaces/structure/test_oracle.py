@@ -1,6 +1,6 @@
-"""torch-pruning as an oracle: its dependency graph couples the same channels, and its criteria say the same of them.
+"""torch-pruning as an oracle: its dependency graph couples the same channels, and its criteria give the same scores.
 
-Left out are the larger YOLOv9 (c, e): the graph has the halves of ADown wrong, without an error.
+The larger YOLOv9 (c, e) are left out: for them the graph couples the halves of ADown wrongly, without an error.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FAMILIES = ("yolov5n", "yolov8n", "yolov9t", "yolov10n", "yolo11n", "yolo12n", "
 
 @pytest.fixture(scope="module", params=FAMILIES)
 def pair(request: pytest.FixtureRequest) -> tuple[Parent, Oracle]:
-    """A parent and what the oracle has found in it."""
+    """A parent and the oracle of its network."""
     made = Parent.load(f"{request.param}.yaml", classes=3)
     return made, Oracle(made.network)
 
@@ -48,7 +48,7 @@ def test_our_groups_are_those_of_torch_pruning(pair: tuple[Parent, Oracle]) -> N
         assert ours == theirs, group.name
 
 
-def test_what_we_keep_whole_is_an_output_or_meets_attention(pair: tuple[Parent, Oracle]) -> None:
+def test_channels_that_we_keep_whole_are_outputs_or_meet_attention(pair: tuple[Parent, Oracle]) -> None:
     parent, oracle = pair
     made = [member for group in parent.groups for member in group.members if member.side == "out"]
     in_groups = {(member.module, position) for member in made for position in member.positions}
@@ -71,7 +71,7 @@ def test_the_oracle_reads_the_same_network(parent: Parent, v8n: Oracle) -> None:
 
 
 @pytest.mark.parametrize(("criterion", "power"), [("l1", 1), ("l2", 2)])
-def test_magnitudes_are_torch_prunings_summed_over_convolutions(
+def test_magnitudes_equal_those_of_torch_pruning_summed_over_convolutions(
     parent: Parent, v8n: Oracle, criterion: Criterion, power: int
 ) -> None:
     theirs = torch_pruning.importance.GroupMagnitudeImportance(
@@ -81,7 +81,7 @@ def test_magnitudes_are_torch_prunings_summed_over_convolutions(
     _assert_equal(parent, v8n, theirs, lambda group: _tensor(ours[group.name]))
 
 
-def test_torch_pruning_passes_over_depthwise_convolutions_and_we_do_not() -> None:
+def test_torch_pruning_skips_depthwise_convolutions_and_we_do_not() -> None:
     parent = Parent.load("yolo11n.yaml", classes=3)
     theirs = torch_pruning.importance.GroupMagnitudeImportance(
         p=2, group_reduction="sum", normalizer=None, target_types=[nn.Conv2d]
@@ -102,8 +102,8 @@ def test_torch_pruning_passes_over_depthwise_convolutions_and_we_do_not() -> Non
     assert len(counted) == 6  # two in each of the three class towers
 
 
-def test_lamp_of_the_layer_that_makes_a_channel_is_torch_prunings(parent: Parent, v8n: Oracle) -> None:
-    """Over a group we sum what the layers say of it; torch-pruning weighs the sum instead."""
+def test_lamp_of_the_layer_that_makes_a_channel_equals_that_of_torch_pruning(parent: Parent, v8n: Oracle) -> None:
+    """We weight the terms of each layer and sum them over a group; torch-pruning weights the sum instead."""
     theirs = torch_pruning.importance.LAMPImportance(group_reduction="first")
     state = parent.network.state_dict()
 
@@ -116,8 +116,8 @@ def test_lamp_of_the_layer_that_makes_a_channel_is_torch_prunings(parent: Parent
     _assert_equal(parent, v8n, theirs, ours)
 
 
-def test_taylor_is_torch_prunings_and_what_batch_norms_say() -> None:
-    """torch-pruning leaves batch norms out of it (it asks for group norms in their place).
+def test_taylor_equals_that_of_torch_pruning_plus_the_terms_of_batch_norms() -> None:
+    """torch-pruning leaves batch norms out of `taylor`: it looks for group norms instead.
 
     Of YOLOv5, where no convolution is rewritten: |a + b| of the whole is not |a| + |b| of its halves.
     """
@@ -144,7 +144,7 @@ def test_taylor_is_torch_prunings_and_what_batch_norms_say() -> None:
     _assert_equal(parent, oracle, theirs, without_norms)
 
 
-def test_mean_scales_are_torch_prunings(parent: Parent, v8n: Oracle) -> None:
+def test_mean_scales_equal_those_of_torch_pruning(parent: Parent, v8n: Oracle) -> None:
     theirs = torch_pruning.importance.BNScaleImportance(group_reduction="mean", normalizer=None)
     ours = mean_scales(parent.candidate(), parent, after_sparsity=True)
     _assert_equal(parent, v8n, theirs, lambda group: _tensor(ours[group.name]))
@@ -157,7 +157,7 @@ def _tensor(scores: Mapping[int, float]) -> Tensor:
 def _assert_equal(parent: Parent, oracle: Oracle, theirs: Any, ours: Callable[[ChannelGroup], Tensor]) -> None:
     for group in parent.groups:
         first = group.members[0]
-        half = first.positions[0] // group.width  # of the rewritten convolution, all of whose channels are the group
+        half = first.positions[0] // group.width  # of the rewritten convolution; all its channels are the group
         their = theirs(oracle.group(first.module, half, range(group.width)))
         # Theirs is summed in float32.
         torch.testing.assert_close(ours(group), their.double(), rtol=1e-4, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Residual bottlenecks that are left out, and the space that says how many stay."""
+"""Residual bottlenecks that are left out, and the space of their numbers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _shortened(parent: Parent, dropped: tuple[str, ...], share: float = 0.7) -> 
 
 @contextmanager
 def _without_branches(parent: Parent, spec: ArchSpec) -> Iterator[None]:
-    """The parent's bottlenecks return what they are given. Independent of cutting."""
+    """The parent's bottlenecks return their inputs. Independent of cutting."""
     with ExitStack() as stack:
         for name in spec.dropped:
             module = parent.network.get_submodule(name)
@@ -67,7 +67,7 @@ def test_a_shortened_network_equals_the_parent_with_those_bottlenecks_silenced(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["yolov5n", "yolov9t", "yolov10n", "yolo11n", "yolo12n", "yolo26n"])
-def test_each_family_loses_bottlenecks_exactly(family: str) -> None:
+def test_dropping_bottlenecks_is_exact_in_each_family(family: str) -> None:
     parent = Parent.load(f"{family}.yaml", classes=3, imgsz=64)
     randomise_batchnorm(parent.network, seed=0)
     names = tuple(repeat.name for repeat in parent.repeats)
@@ -76,7 +76,7 @@ def test_each_family_loses_bottlenecks_exactly(family: str) -> None:
         assert _difference(parent, _shortened(parent, dropped)) < TOLERANCE
 
 
-def test_groups_inside_a_dropped_bottleneck_do_not_tell_specs_apart(parent: Parent) -> None:
+def test_groups_inside_a_dropped_bottleneck_do_not_distinguish_specs(parent: Parent) -> None:
     first = parent.spec({"model.4.m.1.cv1": 8}, dropped=["model.4.m.1"])
     assert first == parent.spec({}, dropped=["model.4.m.1"])
     assert first.key != parent.full_spec().key
@@ -108,7 +108,7 @@ def test_a_shortened_network_is_saved_and_loaded_bit_for_bit(parent: Parent, tmp
     assert states_differ(loaded.network.state_dict(), candidate.network.state_dict()) == []
 
 
-def test_a_donor_keeps_what_it_learnt_without_its_bottlenecks(parent: Parent) -> None:
+def test_a_donor_with_dropped_bottlenecks_grafted_with_itself_keeps_its_weights(parent: Parent) -> None:
     donor = parent.build(_shortened(parent, ("model.4.m.0", "model.6.m.0", "model.6.m.1")))
     randomise_batchnorm(donor.network, seed=9)
     again = graft(backbone=donor, head=donor)
@@ -117,7 +117,9 @@ def test_a_donor_keeps_what_it_learnt_without_its_bottlenecks(parent: Parent) ->
     assert states_differ(further.network.state_dict(), donor.network.state_dict()) == []
 
 
-def test_a_graft_drops_what_the_donor_of_that_part_dropped(parent: Parent, donors: dict[str, Donor]) -> None:
+def test_a_graft_drops_the_bottlenecks_that_the_donor_of_that_part_dropped(
+    parent: Parent, donors: dict[str, Donor]
+) -> None:
     short = parent.build(_shortened(parent, BACKBONE[:3]))
     assert graft(backbone=short, head=donors["one-shot"]).spec.dropped == BACKBONE[:3]
     assert graft(backbone=donors["one-shot"], head=short).spec.dropped == ()
@@ -133,7 +135,7 @@ class TestRepeatsSpace(SpaceContract):
         numbers = {name: each for name, each in space.parameters.items() if name.startswith("repeats.")}
         assert numbers == {f"repeats.P{stage}": Integer(0, high) for stage, high in ((5, 1), (4, 2), (3, 2), (2, 1))}
 
-    def test_the_least_important_go_first(self, space: RepeatsSpace) -> None:
+    def test_the_least_important_bottlenecks_are_dropped_first(self, space: RepeatsSpace) -> None:
         params = {**choose(space, 1.0), "repeats.P3": 1, "repeats.P4": 0}
         assert space.decode(params)[0].dropped == ("model.4.m.0", "model.6.m.0", "model.6.m.1")
 

@@ -1,4 +1,4 @@
-"""A shape says what latency depends on: equal for specs that keep as many channels, whichever they are."""
+"""A shape is all that latency depends on: equal for specs that keep the same numbers of channels."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def test_a_candidate_has_the_shape_of_its_spec_at_its_image_size(parent: Parent)
 
 
 @pytest.mark.parametrize(("widths", "imgsz"), [((4, 0), 64), ((4, 4), 0)])
-def test_what_no_network_has_is_refused(widths: tuple[int, ...], imgsz: int) -> None:
+def test_impossible_widths_and_image_sizes_are_refused(widths: tuple[int, ...], imgsz: int) -> None:
     with pytest.raises(SpaceError, match=r"it must be at least 1 px|at least one must stay"):
         Shape("parent", widths, (), imgsz)

@@ -1,4 +1,4 @@
-"""Cutting is exact: the cut network does what the whole one does with those channels silenced."""
+"""Cutting is exact: the cut network has the outputs of the whole one with those channels silenced."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_network_stays_a_stock_detection_model_in_all_its_sizes(parent: Pare
     assert network.model[4].c == len(candidate.spec.kept_in("model.4.cv1:0"))
 
 
-def test_the_split_form_that_exporters_use_gives_the_same(parent: Parent) -> None:
+def test_the_split_form_that_exporters_use_gives_the_same_outputs(parent: Parent) -> None:
     network: Any = parent.build(random_spec(parent, 0.5, seed=6)).network
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():

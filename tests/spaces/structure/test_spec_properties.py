@@ -1,4 +1,4 @@
-"""What holds for any kept channels: a spec is canonical or refused, and the network that is built has its sizes."""
+"""Properties that hold for any kept channels: a spec is canonical or refused, and the built network has its sizes."""
 
 from __future__ import annotations
 

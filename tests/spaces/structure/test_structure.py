@@ -1,4 +1,4 @@
-"""What the tracer finds in stock detectors, and what it leaves whole."""
+"""Groups that the tracer finds in stock detectors, and channels that it leaves whole."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_width_of_attention_is_never_cut() -> None:
 
 
 class _ReadsItsWidth(nn.Module):
-    """A block that stores a width that nothing renews."""
+    """A block that stores a width which is not updated by a cut."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class _ReadsItsWidth(nn.Module):
         return self.inner(x.reshape(rows, self.width, height, width))
 
 
-def test_a_block_that_stores_its_width_is_found_out_and_named(parent: Parent) -> None:
+def test_a_block_that_stores_its_width_is_detected_and_named(parent: Parent) -> None:
     network: Any = parent.candidate().network
     layer = network.model[2]
     network.model[2] = _ReadsItsWidth(layer)
@@ -146,7 +146,7 @@ class _Net(nn.Module):
         (lambda x: functional.batch_norm(torch.ones(1, 8, 8, 8), None, None, x.mean((0, 2, 3)), training=True), True),
     ],
 )
-def test_labels_follow_what_keeps_channels_apart_and_fix_the_rest(
+def test_operations_that_keep_channels_apart_carry_labels_and_all_others_fix_them(
     between: Callable[[Tensor], Tensor], fixed: bool
 ) -> None:
     network = _Net(between).eval()

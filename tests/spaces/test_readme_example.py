@@ -1,4 +1,4 @@
-"""What the README says of the use from Python, word for word."""
+"""Use from Python: the example in the README, word for word, and grafts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return names
 
 
-def test_the_example_gives_a_graft_of_what_it_names(done: dict[str, Any]) -> None:
+def test_the_example_gives_a_graft_of_the_named_donors(done: dict[str, Any]) -> None:
     spec = done["joined"].spec
     assert len(spec.kept_in("model.1")) == 24
     assert spec.kept_in("model.3") == tuple(range(0, 64, 2))
@@ -62,7 +62,7 @@ def test_a_graft_of_the_parent_with_itself_is_the_parent() -> None:
         assert states_differ(joined.network.state_dict(), parent.network.state_dict()) == []
 
 
-def test_donors_of_different_parents_are_joined_only_if_it_is_said_whose_weights_fill_the_seam() -> None:
+def test_donors_of_different_parents_are_joined_only_if_the_parent_for_the_seam_is_given() -> None:
     one, other = (Parent.load("yolov5n.yaml", classes=3, imgsz=64, seed=seed) for seed in (0, 7))
     for head in (other, other.candidate()):
         with pytest.raises(SpaceError, match="cut from different parents"):
@@ -73,14 +73,14 @@ def test_donors_of_different_parents_are_joined_only_if_it_is_said_whose_weights
         assert torch.equal(tensor, theirs.network.state_dict()[name]), name
 
 
-def test_donors_that_name_their_classes_otherwise_are_refused() -> None:
+def test_donors_with_other_class_names_are_refused() -> None:
     cats, dogs = (Parent.load("yolov5n.yaml", classes=names, imgsz=64) for names in (("cat", "dog"), ("dog", "cat")))
     with pytest.raises(SpaceError, match="a donor's classes are"):
         graft(backbone=cats.candidate(), head=dogs.candidate(), parent=cats)
 
 
 @pytest.mark.parametrize("call", ["no donors", "a folder", "an unknown seam"])
-def test_what_is_no_graft_is_refused(call: str) -> None:
+def test_calls_that_describe_no_graft_are_refused(call: str) -> None:
     parent = Parent.load("yolov5n.yaml", classes=3, imgsz=64)
     given: dict[str, Any] = {"backbone": parent, "head": parent}
     wrong: dict[str, Any] = {

@@ -8,15 +8,15 @@ if TYPE_CHECKING:
     import torch
 
 
-def enliven(network: Any, seed: int, images: torch.Tensor | None = None) -> None:
+def make_look_trained(network: Any, seed: int, images: torch.Tensor | None = None) -> None:
     """Give a fresh network outputs that depend on image and weights, in place.
 
-    Fresh BatchNorm statistics let the signal fade from layer to layer: two networks with different weights would
-    agree within any useful tolerance. So the statistics are taken from images, as training would, between random
-    scales and shifts. The last convolutions get weights and biases of the size that training gives them.
+    Fresh BatchNorm statistics make the signal weaker from layer to layer: two networks with different weights would
+    agree within any useful tolerance. So the statistics are computed from images, as in training, after random scales
+    and shifts were set. The last convolutions get weights and biases of the size that training gives them.
 
     Args:
-        images: (N, 3, H, W) that the network is to be used on; `pictures` if None.
+        images: (N, 3, H, W), images that the network will be used on; `pictures` if None.
     """
     import torch
 
@@ -41,7 +41,7 @@ def enliven(network: Any, seed: int, images: torch.Tensor | None = None) -> None
 
 
 def pictures(count: int, px: int, random: torch.Generator) -> torch.Tensor:
-    """Clouds of all sizes, in [0, 1]. White noise has no large features: deep layers would see the same everywhere."""
+    """Clouds of all sizes, in [0, 1]. White noise has no large features: deep layers would be equal everywhere."""
     import torch
 
     clouds = torch.zeros(count, 3, px, px)
