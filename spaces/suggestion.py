@@ -12,7 +12,7 @@ def did_you_mean(
     """Return `did you mean ort-cpu?`, or `otherwise` if no known name is similar.
 
     Args:
-        otherwise: By default the known names: `there are ort-cpu, torch-cpu`.
+        otherwise: Text without a similar name; by default the known names: `there are ort-cpu, torch-cpu`.
         most: Maximum number of suggested names.
         cutoff: Minimum similarity of names, in [0, 1].
     """

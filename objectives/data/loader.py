@@ -208,7 +208,7 @@ def _scan_of(data: Dataset, split: str) -> _Scan:
         raise SpaceError(f"data set '{data.name}' has no split '{split}'; it has {', '.join(data.splits)}")
     with _lock:
         key = (data.key, split)
-        # Equal data may lie in two places; the paths are part of what is shared.
+        # Equal data may lie in two places; the paths are part of the shared scan.
         if key not in _scans or _scans[key].split != data.splits[split]:
             _scans[key] = _scan(data.splits[split], len(data.classes))
         return _scans[key]

@@ -57,7 +57,7 @@ def needed_bytes(network: nn.Module, image: Tensor) -> int:
     """Return the bytes of the weights plus the peak of the activations; see `Memory`.
 
     Args:
-        network: In evaluation mode. Of several outputs only the first is deployed.
+        network: Network in evaluation mode. If it has several outputs, only the first is deployed.
         image: Shape (1, 3, H, W).
     """
     weights = [*network.parameters(), *network.buffers()]

@@ -16,7 +16,7 @@ class ReloadedNetwork:
     Attributes:
         candidate: The network; nobody modifies it.
         splits: Splits that are evaluated, val first.
-        device: As Ultralytics spells it: `cpu`, `0`.
+        device: Device as Ultralytics spells it: `cpu`, `0`.
         confidence: Confidence at which precision, recall and F1 are taken.
         iou: Overlap at which a detection matches a label for them.
     """

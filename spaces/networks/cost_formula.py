@@ -4,7 +4,7 @@ The parent's deployed (fused) network runs once. From then on a convolution that
 `k * i * o + o` parameters and `2 * k * i * o` FLOPs for each of its output positions, with `k` weights for a pair of
 channels; `i` and `o` are sums of widths of channel groups. All else (attention's matrix products) keeps its size.
 
-Source: what `torch.utils.flop_counter.FlopCounterMode` counts: 2 x multiply-adds of convolutions and matrix products.
+Source: the count of `torch.utils.flop_counter.FlopCounterMode`: 2 x multiply-adds of convolutions and matrix products.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ class WeightsFile:
     """Content of a weights file.
 
     Attributes:
-        model: The architecture: an Ultralytics YAML name or its content; None where the file does not say.
-        classes: Class names by number; None where the file does not say.
+        model: The architecture: an Ultralytics YAML name or its content; None where the file has none.
+        classes: Class names by number; None where the file has none.
         train_args: Arguments of the training that made it, as Ultralytics names them; empty where unknown.
         state: Its tensors, floating ones in float32, by their names in `DetectionModel.state_dict()`.
         imgsz: Image size in px it was trained for; None where unknown.

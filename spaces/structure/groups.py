@@ -37,7 +37,7 @@ class Member(NamedTuple):
 class ChannelGroup:
     """Channels of several layers that must be cut together.
 
-    The residual of `y = x + conv2(conv1(x))` couples channel k of whatever made x with channel k of conv2: they
+    The residual of `y = x + conv2(conv1(x))` couples channel k of the layer that made x with channel k of conv2: they
     are one group of x's width. conv1's channels are a group of their own.
 
     Attributes:

@@ -41,7 +41,7 @@ _BINARY = ("add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "maximum"
 
 
 class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types here
-    """Mode in which a network is run; `uses` and `splits` then say how its channels are coupled."""
+    """Mode in which a network is run; `uses` and `splits` then hold how its channels are coupled."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -54,7 +54,7 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
         """Prepare to trace.
 
         Args:
-            network: In evaluation mode, on the CPU.
+            network: Network in evaluation mode, on the CPU.
             stored_split: Returns whether the split with stored sizes that runs now belongs to a module whose stored
                 sizes are updated when the module is cut.
             running: Returns the name of the module that runs now.
