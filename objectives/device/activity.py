@@ -21,9 +21,9 @@ class DeviceActivity:
     Attributes:
         others_busy: CPU cores that other work kept busy.
         mhz: Clock of the CPU or GPU.
-        celsius: Its temperature.
-        foreign: Processes of others on the GPU.
-        slow: Whether the machine was slow for most of the time, judged by the reference.
+        celsius: Temperature of the CPU or GPU.
+        foreign: Other processes on the GPU.
+        slow: Whether the machine was slow for most of the time, as the reference's times show.
     """
 
     others_busy: float | None = None
@@ -50,10 +50,10 @@ class DeviceActivity:
 
 
 class ActivityWatch:
-    """Observer of the device from the moment it is made.
+    """Observer of a device, from its construction on.
 
     Args:
-        device: Its name, as its lock has it: `cpu`, `gpu0`, ...
+        device: Name of the device, as in the names of its lock: `cpu`, `gpu0`, ...
     """
 
     def __init__(self, device: str) -> None:
@@ -63,7 +63,7 @@ class ActivityWatch:
         self._since = self._now()
 
     def seen(self) -> DeviceActivity:
-        """Return the activity since the beginning. Clock and temperature are the device's at this moment."""
+        """Return the activity since the beginning, with the present clock and temperature of the device."""
         foreign, mhz, celsius = ((), _cpu_mhz(), _cpu_celsius()) if self._gpu is None else self._gpu.seen()
         self._add_up()
         others_busy = None if self._others_s is None else max(0.0, self._others_s / max(self._wall_s, 1e-9))
@@ -71,7 +71,7 @@ class ActivityWatch:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Ignore the activity within the block: nothing is timed there."""
+        """Ignore activity during the block: nothing is timed there."""
         self._add_up()
         try:
             yield
@@ -79,7 +79,7 @@ class ActivityWatch:
             self._since = self._now()
 
     def _add_up(self) -> None:
-        """Count what happened since the watch began or went on."""
+        """Add the CPU seconds since the observation began or continued."""
         now = self._now()
         (busy_s, own_s, wall_s), (busy_before_s, own_before_s, wall_before_s) = now, self._since
         if busy_s is None or busy_before_s is None or self._others_s is None:
@@ -91,12 +91,12 @@ class ActivityWatch:
 
     @staticmethod
     def _now() -> tuple[float | None, float, float]:
-        """Return CPU seconds of the machine and of this process, and wall seconds."""
+        """Return the CPU seconds of the machine and of this process, and the wall seconds."""
         return _busy_s(), time.process_time(), time.perf_counter()
 
 
 def _cpu_mhz() -> float | None:
-    """Return mean clock over the cores."""
+    """Return the mean clock of the cores."""
     try:
         import psutil
 
@@ -107,7 +107,7 @@ def _cpu_mhz() -> float | None:
 
 
 def _cpu_celsius() -> float | None:
-    """Return the hottest sensor of the CPU; virtual machines have none."""
+    """Return the temperature of the hottest sensor of the CPU; virtual machines have none."""
     try:
         import psutil
 

@@ -1,4 +1,4 @@
-"""Fingerprints of devices, without hostnames: two machines with equal ones give equal latencies."""
+"""Fingerprints of devices, without hostnames: machines with equal fingerprints have equal latencies."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from objectives.device.target import TargetError
 
 @cache
 def cpu_fingerprint() -> str:
-    """Return model, cores this process may use, and architecture of the CPU."""
+    """Return the model and architecture of the CPU, and the number of cores that this process may use."""
     return f"{_cpu_model()}, {_usable_cores()} cores, {platform.machine()}"
 
 
 @cache
 def gpu_fingerprint() -> str:
-    """Name and driver of the first NVIDIA GPU that this process may use.
+    """Return the name and driver of the first NVIDIA GPU that this process may use.
 
-    Of a Jetson, whose GPU nvidia-smi may not list, its board and system.
+    For a Jetson, whose GPU nvidia-smi may not list, return its board and system.
 
     Raises:
-        TargetError: If `nvidia-smi` is not there or lists none, and this is no Jetson.
+        TargetError: If `nvidia-smi` is missing or lists no GPU, and this is not a Jetson.
     """
     if jetson := _jetson():
         return jetson
@@ -43,7 +43,7 @@ def gpu_fingerprint() -> str:
 
 
 def _jetson() -> str:
-    """Return board and system of a Jetson; empty on other machines."""
+    """Return the board and system of a Jetson; empty on other machines."""
     try:
         release = Path("/etc/nv_tegra_release").read_text(errors="replace").split(",")[:2]
     except OSError:
@@ -52,7 +52,7 @@ def _jetson() -> str:
 
 
 def _board() -> str:
-    """Return the name that a single-board computer has in its device tree; empty where there is none."""
+    """Return the name of a single-board computer from its device tree; empty if there is none."""
     try:
         return Path("/proc/device-tree/model").read_bytes().decode(errors="replace").strip("\0\n ")
     except OSError:
@@ -64,7 +64,7 @@ def _usable_cores() -> int:
 
 
 def _cpu_model() -> str:
-    """Return the CPU's name, with family and model if known: virtual machines give one name to many CPUs."""
+    """Return the CPU's name, with family and model if known: on virtual machines many CPUs have the same name."""
     try:
         text = Path("/proc/cpuinfo").read_text(errors="replace").split("\n\n")[0]
     except OSError:

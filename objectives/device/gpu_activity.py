@@ -1,4 +1,4 @@
-"""Activity of an NVIDIA GPU during a measurement: whose processes use it, its clock and temperature, by NVML."""
+"""Activity of an NVIDIA GPU during a measurement, by NVML: other processes on it, its clock and temperature."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 BUSY_PERCENT = 2
-"""Minimum share of the multiprocessors' time that counts as work: a desktop or a monitor uses less."""
+"""Share of the multiprocessors' time in percent above which a process counts as work; a desktop uses less."""
 
 SETTLED_US = 1_000_000
-"""Age of the driver's samples that are ignored: they may be of batches that ended before."""
+"""Microseconds at the beginning whose samples are ignored: they may belong to batches that ended before."""
 
 
 class GpuState(NamedTuple):
@@ -24,12 +24,12 @@ class GpuState(NamedTuple):
 
 
 class GpuWatch:
-    """Observer of one GPU from the moment it is made.
+    """Observer of one GPU, from its construction on.
 
     Args:
-        device: As `objectives.device.lock.device_named` calls it: `gpu0`, or a UUID.
+        device: Name of the GPU, as in `objectives.device.lock.device_named`: `gpu0`, or a UUID.
         ours: Processes that do not count as other work.
-        nvml: The module `pynvml`; by default it is imported, and without it nothing is seen.
+        nvml: The module `pynvml`; by default it is imported, and without it nothing is observed.
     """
 
     def __init__(self, device: str, ours: Iterable[int] = (), nvml: Any = None) -> None:
@@ -39,7 +39,7 @@ class GpuWatch:
         self._handle = None if self._nvml is None else self._ask(lambda: _handle(self._nvml, device))
 
     def seen(self) -> GpuState:
-        """Return the activity since the beginning; clock and temperature are those of this moment."""
+        """Return the activity since the beginning, with the present clock and temperature."""
         if self._handle is None:
             return GpuState()
         nvml, handle = self._nvml, self._handle
@@ -48,7 +48,7 @@ class GpuWatch:
         return GpuState(self._foreign(), mhz, celsius)
 
     def _foreign(self) -> tuple[str, ...]:
-        """Return others that did work, as `python (1234)`."""
+        """Return the other processes that did work, as `python (1234)`."""
         samples = self._ask(lambda: self._nvml.nvmlDeviceGetProcessUtilization(self._handle, self._since_us)) or ()
         busy = {
             int(each.pid)
@@ -63,7 +63,7 @@ class GpuWatch:
         return PurePath(text).name or "a process"
 
     def _ask(self, question: Callable[[], Any]) -> Any:
-        """Return the driver's answer; None where this GPU, or this user, gets none."""
+        """Return the driver's answer; None if it refuses this GPU or this user."""
         try:
             return question()
         except self._nvml.NVMLError:

@@ -1,11 +1,12 @@
-"""One lock per device for all processes of a machine: batches share it, a measurement has it alone.
+"""One lock per device for all processes of a machine: training batches share it, a measurement has it alone.
 
-Two files, locked by the kernel (`flock`), which frees what a killed process held. Whoever measures first locks the
-turnstile, then the room; a batch passes through the turnstile and shares the room. So a batch that ends while somebody
-waits to measure is the last: without the turnstile a few workers never all let go at once, and no measurement begins.
+The lock consists of two files, locked by the kernel (`flock`), which releases the locks of a killed process. A
+measurement locks the turnstile first, then the room. A batch passes through the turnstile and shares the room. So no
+new batch begins while a measurement waits. Without the turnstile some worker would always hold the room, and no
+measurement would ever begin.
 
-Why not filelock's `ReadWriteLock`: its writer starves in just that way, it takes 1 ms in a folder that several users
-share, and refuses there what another user made. Its other locks cannot be shared.
+Why not filelock's `ReadWriteLock`: its writer never gets the lock in this situation, it takes 1 ms in a folder that
+several users share, and there it refuses files of other users. Its other locks cannot be shared.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 FOLDER = "YOLOFRONT_LOCKS"
-"""The environment variable that names the folder of the locks; all processes must name the same one."""
+"""Environment variable with the folder of the locks; it must be the same for all processes."""
 
-TEMPORARY = Path("/tmp")  # not `tempfile`'s: jobs have a TMPDIR of their own, and would not see each other's locks
-WORD_AFTER_S = 30.0  # of waiting: nobody trains or measures that long without letting others in
-PATIENCE_S = 1.0  # the folder and a file are unreadable to others for a moment, while their maker sets their mode
-_OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe there would block us
+TEMPORARY = Path("/tmp")  # not from `tempfile`: jobs with different TMPDIRs would not share their locks
+WARNING_AFTER_S = 30.0  # of waiting: no batch or measurement takes so long
+PATIENCE_S = 1.0  # a new folder or file is unreadable to other users until its maker has set its mode
+_OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe in its place would block us
 
 
 def device_lock(device: str) -> DeviceLock:
@@ -43,18 +44,18 @@ def device_lock(device: str) -> DeviceLock:
 
 
 def device_named(text: str) -> str:
-    """Return the device that a text means, as all processes call it: `cpu`, `gpu0`, `gpu1`, ... or a GPU's UUID.
+    """Return the name of a device that is the same in all processes: `cpu`, `gpu0`, `gpu1`, ... or a GPU's UUID.
 
     Args:
-        text: A device as Ultralytics and torch name it (`cpu`, `0`, `cuda:1`, `cuda`, `mps`). Without a number it is
-            the first one. The device of a target's provider is known by its `Runtime`.
+        text: Device in the notation of Ultralytics and torch (`cpu`, `0`, `cuda:1`, `cuda`, `mps`). Without a number it
+            is the first one. (For the device of a target's provider see `Runtime.device_name`.)
 
     Raises:
-        TargetError: If it means several devices or none, or CUDA_VISIBLE_DEVICES does not hold it.
+        TargetError: If the text means several devices or none, or CUDA_VISIBLE_DEVICES does not contain the device.
     """
     if text == "cpu":
         return "cpu"
-    if text in ("mps", "mps:0"):  # Apple's: CUDA's numbering is not theirs
+    if text in ("mps", "mps:0"):  # GPUs of Apple; CUDA's numbering does not apply
         return "gpu0"
     number = "0" if text == "cuda" else text.removeprefix("cuda:")
     if not number.isdecimal():
@@ -70,10 +71,10 @@ def device_named(text: str) -> str:
 
 
 class DeviceLock:
-    """The lock of one device; as cheap to make as to take.
+    """Lock of one device. Constructing it is cheap.
 
-    Each thread counts for itself. What a thread holds it may take again in the same way. To measure within a batch, or
-    to train within a measurement, would wait for itself: that raises RuntimeError.
+    Each thread claims it separately. A thread may claim it again for the same use. A thread that measures within a
+    batch, or trains within a measurement, would wait for itself: that raises RuntimeError.
     """
 
     def __init__(self, folder: Path, device: str) -> None:
@@ -82,9 +83,9 @@ class DeviceLock:
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Share the device for one batch; waits while somebody measures or waits to.
+        """Share the device for one batch; wait while a measurement runs or waits.
 
-        Work on a GPU must have ended (`torch.cuda.synchronize`) when the block does.
+        Work on a GPU must have ended (`torch.cuda.synchronize`) when the block ends.
 
         Raises:
             RuntimeError: If this thread measures on the device.
@@ -99,7 +100,7 @@ class DeviceLock:
 
     @contextmanager
     def measuring(self) -> Iterator[None]:
-        """Have the device alone: begins when the running batches end, and no other begins before the block ends.
+        """Have the device alone: wait until the running batches end. No batch begins before the block ends.
 
         Raises:
             RuntimeError: If this thread trains on the device.
@@ -113,7 +114,7 @@ class DeviceLock:
             yield
 
     def _is_new(self, use: str) -> bool:
-        """Return whether this thread does not hold the lock yet for that use."""
+        """Return whether this thread does not yet hold the lock for that use."""
         held = _HELD.__dict__.get(str(self._room))
         if held not in (None, use):
             raise RuntimeError(f"{use} on {self._device} within {held} on it, by one thread: it would wait for itself")
@@ -128,69 +129,69 @@ class DeviceLock:
             _HELD.__dict__.pop(str(self._room), None)
 
 
-_HELD = threading.local()  # what each thread holds: `training` or `measuring`, by the path of the room
-_FILES: weakref.WeakSet[FileIO] = weakref.WeakSet()  # all that this process has open
+_HELD = threading.local()  # use of each lock that a thread holds, `training` or `measuring`, by the path of the room
+_FILES: weakref.WeakSet[FileIO] = weakref.WeakSet()  # all lock files that this process has open
 
 
-def _let_go_after_fork() -> None:
-    """Release the lock in a child process: else it would keep the lock of a parent that was killed."""
+def _release_after_fork() -> None:
+    """Release the locks in a forked child: else it would keep the locks of a killed parent."""
     _HELD.__dict__.clear()
     for file in list(_FILES):
         file.close()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go_after_fork)
+    os.register_at_fork(after_in_child=_release_after_fork)
 
 
 @contextmanager
 def _locked(path: Path, *, shared: bool) -> Iterator[None]:
-    """Hold the lock of a file; waits in the kernel, where signals are heard."""
+    """Hold the lock of a file. Wait in the kernel, where signals interrupt the waiting."""
     file = _lock(path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
     try:
         yield
     finally:
-        if not file.closed:  # as it is in a forked child
-            fcntl.flock(file, fcntl.LOCK_UN)  # closing alone would not do while another process is being started
+        if not file.closed:  # a forked child has closed it
+            fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough while another process is being started
             file.close()
 
 
 def _lock(path: Path, how: int) -> FileIO:
     while True:
-        with _in_words(path):
+        with _with_advice(path):
             file = _opened(path)
             _FILES.add(file)
             _wait_for(file, how)
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(file.fileno()), os.stat(path, follow_symlinks=False)):
                     return file
-        file.close()  # a cleaner of the temporary folder took it away meanwhile; others lock a new one
+        file.close()  # a cleaner of the temporary folder has removed it meanwhile; others lock a new one
 
 
 def _wait_for(file: FileIO, how: int) -> None:
-    """Lock it; after half a minute of waiting, say what may be wrong, and wait on."""
+    """Lock the file. After half a minute of waiting, warn of the possible cause and go on waiting."""
     try:
         fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:
-        word = threading.Timer(WORD_AFTER_S, _say_who_waits, [Path(str(file.name))])
-        word.daemon = True
-        word.start()
+        warning_timer = threading.Timer(WARNING_AFTER_S, _warn_of_long_wait, [Path(str(file.name))])
+        warning_timer.daemon = True
+        warning_timer.start()
         try:
             fcntl.flock(file, how)
         finally:
-            word.cancel()
+            warning_timer.cancel()
 
 
-def _say_who_waits(path: Path) -> None:
+def _warn_of_long_wait(path: Path) -> None:
     logging.getLogger(__name__).warning(
         "device lock: waiting for %s for %g s; a process that was stopped (Ctrl-Z) keeps its lock: `fuser -v %s` "
         "names it, `kill` or `fg` frees it",
-        path.stem, WORD_AFTER_S, path,
+        path.stem, WARNING_AFTER_S, path,
     )  # fmt: skip
 
 
 def _opened(path: Path) -> FileIO:
-    """Return the file, made where it is missing; its content is nothing, so that reading is all the right one needs."""
+    """Open the file for reading, and create it if it is missing. It is empty: the right to read it is enough."""
     give_up = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -201,7 +202,7 @@ def _opened(path: Path) -> FileIO:
         except PermissionError:
             if time.monotonic() > give_up:
                 raise
-            time.sleep(0.01)  # another user is just making it
+            time.sleep(0.01)  # another user is creating it
         else:
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return file
@@ -212,25 +213,25 @@ def _opened(path: Path) -> FileIO:
 def _make_file(path: Path) -> None:
     file = os.open(path, _OPEN | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        os.fchmod(file, 0o666)  # whatever the umask is
+        os.fchmod(file, 0o666)  # independent of the umask
     finally:
         os.close(file)
 
 
 def _folder() -> Path:
-    """Return the folder of the locks: `/tmp/yolofront-locks`, or the one that the environment names.
+    """Return the folder of the locks: `/tmp/yolofront-locks`, or that of the environment variable.
 
     Raises:
-        TargetError: If the folder cannot be made, or the default is a link that somebody put there.
+        TargetError: If the folder cannot be made, or the default folder is a link.
     """
     if fcntl is None:
         raise TargetError("device lock: this system has no flock; Linux and macOS have")
     named = os.environ.get(FOLDER)
     folder = Path(named) if named else TEMPORARY / "yolofront-locks"
-    with _in_words(folder):
+    with _with_advice(folder):
         try:
             folder.mkdir(mode=0o1777, parents=bool(named))
-            folder.chmod(0o1777)  # everybody may make locks, whatever the umask is, and remove only their own
+            folder.chmod(0o1777)  # every user may create locks, independent of the umask, and remove only their own
         except FileExistsError:
             if not folder.is_dir() or (folder.is_symlink() and not named):
                 raise OSError("it is not a folder; remove it") from None
@@ -238,7 +239,7 @@ def _folder() -> Path:
 
 
 @contextmanager
-def _in_words(path: Path) -> Iterator[None]:
+def _with_advice(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

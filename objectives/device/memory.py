@@ -1,4 +1,4 @@
-"""Recognises errors that mean that memory ran out, on the CPU or a GPU: such an error is the candidate's fault."""
+"""Recognition of out-of-memory errors, on the CPU or a GPU: such an error is the candidate's fault."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 OUT_OF_MEMORY = re.compile(
     r"out of memory|not enough memory|can't allocate memory|cannot allocate memory|CUBLAS_STATUS_ALLOC_FAILED", re.I
 )
-"""Pattern of a `RuntimeError`'s text: of CUDA, of PyTorch's CPU allocator, of `mmap` and of cuBLAS."""
+"""Pattern in the text of a `RuntimeError` of CUDA, PyTorch's CPU allocator, `mmap` or cuBLAS."""
 
 
 def out_of_memory(error: BaseException) -> str | None:

@@ -17,8 +17,8 @@ Batch = TypeVar("Batch")
 def claim_device(device: str | torch.device) -> Iterator[None]:
     """Share the device (`cpu`, `0`, `cuda:1`, ...) with other batches, but with no measurement.
 
-    Training on a GPU keeps a core or two busy as well, so it waits for measurements on the CPU too. A GPU has done its
-    work when the block ends.
+    Training on a GPU keeps a core or two of the CPU busy, so it waits for measurements on the CPU too. The end of the
+    block waits until the GPU has finished its work.
 
     Raises:
         TargetError: If there is no folder for locks.
@@ -34,7 +34,7 @@ def claim_device(device: str | torch.device) -> Iterator[None]:
 
 
 def share_device(batches: Iterable[Batch], device: str | torch.device) -> Iterator[Batch]:
-    """Yield the same batches; each is fetched, and the loop's body run on it, while the device is claimed."""
+    """Yield the same batches. The device is claimed while a batch is fetched and while the loop's body runs."""
     fetched = iter(batches)
     while True:
         with claim_device(device):

@@ -1,4 +1,4 @@
-"""Target of a latency: runtime, precision, input and device. A latency is valid on one target only."""
+"""Target of a latency: runtime, precision, input and device. A latency is valid for one target only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from spaces.base import Candidate, SpaceError
 
 STRIDE = 32
-"""Number that image sizes must be multiples of: the largest stride of the detectors."""
+"""Largest stride of the detectors in px: image sizes must be multiples of it."""
 
 
 class TargetError(SpaceError):
@@ -26,17 +26,17 @@ class Target:
         runtime: Name of a `Runtime`: `onnxruntime`, `openvino`, ... (`python -m search.targets` lists them).
         provider: Processor that the runtime uses: `cpu`, `cuda`.
         precision: `fp32`, `fp16` or `int8`.
-        imgsz: Image size in px (square) of the reference, and of all candidates that have no other.
-        batch: Images per call.
-        threads: CPU threads of the runtime.
+        imgsz: Image size in px (square) of the reference, and of all candidates without a size of their own.
+        batch: Number of images per call.
+        threads: Number of CPU threads of the runtime.
         device: Fingerprint of the device, without hostnames: `AMD EPYC (family 25, model 1), 2 cores, x86_64`.
         engine: The runtime's own version: `onnxruntime 1.31.1`.
-        reference: The model that networks are timed in turn with, and its shape: `yolov8n 0f3a...`. Latencies against
-            different references do not share a target, because the reference's frozen time belongs to the target.
+        reference: Model that is timed in turn with the networks, and its shape: `yolov8n 0f3a...`. Latencies relative
+            to different references have different targets: the frozen time of the reference belongs to the target.
         calibration: Hash of the images that int8 is calibrated on; empty in other precisions.
         remote: Name of the other machine (`jetson`); empty for the machine that the code runs on.
         nms: Whether non-maximum suppression of one typical image is timed as well.
-        on_cpu: Whether the provider runs on the CPU; None if its name says so: `cpu` does, all others do not.
+        on_cpu: Whether the provider runs on the CPU; None if only the provider `cpu` does.
     """
 
     runtime: str
@@ -62,14 +62,14 @@ class Target:
 
     @cached_property
     def key(self) -> str:
-        """Hash of the description: latencies are comparable and reusable if their targets' keys are equal."""
+        """Hash of the description. Latencies can be compared and re-used if the keys of their targets are equal."""
         return hashlib.sha256(json.dumps(self.description(), sort_keys=True).encode()).hexdigest()[:32]
 
     def compared_with(self, reference: Candidate) -> Target:
         """Return the same target with that reference model.
 
         Raises:
-            TargetError: If NMS is asked for, and models of that family need none.
+            TargetError: If NMS is requested, but models of that family need none.
         """
         if self.nms and getattr(reference.network, "end2end", False):
             raise TargetError("target: nms is true, but this model's output is final (end-to-end); use nms: false")

@@ -1,7 +1,7 @@
-"""Measures a plan on another machine by the same protocol: `python measure.pyz`, in the plan's folder.
+"""Measures the networks of a plan on another machine by the same protocol: `python measure.pyz`, in the plan's folder.
 
-Needs Python, numpy and onnxruntime alone (psutil says what else the machine does, if it is there). Begun again after a
-kill it goes on where it was.
+Needs only Python, numpy and onnxruntime. If psutil is installed too, other work on the machine is noticed. If the
+program was interrupted, start it again: it continues.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from objectives.timing.timings import Timings
 from spaces.base import CandidateError
 
 TRIES_UNTIL_LEFT_OUT = 3
-"""Maximum number of tries of a network that kills the process; then it is left out."""
+"""Number of times that a network may kill the process before it is left out."""
 REFERENCE_TRIES = 3
 """Maximum number of timings of the reference until no other work is observed."""
 
 
 def main(arguments: list[str]) -> int:
-    """Return the command line; 0 if all was measured, 1 if a network could not be, 2 if nothing could."""
+    """Run the command line. Return 0 if all networks were measured, 1 if some could not be, 2 if none could."""
     options = _parser().parse_args(arguments)
     warnings.filterwarnings("ignore", message="The value of the smallest subnormal")  # it counts as zero: we ask for it
     folder = options.folder or Path(sys.argv[0]).resolve().parent
@@ -54,17 +54,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python measure.pyz", description=__doc__)
     parser.add_argument("--provider", choices=tuple(ORT_PROVIDERS), help="of onnxruntime (default: the plan's)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: the plan's)")
-    parser.add_argument("--seconds", type=float, metavar="S", help="most for one network (default: the protocol's)")
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="where the plan is (default: beside this program)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="maximum for one network (default: the protocol's)")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="folder of the plan (default: that of this program)")
     return parser
 
 
 def measure(plan: Plan, folder: Path, options: argparse.Namespace) -> Results:
-    """Time what is not timed yet; the file of results is written after each network.
+    """Time the networks that are not timed yet. The results file is written after each network.
 
     Raises:
-        PlanError: If the results that are there are another plan's, machine's, provider's or number of threads'.
-        TargetError: If this machine cannot measure it.
+        PlanError: If the stored results are of another plan, machine, provider or number of threads.
+        TargetError: If this machine cannot measure the plan.
         CandidateError: If the reference does not run.
     """
     target = planned_target(plan, options.provider, options.threads)
@@ -87,7 +87,7 @@ def measure(plan: Plan, folder: Path, options: argparse.Namespace) -> Results:
 
 
 def planned_target(plan: Plan, provider: str | None, threads: int | None) -> Target:
-    """Return the plan's target on this machine, under what the command line changes of it.
+    """Return the plan's target on this machine, with the provider and threads of the command line.
 
     Raises:
         TargetError: If this machine has no such provider.
@@ -119,11 +119,11 @@ def _begun(plan: Plan, folder: Path, target: Target) -> Results:
 
 
 def time_uncontended_reference(timer: NetworkTimer, clock: str) -> Timings:
-    """Return the reference by itself; if other work was seen, the least disturbed of some tries."""
-    seen: list[Timings] = []
-    while len(seen) < REFERENCE_TRIES and not (seen and not seen[-1].contended(clock)):
-        seen.append(timer.reference_alone())
-    return min(seen, key=lambda each: (bool(each.contended(clock)), each.circumstances.others_busy or 0.0))
+    """Time the reference alone, until no other work is observed; return the least disturbed of the tries."""
+    tries: list[Timings] = []
+    while len(tries) < REFERENCE_TRIES and not (tries and not tries[-1].contended(clock)):
+        tries.append(timer.reference_alone())
+    return min(tries, key=lambda each: (bool(each.contended(clock)), each.circumstances.others_busy or 0.0))
 
 
 def _with_network(
@@ -136,7 +136,7 @@ def _with_network(
         return results.with_timings(network.name, timer.time(folder / network.file, budget))
     except CandidateError as error:
         return results.with_failure(network.name, str(error))
-    except KeyboardInterrupt:  # the network did nothing wrong
+    except KeyboardInterrupt:  # not the network's fault
         results.write(folder)
         raise
 

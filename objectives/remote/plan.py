@@ -1,4 +1,4 @@
-"""Plan of a measurement on another machine: network files with their hashes, and the target. Needs no library."""
+"""Plan of a measurement on another machine: network files with their hashes, and the target. Needs no libraries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLAN, RESULTS, PROGRAM = "plan.json", "results.json", "measure.pyz"
 
 
 class PlanError(SpaceError):
-    """Fault of a plan, one of its files or the results: missing, damaged, or not of the same plan."""
+    """Fault of a plan, its files or its results: one is missing, damaged, or belongs to another plan."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class PackedNetwork:
     Attributes:
         name: `shape 3`, `trial 12`; unique within the plan.
         file: Name of the ONNX file in the plan's folder.
-        sha256: Of the file.
-        shape: What its latency depends on.
+        sha256: Hash of the file.
+        shape: Shape of the network, on which its latency depends.
     """
 
     name: str
@@ -43,13 +43,14 @@ class Plan:
     """Networks that are timed in turn with a reference, and the settings of the measurement.
 
     Attributes:
-        study: Name of the study that they are for, with its generation.
-        front: Whether the networks are members of its front; their names are then those of its records.
-        model: The parent's resolved model YAML, and its class count: what the shapes are shapes of.
-        provider: The provider and threads of onnxruntime that the device is asked for; it may choose others.
+        study: Name of the study, with its generation.
+        front: Whether the networks are members of the study's front; they then have the names of its records.
+        model: The parent's resolved model YAML, which the shapes refer to.
+        classes: The parent's number of classes.
+        provider: Provider of onnxruntime; the command line may choose another, and another number of threads.
         compared_with: `Target.reference`: the reference model and its shape.
-        calibration: `Target.calibration`, where the files are int8.
-        networks: In the order in which they are timed; those that tell the predictor most come first.
+        calibration: `Target.calibration`, if the files are int8.
+        networks: Networks in the order of timing; those that improve the latency predictor most come first.
     """
 
     study: str
@@ -68,7 +69,7 @@ class Plan:
 
     @cached_property
     def key(self) -> str:
-        """Hash of the whole plan, the files' content included."""
+        """Hash of the whole plan, including the content of its files."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:32]
 
     def as_text(self) -> str:
@@ -76,10 +77,10 @@ class Plan:
         return json.dumps({"format": FORMAT, "key": self.key, **asdict(self)}, indent=1) + "\n"
 
     def check_files(self, folder: Path) -> None:
-        """Make sure that every file is there and as it was written.
+        """Check that every file is there and unchanged.
 
         Raises:
-            PlanError: If one is not.
+            PlanError: If a file is missing or damaged.
         """
         for network in (self.reference, *self.networks):
             try:
@@ -94,25 +95,25 @@ def read_plan(folder: Path) -> Plan:
     """Return the plan in a folder.
 
     Raises:
-        PlanError: If there is none, or it was changed.
+        PlanError: If there is no plan, or it is damaged or was changed.
     """
     plain = read_json(folder / PLAN, "the plan is")
     try:
-        said = plain.pop("key")
+        stored_key = plain.pop("key")
         networks = tuple(map(_network, plain.pop("networks")))
         plan = Plan(reference=_network(plain.pop("reference")), networks=networks, **plain)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PlanError(f"'{folder / PLAN}' is damaged: {error}") from error
-    if plan.key != said:
+    if plan.key != stored_key:
         raise PlanError(f"'{folder / PLAN}' was changed since it was written; pack it again")
     return plan
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:
-    """Return a JSON file of this format, without its `format`.
+    """Return the content of a JSON file of this format, without its `format`.
 
     Raises:
-        PlanError: If it is missing, no JSON, or of another format.
+        PlanError: If the file is missing, is not JSON, or has another format.
     """
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
@@ -121,17 +122,17 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     except (ValueError, OSError) as error:
         raise PlanError(f"'{path}' cannot be read: {error}") from error
     if not isinstance(plain, dict) or plain.pop("format", None) != FORMAT:
-        raise PlanError(f"'{path}' is not of the format known here, {FORMAT}")
+        raise PlanError(f"'{path}' has another format than {FORMAT}, the one known here")
     return plain
 
 
 def sha256_of(path: Path) -> str:
-    """Hash of a file's content."""
+    """Return the hash of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _network(plain: Mapping[str, Any]) -> PackedNetwork:
     shape = plain["shape"]
-    name = Path(plain["file"]).name  # of this folder, whatever is written there
+    name = Path(plain["file"]).name  # always in this folder: a path in the file is ignored
     widths, dropped = tuple(shape["widths"]), tuple(shape["dropped"])
     return PackedNetwork(plain["name"], name, plain["sha256"], Shape(shape["parent"], widths, dropped, shape["imgsz"]))

@@ -1,4 +1,4 @@
-"""Results of a plan that another machine measured, as in `results.json`. Needs numpy alone."""
+"""Results of a plan that another machine measured, stored as `results.json`. Needs only numpy."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Results:
 
     Attributes:
         plan: Key of the plan.
-        target: Where it was measured: that machine's device, engine, provider and threads.
-        reference: The reference by itself, timed before all networks; None before that.
-        timings: By the network's name.
+        target: Target of the measurement: device, engine, provider and threads of that machine.
+        reference: Timings of the reference alone, taken before all networks; None before that.
+        timings: Timings by the network's name.
         failed: Reason why a network could not be timed, by its name.
-        begun: Number of unfinished tries, by a network's name: a network that always kills the process is left out.
+        begun: Number of unfinished tries by the network's name: a network that always kills the process is left out.
     """
 
     plan: str
@@ -51,7 +51,7 @@ class Results:
         return replace(self, begun={other: tries for other, tries in self.begun.items() if other != name})
 
     def write(self, folder: Path) -> None:
-        """Write `results.json`; a kill at any moment leaves the old or the new one."""
+        """Write `results.json`. If the process is killed meanwhile, the old or the new file remains."""
         plain: dict[str, Any] = {
             "format": FORMAT,
             "plan": self.plan,
@@ -75,7 +75,7 @@ def read_results(folder: Path, plan: Plan) -> Results:
     if plain.get("plan") != plan.key:
         raise PlanError(f"'{path}' is of another plan; move it away, then measure this one")
     try:
-        networks = {name: Timings.from_plain(seen) for name, seen in plain["networks"].items()}
+        networks = {name: Timings.from_plain(times) for name, times in plain["networks"].items()}
         reference = None if plain["reference"] is None else Timings.from_plain(plain["reference"])
         results = Results(plan.key, Target(**plain["target"]), reference, networks, plain["failed"], plain["begun"])
         _check(results, plan)
@@ -85,10 +85,10 @@ def read_results(folder: Path, plan: Plan) -> Results:
 
 
 def _check(results: Results, plan: Plan) -> None:
-    """Check the values, for the file comes from another machine.
+    """Check the values, because the file comes from another machine.
 
     Raises:
-        ValueError: If the target is not one of the plan's, a network is not in it, or a time is none.
+        ValueError: If the target does not fit the plan, a network is not in the plan, or a time is missing or wrong.
     """
     target = results.target
     asked = (plan.precision, plan.imgsz, plan.batch, plan.compared_with, plan.calibration)
@@ -107,7 +107,7 @@ def _check_times(name: str, timings: Timings, *, alone: bool) -> None:
         raise ValueError(f"{name} has no times")
     for loading in timings.loadings:
         if not loading.reference or (not alone and len(loading.reference) != len(loading.network) + 1):
-            raise ValueError(f"{name} has a loading without times of both")
+            raise ValueError(f"{name} has a loading without times of network and reference")
         for block in (*loading.reference, *loading.network):
             times = (*block.cpu_s, *block.wall_s)
             if not block.wall_s or len(block.cpu_s) != len(block.wall_s):

@@ -1,4 +1,4 @@
-"""Begins `measure.pyz`: says what is missing on a machine that lacks it. Any Python can read this file."""
+"""Start of `measure.pyz`: checks that the machine has what it needs. Any version of Python can read this file."""
 
 import importlib
 import sys
@@ -9,7 +9,7 @@ NEEDED = ("numpy", "onnxruntime")
 
 def missing():
     # type: () -> str | None
-    """Return what this machine lacks, with the remedy; None if it has all."""
+    """Return what this machine lacks, with the remedy; None if nothing is missing."""
     if sys.version_info < LEAST_PYTHON:
         return "this is Python " + sys.version.split()[0] + "; use 3.10 or newer"
     for name in NEEDED:

@@ -1,6 +1,6 @@
 """Detection accuracy of a candidate on one split, as `yolo val` measures it, and at a chosen confidence.
 
-`objectives.training.detections` finds the detections, Ultralytics' metrics do the averaging: mAP equals that of
+`objectives.training.detections` finds the detections, and Ultralytics' metrics average them. The mAP equals that of
 `yolo val` on the same weights.
 
 Means (precision, recall, F1, mAP) are over the classes that have labels in the split, as in Ultralytics.
@@ -29,7 +29,7 @@ _LOWEST_IOU, _IOU_STEP = 0.50, 0.05
 
 
 class Score(NamedTuple):
-    """Scores that a trainer needs after an epoch; `loss` is the mean over batches of all terms, nan if not asked."""
+    """Scores that a trainer needs after an epoch. `loss` sums all terms, mean over batches; nan if not requested."""
 
     map50_95: float
     map50: float
@@ -48,18 +48,17 @@ def evaluate(
 ) -> Evaluation:
     """Measure a candidate's accuracy on one split.
 
-    mAP, and the figures at the best F1, equal `yolo val` at the candidate's image size (the latter where `iou` is
-    0.5). The best F1 lies where Ultralytics puts it: at the maximum of the smoothed curve of the mean F1, so that
-    one lucky detection does not choose the confidence.
+    The mAP equals that of `yolo val` at the candidate's image size; so do the figures at the best F1 if `iou` is 0.5.
+    The best F1 is taken where Ultralytics takes it: at the maximum of the smoothed curve of the mean F1, so that one
+    lucky detection does not decide the confidence.
 
     Args:
         candidate: Not modified; its copy is fused and runs in float32.
-        batch: Images that are padded to one rectangle, as in `yolo val` (whose default it is): where images are not
-            square, another batch size gives slightly other figures.
-        confidence: Where `precision`, `recall` and `f1` are taken: detections at or above it count. A class
-            without any has precision 0.
-        iou: Overlap at which a detection matches a label for them, and for everything said of the F1; mAP always
-            takes 0.50 to 0.95.
+        batch: Number of images that are padded to one rectangle; the default is that of `yolo val`. If images are not
+            square, another batch size gives slightly different figures.
+        confidence: Minimum confidence of the detections that count in `precision`, `recall` and `f1`. A class
+            without detections has precision 0.
+        iou: Minimum overlap of a detection and its label, for precision, recall and F1. mAP always takes 0.50 to 0.95.
 
     Raises:
         CandidateError: If the network gives NaN or infinite outputs, or memory runs out.
@@ -72,7 +71,7 @@ def evaluate(
 
 
 def evaluation_of(found: Detections, split: str, classes: int, *, confidence: float, iou: float) -> Evaluation:
-    """Return the accuracy that detections of a split amount to; see `evaluate`.
+    """Compute the accuracy from the detections of a split; see `evaluate`.
 
     Args:
         found: Detections, matched at `iou`.
@@ -109,7 +108,7 @@ def map_at_iou(found: Detections, iou: float) -> float:
     Args:
         iou: 0.50, 0.55, ... 0.95.
     """
-    ap = _average(found)[5]  # (classes, 11): at the asked IoU first
+    ap = _average(found)[5]  # (classes, 11): the requested IoU first
     return float(ap[:, 1 + round((iou - _LOWEST_IOU) / _IOU_STEP)].mean())
 
 
@@ -123,12 +122,12 @@ def score(
     device: str = "cpu",
     loss: bool = False,
 ) -> Score:
-    """Return mAP of a network as it is, for a trainer between two epochs; cheaper than `evaluate`, without fusing.
+    """Return the mAP of a network in training. Cheaper than `evaluate`: the network is not fused.
 
     Args:
         network: An Ultralytics `DetectionModel`. Not modified; a copy runs in evaluation mode.
-        loss: Whether to work out the loss on the split as well (it takes the network's `args` as its gains, or
-            Ultralytics' defaults).
+        loss: Whether the loss on the split is computed too. Its gains are the network's `args`, or Ultralytics'
+            defaults.
 
     Raises:
         CandidateError: If outputs or loss are NaN or infinite, or memory runs out.

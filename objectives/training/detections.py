@@ -1,6 +1,7 @@
 """All detections of a network on one split, found as `yolo val` finds them, and whether each is right.
 
-Ultralytics' validator does the matching, on our checked data. One pass over the images serves every accuracy.
+Ultralytics' validator matches them with the labels of our checked data. All kinds of accuracy are computed from one
+pass over the images.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ class Detections:
     """All detections of a split, and the labels that they are compared with.
 
     Attributes:
-        matched: `(N, 11)`: right at the asked IoU, then at IoU 0.50, 0.55, ... 0.95.
+        matched: `(N, 11)`: whether right at the requested IoU, then at IoU 0.50, 0.55, ... 0.95.
         confidence: `(N,)`.
         predicted: Class of each detection, `(N,)`.
         labelled: Class of each label, `(M,)`; at least one.
-        loss: Mean over batches of the sum of all loss terms; nan where it was not asked for.
+        loss: Mean over batches of the sum of all loss terms; nan if it was not requested.
     """
 
     images: int
@@ -59,7 +60,7 @@ def detect(
 
     Args:
         candidate: Not modified; its copy is fused and runs in float32.
-        batch: Images that are padded to one rectangle.
+        batch: Number of images that are padded to one rectangle.
         iou: Overlap at which a detection matches a label in the first column of `Detections.matched`.
 
     Raises:
@@ -69,7 +70,7 @@ def detect(
     if len(candidate.classes) != len(data.classes):
         raise SpaceError(f"the network has {len(candidate.classes)} classes, data '{data.name}' {len(data.classes)}")
     network: Any = copy.deepcopy(candidate.network).float()
-    network.end2end = False  # as `yolo val` does unless told otherwise: v10 and 26 are scored with NMS
+    network.end2end = False  # the default of `yolo val`: v10 and 26 are scored with NMS
     network = network.eval().fuse(verbose=False)
     return _detect(network, data, split, imgsz=candidate.imgsz, batch=batch, device=device, iou=iou, loss=False)
 
@@ -77,7 +78,7 @@ def detect(
 def detect_in_training(
     network: nn.Module, data: Dataset, split: str, *, imgsz: int, batch: int, device: str, loss: bool
 ) -> Detections:
-    """Find the detections of a network as it stands, unfused.
+    """Find the detections of a network in training, which is not fused.
 
     Args:
         network: An Ultralytics `DetectionModel`. Not modified; a copy runs in evaluation mode.
@@ -96,12 +97,12 @@ def detect_in_training(
 class CheckedValidator(DetectionValidator):  # type: ignore[misc]  # Ultralytics has no types
     """Ultralytics' validator that writes no files and has no time limit.
 
-    The stock NMS gives up on a batch after some two seconds and drops what is left: on a busy machine the same
-    weights would score less.
+    The stock NMS stops after some two seconds on a batch and drops the remaining detections: on a busy machine the
+    same weights would score less.
     """
 
     def postprocess(self, preds: Any) -> list[dict[str, Tensor]]:
-        """Apply NMS as `DetectionValidator.postprocess` does, however long it takes."""
+        """Apply NMS as `DetectionValidator.postprocess` does, without its time limit."""
         outputs = non_max_suppression(
             preds,
             self.args.conf,
@@ -125,13 +126,13 @@ def _detect(
     iou: float,
     loss: bool,
 ) -> Detections:
-    """Run the network over a split. It must be a copy: it is moved to the device."""
+    """Run the network over a split. The network must be a copy: it is moved to the device."""
     stride = max(int(network.stride.max()), 32)
     dataset = detection_dataset(
         data, split, imgsz=math.ceil(imgsz / stride) * stride, batch=batch, augment=None, rect=True, stride=stride
     )
     validator = _validator(dataset, data, batch, device, iou)
-    complaint: str | None = None
+    shortage: str | None = None
     try:
         # Ultralytics runs stock networks in this layout as well; it is faster on a CPU and changes nothing else.
         network.to(device=validator.device, memory_format=torch.channels_last)
@@ -139,11 +140,11 @@ def _detect(
         validator.init_metrics(network)
         mean_loss = _run(network, validator, split, loss)
     except (MemoryError, RuntimeError) as error:
-        complaint = out_of_memory(error)
-        if complaint is None:
+        shortage = out_of_memory(error)
+        if shortage is None:
             raise
-    if complaint:  # raised outside of the handler, so that the network's tensors can be freed
-        raise CandidateError(f"out of memory with batch {batch} at {imgsz} px on {device}: {complaint}")
+    if shortage:  # raised outside of the handler, so that the network's tensors can be freed
+        raise CandidateError(f"out of memory with batch {batch} at {imgsz} px on {device}: {shortage}")
     stats = {name: np.concatenate(values, 0) for name, values in validator.metrics.stats.items()}
     return Detections(
         images=validator.seen,

@@ -16,15 +16,15 @@ from ultralytics.nn.distill_model import DistillationModel
 def with_teacher(student: nn.Module, teacher: Candidate) -> nn.Module:
     """Wrap a student so that its loss also pulls its neck's features towards the teacher's.
 
-    The widths may differ: 1x1 projections, thrown away afterwards, map the student's channels to the teacher's.
-    The student's `args` must be set (image size and weight of the loss are read from it).
+    The widths may differ: 1x1 projections map the student's channels to the teacher's, and are removed afterwards.
+    The student's `args` must be set: the image size and the weight of the loss are read from them.
 
     Args:
         student: Trained in place, through the wrapper.
         teacher: Not modified; a frozen copy of its network is used.
 
     Raises:
-        CandidateError: If the two do not see the image at the same strides.
+        CandidateError: If the two networks have different detection strides.
     """
     if strides(student) != strides(teacher.network):
         raise CandidateError(
@@ -36,11 +36,11 @@ def with_teacher(student: nn.Module, teacher: Candidate) -> nn.Module:
 
 
 def strides(network: nn.Module) -> tuple[int, ...]:
-    """Return strides in px of the detection levels, finest first."""
+    """Return the strides in px of the detection levels, smallest first."""
     head = network.get_submodule("model")[-1]  # type: ignore[index]
     return tuple(int(stride) for stride in head.stride)
 
 
 def student_of(network: nn.Module) -> nn.Module:
-    """Return the student inside the wrapper, or the network itself where there is no teacher."""
+    """Return the student inside the wrapper, or the network itself if there is no teacher."""
     return network.student_model if isinstance(network, DistillationModel) else network

@@ -1,8 +1,8 @@
-"""Gradients of the detection loss on training images, for criteria of importance that estimate a channel's worth.
+"""Gradients of the detection loss on training images, for importance criteria that estimate a channel's value.
 
-Batch norms use their running statistics, for two reasons. A channel is cut from the network that runs, whose statistics
-are frozen. And with statistics of the batch the loss would hardly depend on the scale of the weights that make a
-channel, since a batch norm follows: sum w * dL/dw, which is what `taylor` reads of them, would be near 0 for all.
+Batch norms use their running statistics, for two reasons. A channel is cut from the deployed network, whose statistics
+are frozen. And with statistics of the batch the loss would hardly depend on the scale of the weights that compute a
+channel, because a batch norm follows: the sum of w * dL/dw, which `taylor` uses, would be near 0 for every channel.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from spaces.base import Candidate, CandidateError
 def gradients(
     candidate: Candidate, data: Dataset, *, imgsz: int, batches: int = 1, batch: int = 16, device: str = "cpu"
 ) -> dict[str, Tensor]:
-    """Return mean over batches of the gradient of the loss (all its terms, per image), by parameter name.
+    """Return the gradient of the loss (all terms, per image) by parameter name, mean over batches.
 
-    Deterministic: the images are taken at even steps through the training split and are not augmented. A few
-    batches are enough, and more are not better: over all its data a trained network's gradient is near zero.
-    But a level to which no object of these images is assigned has gradients of 0 in its box towers.
+    The result is deterministic: the images are taken at even steps through the training split and are not augmented. A
+    few batches are enough, and more are not better: over all its data a trained network's gradient is near zero.
+    But a level to which no object of these images is assigned has gradients of 0 in its box branch.
 
     Args:
         candidate: Not modified. Its BatchNorm statistics must fit its weights: after a cut, re-estimate them first.
         data: Its `train` split is read.
         imgsz: Image size in px, square.
-        batches: Fewer are taken where the split is smaller.
-        batch: Images per batch.
+        batches: Number of batches; fewer if the split is smaller.
+        batch: Number of images per batch.
 
     Returns:
-        One tensor for each parameter, of its shape, float32, on the CPU; zeros where the loss does not depend on
-        it (DFL's fixed weights).
+        One tensor for each parameter, of its shape, float32, on the CPU; zeros if the loss does not depend on it
+        (DFL's fixed weights).
 
     Raises:
         CandidateError: If a gradient is infinite or NaN.
@@ -65,7 +65,7 @@ def gradients(
 
 
 def _frozen_statistics(candidate: Candidate) -> Any:
-    """Return a copy that computes its loss as in training, but for its batch norms."""
+    """Return a copy that computes its loss as in training, but with frozen BatchNorm statistics."""
     network: Any = copy.deepcopy(candidate.network).float().requires_grad_(True).train()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

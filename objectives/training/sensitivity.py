@@ -29,7 +29,7 @@ RATIOS = (0.25, 0.5, 0.75)
 """Shares of a group that are kept; allocations interpolate between them."""
 
 IMAGES = 64
-"""Number of training images for re-estimated statistics, and of those on which the loss is measured."""
+"""Number of training images for the re-estimation of statistics, and number of those for the loss."""
 
 
 def sensitivity(
@@ -44,20 +44,20 @@ def sensitivity(
     images: int = IMAGES,
     batch: int = 16,
     device: str = "cpu",
-    said: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> SensitivityMap:
     """Cut one group (or all groups of one tie) at a time, re-estimate BatchNorm, and measure. Nothing is trained.
 
-    A network that was trained sets the scale: a map of fresh weights says nothing. Deterministic.
+    The parent must be trained: an analysis of random weights has no meaning. The result is deterministic.
 
     Args:
-        parent: With trained weights. Channels are kept by L2 magnitude.
-        data: The loss is measured on `train` images, so that `val` takes no part in the choice; `map50_95` on `val`.
+        parent: Parent with trained weights. Channels are kept by L2 magnitude.
+        data: The loss is measured on `train` images, so that `val` does not influence the choice; `map50_95` on `val`.
         imgsz: Image size in px, square.
-        names: Groups (or ties) to look at; None for all of them, which an allocation needs.
-        ratios: Shares that are kept, ascending, each in (0, 1).
+        names: Groups (or ties) to cut; None for all of them, as an allocation needs.
+        ratios: Shares of channels that are kept, ascending, each in (0, 1).
         measure: `loss` (lower is better; cheap) or `map50_95`.
-        said: Called with how many cuts are done and how many there are.
+        progress: Called with the number of groups (or ties) that are done, and the number of all.
 
     Raises:
         SpaceError: If the ratios are not ascending within (0, 1), or there is no such group.
@@ -83,12 +83,12 @@ def sensitivity(
             widths = {g.name: g.width for g in parent.groups}
             widths |= {parent.groups[i].name: aligned(parent.groups[i].width, ratio, multiple) for i in indices}
             spec = parent.structure.spec(select(parent.groups, ranked, widths))
-            if spec.key not in known:  # a small group has few widths
+            if spec.key not in known:  # small groups have few different widths
                 known[spec.key] = gauge.after_cut(parent, spec)
             found.append(known[spec.key])
         values[name] = tuple(found)
-        if said is not None:
-            said(done + 1, len(ties))
+        if progress is not None:
+            progress(done + 1, len(ties))
     worst = max((v for row in values.values() for v in row if math.isfinite(v)), default=whole)
     finite = {name: tuple(v if math.isfinite(v) else worst for v in row) for name, row in values.items()}
     return SensitivityMap(measure, whole, tuple(ratios), finite)
@@ -109,7 +109,7 @@ class _Gauge:
             self._images = list(share_device(labelled_batches(data, imgsz, self._batches, self._batch, device), device))
 
     def after_cut(self, parent: Parent, spec: ArchSpec) -> float:
-        """Return the value of a cut of the parent; infinite where the cut network overflows."""
+        """Return the value after a cut of the parent; the worst value if the cut network overflows."""
         try:
             return self.value(reestimate_on(parent.build(spec), self._statistics, self._device))
         except CandidateError:

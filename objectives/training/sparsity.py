@@ -1,8 +1,8 @@
 """Network slimming: an L1 penalty on the scales of BatchNorm moves the least useful channels towards zero.
 
-The penalty is applied as a proximal step after each optimizer step (soft thresholding), not added to the loss:
-so gradient clipping and Adam's normalisation do not rescale it, and a scale stops at zero instead of
-oscillating around it. One step shrinks a scale by `learning rate * strength`.
+The penalty is not added to the loss but applied as a proximal step (soft thresholding) after each optimizer step.
+So gradient clipping and Adam's normalisation do not rescale it, and a scale stops at zero instead of oscillating
+around it. One step shrinks a scale by `learning rate * strength`.
 
 Source: Liu et al., Learning Efficient Convolutional Networks through Network Slimming, ICCV 2017.
 """
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 ATTENTION = frozenset({"Attention", "AAttn"})
-"""Ultralytics' blocks whose inside is never cut, so that sparsity there is useless."""
+"""Names of Ultralytics' blocks whose inner channels are never cut, so that sparsity there is useless."""
 
 
 def cuttable_scales(network: nn.Module) -> tuple[nn.Parameter, ...]:

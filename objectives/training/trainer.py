@@ -36,7 +36,7 @@ Progress = Callable[[int, int, int, int], None]
 
 
 def ultralytics_arguments(recipe: Recipe, *, seed: int, device: str, folder: Path) -> dict[str, Any]:
-    """Return the recipe as arguments of Ultralytics' trainer; all that writes or looks outside is off."""
+    """Return the recipe as arguments of Ultralytics' trainer, with downloads and output files turned off."""
     return {
         **{name: value for name, value in recipe.as_plain().items() if name not in OURS},
         "model": "candidate",
@@ -70,7 +70,7 @@ class BestEpoch:
 class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics has no types
     """Training of one candidate; the weights of the best epochs stay in `best_epochs`.
 
-    Its name must not hold "Trainer": that is how Ultralytics decides to load mlflow, comet, wandb and the like.
+    The name of the class must not contain "Trainer": if it does, Ultralytics loads mlflow, comet, wandb and the like.
     """
 
     def __init__(
@@ -88,25 +88,25 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
     ) -> None:
         self.candidate, self.recipe, self.dataset, self.teacher = candidate, recipe, data, teacher
         self.report, self.progress = report, progress
-        self.callers_error: BaseException | None = None
+        self.error_of_caller: BaseException | None = None
         self.history: list[EpochResult] = []
         self.best_epochs = {name: BestEpoch() for name in KEEP}
         self.batch_number = 0
         self.scored_at = time.perf_counter()
-        self.turn = contextlib.ExitStack()
+        self.claim = contextlib.ExitStack()
         threads = torch.get_num_threads()
         super().__init__(overrides=ultralytics_arguments(recipe, seed=seed, device=device, folder=folder))
-        torch.set_num_threads(threads)  # Ultralytics has just set it to its own idea; it is the caller's business
+        torch.set_num_threads(threads)  # Ultralytics has just changed it; the caller decides it
 
-    # What is trained, and on what.
+    # Network and data.
 
     def get_dataset(self) -> dict[str, Any]:
-        """Return the data as Ultralytics describes it; split names stand where paths would."""
+        """Return the data as Ultralytics describes it, with the names of splits in place of paths."""
         classes = self.dataset.classes
         return {"train": "train", "val": "val", "nc": len(classes), "names": dict(enumerate(classes)), "channels": 3}
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
-        """Return a copy of the candidate's network: the stock method would rebuild the uncut one from its YAML."""
+        """Return a copy of the candidate's network: the stock method would rebuild the uncut network from its YAML."""
         network = copy.deepcopy(self.candidate.network).float()
         network.to(memory_format=torch.channels_last)  # a fifth faster on the CPU at batch 32, same results
         network.args = self.args
@@ -118,7 +118,7 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
         return network
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
-        """Return images and labels of a split, from memory; training images augmented as the recipe says."""
+        """Return images and labels of a split, from memory. Training images are augmented by the recipe."""
         train = mode == "train"
         plain = self.recipe.as_plain()
         return detection_dataset(
@@ -132,12 +132,12 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
         )
 
     def get_validator(self) -> CheckedValidator:
-        """Return a validator without the time limit on NMS: scores must not depend on the machine's load."""
+        """Return a validator without a time limit on NMS: scores must not depend on the machine's load."""
         return CheckedValidator(
             self.test_loader,
             save_dir=self.save_dir,
             args=copy.copy(self.args),
-            _callbacks={"on_val_batch_end": [lambda _: self._take_turn()]},
+            _callbacks={"on_val_batch_end": [lambda _: self._renew_claim()]},
         )
 
     def _setup_train(self) -> None:
@@ -148,27 +148,27 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
         if self.recipe.sparsity > 0:
             sparsity.attach(self.optimizer, student_of(self.model), self.recipe.sparsity)
 
-    # What happens while it trains.
+    # Training and validation.
 
     def train(self) -> None:
-        """Train; a measurement on the same device waits for the running batch, and the next batch for it."""
-        with self.turn:
+        """Train. A measurement on the same device waits for the running batch, and the next batch waits for it."""
+        with self.claim:
             super().train()
 
-    def _take_turn(self) -> None:
-        """Let go of the device for those who wait to measure, and share it from now on.
+    def _renew_claim(self) -> None:
+        """Release the device for processes that wait to measure, then claim it again for the next batch.
 
-        Loading and augmenting the next batch belongs to its turn: on a CPU it is work like any other.
+        The claim includes loading and augmenting of the batch, because these keep a CPU busy too.
         """
-        self.turn.close()
-        self.turn.enter_context(claim_device(self.device))
+        self.claim.close()
+        self.claim.enter_context(claim_device(self.device))
 
     def run_callbacks(self, event: str) -> None:
         """Run only our own: Ultralytics' callbacks send analytics and use installed loggers."""
         if event == "on_train_start":
-            self._take_turn()
+            self._renew_claim()
         elif event == "on_train_epoch_start":
-            self._oom_retries = 3  # spent: the stock loop would silently halve the batch in the first epoch
+            self._oom_retries = 3  # none left: the stock loop would silently halve the batch in the first epoch
             self.batch_number = 0
         elif event == "on_train_batch_end":
             self._after_batch()
@@ -197,7 +197,7 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
         return (epoch + 1) % self.recipe.val_every == 0 or epoch + 1 == self.epochs
 
     def validate(self) -> tuple[dict[str, float], float | None]:
-        """Score the moving average of the weights on val, at the epochs the recipe names."""
+        """Score the moving average of the weights on val, in the epochs that the recipe selects."""
         if not self._is_scored(self.epoch):
             return self.metrics, None
         metrics, fitness = super().validate()
@@ -217,7 +217,7 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
             weights = student_of(self.ema.ema).state_dict()
             copied = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
             for name, best in self.best_epochs.items():
-                if best in better:  # of equals the later one, which has seen more
+                if best in better:  # of equal scores the later epoch, which was trained for longer
                     best.score, best.epoch, best.weights = scores[name], result.epoch, copied
         self.history.append(result)
         if self.report is not None:
@@ -226,19 +226,19 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
 
     @contextlib.contextmanager
     def _calling(self) -> Iterator[None]:
-        """Remember an error of the caller's own function: it is no fault of the candidate.
+        """Remember an error of the caller's own function: it is not the candidate's fault.
 
-        The device is free meanwhile: the caller may measure.
+        The device is released meanwhile: the caller may measure.
         """
-        self.turn.close()
+        self.claim.close()
         try:
             yield
         except BaseException as error:
-            self.callers_error = error
+            self.error_of_caller = error
             raise
-        self._take_turn()
+        self._renew_claim()
 
-    # What is left out.
+    # Methods of Ultralytics' trainer that are turned off.
 
     def _handle_nan_recovery(self, epoch: int) -> bool:
         return False  # `_after_batch` has raised already; the stock recovery loops on a checkpoint file
@@ -251,9 +251,9 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
         """Write nothing: `history` has the metrics."""
 
     def final_eval(self) -> None:
-        """Do nothing: `objectives.training.accuracy` scores the saved file, loaded again."""
+        """Do nothing: `objectives.training.accuracy` loads the saved file again and scores it."""
 
 
 def best_f1(per_class: Sequence[float]) -> float:
-    """Return the best F1 over all confidences, as `Evaluation.best_f1`: mean over classes; 0 without detections."""
+    """Return the best F1 over all confidences, mean over classes, as in `Evaluation.best_f1`; 0 without detections."""
     return sum(map(float, per_class)) / len(per_class) if len(per_class) else 0.0

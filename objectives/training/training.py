@@ -32,11 +32,11 @@ class Trained:
     """Trained candidate with its learning curve.
 
     Attributes:
-        candidate: The kept epoch's weights (their moving average), float32, on the CPU, in a stock network.
+        candidate: Network with the moving average of the weights at the kept epoch; stock, float32, on the CPU.
         history: One entry for each scored epoch.
-        kept_epoch: The epoch whose weights were kept, from 1.
-        seconds: Wall seconds of the whole training, start and validation included.
-        best_f1: The same network at the epoch of the best F1, which may be another one.
+        kept_epoch: Number of the epoch whose weights were kept, from 1.
+        seconds: Wall seconds of the whole training, including start and validation.
+        best_f1: The same network with the weights of the epoch with the best F1.
     """
 
     candidate: Candidate
@@ -58,26 +58,25 @@ def train(
     report: Report | None = None,
     progress: Progress | None = None,
 ) -> Trained:
-    """Train a candidate on `train`, score it on `val`, keep the best epoch.
+    """Train a candidate on `train`, score it on `val`, and keep the best epoch.
 
     Equal arguments give equal weights on the same machine with one thread. The global random generators, the
     number of torch threads and Ultralytics' log level are left as they were.
 
     Args:
         candidate: Not modified.
-        recipe: Its `imgsz` becomes the trained candidate's.
+        recipe: The trained candidate gets its `imgsz`.
         data: Splits `train` and `val` are used.
         seed: Seeds the order of images, the augmentation and the torch generators.
-        device: As Ultralytics names it: `cpu`, `0`, `cuda:0`. Mixed precision on a GPU, float32 on the CPU.
-        scratch: A folder inside which a temporary folder is made, and removed at the end.
-        teacher: Distilled from where `recipe.distill` > 0; not modified.
-        report: Called after each scored epoch. `EpochResult.loss` is the loss on val, `seconds` are those since
-            the previous scored epoch. Whatever it raises ends the training and leaves `train` unchanged.
+        device: Device in Ultralytics' notation: `cpu`, `0`, `cuda:0`. Mixed precision on a GPU, float32 on the CPU.
+        scratch: Folder for a temporary folder, which is removed at the end.
+        teacher: Teacher of the distillation if `recipe.distill` > 0; not modified.
+        report: Called after each scored epoch. `EpochResult.loss` is the loss on val; `seconds` are counted from the
+            previous scored epoch. An exception that it raises ends the training and is passed on unchanged.
         progress: Called after each batch with epoch, epochs, batch, batches; may raise as well.
 
     Raises:
-        CandidateError: If loss or weights are no longer finite, or memory runs out, or student and teacher do not
-            fit.
+        CandidateError: If loss or weights are no longer finite, memory runs out, or student and teacher do not fit.
         RecipeError: If `recipe.distill` > 0 and there is no teacher, or the classes do not fit the data.
     """
     if recipe.distill > 0 and teacher is None:
@@ -86,7 +85,7 @@ def train(
         raise RecipeError(f"the network has {len(candidate.classes)} classes, data '{data.name}' {len(data.classes)}")
     started = time.perf_counter()
     scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="training-", dir=scratch) as folder, _quiet(), own_randomness():
+    with tempfile.TemporaryDirectory(prefix="training-", dir=scratch) as folder, _silence(), own_randomness():
         run = CandidateTraining(
             candidate,
             recipe,
@@ -98,36 +97,36 @@ def train(
             report=report,
             progress=progress,
         )
-        complaint = _complaint(run)
-    if complaint:  # raised here, outside of the handler, so that the failed run's tensors can be freed
-        raise CandidateError(complaint)
+        shortage = _train_within_memory(run)
+    if shortage:  # raised outside of the handler, so that the tensors of the failed run can be freed
+        raise CandidateError(shortage)
     kept = run.best_epochs[recipe.keep]
     seconds = time.perf_counter() - started
-    best_f1 = _at(candidate, run.best_epochs[BEST_F1.name], recipe.imgsz)
-    return Trained(_at(candidate, kept, recipe.imgsz), tuple(run.history), kept.epoch, seconds, best_f1)
+    best_f1 = _with_weights(candidate, run.best_epochs[BEST_F1.name], recipe.imgsz)
+    return Trained(_with_weights(candidate, kept, recipe.imgsz), tuple(run.history), kept.epoch, seconds, best_f1)
 
 
-def _at(candidate: Candidate, best: BestEpoch, imgsz: int) -> Candidate:
+def _with_weights(candidate: Candidate, best: BestEpoch, imgsz: int) -> Candidate:
     """Return the candidate with the weights of an epoch."""
     network = copy.deepcopy(candidate.network).float()
     network.load_state_dict(best.weights)
     return dataclasses.replace(candidate, network=network.eval(), imgsz=imgsz)
 
 
-def _complaint(run: CandidateTraining) -> str:
-    """Train; return the message if memory ran out, else an empty text."""
+def _train_within_memory(run: CandidateTraining) -> str:
+    """Train. Return a message if memory ran out, else an empty text."""
     try:
         run.train()
     except (RuntimeError, MemoryError) as error:
         reason = out_of_memory(error)
-        if error is run.callers_error or reason is None:
+        if error is run.error_of_caller or reason is None:
             raise
         return f"out of memory with batch {run.recipe.batch} at {run.recipe.imgsz} px on {run.device}: {reason}"
     return ""
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _silence() -> Iterator[None]:
     """Silence Ultralytics: it prints a table of layers and a progress bar otherwise."""
     level = LOGGER.level
     LOGGER.setLevel(logging.ERROR)

@@ -119,7 +119,7 @@ def load_or_measure_sensitivity(
         multiple=multiple,
         images=IMAGES,
         device=bench.training.device,
-        said=on_progress,
+        progress=on_progress,
     )
     seconds = round(time.monotonic() - begun, 1)
     write_text(file, json.dumps({**dataclasses.asdict(measured), "seconds": seconds}, indent=1) + "\n")

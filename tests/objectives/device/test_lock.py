@@ -260,7 +260,7 @@ def test_who_waits_long_is_told_why_that_may_be(folder: Path, monkeypatch: pytes
                 pipe.send("let go")
 
         heard = Heard()
-        monkeypatch.setattr("objectives.device.lock.WORD_AFTER_S", 0.01)
+        monkeypatch.setattr("objectives.device.lock.WARNING_AFTER_S", 0.01)
         logger = logging.getLogger("objectives.device.lock")
         logger.addHandler(heard)
         try:

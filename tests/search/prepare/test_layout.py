@@ -215,12 +215,12 @@ def test_a_sensitivity_analysis_that_takes_too_long_is_ended(studies: Studies, m
     measured: list[int] = []
     whole_map = sensitivity
 
-    def counted(*args: Any, said: Callable[[int, int], None], **rest: Any) -> Any:
+    def counted(*args: Any, progress: Callable[[int, int], None], **rest: Any) -> Any:
         def count(done: int, total: int) -> None:
             measured.append(done)
-            said(done, total)
+            progress(done, total)
 
-        return whole_map(*args, said=count, **rest)
+        return whole_map(*args, progress=count, **rest)
 
     monkeypatch.setattr(cutting, "sensitivity", counted)
     with pytest.raises(TakesTooLong):
