@@ -1,4 +1,4 @@
-"""The contract of an inference engine: turn a candidate into its file, and run that file."""
+"""Interface of inference engines: export a candidate to the engine's file, and run that file."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Array = NDArray[np.float32]
 
 
 class Loaded(ABC):
-    """A network that an engine has ready."""
+    """Network that an engine has loaded."""
 
     @abstractmethod
     def __call__(self) -> None:
-        """Run one batch, the same at each call, and return when it is done."""
+        """Run one batch, the same in each call, and return when it is finished."""
 
     @abstractmethod
     def predict(self, images: Array) -> Array:
@@ -38,20 +38,20 @@ class Loaded(ABC):
 
 
 class Runtime(ABC):
-    """An inference engine.
+    """Inference engine.
 
-    `export` runs in the worker, `load` in the timing process, which has neither torch (but for the runtimes that are
-    torch) nor Ultralytics: a runtime's module imports its engine inside the methods, and torch in `export` alone.
-    Nothing spins between two runs.
+    `export` runs in the worker. `load` runs in the timing process, which has neither Ultralytics nor torch (except for
+    the runtimes of torch itself). So the module of a runtime imports its engine inside the methods, and torch only in
+    `export`. No thread may spin between two runs.
     """
 
     name: str
     providers: tuple[str, ...]
     precisions: tuple[str, ...]
     short_name: str = ""
-    """Its name in short names of targets (`ort` in `ort-cpu`); empty for `name`."""
+    """Part of the short names of targets (`ort` in `ort-cpu`); if empty, `name` is used."""
     reads: tuple[str, ...] = ()
-    """Formats of `python -m search.export` that it loads as they are: `onnx`, `openvino`."""
+    """Formats of `python -m search.export` that it can load unchanged: `onnx`, `openvino`."""
     suppresses: bool = False
     """Whether its files can end in non-maximum suppression (`Target.nms`)."""
 
@@ -61,24 +61,24 @@ class Runtime(ABC):
 
     @abstractmethod
     def version(self) -> str:
-        """Name and version of the engine, as it enters the target's key."""
+        """Return the name and version of the engine; they are a part of the target's key."""
 
     def on_cpu(self, provider: str) -> bool:
-        """Return whether a provider runs on the CPU: one thread is then timed by CPU time, all else by wall time."""
+        """Return whether a provider runs on the CPU. If so, one thread is timed by CPU time; all else by wall time."""
         return provider == "cpu"
 
     def device_name(self, provider: str) -> str:
-        """Return the device of a provider, as locks of all processes name it: `cpu`, `gpu0`, or a GPU's UUID.
+        """Return the name of a provider's device in the names of locks: `cpu`, `gpu0`, or a GPU's UUID.
 
-        Measurements have this device alone. Override it for a device that is neither the CPU nor an NVIDIA GPU.
+        Measurements have this device alone. Override the method for a device that is neither the CPU nor an NVIDIA GPU.
 
         Raises:
-            TargetError: If CUDA_VISIBLE_DEVICES holds no GPU.
+            TargetError: If CUDA_VISIBLE_DEVICES contains no GPU.
         """
         return "cpu" if self.on_cpu(provider) else device_named("cuda")
 
     def device(self, provider: str) -> str:
-        """Return the fingerprint of a provider's device. Override it together with `device_name`.
+        """Return the fingerprint of a provider's device. Override this method together with `device_name`.
 
         Raises:
             TargetError: If there is no such device.
@@ -93,34 +93,34 @@ class Runtime(ABC):
 
         Args:
             candidate: Not modified.
-            target: Says batch, threads, precision and whether NMS is part of the file.
-            calibration: The images that int8 is calibrated on; other precisions need none.
+            target: Gives batch, threads and precision, and whether NMS is part of the file.
+            calibration: Images for the calibration of int8; other precisions need none.
 
         Raises:
-            CandidateError: If the network does not export.
+            CandidateError: If the network cannot be exported.
         """
 
     @abstractmethod
     def load(self, model: Path, target: Target) -> Loaded:
-        """Load a file that `export` wrote. May set the threads of the whole process.
+        """Load a file that `export` wrote. May change the number of threads of the whole process.
 
         Raises:
-            CandidateError: If the engine does not load it.
+            CandidateError: If the engine cannot load the file.
         """
 
 
 def unknown(what: str, value: str, known: Sequence[str]) -> str:
-    """Return the line that says that there is no such provider or precision, and which there are."""
+    """Return the message for an unknown provider or precision, with the known ones."""
     return f"there is no {what} '{value}'; use {', '.join(known[:-1])}{' or ' if len(known) > 1 else ''}{known[-1]}"
 
 
 def timing_images(shape: Sequence[int]) -> Array:
-    """Return the batch that is timed: noise in [0, 1], the same in every process."""
+    """Return the input of timed runs: noise in [0, 1], the same in every process."""
     return np.random.default_rng(0).random(tuple(shape), dtype=np.float32)
 
 
 def timing_input(shape: Sequence[int], dtype: str) -> NDArray[Any]:
-    """Return input of any NumPy type, as `timing_images`: noise in [0, 1]; zeros for whole numbers (may be indices)."""
+    """Return the input of timed runs in any NumPy type: noise in [0, 1]; zeros for integers (may be indices)."""
     if np.issubdtype(np.dtype(dtype), np.floating):
         return timing_images(shape).astype(dtype, copy=False)
     return np.zeros(tuple(shape), dtype)

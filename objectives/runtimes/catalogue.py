@@ -1,4 +1,4 @@
-"""The runtimes by name. A new one is one file and one line here."""
+"""Runtimes by name. A new runtime is one file, and one line here."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ RUNTIMES: dict[str, Runtime] = {
 
 @dataclass(frozen=True)
 class RuntimeOption:
-    """One way of running a network: a runtime, one of its providers, one of its precisions.
+    """Combination of a runtime, one of its providers and one of its precisions.
 
     Attributes:
-        missing: Why this machine does not have it, with what mends it; None if it does.
+        missing: Reason why this machine cannot run it, with the remedy; None if it can.
     """
 
     runtime: Runtime
@@ -31,12 +31,12 @@ class RuntimeOption:
     missing: str | None
 
     def __str__(self) -> str:
-        """Return engine and device, or what is missing."""
+        """Return the engine and device, or the reason why it cannot run here."""
         return self.missing or f"{self.runtime.version()} on {self.runtime.device(self.provider)}"
 
 
 def runtime_options() -> Iterator[RuntimeOption]:
-    """Yield every runtime with each of its providers and precisions, whether it runs here or not."""
+    """Yield all combinations, including those that cannot run here."""
     for runtime in RUNTIMES.values():
         for provider in runtime.providers:
             for precision in runtime.precisions:
@@ -44,10 +44,10 @@ def runtime_options() -> Iterator[RuntimeOption]:
 
 
 def runtime_named(name: str) -> Runtime:
-    """Return the runtime of that name.
+    """Return the runtime with that name.
 
     Raises:
-        TargetError: If there is none.
+        TargetError: If there is no such runtime.
     """
     if name in RUNTIMES:
         return RUNTIMES[name]
@@ -65,7 +65,7 @@ def target_here(
     calibration: str = "",
     nms: bool = False,
 ) -> Target:
-    """Return the target of that description on this machine.
+    """Return the target with that description on this machine.
 
     Raises:
         TargetError: If the runtime, provider or precision is unknown or cannot run here, or has no NMS.
@@ -97,5 +97,5 @@ def target_here(
 
 
 def runtimes_reading(file_format: str) -> tuple[str, ...]:
-    """Return the names of the runtimes that load an export format as it is."""
+    """Return the names of the runtimes that can load an export format unchanged."""
     return tuple(runtime.name for runtime in RUNTIMES.values() if file_format in runtime.reads)

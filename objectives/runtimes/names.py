@@ -1,4 +1,4 @@
-"""Short names of what latency is measured on: `ort-cpu`, `openvino-cpu-int8`, `torch-compiled-cpu`."""
+"""Short names of targets of latency: `ort-cpu`, `openvino-cpu-int8`, `torch-compiled-cpu`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ USUAL_PRECISION = "fp32"
 
 
 class NamedTarget(NamedTuple):
-    """A runtime, one of its providers, one of its precisions: what a target's name says."""
+    """Content of a target's name: a runtime, one of its providers and one of its precisions."""
 
     runtime: str
     provider: str
@@ -24,7 +24,7 @@ def name_of(runtime: str, provider: str, precision: str = USUAL_PRECISION) -> st
     """Return the short name, which leaves out the usual precision: `ort-cpu`, `ort-cpu-int8`.
 
     Args:
-        runtime: A runtime's name; it may be unknown here, as a study's definition is read before it is checked.
+        runtime: Name of a runtime. It may be unknown: a study's definition is read before it is checked.
     """
     known = RUNTIMES.get(runtime)
     short = runtime if known is None or not known.short_name else known.short_name
@@ -33,7 +33,7 @@ def name_of(runtime: str, provider: str, precision: str = USUAL_PRECISION) -> st
 
 @cache
 def target_names() -> dict[str, NamedTarget]:
-    """Return all names, with what they mean, whether it can be measured here or not."""
+    """Return all names with their meaning, including targets that cannot be measured here."""
     return {
         name_of(runtime.name, provider, precision): NamedTarget(runtime.name, provider, precision)
         for runtime in RUNTIMES.values()
@@ -43,10 +43,10 @@ def target_names() -> dict[str, NamedTarget]:
 
 
 def target_named(name: str) -> NamedTarget:
-    """Return the target of a name.
+    """Return the target with that name.
 
     Raises:
-        TargetError: If there is no such name; the message has the nearest ones.
+        TargetError: If there is no such name; the message contains the most similar ones.
     """
     known = target_names()
     if name in known:

@@ -1,4 +1,4 @@
-"""OpenVINO, on the CPU or on a GPU of Intel's."""
+"""OpenVINO, on the CPU or on an Intel GPU."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 DEVICES: Final = {"cpu": "CPU", "gpu": "GPU"}
 CAPABILITIES: Final = {"fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
 HINTS: Final = {"fp32": "f32", "fp16": "f16", "int8": "f32"}
-"""In what OpenVINO computes that which is not quantised. Left to itself it takes bfloat16 where the CPU has it."""
+"""Type of OpenVINO's computations outside of int8. By default it would use bfloat16 if the CPU supports it."""
 
 
 class OpenVino(Runtime):
-    """Intel's OpenVINO; it reads the same ONNX file as onnxruntime, int8 included."""
+    """Intel's OpenVINO. It reads the same ONNX file as onnxruntime, also in int8."""
 
     name = "openvino"
     providers = tuple(DEVICES)
@@ -43,23 +43,23 @@ class OpenVino(Runtime):
         device = DEVICES[provider]
         if device not in {name.partition(".")[0] for name in _core().available_devices}:
             return "openvino lists no GPU of Intel's; apt-get install intel-opencl-icd, or use provider: cpu"
-        has = _core().get_property(device, "OPTIMIZATION_CAPABILITIES")
-        if CAPABILITIES[precision] not in has:
+        capabilities = _core().get_property(device, "OPTIMIZATION_CAPABILITIES")
+        if CAPABILITIES[precision] not in capabilities:
             return f"openvino does not compute in {precision} on this {device}; use precision: fp32"
         return None
 
     def version(self) -> str:
-        """Name and version of the engine."""
+        """Return the name and version of the engine."""
         import openvino
 
         return f"openvino {openvino.__version__.partition('-')[0]}"
 
     def device_name(self, provider: str) -> str:
-        """Return the name of the device; an Intel GPU is the first, whatever CUDA's numbering is."""
+        """Return the name of the device. An Intel GPU is always `gpu0`, independent of CUDA's numbering."""
         return "cpu" if self.on_cpu(provider) else "gpu0"
 
     def device(self, provider: str) -> str:
-        """Return fingerprint of the device."""
+        """Return the fingerprint of the device."""
         if provider == "cpu":
             return super().device(provider)
         if missing := self.unavailable(provider):
@@ -73,10 +73,10 @@ class OpenVino(Runtime):
         return export_model(candidate, folder, target, calibration)
 
     def load(self, model: Path, target: Target) -> Loaded:
-        """Compile for the device; each call runs one batch, on the CPU in the caller's own thread."""
+        """Compile for the device. Each call runs one batch; on the CPU it runs in the caller's own thread."""
         try:
             return _Request(_core().compile_model(model, DEVICES[target.provider], _properties(target)))
-        except Exception as error:  # RuntimeError, and what else the device's plugin raises
+        except Exception as error:  # RuntimeError, and other errors of the device's plugin
             raise CandidateError(f"openvino does not load the network: {error}") from error
 
 
@@ -88,15 +88,15 @@ def _core() -> Any:
 
 
 def _properties(target: Target) -> dict[str, Any]:
-    """For one image after the other. Unpinned: pinned threads of several processes would share the first cores."""
+    """Return the properties for single images. Unpinned: pinned threads of several processes would share cores."""
     hints = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "INFERENCE_PRECISION_HINT": HINTS[target.precision]}
     if target.provider != "cpu":
         return hints
     return hints | {
         "INFERENCE_NUM_THREADS": target.threads,
         "ENABLE_CPU_PINNING": False,
-        "ENABLE_HYPER_THREADING": True,  # as many threads as were asked for, whatever cores they find
-        "CPU_DENORMALS_OPTIMIZATION": True,  # zero: the time then depends on the architecture, not on the weights
+        "ENABLE_HYPER_THREADING": True,  # as many threads as requested, on any kind of core
+        "CPU_DENORMALS_OPTIMIZATION": True,  # treated as zero: the weights then do not affect the time
     }
 
 

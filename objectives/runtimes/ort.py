@@ -30,7 +30,7 @@ NUMPY_TYPES: Final = {
     "tensor(bool)": "bool",
     **{f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }
-"""Onnxruntime's names of the types that an input may have, and numpy's."""
+"""Names of input types, in onnxruntime and in numpy."""
 _GPU_BUILD: Final = "pip uninstall -y onnxruntime && pip install onnxruntime-gpu"  # both are the module `onnxruntime`
 INSTALL: Final = {
     "cpu": "pip install onnxruntime",
@@ -40,7 +40,7 @@ INSTALL: Final = {
 
 
 class OnnxRuntime(Runtime):
-    """Microsoft's onnxruntime; its threads do not spin between calls, so an idle session costs nothing."""
+    """Microsoft's onnxruntime. Its threads do not spin between calls, so an idle session uses no CPU time."""
 
     name = "onnxruntime"
     providers = tuple(ORT_PROVIDERS)
@@ -66,7 +66,7 @@ class OnnxRuntime(Runtime):
         return None if provider == "cpu" else _gpu_unavailable(provider)
 
     def version(self) -> str:
-        """Name and version of the engine."""
+        """Return the name and version of the engine."""
         import onnxruntime
 
         return f"onnxruntime {onnxruntime.__version__}"
@@ -78,7 +78,7 @@ class OnnxRuntime(Runtime):
         return export_model(candidate, folder, target, calibration, signed=target.provider == "tensorrt")
 
     def load(self, model: Path, target: Target) -> Loaded:
-        """Open a session; each call runs one batch that lies on the device already."""
+        """Open a session. Each call runs one batch that is already on the device."""
         try:
             return _Session(open_session(model, target.provider, target.threads, target.precision), target.provider)
         except Exception as error:  # onnxruntime's own errors share no base class
@@ -91,7 +91,7 @@ def export_model(
     """Write `model.onnx` in the target's precision, with NMS if the target has it and the network needs it.
 
     Raises:
-        CandidateError: If the network does not export.
+        CandidateError: If the network cannot be exported.
         TargetError: If int8 has no images to calibrate on.
     """
     from objectives.export.onnx_file import export_onnx  # imports torch: not in the timing process
@@ -105,7 +105,7 @@ def export_model(
     model = export_onnx(candidate, folder / "model.onnx", batch=target.batch, precision=precision)
     if int8 and calibration is not None:
         quantize(model, calibration.at(candidate.imgsz), batch=target.batch, signed=signed)
-    if target.nms and not getattr(candidate.network, "end2end", False):  # a control may be: it has none to pay for
+    if target.nms and not getattr(candidate.network, "end2end", False):  # an end-to-end network has no NMS to time
         add_suppression(model, len(candidate.classes))
     return model
 
@@ -113,8 +113,8 @@ def export_model(
 def open_session(model: Path, provider: str = "cpu", threads: int = 1, precision: str = "fp32") -> Any:
     """Return an `onnxruntime.InferenceSession` that neither spins nor logs.
 
-    Denormal numbers count as zero: a network's speed then depends on its architecture, not on its weights. On GPUs
-    fp32 means what it means to the engines by default: convolutions may use TF32.
+    Denormal numbers are treated as zero: so a network's speed depends on its architecture, not on its weights. On GPUs
+    fp32 has the default meaning of the engines: convolutions may use TF32.
     """
     import onnxruntime
 
@@ -134,7 +134,7 @@ def open_session(model: Path, provider: str = "cpu", threads: int = 1, precision
 
 
 def _with_options(provider: str, precision: str) -> list[Any]:
-    """Return the provider, then the one that takes the operations which it does not have."""
+    """Return the provider with its options, then the provider for the operations that it lacks."""
     if provider != "tensorrt":
         return [ORT_PROVIDERS[provider]]
     options = {"trt_fp16_enable": precision == "fp16", "trt_int8_enable": precision == "int8"}
@@ -153,7 +153,7 @@ def _gpu_unavailable(provider: str) -> str | None:
 
 
 def _find_gpu_libraries(provider: str) -> None:
-    """Load what pip installed of CUDA, cuDNN and TensorRT: onnxruntime itself looks in the system's folders only."""
+    """Load CUDA, cuDNN and TensorRT as installed by pip: onnxruntime itself searches only the system's folders."""
     import onnxruntime
 
     if hasattr(onnxruntime, "preload_dlls"):  # since 1.21; boards have older builds
@@ -181,7 +181,7 @@ def _bind(session: Any, memory: str) -> Any:
     import onnxruntime
 
     binding = session.io_binding()
-    for entry in session.get_inputs():  # of static shape; a file of another maker may have several
+    for entry in session.get_inputs():  # with static shape; files from elsewhere may have several inputs
         values = timing_input(entry.shape, NUMPY_TYPES[entry.type])
         binding.bind_ortvalue_input(entry.name, onnxruntime.OrtValue.ortvalue_from_numpy(values, memory, 0))
     for output in session.get_outputs():

@@ -1,4 +1,4 @@
-"""Does an exported ONNX file say the same as the network it came from, on real images?"""
+"""Comparison of an exported ONNX file with its network, on real images."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from spaces.base import Candidate, CandidateError
 from spaces.networks.deployed import deployed
 
 SCORE_TOLERANCE = 1e-3
-"""Scores in [0, 1]: float32 sums in another order give about 1e-5; a wrong export gives 0.1 and more."""
+"""Tolerance of scores in [0, 1]: float32 sums in another order differ by about 1e-5, a wrong export by 0.1 and more."""
 
 BOX_TOLERANCE_PX = 0.05
-"""Box coordinates: float32 gives up to 0.01 px on 640 px images."""
+"""Tolerance of box coordinates: float32 differs by up to 0.01 px on 640 px images."""
 
 VISIBLE = 0.01
-"""Detections of end-to-end models below this score are noise, whose order means nothing."""
+"""Score below which detections of end-to-end models are noise in random order."""
 
 
 @dataclass(frozen=True)
 class Parity:
-    """The greatest differences between ONNX and torch."""
+    """Greatest differences between ONNX and torch."""
 
     images: int
     score: float
@@ -45,12 +45,12 @@ class Parity:
 
 
 def check_parity(candidate: Candidate, onnx_file: Path, images: Iterable[Array]) -> Parity:
-    """Run both on the same images.
+    """Run the candidate and its exported file on the same images.
 
     Args:
         candidate: Not modified.
-        onnx_file: Exported from it, for one image or a batch.
-        images: Each (3, H, W), float32 in [0, 1], of the size that was exported.
+        onnx_file: File exported from the candidate, for one image or a batch.
+        images: Images (3, H, W), float32 in [0, 1], of the exported size.
 
     Raises:
         CandidateError: If they differ by more than the tolerance.
@@ -71,7 +71,7 @@ def check_parity(candidate: Candidate, onnx_file: Path, images: Iterable[Array])
 
 
 def _differences(expected: Array, found: Array) -> tuple[float, float]:
-    """Return greatest difference of scores and of boxes in px, of one image."""
+    """Return the greatest differences of scores and of boxes in px, for one image."""
     if expected.shape != found.shape:
         raise CandidateError(f"the ONNX output has shape {found.shape}, the network's {expected.shape}")
     if expected.shape[-1] != 6:  # (4 + classes, anchors)
@@ -81,7 +81,7 @@ def _differences(expected: Array, found: Array) -> tuple[float, float]:
 
 
 def _differences_of_sets(expected: Array, found: Array) -> tuple[float, float]:
-    """Return the differences of end-to-end outputs (detections, 6), in which equal scores may be in any order."""
+    """Return the differences of end-to-end outputs (detections, 6), whose equal scores may be in any order."""
     score = float(np.abs(np.sort(expected[:, 4]) - np.sort(found[:, 4])).max())
     box_px = 0.0
     for row in expected[expected[:, 4] > VISIBLE]:

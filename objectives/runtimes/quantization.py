@@ -1,7 +1,8 @@
 """Post-training static quantisation to int8, as an ONNX file that onnxruntime and OpenVINO both run in int8.
 
-Weights are int8 by channel, activations 8 bits by tensor between the extremes of the calibration images. The head's own
-arithmetic stays float32: boxes in px and scores in [0, 1] share a tensor there, and one scale cannot serve both.
+Weights are int8 with a scale for each channel; activations have 8 bits and a scale for each tensor, from the extremes
+on the calibration images. The decoding at the end of the head stays float32: boxes in px and scores in [0, 1] share a
+tensor there, and one scale does not fit both.
 
 Source: https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html (QDQ format).
 """
@@ -25,11 +26,11 @@ def quantize(model: Path, images: Sequence[NDArray[np.float32]], *, batch: int, 
     """Replace an fp32 ONNX file by its int8 form.
 
     Args:
-        model: Exported by `export_onnx` in fp32.
-        images: At least one; each (3, H, W) of the size that was exported.
-        batch: Images per call of the file.
-        signed: Activations in [-128, 127] around 0, as TensorRT wants them; else in [0, 255], which x86 runs in int8
-            (its engines run signed ones several times as slowly).
+        model: File from `export_onnx` in fp32.
+        images: At least one image (3, H, W) of the exported size.
+        batch: Number of images per call of the file.
+        signed: Whether activations are in [-128, 127] around 0, as TensorRT needs them. Else they are in [0, 255]: x86
+            engines run signed activations several times slower.
 
     Raises:
         CandidateError: If the network cannot be quantised.
@@ -44,7 +45,7 @@ def quantize(model: Path, images: Sequence[NDArray[np.float32]], *, batch: int, 
 
     quantized = model.with_name(f"{model.stem}-int8.onnx")
     try:
-        with _quiet():
+        with _silence():
             quantize_static(
                 str(model),
                 str(quantized),
@@ -54,31 +55,31 @@ def quantize(model: Path, images: Sequence[NDArray[np.float32]], *, batch: int, 
                 activation_type=QuantType.QInt8 if signed else QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 reduce_range=not signed and overflows(),
-                nodes_to_exclude=_head_arithmetic(model),
+                nodes_to_exclude=_decoding_nodes(model),
                 extra_options={"ActivationSymmetric": signed},
             )
     except OSError:
         raise  # the disk's fault, not the candidate's
-    except Exception as error:  # whatever the quantiser raises of a network: the candidate's fault
+    except Exception as error:  # any other error of the quantiser is the candidate's fault
         raise CandidateError(f"cannot be quantised to int8: {error}") from error
     os.replace(quantized, model)
     return model
 
 
 def overflows(processor: Path = Path("/proc/cpuinfo")) -> bool:
-    """Return whether this x86 processor adds two 8-bit products in 16 bits, as those without VNNI do.
+    """Return whether this x86 processor adds two 8-bit products in 16 bits, as processors without VNNI do.
 
-    Weights then have 7 bits: else sums saturate, and boxes are off by up to a sixth of the image. Source: the
+    Weights then need 7 bits: else sums saturate, and boxes are wrong by up to a sixth of the image. Source: the
     quantisation guide above, "When and why do I need to try U8U8?".
     """
     if not processor.exists():
-        return False  # not Linux: nothing tells
-    told = processor.read_text(encoding="utf-8", errors="replace")
-    return "avx2" in told and "vnni" not in told
+        return False  # not Linux: unknown
+    description = processor.read_text(encoding="utf-8", errors="replace")
+    return "avx2" in description and "vnni" not in description
 
 
-def _head_arithmetic(model: Path) -> list[str]:
-    """Nodes of the detection head that lie in none of its towers of convolutions: the decoding of boxes and scores."""
+def _decoding_nodes(model: Path) -> list[str]:
+    """Return the nodes of the detection head outside of its convolution branches: they decode boxes and scores."""
     from objectives.export.onnx_file import node_names
 
     names = node_names(model)
@@ -89,8 +90,8 @@ def _head_arithmetic(model: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the quantiser, which advises on its preprocessing through the root logger."""
+def _silence() -> Iterator[None]:
+    """Silence the quantiser, which logs advice about its preprocessing."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

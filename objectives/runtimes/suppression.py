@@ -1,7 +1,7 @@
 """Non-maximum suppression at the end of an ONNX file, with the same work for every network.
 
-A latency is known before a network is trained, so what its weights say must not enter it: the boxes and scores that are
-suppressed are those of one typical picture, put in the place of the network's own.
+Latency is measured before a network is trained, so it must not depend on the weights. So the suppressed boxes and
+scores are not the network's own, but those of one typical picture.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ CONFIDENCE, IOU, MOST = 0.25, 0.7, 300
 Source: https://docs.ultralytics.com/modes/predict/#inference-arguments.
 """
 OBJECTS, BOXES_EACH = 10, 12
-"""Content of the picture: a COCO scene has 7 objects, and a trained detector finds each at about 12 anchors."""
-BACKGROUND = 0.01  # the score of all other anchors
+"""Number of objects in the picture, and of boxes for each: a trained detector finds an object at about 12 anchors."""
+BACKGROUND = 0.01  # score of all other anchors
 SELECTED = "selected"
-"""Name of the output that NMS gives."""
+"""Name of the output of NMS."""
 
 
 def add_suppression(model: Path, classes: int) -> Path:
-    """Let an ONNX file end in NonMaxSuppression: a second output, `selected` (S, 3) of image, class, anchor; int64.
+    """Add NonMaxSuppression to an ONNX file: a second output, `selected` (S, 3) of image, class, anchor; int64.
 
-    Its input is `output0` x 0 + the picture: no engine may fold that away, as it would not hold for infinite numbers.
+    Its input is `output0` x 0 + the picture. No engine may simplify that, because it is not true for infinite numbers.
 
     Args:
-        model: Exported by `export_onnx`, in any precision; rewritten in place.
+        model: File from `export_onnx`, in any precision; rewritten in place.
 
     Raises:
-        CandidateError: If its output is not (N, 4 + classes, anchors), as that of end-to-end models.
+        CandidateError: If the output is not (N, 4 + classes, anchors); that of end-to-end models is not.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -75,23 +75,23 @@ def add_suppression(model: Path, classes: int) -> Path:
 
 
 def picture(classes: int, anchors: int, side: int) -> NDArray[np.float32]:
-    """Return a detector's output for a picture with some objects: (4 + classes, anchors), as `output0` of one image.
+    """Return a detector's output for a picture with some objects: (4 + classes, anchors), like `output0` of one image.
 
-    Each object is seen at several anchors, in boxes most of which overlap by more than `IOU`.
+    Each object is detected at several anchors; most of its boxes overlap by more than `IOU`.
 
     Args:
-        side: Of the image, in px.
+        side: Side of the image in px.
     """
-    chance = np.random.default_rng(0)
-    objects = np.concatenate([chance.uniform(0.2, 0.8, (OBJECTS, 2)), chance.uniform(0.1, 0.4, (OBJECTS, 2))], axis=1)
+    random = np.random.default_rng(0)
+    objects = np.concatenate([random.uniform(0.2, 0.8, (OBJECTS, 2)), random.uniform(0.1, 0.4, (OBJECTS, 2))], axis=1)
     count = min(OBJECTS * BOXES_EACH, anchors)
     at = np.linspace(0, anchors - 1, count).astype(int)
     which = np.arange(count) % OBJECTS
     size = objects[which, 2:]
-    centres = objects[which, :2] + size * chance.normal(0, 0.05, (count, 2))
-    seen = np.zeros((4 + classes, anchors), np.float32)
-    seen[4:] = BACKGROUND
-    seen[:2, at] = side * centres.T
-    seen[2:4, at] = side * (size * np.exp(chance.normal(0, 0.08, (count, 2)))).T
-    seen[4 + which % classes, at] = chance.uniform(CONFIDENCE + 0.01, 0.95, count)
-    return seen
+    centres = objects[which, :2] + size * random.normal(0, 0.05, (count, 2))
+    output = np.zeros((4 + classes, anchors), np.float32)
+    output[4:] = BACKGROUND
+    output[:2, at] = side * centres.T
+    output[2:4, at] = side * (size * np.exp(random.normal(0, 0.08, (count, 2)))).T
+    output[4 + which % classes, at] = random.uniform(CONFIDENCE + 0.01, 0.95, count)
+    return output

@@ -1,7 +1,7 @@
-"""Torch itself: eager, operation by operation, or compiled ahead of time by torch.compile's compiler.
+"""Torch itself: eager (operation by operation), or compiled ahead of time by the compiler of torch.compile.
 
-The network reaches the timing process as a `torch.export` program: tensors and operations, no pickled classes. So the
-process imports torch, and not Ultralytics.
+The network is sent to the timing process as a `torch.export` program: tensors and operations, no pickled classes. So
+the process imports torch, but not Ultralytics.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 TORCH_PROVIDERS: Final = ("cpu", "cuda")
 TORCH_PRECISIONS: Final = ("fp32", "fp16")
 SHAPE: Final = "shape of the input"
-"""Under this name the compiled package keeps it."""
+"""Name of the input's shape in the metadata of a compiled package."""
 
 COMPILER: Final = "apt-get install g++ python3-dev (or set CXX)"
 
@@ -40,7 +40,7 @@ Network = Callable[[Any], Any]
 
 
 class TorchEager(Runtime):
-    """Eager torch: what `model(images)` costs where a network is used as it was trained."""
+    """Eager torch: the time of `model(images)` for a network that is used without export."""
 
     name = "torch"
     providers = TORCH_PROVIDERS
@@ -51,7 +51,7 @@ class TorchEager(Runtime):
         return _unavailable(provider, precision)
 
     def version(self) -> str:
-        """Name and version of the engine; the version names the CUDA it was built for."""
+        """Return the name and version of the engine; the version includes that of CUDA."""
         return f"{self.name} {_version()}"
 
     def export(
@@ -61,20 +61,20 @@ class TorchEager(Runtime):
         import torch
 
         path = folder / "model.pt2"
-        program = _program(candidate, target)
-        with _quiet():
+        program = _exported_program(candidate, target)
+        with _silence():
             torch.export.save(program, path)
         return path
 
     def load(self, model: Path, target: Target) -> Loaded:
-        """Return the program as a module; runs in inference mode."""
+        """Return the program as a module; it runs in inference mode."""
         return _load(model, target, _eager)
 
 
 class TorchCompiled(Runtime):
-    """Torch compiled ahead of time (AOTInductor): the code of torch.compile, without Python around it.
+    """Torch compiled ahead of time (AOTInductor): the code of torch.compile, run without Python.
 
-    The worker compiles, which costs seconds to minutes a network; the timing process needs no compiler.
+    The worker compiles, which takes seconds to minutes per network; the timing process needs no compiler.
     """
 
     name = "torch-compiled"
@@ -92,36 +92,36 @@ class TorchCompiled(Runtime):
         return None
 
     def version(self) -> str:
-        """Name and version of the engine."""
+        """Return the name and version of the engine."""
         return f"{self.name} {_version()}"
 
     def export(
         self, candidate: Candidate, folder: Path, target: Target, calibration: Calibration | None = None
     ) -> Path:
-        """Write `model.pt2`, a compiled package; the compiler's own files are gone afterwards."""
+        """Write `model.pt2`, a compiled package; the compiler's own files are removed."""
         import torch
         from torch._inductor.utils import fresh_cache
 
-        program = _program(candidate, target)
+        program = _exported_program(candidate, target)
         shape = json.dumps(list(program.example_inputs[0][0].shape))
         options = {
-            "cpp.threads": target.threads,  # the code holds the number of its threads
+            "cpp.threads": target.threads,  # the compiled code has a fixed number of threads
             "compile_threads": 1,
             "aot_inductor.metadata": {SHAPE: shape},
         }
         try:
-            with _quiet(), torch.no_grad(), fresh_cache(dir=str(folder)):
+            with _silence(), torch.no_grad(), fresh_cache(dir=str(folder)):
                 package = str(folder / "model.pt2")
                 return Path(
                     torch._inductor.aoti_compile_and_package(program, package_path=package, inductor_configs=options)
                 )
         except OSError:
             raise  # the disk's fault, not the candidate's
-        except Exception as error:  # whatever the compiler raises of a network: the candidate's fault
+        except Exception as error:  # any other error of the compiler is the candidate's fault
             raise CandidateError(f"torch does not compile the network: {_first_line(error)}") from error
 
     def load(self, model: Path, target: Target) -> Loaded:
-        """Return the package's own code; runs in inference mode."""
+        """Return the package's compiled code; it runs in inference mode."""
         return _load(model, target, _compiled)
 
 
@@ -145,8 +145,8 @@ def _version() -> str:
     return str(torch.__version__)
 
 
-def _program(candidate: Candidate, target: Target) -> Any:
-    """The deployed network as a `torch.export.ExportedProgram`: float32 images in, the decoded output alone out."""
+def _exported_program(candidate: Candidate, target: Target) -> Any:
+    """Return the deployed network as a `torch.export.ExportedProgram`, from float32 images to the decoded output."""
     import torch
 
     from spaces.networks.deployed import deployed, image_side
@@ -168,26 +168,26 @@ def _program(candidate: Candidate, target: Target) -> Any:
 
     module = Deployed().to(target.provider).eval()
     try:
-        with torch.no_grad(), _quiet():
-            module(images)  # the head makes its grid of anchors once, and not while it is traced
+        with torch.no_grad(), _silence():
+            module(images)  # the head makes its anchors in the first run, which must not be traced
             return torch.export.export(module, (images,), strict=False)
     except OSError:
         raise  # the disk's fault, not the candidate's
-    except Exception as error:  # whatever tracing raises of a network: the candidate's fault
+    except Exception as error:  # any other error of the tracing is the candidate's fault
         raise CandidateError(f"does not export to torch: {_first_line(error)}") from error
 
 
 def _load(model: Path, target: Target, how: Callable[[Path], tuple[Network, Sequence[int]]]) -> Loaded:
-    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch is there: its threads do not spin between runs
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch is imported: its threads must not spin between runs
     import torch
 
     torch.set_num_threads(target.threads)
-    torch.set_flush_denormal(True)  # the time then depends on the architecture, not on the weights
+    torch.set_flush_denormal(True)  # so the time depends on the architecture, not on the weights
     try:
-        with _quiet():
+        with _silence():
             network, shape = how(model)
             return _Network(network, torch.from_numpy(timing_images(shape)).to(target.provider))
-    except Exception as error:  # RuntimeError, zipfile's, and what else reading a damaged file raises
+    except Exception as error:  # RuntimeError, errors of zipfile, and other errors of a damaged file
         raise CandidateError(f"torch does not load the network: {_first_line(error)}") from error
 
 
@@ -201,7 +201,7 @@ def _eager(model: Path) -> tuple[Network, Sequence[int]]:
 def _compiled(model: Path) -> tuple[Network, Sequence[int]]:
     import torch
 
-    with _scratch(model.parent):
+    with _temporary_folder(model.parent):
         package = torch._inductor.aoti_load_package(str(model), run_single_threaded=True)
     return package, json.loads(package.get_metadata()[SHAPE])
 
@@ -228,8 +228,8 @@ class _Network(Loaded):
 
 
 @contextmanager
-def _scratch(folder: Path) -> Iterator[None]:
-    """A package is unpacked into the temporary folder, and stays there if the process is killed: into this one then."""
+def _temporary_folder(folder: Path) -> Iterator[None]:
+    """Make a folder the temporary one: torch unpacks a package there, and leaves it if the process is killed."""
     before = os.environ.get("TMPDIR")
     os.environ["TMPDIR"] = str(folder)
     try:
@@ -242,8 +242,8 @@ def _scratch(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence torch: it warns of intended settings, and logs its search for CUDA."""
+def _silence() -> Iterator[None]:
+    """Silence torch, which warns about settings that we intend, and logs its search for CUDA."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

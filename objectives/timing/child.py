@@ -1,4 +1,4 @@
-"""Timing process as its parent uses it: started, asked, ended."""
+"""Timing process, as its parent sees it: how to start it, ask it and stop it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import objectives
 from objectives.device.target import Target
 
 ALIVE = b"{}"
-"""Message that the process sends while it works on an answer."""
+"""Message that the process sends while it prepares an answer."""
 
 COMMAND = (sys.executable, "-P", "-m", "objectives.timing.process")
 
@@ -30,7 +30,7 @@ class ChildDied(Exception):
 
 
 class TimingChild:
-    """The timing process and the socket to it."""
+    """Timing process and the socket to it."""
 
     def __init__(self, target: Target) -> None:
         ours, theirs = socket.socketpair()
@@ -50,29 +50,29 @@ class TimingChild:
         """Send a request and wait for the answer.
 
         Args:
-            timeout_s: A process that is silent for so long hangs.
+            timeout_s: Seconds without a message after which the process counts as hung.
 
         Raises:
             ChildDied: If the process ended by a signal, or hung.
-            RuntimeError: If it failed by a fault of ours.
+            RuntimeError: If it ended with an exception: a fault of our code.
         """
         try:
             self.connection.send_bytes(json.dumps(request).encode())
             while True:
                 if not self.connection.poll(timeout_s):
                     raise ChildDied(None)
-                said = self.connection.recv_bytes()
-                if said != ALIVE:
-                    answer: dict[str, Any] = json.loads(said)
+                message = self.connection.recv_bytes()
+                if message != ALIVE:
+                    answer: dict[str, Any] = json.loads(message)
                     return answer
         except (EOFError, ConnectionError) as error:
             status = self.process.wait()
-            if status > 0:  # an exception of Python: a fault of ours, which a new start does not mend
+            if status > 0:  # a Python exception: a fault of our code, so another start would not help
                 raise RuntimeError(f"the timing process failed: {self._last_error()}") from error
             raise ChildDied(status) from error
 
     def stop(self) -> None:
-        """End it at once."""
+        """End the process at once."""
         self.connection.close()
         self.process.kill()
         self.process.wait()
@@ -85,6 +85,6 @@ class TimingChild:
 
 
 def _import_path() -> str:
-    """Return the import path: this package's folder, then those that the environment names."""
+    """Return the import path: the folder of this package, then the folders in the environment's PYTHONPATH."""
     root = str(Path(objectives.__path__[0]).resolve().parent)
     return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))

@@ -1,10 +1,10 @@
-"""Features of a network's latency: sums over its layers that an engine's work is roughly proportional to.
+"""Features of a network's latency: sums over its layers to which an engine's work is roughly proportional.
 
-Engines compute convolutions on blocks of channels, so part-filled blocks cost as much as full ones; where the channels
-read do not suit the block, a slower kernel runs (onnxruntime's NCHWc kernels need multiples of 4), and tensors are
-converted between layouts. The block of an engine is not fixed here: see `objectives.timing.latency_model`.
+Engines compute convolutions on blocks of channels, so a partly filled block costs as much as a full one. If the number
+of input channels does not fit the block, a slower kernel runs (onnxruntime's NCHWc kernels need multiples of 4), and
+tensors are converted between layouts. The size of the block is chosen in `objectives.timing.latency_model`.
 
-Source: onnxruntime, `core/optimizer/nchwc_transformer.cc`, for what is blocked and when layouts change.
+Source: onnxruntime, `core/optimizer/nchwc_transformer.cc`: which layers are blocked, and when layouts change.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from spaces.networks.cost_formula import Amounts, CostFormula, Layers
 from spaces.structure.shape import Shape
 from spaces.structure.structure import Structure
 
-SUITS = 4  # channels read that are a multiple of it are computed in blocks
-TOGETHER = 4  # blocks of channels that are made while what is read stays in registers
+INPUT_MULTIPLE = 4  # layers whose number of input channels is a multiple of it are computed in blocks
+BLOCKS_A_READ = 4  # number of output blocks that are computed while the input stays in registers
 
 PRIOR = {
     "blocked": (0.4, 0.3),
@@ -44,11 +44,11 @@ STAGE_SD = 0.15  # standard deviation of a layer's speed between resolutions, as
 
 @dataclass(frozen=True)
 class Features:
-    """Features of networks of one structure, as multiples of those of the uncut network.
+    """Features of networks of one structure, as multiples of the features of the uncut network.
 
     Attributes:
-        imgsz: Image size in px of the uncut network that they are compared with.
-        block: Channels that the engine computes together.
+        imgsz: Image size in px of the uncut network.
+        block: Number of channels that the engine computes together.
     """
 
     structure: Structure
@@ -63,7 +63,7 @@ class Features:
         return np.append(mean, np.zeros(more)), np.append(deviation, np.full(more, STAGE_SD))
 
     def of(self, shapes: Sequence[Shape]) -> Amounts:
-        """Return features (N, F) of N shapes, of any image sizes.
+        """Return the features (N, F) of N shapes, of any image sizes.
 
         Raises:
             SpaceError: If a shape is of another structure.
@@ -103,7 +103,7 @@ class Features:
         return np.array([shape.widths for shape in shapes], dtype=np.int64).reshape(len(shapes), groups), dropped
 
     def _scale(self) -> Amounts:
-        """Return the divisor of each feature (F,): its value in the uncut network, or if every layer counted."""
+        """Return the divisor of each feature (F,): its value in the uncut network, or an estimate if that may be 0."""
         layers = self._whole_formula.layers(*self._whole)
         made, at = layers.made[0], layers.positions
         dense = np.where(layers.depthwise, 0.0, layers.read[0] * made * layers.kernel)
@@ -116,12 +116,12 @@ class Features:
         dense, at = ~layers.depthwise, layers.positions
         made = layers.made * layers.present
         read = layers.read * (layers.present & dense)
-        plain = (read % SUITS != 0) & (read >= self.block) & (self.block > 1)
+        plain = (read % INPUT_MULTIPLE != 0) & (read >= self.block) & (self.block > 1)
         made_blocks = _filled(made, self.block)
         blocked = np.where(plain, 0.0, _filled(read, self.block) * made_blocks * layers.kernel)
         unblocked = np.where(plain, read * made * layers.kernel, 0.0)
         several = np.where(layers.kernel > 1, layers.kernel, 0.0)
-        rereads = np.ceil(made / (TOGETHER * max(self.block, SUITS)))
+        rereads = np.ceil(made / (BLOCKS_A_READ * max(self.block, INPUT_MULTIPLE)))
         columns = [
             blocked @ at,
             unblocked @ at,
@@ -141,6 +141,6 @@ class Features:
 
 
 def _filled(channels: Amounts, block: int) -> Amounts:
-    """Return channels rounded up to whole blocks."""
+    """Return numbers of channels, rounded up to whole blocks."""
     rounded: Amounts = np.ceil(channels / block) * block
     return rounded

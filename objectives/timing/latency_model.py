@@ -1,11 +1,11 @@
-"""Latency predictor: physical features with a prior on the price of each, a few measurements, and an error bar.
+"""Latency predictor: a linear model of physical features with prior prices, a few measurements, and an error bar.
 
-Time is a sum over features (`objectives.timing.features`), each at a price. Prices have a prior that is known up to
-the machine's level, and some 16 measurements are enough to correct it; which networks tell most is asked of the same
-model (`informative`). The block of channels that the engine works on is chosen by the evidence; how far measurements
-scatter around the model is averaged over, so that the error bar stays honest with few of them.
+Time is a sum over features (`objectives.timing.features`), each multiplied by its price. The prior of the prices is
+known except for the level of the machine, and some 16 measurements are enough to correct it. `informative` chooses the
+networks to measure by the same model. The engine's block of channels is the one with the highest evidence. The unknown
+scatter of measurements around the model is averaged over, so that the error bar is right with few measurements too.
 
-Predictions are of ratios to the target's reference, as they are measured; they are never reported as measured.
+Predictions are ratios to the target's reference, as measurements are; they are never reported as measured values.
 
 Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), 2.1 (Bayesian linear model), 5.4.
 """
@@ -25,12 +25,12 @@ from spaces.structure.shape import Shape
 from spaces.structure.structure import Structure
 
 FIRST: Final = 16
-"""Number of measurements after which the figures of `docs/results/latency.md` hold."""
+"""Number of measurements from which on the accuracy in `docs/results/latency.md` is reached."""
 
-BLOCKS: Final = (16, 8, 32, 1)  # of channels; the first is taken where nothing speaks for another
+BLOCKS: Final = (16, 8, 32, 1)  # of channels; at equal evidence the first is taken
 SCATTERS: Final = np.array([0.008, 0.012, 0.017, 0.024, 0.034, 0.048, 0.068, 0.1, 0.2])
-SCATTER, SCATTER_DOUBT = 0.024, 0.4  # of a measurement around the model: median, and sd of its logarithm
-FLOOR = 0.2  # of the time by the prior: no prediction is below
+SCATTER, SCATTER_DOUBT = 0.024, 0.4  # of measurements around the model, prior: median, and sd of the logarithm
+FLOOR = 0.2  # share of the prior's time below which no prediction lies
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Observation:
     """Measured latency.
 
     Attributes:
-        ratio: To the target's reference, measured; above 0.
+        ratio: Measured ratio to the target's reference, above 0.
     """
 
     shape: Shape
@@ -55,7 +55,7 @@ class Prediction:
 
     Attributes:
         mean: (N,), ratio to the target's reference, above 0.
-        sd: (N,), standard deviation of one measurement around `mean`, the measurement's own scatter included.
+        sd: (N,), standard deviation of one measurement around `mean`, including the measurement's own scatter.
     """
 
     mean: Amounts
@@ -67,21 +67,21 @@ class FittedLatency:
     """Latency predictor of one structure on one target, with prices fitted to measurements.
 
     Attributes:
-        features: Those of the block that the evidence speaks for.
-        level: The uncut network's ratio by the prior, above 0.
-        prices: (S, F), what each feature adds to the ratio, for each scatter in `SCATTERS`.
-        doubts: (S, F, F), their covariances.
-        weights: (S,), how far the measurements support each scatter; they add up to 1.
+        features: Features for the block of channels with the highest evidence.
+        level: Ratio of the uncut network by the prior, above 0.
+        prices: (S, F), contribution of each feature to the ratio, for each scatter in `SCATTERS`.
+        covariances: (S, F, F), covariances of the prices.
+        weights: (S,), posterior probability of each scatter.
     """
 
     features: Features
     level: float
     prices: Amounts
-    doubts: Amounts
+    covariances: Amounts
     weights: Amounts
 
     def predict(self, shapes: Sequence[Shape]) -> Prediction:
-        """Predict N shapes, of any image sizes.
+        """Predict the latencies of N shapes, of any image sizes.
 
         Raises:
             SpaceError: If a shape is of another structure.
@@ -90,9 +90,11 @@ class FittedLatency:
         each = known @ self.prices.T  # (N, S)
         mean = each @ self.weights
         within = np.zeros(len(known))
-        for weight, doubt, scatter, one in zip(self.weights, self.doubts, SCATTERS, each.T, strict=True):
+        for weight, covariance, scatter, one in zip(self.weights, self.covariances, SCATTERS, each.T, strict=True):
             if weight > 1e-3:
-                within += weight * (((known @ doubt) * known).sum(axis=1) + (scatter * one) ** 2 + (one - mean) ** 2)
+                within += weight * (
+                    ((known @ covariance) * known).sum(axis=1) + (scatter * one) ** 2 + (one - mean) ** 2
+                )
         floor = FLOOR * self.level * (known @ self.features.prior[0])
         return Prediction(np.maximum(mean, floor), np.sqrt(within))
 
@@ -114,7 +116,7 @@ class LatencyModel:
     imgsz: int
 
     def fit(self, observations: Sequence[Observation]) -> FittedLatency:
-        """Return prices from measurements; fit again as more come.
+        """Fit the prices to all measurements so far.
 
         Raises:
             SpaceError: If there is no measurement, or one is of another structure.
@@ -130,9 +132,9 @@ class LatencyModel:
         """Choose the shapes to measure next: each reduces the variance over all candidates the most.
 
         Args:
-            candidates: What is to be predicted; the answer is taken from them.
-            measured: What has been measured already; it is not asked for again.
-            n: How many; fewer are returned where the candidates run out.
+            candidates: Shapes whose latencies will be predicted; the choice is made among them.
+            measured: Shapes that have been measured already; they are not chosen again.
+            n: Maximum number of shapes; fewer if there are fewer candidates.
 
         Raises:
             SpaceError: If a shape is of another structure.
@@ -143,27 +145,27 @@ class LatencyModel:
             return ()
         mean, deviation = features.prior
         known = features.of((*measured, *left))
-        told = known * deviation / (known @ mean)[:, None]  # (M + N, F): doubt about each price, as shares of the time
-        doubt = np.eye(len(deviation))
-        for row in told[: len(measured)]:
-            doubt = _less(doubt, row)
-        told = told[len(measured) :]
+        scaled = known * deviation / (known @ mean)[:, None]  # (M + N, F): sd by each price, as shares of the time
+        covariance = np.eye(len(deviation))
+        for row in scaled[: len(measured)]:
+            covariance = _reduced(covariance, row)
+        scaled = scaled[len(measured) :]
         chosen: list[int] = []
         for _ in range(min(n, len(left))):
-            shared = told @ doubt  # (N, F)
-            own = (shared * told).sum(axis=1)
-            spread = shared @ (told.T @ told / len(told))
+            shared = scaled @ covariance  # (N, F)
+            own = (shared * scaled).sum(axis=1)
+            spread = shared @ (scaled.T @ scaled / len(scaled))
             gain = (spread * shared).sum(axis=1) / (own + SCATTER**2)
             gain[chosen] = -1.0
             chosen.append(int(np.argmax(gain)))
-            doubt = _less(doubt, told[chosen[-1]])
+            covariance = _reduced(covariance, scaled[chosen[-1]])
         return tuple(left[index] for index in chosen)
 
 
-def _less(doubt: Amounts, row: Amounts) -> Amounts:
+def _reduced(covariance: Amounts, row: Amounts) -> Amounts:
     """Return the covariance (F, F) after a measurement of a network with these features (F,)."""
-    shared = doubt @ row
-    rest: Amounts = doubt - np.outer(shared, shared) / (row @ shared + SCATTER**2)
+    shared = covariance @ row
+    rest: Amounts = covariance - np.outer(shared, shared) / (row @ shared + SCATTER**2)
     return rest
 
 
@@ -175,12 +177,12 @@ def _fitted(features: Features, shapes: Sequence[Shape], ratios: Amounts) -> tup
     mean, variance = level * mean, (level * deviation) ** 2
     relative = known / ratios[:, None]
     found = [_posterior(relative, mean, variance, scatter) for scatter in SCATTERS]
-    belief = -0.5 * (np.log(SCATTERS / SCATTER) / SCATTER_DOUBT) ** 2
-    evidence = np.array([each[2] for each in found]) + belief
+    log_prior = -0.5 * (np.log(SCATTERS / SCATTER) / SCATTER_DOUBT) ** 2
+    evidence = np.array([each[2] for each in found]) + log_prior
     weights = np.exp(evidence - evidence.max())
     total = float(evidence.max() + np.log(weights.sum()))
-    prices, doubts = np.stack([each[0] for each in found]), np.stack([each[1] for each in found])
-    return total, FittedLatency(features, level, prices, doubts, weights / weights.sum())
+    prices, covariances = np.stack([each[0] for each in found]), np.stack([each[1] for each in found])
+    return total, FittedLatency(features, level, prices, covariances, weights / weights.sum())
 
 
 def _posterior(relative: Amounts, mean: Amounts, variance: Amounts, scatter: float) -> tuple[Amounts, Amounts, float]:
@@ -189,6 +191,6 @@ def _posterior(relative: Amounts, mean: Amounts, variance: Amounts, scatter: flo
     shared = variance[:, None] * relative.T  # (F, N)
     spread = relative @ shared + scatter**2 * np.eye(len(relative))
     solved = np.linalg.solve(spread, missing)
-    doubt = np.diag(variance) - shared @ np.linalg.solve(spread, shared.T)
+    covariance = np.diag(variance) - shared @ np.linalg.solve(spread, shared.T)
     evidence = -0.5 * float(missing @ solved) - float(np.log(np.diag(np.linalg.cholesky(spread))).sum())
-    return mean + shared @ solved, doubt, evidence
+    return mean + shared @ solved, covariance, evidence

@@ -1,10 +1,12 @@
 """Latency of a candidate: timed in a separate process, in turn with a reference model.
 
-A machine's absolute level drifts by factors within a day, the ratio to a reference timed in between by a few per cent.
-So `latency_ms` is the median ratio times the reference's own time, which is measured once and then frozen.
+The speed of a machine changes by factors within a day, but the ratio to a reference that is timed in between changes
+only by a few per cent. So `latency_ms` is the median ratio times the reference's own time, which is measured once and
+then frozen.
 
-For one CPU thread the times are thread-CPU times, which other work on the machine hardly moves; for more threads and
-for GPUs they are wall times. Exporting may go on beside other work; while it is timed, nothing of ours trains there.
+For one CPU thread the times are CPU times of the thread, which other work on the machine hardly changes; for more
+threads and for GPUs they are wall times. Networks may be exported beside other work, but none of our trainings uses the
+device while a network is timed.
 """
 
 from __future__ import annotations
@@ -38,17 +40,17 @@ if TYPE_CHECKING:
     from objectives.data.calibration import Calibration
 
 TRIES = 3
-CPU_IDLE_LOOK_S = 0.25
-GPU_IDLE_LOOK_S = 2.0
-"""Duration of a look whether the device is idle; a GPU's driver lists the busy processes once a second."""
+CPU_IDLE_CHECK_S = 0.25
+GPU_IDLE_CHECK_S = 2.0
+"""Seconds of a check whether the device is idle; a GPU's driver lists the busy processes once a second."""
 USUAL_BUDGET = MeasuringBudget()
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGBUS, signal.SIGFPE)
 
 
 class Latency(NamedTuple):
-    """Latency and the raw times that it was derived from.
+    """Latency, and the raw times from which it was computed.
 
-    `samples_ms` holds one value for each block that counts: ratio x reference, in ms. Their median is the value.
+    `samples_ms` has one value for each block that counts: ratio x reference, in ms. The latency is their median.
     """
 
     measurement: Measurement
@@ -57,20 +59,20 @@ class Latency(NamedTuple):
 
 
 class LatencyMeter:
-    """Times candidates on one target, in one child process that lives as long as the `with` block.
+    """Measures latencies of candidates on one target, in one child process that lives as long as the `with` block.
 
-    The child has neither torch nor Ultralytics; it starts with the first measurement and again when it dies.
+    The child imports neither torch nor Ultralytics. It starts with the first measurement, and again if it dies.
 
     Attributes:
         target: The given target, completed by the reference: frozen times and stored latencies are under its key.
 
     Args:
-        reference: The model that everything is compared with, at the target's image size; see
-            `objectives.timing.reference`. Or the runtime's file of one; the target then says itself which it is.
-        scratch: Folder for exported files (default: the system's own); it is left as it was found.
-        timeout_s: Time after which a silent child counts as hung; it sends a message before each loading.
+        reference: Reference model, timed at the target's image size; see `objectives.timing.reference`. Or an exported
+            file of it; the target must then name the reference already.
+        scratch: Folder for exported files (default: the system's own), which are deleted afterwards.
+        timeout_s: Seconds after which a silent child counts as hung; it sends a message before each loading.
         budget: Budget for timing one network.
-        calibration: The images that an int8 target names.
+        calibration: Calibration images of an int8 target.
 
     Raises:
         TargetError: If the runtime cannot run here.
@@ -114,18 +116,18 @@ class LatencyMeter:
 
     @property
     def process_id(self) -> int | None:
-        """Number of the child process while it lives."""
+        """Process number of the child while it lives."""
         return None if self._child is None else self._child.process.pid
 
     def device_is_idle(self) -> bool:
-        """Look for a moment whether other processes leave the device alone; our own trainings wait meanwhile."""
+        """Return whether no other process uses the device for a moment; our own trainings wait meanwhile."""
         with device_lock(self._device).measuring():
             watch = ActivityWatch(self._device)
-            time.sleep(CPU_IDLE_LOOK_S if self.target.runs_on_cpu else GPU_IDLE_LOOK_S)
+            time.sleep(CPU_IDLE_CHECK_S if self.target.runs_on_cpu else GPU_IDLE_CHECK_S)
             return not watch.seen().contended
 
     def reference_timings(self) -> Timings:
-        """Return the reference by itself, now. Its `reference_ms` is frozen once, when the device is idle."""
+        """Time the reference alone. Its `reference_ms` is frozen once, when the device is idle."""
         return Timings.from_plain(self._ask({"network": None}, None))
 
     def reference_ms(self) -> float:
@@ -168,15 +170,15 @@ class LatencyMeter:
         return Timings.from_plain(self._ask(request, file))
 
     def race(self, files: Sequence[Path], *, cpu_budget_s: float, seed: int) -> Race:
-        """Time exported networks in turn with each other and the reference until their order is settled.
+        """Time exported networks in turn with each other and the reference until their order is known.
 
         Args:
-            files: From `exported`, in the order that the race numbers them.
-            cpu_budget_s: CPU time for all of them together.
-            seed: Of the order in which they run.
+            files: Files from `exported`; the race numbers the networks in this order.
+            cpu_budget_s: CPU time for all networks together.
+            seed: Seed of the order in which they run.
 
         Raises:
-            CandidateError: If one does not load or run, or crashes the engine each time.
+            CandidateError: If a network does not load or run, or crashes the engine each time.
         """
         networks = [str(file.resolve()) for file in files]
         request = {"race": networks, "cpu_budget_s": cpu_budget_s, "seed": seed}
@@ -197,7 +199,7 @@ class LatencyMeter:
                 status = death.status
                 self._stop_child()
                 continue
-            except BaseException:  # interrupted while it answers: the next answer would be that of this request
+            except BaseException:  # interrupted before the answer: the next request would get the answer of this one
                 self._stop_child()
                 raise
             if "error" in answer:
@@ -205,7 +207,7 @@ class LatencyMeter:
             return answer
         if status is not None and -status in CRASHES:
             raise CandidateError(f"{self.target.runtime} crashes on the network ({signal.Signals(-status).name})")
-        if status is None and network is not None:  # or else the same trial would end every later run
+        if status is None and network is not None:  # else the same trial would end each later run
             raise CandidateError(f"{self.target.runtime} was silent for {self._timeout_s:g} s, {TRIES} times in a row")
         how = f"was silent for {self._timeout_s:g} s" if status is None else f"ended with status {status}"
         raise RuntimeError(f"the timing process {how}, {TRIES} times in a row; is memory short on this machine?")
@@ -219,13 +221,15 @@ class LatencyMeter:
         return self._folder
 
     def _ready_child(self) -> TimingChild:
-        """Return the child, with the reference loaded."""
+        """Return the child process, with the reference loaded."""
         if self._child is None:
-            with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:  # gone before a kill can leave it
+            with tempfile.TemporaryDirectory(
+                dir=self._open_folder()
+            ) as folder:  # deleted soon, so that a kill hardly leaves it behind
                 try:
                     own = self._reference
                     model = own if isinstance(own, Path) else self._export(own, Path(folder))
-                except CandidateError as error:  # no candidate is to blame for the reference
+                except CandidateError as error:  # the reference is not a candidate's fault
                     raise RuntimeError(f"the reference model cannot be timed: {error}") from error
                 self._child = TimingChild(self.target)
                 answer = self._child.ask({"reference": str(model.resolve())}, self._timeout_s)
@@ -240,7 +244,7 @@ class LatencyMeter:
 
 
 def latency_of(timings: Timings, target: Target, reference_ms: float) -> Latency:
-    """Return `latency_ms` from raw times: the median ratio x the reference's frozen time."""
+    """Compute `latency_ms` from raw times: the median ratio x the frozen time of the reference."""
     ratio = timings.ratio(target.clock)
     measurement = LATENCY_MS.measurement(
         ratio.median * reference_ms,

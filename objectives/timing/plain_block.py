@@ -1,4 +1,4 @@
-"""Plain block of convolutions of any width, and its latency, to find the steps of a target."""
+"""Plain block of convolutions of any width, and its latency, to find the width steps of a target."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ REFERENCE_WIDTH = 64
 WIDEST = 144
 BUDGET = MeasuringBudget(budget_s=0.25)  # for one measurement: a width is measured several times
 
-STAGE = 8  # by which the feature map is smaller than the image: the stem's stride
-HEAD_WIDTH = 32  # of what a detector must have beside the block; Ultralytics takes no file below 0.1 MB for sound
+STAGE = 8  # stride of the stem: the feature map is smaller than the image by this factor
+HEAD_WIDTH = 32  # wide enough that the file is above 0.1 MB: Ultralytics rejects smaller ones as damaged
 
 
 def plain_block(width: int, imgsz: int) -> Candidate:
-    """Return a detector that is little more than two pairs of a 3x3 and a 1x1 convolution, width -> width.
+    """Return a detector with little more than two pairs of a 3x3 and a 1x1 convolution, width -> width.
 
-    They work on a feature map of an eighth of the image size. A detector, so that every runtime exports it as it
-    exports candidates; cut from a wider one, because Ultralytics itself builds multiples of 8 only.
+    The feature map has an eighth of the image size. The block is a detector, so that every runtime exports it in the
+    same way as candidates. It is cut from a wider one, because Ultralytics itself builds only multiples of 8.
 
     Args:
-        width: From 1 to 144 channels.
+        width: Number of channels, from 1 to 144.
         imgsz: Image size in px, a multiple of 32.
     """
     parent = _widest(imgsz)
@@ -48,10 +48,10 @@ def _widest(imgsz: int) -> Parent:
 
 @contextmanager
 def block_timer(target: Target, scratch: Path | None = None) -> Iterator[Callable[[int], Timings]]:
-    """Times the block of a width in turn with that of 64 channels, in a process of its own.
+    """Provide a function that times the block of a width in turn with that of 64 channels, in a separate process.
 
     Args:
-        scratch: Folder for exported files (default: the system's own); it is left as it was found.
+        scratch: Folder for exported files (default: the system's own), which are deleted afterwards.
 
     Raises:
         CandidateError: If the runtime does not run the block.

@@ -1,7 +1,7 @@
-"""Timing process: loads the reference, then times networks in turn with it. Imports only their engine.
+"""Timing process: loads the reference, then times networks in turn with it. Imports only the target's engine.
 
-Started by `objectives.timing.child` as `python -m objectives.timing.process FD PARENT_PID TARGET`; answers JSON
-messages over the socket FD. It ends when the other end closes, or when its parent is no longer its parent.
+`objectives.timing.child` starts it as `python -m objectives.timing.process FD PARENT_PID TARGET`. It answers JSON
+messages over the socket FD, and ends when the other end closes the socket or the parent process is gone.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from objectives.timing.race_run import run_race
 from objectives.timing.timings import Block, Timings
 from spaces.base import CandidateError
 
-WARM_UP_RUNS = 2  # after loading: engines allocate in the first
-PR_SET_PDEATHSIG = 1  # of Linux' prctl
+WARM_UP_RUNS = 2  # after loading: engines allocate memory in the first one
+PR_SET_PDEATHSIG = 1  # option of Linux' prctl
 PARENT_CHECK_S = 2.0  # between two checks of the parent while idle
-RACE_ROUNDS = 2  # a loading: loading costs more than a round does
-RACE_WAIT_S = 30.0  # a race may wait for slow phases of the machine to end, in all
+RACE_ROUNDS = 2  # per loading: loading is more expensive than a round
+RACE_WAIT_S = 30.0  # maximum for a whole race, to wait until slow phases of the machine end
 
 
 def main(arguments: list[str]) -> int:
-    """Answer until the parent is gone."""
+    """Answer requests until the parent is gone."""
     fd, parent, target = int(arguments[0]), int(arguments[1]), Target(**json.loads(arguments[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     _die_with_parent()
@@ -52,13 +52,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _die_with_parent() -> None:
-    """End with the parent: the kernel frees its lock, and two measurements must not run at once."""
+    """End with the parent: the kernel then releases its lock, and two measurements must not run at once."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _wait(connection: Connection, parent: int) -> bool:
-    """Wait for a message; False when the parent is gone though another process keeps its end open."""
+    """Wait for a message. Return False if the parent is gone but another process keeps its socket open."""
     while not connection.poll(PARENT_CHECK_S):
         if os.getppid() != parent:
             return False
@@ -81,48 +81,48 @@ def _answer(timer: NetworkTimer, request: dict[str, Any]) -> dict[str, Any]:
 
 
 class NetworkTimer:
-    """Loader of networks that times them in turn with the reference, in this process.
+    """Loads networks and times them in turn with the reference, in this process.
 
     Args:
-        alive: Called before each loading, so that the parent knows that the process still works.
+        alive: Called before each loading, to tell the parent that the process works.
     """
 
     def __init__(self, target: Target, alive: Callable[[], None] = lambda: None) -> None:
         self._target, self._alive = target, alive
         self._runtime = runtime_named(target.runtime)
-        self._turns: InterleavedTiming | None = None
+        self._timing: InterleavedTiming | None = None
 
     def load_reference(self, model: Path) -> None:
-        """Load it several times, as no loading is like another; all of them stay."""
+        """Load the reference several times, and keep all loadings: each has a slightly different speed."""
         references = [self._load(model) for _ in range(REFERENCES)]
-        self._turns = InterleavedTiming(references, clock_of(self._target), self._target.clock)
+        self._timing = InterleavedTiming(references, clock_of(self._target), self._target.clock)
 
     def time(self, model: Path, budget: MeasuringBudget) -> Timings:
-        """Return the network in turn with the reference. Raises `CandidateError` if it does not load or run."""
+        """Time a network in turn with the reference. Raises `CandidateError` if it does not load or run."""
         watch = self._watch()
         timings = self._ready.time(lambda: self._load(model), budget, watch.paused)
         return replace(timings, circumstances=watch.seen())
 
     def reference_alone(self) -> Timings:
-        """Return the reference by itself, now."""
+        """Time the reference alone."""
         watch = self._watch()
         return replace(self._ready.reference_alone(watch.paused), circumstances=watch.seen())
 
     def race(self, models: list[Path], cpu_budget_s: float, seed: int) -> Race:
         """Time networks in turn with each other and the reference: see `objectives.timing.race_run.run_race`."""
-        watch, turns = self._watch(), self._ready
-        wait = turns.waiting(RACE_WAIT_S, watch.paused)
-        begun_s = time.process_time() - turns.waited[0]
+        watch, timing = self._watch(), self._ready
+        wait = timing.waiting(RACE_WAIT_S, watch.paused)
+        begun_s = time.process_time() - timing.waited[0]
         networks: dict[int, Run] = {}
         references = itertools.count()
 
         def block(number: int | None) -> Block:
-            # Another loading of the reference each time, so that it finds the caches as cold as a network does.
-            run = turns.reference(next(references)) if number is None else networks[number]
-            run()  # all the others ran since its last block: this warms it as much as taking turns with one other does
-            return turns.block(run)
+            # Another loading of the reference each time, so that its caches are as cold as those of a network.
+            run = timing.reference(next(references)) if number is None else networks[number]
+            run()  # all others ran since its last block: this run warms the caches as in a measurement of one network
+            return timing.block(run)
 
-        def load_anew(order: Sequence[int]) -> None:
+        def load_again(order: Sequence[int]) -> None:
             networks.clear()
             networks.update((number, self._load(models[number])) for number in order)
 
@@ -130,27 +130,27 @@ class NetworkTimer:
             len(models),
             block,
             clock=self._target.clock,
-            cpu_seconds=lambda: time.process_time() - turns.waited[0] - begun_s,
+            cpu_seconds=lambda: time.process_time() - timing.waited[0] - begun_s,
             cpu_budget_s=cpu_budget_s,
             seed=seed,
-            load=load_anew,
+            load=load_again,
             rounds_a_loading=RACE_ROUNDS,
             wait=wait,
-            slow_s=lambda: turns.slow_s,
+            slow_s=lambda: timing.slow_s,
         )
-        return replace(race, circumstances=watch.seen(), slow_s=turns.slow_s)
+        return replace(race, circumstances=watch.seen(), slow_s=timing.slow_s)
 
     @property
     def _ready(self) -> InterleavedTiming:
-        if self._turns is None:
+        if self._timing is None:
             raise RuntimeError("no reference is loaded; call load_reference before anything is timed")
-        return self._turns
+        return self._timing
 
     def _watch(self) -> ActivityWatch:
         return ActivityWatch(self._runtime.device_name(self._target.provider))
 
     def _load(self, model: Path) -> Run:
-        """Return a fresh loading, warm."""
+        """Load a network again, and warm it up."""
         self._alive()
         run = self._runtime.load(model, self._target)
         try:
@@ -162,7 +162,7 @@ class NetworkTimer:
 
 
 def clock_of(target: Target) -> Clock:
-    """Return CPU time, of this thread alone where the network runs in it, and wall time."""
+    """Return a clock of CPU time and wall time. CPU time is that of this thread if the network runs in it alone."""
     cpu_s = time.thread_time if target.clock == "cpu" else time.process_time
     return lambda: (cpu_s(), time.perf_counter())
 

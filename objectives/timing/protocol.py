@@ -1,10 +1,10 @@
-"""Measuring protocol: the order in which a network and the reference are run. Needs numpy alone.
+"""Measuring protocol: the order in which a network and the reference are run. Needs only numpy.
 
-After a change of network the first runs are slower, by 15 to 20 % in the first and nothing after some 20 ms: caches
-fill again. So a block is the same few runs for every network, and each block of the network lies between two of the
-reference: a slow moment slows both. Both are loaded several times, because a file that is loaded again
-runs up to 1 % faster or slower for as long as it stays loaded. While other work slows the machine, it waits, for a
-limited time.
+After a change of network the first runs are slower, until the caches are full again: the first one by 15 to 20 %, those
+after some 20 ms no longer. So a block has the same small number of runs for every network, and each block of the
+network lies between two blocks of the reference: a slow moment slows both. Both are loaded several times, because a
+file that is loaded again is up to 1 % faster or slower for as long as it stays loaded. While other work slows the
+machine, the measurement waits, for a limited time.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Clock = Callable[[], tuple[float, float]]
 Wait = Callable[[], bool]
 """Function that waits until the machine is undisturbed, and returns whether it is."""
 Aside = Callable[[], AbstractContextManager[None]]
-"""Context that is entered while nothing is timed."""
+"""Context for the time in which nothing is timed."""
 
-LOADINGS = 6  # loadings of a network: fewer give no useful interval
-MOST_LOADINGS = 8  # checked once before, after `LOADINGS`: each check is a chance to stop too early
-MOST_TRIES = 12  # loadings in all, including those in slow phases
-REFERENCES = MOST_LOADINGS  # loadings of the reference: one that is used twice gives no independent sample
+LOADINGS = 6  # of a network: fewer give no useful interval
+MOST_LOADINGS = 8  # the interval is checked once before, after `LOADINGS`: each check is a chance to stop too early
+MOST_TRIES = 12  # total number of loadings, including those in slow phases
+REFERENCES = MOST_LOADINGS  # loadings of the reference: a loading that is used twice gives no independent sample
 LEAST_PAIRS = 3  # in one loading, so that one disturbed pair does not move its median
 MOST_PAIRS = 12
 PAIRS_S = 0.15  # pairs of one loading take about this long
@@ -38,8 +38,8 @@ RUNS = 2  # in a block
 STEADY_RUNS = 12  # consecutive runs of the reference, to time it alone
 SETTLE_S = 0.02  # duration of the untimed runs before those
 PATIENCE = 2  # multiple of the budget that may be spent while the machine is slow
-FAR = 1.3  # multiple of a limit: slow phases change a ratio by less, and noise by much less
-WAIT_S = 12.0  # in all, until slow phases end; our other processes wait during this time
+FAR_BEYOND = 1.3  # multiple of a limit: slow phases change a ratio by less, and noise by much less
+WAIT_S = 12.0  # maximum in total, until slow phases end; our other processes wait during this time
 CHECK_S = 0.15  # between two checks whether the machine is undisturbed
 
 
@@ -48,9 +48,9 @@ class MeasuringBudget:
     """Budget of a measurement: when to stop.
 
     Attributes:
-        budget_s: Time for one network, its loading included, by the clock that its target is judged by.
+        budget_s: Time for one network, including its loading, by the target's clock.
         width: Width of the 95 % interval, as a share of the ratio, at which measuring stops.
-        limit: Ratio that is too slow: measuring stops early for a network far above it. None for no limit.
+        limit: Ratio above which a network is too slow; far above it measuring stops early. None for no limit.
     """
 
     budget_s: float = 1.4
@@ -62,86 +62,86 @@ class InterleavedTiming:
     """Timing of networks in turn with a reference.
 
     Args:
-        references: Loadings of the reference, warm.
-        clock: Read before and after each run.
+        references: Loadings of the reference, after warm-up.
+        clock: Clock that is read before and after each run.
         judged_by: `cpu` or `wall`: the clock whose interval decides when to stop.
-        sleep: Waits the given number of seconds.
+        sleep: Waits for the given number of seconds.
     """
 
     def __init__(
         self, references: Sequence[Run], clock: Clock, judged_by: str, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._references, self._clock, self._judged_by = tuple(references), clock, judged_by
-        self._sleep, self._pace = sleep, ReferenceSpeed()
+        self._sleep, self._speed = sleep, ReferenceSpeed()
         self._waited = (0.0, 0.0)
 
     @property
     def waited(self) -> tuple[float, float]:
-        """Seconds of CPU time and of wall time spent on waiting so far; they count for no network."""
+        """Seconds of CPU time and of wall time spent on waiting so far; they do not count for any network."""
         return self._waited
 
     @property
     def slow_s(self) -> float:
-        """See `ReferenceSpeed`."""
-        return self._pace.slow_s
+        """Time of a reference block above which the machine is slow: see `ReferenceSpeed`."""
+        return self._speed.slow_s
 
     def time(self, load: Load, budget: MeasuringBudget, aside: Aside = nullcontext) -> Timings:
-        """Load and time a network again and again until the interval is narrow or the budget is spent.
+        """Load and time a network repeatedly, until the interval is narrow or the budget is spent.
 
         Args:
             load: Loads the network again and runs it twice, so that the engine has allocated its memory.
-            aside: Entered while it waits.
+            aside: Context for the time of waiting.
         """
         wait, begun, waited = self.waiting(WAIT_S, aside), self._clock(), self._waited
         loadings: list[Loading] = []
         while True:
             hurried = budget.limit is not None and len(loadings) < LEAST_LOADINGS
-            if not hurried and (not loadings or self._level_s(loadings[-1].reference[-1]) > self._pace.slow_s):
+            if not hurried and (not loadings or self._level_s(loadings[-1].reference[-1]) > self._speed.slow_s):
                 wait()
             loadings.append(self._loading(load(), self.reference(len(loadings)), _at_once if hurried else wait))
             cpu_s, wall_s = self._since(begun)
-            timings = Timings(tuple(loadings), cpu_s, self._pace.slow_s)
+            timings = Timings(tuple(loadings), cpu_s, self._speed.slow_s)
             which, spent_s = (0, cpu_s) if self._judged_by == "cpu" else (1, wall_s)
             spent_s -= self._waited[which] - waited[which]
             if self._enough(timings, budget, spent_s):
                 return timings
 
     def _enough(self, timings: Timings, budget: MeasuringBudget, spent_s: float) -> bool:
-        count, quiet = len(timings.loadings), len(timings.undisturbed(self._judged_by))
+        count, undisturbed = len(timings.loadings), len(timings.undisturbed(self._judged_by))
         if budget.limit is not None and count == LEAST_LOADINGS and self._far_beyond(timings, budget.limit):
             return True
-        if quiet >= MOST_LOADINGS or count >= MOST_TRIES:
+        if undisturbed >= MOST_LOADINGS or count >= MOST_TRIES:
             return True
-        patience = 1 if quiet >= LOADINGS else PATIENCE
+        patience = 1 if undisturbed >= LOADINGS else PATIENCE
         if count >= LEAST_LOADINGS and spent_s >= patience * budget.budget_s:
             return True
-        return quiet == LOADINGS and timings.ratio(self._judged_by).relative_width <= budget.width
+        return undisturbed == LOADINGS and timings.ratio(self._judged_by).relative_width <= budget.width
 
     def _far_beyond(self, timings: Timings, limit: float) -> bool:
-        return min(float(loading.ratios(self._judged_by).min()) for loading in timings.loadings) > FAR * limit
+        return min(float(loading.ratios(self._judged_by).min()) for loading in timings.loadings) > FAR_BEYOND * limit
 
     def waiting(self, most_s: float, aside: Aside = nullcontext) -> Wait:
         """Return a function that waits until the machine is undisturbed, at most `most_s` seconds over all calls.
 
         Args:
-            aside: Entered while it waits.
+            aside: Context for the time of waiting.
         """
         with self._counted_as_waiting(), aside():
-            self._learn_pace()
+            self._learn_speed()
         begun_s = self._waited[1]
 
         def wait() -> bool:
             with self._counted_as_waiting(), aside():
-                return self._is_quiet_within(most_s - (self._waited[1] - begun_s))
+                return self._becomes_undisturbed_within(most_s - (self._waited[1] - begun_s))
 
         return wait
 
-    def _is_quiet_within(self, most_s: float) -> bool:
-        begun, looks = self._clock(), 0
+    def _becomes_undisturbed_within(self, most_s: float) -> bool:
+        begun, checks = self._clock(), 0
         while self._since(begun)[1] < most_s:
-            if self._look(looks) <= self._pace.slow_s:
+            if self._time_reference(checks) <= self._speed.slow_s:
                 return True
-            looks += 1
+            checks += 1
             self._sleep(CHECK_S)
         return False
 
@@ -154,23 +154,23 @@ class InterleavedTiming:
             cpu_s, wall_s = self._since(begun)
             self._waited = (self._waited[0] + cpu_s, self._waited[1] + wall_s)
 
-    def _learn_pace(self) -> None:
-        """Run the reference a few times, unless it is known already, so that slow phases can be recognised."""
-        if not self._pace.known:
+    def _learn_speed(self) -> None:
+        """Time the reference a few times, unless that was done before, so that slow phases can be recognised."""
+        if not self._speed.known:
             for number in range(LEAST_REMEMBERED):
                 if number % REFERENCES == 0:
-                    self._sleep(CHECK_S)  # spread over some time: a slow phase may last
-                self._look(number)
+                    self._sleep(CHECK_S)  # spread over some time, because a slow phase may last
+                self._time_reference(number)
 
-    def _look(self, number: int) -> float:
-        """Time a block of the reference now, in seconds, and remember it."""
+    def _time_reference(self, number: int) -> float:
+        """Time a block of the reference now; return and remember its seconds."""
         self.reference(number)()  # another loading, so that caches are as cold as after a network
         level_s = self._level_s(self.block(self.reference(number + 1)))
-        self._pace.remember([level_s])
+        self._speed.remember([level_s])
         return level_s
 
     def reference(self, number: int) -> Run:
-        """Return a loading of the reference; consecutive numbers give them in turn."""
+        """Return a loading of the reference; consecutive numbers give different loadings in turn."""
         return self._references[number % len(self._references)]
 
     def _since(self, begun: tuple[float, float]) -> tuple[float, float]:
@@ -181,15 +181,15 @@ class InterleavedTiming:
         references, networks = [self.block(reference)], [self.block(run)]
         references.append(self.block(reference))
         wanted = _pairs(RUNS * (self._level_s(networks[0]) + self._level_s(references[1])))
-        slow_s = self._pace.slow_s
+        slow_s = self._speed.slow_s
         most = min(MOST_PAIRS, 2 * wanted)
-        while len(networks) < most and _quiet_pairs(map(self._level_s, references), slow_s) < wanted:
+        while len(networks) < most and _undisturbed_pairs(map(self._level_s, references), slow_s) < wanted:
             slow = self._level_s(references[-1]) > slow_s
             if slow and not wait() and len(networks) >= wanted:
                 break
             networks.append(self.block(run))
             references.append(self.block(reference))
-        self._pace.remember(map(self._level_s, references))
+        self._speed.remember(map(self._level_s, references))
         return Loading(tuple(references), tuple(networks))
 
     def _level_s(self, block: Block) -> float:
@@ -207,7 +207,7 @@ class InterleavedTiming:
         return Block(tuple(cpu_s), tuple(wall_s))
 
     def reference_alone(self, aside: Aside = nullcontext) -> Timings:
-        """Time each loading of the reference alone, in consecutive runs, as usual benchmarks report them."""
+        """Time each loading of the reference alone, in consecutive runs, as usual benchmarks do."""
         wait, begun = self.waiting(WAIT_S, aside), self._clock()
         loadings = []
         for reference in self._references:
@@ -215,16 +215,16 @@ class InterleavedTiming:
             first = self.block(reference)
             self.block(reference, _settling(self._level_s(first)))
             loadings.append(Loading((self.block(reference, STEADY_RUNS),), ()))
-        return Timings(tuple(loadings), self._since(begun)[0], self._pace.slow_s)
+        return Timings(tuple(loadings), self._since(begun)[0], self._speed.slow_s)
 
 
 def _at_once() -> bool:
-    """Return at once, as a `Wait` that does not wait: it is unknown whether the machine is undisturbed."""
+    """Return False without waiting: a `Wait` that does not know whether the machine is undisturbed."""
     return False
 
 
-def _quiet_pairs(references_s: Iterable[float], slow_s: float) -> int:
-    """Return blocks of the network that lie between two of the reference that were not slow."""
+def _undisturbed_pairs(references_s: Iterable[float], slow_s: float) -> int:
+    """Return the number of blocks of the network that lie between two blocks of the reference that were not slow."""
     return sum(max(before, after) <= slow_s for before, after in pairwise(references_s))
 
 

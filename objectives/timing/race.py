@@ -1,8 +1,8 @@
 """Race of networks on one target: timed in turn with each other and the reference, until their order is certain.
 
-If two networks are measured one after the other, the machine may change in between. In a race every
-round times every network once, in a new random order, each block between two blocks of the reference; networks are
-compared round by round, so that a disturbance of both cancels. Needs numpy alone.
+If two networks are measured one after the other, the machine may change in between. In a race every round times every
+network once, in a new random order, each block between two blocks of the reference. Networks are compared round by
+round, so that a disturbance of both cancels. Needs only numpy.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from objectives.device.activity import DeviceActivity
 
 LEVEL = 0.95
-PAIR_LEVEL = 0.998  # about 99 % over all checks of a pair in a race, as each is a chance to stop too early
-TIE = math.log(1.005)  # a difference below this does not count, however certain
-WORTH_DECIDING = math.log(1.01)
-UNSTEADY = math.log(1.15)  # difference of a block's two references at which the machine changed its speed
-LEAST = 6  # minimum number of observations, whatever the budget: fewer have no interval of 95 %
+PAIR_LEVEL = 0.998  # about 99 % over all checks of a pair in a race: each check is a chance to stop too early
+TIE = math.log(1.005)  # a smaller difference does not count, even if it is certain
+WORTH_DECIDING = math.log(1.01)  # the race does not continue for a smaller difference
+UNSTEADY = math.log(1.15)  # difference of the references around a block above which the machine changed its speed
+LEAST = 6  # minimum number of observations, even if the budget is spent: fewer have no interval of 95 %
 SLOW_SHIFT = math.log(1.1)  # slow phases change one network's ratio by up to 7 % more than another's
-SURE = 10  # minimum observations of a pair: the range of fewer covers less than 99.8 %
-ENOUGH = 12  # minimum observations, however clear the order: fewer have a wide interval
+SURE = 10  # minimum number of observations of a pair: the range of fewer covers less than 99.8 %
+ENOUGH = 12  # minimum number of observations, even if the order is clear: fewer have a wide interval
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ class Pair:
     """Comparison of two networks.
 
     Attributes:
-        difference: Log of the first's time over the second's, with its 99.8 % interval.
+        difference: Logarithm of (time of the first / time of the second), with its 99.8 % interval.
     """
 
     difference: Interval
@@ -54,7 +54,7 @@ class Pair:
 
     @property
     def tie(self) -> bool:
-        """No order is claimed: not decided, or too near to matter."""
+        """Whether no order is claimed: the pair is not decided, or the difference is too small to matter."""
         return not self.decided or abs(self.difference.median) < TIE
 
 
@@ -65,7 +65,7 @@ class RaceResult:
     Attributes:
         order: Numbers of the networks, fastest first.
         ratios: Network / reference with the 95 % interval, by number.
-        ties: For each number those that it ties with, in the settled order; mutual, not transitive.
+        ties: For each network the networks that it ties with, in the final order; mutual, not transitive.
     """
 
     order: tuple[int, ...]
@@ -81,13 +81,12 @@ class Race:
         reference: Rounds x networks + 1 blocks: reference, network, reference, network, ..., reference.
         networks: For each network its blocks, one a round.
         orders: For each round the networks' numbers as they ran.
-        cpu_seconds: CPU time of the whole race, loading included.
+        cpu_seconds: CPU time of the whole race, including loading.
         circumstances: Other work on the machine during the race.
-        loadings: Number of loadings before each round, if the networks were loaded more than
-            once. The layout in memory stays the same until the next loading, so that then one loading
-            counts as one observation. Empty: each round counts.
-        slow_s: A block of the reference that takes longer is in a slow phase of the machine, as observed before the
-            race too.
+        loadings: Number of loadings before each round, if the networks were loaded more than once. The layout in memory
+            stays the same until the next loading, so one loading counts as one observation. Empty: each round counts.
+        slow_s: Time of a reference block above which the machine was in a slow phase. Observations before the race
+            count too.
     """
 
     reference: tuple[Block, ...]
@@ -115,24 +114,24 @@ class Race:
         return len(self.orders)
 
     def runs(self, network: int) -> int:
-        """Timed runs of a network."""
+        """Return the number of timed runs of a network."""
         return sum(len(block.wall_s) for block in self.networks[network])
 
     def log_ratios(self, clock: str) -> Floats:
-        """Return log(network / reference), (networks, rounds); NaN where the machine was slow or changed its speed.
+        """Return log(network / reference), (networks, rounds); NaN if the machine was slow or changed its speed.
 
-        Slow phases count if little is left without them.
+        Slow phases count if too few rounds are left without them.
         """
         ratios = self._all_log_ratios(clock)
         if self.undisturbed_rounds(clock) >= ENOUGH:
-            return np.where(self._quiet(clock), ratios, np.nan)
+            return np.where(self._undisturbed(clock), ratios, np.nan)
         before, after = self._around(clock)
         steady = np.abs(after - before) <= UNSTEADY
-        rare = steady.mean(axis=1, keepdims=True) < 0.5  # never a steady speed: there are only unsteady rounds
+        rare = steady.mean(axis=1, keepdims=True) < 0.5  # most rounds are unsteady: use them
         return np.where(steady | rare, ratios, np.nan)
 
     def _all_log_ratios(self, clock: str) -> Floats:
-        ratios: Floats = self._once(f"all {clock}", lambda: self._log_ratios(clock))
+        ratios: Floats = self._cached(f"all {clock}", lambda: self._log_ratios(clock))
         return ratios
 
     def _log_ratios(self, clock: str) -> Floats:
@@ -144,9 +143,9 @@ class Race:
     def undisturbed_rounds(self, clock: str) -> int:
         """Return the number of undisturbed observations of the network that has the fewest."""
         if not self.loadings:
-            return int(self._quiet(clock).sum(axis=1).min())
+            return int(self._undisturbed(clock).sum(axis=1).min())
         loadings = np.array(self.loadings)
-        return min(len(np.unique(loadings[quiet])) for quiet in self._quiet(clock))
+        return min(len(np.unique(loadings[undisturbed])) for undisturbed in self._undisturbed(clock))
 
     def contended(self, clock: str) -> bool | None:
         """Return whether other work was seen: as a process, or by a machine that was slow for most of the time."""
@@ -154,26 +153,26 @@ class Race:
             return True
         return None if self.circumstances is None else self.circumstances.contended
 
-    def _quiet(self, clock: str) -> NDArray[np.bool_]:
-        quiet: NDArray[np.bool_] = self._once(f"quiet {clock}", lambda: self._where_quiet(clock))
-        return quiet
+    def _undisturbed(self, clock: str) -> NDArray[np.bool_]:
+        undisturbed: NDArray[np.bool_] = self._cached(f"undisturbed {clock}", lambda: self._find_undisturbed(clock))
+        return undisturbed
 
-    def _where_quiet(self, clock: str) -> NDArray[np.bool_]:
+    def _find_undisturbed(self, clock: str) -> NDArray[np.bool_]:
         before, after = self._around(clock)
         slow = math.log(min(self.slow_s, slow_above(np.array([mean_s(block, clock) for block in self.reference]))))
-        quiet: NDArray[np.bool_] = (np.abs(after - before) <= UNSTEADY) & (np.maximum(before, after) <= slow)
-        return quiet
+        undisturbed: NDArray[np.bool_] = (np.abs(after - before) <= UNSTEADY) & (np.maximum(before, after) <= slow)
+        return undisturbed
 
     def _around(self, clock: str) -> tuple[Floats, Floats]:
-        """Return logs of the reference's time before and after each block, (networks, rounds) both."""
+        """Return the log times of the reference before and after each block, both (networks, rounds)."""
         reference = np.log([mean_s(block, clock) for block in self.reference])
         count = len(self.networks)
-        # where a network's block lies, counted over all rounds: between the references of that number and the next
+        # position of each block over all rounds: it lies between the references of that number and the next
         places = np.argsort(np.array(self.orders, dtype=int), axis=1).T + count * np.arange(self.rounds)
         return reference[places], reference[places + 1]
 
     def ratio(self, network: int, clock: str) -> Interval:
-        """Time of a network / time of the reference, with its 95 % interval."""
+        """Return time of the network / time of the reference, with its 95 % interval."""
         found = centre(self._observed(self._logs(clock)[network]), LEVEL)
         return Interval(math.exp(found.median), math.exp(found.low), math.exp(found.high))
 
@@ -185,11 +184,11 @@ class Race:
     def pair(self, first: int, second: int, clock: str) -> Pair:
         """Compare two networks round by round, in the rounds that were undisturbed for both.
 
-        If there are too few, only a large difference decides.
+        If there are too few such rounds, only a large difference decides.
         """
-        ratios, quiet = self._all_log_ratios(clock), self._quiet(clock)
+        ratios, undisturbed = self._all_log_ratios(clock), self._undisturbed(clock)
         difference = ratios[first] - ratios[second]
-        observed = self._observed(np.where(quiet[first] & quiet[second], difference, np.nan))
+        observed = self._observed(np.where(undisturbed[first] & undisturbed[second], difference, np.nan))
         if len(observed) >= SURE:
             return Pair(centre(observed, PAIR_LEVEL))
         everything = self._observed(difference)
@@ -197,30 +196,30 @@ class Race:
         return Pair(Interval(found.median, found.low - reach, found.high + reach))
 
     def order(self, clock: str) -> tuple[int, ...]:
-        """Return numbers of the networks, fastest first."""
+        """Return the numbers of the networks, fastest first."""
         medians = [self.ratio(network, clock).median for network in range(len(self.networks))]
         return tuple(sorted(range(len(medians)), key=medians.__getitem__))
 
     def undecided(self, clock: str) -> tuple[tuple[int, int], ...]:
-        """Return neighbours in the order whose difference matters but is not certain: the race goes on for them."""
+        """Return neighbours in the order whose difference matters but is not certain: the race continues for them."""
         pairs = [(pair, self.pair(*pair, clock)) for pair in pairwise(self.order(clock))]
         return tuple(p for p, found in pairs if not found.decided and abs(found.difference.median) > WORTH_DECIDING)
 
     def settle(self, clock: str) -> RaceResult:
-        """Return the order, the ratios, and who ties with whom."""
+        """Return the order, the ratios, and the ties."""
         order = self.order(clock)
         place = {network: position for position, network in enumerate(order)}
 
-        def tie(one: int, other: int) -> bool:
-            """Also where the pair says the opposite of the order, which is made of each network's ratio by itself."""
+        def are_tied(one: int, other: int) -> bool:
+            """Return whether two networks tie. If their pair contradicts the order of the single ratios, they do."""
             pair = self.pair(one, other, clock)
             return pair.tie or (pair.difference.median > 0) != (place[one] > place[other])
 
-        ties = [tuple(o for o in order if o != n and tie(n, o)) for n in range(len(order))]
+        ties = [tuple(o for o in order if o != n and are_tied(n, o)) for n in range(len(order))]
         return RaceResult(order, tuple(self.ratio(n, clock) for n in range(len(order))), tuple(ties))
 
     def as_plain(self) -> dict[str, Any]:
-        """Return plain values, for the way between two processes."""
+        """Return plain values, to send them to another process."""
         return {
             "reference": [[block.cpu_s, block.wall_s] for block in self.reference],
             "networks": [[[block.cpu_s, block.wall_s] for block in blocks] for blocks in self.networks],
@@ -253,14 +252,14 @@ class Race:
     def _known(self) -> dict[str, Any]:
         return {}
 
-    def _once(self, what: str, work: Callable[[], Any]) -> Any:
-        """Return the result of some work, done once: every pair asks for the same."""
+    def _cached(self, what: str, work: Callable[[], Any]) -> Any:
+        """Return the stored result of some work, done once: every pair needs the same."""
         if what not in self._known:
             self._known[what] = work()
         return self._known[what]
 
     def _logs(self, clock: str) -> Floats:
-        logs: Floats = self._once(f"logs {clock}", lambda: self.log_ratios(clock))
+        logs: Floats = self._cached(f"logs {clock}", lambda: self.log_ratios(clock))
         return logs
 
     def _observed(self, values: Floats) -> Floats:
@@ -273,7 +272,7 @@ class Race:
 
 
 def mean_s(block: Block, clock: str) -> float:
-    """Return mean run of a block, in seconds."""
+    """Return the mean run of a block, in seconds."""
     return float(np.mean(block.seconds(clock)))
 
 

@@ -1,4 +1,4 @@
-"""Run of a race: which network is timed when, and when it ends. Needs numpy alone."""
+"""Course of a race: when each network is timed, and when the race ends. Needs only numpy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from objectives.timing.race import ENOUGH, LEAST, Race, mean_s
 from objectives.timing.timings import Block
 
 MOST_ROUNDS = 200
-LOOK_AGAIN = 1.15  # growth of the observations until the next check: each check is a chance to stop too early
+CHECK_GROWTH = 1.15  # growth of the observations until the next check: each check is a chance to stop too early
 RETRIES = 2  # of a block that fell into a slow phase
 RACE_PATIENCE = 2  # multiple of the budget that may be spent while slow phases leave too few observations
 
@@ -33,20 +33,20 @@ def run_race(
 
     Args:
         count: Number of networks.
-        block: Times one block of the network of that number; of the reference for None.
-        clock: `cpu` or `wall`: by which the order is judged.
-        cpu_seconds: CPU time spent so far.
-        load: Loads all networks again, in the order given; called before every `rounds_a_loading` rounds. The order is
-            random too: the position in it can change a network by 1 to 2 % for as long as it stays loaded.
-        seed: Of the orders.
-        wait: Called before each loading, and when the machine gets slow; returns when it is undisturbed or time is up,
-            and whether it is undisturbed.
-        slow_s: Mean run of a reference block above which the phase is slow, as known at that time.
+        block: Times one block of the network with that number; of the reference for None.
+        clock: `cpu` or `wall`: the clock that decides the order.
+        cpu_seconds: Returns the CPU time spent so far.
+        load: Loads all networks again, in the given order; called before every `rounds_a_loading` rounds. The order is
+            random: the position in it can change a network by 1 to 2 % for as long as it stays loaded.
+        seed: Seed of the orders.
+        wait: Waits until the machine is undisturbed or the time is up, and returns whether it is undisturbed. Called
+            before each loading, and when the machine gets slow.
+        slow_s: Returns the mean run of a reference block above which the machine is slow, as known at that time.
     """
     random = np.random.default_rng(seed)
     reference, orders = list[Block](), list[tuple[int, ...]]()
     networks: list[list[Block]] = [[] for _ in range(count)]
-    next_look = ENOUGH
+    next_check = ENOUGH
     for observed in range(1, MOST_ROUNDS + 1):
         wait()
         if load is not None:
@@ -64,7 +64,7 @@ def run_race(
                 networks[number].append(timed)
                 reference.append(after)
         spent = cpu_seconds() >= cpu_budget_s and observed >= LEAST
-        if not (spent or observed >= next_look or observed == MOST_ROUNDS):
+        if not (spent or observed >= next_check or observed == MOST_ROUNDS):
             continue
         loadings = () if load is None else tuple(round_ // rounds_a_loading for round_ in range(len(orders)))
         blocks = tuple(map(tuple, networks))
@@ -73,5 +73,5 @@ def run_race(
             continue
         if spent or not race.undecided(clock):
             break
-        next_look = math.ceil(LOOK_AGAIN * observed)
+        next_check = math.ceil(CHECK_GROWTH * observed)
     return race

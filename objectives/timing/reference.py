@@ -1,4 +1,4 @@
-"""The reference model that every latency is compared with: the smallest stock model of the parent's family."""
+"""Reference model of all latencies of a study: the smallest stock model of the parent's family."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SMALLEST = {"yolov9": "t"}  # every other family begins with n
 def reference_candidate(parent: Parent) -> Candidate:
     """Return the smallest stock model of the parent's family, with the parent's classes and image size.
 
-    Its weights do not matter and are random. A parent that belongs to no family of sizes is its own reference, uncut.
+    Its weights do not matter and are random. If the parent does not belong to a family, its uncut network is returned.
     """
     own = parent.model.get("yaml_file")
     model = smallest_of_family(own)

@@ -1,8 +1,8 @@
-"""Speed of the machine at this moment, by the reference: undisturbed, or slowed by other work. Needs numpy alone.
+"""Present speed of the machine, measured by the reference: undisturbed, or slowed by other work. Needs only numpy.
 
-On a virtual machine a neighbour on the same silicon slows everything down by 20 to 50 % for tenths of seconds or for
-many seconds, and some networks by 7 % more than others, so that the ratio differs in such a phase. No counter shows it;
-the reference does.
+Another virtual machine on the same processor slows everything down by 20 to 50 %, for tenths of seconds or for many
+seconds. Some networks are slowed by up to 7 % more than others, so their ratios differ in such a phase. No counter of
+the system shows such phases; the times of the reference do.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-REMEMBERED = 800  # most recent blocks that give the undisturbed speed: it drifts
+REMEMBERED = 800  # number of most recent blocks that give the undisturbed speed, which drifts
 LEAST_REMEMBERED = 24  # fewer blocks tell nothing
 SLOW = 1.06  # a block that takes more than this multiple of the undisturbed time is in a slow phase
-NOISE_SDS = 4.0  # or more than this number of standard deviations above it, if single blocks scatter widely
+NOISE_SDS = 4.0  # or this number of standard deviations above it, if single blocks scatter widely
 
 
 class ReferenceSpeed:
@@ -44,8 +44,8 @@ class ReferenceSpeed:
 def slow_above(blocks_s: NDArray[np.float64]) -> float:
     """Return the time above which a phase is slow, from blocks of the reference in the order of running.
 
-    The fastest twentieth is undisturbed even if most blocks are not. Consecutive blocks give the scatter:
-    a phase is longer than a block.
+    The fastest twentieth is undisturbed even if most blocks are not. The scatter is computed from consecutive blocks,
+    because a phase is longer than a block.
     """
     scatter = 1.4826 * float(np.median(np.abs(np.diff(np.log(blocks_s))))) / math.sqrt(2)
     return float(np.quantile(blocks_s, 0.05)) * max(SLOW, math.exp(NOISE_SDS * scatter))

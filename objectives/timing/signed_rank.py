@@ -1,4 +1,4 @@
-"""Centre of some values with its interval, by the signed-rank test. Needs numpy alone."""
+"""Centre of values with its interval, by the signed-rank test. Needs only numpy."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from objectives.timing.timings import Interval
 
-EXACT = 60  # more values than this: the normal approximation of the signed-rank distribution
+EXACT = 60  # for more values the signed-rank distribution is approximated by a normal one
 
 
 def centre(values: Sequence[float] | NDArray[np.float64], level: float) -> Interval:
     """Return the Hodges-Lehmann estimate, the median of all pairwise means, with the interval of the signed-rank test.
 
-    It needs no normal noise, only noise to both sides alike; a quarter of the values may be anything. With fewer
-    values than it takes to reach the level, the interval is their range.
+    The noise need not be normal, only symmetric; a quarter of the values may be outliers. If there are too few values
+    for the level, the interval is their range.
 
     Source: Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3rd edition, 2014, chapter 3.
     """

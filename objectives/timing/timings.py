@@ -1,4 +1,4 @@
-"""Raw times of a network and the reference, timed in turn, and their ratio. Needs numpy alone."""
+"""Raw times of a network and the reference, timed in turn, and their ratio. Needs only numpy."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from objectives.device.activity import DeviceActivity
 Values = NDArray[np.float64]
 
 T_975 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
-"""Student's t for 95 %, both sides, with 1, 2, ... 15 degrees of freedom; scipy is absent where this runs."""
+"""Student's t for 95 %, two-sided, with 1, 2, ... 15 degrees of freedom; the timing process has no scipy."""
 
-TWO_LOOKS = 1.05
-"""Factor that widens an interval which is evaluated twice: each time is a chance to stop at a lucky moment."""
+TWO_CHECKS = 1.05
+"""Factor that widens an interval that is checked twice: each check is a chance to stop too early."""
 
 LEAST_LOADINGS = 3
 """Minimum number of loadings for a useful interval."""
 
 LEAST_SLOW = 0.5
-"""Share of the blocks that count if all were slow: those with the fastest reference."""
+"""Share of the blocks that count if the machine was always slow: those with the fastest reference."""
 
-LEAST_QUIET = 2
-"""Minimum undisturbed blocks for a loading to be used; a single one probably lies between two slow phases."""
+LEAST_UNDISTURBED = 2
+"""Minimum number of undisturbed blocks of a loading that counts; a single one probably lies between two slow phases."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,18 @@ class Interval:
 def interval_of(loadings: Sequence[Sequence[float] | Values]) -> Interval:
     """Return the median of all values, with a 95 % interval that treats each loading as one independent sample.
 
-    Two loadings of the same file differ by 0.5 to 1 % (by its layout in memory), so values within one are no
-    independent samples: the interval is that of the loadings' own medians, by Student's t on their logarithms. A
-    bootstrap over few loadings covers the true value in 88 to 93 % of the cases only.
+    Two loadings of the same file differ by 0.5 to 1 % (by their layout in memory), so values of one loading are not
+    independent samples. The interval is computed from the medians of the loadings, by Student's t on their logarithms.
+    A bootstrap over few loadings covers the true value in only 88 to 93 % of the cases.
 
     Args:
-        loadings: For each loading its values, all above zero; two loadings or more have an interval.
+        loadings: Values of each loading, all above zero. A single loading has an infinite interval.
     """
     middle = float(np.median(np.concatenate([np.asarray(values, dtype=np.float64) for values in loadings])))
     if len(loadings) < 2:
         return Interval(middle, 0.0, float("inf"))
     medians = np.log([np.median(values) for values in loadings])
-    reach = float(np.exp(TWO_LOOKS * _t(len(loadings) - 1) * medians.std(ddof=1) / np.sqrt(len(loadings))))
+    reach = float(np.exp(TWO_CHECKS * _t(len(loadings) - 1) * medians.std(ddof=1) / np.sqrt(len(loadings))))
     return Interval(middle, middle / reach, middle * reach)
 
 
@@ -120,9 +120,9 @@ class Timings:
     """All observations of one measurement.
 
     Attributes:
-        loadings: One for each time that the network was loaded.
+        loadings: One entry for each time that the network was loaded.
         slow_s: Time of a reference block above which the machine was in a slow phase.
-        cpu_seconds: CPU time that the whole measurement took, loading included.
+        cpu_seconds: CPU time of the whole measurement, including loading.
         circumstances: Other work on the device during the measurement.
     """
 
@@ -132,37 +132,37 @@ class Timings:
     circumstances: DeviceActivity = field(default_factory=DeviceActivity)
 
     def ratios(self, clock: str) -> Values:
-        """Return network / reference for each block of the network, in the order they were taken; slow phases too."""
+        """Return network / reference for each block of the network, in the order of timing, including slow phases."""
         return np.concatenate([loading.ratios(clock) for loading in self.loadings])
 
     def ratio(self, clock: str) -> Interval:
-        """Return the median ratio and its interval, without slow phases unless little is left without them.
+        """Return the median ratio and its interval, without slow phases unless too little is left without them.
 
-        A neighbour on the same processor slows a machine by half for some seconds, and some networks more than
-        others, so that the ratio differs in such a phase.
+        Other work on the same processor slows a machine by half for some seconds, and some networks more than others,
+        so that the ratio differs in such a phase.
         """
         return interval_of(self.kept(clock))
 
     def kept(self, clock: str) -> list[Values]:
-        """Return each loading's ratios that count: outside of slow phases; if few are left, the least slow ones."""
-        quiet = self.undisturbed(clock)
-        if len(quiet) >= 2:
-            return quiet
+        """Return the ratios of each loading that count: those outside of slow phases, or else the least slow ones."""
+        undisturbed = self.undisturbed(clock)
+        if len(undisturbed) >= 2:
+            return undisturbed
         bound = np.quantile(np.concatenate([loading.slower_s(clock) for loading in self.loadings]), LEAST_SLOW)
         found = [loading.ratios(clock)[loading.slower_s(clock) <= bound] for loading in self.loadings]
         least_slow = [ratios for ratios in found if len(ratios)]
         return least_slow if len(least_slow) >= 2 else [loading.ratios(clock) for loading in self.loadings]
 
     def undisturbed(self, clock: str) -> list[Values]:
-        """Return each loading's ratios outside of slow phases; loadings that have hardly any are left out.
+        """Return the ratios of each loading outside of slow phases; loadings with too few are left out.
 
-        Of the reference alone: for each loading that was in no slow phase its times in seconds.
+        For timings of the reference alone return the times in seconds of each loading that was not slow.
         """
         if self._reference_alone:
             rows = [np.array(_runs(loading.reference, clock)) for loading in self.loadings]
             return [row for row in rows if np.median(row) <= self.slow_s]
         found = [loading.ratios(clock)[loading.slower_s(clock) <= self.slow_s] for loading in self.loadings]
-        return [ratios for ratios in found if len(ratios) >= LEAST_QUIET]
+        return [ratios for ratios in found if len(ratios) >= LEAST_UNDISTURBED]
 
     @property
     def _reference_alone(self) -> bool:
@@ -174,13 +174,13 @@ class Timings:
         return True if slow else self.circumstances.contended
 
     def reference_ms(self, clock: str) -> Interval:
-        """Return the reference's own time in ms."""
-        if self._reference_alone and len(quiet := self.undisturbed(clock)) >= LEAST_LOADINGS:
-            return interval_of([row * 1e3 for row in quiet])
+        """Return the time of the reference in ms."""
+        if self._reference_alone and len(undisturbed := self.undisturbed(clock)) >= LEAST_LOADINGS:
+            return interval_of([row * 1e3 for row in undisturbed])
         return interval_of([np.array(_runs(loading.reference, clock)) * 1e3 for loading in self.loadings])
 
     def percentiles_ms(self, clock: str) -> tuple[float, float, float]:
-        """Return the network's own 50th, 90th and 99th percentile in ms, as seen, unrelated to the reference."""
+        """Return the 50th, 90th and 99th percentile of the network's times in ms, not corrected by the reference."""
         runs = [run for loading in self.loadings for run in _runs(loading.network, clock)]
         p50, p90, p99 = np.percentile(np.array(runs) * 1e3, (50, 90, 99))
         return float(p50), float(p90), float(p99)
@@ -188,7 +188,7 @@ class Timings:
     def spread(self, clock: str) -> float:
         """Return the spread of single blocks: median absolute deviation x 1.4826, as a share of the median.
 
-        For normal noise the standard deviation; slow phases of the machine do not enter.
+        For normal noise it is the standard deviation; slow phases of the machine hardly change it.
         """
         ratios = self.ratios(clock)
         middle = np.median(ratios)
@@ -200,7 +200,7 @@ class Timings:
         return sum(len(block.wall_s) for loading in self.loadings for block in loading.network)
 
     def as_plain(self) -> dict[str, Any]:
-        """Return plain values, for the way between two processes."""
+        """Return plain values, to send them to another process."""
         return {
             "loadings": [[_plain(loading.reference), _plain(loading.network)] for loading in self.loadings],
             "cpu_seconds": self.cpu_seconds,

@@ -1,6 +1,6 @@
-"""Multiple of channels that is efficient on a target, from latency over width. Needs numpy alone.
+"""Multiple of channels that is efficient on a target, from latency over width. Needs only numpy.
 
-Runtimes compute channels in packs, so that latency over width is a staircase: 65 channels may cost as much as 80.
+Runtimes compute channels in blocks, so that latency over width is a staircase: 65 channels may cost as much as 80.
 """
 
 from __future__ import annotations
@@ -15,35 +15,38 @@ from numpy.typing import NDArray
 from objectives.timing.timings import Interval
 
 WIDTHS = (32, *range(48, 81), 88, 96, 104, 112, 120, 128, 129, 130, 132, 136, 144)
-"""Widths that are timed: all of those most frequent in small YOLO models, and a sample up to beyond 128."""
+"""Widths that are timed: all widths that are most frequent in small YOLO models, and some up to 144."""
 
 MULTIPLES = (2, 4, 8, 16, 32, 64)
 
 COARSE = tuple(width for width in WIDTHS if width % 8 == 0)
-TWICE = tuple(width for width in WIDTHS if width % 16 == 0)  # shows how far two loadings of one network differ
+TWICE = tuple(
+    width for width in WIDTHS if width % 16 == 0
+)  # timed twice: shows how much two loadings of one network differ
 FINE = tuple(sorted(set(WIDTHS) - set(COARSE), key=lambda width: (-(width & -width), width)))  # multiples of 4 first
 
-STAIRCASE = 0.5  # penalties above are nearer to a staircase than to a slope
-LEAST_SPREAD = 0.01  # of two loadings, whatever is seen: a few may agree by chance
+STAIRCASE = 0.5  # penalties above it are nearer to a staircase than to a slope
+LEAST_SPREAD = 0.01  # minimum between loadings: a few may agree by chance
 
-RESAMPLES = 1000  # of the bootstrap
+RESAMPLES = 1000  # number of simulated curves
 
 LatencyByWidth = Mapping[int, Sequence[float]]
-"""Latencies of each width relative to the reference, in any unit: one for each loading."""
+"""Latencies of each width relative to the reference, in any unit, one for each loading."""
 
 MultiplePair = tuple[int, int, int]
-"""Multiple, the width half way to the next multiple, and the next one: (64, 72, 80) for 16."""
+"""A multiple, the width half way to the next multiple, and the next multiple: (64, 72, 80) for 16."""
 
 
 @dataclass(frozen=True)
 class Penalty:
     """Extra time of a width half way between two neighbouring multiples, beyond half of the rise between them.
 
-    0 where cost follows the width; 1 where half way costs as much as the upper multiple; more where it costs more.
+    It is 0 if latency is proportional to the width between them, 1 if half way costs as much as the upper multiple, and
+    above 1 if it costs more.
 
     Attributes:
-        value: With its 95 % interval; None if latency does not reliably rise between these multiples at all.
-        places: Where it was taken.
+        value: Penalty with its 95 % interval; None if latency does not reliably rise between these multiples.
+        places: Widths from which it was computed.
     """
 
     multiple: int
@@ -52,7 +55,7 @@ class Penalty:
 
     @property
     def verdict(self) -> Literal["staircase", "slope", "open"]:
-        """`staircase` if widths between are not worth their time, `slope` if they are, else `open`."""
+        """`staircase` if widths between the multiples are not worth their time, `slope` if they are, else `open`."""
         if self.value is None or self.value.low <= STAIRCASE <= self.value.high:
             return "open"
         return "staircase" if self.value.low > STAIRCASE else "slope"
@@ -69,11 +72,11 @@ class WidthSteps:
     """Result: the multiple, and the penalties that it follows from.
 
     Attributes:
-        penalties: By multiple, ascending.
+        penalties: Penalties by ascending multiple.
         spread: Standard deviation of the latencies of one width, as a share of their mean.
-        multiple: The answer; None where the times do not settle it.
-        reason: Why, in a sentence.
-        unsettled: The widths whose times would settle it.
+        multiple: The efficient multiple; None if the times do not decide it.
+        reason: Reason of the result, in a sentence.
+        unsettled: Widths to time again, if the times do not decide it.
     """
 
     penalties: tuple[Penalty, ...]
@@ -84,17 +87,18 @@ class WidthSteps:
 
 
 def find_multiple(curve: LatencyByWidth) -> WidthSteps:
-    """Return the smallest multiple beyond which nothing is gained.
+    """Return the smallest multiple beyond which larger multiples gain nothing.
 
     For each multiple M of 2, 4, 8, ... the curve has places: neighbouring multiples of M with the width half way
     between them, low < middle < high. The penalty is `2 (L(middle) - L(low)) / (L(high) - L(low)) - 1`, where rises are
-    shares of L(low) and are summed over the places before dividing, so that flat places do not matter. A staircase of
-    steps S has penalty 1 for each M up to S and about 0 beyond; a slope about 0 everywhere. The answer is the greatest
-    M whose penalty is a staircase's (interval above 0.5), provided that all greater ones are a slope's (below 0.5); 1
-    if all down to 2 are. An interval that holds 0.5 on the way leaves the answer open.
+    shares of L(low) and are summed over the places before dividing, so that flat places do not matter. A staircase with
+    steps of S has penalty 1 for each M up to S and about 0 beyond; a slope has about 0 everywhere. The result is the
+    greatest M with a staircase's penalty (interval above 0.5) if all greater multiples have a slope's penalty (below
+    0.5), and 1 if all multiples down to 2 have a slope's penalty. If an interval in between contains 0.5, the result is
+    open.
 
-    The intervals are simulated: all widths are taken to vary alike between loadings, by what those that were loaded
-    more than once show, and that spread to be as uncertain as its degrees of freedom make it.
+    The intervals are simulated. All widths have the same assumed spread between loadings, estimated from the widths
+    that were loaded more than once; the uncertainty of this estimate is simulated too.
 
     Raises:
         ValueError: If the curve covers no place, or no width was loaded twice.
@@ -113,15 +117,15 @@ def find_multiple(curve: LatencyByWidth) -> WidthSteps:
     )
     if not penalties:
         raise ValueError("the curve has no three widths like 64, 65, 66 or 64, 72, 80")
-    return _judged(penalties, spread)
+    return _conclude(penalties, spread)
 
 
 def settle(time_width: Callable[[int], float], time_is_up: Callable[[], bool]) -> tuple[LatencyByWidth, WidthSteps]:
-    """Time every width, the coarsest first, then again those that leave the answer open, until it is settled.
+    """Time every width, the coarsest first, then again the widths that leave the result open, until it is decided.
 
     Args:
-        time_width: Loads the block of that width and returns its latency against the reference.
-        time_is_up: Asked before each width; the coarse ones are timed in any case.
+        time_width: Loads the block of that width and returns its latency relative to the reference.
+        time_is_up: Called before each width; the coarse ones are timed in any case.
     """
     curve: dict[int, list[float]] = {}
     for width in (*COARSE, *TWICE):
@@ -138,10 +142,10 @@ def settle(time_width: Callable[[int], float], time_is_up: Callable[[], bool]) -
 
 
 def _spread(curve: LatencyByWidth) -> tuple[float, int]:
-    """Return the relative standard deviation of a width's latencies, pooled, and its degrees of freedom."""
+    """Return the pooled relative standard deviation of a width's latencies, and its degrees of freedom."""
     freedom = sum(len(latencies) - 1 for latencies in curve.values())
     if freedom < 1:
-        raise ValueError("no width was loaded twice, so that nothing says how far to trust the latencies")
+        raise ValueError("no width was loaded twice, so that the spread of the latencies is unknown")
     squares = sum(float(np.sum((np.asarray(each) / np.mean(each) - 1) ** 2)) for each in curve.values())
     return max(LEAST_SPREAD, float(np.sqrt(squares / freedom))), freedom
 
@@ -161,8 +165,8 @@ def _penalty(places: Sequence[MultiplePair], draws: Mapping[int, NDArray[np.floa
     return Interval(float(median), float(low), float(high))
 
 
-def _judged(penalties: tuple[Penalty, ...], spread: float) -> WidthSteps:
-    """Go down from the greatest multiple to the first staircase; an open one on the way leaves the answer open."""
+def _conclude(penalties: tuple[Penalty, ...], spread: float) -> WidthSteps:
+    """Return the first staircase from the greatest multiple down; an open penalty before it leaves the result open."""
     for index in reversed(range(len(penalties))):
         found, beyond = penalties[index], penalties[index + 1 :]
         if found.verdict == "open":

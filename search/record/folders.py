@@ -1,4 +1,4 @@
-"""Paths of all files and folders under the run folder. No other module spells them."""
+"""Paths of all files and folders in the run folder. No other module writes them out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder that the runs of a project share (`--project`, default `runs`)."""
+    """Folder that all runs of a project share (`--project`, default `runs`)."""
 
     root: Path
 
@@ -20,12 +20,12 @@ class RunFolder:
 
     @property
     def data(self) -> Path:
-        """Folder of the data sets that are written here: the built-in digits, and resolved YAML files."""
+        """Folder of generated data sets: the built-in digits, and resolved YAML files."""
         return self.root / "data"
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of the saved networks, by content hash."""
+        """Folder of the saved networks, named by content hash."""
         return self.root / "checkpoints"
 
     @property
@@ -35,7 +35,7 @@ class RunFolder:
 
     @property
     def maps(self) -> Path:
-        """Folder of the sensitivity maps of trained parents, by the hash of what they were measured from."""
+        """Folder of the sensitivity maps of trained parents, named by the hash of parent, data and settings."""
         return self.root / "sensitivity"
 
     def study(self, sampler_name: str) -> Path:
@@ -51,7 +51,7 @@ class RunFolder:
         return self.root / "scratch" / f"{host}-{pid}"
 
     def scratches(self, host: str) -> tuple[tuple[int, Path], ...]:
-        """Return the process number and the folder of every scratch folder of a host, used or abandoned."""
+        """Return all scratch folders of a host, in use or left behind, each with its process number."""
         found = (self.root / "scratch").glob(f"{host}-*")
         return tuple((int(path.name.rpartition("-")[2]), path) for path in found if path.name[-1].isdigit())
 

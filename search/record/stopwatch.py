@@ -1,4 +1,4 @@
-"""Seconds of a trial by phase, and the present time. Seconds outside of every phase are `other`."""
+"""Stopwatch for the seconds of a trial by phase, and the present time. Seconds outside of all phases are `other`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 PHASES = ("data", "build", "latency", "training", "evaluation", "database", "other")
-"""The phases of a record's `seconds`, in the order in which they are shown."""
+"""Phases of a record's `seconds`, in the order of display."""
 
 Clock = Callable[[], datetime]
-"""Returns the present time, timezone-aware."""
+"""Function that returns the present time, timezone-aware."""
 
 
 def utc_now() -> datetime:
@@ -20,7 +20,7 @@ def utc_now() -> datetime:
 
 
 class Stopwatch:
-    """Adds up wall seconds by phase. Phases do not nest: the inner one takes its time from the outer one."""
+    """Sums of wall seconds by phase. The time of a phase inside another one counts only for the inner phase."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -30,7 +30,7 @@ class Stopwatch:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Count the seconds of the block for the phase `name`, without those of phases inside it."""
+        """Add the seconds of the block to the phase `name`, without those of phases inside the block."""
         start = self._clock()
         self._inner.append(0.0)
         try:
@@ -43,7 +43,7 @@ class Stopwatch:
                 self._inner[-1] += elapsed
 
     def seconds(self) -> dict[str, float]:
-        """Return the wall seconds so far by phase; those outside of every phase are `other`."""
+        """Return the wall seconds so far by phase; those outside of all phases are `other`."""
         total = self._clock() - self._begun
         spent = {name: self._spent.get(name, 0.0) for name in PHASES if name != "other"}
         extra = {name: value for name, value in self._spent.items() if name not in spent}

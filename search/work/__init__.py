@@ -1,1 +1,1 @@
-"""Processes of a run: the supervisor, its workers, their heartbeats, and the progress that they show."""
+"""Processes of a run: the supervisor, its workers, their heartbeats, and the display of their progress."""

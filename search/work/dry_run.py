@@ -32,20 +32,20 @@ from spaces.networks.parent import Parent
 TIMED_BATCHES = 6
 """Number of training batches that are timed."""
 SKIPPED_BATCHES = 2
-"""Number of batches before them: the first ones allocate memory and fill caches."""
+"""Number of batches before the timed ones: the first ones allocate memory and fill caches."""
 LONG_S = 12 * 3600.0
-"""Seconds of a study above which a shorter recipe is proposed."""
+"""Duration of a study in seconds above which a shorter recipe is proposed."""
 TYPICAL_RATIO = 0.75
-"""Share of channels that stay in the candidate that is tried: the middle of the usual range."""
+"""Share of channels that are kept in the tried candidate: the middle of the usual range."""
 
 
 class _TimingDone(BaseException):
-    """Ends the timed training. No handler for ordinary errors may catch it."""
+    """Signal that ends the timed training. No handler for ordinary errors may catch it."""
 
 
 @dataclass(frozen=True)
 class MeasuredCost:
-    """Measured seconds and MiB."""
+    """Measured durations in seconds, and size of a checkpoint in MiB."""
 
     latency_s: float
     evaluation_s: float
@@ -58,7 +58,7 @@ def dry_run(definition: StudyDefinition, *, device: str, threads: int, url: str 
     """Check data, parent, export and training of one candidate, and estimate the whole study.
 
     Args:
-        url: The database with measurements of other machines; it is only read.
+        url: URL of the database with measurements of other machines; it is only read.
 
     Raises:
         SpaceError: If the data, the weights or the space are wrong.
@@ -165,7 +165,7 @@ def _measure_batch(bench: Workbench, candidate: Candidate, recipe: Recipe) -> fl
 def _analysis_seconds(
     definition: StudyDefinition, parent: Parent, recipe: Recipe, images: int, trained_image_s: float
 ) -> float:
-    """Return the seconds of the sensitivity analysis, from those of an image in training; 0 if there is none."""
+    """Estimate the seconds of the sensitivity analysis from those per training image; 0 if there is no analysis."""
     epochs = fewest_epochs(recipe.epochs, definition.recipe.searched)
     if not wants_sensitivity(definition, parent, epochs=epochs, images=images, n_trials=definition.n_trials):
         return 0.0

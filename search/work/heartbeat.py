@@ -1,4 +1,4 @@
-"""Writes in the background that a worker is alive, and notices when it lost its trial."""
+"""Background thread that writes a worker's heartbeats, and notices if the worker has lost its trial."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from search.work.liveness import HEARTBEAT_S
 
 
 class Heartbeat:
-    """A thread that writes heartbeats to the database during the training.
+    """Thread that writes heartbeats to the database while the worker trains.
 
-    If the attempt was taken away, it interrupts the main thread by a signal.
+    If another worker has taken over the trial, it interrupts the main thread by a signal.
 
     Args:
-        store: The worker's store; threads may share it.
-        held: Returns the attempt that the worker holds now.
+        store: Store of the worker; threads may share it.
+        held: Returns the attempt that the worker holds at present.
     """
 
     def __init__(self, store: Store, held: Callable[[], Attempt | None]) -> None:
@@ -29,12 +29,12 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Start the thread. Call this in the main thread: that one is interrupted."""
+        """Start the thread. Call this in the main thread, which is the one to be interrupted."""
         signal.signal(signal.SIGUSR1, self._interrupt)
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread; wait for a heartbeat that is being written."""
+        """Stop the thread, and wait until a heartbeat in progress is written."""
         self._stop.set()
         self._thread.join(timeout=5)
 
@@ -57,4 +57,4 @@ class Heartbeat:
             self._lost_token = attempt.token
             os.kill(os.getpid(), signal.SIGUSR1)
         except StoreError:
-            pass  # a restarting database misses a heartbeat; the main thread reports one that stays away
+            pass  # one missed heartbeat does no harm; if the database stays away, the main thread reports it

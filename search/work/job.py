@@ -1,4 +1,4 @@
-"""The job that a worker process is started with."""
+"""Job of a worker process, which it gets when it is started."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Job:
-    """The work of one worker process. Plain values: it is sent to the new process.
+    """Work of one worker process. It has plain values, because it is sent to the new process.
 
     Attributes:
-        study: The study's name.
-        generation: The generation to work on; it is begun if it is not there yet.
-        definition: The definition as plain values.
-        index: The worker's number, from 0; it samples with seed + index.
-        root: The run folder.
-        device: Where networks are trained, in Ultralytics' notation: `cpu`, `0`, `cuda:1`.
+        study: Name of the study.
+        generation: Generation to work on; it is created if it does not exist yet.
+        definition: Definition of the study as plain values.
+        url: URL of the database.
+        root: Run folder.
+        index: Number of the worker, from 0; it samples with seed + index.
+        device: Device for training, in Ultralytics' notation: `cpu`, `0`, `cuda:1`.
         threads: Number of torch threads.
         timeout_s: Seconds after which no trial is begun; None for no limit.
     """

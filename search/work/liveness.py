@@ -1,4 +1,4 @@
-"""Identifies worker processes, and tells whether one on this host is alive, or may own a folder."""
+"""Identity of worker processes: whether one on this host is alive, or may own a folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLOCK_TOLERANCE_S = 60.0
 
 
 def _host() -> str:
-    """Return a name that is equal only where process numbers mean the same: hostname, boot, pid namespace."""
+    """Return a name of everything that gives process numbers their meaning: hostname, boot, pid namespace."""
     parts = [platform.node()]
     boot = Path("/proc/sys/kernel/random/boot_id")
     if boot.exists():
@@ -39,16 +39,16 @@ def host_tag() -> str:
 def _started(pid: int) -> float:
     """Return the start time of a process in seconds: from the kernel's ticks since boot, if it has them.
 
-    The wall-clock start time changes when the clock is set; a live worker must not look like another one then.
+    The wall-clock start time changes when the clock is set, and a live worker would look like another one.
 
     Raises:
-        psutil.NoSuchProcess: If there is no such process, or only its remains (a zombie).
+        psutil.NoSuchProcess: If there is no such process, or it is a zombie.
     """
     stat = Path(f"/proc/{pid}/stat")
     if not Path("/proc/self/stat").exists():
         return psutil.Process(pid).create_time()
     try:
-        fields = stat.read_text().rpartition(")")[2].split()  # the command name before may hold anything
+        fields = stat.read_text().rpartition(")")[2].split()  # the command name may contain any characters
     except (FileNotFoundError, ProcessLookupError):
         raise psutil.NoSuchProcess(pid) from None
     state, start_ticks = fields[0], fields[19]
@@ -63,7 +63,7 @@ def this_worker() -> WorkerId:
 
 
 def is_alive(worker: WorkerId) -> bool | None:
-    """Return whether a worker's process is alive; None if it is on another host, where that cannot be seen."""
+    """Return whether a worker's process is alive; None if it is on another host, so that this is unknown."""
     if worker.host != _host():
         return None
     try:

@@ -16,7 +16,7 @@ from spaces.networks.weights import WeightsFile, read_weights
 
 
 def print_config(definition: StudyDefinition) -> int:
-    """Print the definition as YAML that can be saved as a study, with the complete recipe as comments."""
+    """Print the definition as YAML that can be saved as a study, with the complete recipes as comments."""
     yaml.safe_dump(
         {"description": definition.description, **definition.as_plain(), "n_trials": definition.n_trials},
         sys.stdout,

@@ -1,4 +1,4 @@
-"""The process of a worker: handles signals, sends output to a log, and ends together with the supervisor."""
+"""Process of a worker: it handles signals, writes its output to a log, and ends together with the supervisor."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from spaces.base import CandidateError, SpaceError
 END_WITH = frozenset({signal.SIGINT, signal.SIGTERM})
 """Signals that end a run. The supervisor blocks them while it starts a worker; the worker unblocks them."""
 WORKER_GRACE_S = 8.0
-"""Seconds that an interrupted worker may take to release its trial before it is killed."""
+"""Maximum number of seconds for an interrupted worker to release its trial, before it is killed."""
 
 
 class Interrupted(BaseException):
-    """The supervisor asks this process to end. Not an `Exception`: no handler for errors may catch it."""
+    """Request of the supervisor to end. It is not an `Exception`, so that no handler for errors catches it."""
 
 
 def run_worker(job: Job, pipe: Connection) -> None:
-    """Run the whole process and end it. Events go through the pipe, output to a log."""
+    """Run a worker until the end of this process. Send events through the pipe, and output to a log."""
     folder = RunFolder(job.root)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides; a terminal sends it to all processes
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; only the supervisor reacts
     signal.signal(signal.SIGTERM, _interrupt)
     _end_with_supervisor()
     scratch = folder.scratch(host_tag(), os.getpid())
@@ -68,11 +68,11 @@ def run_worker(job: Job, pipe: Connection) -> None:
     say(ended)
     with suppress(OSError):  # a full disk
         sys.stdout.flush()
-    os._exit(0)  # everything is closed and sent; a normal exit with torch takes seconds
+    os._exit(0)  # all is closed and sent; with torch a normal exit takes seconds
 
 
 def _end_with_supervisor() -> None:
-    """Interrupt this process when the supervisor is gone, even while it loads; kill it if it does not end."""
+    """Interrupt this process when the supervisor is gone, even while it imports; kill it if it does not end."""
     supervisor = multiprocessing.parent_process()
 
     def watch(supervisor: BaseProcess) -> None:
@@ -93,9 +93,8 @@ def _remove_old_scratches(folder: RunFolder) -> None:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    signal.signal(
-        signal.SIGTERM, signal.SIG_IGN
-    )  # once is enough; a second one must not interrupt the release of the trial
+    # A second signal must not interrupt the release of the trial.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise Interrupted
 
 
@@ -111,10 +110,10 @@ def _ended_in_error(error: Exception) -> WorkerEnded:
 
 
 def _redirect_output(log: Path) -> None:
-    """Send this process's output to a file: libraries print, and the terminal shows the progress only.
+    """Send this process's output to a file: libraries print, but the terminal shows only the progress.
 
     Raises:
-        OSError: If the file cannot be created; the output is dropped then.
+        OSError: If the file cannot be created; the output is then discarded.
     """
     _send_output_to(os.open(os.devnull, os.O_WRONLY))
     log.parent.mkdir(parents=True, exist_ok=True)

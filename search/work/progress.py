@@ -1,4 +1,4 @@
-"""Shows the workers' progress: a live panel on a terminal, plain lines in a log."""
+"""Display of the workers' progress: a live panel on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ LINE_EVERY_S = 20.0
 
 
 class Progress:
-    """Shows the workers' events. A context manager.
+    """Display of the workers' events; a context manager.
 
     Args:
         objectives: Names of the study's objectives, shown with each ended trial.
-        n_trials: Number of trials that are asked for.
-        counted: Number of them that were done before.
+        n_trials: Number of requested trials.
+        counted: Number of trials that were done before.
         clock: Returns seconds that never go back.
     """
 
@@ -43,7 +43,7 @@ class Progress:
         self._clock, self._begun = clock, clock()
         self._doing: dict[int, str] = {}
         self._batch: dict[int, BatchDone] = {}
-        self._said: dict[int, float] = {}
+        self._shown_at: dict[int, float] = {}
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> Progress:
@@ -83,8 +83,8 @@ class Progress:
 
     def _show_batch(self, worker: int, batch: BatchDone) -> None:
         now = self._clock()
-        if self._live is None and now - self._said.setdefault(worker, now) >= LINE_EVERY_S:
-            self._said[worker] = now
+        if self._live is None and now - self._shown_at.setdefault(worker, now) >= LINE_EVERY_S:
+            self._shown_at[worker] = now
             self._line(f"worker {worker}: {self._doing.get(worker, '')}, {_where(batch)}")
 
     def _line(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The work of a worker process from start to end: prepares the study and runs trials. Imports torch."""
+"""Work of a worker process from start to end: prepares the study and runs trials. Imports torch."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ MAX_REMEASURED = 16
 
 
 def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> WorkerEnded:
-    """Prepare the study, or wait until another worker has, and run trials until none is left.
+    """Prepare the study, or wait until another worker has prepared it, and run trials until none is left.
 
     Raises:
         SpaceError: If data, weights or space are wrong.
-        DefinitionError: If the device is not there.
+        DefinitionError: If the device does not exist.
         DefinitionMismatch: If the study is stored with another definition or other content of its files.
         StoreUnavailable: If the database is not available.
     """
@@ -78,24 +78,24 @@ class _Session:
         self._worker: Worker | None = None
 
     def held(self) -> Attempt | None:
-        """Return the attempt that is worked on now."""
+        """Return the attempt that the worker holds at present."""
         return None if self._worker is None else self._worker.held
 
     def run(self) -> WorkerEnded:
-        """Run the whole session; return why it ended."""
+        """Run the whole session. Return the reason why it ended, and the seconds spent."""
         preparation = Preparation(
             definition=self._definition, store=self._store, setting=self._setting, say=self._say, watch=self._watch
         )
         with preparation.run(self._job.generation) as prepared:
             optuna_study = self._optuna_study(prepared, self._sensitivity(prepared))
             why = self._search(prepared, optuna_study)
-            if why != "timeout" and self._job.index == 0:  # one worker: two at once would disturb each other
+            if why != "timeout" and self._job.index == 0:  # only one worker: two at once would disturb each other
                 prepared.bench.latencies.remeasure_contended(prepared.bench.parent, MAX_REMEASURED)
         spent = self._watch.seconds()
         return WorkerEnded(why, seconds={phase: spent.get(phase, 0.0) for phase in ("data", "sensitivity")})
 
     def _sensitivity(self, prepared: Prepared) -> SummedSensitivity | None:
-        """Return the sensitivity analysis, if the sampler uses it and it takes a small part of the study's time."""
+        """Return the sensitivity analysis, if the sampler uses it and it takes a small share of the study's time."""
         plan, bench = prepared.plan, prepared.bench
         epochs = fewest_epochs(plan.recipe.epochs, plan.searched)
         images = len(bench.training.data.splits["train"].images)
@@ -105,7 +105,7 @@ class _Session:
             return None
         max_s = math.inf if self._job.timeout_s is None else MAP_SHARE * self._job.timeout_s
         try:
-            # One worker measures, the others load the result; their waiting does not count as measuring.
+            # One worker measures, and the others load the result. Time of waiting does not count for the analysis.
             with (
                 self._store.exclusive(f"sensitivity {prepared.study.id}"),
                 self._watch.phase("sensitivity"),
@@ -113,7 +113,7 @@ class _Session:
             ):
                 return summed_sensitivity(bench, multiple=self._definition.space.multiple, say=self._say, max_s=max_s)
         except (CandidateError, TakesTooLong):
-            return None  # a parent without a finite loss, or one too large: the search works without the analysis
+            return None  # without a finite loss, or for a large parent, the search works without the analysis
 
     def _optuna_study(self, prepared: Prepared, sensitivity: SummedSensitivity | None) -> OptunaStudy:
         study, plan, sampler_name = prepared.study, prepared.plan, self._definition.sampler.name
@@ -131,7 +131,7 @@ class _Session:
             return OptunaStudy(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
 
     def _rule(self, study: StudyEntry) -> StoppingRule:
-        """Return the study's stopping rule; none if it does not know the study's objectives."""
+        """Return the study's stopping rule; `NeverStop` if the rule does not know the study's objectives."""
         rule = rule_named(self._definition.rungs.rule)
         if rule.handles(study.objectives):
             return rule
@@ -143,7 +143,7 @@ class _Session:
         return NeverStop()
 
     def _say_once(self, line: str) -> None:
-        """Send a line that holds for all workers; only the first worker does."""
+        """Send a line that is the same for all workers, if this is the first worker."""
         if self._job.index == 0:
             self._say(Note(line))
 

@@ -1,4 +1,4 @@
-"""Starts the worker processes of one machine, forwards their events, ends them, and restarts dead ones."""
+"""Supervisor of the worker processes of one machine: starts and ends them, forwards events, restarts dead ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from search.work.job import Job
 from search.work.process import END_WITH, WORKER_GRACE_S, run_worker
 
 MAX_DEATHS = 5
-"""Number of deaths, without a stored record in between, after which a worker is not restarted."""
+"""Number of deaths without a stored record in between after which a worker is not restarted."""
 
 
 @dataclass
@@ -35,12 +35,13 @@ class _Running:
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How the work of all workers ended.
+    """End of the work of all workers.
 
     Attributes:
         why: `done`, `timeout`, `exhausted`, `interrupted` or `error`.
         error: One line for the user if `why` is `error`.
-        seconds: Wall seconds by phase that the workers spent outside of trials, summed.
+        exit_code: Exit code of the command.
+        seconds: Wall seconds of all workers outside of trials, by phase.
     """
 
     why: str
@@ -65,11 +66,11 @@ class Supervisor:
         self._signal = 0
 
     def run(self) -> RunEnd:
-        """Start the workers and wait for them. SIGINT and SIGTERM end them; the reason is `interrupted` then."""
+        """Start the workers and wait for them. SIGINT and SIGTERM end them with the reason `interrupted`."""
         with self._signals_noted():
             try:
                 return self._run()
-            except BaseException:  # such as a closed standard output: no worker may outlive this
+            except BaseException:  # for example a closed standard output: no worker may outlive the supervisor
                 self._end_all()
                 raise
 
@@ -95,7 +96,7 @@ class Supervisor:
     def _start(self, job: Job) -> _Running:
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(target=run_worker, args=(job, theirs), name=f"worker-{job.index}")
-        resource_tracker.ensure_running()  # it unblocks the signals when it has to be started
+        resource_tracker.ensure_running()  # when it is started, it unblocks signals; so it is started before
         signal.pthread_sigmask(signal.SIG_BLOCK, END_WITH)  # until the worker has installed its handlers
         try:
             process.start()
@@ -105,7 +106,7 @@ class Supervisor:
         return _Running(job, process, ours)
 
     def _listen(self) -> None:
-        """Wait up to half a second for events, and handle them."""
+        """Wait at most half a second for events, and handle them."""
         pipes = {worker.pipe: worker for worker in self._workers if worker.ended is None}
         for ready in wait(list(pipes), timeout=0.5):
             worker = pipes[cast(Connection, ready)]
@@ -122,7 +123,7 @@ class Supervisor:
                 self._show(worker.job.index, event)
 
     def _died(self, worker: _Running) -> None:
-        """Restart a worker that ended without an event: killed, out of memory, or crashed in native code."""
+        """Restart a worker that ended without an event: it was killed, ran out of memory or crashed in native code."""
         worker.process.join(timeout=WORKER_GRACE_S)
         code = worker.process.exitcode
         cause = f"signal {-code} ({signal.strsignal(-code)})" if code is not None and code < 0 else f"exit code {code}"
@@ -148,7 +149,7 @@ class Supervisor:
                 worker.process.join()
 
     def _drain(self, worker: _Running, until: float) -> None:
-        """Read the last events of an ending worker: with a full pipe it could not end."""
+        """Read the last events of a worker that ends: with a full pipe it could not end."""
         while worker.ended is None and time.monotonic() < until:
             try:
                 if worker.pipe.poll(0.1):

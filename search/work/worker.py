@@ -1,4 +1,4 @@
-"""A worker: claims a trial, asks the sampler, evaluates, stores and tells, until the study has its trials."""
+"""Worker: claims a trial, asks the sampler, evaluates, stores and tells the result, until the study has its trials."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from spaces.base import ParamValue
 DUPLICATES_UNTIL_EXHAUSTED = 50
 """Number of duplicates in a row after which the space counts as exhausted."""
 TRIES_UNTIL_FAILED = 5
-"""Number of dead workers after which a trial is stored as failed: it probably kills its workers."""
+"""Number of workers that died on a trial after which it is stored as failed: it probably kills its workers."""
 WORKERS_DIED = f"its workers died {TRIES_UNTIL_FAILED} times; out of memory is the usual cause"
-"""Reason of such a trial."""
+"""Reason that is stored with such a trial."""
 IDLE_POLL_S = 0.5
-"""Seconds between two looks at the database while the last trials run on other workers."""
+"""Seconds between two queries of the database while the last trials run on other workers."""
 
 
 @dataclass(frozen=True)
 class _Assigned:
-    """A held attempt whose trial has its number and parameters."""
+    """Held attempt whose trial has its number and parameters."""
 
     attempt: Attempt
     number: int
@@ -43,7 +43,7 @@ class Worker:
     Args:
         deadline: Time of `monotonic` after which no trial is begun; None for no limit.
         say: Receives events for the supervisor.
-        rule: Stopping rule of the trials; by default none is stopped.
+        rule: Stopping rule of the trials; by default no trial is stopped.
         clock: Returns the present time, for the records.
         monotonic: Returns seconds that never go back, for the deadline and for durations.
         sleep: Waits for a number of seconds.
@@ -70,17 +70,17 @@ class Worker:
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._me = this_worker()
         self._held: Attempt | None = None
-        self._idle_since = monotonic()  # end of the last evaluation: seconds until the next count as the database's
+        self._idle_since = monotonic()  # end of the last evaluation: the time until the next counts as `database`
 
     @property
     def held(self) -> Attempt | None:
-        """The attempt that this worker holds now, for the heartbeat."""
+        """Attempt that this worker holds at present, for the heartbeat."""
         return self._held
 
     def work(self) -> str:
-        """Run trials. Return why no more are run: `done`, `timeout` or `exhausted`.
+        """Run trials. Return the reason why no more are run: `done`, `timeout` or `exhausted`.
 
-        On any exception (an interruption, a full disk) the held trial is released before the exception leaves.
+        On any exception (an interruption, a full disk) the held trial is released before the exception is passed on.
         """
         duplicates = 0
         while True:
@@ -92,7 +92,7 @@ class Worker:
                 if not self._store.open_attempts(self._study):
                     return "done"
                 self._idle_since = self._monotonic() + IDLE_POLL_S
-                self._sleep(IDLE_POLL_S)  # the last trials run on other workers; one may be released and continue here
+                self._sleep(IDLE_POLL_S)  # other workers run the last trials; a released one would continue here
                 continue
             record = self._run(self._held)
             if record is not None and record.outcome is Outcome.DUPLICATE:
@@ -108,7 +108,7 @@ class Worker:
             self._optuna.wait(number)
 
     def settle(self) -> None:
-        """Make Optuna's study agree with the records, as after a crash between `add` and `tell`."""
+        """Make Optuna's study agree with the records: a crash between `add` and `tell` makes them differ."""
         unfinished = self._optuna.unfinished()
         attempts = self._store.open_attempts(self._study)
         records = self._store.records(self._study)
@@ -127,7 +127,7 @@ class Worker:
                 self._optuna.wait(attempt.number)
 
     def _run(self, attempt: Attempt) -> TrialRecord | None:
-        """Run the trial of the held attempt; None if another worker took it over meanwhile."""
+        """Run the trial of the held attempt. Return None if another worker took it over meanwhile."""
         try:
             assigned = self._assign(attempt)
             overhead = self._monotonic() - self._idle_since
@@ -148,7 +148,7 @@ class Worker:
             raise
 
     def _assign(self, attempt: Attempt) -> _Assigned:
-        """Give the held attempt its number and parameters, unless it has them from an earlier worker."""
+        """Give the held attempt its number and parameters, unless an earlier worker has done so."""
         if attempt.number is not None:
             self._optuna.resume(attempt.number)
             return _Assigned(attempt, attempt.number, attempt.params or {})
@@ -179,7 +179,7 @@ class Worker:
         return self._trials.run(number, assigned.params, hooks)
 
     def _reason_to_stop(self, latency_ms: float, curve: Sequence[EpochResult], epochs: int) -> str:
-        """Return why a trial is stopped at this epoch, from the present records; empty if it goes on."""
+        """Return the reason to stop a trial at this epoch, from the present records; empty if it continues."""
         trial = RunningTrial(latency_ms, curve, epochs)
         if not trial.may_stop:
             return ""
