@@ -90,14 +90,14 @@ class Loading:
 
     Attributes:
         reference: One block more than `network`: reference, network, reference, ..., network, reference.
-        network: Empty where the reference alone was timed.
+        network: Blocks of the network; empty if only the reference was timed.
     """
 
     reference: tuple[Block, ...]
     network: tuple[Block, ...]
 
     def ratios(self, clock: str) -> Values:
-        """Return network / reference for each block of the network, against the reference before and after it."""
+        """Return network / reference for each block of the network, with the reference before and after it."""
         return np.array([block.median_s(clock) for block in self.network]) / self.levels_s(clock)
 
     def levels_s(self, clock: str) -> Values:

@@ -1,4 +1,4 @@
-"""What is seen beside a measurement."""
+"""Observation of other work during a measurement."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from objectives.device.activity import CONTENDED_CORES, ActivityWatch, DeviceAct
         (DeviceActivity(others_busy=0.0, slow=True), True),
     ],
 )
-def test_contended_says_whether_other_work_was_seen(seen: DeviceActivity, contended: bool | None) -> None:
+def test_a_measurement_is_contended_if_other_work_was_observed(seen: DeviceActivity, contended: bool | None) -> None:
     assert seen.contended is contended
     assert DeviceActivity.from_plain(json.loads(json.dumps(seen.as_plain()))) == seen
 
@@ -34,17 +34,17 @@ def test_other_work_counts_and_our_own_does_not() -> None:
     watch = ActivityWatch("cpu")
     code = "import time\nwhile time.process_time() < 0.5: pass"
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert (watch.seen().others_busy or 0) > CONTENDED_CORES  # a whole core, and what else the machine does
+    assert (watch.seen().others_busy or 0) > CONTENDED_CORES  # a whole core, and any other work of the machine
 
 
-def test_what_goes_on_while_nothing_is_timed_does_not_count() -> None:
+def test_other_work_during_a_pause_does_not_count() -> None:
     watch = ActivityWatch("cpu")
     begun = time.perf_counter()
     with watch.paused():
         code = "import time\nwhile time.process_time() < 0.5: pass"
         subprocess.run([sys.executable, "-c", code], check=True)
     paused_s = time.perf_counter() - begun
-    while time.perf_counter() < begun + 2 * paused_s:  # our own work is no stranger
+    while time.perf_counter() < begun + 2 * paused_s:  # our own work does not count as other work
         pass
     counted = ActivityWatch("cpu")
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -52,7 +52,7 @@ def test_what_goes_on_while_nothing_is_timed_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("name", ["cpu_freq", "sensors_temperatures", "cpu_times"])
-def test_what_the_system_does_not_tell_is_none_and_no_crash(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_that_the_system_does_not_report_are_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(*_: Any) -> Callable[..., Any]:
         raise OSError("not here")
 

@@ -1,4 +1,4 @@
-"""The lock of a device, among real processes. What they tell each other goes through pipes; nothing sleeps."""
+"""Lock of a device, tested with real processes. They communicate through pipes, so that no test has to sleep."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ BATCH_S = 0.004
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The locks of one test; its processes inherit the environment."""
+    """Folder of the locks of one test; its processes inherit the environment."""
     monkeypatch.setenv(FOLDER, str(tmp_path / "locks"))
     return tmp_path / "locks"
 
 
 @contextmanager
 def process(role: Callable[[Connection], None]) -> Iterator[tuple[BaseProcess, Connection]]:
-    """A process in a role, and the pipe to it; killed at the end if it still lives."""
+    """Start a process with a role; yield it and a pipe to it. Kill it at the end if it is still alive."""
     ours, theirs = SPAWN.Pipe()
     started = SPAWN.Process(target=role, args=(theirs,), daemon=True)
     started.start()
@@ -48,30 +48,30 @@ def process(role: Callable[[Connection], None]) -> Iterator[tuple[BaseProcess, C
         ours.close()
 
 
-def reads_until_told(pipe: Connection) -> None:
-    """Batch after batch with no pause between; after each one asked for, says how many there were."""
+def trains_until_stopped(pipe: Connection) -> None:
+    """Run batches without a pause. On `count` send their number; on `stop` send their spans and end."""
     spans: list[Span] = []
     while True:
         with device_lock("cpu").training():
             begun = time.monotonic()
-            told = pipe.recv() if pipe.poll(BATCH_S) else ""
+            command = pipe.recv() if pipe.poll(BATCH_S) else ""
             spans.append((begun, time.monotonic()))
-        if told == "count":
+        if command == "count":
             pipe.send(len(spans))
-        elif told == "stop":
+        elif command == "stop":
             pipe.send(spans)
             return
 
 
 def holds_a_batch(pipe: Connection) -> None:
-    """Takes the lock as a reader, says so, and keeps it."""
+    """Claim the lock for a batch, report it, and keep the lock."""
     with device_lock("cpu").training():
         pipe.send("in")
         pipe.recv()
 
 
 def holds_a_measurement(pipe: Connection) -> None:
-    """Says that it wants the device, takes it, says so, and keeps it."""
+    """Report that the device is wanted, claim it for a measurement, report that, and keep it."""
     pipe.send("wants")
     with device_lock("cpu").measuring():
         pipe.send("in")
@@ -79,7 +79,7 @@ def holds_a_measurement(pipe: Connection) -> None:
 
 
 def forks_within_a_batch(pipe: Connection) -> None:
-    """Leaves a forked child behind that lives on."""
+    """Fork a child during a batch; the child goes on living."""
     with device_lock("cpu").training():
         if os.fork() == 0:
             pipe.send(os.getpid())
@@ -88,23 +88,23 @@ def forks_within_a_batch(pipe: Connection) -> None:
 
 
 def overlaps(one: Span, other: Span) -> bool:
-    """Whether two spans of time share a moment."""
+    """Return whether two spans of time overlap."""
     return one[0] < other[1] and other[0] < one[1]
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_measurements_get_in_among_busy_batches_and_never_overlap_with_one(workers: int) -> None:
+def test_measurements_run_between_busy_batches_and_never_overlap_with_one(workers: int) -> None:
     measured: list[Span] = []
-    contexts = [process(reads_until_told) for _ in range(workers)]
+    contexts = [process(trains_until_stopped) for _ in range(workers)]
     pipes = [context.__enter__()[1] for context in contexts]
     try:
         for _ in range(5):
-            for pipe in pipes:  # each has begun, and goes on after the last measurement
+            for pipe in pipes:  # each has begun, and continues after the last measurement
                 pipe.send("count")
                 assert pipe.recv() > 0
             with device_lock("cpu").measuring():
                 begun = time.monotonic()
-                for pipe in pipes:  # whoever trained now would answer at once
+                for pipe in pipes:  # a process that trains now would answer at once
                     pipe.send("count")
                 assert not any(pipe.poll(2 * BATCH_S) for pipe in pipes)
                 measured.append((begun, time.monotonic()))
@@ -120,7 +120,7 @@ def test_measurements_get_in_among_busy_batches_and_never_overlap_with_one(worke
 
 
 @pytest.mark.parametrize("role", [holds_a_batch, holds_a_measurement])
-def test_what_a_killed_process_held_is_free(role: Callable[[Connection], None]) -> None:
+def test_the_lock_of_a_killed_process_is_free(role: Callable[[Connection], None]) -> None:
     with process(role) as (held, pipe):
         while pipe.recv() != "in":
             pass
@@ -129,7 +129,7 @@ def test_what_a_killed_process_held_is_free(role: Callable[[Connection], None]) 
             pass
 
 
-def test_a_process_killed_while_it_waits_to_measure_holds_up_nobody(folder: Path) -> None:
+def test_a_process_killed_while_it_waits_to_measure_blocks_no_other(folder: Path) -> None:
     with process(holds_a_batch) as (_, batch):
         assert batch.recv() == "in"
         with process(holds_a_measurement) as (waiting, measurement):
@@ -152,18 +152,18 @@ def _is_locked(file: int) -> bool:
     return False
 
 
-def test_a_forked_child_does_not_keep_what_its_killed_parent_held() -> None:
+def test_a_forked_child_does_not_keep_the_lock_of_its_killed_parent() -> None:
     with process(forks_within_a_batch) as (parent, pipe):
         child = pipe.recv()
         try:
             os.kill(parent.pid or 0, signal.SIGKILL)
             with device_lock("cpu").measuring():
-                os.kill(child, 0)  # it lives
+                os.kill(child, 0)  # it is alive
         finally:
             os.kill(child, signal.SIGKILL)
 
 
-def test_a_thread_that_would_wait_for_itself_is_told() -> None:
+def test_a_thread_that_would_wait_for_itself_gets_an_error() -> None:
     lock = device_lock("cpu")
     with lock.training(), pytest.raises(RuntimeError, match="measuring on cpu within training on it"), lock.measuring():
         pass
@@ -171,7 +171,7 @@ def test_a_thread_that_would_wait_for_itself_is_told() -> None:
         pass
     with lock.training(), lock.training(), device_lock("gpu0").measuring(), device_lock("gpu0").measuring():
         pass
-    with lock.measuring():  # all of the above let go
+    with lock.measuring():  # all of the above were released
         pass
 
 
@@ -191,7 +191,7 @@ def test_threads_of_one_process_wait_for_each_other_too() -> None:
     assert order == ["trained", "measured"]
 
 
-def test_all_users_may_use_what_one_made_whatever_its_umask(folder: Path) -> None:
+def test_all_users_may_use_the_lock_files_of_one_user_independent_of_its_umask(folder: Path) -> None:
     umask = os.umask(0o077)
     try:
         with device_lock("cpu").measuring():
@@ -202,7 +202,7 @@ def test_all_users_may_use_what_one_made_whatever_its_umask(folder: Path) -> Non
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o666}
 
 
-def test_links_and_pipes_that_somebody_planted_are_refused(folder: Path, tmp_path: Path) -> None:
+def test_links_and_pipes_in_place_of_lock_files_are_refused(folder: Path, tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "cpu.room").symlink_to(tmp_path / "elsewhere")
     os.mkfifo(folder / "gpu0.turnstile")
@@ -212,7 +212,9 @@ def test_links_and_pipes_that_somebody_planted_are_refused(folder: Path, tmp_pat
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_message_about_a_folder_that_cannot_be_made_has_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv(FOLDER, str(tmp_path / "file" / "locks"))
     with pytest.raises(TargetError, match=f"device lock: cannot use '.*' .Not a directory.; set {FOLDER} to a folder"):
@@ -232,7 +234,7 @@ def test_a_folder_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path, mo
         ("mps", None, "gpu0"),
     ],
 )
-def test_a_device_has_one_name_for_all(
+def test_a_device_has_one_name_in_all_processes(
     text: str, visible: str | None, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -248,25 +250,25 @@ def test_a_text_that_means_no_single_device_is_refused(text: str, monkeypatch: p
         device_named(text)
 
 
-def test_who_waits_long_is_told_why_that_may_be(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The word comes from another thread while this one waits in the kernel; the holder lets go when it was said."""
-    said: list[str] = []
+def test_after_a_long_wait_a_warning_names_the_possible_cause(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warning comes from another thread while this one waits in the kernel; then the holder releases the lock."""
+    warnings: list[str] = []
     with process(holds_a_batch) as (_, pipe):
         assert pipe.recv() == "in"
 
-        class Heard(logging.Handler):
+        class Collector(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                said.append(record.getMessage())
-                pipe.send("let go")
+                warnings.append(record.getMessage())
+                pipe.send("release")
 
-        heard = Heard()
+        collector = Collector()
         monkeypatch.setattr("objectives.device.lock.WARNING_AFTER_S", 0.01)
         logger = logging.getLogger("objectives.device.lock")
-        logger.addHandler(heard)
+        logger.addHandler(collector)
         try:
             with device_lock("cpu").measuring():
                 pass
         finally:
-            logger.removeHandler(heard)
-    assert len(said) == 1
-    assert f"fuser -v {folder / 'cpu.room'}" in said[0]
+            logger.removeHandler(collector)
+    assert len(warnings) == 1
+    assert f"fuser -v {folder / 'cpu.room'}" in warnings[0]

@@ -1,4 +1,4 @@
-"""Errors that mean that memory ran out are told from all others."""
+"""Out-of-memory errors are distinguished from all others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from objectives.device.memory import out_of_memory
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     ],
 )
-def test_each_kind_is_recognised_and_said_in_one_line(error: Exception) -> None:
+def test_each_kind_is_recognised_and_described_in_one_line(error: Exception) -> None:
     assert out_of_memory(type(error)(f"{error}\nstack of the allocator")) == str(error)
 
 
@@ -31,5 +31,5 @@ def test_the_real_errors_of_torch_and_python_are_recognised() -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), ValueError("out of memory"), KeyboardInterrupt()])
-def test_any_other_error_is_not(error: BaseException) -> None:
+def test_other_errors_are_not_recognised(error: BaseException) -> None:
     assert out_of_memory(error) is None

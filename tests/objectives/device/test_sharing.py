@@ -26,8 +26,8 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YOLOFRONT_LOCKS", str(tmp_path / "locks"))
 
 
-def measures_when_told(pipe: Connection) -> None:
-    """Each time it is told to: has the device alone for a while, and says from when till when."""
+def measures_on_request(pipe: Connection) -> None:
+    """Measure for a while at each request, with the device alone, and send begin and end."""
     while pipe.recv() == "measure":
         with device_lock("cpu").measuring():
             begun = time.monotonic()
@@ -37,7 +37,7 @@ def measures_when_told(pipe: Connection) -> None:
         pipe.send(span)
 
 
-def test_whatever_ends_a_batch_lets_go_of_the_device() -> None:
+def test_the_device_is_released_at_the_end_of_a_batch_in_any_case() -> None:
     with pytest.raises(KeyboardInterrupt), device_lock("cpu").training():
         raise KeyboardInterrupt
     with pytest.raises(ZeroDivisionError):
@@ -50,7 +50,7 @@ def test_whatever_ends_a_batch_lets_go_of_the_device() -> None:
 
 
 def test_a_training_on_a_gpu_waits_for_measurements_on_the_cpu_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It keeps cores busy. The GPU is played: what is tested is which locks are held."""
+    """It keeps cores busy. The GPU is a fake: the test is about the locks that are held."""
     waited_for: list[int | None] = []
     monkeypatch.setattr("torch.cuda.synchronize", waited_for.append)
     with claim_device("cuda:0"):
@@ -63,7 +63,7 @@ def test_a_training_on_a_gpu_waits_for_measurements_on_the_cpu_too(monkeypatch: 
 
 
 @pytest.mark.slow
-def test_a_training_stands_still_while_another_process_measures(digits: Dataset, tmp_path: Path) -> None:
+def test_a_training_waits_while_another_process_measures(digits: Dataset, tmp_path: Path) -> None:
     forwards: list[float] = []
     small = candidate(width=0.0625)
     whole: Any = small.network
@@ -71,21 +71,17 @@ def test_a_training_stands_still_while_another_process_measures(digits: Dataset,
     hooked = Candidate(small.spec, small.origin, whole, small.classes, small.imgsz)
     recipe = Recipe(epochs=2, batch=8, imgsz=96, optimizer="AdamW", lr0=0.002, warmup_epochs=0, mosaic=0.0, fliplr=0.0)
     measured: list[Span] = []
-    with process(measures_when_told) as (_, pipe):
+    with process(measures_on_request) as (_, pipe):
 
         def measure() -> None:
-            """Begin a measurement in the other process, and go on here while it lasts."""
+            """Begin a measurement in the other process, and continue here meanwhile."""
             pipe.send("measure")
             assert pipe.recv() == "in"
 
         def progress(epoch: int, _epochs: int, batch: int, batches: int) -> None:
             if (epoch, batch) in ((1, 2), (1, batches), (2, 3)):  # within an epoch; then validation follows
                 measure()
-            elif (epoch, batch) in (
-                (1, 3),
-                (2, 1),
-                (2, 4),
-            ):  # the batch after it
+            elif (epoch, batch) in ((1, 3), (2, 1), (2, 4)):  # the batch after a measurement
                 assert pipe.poll(), "a batch was trained during a measurement"
                 measured.append(pipe.recv())
 

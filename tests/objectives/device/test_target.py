@@ -1,4 +1,4 @@
-"""Target: what a latency holds on."""
+"""Target of a latency: its key, its description and its limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from objectives.device.target import Target, TargetError
 from objectives.runtimes.catalogue import target_here
 
 
-def test_the_same_target_has_the_same_key_and_any_difference_another() -> None:
+def test_equal_targets_have_equal_keys_and_different_targets_different_ones() -> None:
     target = target_here(imgsz=96)
     assert target.key == target_here(imgsz=96).key
     others = [
@@ -44,7 +44,7 @@ def test_the_same_target_has_the_same_key_and_any_difference_another() -> None:
         ),
     ],
 )
-def test_keys_that_databases_hold_stay_valid(target: Target, key: str) -> None:
+def test_keys_that_are_stored_in_databases_stay_valid(target: Target, key: str) -> None:
     assert target.key == key
 
 
@@ -57,7 +57,7 @@ def test_a_provider_of_another_name_may_run_on_the_cpu_and_that_is_part_of_its_k
     assert Target(**on_cpu.description()) == on_cpu  # type: ignore[arg-type]
 
 
-def test_the_description_makes_the_target_again() -> None:
+def test_a_target_can_be_restored_from_its_description() -> None:
     target = target_here(imgsz=96)
     assert Target(**target.description()) == target  # type: ignore[arg-type]
 
@@ -91,6 +91,6 @@ def test_one_thread_is_timed_by_cpu_time_and_several_by_wall_time() -> None:
         ({"precision": "int8"}, "precision is int8, which needs a study's images to calibrate on"),
     ],
 )
-def test_a_wrong_target_is_refused_with_what_is_right(wrong: dict[str, object], message: str) -> None:
+def test_a_wrong_target_is_refused_with_the_right_values(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(TargetError, match=message):
         target_here(**{"imgsz": 96, **wrong})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A runtime that is not in the catalogue: eager torch under another name, with a provider of its own.
+"""Runtime that is not in the catalogue: eager torch under another name, with its own provider.
 
 `test_new_runtime.py` adds it to a copy of the project as a newcomer would: this file, and one line in the catalogue.
 """
@@ -21,7 +21,7 @@ HOST = "host"
 
 
 class Relay(Runtime):
-    """Eager torch on the CPU, which it calls its host."""
+    """Eager torch on the CPU, with a provider called `host`."""
 
     name = "relay-engine"
     short_name = "relay"
@@ -29,13 +29,13 @@ class Relay(Runtime):
     precisions = ("fp32",)
 
     def unavailable(self, provider: str, precision: str = "fp32") -> str | None:
-        """Why it cannot run here in that way; None if it can."""
+        """Return why it cannot run here; None if it can."""
         if provider != HOST:
             return unknown("provider", provider, self.providers)
         return TorchEager().unavailable("cpu", precision)
 
     def version(self) -> str:
-        """Name and version of the engine."""
+        """Return the name and version of the engine."""
         return f"{self.name} {TorchEager().version()}"
 
     def on_cpu(self, provider: str) -> bool:

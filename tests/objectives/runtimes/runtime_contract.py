@@ -33,7 +33,7 @@ SMALL, LARGE = 96, 384
 
 @cache
 def block(imgsz: int) -> Candidate:
-    """A detector of few layers: what a compiler takes seconds for, not minutes."""
+    """Return a detector with few layers, which compiles in seconds instead of minutes."""
     small = plain_block(64, imgsz)
     make_look_trained(small.network, seed=0)
     return small
@@ -49,7 +49,7 @@ def expected(network: Candidate, images: np.ndarray) -> np.ndarray:
 
 
 def differences(found: np.ndarray, right: np.ndarray) -> tuple[float, float]:
-    """The greatest of scores, and of boxes in px."""
+    """Return the greatest differences of scores, and of boxes in px."""
     change = np.abs(found - right)
     return float(change[:, 4:].max()), float(change[:, :4].max())
 
@@ -57,12 +57,12 @@ def differences(found: np.ndarray, right: np.ndarray) -> tuple[float, float]:
 class RuntimeContract(ABC):
     """Promises of `Runtime`, as tests. A new runtime is tested by a subclass that returns it."""
 
-    install = ""  # the line that is said where the engine is missing
+    install = ""  # part of the message if the engine is missing
     has_torch = False  # in the timing process
 
     @abstractmethod
     def runtime(self) -> Runtime:
-        """The runtime under test."""
+        """Return the runtime under test."""
 
     def network(self, imgsz: int) -> Candidate:
         return candidate(imgsz=imgsz)
@@ -73,7 +73,7 @@ class RuntimeContract(ABC):
 
     @pytest.fixture(autouse=True)
     def _subnormals_stay_on(self) -> Iterator[None]:
-        """Engines switch subnormal numbers off in the thread that loads them: for timing, in a process of its own."""
+        """Restore subnormal numbers: engines turn them off in the thread that loads them (the timing process)."""
         import torch
 
         yield
@@ -87,7 +87,7 @@ class RuntimeContract(ABC):
     @pytest.fixture(scope="class")
     @classmethod
     def small(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """Exported at 96 px for one thread."""
+        """Return a file exported at 96 px for one thread."""
         return cls()._export(SMALL, 1, tmp_path_factory)
 
     def _export(self, imgsz: int, threads: int, factory: pytest.TempPathFactory) -> Path:
@@ -99,29 +99,31 @@ class RuntimeContract(ABC):
         assert list(folder.iterdir()) == [exported], "exporting leaves one file"
         return exported
 
-    def test_it_is_found_by_its_name(self) -> None:
+    def test_the_runtime_is_found_by_its_name(self) -> None:
         assert type(RUNTIMES[self.runtime().name]) is type(self.runtime())
 
-    def test_a_provider_or_precision_that_it_does_not_have_is_named_with_those_it_has(self) -> None:
+    def test_the_message_about_an_unknown_provider_or_precision_names_the_known_ones(self) -> None:
         for reason in (self.runtime().unavailable("abacus"), self.runtime().unavailable("cpu", "abacus")):
             assert reason is not None
             assert "abacus" in reason
         assert self.runtime().providers[0] in str(self.runtime().unavailable("abacus"))
         assert self.runtime().precisions[0] in str(self.runtime().unavailable("cpu", "abacus"))
 
-    def test_without_the_package_it_says_how_to_install_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_the_package_the_message_says_how_to_install_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
         assert str(self.runtime().unavailable("cpu")).endswith(f"is not installed; {self.install}")
 
-    def test_its_version_begins_with_its_name(self) -> None:
+    def test_the_version_begins_with_the_name(self) -> None:
         assert self.runtime().version().startswith(f"{self.runtime().name} ")
 
-    def test_what_it_exports_it_loads_and_runs(self, small: Path) -> None:
+    def test_an_exported_file_loads_and_runs(self, small: Path) -> None:
         run = self.runtime().load(small, self.target())
         run()
         assert run() is None
 
-    def test_it_agrees_with_torch_on_a_real_picture_between_timed_runs(self, small: Path, digits: Dataset) -> None:
+    def test_predictions_between_timed_runs_agree_with_torch_on_a_real_picture(
+        self, small: Path, digits: Dataset
+    ) -> None:
         loaded = self.runtime().load(small, self.target())
         loaded()
         images = real_images(digits, SMALL, 1)[0][None]
@@ -138,22 +140,24 @@ class RuntimeContract(ABC):
 
 
 class ThreadContract(RuntimeContract):
-    """What a runtime promises of size and threads."""
+    """Promises of a runtime about image sizes and threads."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def large(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """Exported at 384 px for two threads."""
+        """Return a file exported at 384 px for two threads."""
         return cls()._export(LARGE, 2, tmp_path_factory)
 
     def test_each_network_runs_on_images_of_its_own_size_and_larger_ones_take_longer(
         self, small: Path, large: Path
     ) -> None:
         of_small, of_large = (_median_s(self.runtime().load(file, self.target())) for file in (small, large))
-        assert of_large > 1.5 * of_small  # 16 times the work, which torch's own cost for each operation hides in part
+        assert of_large > 1.5 * of_small  # 16 times the work, partly hidden by torch's constant cost for each operation
 
     @pytest.mark.slow
-    def test_one_thread_is_the_callers_own_two_share_the_work_and_none_spins(self, small: Path, large: Path) -> None:
+    def test_one_thread_is_the_callers_two_threads_share_the_work_and_none_spins(
+        self, small: Path, large: Path
+    ) -> None:
         command = [sys.executable, "-m", "tests.objectives.runtimes.thread_probe"]
         for model, threads in ((small, 1), (large, 2)):
             command += [str(model), json.dumps(self.target(threads).description())]
@@ -162,14 +166,14 @@ class ThreadContract(RuntimeContract):
         answer = json.loads(done.stdout)
         one, two = answer["seen"]
         assert one["others_s"] < 0.005 * one["caller_s"]  # one-thread targets are timed by the caller's CPU time
-        # half the work where both cores are free; on a busy machine the caller does most of it
+        # half of the work if both cores are free; on a busy machine the caller does most of it
         assert two["others_s"] > 0.01 * two["caller_s"]
         assert max(one["idle"], two["idle"]) < 0.1  # of a core; a thread that spins takes all of one
         assert answer["heavy"] == (["torch"] if self.has_torch else [])
 
 
 def _median_s(run: Loaded) -> float:
-    """CPU time of a run."""
+    """Return the CPU time of a run."""
     run()
     times = []
     for _ in range(5):
@@ -180,18 +184,18 @@ def _median_s(run: Loaded) -> float:
 
 
 class Int8Contract(ThreadContract):
-    """What the runtimes promise that run int8."""
+    """Promises of runtimes that run int8."""
 
     def int8(self) -> Target:
         return replace(self.target(), precision="int8", calibration="a test's")
 
-    def test_int8_says_nearly_what_torch_says(self, tmp_path: Path, digits: Dataset) -> None:
+    def test_int8_nearly_agrees_with_torch(self, tmp_path: Path, digits: Dataset) -> None:
         exported = self.runtime().export(block(SMALL), tmp_path, self.int8(), Calibration(digits, images=4))
         loaded = self.runtime().load(exported, self.int8())
         loaded()
         images = real_images(digits, SMALL, 1)[0][None]
         score, box_px = differences(loaded.predict(images), expected(block(SMALL), images))
-        assert score < 0.1  # 8 bits, five layers deep; scores that were mixed up would differ by up to 1
+        assert score < 0.1  # error of 8 bits after five layers; mixed-up scores would differ by up to 1
         assert score > SCORE_TOLERANCE, "it computed in fp32"
         assert box_px < 5.0  # of 96
 

@@ -1,4 +1,4 @@
-"""Names of targets: each means one runtime, provider and precision, and the other option round."""
+"""Names of targets: each name means one runtime, provider and precision, and each of these has one name."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from objectives.runtimes.names import name_of, target_named, target_names
         ("torch-compiled-cuda", ("torch-compiled", "cuda", "fp32")),
     ],
 )
-def test_a_name_says_runtime_provider_and_precision(name: str, meant: tuple[str, str, str]) -> None:
+def test_a_name_contains_runtime_provider_and_precision(name: str, meant: tuple[str, str, str]) -> None:
     assert target_named(name) == meant
     assert name_of(*meant) == name
 
 
-def test_every_way_has_one_name_of_its_own() -> None:
+def test_every_combination_has_its_own_name() -> None:
     every = [(option.runtime.name, option.provider, option.precision) for option in runtime_options()]
     assert sorted(target_names().values()) == sorted(every)
     assert [target_named(name_of(*option)) for option in every] == every
@@ -39,6 +39,6 @@ def test_every_way_has_one_name_of_its_own() -> None:
         ("raspberry", "there are ort-cpu, "),
     ],
 )
-def test_a_wrong_name_is_answered_with_the_nearest(wrong: str, words: str) -> None:
+def test_the_message_about_a_wrong_name_has_the_most_similar_ones(wrong: str, words: str) -> None:
     with pytest.raises(TargetError, match=f"there is no target '{wrong}'; {words}"):
         target_named(wrong)

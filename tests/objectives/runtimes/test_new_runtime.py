@@ -1,4 +1,4 @@
-"""Adding a runtime takes one file and its line in the catalogue: a copy of the project with one more measures."""
+"""A new runtime needs one file and one line in the catalogue: a copy of the project gets one and measures with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINE = "from objectives.runtimes.relay import Relay\n"
 
 
 def with_relay(folder: Path) -> Path:
-    """A copy of the layers, with the file of a runtime and its line in the catalogue."""
+    """Return a copy of the layers with the file of another runtime, and its line in the catalogue."""
     for layer in LAYERS:
         shutil.copytree(ROOT / layer, folder / layer, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(relay.__file__, folder / "objectives" / "runtimes" / "relay.py")
@@ -38,7 +38,7 @@ def with_relay(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a program in that copy says of the new runtime."""
+    """Return the output of a program in that copy about the new runtime."""
     project = with_relay(tmp_path_factory.mktemp("project"))
     scratch, locks = tmp_path_factory.mktemp("scratch"), tmp_path_factory.mktemp("locks")
     done = subprocess.run(
@@ -55,23 +55,25 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return answer | {"lock files": sorted(path.name for path in locks.iterdir())}
 
 
-def test_it_measures_in_a_process_of_its_own(found: dict[str, Any]) -> None:
-    assert found["ratio"] == pytest.approx(1.0, abs=0.2)  # a network against itself, of less than a millisecond
+def test_the_new_runtime_measures_in_a_separate_process(found: dict[str, Any]) -> None:
+    assert found["ratio"] == pytest.approx(
+        1.0, abs=0.2
+    )  # a network relative to itself; it takes less than a millisecond
     assert found["target"] == found["key"]
 
 
-def test_its_device_is_locked_and_its_thread_timed_by_cpu_time(found: dict[str, Any]) -> None:
+def test_the_new_runtimes_device_is_locked_and_one_thread_is_timed_by_cpu_time(found: dict[str, Any]) -> None:
     assert (found["device"], found["clock"]) == ("cpu", "cpu")
     assert {"cpu.room", "cpu.turnstile"} <= set(found["lock files"])
 
 
-def test_its_name_is_understood_in_studies_and_listed(found: dict[str, Any]) -> None:
+def test_the_new_runtimes_name_is_valid_in_studies_and_listed(found: dict[str, Any]) -> None:
     assert found["name"] == found["of a study"] == "relay-host"
     (line,) = found["listed"]
     assert "relay-engine torch" in line
 
 
-def test_its_description_names_it_and_says_that_it_runs_on_the_cpu(found: dict[str, Any]) -> None:
+def test_the_new_runtimes_target_says_that_it_runs_on_the_cpu(found: dict[str, Any]) -> None:
     description = found["description"]
     assert (description["runtime"], description["provider"]) == ("relay-engine", "host")
     assert description["on_cpu"] is True

@@ -1,4 +1,4 @@
-"""Which processors need weights of 7 bits."""
+"""Recognition of processors that need weights of 7 bits."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from objectives.runtimes.quantization import overflows
     ],
 )
 def test_x86_without_vnni_adds_in_16_bits(tmp_path: Path, flags: str, narrow: bool) -> None:
-    told = tmp_path / "cpuinfo"
-    told.write_text(f"processor: 0\nflags: fpu {flags}\n")
-    assert overflows(told) is narrow
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"processor: 0\nflags: fpu {flags}\n")
+    assert overflows(cpuinfo) is narrow
 
 
-def test_a_system_that_does_not_tell_is_left_at_8_bits(tmp_path: Path) -> None:
+def test_an_unknown_processor_gets_8_bits(tmp_path: Path) -> None:
     assert not overflows(tmp_path / "none")

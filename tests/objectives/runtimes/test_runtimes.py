@@ -1,4 +1,4 @@
-"""The runtimes that there are: each keeps the contract, and has something of its own."""
+"""All runtimes: each fulfils the contract, and has tests of its own."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TestOnnxRuntime(Int8Contract):
 
     @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no CUDA, but may have other providers")
     @pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
-    def test_without_the_gpus_provider_it_says_which_package_has_it(self, provider: str) -> None:
+    def test_without_the_provider_of_gpus_the_message_names_the_package(self, provider: str) -> None:
         import onnxruntime
 
         if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
@@ -60,10 +60,10 @@ class TestOpenVino(Int8Contract):
         operations = core.compile_model(exported, "CPU").get_runtime_model().get_ops()
         facts = [{name: entry.astype(str) for name, entry in each.get_rt_info().items()} for each in operations]
         in_int8 = [fact["runtimePrecision"] in ("u8", "i8") for fact in facts if fact["layerType"] == "Convolution"]
-        # all but the head's sum over distance bins, and what the engine makes of the last one
+        # all but the head's sum over distance bins, and the engine's version of the last convolution
         assert sum(in_int8) >= len(in_int8) - 2 > 0
 
-    def test_a_precision_that_the_processor_does_not_have_is_refused_and_the_others_run(self) -> None:
+    def test_a_precision_that_the_processor_lacks_is_refused_and_the_others_run(self) -> None:
         import openvino
 
         has = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -101,14 +101,14 @@ class TestTorchCompiled(RuntimeContract):
         with pytest.raises(OSError, match="No space left"):
             self.runtime().export(block(SMALL), tmp_path, self.target())
 
-    def test_without_a_compiler_it_says_how_to_install_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_a_compiler_the_message_says_how_to_install_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CXX", "no-such-compiler")
         assert "there is none; apt-get install g++ python3-dev" in str(TorchCompiled().unavailable("cpu"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["openvino", "torch"])
-def test_the_meter_times_it_in_a_process_of_its_own(runtime: str, tmp_path: Path) -> None:
+def test_the_meter_times_each_runtime_in_a_separate_process(runtime: str, tmp_path: Path) -> None:
     if reason := RUNTIMES[runtime].unavailable("cpu"):
         pytest.skip(reason)
     with LatencyMeter(target_here(runtime, imgsz=SMALL), block(SMALL), scratch=tmp_path) as meter:
@@ -117,7 +117,7 @@ def test_the_meter_times_it_in_a_process_of_its_own(runtime: str, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_calibrations_key_tells_data_and_number_of_images_apart(digits: Dataset) -> None:
+def test_the_calibrations_key_depends_on_data_and_number_of_images(digits: Dataset) -> None:
     keys = {Calibration(digits).key, Calibration(digits, 4).key, Calibration(replace(digits, key="other")).key}
     assert len(keys) == 3
     assert [image.shape for image in Calibration(digits, 4).at(SMALL)] == [(3, SMALL, SMALL)] * 4
@@ -133,7 +133,7 @@ def test_the_calibrations_key_tells_data_and_number_of_images_apart(digits: Data
         (OpenVino(), "gpu", "2", "gpu0"),  # Intel's
     ],
 )
-def test_each_provider_has_the_device_that_its_lock_is_named_after(
+def test_each_provider_has_the_device_in_the_name_of_its_lock(
     runtime: Runtime, provider: str, visible: str | None, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -143,7 +143,7 @@ def test_each_provider_has_the_device_that_its_lock_is_named_after(
     assert runtime.on_cpu(provider) is (device == "cpu")
 
 
-def test_runtimes_say_which_exported_files_they_load() -> None:
+def test_runtimes_declare_which_exported_files_they_load() -> None:
     assert runtimes_reading("onnx") == ("onnxruntime", "openvino")
     assert runtimes_reading("openvino") == ("openvino",)
     assert runtimes_reading("pt") == ()

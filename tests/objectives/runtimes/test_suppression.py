@@ -1,4 +1,4 @@
-"""Non-maximum suppression as a part of what is timed: the same for every network, and no engine leaves it out."""
+"""Non-maximum suppression in timed runs: it is the same for every network, and no engine leaves it out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ANCHORS = 12 * 12 + 6 * 6 + 3 * 3
 
 
 def network(seed: int) -> Candidate:
-    """Of yolov8n at half of its width; its weights are the seed's."""
+    """Return yolov8n at half of its width, with weights of a seed."""
     stock = candidate(width=0.125)
     network = deepcopy(stock.network)
     make_look_trained(network, seed=seed)
@@ -48,7 +48,7 @@ def by_openvino(model: Path, images: np.ndarray) -> np.ndarray:
 
 
 def right(classes: int) -> set[tuple[int, int]]:
-    """Class and anchor of the boxes of one picture that torchvision keeps."""
+    """Return class and anchor of the boxes of the picture that torchvision keeps."""
     import torch
     from torchvision.ops import batched_nms, box_convert
 
@@ -64,7 +64,7 @@ def right(classes: int) -> set[tuple[int, int]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", [by_onnxruntime, by_openvino])
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_every_network_has_the_boxes_suppressed_that_torchvision_suppresses(
+def test_the_same_boxes_are_suppressed_as_by_torchvision_for_every_network(
     engine: Callable[[Path, np.ndarray], np.ndarray], precision: str, tmp_path: Path, digits: Dataset
 ) -> None:
     images = np.random.default_rng(0).random((2, 3, SIDE, SIDE), dtype=np.float32)
@@ -81,14 +81,14 @@ def test_every_network_has_the_boxes_suppressed_that_torchvision_suppresses(
     assert found[0] == found[1] == {(image, *each) for image in (0, 1) for each in kept}
 
 
-def test_a_picture_of_fewer_anchors_than_boxes_is_filled() -> None:
+def test_a_picture_with_fewer_anchors_than_boxes_has_a_box_at_each_anchor() -> None:
     seen = picture(1, 21, 32)
     assert seen.shape == (5, 21)
     assert (seen[4] > CONFIDENCE).all()
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
-def test_suppression_runs_as_a_part_of_what_is_timed(runtime: str, tmp_path: Path) -> None:
+def test_suppression_is_a_part_of_the_timed_run(runtime: str, tmp_path: Path) -> None:
     model = RUNTIMES[runtime].export(network(1), tmp_path, target(runtime))
     loaded = RUNTIMES[runtime].load(model, target(runtime))
     loaded()
@@ -106,7 +106,7 @@ def _of_onnxruntime(model: Path, folder: Path) -> list[str]:
     session = onnxruntime.InferenceSession(str(model), options)
     session.run(None, {"images": np.zeros((2, 3, SIDE, SIDE), np.float32)})
     return [
-        part.split('"')[0]  # of the operations that ran
+        part.split('"')[0]  # names of the operations that ran
         for part in Path(session.end_profiling()).read_text().split('"op_name" : "')[1:]
     ]
 
@@ -121,22 +121,22 @@ def _of_openvino(model: Path, folder: Path) -> list[str]:
 OPERATIONS = {"onnxruntime": _of_onnxruntime, "openvino": _of_openvino}
 
 
-def test_torch_has_none_and_says_who_has() -> None:
+def test_torch_has_no_suppression_and_the_message_names_runtimes_that_have_it() -> None:
     with pytest.raises(TargetError, match="nms is true, which torch has not; use runtime: onnxruntime or openv"):
         target_here("torch", imgsz=SIDE, nms=True)
 
 
-def test_an_end_to_end_model_is_no_reference_and_beside_another_is_timed_as_it_is(tmp_path: Path) -> None:
+def test_an_end_to_end_model_cannot_be_the_reference_and_is_timed_without_nms(tmp_path: Path) -> None:
     stock = candidate("yolov10n.yaml")
     final = replace(stock, network=deepcopy(stock.network))
-    final.network.end2end = True  # type: ignore[assignment]  # stock networks answer by the other branch
+    final.network.end2end = True  # type: ignore[assignment]  # stock networks use the other branch
     with pytest.raises(TargetError, match=r"nms is true, but this model's output is final .end-to-end.; use nms: f"):
         LatencyMeter(target_here(imgsz=SIDE, nms=True), final, scratch=tmp_path)
     model = RUNTIMES["onnxruntime"].export(final, tmp_path, replace(target(), batch=1))
     assert [output.name for output in open_session(model).get_outputs()] == ["output0"]
 
 
-def test_with_nms_it_is_another_target_and_without_it_the_one_that_was() -> None:
+def test_nms_changes_the_targets_key_and_its_absence_does_not() -> None:
     without = replace(target(), nms=False)
     assert "nms" not in without.description()
     assert target().description() == without.description() | {"nms": True}

@@ -1,4 +1,4 @@
-"""`python -m tests.objectives.runtimes.thread_probe MODEL TARGET ...`: who works while networks run, and after."""
+"""`python -m tests.objectives.runtimes.thread_probe MODEL TARGET ...`: CPU time of threads during runs and after."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IDLE_S = 0.05
 
 
 def probe(model: str, target: Target) -> dict[str, float]:
-    """CPU seconds of the caller and of the other threads while it runs, the share of a core while it idles."""
+    """Return CPU seconds of the caller and of other threads during runs, and the share of a core when idle."""
     run = runtime_named(target.runtime).load(Path(model), target)
     run()
     caller, everyone = time.thread_time(), time.process_time()
@@ -27,7 +27,7 @@ def probe(model: str, target: Target) -> dict[str, float]:
     for _ in range(5):
         run()
         before = time.process_time()
-        select.select([], [], [], IDLE_S)  # doing nothing is what is measured
+        select.select([], [], [], IDLE_S)  # measures the CPU time of doing nothing
         idle.append((time.process_time() - before) / IDLE_S)
     return {"caller_s": caller, "others_s": everyone - caller, "idle": sorted(idle)[2]}
 

@@ -1,4 +1,4 @@
-"""A program for a copy of the project with one more runtime: measures with it, and asks what knows of it."""
+"""Program for a copy of the project with another runtime: measures with it, and collects its names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from search.targets import main as list_targets
 
 
 def main(short_name: str, scratch: Path) -> dict[str, object]:
-    """Everything that the test asks of a new runtime."""
+    """Return all facts about the new runtime that the test needs."""
     runtime, provider, precision = target_named(short_name)
     block = plain_block(16, 32)
     with LatencyMeter(target_here(runtime, provider, precision, imgsz=32), block, scratch=scratch) as meter:

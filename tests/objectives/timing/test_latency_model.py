@@ -1,4 +1,4 @@
-"""Latency predicted from a few measurements, on a made-up machine whose costs are known."""
+"""Latency predicted from a few measurements, on a simulated machine whose costs are known."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def parent() -> Parent:
 
 
 def shapes(count: int, seed: int) -> tuple[Shape, ...]:
-    """Irregular networks: one in two of aligned widths."""
+    """Return irregular networks; half of them have aligned widths."""
     random = np.random.default_rng(seed)
     found = []
     for number in range(count):
@@ -40,7 +40,7 @@ def shapes(count: int, seed: int) -> tuple[Shape, ...]:
 
 
 def machine(asked: tuple[Shape, ...], seed: int = 0, noise: float = 0.005) -> np.ndarray:
-    """A made-up engine: blocks of 16 channels on both sides of a convolution, traffic, a constant for each layer."""
+    """Return times of a simulated engine: input and output blocks of 16 channels, traffic, a constant per layer."""
     formula = CostFormula.at(parent().structure, IMGSZ)
     widths = np.array([shape.widths for shape in asked])
     layers = formula.layers(widths, np.zeros((len(asked), len(parent().structure.repeats)), dtype=bool))
@@ -65,7 +65,7 @@ def test_sixteen_chosen_measurements_predict_the_rest_with_an_honest_error_bar()
 
 
 @pytest.mark.slow
-def test_what_is_asked_for_is_asked_for_once_and_is_partly_unaligned() -> None:
+def test_chosen_shapes_are_chosen_once_and_some_are_unaligned() -> None:
     model = LatencyModel(parent().structure, IMGSZ)
     pool = shapes(60, 3)
     first = model.informative(pool, (), 8)
@@ -84,16 +84,16 @@ def test_layers_multiply_to_the_flops_of_the_convolutions() -> None:
     layers = formula.layers(widths, dropped)
     flops = 2 * (layers.read * layers.made * layers.kernel) @ layers.positions
     counted = formula.of_widths(widths).flops
-    rest = counted - flops  # what is no convolution (none in this family, but for DFL's fixed part) does not change
+    rest = counted - flops  # the rest (in this family only DFL's fixed part) does not change
     assert rest == pytest.approx(np.full(len(rest), rest[0]), abs=1.0)
 
 
 def test_a_shape_of_another_structure_is_refused() -> None:
-    stranger = Shape("other", (8,), (), IMGSZ)
+    other = Shape("other", (8,), (), IMGSZ)
     with pytest.raises(SpaceError, match="of parent other"):
-        Features(parent().structure, IMGSZ, 16).of([stranger])
+        Features(parent().structure, IMGSZ, 16).of([other])
 
 
-def test_no_measurement_no_model() -> None:
+def test_a_fit_without_measurements_is_refused() -> None:
     with pytest.raises(SpaceError, match="at least one measurement"):
         LatencyModel(parent().structure, IMGSZ).fit([])

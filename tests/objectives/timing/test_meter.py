@@ -38,7 +38,7 @@ def target() -> Target:
 
 @pytest.fixture(scope="module")
 def meter(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LatencyMeter]:
-    """One meter for the module, as for one worker's life."""
+    """Meter of all tests of this module; a worker has one for its whole life too."""
     with LatencyMeter(target, candidate(), scratch=tmp_path_factory.mktemp("scratch")) as running:
         yield running
 
@@ -57,7 +57,7 @@ def test_the_reference_takes_a_plausible_time(meter: LatencyMeter) -> None:
     assert 0.5 < meter.reference_ms() < 200  # yolov8n at 96 px: about 3 ms on a server's core
 
 
-def test_the_reference_against_itself_has_ratio_one(meter: LatencyMeter) -> None:
+def test_the_reference_relative_to_itself_has_ratio_one(meter: LatencyMeter) -> None:
     latency, samples_ms, _ = meter.measure(candidate(), REFERENCE_MS)
     # one measurement's spread is 2 to 3 % on a shared machine; 10 % would be a mistake of method
     assert latency.ratio == pytest.approx(1.0, abs=0.1)
@@ -71,7 +71,7 @@ def test_the_reference_against_itself_has_ratio_one(meter: LatencyMeter) -> None
     assert latency.runs >= len(samples_ms) >= 7
 
 
-def test_near_widths_are_ranked_rightly_under_load(meter: LatencyMeter, busy: None) -> None:
+def test_similar_widths_are_ranked_correctly_under_load(meter: LatencyMeter, busy: None) -> None:
     """The raw median ranked these two wrongly on a busy machine; the ratio in CPU time does not."""
     narrow = meter.measure(candidate(width=0.3125), REFERENCE_MS).measurement
     wide = meter.measure(candidate(width=0.375), REFERENCE_MS).measurement
@@ -80,7 +80,7 @@ def test_near_widths_are_ranked_rightly_under_load(meter: LatencyMeter, busy: No
 
 
 def test_times_against_different_references_have_different_targets(meter: LatencyMeter, target: Target) -> None:
-    """Else the frozen time of one family's reference would be multiplied with ratios to another's."""
+    """Else the frozen time of one reference would be multiplied by ratios to another one."""
     other = LatencyMeter(target, candidate("yolo11n.yaml"))
     assert other.target.key != meter.target.key
     assert meter.target.reference.startswith("yolov8n ")
@@ -90,7 +90,9 @@ def test_a_network_is_timed_at_its_own_image_size(meter: LatencyMeter) -> None:
     latency, _, _ = meter.measure(candidate(imgsz=192), REFERENCE_MS)
     assert latency.target == meter.target.key
     assert latency.ratio is not None
-    assert 2 < latency.ratio < 6  # 4 times the work of the reference, less what every run costs; caches may hold less
+    assert (
+        2 < latency.ratio < 6
+    )  # 4 times the work of the reference; constant costs lower the ratio, and cold caches raise it
 
 
 def test_the_reference_is_timed_at_the_targets_image_size(target: Target) -> None:
@@ -108,11 +110,11 @@ def test_measuring_changes_neither_candidate_nor_folder(target: Target, tmp_path
 
 def test_one_measurement_stays_near_its_budget(meter: LatencyMeter) -> None:
     timings = meter.time(candidate())
-    # looked at after every loading, which takes 0.15 s; a slow phase of the machine may take it twice
+    # checked after every loading, which takes 0.15 s; in a slow phase of the machine it may be spent twice
     assert timings.cpu_seconds < 2 * MeasuringBudget().budget_s + 0.3
 
 
-def test_networks_in_a_race_are_told_apart(meter: LatencyMeter) -> None:
+def test_a_race_finds_the_order_of_networks(meter: LatencyMeter) -> None:
     with meter.exported(candidate()) as whole, meter.exported(candidate(width=0.125)) as narrow:
         race = meter.race([whole, narrow], cpu_budget_s=2.0, seed=0)
     settled = race.settle("cpu")
@@ -125,7 +127,7 @@ def test_the_timing_process_has_no_torch(meter: LatencyMeter) -> None:
     meter.reference_ms()
     mapped = Path(f"/proc/{meter.process_id}/maps")
     if not mapped.exists():
-        pytest.skip("only Linux tells what a process has loaded")
+        pytest.skip("only Linux lists the libraries of a process")
     assert "torch" not in mapped.read_text()
     assert "onnxruntime" in mapped.read_text()
 
@@ -140,7 +142,7 @@ def test_a_killed_timing_process_is_started_again(meter: LatencyMeter) -> None:
     assert meter.process_id != killed
 
 
-def test_a_process_that_hangs_is_given_up_after_three_tries(target: Target) -> None:
+def test_a_hung_process_is_an_error_after_three_tries(target: Target) -> None:
     with (
         LatencyMeter(target, candidate(), timeout_s=0.0) as impatient,
         pytest.raises(RuntimeError, match=r"was silent for 0 s, 3 times in a row"),
@@ -148,8 +150,8 @@ def test_a_process_that_hangs_is_given_up_after_three_tries(target: Target) -> N
         impatient.reference_ms()
 
 
-def test_a_timing_process_does_not_outlive_its_parent_even_in_the_middle_of_a_measurement(tmp_path: Path) -> None:
-    """A worker that is killed frees the device's lock: what it had begun must not go on beside the next one."""
+def test_a_timing_process_does_not_outlive_its_parent_even_during_a_measurement(tmp_path: Path) -> None:
+    """A killed worker releases the device's lock: its measurement must not continue beside the next one."""
     code = """
 import sys
 from pathlib import Path
@@ -174,7 +176,7 @@ with LatencyMeter(target, candidate(), scratch=Path(sys.argv[1]), budget=budget)
         assert worker.stdout is not None
         child = psutil.Process(int(worker.stdout.readline()))
         begun = child.cpu_times().user
-        while child.cpu_times().user < begun + 0.2:  # it measures
+        while child.cpu_times().user < begun + 0.2:  # it is measuring
             pass
         worker.kill()
     child.wait(timeout=10)
@@ -213,7 +215,7 @@ def test_a_reference_that_cannot_be_timed_is_not_the_candidates_fault(
         meter.reference_ms()
 
 
-def test_after_an_interruption_the_next_answer_is_not_that_of_the_last_request(
+def test_after_an_interruption_the_next_request_gets_its_own_answer(
     meter: LatencyMeter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Interrupted(BaseException):

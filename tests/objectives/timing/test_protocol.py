@@ -1,4 +1,4 @@
-"""The measuring protocol on a scripted clock: what it says of a machine of which everything is known."""
+"""Measuring protocol on a scripted clock: its results on a simulated machine whose true times are known."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ REFERENCE_S = 0.005
 
 @dataclass
 class Machine:
-    """A clock that networks move forward by as long as they take.
+    """Simulated machine: each run of a network moves its clock forward.
 
     Attributes:
         noise: Standard deviation of one run, as a share.
-        loading: Standard deviation of what a loading adds to all its runs, as a share.
+        loading: Standard deviation between loadings, as a share; it affects all runs of a loading.
         slow_share: Share of the time in slow phases of half a second, in which everything takes 1.5 times as long.
-        slow_extra: What a slow phase adds to the network beyond that: ratios are others then.
+        slow_extra: Additional factor of the network in slow phases, which changes the ratios.
     """
 
     seed: int
@@ -74,17 +74,17 @@ class Machine:
             self.phases.append(self.random.random())
         return self.phases[phase] < self.slow_share
 
-    def turns(self) -> InterleavedTiming:
+    def timing(self) -> InterleavedTiming:
         references = [self.load(REFERENCE_S, is_network=False) for _ in range(REFERENCES)]
         self.loaded = 0
         return InterleavedTiming(references, self.clock, "cpu", self.sleep)
 
 
 def timed(machine: Machine, ratio: float = 0.6, budget: MeasuringBudget | None = None) -> Timings:
-    return machine.turns().time(lambda: machine.load(ratio * REFERENCE_S), budget or MeasuringBudget())
+    return machine.timing().time(lambda: machine.load(ratio * REFERENCE_S), budget or MeasuringBudget())
 
 
-def test_the_network_is_loaded_anew_and_lies_between_two_blocks_of_the_reference() -> None:
+def test_the_network_is_loaded_again_and_timed_between_two_blocks_of_the_reference() -> None:
     machine = Machine(0)
     timings = timed(machine)
     assert machine.loaded == len(timings.loadings) >= LOADINGS
@@ -92,19 +92,19 @@ def test_the_network_is_loaded_anew_and_lies_between_two_blocks_of_the_reference
     assert all(len(loading.network) <= MOST_PAIRS for loading in timings.loadings)
 
 
-def test_a_noisy_machine_is_asked_more_often() -> None:
+def test_on_a_noisy_machine_a_network_is_loaded_more_often() -> None:
     patient = MeasuringBudget(budget_s=60)
     assert len(timed(Machine(0, noise=0.001), budget=patient).loadings) == LOADINGS
     assert len(timed(Machine(0, noise=0.2), budget=patient).loadings) == MOST_LOADINGS
 
 
-def test_a_slow_network_is_given_fewer_loadings() -> None:
+def test_a_slow_network_is_loaded_less_often() -> None:
     timings = timed(Machine(0), ratio=100.0)  # half a second a run
     assert len(timings.loadings) == LEAST_LOADINGS
 
 
 @pytest.mark.slow
-def test_the_stated_interval_holds_the_true_ratio_in_95_of_100() -> None:
+def test_the_interval_contains_the_true_ratio_in_95_of_100_cases() -> None:
     """2,000 measurements: noise of a run 3 %, of a loading 1 %, a twentieth of the time slow by half."""
     held = []
     for seed in range(2000):
@@ -119,43 +119,45 @@ def test_networks_5_percent_apart_are_put_in_order() -> None:
     wrong = 0
     for seed in range(200):
         machine = Machine(seed, noise=0.03, loading=0.01, slow_share=0.1)
-        turns = machine.turns()
+        timing = machine.timing()
 
-        def median_of(ratio: float, machine: Machine = machine, turns: InterleavedTiming = turns) -> float:
-            return turns.time(lambda: machine.load(ratio * REFERENCE_S), MeasuringBudget()).ratio("cpu").median
+        def median_of(ratio: float, machine: Machine = machine, timing: InterleavedTiming = timing) -> float:
+            return timing.time(lambda: machine.load(ratio * REFERENCE_S), MeasuringBudget()).ratio("cpu").median
 
         wrong += median_of(0.6) >= median_of(0.63)
     assert wrong == 0
 
 
 def test_a_slow_phase_does_not_move_the_ratio() -> None:
-    """A neighbour on the same silicon: everything takes 1.5 times as long, this network 1.65 times."""
+    """Other work on the same processor: everything takes 1.5 times as long, this network 1.65 times."""
     machine = Machine(0, noise=0.01, slow_share=0.4, slow_extra=1.1)
-    turns = machine.turns()
-    timings = [turns.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget()) for _ in range(60)]
+    timing = machine.timing()
+    timings = [timing.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget()) for _ in range(60)]
     found = [each.ratio("cpu").median for each in timings[5:] if not each.contended("cpu")]
     assert len(found) > 40
-    # with slow phases it would lie between 0.60 and 0.66; a block that straddles the border of a phase may be left
+    # with slow phases it would be between 0.60 and 0.66; a block on the border of a phase may be left
     assert max(abs(ratio / 0.6 - 1) for ratio in found) < 0.02
 
 
 def test_a_machine_that_was_slow_nearly_all_the_time_is_contended() -> None:
     machine = Machine(0, noise=0.01)
-    turns = machine.turns()
-    turns.time(lambda: machine.load(REFERENCE_S), MeasuringBudget())  # learns what quiet is
+    timing = machine.timing()
+    timing.time(lambda: machine.load(REFERENCE_S), MeasuringBudget())  # learns the undisturbed speed
     machine.slow_share = 1.0
-    timings = turns.time(lambda: machine.load(REFERENCE_S), MeasuringBudget())
+    timings = timing.time(lambda: machine.load(REFERENCE_S), MeasuringBudget())
     assert timings.contended("cpu")
 
 
-def test_a_machine_that_was_slow_for_a_while_is_waited_for_and_the_network_does_not_pay() -> None:
+def test_waiting_for_the_end_of_a_slow_phase_does_not_count_for_the_network() -> None:
     machine = Machine(0, noise=0.01)
-    turns = machine.turns()
-    turns.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget())
-    machine.phases = [0.0] * (int(machine.now_s / 0.5) + 1) + [0.0] * 12  # slow for the next six seconds, then quiet
+    timing = machine.timing()
+    timing.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget())
+    machine.phases = [0.0] * (int(machine.now_s / 0.5) + 1) + [
+        0.0
+    ] * 12  # slow for the next six seconds, then undisturbed
     machine.slow_share = 1e-9
     begun_s = machine.now_s
-    timings = turns.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget())
+    timings = timing.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget())
     assert 5.0 < machine.now_s - begun_s < 10.0
     assert len(timings.undisturbed("cpu")) >= LOADINGS
     assert not timings.contended("cpu")
@@ -163,37 +165,37 @@ def test_a_machine_that_was_slow_for_a_while_is_waited_for_and_the_network_does_
 
 
 @pytest.mark.parametrize("slow_share", [0.0, 1.0])
-def test_what_is_far_beyond_its_limit_is_not_looked_at_for_long(slow_share: float) -> None:
+def test_a_network_far_beyond_its_limit_is_timed_for_a_short_time_only(slow_share: float) -> None:
     machine = Machine(0, noise=0.02, loading=0.01)
-    turns = machine.turns()
-    turns.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget())
+    timing = machine.timing()
+    timing.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget())
     machine.slow_share = slow_share
     begun_s = machine.now_s
-    far = turns.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget(limit=0.4))
-    assert machine.now_s - begun_s < 3.0, "it waits for no quiet moment"
+    far = timing.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget(limit=0.4))
+    assert machine.now_s - begun_s < 3.0, "it must not wait for an undisturbed moment"
     assert len(far.loadings) == LEAST_LOADINGS
     assert far.ratio("cpu").median == pytest.approx(0.6, rel=0.03)
     machine.slow_share = 0.0
-    near = turns.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget(limit=0.55))
+    near = timing.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget(limit=0.55))
     assert len(near.loadings) >= LOADINGS
 
 
-def test_the_reference_alone_is_not_contended_on_a_quiet_machine_and_leaves_slow_phases_out() -> None:
+def test_the_reference_alone_is_uncontended_on_an_undisturbed_machine_and_leaves_slow_phases_out() -> None:
     machine = Machine(0, noise=0.01)
-    turns = machine.turns()
-    alone = turns.reference_alone()
-    assert alone.contended("cpu") is None  # circumstances are the caller's
+    timing = machine.timing()
+    alone = timing.reference_alone()
+    assert alone.contended("cpu") is None  # the caller adds the circumstances
     assert alone.reference_ms("cpu").median == pytest.approx(1e3 * REFERENCE_S, rel=0.01)
     machine.slow_share = 0.5
-    seen = [turns.reference_alone() for _ in range(10)]
+    seen = [timing.reference_alone() for _ in range(10)]
     for each in seen:
         assert each.reference_ms("cpu").median == pytest.approx(1e3 * REFERENCE_S, rel=0.05)
     machine.slow_share = 1.0
-    assert turns.reference_alone().contended("cpu") is True
+    assert timing.reference_alone().contended("cpu") is True
 
 
-def test_only_the_clock_that_decides_may_stop_it() -> None:
-    """On a loaded machine wall time runs ahead; the budget of a one-thread target is CPU time."""
+def test_only_the_deciding_clock_ends_a_measurement() -> None:
+    """On a loaded machine more wall time passes than CPU time; the budget of a one-thread target is CPU time."""
     machine = Machine(0, noise=0.2)
     twice = InterleavedTiming(
         [machine.load(REFERENCE_S)], lambda: (machine.now_s, 100 * machine.now_s), "cpu", machine.sleep
@@ -206,14 +208,14 @@ def block(milliseconds: float) -> Block:
 
 
 def test_a_drifting_machine_does_not_move_the_ratio() -> None:
-    """The clock rate falls to a fourth, as seen between sessions; the network is twice the reference all the time."""
+    """The clock rate falls to a fourth, as observed in practice; the network always takes twice the reference."""
     level = np.linspace(1.0, 4.0, 41)
     loading = Loading(tuple(map(block, level[0::2])), tuple(block(2 * value) for value in level[1::2]))
-    # each block lies between two of the reference, whose mean is the level in the middle of a straight line
+    # each block lies between two of the reference; for linear drift their mean is the level at the block
     np.testing.assert_allclose(Timings((loading,), 1.0).ratios("wall"), 2.0, rtol=1e-12)
 
 
-def test_timings_survive_the_way_between_processes() -> None:
+def test_timings_can_be_restored_from_plain_values() -> None:
     loading = Loading((block(1), block(3)), (block(2),))
     timings = Timings((loading, loading), 0.5, 0.004, DeviceActivity(others_busy=0.25, foreign=("python",)))
     assert Timings.from_plain(json.loads(json.dumps(timings.as_plain()))) == timings
@@ -230,8 +232,8 @@ def intervals(draw: Callable[[np.random.Generator], np.ndarray], count: int) -> 
         yield found.low <= 1.0 <= found.high
 
 
-def test_values_of_one_loading_are_no_independent_witnesses() -> None:
-    """Loadings differ by 2 %, the 40 values of each by 0.1 %: pooled, they would promise twenty times too much."""
+def test_values_of_one_loading_are_not_independent_samples() -> None:
+    """Loadings differ by 2 %, the 40 values of each by 0.1 %: pooled, the interval would be twenty times too narrow."""
 
     def draw(random: np.random.Generator) -> np.ndarray:
         return np.exp(0.02 * random.standard_normal((6, 1)) + 0.001 * random.standard_normal((6, 40)))
@@ -239,5 +241,5 @@ def test_values_of_one_loading_are_no_independent_witnesses() -> None:
     assert 0.92 < np.mean(list(intervals(draw, 1000))) < 0.98  # 95 % with a standard deviation of 0.7 %
 
 
-def test_one_loading_promises_nothing() -> None:
+def test_a_single_loading_has_an_infinite_interval() -> None:
     assert interval_of([[1.0, 1.01, 0.99]]).high == float("inf")

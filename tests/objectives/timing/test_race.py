@@ -20,13 +20,13 @@ RUNS = 2
 
 
 class ScriptedMachine:
-    """Blocks of networks with known times: the level drifts, phases of some hundred ms run 40 % slower, runs jitter.
+    """Simulated machine with known times of networks: drift, slow phases (40 %) of some hundred ms, noise of runs.
 
     Args:
-        times_s: Of the networks.
+        times_s: Times of the networks.
         noise: Standard deviation of the log of one run.
         slow: Share of the time in slow phases.
-        loading: Standard deviation of the log of what one loading of a network adds for as long as it lasts.
+        loading: Standard deviation of the log between loadings of a network.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ CONDITIONS = {
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
-def test_no_pair_five_per_cent_apart_comes_in_the_wrong_order(condition: str) -> None:
+def test_no_pair_that_differs_by_five_per_cent_is_in_the_wrong_order(condition: str) -> None:
     times_s = [0.008 * 1.05**number for number in range(8)]
     wrong = ties = 0
     for seed in range(10):  # 7 pairs a race: 70 in each condition, 210 in all
@@ -107,13 +107,13 @@ def test_no_pair_five_per_cent_apart_comes_in_the_wrong_order(condition: str) ->
         wrong += sum(pair.difference.median > 0 and not pair.tie for pair in pairs)
         ties += sum(pair.tie for pair in pairs)
     assert wrong == 0
-    # an order is claimed where it is sure at 99.8 %; runs that scatter by 7 % leave half of the 70 open
+    # an order is claimed if it is certain at 99.8 %; with runs that scatter by 7 % half of the 70 stay open
     assert ties <= {"idle": 5, "one core busy": 5, "all cores busy": 45}[condition]
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
 @pytest.mark.parametrize("loads", [False, True])
-def test_the_95_per_cent_interval_holds_the_true_ratio(condition: str, loads: bool) -> None:
+def test_the_95_per_cent_interval_contains_the_true_ratio(condition: str, loads: bool) -> None:
     held = intervals = 0
     for seed in range(50):
         times_s = np.random.default_rng(seed).uniform(0.004, 0.012, 8).tolist()
@@ -123,12 +123,12 @@ def test_the_95_per_cent_interval_holds_the_true_ratio(condition: str, loads: bo
             found = run.ratio(number, "wall")
             held += found.low <= seconds / REFERENCE_S <= found.high
             intervals += 1
-    # 3 standard deviations of 400 draws at 95 % are 3.3 %; rounds of one loading share blocks of the reference, and so
-    # are no independent witnesses: in the product networks are loaded anew
+    # 3 standard deviations of 400 draws at 95 % are 3.3 %; rounds of one loading share blocks of the reference, so
+    # they are not independent samples: in real races networks are loaded again
     assert (0.91 if loads else 0.89) <= held / intervals <= 0.99
 
 
-def test_networks_of_one_time_tie_and_those_far_apart_do_not() -> None:
+def test_equal_networks_tie_and_very_different_ones_do_not() -> None:
     machine = ScriptedMachine([0.010, 0.006, 0.010, 0.014], seed=1, noise=0.03, slow=0.3)
     settled = race(machine, 4, budget_s=6.0).settle("wall")
     assert settled.order[0] == 1
@@ -136,7 +136,7 @@ def test_networks_of_one_time_tie_and_those_far_apart_do_not() -> None:
     assert settled.ties == ((2,), (), (0,), ())
 
 
-def test_a_clear_race_ends_early_and_a_near_one_goes_on_until_it_is_decided() -> None:
+def test_a_clear_race_ends_early_and_a_close_one_continues_until_it_is_decided() -> None:
     clear = race(ScriptedMachine([0.006, 0.012], seed=0, noise=0.02), 2, budget_s=60.0)
     near = race(ScriptedMachine([0.010, 0.0102], seed=0, noise=0.08), 2, budget_s=60.0)
     assert near.rounds > 2 * clear.rounds
@@ -144,7 +144,7 @@ def test_a_clear_race_ends_early_and_a_near_one_goes_on_until_it_is_decided() ->
     assert near.order("wall") == (0, 1)
 
 
-def test_a_race_whose_budget_is_spent_ends_with_the_least_that_has_an_interval() -> None:
+def test_a_race_without_budget_ends_after_the_minimum_for_an_interval() -> None:
     run = race(ScriptedMachine([0.010, 0.0103], seed=0, noise=0.05), 2, budget_s=0.0)
     assert run.rounds == LEAST
     found = run.ratio(0, "wall")
@@ -156,7 +156,7 @@ def test_a_race_that_cannot_be_decided_ends() -> None:
     assert race(machine, 2, budget_s=float("inf")).rounds <= MOST_ROUNDS
 
 
-def test_every_round_runs_every_network_in_an_order_of_its_own_that_the_seed_repeats() -> None:
+def test_every_round_has_its_own_order_of_all_networks_determined_by_the_seed() -> None:
     def orders(seed: int) -> tuple[tuple[int, ...], ...]:
         return race(ScriptedMachine([0.006, 0.008, 0.010, 0.012], seed=0, noise=0.02), 4, budget_s=4, seed=seed).orders
 
@@ -165,8 +165,8 @@ def test_every_round_runs_every_network_in_an_order_of_its_own_that_the_seed_rep
     assert orders(0) == orders(0) != orders(1)
 
 
-def test_a_machine_that_slows_down_for_good_moves_no_ratio() -> None:
-    """Blocks lie between two of the reference, whose mean is the level in the middle of a straight line."""
+def test_a_permanent_slowdown_of_the_machine_does_not_change_a_ratio() -> None:
+    """Each block lies between two of the reference; for linear drift their mean is the level at the block."""
     level = iter(np.linspace(1.0, 4.0, 10_000))
 
     def block(number: int | None) -> Block:
@@ -178,8 +178,8 @@ def test_a_machine_that_slows_down_for_good_moves_no_ratio() -> None:
     np.testing.assert_allclose(run.samples(1, "wall"), 2.0, rtol=1e-6)
 
 
-def test_few_observations_together_claim_no_order() -> None:
-    """With six the range of differences misses zero by chance in 3 of 100 pairs of equal networks."""
+def test_a_pair_with_few_common_observations_is_a_tie() -> None:
+    """With six observations the range of differences excludes zero by chance in 3 of 100 equal pairs."""
     run = race(ScriptedMachine([0.010, 0.012], seed=0, noise=0.001), 2, budget_s=0.0)
     assert run.rounds == LEAST
     assert run.pair(0, 1, "wall").tie
@@ -187,8 +187,8 @@ def test_few_observations_together_claim_no_order() -> None:
     assert not longer.pair(0, 1, "wall").tie
 
 
-def test_networks_that_were_never_quiet_together_are_told_apart_only_if_they_lie_far_apart() -> None:
-    """Slow phases move some networks by up to 7 % more than others: 6 % is no order then, 40 % is one."""
+def test_networks_without_common_undisturbed_rounds_are_ordered_only_if_they_differ_much() -> None:
+    """Slow phases slow some networks by up to 7 % more than others: 6 % does not decide then, but 40 % does."""
     times_s = [0.010, 0.0106, 0.014]
     run = race(ScriptedMachine(times_s, seed=0, noise=0.005), 3, budget_s=20.0)
     assert not run.pair(0, 1, "wall").tie
@@ -198,13 +198,13 @@ def test_networks_that_were_never_quiet_together_are_told_apart_only_if_they_lie
     assert not slow.pair(0, 2, "wall").tie
 
 
-def test_a_race_on_a_machine_that_was_slow_all_the_time_is_contended() -> None:
+def test_a_race_on_a_machine_that_was_always_slow_is_contended() -> None:
     run = race(ScriptedMachine([0.010, 0.012], seed=0, noise=0.01), 2, budget_s=10.0)
     assert run.contended("wall") is None
     assert dataclasses.replace(run, slow_s=0.9 * REFERENCE_S).contended("wall") is True
 
 
-def test_rounds_in_which_the_machine_changed_its_pace_are_left_out() -> None:
+def test_rounds_in_which_the_machine_changed_its_speed_are_left_out() -> None:
     def steady(value: float) -> Block:
         return Block((value,), (value,))
 
@@ -217,8 +217,8 @@ def test_rounds_in_which_the_machine_changed_its_pace_are_left_out() -> None:
     assert run.samples(0, "cpu") == pytest.approx((2.0, 2.0, 2.0))
 
 
-def test_loadings_count_once_however_many_rounds_they_last() -> None:
-    """What a loading adds stays for all its rounds: as independent rounds they would claim too narrow an interval."""
+def test_a_loading_counts_once_for_any_number_of_rounds() -> None:
+    """Rounds of a loading share its deviation: treated as independent, their interval would be too narrow."""
     machine = ScriptedMachine([0.010], seed=3, noise=0.001, loading=0.02)
     run = race(machine, 1, budget_s=4.0, loads=True)
     as_rounds = Race(run.reference, run.networks, run.orders, run.cpu_seconds)
@@ -226,14 +226,14 @@ def test_loadings_count_once_however_many_rounds_they_last() -> None:
 
 
 @pytest.mark.parametrize("count", [6, 12, 40, 100])
-def test_the_interval_of_the_centre_holds_what_it_says_without_normal_noise(count: int) -> None:
+def test_the_interval_of_the_centre_has_its_level_without_normal_noise(count: int) -> None:
     random = np.random.default_rng(0)
     draws = 2000
     held = 0
     for _ in range(draws):
         found = centre(random.standard_t(2, size=count), 0.95)
         held += found.low <= 0 <= found.high
-    # the signed-rank distribution has steps, so that it holds up to 2 % more than it says; 3 deviations are 1.5 %
+    # the signed-rank distribution is discrete: the interval covers up to 2 % more; 3 deviations are 1.5 %
     assert 0.935 <= held / draws <= 0.985
 
 
@@ -242,12 +242,12 @@ def test_the_centre_is_the_median_of_the_pairwise_means() -> None:
     assert centre([1.0, 2.0, 6.0], 0.95) == centre([6.0, 1.0, 2.0], 0.95)
 
 
-def test_a_race_survives_the_way_between_processes() -> None:
+def test_a_race_can_be_restored_from_plain_values() -> None:
     run = race(ScriptedMachine([0.006, 0.012], seed=0, noise=0.02), 2, budget_s=1.0, loads=True)
     assert Race.from_plain(json.loads(json.dumps(run.as_plain()))) == run
 
 
-def test_a_race_that_does_not_fit_together_is_refused() -> None:
+def test_a_race_with_inconsistent_observations_is_refused() -> None:
     block = Block((1.0,), (1.0,))
     with pytest.raises(ValueError, match="a race of 2 rounds of 1 has 2 blocks of the reference"):
         Race((block, block), ((block, block),), ((0,), (0,)), 0.0)

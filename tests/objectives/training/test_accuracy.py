@@ -1,4 +1,4 @@
-"""Accuracy equals what `yolo val` says, and P, R and F1 are what counting by hand gives."""
+"""Accuracy equals that of `yolo val`, and precision, recall and F1 equal the values counted by hand."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.objectives.networks import candidate, state_of, unchanged
 
 pytestmark = pytest.mark.slow
 
-LEAST_MAP = 0.02  # or else a comparison says nothing
-STEPS, MOST_STEPS = 20, 400  # processors round differently, and so learn at different paces
+LEAST_MAP = 0.02  # below it a comparison means nothing
+STEPS, MOST_STEPS = 20, 400  # processors round differently, so networks learn at different speeds
 
 
 def taught(model: str, data: Dataset) -> Candidate:
-    """A narrow network trained for a moment: bad, but with an mAP that is not 0."""
+    """Return a narrow network after a short training: it is bad, but its mAP is not 0."""
     from ultralytics.utils import DEFAULT_CFG
 
     start = candidate(model, width=0.125, imgsz=96)
@@ -69,7 +69,7 @@ def end_to_end(digits: Dataset) -> Candidate:
 
 
 def yolo_val(network: Any, data: Dataset, folder: Path, imgsz: int) -> Any:
-    """What stock Ultralytics says of the same weights, from a `.pt`, on a copy of the data."""
+    """Return the result of stock Ultralytics for the same weights, from a `.pt`, on a copy of the data."""
     from ultralytics import YOLO
 
     shutil.copytree(data.splits["val"].images[0].parents[2], folder / "data")
@@ -84,7 +84,7 @@ def yolo_val(network: Any, data: Dataset, folder: Path, imgsz: int) -> Any:
 
 def same_as_yolo_val(found: Evaluation, stock: Any) -> None:
     assert found.map50_95 > LEAST_MAP
-    # the issue asks for 0.001; it is the same computation, so only float32 sums in another order may differ
+    # it is the same computation: only float32 sums in another order may differ
     assert found.map50_95 == pytest.approx(stock.map, abs=1e-4)
     assert found.map50 == pytest.approx(stock.map50, abs=1e-4)
     assert found.precision_at_best_f1 == pytest.approx(stock.mp, abs=1e-4)
@@ -94,7 +94,7 @@ def same_as_yolo_val(found: Evaluation, stock: Any) -> None:
 
 
 @pytest.mark.parametrize("imgsz", [96, 120])  # 120 is no multiple of the stride: Ultralytics takes 128
-def test_it_equals_yolo_val(trained: Candidate, digits: Dataset, tmp_path: Path, imgsz: int) -> None:
+def test_evaluation_equals_yolo_val(trained: Candidate, digits: Dataset, tmp_path: Path, imgsz: int) -> None:
     before = state_of(trained.network)
     found = evaluate(dataclasses.replace(trained, imgsz=imgsz), digits, "val", batch=16)
     assert unchanged(trained.network, before)
@@ -106,9 +106,7 @@ def test_it_equals_yolo_val(trained: Candidate, digits: Dataset, tmp_path: Path,
     assert quick.map50_95 == pytest.approx(found.map50_95, abs=1e-4)  # fused or not
 
 
-def test_an_end_to_end_network_is_scored_as_yolo_val_does(
-    end_to_end: Candidate, digits: Dataset, tmp_path: Path
-) -> None:
+def test_an_end_to_end_network_is_scored_as_by_yolo_val(end_to_end: Candidate, digits: Dataset, tmp_path: Path) -> None:
     found = evaluate(end_to_end, digits, "val")
     same_as_yolo_val(found, yolo_val(end_to_end.network, digits, tmp_path, 96).box)
     assert score(end_to_end.network, digits, "val", imgsz=96, loss=True).loss > 0
@@ -125,7 +123,7 @@ Rule = Callable[[int, Tensor], tuple[float, float]]
 
 
 class Answers(nn.Module):
-    """Finds every label of the images it was shown; a rule gives each detection's confidence and its box's width."""
+    """Detector that finds every label of its images; a rule gives the confidence and box width of each detection."""
 
     stride = torch.tensor([32.0])
 
@@ -143,7 +141,7 @@ class Answers(nn.Module):
         return self
 
     def forward(self, images: Tensor) -> Tensor:
-        """Detections `(N, 4 + 10, 8)`: box centre, width, height in px, then a score for each class."""
+        """Return detections `(N, 4 + 10, 8)`: box centre, width and height in px, then a score for each class."""
         output = torch.zeros(len(images), 14, 8)
         for image, out in zip(images, output, strict=True):
             classes, boxes = self.known[(image * 255).round().byte().numpy().tobytes()]
@@ -159,7 +157,7 @@ def answered(data: Dataset, rule: Rule, **arguments: Any) -> Evaluation:
     return evaluate(known, data, "test", **arguments)
 
 
-def test_a_detector_that_knows_everything_is_perfect(digits: Dataset) -> None:
+def test_a_perfect_detector_gets_the_best_scores(digits: Dataset) -> None:
     found = answered(digits, lambda label, box: (0.9, 1.0))
     assert found.images == 24
     # 0.995: Ultralytics integrates from the last recall point with precision 0
@@ -184,9 +182,9 @@ def test_detections_below_the_confidence_do_not_count(digits: Dataset) -> None:
     assert lower.confidence == 0.3
 
 
-def test_the_matching_iou_is_the_one_asked_for(digits: Dataset) -> None:
+def test_detections_match_at_the_requested_iou(digits: Dataset) -> None:
     def rule(label: int, box: Tensor) -> tuple[float, float]:
-        return 0.9, 0.72  # a box of 0.72 of the width inside the right one: IoU 0.72
+        return 0.9, 0.72  # a box inside the right one, with 0.72 of its width: IoU 0.72
 
     strict, loose = (answered(digits, rule, iou=iou) for iou in (0.8, 0.7))
     assert (strict.f1, strict.best_f1, loose.f1) == (0.0, 0.0, 1.0)
@@ -250,7 +248,7 @@ def test_running_out_of_memory_is_the_candidates_fault(
         evaluate(trained, digits, "val")
 
 
-def test_other_faults_are_not_swallowed(trained: Candidate, digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_are_passed_on(trained: Candidate, digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: Any) -> float:
         raise KeyboardInterrupt
 
@@ -259,7 +257,7 @@ def test_other_faults_are_not_swallowed(trained: Candidate, digits: Dataset, mon
         evaluate(trained, digits, "val")
 
 
-def test_a_question_without_sense_is_refused(trained: Candidate, digits: Dataset) -> None:
+def test_arguments_out_of_range_are_refused(trained: Candidate, digits: Dataset) -> None:
     with pytest.raises(SpaceError, match="confidence 2 must lie in"):
         evaluate(trained, digits, "val", confidence=2)
     with pytest.raises(SpaceError, match="no split 'dev'"):
@@ -282,7 +280,7 @@ def test_nothing_is_printed_written_or_drawn(
     assert str(np.random.get_state()) == generators[1]
 
 
-def test_the_loss_is_worked_out_when_asked_for(trained: Candidate, digits: Dataset) -> None:
+def test_the_loss_is_computed_on_request(trained: Candidate, digits: Dataset) -> None:
     before = state_of(trained.network)
     with_loss = score(trained.network, digits, "val", imgsz=96, loss=True)
     assert 0 < with_loss.loss < 50

@@ -1,4 +1,4 @@
-"""BatchNorm statistics after a cut: the average that they should be, and what they are worth."""
+"""BatchNorm statistics after a cut: they are the right average, and they improve accuracy."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def parent(digits: Dataset) -> Parent:
 
 @pytest.fixture(scope="module")
 def trained(parent: Parent, digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """It has seen 48 scenes ten times: enough to find some digits."""
+    """Return a network that was trained on 48 scenes for ten epochs: enough to find some digits."""
     return train(parent.candidate(), RECIPE, digits, seed=0, scratch=tmp_path_factory.mktemp("scratch"))
 
 
-def test_the_trained_candidate_scores_what_its_learning_curve_says(trained: Trained, digits: Dataset) -> None:
-    said = {result.epoch: result.map50_95 for result in trained.history}[trained.kept_epoch]
+def test_the_trained_candidate_has_the_score_of_its_learning_curve(trained: Trained, digits: Dataset) -> None:
+    expected = {result.epoch: result.map50_95 for result in trained.history}[trained.kept_epoch]
     # The kept weights are fused for the evaluation: rounding may move a detection over a threshold.
-    assert evaluate(trained.candidate, digits, "val").map50_95 == pytest.approx(said, abs=0.002)
-    assert said > 0.02
+    assert evaluate(trained.candidate, digits, "val").map50_95 == pytest.approx(expected, abs=0.002)
+    assert expected > 0.02
 
 
 def test_after_a_cut_accuracy_is_better_with_statistics_of_the_cut_network(
@@ -61,7 +61,7 @@ def test_after_a_cut_accuracy_is_better_with_statistics_of_the_cut_network(
     finished = parent.with_weights(trained.candidate)
     cut = finished.build(uniform(finished, 0.7, multiple=1))
     mended = reestimate(cut, digits, SETTLING, batches=3)
-    # Seen: 0.004 and 0.011 without, 0.047 and 0.068 with.
+    # Observed: 0.004 and 0.011 without, 0.047 and 0.068 with.
     assert evaluate(mended, digits, "val").map50_95 > 1.5 * evaluate(cut, digits, "val").map50_95
 
 
@@ -78,7 +78,7 @@ def test_statistics_are_the_plain_average_over_training_images(digits: Dataset) 
     torch.testing.assert_close(found.running_var, variance, rtol=1e-4, atol=1e-6)
 
 
-def test_the_candidate_is_left_alone_and_momentum_and_mode_are_restored(digits: Dataset) -> None:
+def test_the_candidate_is_unchanged_and_momentum_and_mode_are_restored(digits: Dataset) -> None:
     small = candidate(width=0.0625)
     before = state_of(small.network)
     network = reestimate(small, digits, SETTLING, batches=1).network
@@ -104,7 +104,7 @@ def test_images_are_augmented_as_in_the_last_epochs_of_a_training(digits: Datase
     assert (augment["mosaic"], augment["mixup"]) == (0.0, 0.0)
 
 
-def test_it_is_deterministic_and_leaves_the_global_generators_alone(digits: Dataset) -> None:
+def test_re_estimation_is_deterministic_and_leaves_the_global_generators_unchanged(digits: Dataset) -> None:
     small = candidate(width=0.0625)
     random.seed(7)
     first = state_of(reestimate(small, digits, SETTLING, batches=1).network)
@@ -115,13 +115,13 @@ def test_it_is_deterministic_and_leaves_the_global_generators_alone(digits: Data
     assert unchanged(reestimate(small, digits, SETTLING, batches=1).network, first)
 
 
-def test_a_batch_of_one_is_taken_as_two_since_a_variance_needs_them(digits: Dataset) -> None:
+def test_a_batch_of_one_becomes_two_because_a_variance_needs_them(digits: Dataset) -> None:
     found = reestimate(candidate(width=0.0625), digits, SETTLING.with_values(batch=1), batches=1)
     variance = found.network.get_submodule("model.0.bn").running_var
     assert variance is not None and bool(torch.isfinite(cast(torch.Tensor, variance)).all())
 
 
-def test_no_batches_are_refused(digits: Dataset) -> None:
+def test_zero_batches_are_refused(digits: Dataset) -> None:
     with pytest.raises(ValueError, match="needs at least 1"):
         reestimate(candidate(width=0.0625), digits, SETTLING, batches=0)
 

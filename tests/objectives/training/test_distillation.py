@@ -18,7 +18,7 @@ DISTILLED = RECIPE.with_values(distill=6.0)
 
 
 @pytest.mark.slow
-def test_a_narrow_student_learns_from_a_wider_teacher_and_comes_out_as_the_stock_network(
+def test_a_narrow_student_learns_from_a_wider_teacher_and_stays_a_stock_network(
     digits: Dataset, tmp_path: Path
 ) -> None:
     student, teacher = candidate(width=0.0625), candidate(width=0.125)

@@ -1,4 +1,4 @@
-"""Gradients of the loss on real images, and the loss that they predict without a channel."""
+"""Gradients of the loss on real images, and their prediction of the loss without a channel."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def batches(digits: Dataset) -> list[dict[str, Any]]:
     return [{**batch, "img": batch["img"].float() / 255} for batch in made]
 
 
-def test_gradients_are_those_of_the_network_as_it_runs(
+def test_gradients_are_those_of_the_deployed_network(
     candidate: Candidate, digits: Dataset, batches: list[dict[str, Any]]
 ) -> None:
     found = gradients(candidate, digits, imgsz=96, batches=3, batch=16)
@@ -62,7 +62,7 @@ def test_gradients_are_those_of_the_network_as_it_runs(
         torch.testing.assert_close(found[name], expected, rtol=1e-3, atol=1e-5 * float(expected.abs().max()) + 1e-12)
 
 
-def test_the_candidate_and_its_statistics_are_left_alone(candidate: Candidate, digits: Dataset) -> None:
+def test_the_candidate_and_its_statistics_are_unchanged(candidate: Candidate, digits: Dataset) -> None:
     before = state_of(candidate.network)
     found = gradients(candidate, digits, imgsz=96, batch=8)
     assert unchanged(candidate.network, before)
@@ -79,7 +79,7 @@ def test_the_same_images_give_the_same_gradients(candidate: Candidate, digits: D
     assert not torch.equal(first["model.0.conv.weight"], other["model.0.conv.weight"])
 
 
-def test_with_statistics_of_the_batch_the_weights_before_a_batch_norm_would_say_nothing(
+def test_with_batch_statistics_weights_before_a_batch_norm_have_hardly_any_effect(
     candidate: Candidate, digits: Dataset, batches: list[dict[str, Any]]
 ) -> None:
     name = "model.3.conv.weight"
@@ -87,7 +87,7 @@ def test_with_statistics_of_the_batch_the_weights_before_a_batch_norm_would_say_
     (network.loss(batches[0])[0].sum() / 16).backward()
     weight = network.get_parameter(name)
     ours = gradients(candidate, digits, imgsz=96, batch=16)[name]
-    # Seen: 0.07; not 0, because BatchNorm adds eps to the variance.
+    # Observed: 0.07; not 0, because BatchNorm adds eps to the variance.
     assert _share(weight, weight.grad) < 0.2 * _share(weight, ours)
 
 
@@ -106,7 +106,7 @@ def test_taylor_predicts_the_loss_without_a_channel(
             norm.weight[channel], norm.bias[channel] = 0.0, 0.0
             changes.append(abs(_loss(network, batches[0]) - whole))
             norm.weight[channel], norm.bias[channel] = before
-    # Seen: 0.66. Over 64 channels, by chance below 0.4 in all but one of a thousand cases.
+    # Observed: 0.66. By chance it would exceed 0.4 over 64 channels in only one of a thousand cases.
     assert _rank_correlation(predicted, changes) > 0.5
 
 
@@ -118,13 +118,15 @@ def test_gradients_that_are_not_finite_are_the_candidates_fault(candidate: Candi
 
 
 @pytest.mark.parametrize(("batches", "batch"), [(0, 4), (1, 0)])
-def test_no_images_at_all_are_refused(candidate: Candidate, digits: Dataset, batches: int, batch: int) -> None:
+def test_zero_batches_and_empty_batches_are_refused(
+    candidate: Candidate, digits: Dataset, batches: int, batch: int
+) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         gradients(candidate, digits, imgsz=96, batches=batches, batch=batch)
 
 
 def _share(weight: Tensor, gradient: Tensor) -> float:
-    """How much of sum |w * g| is left when it is summed by channel with its signs."""
+    """Return the sum over channels of |sum of w * g|, as a share of the sum of all |w * g|."""
     product = (weight * gradient).detach()
     return float(product.flatten(1).sum(1).abs().sum() / product.abs().sum())
 

@@ -20,7 +20,7 @@ NAMES = ("model.1", "model.2.cv1", "model.7", "model.22.cv2.0.0")  # one of them
 
 @pytest.fixture(scope="module")
 def lopsided() -> Parent:
-    """A parent of half of n's width, in which nothing reads what `model.7` makes."""
+    """Return a parent of half of n's width, in which no layer reads the output of `model.7`."""
     torch.set_num_threads(1)
     structure = yaml_model_load("yolov8n.yaml") | {"scales": {"n": [0.33, 0.125, 1024]}, "scale": "n"}
     parent = Parent.load(structure, classes=10, imgsz=64, seed=0)
@@ -41,14 +41,14 @@ def test_each_group_and_each_tie_has_a_value_for_each_ratio(measured: Sensitivit
     assert all(len(values) == 1 for values in measured.values.values())
 
 
-def test_a_group_that_nobody_reads_does_no_damage(measured: SensitivityMap) -> None:
+def test_cutting_a_group_that_no_layer_reads_does_not_change_the_loss(measured: SensitivityMap) -> None:
     # float32 sums of other lengths.
     assert measured.values["model.7"][0] == pytest.approx(measured.whole, rel=1e-4)
     others = [values[0] for name, values in measured.values.items() if name != "model.7"]
     assert max(abs(value / measured.whole - 1) for value in others) > 1e-3
 
 
-def test_measuring_twice_gives_the_same_and_leaves_the_parent_alone(
+def test_the_analysis_is_repeatable_and_leaves_the_parent_unchanged(
     lopsided: Parent, digits: Dataset, measured: SensitivityMap
 ) -> None:
     before = {name: tensor.clone() for name, tensor in lopsided.network.state_dict().items()}
@@ -56,13 +56,15 @@ def test_measuring_twice_gives_the_same_and_leaves_the_parent_alone(
     assert all(torch.equal(tensor, lopsided.network.state_dict()[name]) for name, tensor in before.items())
 
 
-def test_it_can_be_measured_as_map(lopsided: Parent, digits: Dataset) -> None:
+def test_the_analysis_can_measure_map(lopsided: Parent, digits: Dataset) -> None:
     whole = sensitivity(lopsided, digits, imgsz=64, names=("model.7",), ratios=(0.5,), images=2, measure="map50_95")
     assert whole.measure == "map50_95"
     assert 0 <= whole.whole <= 1
 
 
 @pytest.mark.parametrize("ratios", [(), (0.5, 0.25), (0.5, 1.0), (0.0,)])
-def test_ratios_that_are_no_cuts_are_refused(lopsided: Parent, digits: Dataset, ratios: tuple[float, ...]) -> None:
+def test_ratios_that_cut_nothing_or_everything_are_refused(
+    lopsided: Parent, digits: Dataset, ratios: tuple[float, ...]
+) -> None:
     with pytest.raises(SpaceError, match="must be ascending and within"):
         sensitivity(lopsided, digits, imgsz=64, ratios=ratios)

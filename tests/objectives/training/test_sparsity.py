@@ -1,4 +1,4 @@
-"""The L1 penalty on BatchNorm scales: the step itself, whose scales it reaches, what it does in a training."""
+"""L1 penalty on BatchNorm scales: a single step, the scales that it shrinks, and its effect in a training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def mean_scale(trained: Candidate) -> float:
     return float(torch.cat([scale.detach().abs() for scale in cuttable_scales(trained.network)]).mean())
 
 
-def test_a_step_moves_every_scale_towards_zero_and_never_past_it() -> None:
+def test_a_step_moves_every_scale_towards_zero_and_not_beyond() -> None:
     scales = torch.tensor([1.0, -1.0, 0.05, -0.05, 0.0])
     shrink([scales], 0.1)
     assert torch.allclose(scales, torch.tensor([0.9, -0.9, 0.0, 0.0, 0.0]))
@@ -42,18 +42,16 @@ def test_the_penalty_is_neither_clipped_nor_normalised_with_the_gradient(clipped
     assert torch.equal(norm.bias, torch.zeros(4))
 
 
-def test_training_with_the_penalty_shrinks_the_scales_by_the_learning_rates_sum(
-    digits: Dataset, tmp_path: Path
-) -> None:
+def test_the_penalty_shrinks_the_scales_by_the_sum_of_the_learning_rates(digits: Dataset, tmp_path: Path) -> None:
     small = candidate(width=0.0625)
     plain = train(small, RECIPE, digits, seed=0, scratch=tmp_path).candidate
     thinned = train(small, RECIPE.with_values(sparsity=5.0), digits, seed=0, scratch=tmp_path).candidate
     steps = [0.01, 0.01, 0.01, 0.00505, 0.00505, 0.00505]  # three batches an epoch, linear to lr0 * lrf
-    # The gradients answer the shrinking, and the moving average starts from the full scales: hence the half.
+    # Gradients counteract the penalty, and the moving average starts from the full scales: so half of it is enough.
     assert mean_scale(plain) - mean_scale(thinned) > 0.5 * 5.0 * sum(steps[:4])
 
 
-def test_every_scale_that_can_be_cut_is_reached_and_those_inside_attention_are_not() -> None:
+def test_all_scales_that_can_be_cut_are_penalised_but_not_those_inside_attention() -> None:
     network = Parent.load("yolo11n.yaml", classes=2, imgsz=64).network
     named = {id(module.weight): name for name, module in network.named_modules() if isinstance(module, nn.BatchNorm2d)}
     reached = {named[id(scale)] for scale in cuttable_scales(network)}

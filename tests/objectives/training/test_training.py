@@ -33,7 +33,7 @@ ONE_EPOCH = RECIPE.with_values(epochs=1)
 
 @pytest.fixture(scope="module")
 def small() -> Candidate:
-    """A stock yolov8 at a quarter of n's width: trains in a second."""
+    """A stock yolov8 at a quarter of n's width, which trains in a second."""
     return candidate(width=0.0625)
 
 
@@ -51,7 +51,7 @@ def broken_by(hook: Any) -> Candidate:
     return Candidate(whole.spec, whole.origin, network, whole.classes, whole.imgsz)
 
 
-def test_what_comes_out_is_the_same_stock_network_with_other_weights(small: Candidate, trained: Trained) -> None:
+def test_training_returns_the_same_stock_network_with_other_weights(small: Candidate, trained: Trained) -> None:
     before, after = small.network.state_dict(), trained.candidate.network.state_dict()
     assert {name: tensor.shape for name, tensor in before.items()} == {name: x.shape for name, x in after.items()}
     assert {tensor.dtype for tensor in after.values()} <= {torch.float32, torch.int64}
@@ -71,7 +71,7 @@ def test_training_lowers_the_validation_loss(trained: Trained) -> None:
     assert trained.history[-1].loss < trained.history[0].loss
 
 
-def test_equal_seeds_give_equal_weights_and_the_candidate_is_left_alone(
+def test_equal_seeds_give_equal_weights_and_the_candidate_is_unchanged(
     small: Candidate, digits: Dataset, trained: Trained, tmp_path: Path
 ) -> None:
     before = state_of(small.network)
@@ -101,7 +101,7 @@ def test_a_detector_without_nms_trains_both_of_its_heads(digits: Dataset, tmp_pa
         assert not torch.equal(before.network.state_dict()[name], after.network.state_dict()[name]), head
 
 
-def test_nothing_is_written_sent_or_left_changed(
+def test_training_leaves_no_files_sends_nothing_and_restores_global_state(
     small: Candidate,
     digits: Dataset,
     tmp_path: Path,
@@ -128,10 +128,12 @@ def test_nothing_is_written_sent_or_left_changed(
 
 
 class Interrupted(BaseException):
-    """What a signal handler may raise in the main thread."""
+    """Exception such as a signal handler may raise in the main thread."""
 
 
-def test_the_number_of_torch_threads_is_the_callers(small: Candidate, digits: Dataset, tmp_path: Path) -> None:
+def test_the_number_of_torch_threads_stays_that_of_the_caller(
+    small: Candidate, digits: Dataset, tmp_path: Path
+) -> None:
     during: list[int] = []
 
     def progress(*_: int) -> None:
@@ -149,7 +151,7 @@ def test_the_number_of_torch_threads_is_the_callers(small: Candidate, digits: Da
 
 
 @pytest.mark.parametrize("error", [Interrupted("stop"), KeyboardInterrupt(), RuntimeError("my own out of memory")])
-def test_whatever_report_raises_ends_the_training_and_comes_out_unchanged(
+def test_an_exception_of_report_ends_the_training_and_is_passed_on(
     error: BaseException, small: Candidate, digits: Dataset, tmp_path: Path
 ) -> None:
     seen: list[EpochResult] = []
@@ -182,7 +184,7 @@ def test_progress_is_called_after_every_batch_and_may_end_the_training_too(
     assert not list(tmp_path.iterdir())
 
 
-def test_epochs_are_scored_as_often_as_the_recipe_says_and_the_last_always(
+def test_epochs_are_scored_as_often_as_in_the_recipe_and_the_last_always(
     small: Candidate, digits: Dataset, tmp_path: Path
 ) -> None:
     seen: list[int] = []
@@ -192,7 +194,7 @@ def test_epochs_are_scored_as_often_as_the_recipe_says_and_the_last_always(
     assert seen == [x.epoch for x in result.history] == [2, 3]
 
 
-def test_the_epoch_of_the_best_f1_is_kept_where_the_recipe_says_so(
+def test_the_epoch_of_the_best_f1_is_kept_if_the_recipe_says_so(
     small: Candidate, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([0.1, 0.3, 0.2])
@@ -200,7 +202,7 @@ def test_the_epoch_of_the_best_f1_is_kept_where_the_recipe_says_so(
     assert train(small, RECIPE.with_values(keep="best_f1"), digits, seed=0, scratch=tmp_path).kept_epoch == 2
 
 
-def test_best_f1_is_the_mean_over_classes_and_zero_where_nothing_was_found() -> None:
+def test_best_f1_is_the_mean_over_classes_and_zero_without_detections() -> None:
     assert candidate_training.best_f1([0.5, 1.0]) == 0.75
     assert candidate_training.best_f1([]) == 0.0
 
@@ -249,7 +251,7 @@ def test_a_fault_of_the_code_is_not_blamed_on_the_candidate(digits: Dataset, tmp
         train(broken_by(fail), RECIPE, digits, seed=0, scratch=tmp_path)
 
 
-def test_batchnorm_averages_at_the_recipes_pace_while_training_only(digits: Dataset, tmp_path: Path) -> None:
+def test_batchnorm_has_the_momentum_of_the_recipe_only_during_training(digits: Dataset, tmp_path: Path) -> None:
     during: set[float | None] = set()
 
     def look(module: torch.nn.BatchNorm2d, inputs: Any) -> None:

@@ -1,4 +1,4 @@
-"""A cut network of each family learns: after two steps with the real loss everything that should move has moved."""
+"""A cut network of each family learns: two steps with the real loss change all parameters that should change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIZES = (0.25, 0.45, 0.9)  # of objects, as a share of 128 px: one of each falls
 
 
 def _batch(seed: int) -> dict[str, torch.Tensor]:
-    """Four images with three objects each, as the loss takes them."""
+    """Return four images with three objects each, in the format of the loss."""
     random = torch.Generator().manual_seed(seed)
     sizes = torch.tensor(SIZES).repeat(4)[:, None].expand(-1, 2)
     centres = sizes / 2 + (1 - sizes) * torch.rand(12, 2, generator=random)
@@ -33,7 +33,7 @@ def _batch(seed: int) -> dict[str, torch.Tensor]:
 
 
 def _guess_small_boxes(head: Any) -> None:
-    """Let each level guess boxes of three strides: fresh ones guess 15, too large for any object on 128 px."""
+    """Let each level predict boxes of three strides: random weights predict 15, too large for objects on 128 px."""
     for towers in (head.cv2, getattr(head, "one2one_cv2", None) or ()):
         for tower in towers:
             if head.reg_max > 1:
@@ -49,7 +49,7 @@ def test_two_steps_move_every_parameter_of_a_cut_network_and_no_width(family: st
     _guess_small_boxes(network.model[-1])
     before = copy.deepcopy(network.state_dict())
     learning = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
-    # A shift that no activation follows is taken out again by the next layer's batch norm: its gradient is 0.
+    # Without an activation after it a shift is removed by the next layer's batch norm: its gradient is 0.
     linear = {
         f"{name}.bn.bias"
         for name, module in network.named_modules()
