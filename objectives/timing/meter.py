@@ -223,9 +223,8 @@ class LatencyMeter:
     def _ready_child(self) -> TimingChild:
         """Return the child process, with the reference loaded."""
         if self._child is None:
-            with tempfile.TemporaryDirectory(
-                dir=self._open_folder()
-            ) as folder:  # deleted soon, so that a kill hardly leaves it behind
+            # The folder is deleted soon, so that a kill hardly ever leaves it behind.
+            with tempfile.TemporaryDirectory(dir=self._open_folder()) as folder:
                 try:
                     own = self._reference
                     model = own if isinstance(own, Path) else self._export(own, Path(folder))

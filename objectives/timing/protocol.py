@@ -25,7 +25,7 @@ Clock = Callable[[], tuple[float, float]]
 Wait = Callable[[], bool]
 """Function that waits until the machine is undisturbed, and returns whether it is."""
 Aside = Callable[[], AbstractContextManager[None]]
-"""Context for the time in which nothing is timed."""
+"""Context of a period in which nothing is timed."""
 
 LOADINGS = 6  # of a network: fewer give no useful interval
 MOST_LOADINGS = 8  # the interval is checked once before, after `LOADINGS`: each check is a chance to stop too early

@@ -56,9 +56,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_the_new_runtime_measures_in_a_separate_process(found: dict[str, Any]) -> None:
-    assert found["ratio"] == pytest.approx(
-        1.0, abs=0.2
-    )  # a network relative to itself; it takes less than a millisecond
+    # a network relative to itself; it takes less than a millisecond
+    assert found["ratio"] == pytest.approx(1.0, abs=0.2)
     assert found["target"] == found["key"]
 
 
