@@ -123,7 +123,7 @@ def _usable(
             expected = shown(label_path(split.images[0]))
             raise DataError(f"{shown(file)}: '{name}' has no labelled object; its first label file would be {expected}")
         else:
-            warnings.append(f"split '{name}' has no labels and is left out")
+            warnings.append(f"split '{name}' has no labels: it gets no columns")
     return usable, warnings
 
 
@@ -157,9 +157,8 @@ def _doubtful(splits: Mapping[str, Split], digests: Mapping[Path, Checked]) -> l
         shared = sum(digests[image].digest in train for image in split.images)
         if name == "train" or not shared:
             continue
-        what = (
-            "equals 'train'" if set(split.images) == set(splits["train"].images) else f"shares {shared} images with it"
-        )
+        same = set(split.images) == set(splits["train"].images)
+        what = "equals 'train'" if same else f"shares {shared} images with 'train'"
         warnings.append(f"split '{name}' {what}: its accuracy does not show how well unseen images are detected")
     return warnings
 

@@ -66,7 +66,9 @@ def check_parity(candidate: Candidate, onnx_file: Path, images: Iterable[Array])
         count, score, box_px = count + 1, max(score, difference[0]), max(box_px, difference[1])
     parity = Parity(count, score, box_px)
     if not parity.holds:
-        raise CandidateError(f"the exported ONNX file disagrees with the network: {parity}")
+        raise CandidateError(
+            f"the exported ONNX file disagrees with the network: {parity}; the export is wrong, please report it"
+        )
     return parity
 
 

@@ -206,7 +206,8 @@ class LatencyMeter:
                 raise CandidateError(answer["error"]) if network else RuntimeError(answer["error"])
             return answer
         if status is not None and -status in CRASHES:
-            raise CandidateError(f"{self.target.runtime} crashes on the network ({signal.Signals(-status).name})")
+            name = signal.Signals(-status).name
+            raise CandidateError(f"{self.target.runtime} crashed on the network ({name}), {TRIES} times in a row")
         if status is None and network is not None:  # else the same trial would end each later run
             raise CandidateError(f"{self.target.runtime} was silent for {self._timeout_s:g} s, {TRIES} times in a row")
         how = f"was silent for {self._timeout_s:g} s" if status is None else f"ended with status {status}"

@@ -191,7 +191,10 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
     def _require_finite_weights(self) -> None:
         for name, tensor in self.ema.ema.state_dict().items():
             if not torch.isfinite(tensor).all():
-                raise CandidateError(f"weights of '{name}' are not finite after epoch {self.epoch + 1}")
+                raise CandidateError(
+                    f"training diverged: weights of '{name}' are not finite after epoch {self.epoch + 1} "
+                    f"(lr0 {self.recipe.lr0}, {self.recipe.optimizer}); lower lr0"
+                )
 
     def _is_scored(self, epoch: int) -> bool:
         return (epoch + 1) % self.recipe.val_every == 0 or epoch + 1 == self.epochs

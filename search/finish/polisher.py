@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from objectives.device.target import Target
 from objectives.recipe import Recipe
 from search.prepare.inputs import check_device
 from search.prepare.preparation import Preparation, Setting
@@ -48,7 +49,7 @@ class Polisher:
             here = {"data": inputs.data.key, "target": bench.latencies.target.key}
             changed = [name for name, key in here.items() if study.frozen.get(name, key) != key]
             if changed:
-                raise DefinitionError(f"study '{study.sampler_name}' was begun with other {' and '.join(changed)}")
+                raise DefinitionError(_refusal(study, definition, store, bench.latencies.target, changed))
             trained = bench.checkpoints.get(study.frozen["parent"])
             yield Polisher(bench.with_parent(bench.parent.with_weights(trained)), definition, say)
 
@@ -63,3 +64,18 @@ class Polisher:
             kind="polish", checkpoint=member.checkpoint, recipe=recipe.as_plain(), seed=self.bench.training.seed
         )
         return replace(row, identity=made_from, constraints=excess_over(self.definition.upper_limits, row.measurements))
+
+
+def _refusal(
+    study: StudyEntry, definition: StudyDefinition, store: Store, target: Target, changed: Sequence[str]
+) -> str:
+    """Return the refusal of a study whose data or target is another than when it was begun."""
+    reasons = []
+    if "data" in changed:
+        reasons.append(f"data '{definition.data.source}' has other content now: put its files back as they were")
+    if "target" in changed:
+        stored = store.target(study.frozen["target"])
+        then, now = {} if stored is None else stored.description, target.description()
+        differ = [f"{each}: {then.get(each)} then, {now[each]} now" for each in now if then.get(each) != now[each]]
+        reasons.append(f"its target is another ({'; '.join(differ)}): polish it on the machine where it ran")
+    return f"study '{study.sampler_name}' cannot be polished: {'; '.join(reasons)}"

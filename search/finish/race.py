@@ -11,6 +11,7 @@ from objectives.data.dataset import open_dataset
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.race import Race
 from objectives.timing.reference import reference_candidate
+from search.latency.remote import target_of_entry
 from search.latency.study_targets import target_of
 from search.record.confirmation import Confirmation, Finalist
 from search.record.folders import RunFolder
@@ -102,11 +103,19 @@ def _target_of(store: Store, finalists: Sequence[TrialRecord]) -> TargetEntry:
     """Return the target on which all finalists were timed."""
     keys = {record.name: None if (m := record.measurement(LATENCY)) is None else m.target for record in finalists}
     if len(set(keys.values())) > 1:
-        raise DefinitionError(f"{', '.join(keys)} were timed on different targets; name those of one with --records")
+        timed = "; ".join(f"{name} on {_shown(store, key)}" for name, key in keys.items())
+        raise DefinitionError(
+            f"the rows were timed on different targets: {timed}; choose rows of one target with --records"
+        )
     entry = None if (key := next(iter(keys.values()), None)) is None else store.target(key)
     if entry is None:
         raise DefinitionError("the finalists' target is not in the database; they cannot be confirmed on it")
     return entry
+
+
+def _shown(store: Store, key: str | None) -> str:
+    entry = None if key is None else store.target(key)
+    return "an unknown target" if entry is None else str(target_of_entry(entry))
 
 
 def _meter(definition: StudyDefinition, folder: RunFolder, trained: Candidate, entry: TargetEntry) -> LatencyMeter:

@@ -204,7 +204,9 @@ def _check_paths(definition: StudyDefinition) -> None:
         read_definition(Path(definition.data.source))
     weights = definition.parent.weights
     if weights is not None and not Path(weights).exists():
-        raise DefinitionError(f"parent.weights is '{weights}', which does not exist; give a .pt or .safetensors file")
+        raise DefinitionError(
+            f"parent.weights (--model) is '{weights}', which does not exist; give a .pt or .safetensors file"
+        )
 
 
 def _set_threads(threads: int) -> None:

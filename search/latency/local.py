@@ -84,7 +84,7 @@ class LocalLatency(LatencySource):
         if self._reference_ms is None:
             stored = self.store.target(self.target.key)
             if stored is None:
-                raise LookupError(f"the reference of {self.target} has no frozen time yet")
+                raise LookupError(f"internal: freeze_reference() was not called for {self.target}")
             self._reference_ms = stored.reference_ms
         return self._reference_ms
 

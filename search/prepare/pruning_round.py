@@ -167,7 +167,10 @@ class ThresholdPruning(Pruning):
             SpaceError: If there is no source: fresh weights have no trained scales.
         """
         if source is None:
-            raise SpaceError(f"'{self.name}' is cut at a threshold, but {self.source} has no trained scales")
+            raise SpaceError(
+                f"'{self.name}' is cut at a threshold, and 'from' is {self.source}, which has no trained scales; "
+                "cut from parent or an earlier row"
+            )
         bench, parent = rows.bench, rows.bench.parent
         sparse = self._train_with_sparsity(rows, source, root)
         network = bench.checkpoints.get(sparse.checkpoint)

@@ -87,7 +87,9 @@ def _refuse_second(connection: Connection, study: StudyEntry, record: TrialRecor
         same = or_(same, RecordRow.number == record.number)
     statement = select(RecordRow.name).where(RecordRow.study_id == study.id, same).limit(1)
     if name := connection.execute(statement).scalar_one_or_none():
-        raise AlreadyStored(f"'{name}' is stored already in study '{study.sampler_name}'")
+        raise AlreadyStored(
+            f"'{name}' is stored already in study '{study.sampler_name}' (another worker stored it; nothing is lost)"
+        )
 
 
 def _architecture(connection: Connection, spec: ArchSpec | None) -> str | None:

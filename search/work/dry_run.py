@@ -142,7 +142,10 @@ def _measure(
     evaluation_s = time.perf_counter() - begun
     batch_s = _measure_batch(bench, candidate, recipe)
     parent_batch_s = _measure_batch(bench, bench.parent.candidate(), parent_recipe)
-    console.print(f"training: {batch_s:.2f} s a batch of {recipe.batch} (parent {parent_batch_s:.2f} s)")
+    console.print(
+        f"training: {batch_s:.2f} s for a batch of {recipe.batch}; "
+        f"parent: {parent_batch_s:.2f} s for a batch of {parent_recipe.batch}"
+    )
     return MeasuredCost(latency_s, evaluation_s, parent_batch_s, batch_s, values[SIZE_MIB.name])
 
 

@@ -109,7 +109,9 @@ def by_stage(structure: Structure, parts: Mapping[str, Donor]) -> dict[str, Dono
     names = tuple(dict.fromkeys(layer_parts(structure)))
     whole = {name: parts.get(name) or parts.get(HEAD if name in (NECK, DETECT) else BACKBONE) for name in names}
     for name in parts.keys() - {*names, BACKBONE, HEAD}:
-        raise SpaceError(f"there is no part '{name}'; there are {', '.join(names)}, and backbone for P1 to P5")
+        raise SpaceError(
+            f"there is no part '{name}'; use {', '.join(names)}, or backbone (P1 to P5) and head (neck and detect)"
+        )
     for name, donor in whole.items():
         if donor is None:
             raise SpaceError(f"part '{name}' has no donor")

@@ -117,7 +117,7 @@ def test_exporting_and_polishing_name_what_is_missing(store: Store, study: Study
 def test_a_study_is_run_by_a_request(tmp_path: Path) -> None:
     """Refused before any process starts; `test_run` continues a real study by such a request."""
     runs, definition = RunFolder(tmp_path), load_study("nas_head", model=tmp_path / "lost.pt")
-    with pytest.raises(DefinitionError, match=r"parent.weights is '.*lost.pt', which does not exist"):
+    with pytest.raises(DefinitionError, match=r"parent.weights \(--model\) is '.*lost.pt', which does not exist"):
         run_study(RunRequest(definition, runs, runs.default_storage))
     assert list(tmp_path.iterdir()) == []
 

@@ -72,7 +72,7 @@ def test_an_unlabelled_test_split_is_left_out_with_a_warning(pets: Path, cache: 
     photo(pets / "images/test/x.jpg", seed=9)
     data = open_dataset(define(pets, test="images/test"), cache)
     assert list(data.splits) == ["train", "val"]
-    assert data.warnings == ("split 'test' has no labels and is left out",)
+    assert data.warnings == ("split 'test' has no labels: it gets no columns",)
 
 
 def test_lists_of_images_are_read_as_ultralytics_reads_them(pets: Path, cache: Path) -> None:

@@ -119,7 +119,7 @@ class TestLocalLatency(LatencySourceContract):
         return LocalLatency(store, meter, wait=IdleWait(tries=1))
 
     def test_the_reference_has_no_time_before_it_is_frozen(self, source: LocalLatency) -> None:
-        with pytest.raises(LookupError, match="has no frozen time yet"):
+        with pytest.raises(LookupError, match=r"freeze_reference\(\) was not called"):
             _ = source.reference_ms
 
 

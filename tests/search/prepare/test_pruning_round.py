@@ -115,7 +115,8 @@ def test_facts_that_go_into_a_key_stay_as_they_were_stored() -> None:
 
 def test_fresh_weights_are_not_cut_at_a_threshold() -> None:
     entry = cast(TrainedEntry, None)  # not looked at
-    with pytest.raises(SpaceError, match="'one-shot' is cut at a threshold, but scratch has no trained scales"):
+    words = "'one-shot' is cut at a threshold, and 'from' is scratch, which has no trained scales; cut from parent"
+    with pytest.raises(SpaceError, match=words):
         pruning(source="scratch").prune(cast(RowTrainer, None), None, entry)
 
 
