@@ -1,6 +1,7 @@
 """Recipe of a training: a frozen set of values, named as Ultralytics names its training arguments.
 
-To add a field: a field of `Recipe`; studies may then set it and search it.
+To add a field: a field of `Recipe`; studies may then set it and search it. One that is no training argument of
+Ultralytics also goes into `OURS` and is used in `objectives/training/trainer.py`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""After the last trial: finalists are measured again, trained for longer, exported."""
+"""A run from start to report, and what follows its last trial: finalists measured again, trained longer, exported."""

@@ -1,1 +1,1 @@
-"""Latency of any network by the project's protocol, on this machine or on another one."""
+"""For `search.bench` and `search.widths`: networks outside a study, and packs for another machine."""

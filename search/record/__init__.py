@@ -1,1 +1,1 @@
-"""Records of trials, the Pareto front of them, and how their figures are written. Plain values."""
+"""Plain values of a run: records, Pareto front, figures as text, events, stopwatch, paths in the run folder."""

@@ -1,4 +1,5 @@
 """Records of every trial. `search.store.base.Store` is the contract, `search.store.sql` the implementation.
 
-To add a table: a model in `models.py` or `latency_models.py`, and a migration in `migrations/versions/`.
+To add a table: a model in `models.py` or `latency_models.py`, a migration in `migrations/versions/`, and methods in
+`base.py` and `sql.py`.
 """

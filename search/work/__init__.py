@@ -1,1 +1,1 @@
-"""Processes of a run: the supervisor, its workers, their heartbeats, and the display of their progress."""
+"""Processes of a run: supervisor, workers, heartbeats, progress. Also the dry run and the printed configuration."""

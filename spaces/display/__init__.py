@@ -1,1 +1,1 @@
-"""A network and its channel groups as tables and charts."""
+"""A network and its channel groups as tables and charts; and the console of all commands."""
