@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -37,6 +37,7 @@ def sensitivity(
     data: Dataset,
     *,
     imgsz: int,
+    orders: Mapping[str, Sequence[int]] | None = None,
     names: Collection[str] | None = None,
     ratios: Sequence[float] = RATIOS,
     measure: Measure = "loss",
@@ -51,9 +52,10 @@ def sensitivity(
     The parent must be trained: an analysis of random weights has no meaning. The result is deterministic.
 
     Args:
-        parent: Parent with trained weights. Channels are kept by L2 magnitude.
+        parent: Parent with trained weights.
         data: The loss is measured on `train` images, so that `val` does not influence the choice; `map50_95` on `val`.
         imgsz: Image size in px, square.
+        orders: For each group its channels, the most important first; by default by L2 magnitude.
         names: Groups (or ties) to cut; None for all of them, as an allocation needs.
         ratios: Shares of channels that are kept, ascending, each in (0, 1).
         measure: `loss` (lower is better; cheap) or `map50_95`.
@@ -66,7 +68,7 @@ def sensitivity(
     if not ratios or list(ratios) != sorted(set(ratios)) or not 0 < ratios[0] <= ratios[-1] < 1:
         raise SpaceError(f"ratios {tuple(ratios)} must be ascending and within (0, 1)")
     gauge = _Gauge(data, imgsz, measure, images, batch, device)
-    ranked = best_first(scores(parent.as_candidate(), parent))
+    ranked = orders or best_first(scores(parent.as_candidate(), parent))
     whole = gauge.after_cut(parent, parent.full_spec())  # re-estimated too, so that only the cut makes a difference
     if not math.isfinite(whole):
         raise CandidateError(f"the uncut network's {measure} is {whole}")

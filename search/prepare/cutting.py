@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from objectives.training.gradients import gradients
 from objectives.training.sensitivity import IMAGES, RATIOS, sensitivity
+from search.prepare.channel_scores import score_channels
 from search.record.events import Activity, Say
+from search.study.cuts import COMPARABLE
 from search.trial.workbench import Workbench
 from spaces.allocation.allocation import Allocation, Cutter
 from spaces.allocation.global_ranking import GlobalRanking
@@ -25,13 +26,8 @@ from spaces.networks.checkpoint import content_hash
 from spaces.networks.cost_formula import CostFormula
 from spaces.networks.parent import Parent
 from spaces.ranking.criteria import Criterion
-from spaces.ranking.importance import Scores, mean_scales, scores
+from spaces.ranking.importance import best_first, mean_scales
 from spaces.structure.groups import tied
-
-GRADIENT_BATCHES, GRADIENT_BATCH = 8, 8
-"""Number of batches, and images in each, that gradients for the `taylor` criterion are averaged over."""
-COMPARABLE: tuple[Criterion, ...] = ("lamp", "taylor", "batchnorm")
-"""Criteria whose scores can be compared between channel groups without normalization."""
 
 
 @dataclass(frozen=True)
@@ -59,26 +55,11 @@ def build_cutter(bench: Workbench, rule: ChannelRule, candidate: Candidate, say:
     Raises:
         SpaceError: If the rule is `sensitivity` and the network is not the parent.
     """
-    found = score_channels(bench, rule, candidate)
-    return Cutter(bench.parent, candidate, found, _allocation(bench, rule, candidate, say), rule.multiple)
-
-
-def score_channels(bench: Workbench, rule: ChannelRule, candidate: Candidate) -> Scores:
-    """Return the importance of each kept channel by the rule's criterion."""
-    parent = bench.parent
     if rule.cut == "slimming":
-        return mean_scales(candidate, parent, after_sparsity=True)  # the study's definition requires that
-    slopes = None
-    if rule.criterion == "taylor":
-        slopes = gradients(
-            candidate,
-            bench.training.data,
-            imgsz=candidate.imgsz,
-            batches=GRADIENT_BATCHES,
-            batch=GRADIENT_BATCH,
-            device=bench.training.device,
-        )
-    return scores(candidate, parent, rule.criterion, gradients=slopes, after_sparsity=True, seed=bench.training.seed)
+        found = mean_scales(candidate, bench.parent, after_sparsity=True)  # the study's definition requires that
+    else:
+        found = score_channels(bench, rule.criterion, candidate)
+    return Cutter(bench.parent, candidate, found, _allocation(bench, rule, candidate, say), rule.multiple)
 
 
 def flops_function(parent: Parent) -> Callable[[ArchSpec], float]:
@@ -91,6 +72,7 @@ def load_or_measure_sensitivity(
     bench: Workbench,
     *,
     multiple: int,
+    criterion: Criterion,
     say: Say,
     ratios: tuple[float, ...] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
@@ -98,12 +80,15 @@ def load_or_measure_sensitivity(
     """Return the trained parent's sensitivity map: from the run folder, or measured and stored there.
 
     Args:
+        multiple: Widths are multiples of this number of channels.
+        criterion: What makes a channel important; the least important ones are cut.
         ratios: Shares of channels that each group is cut to; `RATIOS` by default.
         on_progress: Called with the number of cuts measured and the number of all cuts. An exception that it raises
             ends the measurement.
     """
     parent, ratios = bench.parent, ratios or RATIOS
     facts = [content_hash(parent.as_candidate()), bench.training.data.key, parent.imgsz, multiple, ratios, IMAGES]
+    facts += [criterion] if criterion != "l2" else []  # maps from before there was a choice are found again
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     file = bench.maps / f"{digest}.json"
     known = _read_map(file)
@@ -115,6 +100,7 @@ def load_or_measure_sensitivity(
         parent,
         bench.training.data,
         imgsz=parent.imgsz,
+        orders=best_first(score_channels(bench, criterion, parent.as_candidate())),
         ratios=ratios,
         multiple=multiple,
         images=IMAGES,
@@ -136,7 +122,11 @@ def _allocation(bench: Workbench, rule: ChannelRule, candidate: Candidate, say: 
     if not candidate.spec.is_whole:
         raise SpaceError("sensitivity is measured for the parent only; a donor cannot be cut by it")
     ties = {group.name: group.tie or group.name for group in bench.parent.groups}
-    return SensitivityAllocation(load_or_measure_sensitivity(bench, multiple=rule.multiple, say=say), ties)
+    return SensitivityAllocation(_map_of(bench, rule, say), ties)
+
+
+def _map_of(bench: Workbench, rule: ChannelRule, say: Say) -> SensitivityMap:
+    return load_or_measure_sensitivity(bench, multiple=rule.multiple, criterion=rule.criterion, say=say)
 
 
 def _read_map(file: Path) -> SensitivityMap | None:

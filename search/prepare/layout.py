@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from search.prepare.cutting import ChannelRule, build_cutter, flops_function, score_channels
+from search.prepare.channel_scores import score_channels
+from search.prepare.cutting import ChannelRule, build_cutter, flops_function
 from search.record.events import Say
 from search.study.cuts import Criterion, Cut
 from search.study.spaces.base import Layout, LayoutTools, SpaceSection
@@ -33,8 +34,7 @@ class WorkbenchTools(LayoutTools):
 
     def rank_channels(self, criterion: Criterion, candidate: Candidate) -> Mapping[str, Sequence[int]]:
         """Return for each channel group the channels that a network keeps, the most important first."""
-        rule = ChannelRule("uniform", criterion, multiple=1)  # scores depend on neither share nor multiple
-        return best_first(score_channels(self.bench, rule, candidate))
+        return best_first(score_channels(self.bench, criterion, candidate))
 
     def cutter(self, cut: Cut, criterion: Criterion, multiple: int) -> Cutter:
         """Return what cuts the parent by a rule."""

@@ -208,6 +208,7 @@ class Preparation:
         plan = SearchPlan(
             space=layout.space,
             starts=layout.starts,
+            hints=layout.hints,
             recipe=complete_recipe(self.definition.recipe.fixed, inputs),
             searched=self.definition.recipe.searched,
             limits=self.definition.upper_limits,

@@ -68,7 +68,8 @@ def make_rows(
     for section in (*definition.donors, *definition.controls):
         maker.make(section)
     if definition.space.needs_sensitivity_map:  # measured here, because only one worker runs this
-        load_or_measure_sensitivity(bench, multiple=definition.space.multiple, say=say)
+        space = definition.space
+        load_or_measure_sensitivity(bench, multiple=space.multiple, criterion=space.order_criterion, say=say)
     # The epoch with the best F1 is a row to compare with. As a donor it would be nearly the same as the last epoch.
     donors = {donor.name: maker.entries[donor.name].key for donor in definition.donors}
     return store.freeze(study, {"donors": donors})

@@ -12,6 +12,7 @@ from search.prepare.cutting import load_or_measure_sensitivity
 from search.record.events import Say
 from search.sampler.candidate_predictions import can_predict
 from search.sampler.registry import sampler_named
+from search.study.cuts import Criterion
 from search.study.definition import StudyDefinition
 from search.trial.workbench import Workbench
 from spaces.allocation.summed_sensitivity import HALF, SummedSensitivity
@@ -62,8 +63,14 @@ def analysis_images(parent: Parent) -> int:
     return 2 * IMAGES * len(tied(parent.groups))
 
 
-def summed_sensitivity(bench: Workbench, *, multiple: int, say: Say, max_s: float = math.inf) -> SummedSensitivity:
+def summed_sensitivity(
+    bench: Workbench, *, multiple: int, criterion: Criterion, say: Say, max_s: float = math.inf
+) -> SummedSensitivity:
     """Measure the loss increase when each of the trained parent's groups is halved: a third of a whole map's cost.
+
+    Args:
+        multiple: Widths are multiples of this number of channels.
+        criterion: What makes a channel important; the less important half of a group is cut.
 
     Raises:
         TakesTooLong: If it will take more than `max_s` seconds, estimated from the first cuts.
@@ -76,5 +83,7 @@ def summed_sensitivity(bench: Workbench, *, multiple: int, say: Say, max_s: floa
         if done == 1 + PACED_BY and (began[-1] - began[0]) / PACED_BY * count > max_s:
             raise TakesTooLong
 
-    found = load_or_measure_sensitivity(bench, multiple=multiple, say=say, ratios=(HALF,), on_progress=pace)
+    found = load_or_measure_sensitivity(
+        bench, multiple=multiple, criterion=criterion, say=say, ratios=(HALF,), on_progress=pace
+    )
     return SummedSensitivity.of(found, bench.parent.groups, multiple)

@@ -101,6 +101,11 @@ class CandidatePredictions:
         """Return the features of `predict`, shape (M, D), for points that are asked for again and again."""
         return self._features(tried, self._decode_once(tried))
 
+    @property
+    def ranks_untrained(self) -> bool:
+        """Whether a sensitivity analysis, and points chosen by it, replace the start points of the space."""
+        return self.sensitivity is not None and bool(self.hints)
+
     def loss_increases(self, points: Sequence[Point]) -> NDArray[np.float64] | None:
         """Return the estimated loss increase of M points, shape (M,).
 
@@ -140,9 +145,16 @@ class CandidatePredictions:
 
     @cached_property
     def hints(self) -> list[Point]:
-        """Points that cut all groups to the same loss increase, from hardly any cut to the narrowest of the space.
+        """Points that are expected to be good before any training: those of the plan, and even cuts by sensitivity.
 
-        Only spaces that set each width by itself have them; parameters of recipe and depth are not set.
+        Parameters of recipe and depth are not set.
+        """
+        return [*self.plan.hints, *self._even_cuts()]
+
+    def _even_cuts(self) -> list[Point]:
+        """Return points that cut all groups to the same loss increase, from hardly any cut to the narrowest.
+
+        Only spaces that set each width by itself have them.
         """
         space = self.plan.space
         ratios = [each for each in space.parameters.values() if each.role is ParameterRole.WIDTH]

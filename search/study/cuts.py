@@ -16,6 +16,10 @@ OrderCriterion = Literal["l1", "l2", "lamp", "taylor", "batchnorm"]
 """What a search may order channels by; random is for controls."""
 
 
+COMPARABLE: tuple[Criterion, ...] = ("lamp", "taylor", "batchnorm")
+"""Criteria whose scores can be compared between channel groups without normalization."""
+
+
 def check_cut(cut: str, criterion: str) -> None:
     """Check that a cut can go by a criterion.
 

@@ -19,6 +19,7 @@ class SearchPlan:
 
     Attributes:
         starts: Parameters of the first trials.
+        hints: Parameters of networks that are expected to be good before any training; they may lack some.
         recipe: The training recipe; a trial replaces the fields that are searched.
         searched: Range of each recipe field that is searched, by `recipe.<field>`.
         limits: Upper limits by name of a measurement. A candidate above one is ruled out before training.
@@ -27,6 +28,7 @@ class SearchPlan:
 
     space: Space
     starts: tuple[Mapping[str, ParamValue], ...]
+    hints: tuple[Mapping[str, ParamValue], ...] = ()
     recipe: Recipe
     searched: Mapping[str, Parameter]
     limits: Mapping[str, float]

@@ -111,7 +111,10 @@ class _Session:
                 self._watch.phase("sensitivity"),
                 out_of_memory_as_candidate_error(),
             ):
-                return summed_sensitivity(bench, multiple=self._definition.space.multiple, say=self._say, max_s=max_s)
+                space = self._definition.space
+                return summed_sensitivity(
+                    bench, multiple=space.multiple, criterion=space.order_criterion, say=self._say, max_s=max_s
+                )
         except (CandidateError, TakesTooLong):
             return None  # without a finite loss, or for a large parent, the search works without the analysis
 
@@ -123,7 +126,7 @@ class _Session:
             predictions = candidate_predictions_of(study, plan, prepared.bench, records, sensitivity)
             # With a sensitivity analysis the sampler chooses better cuts than uniform ones, unless these are asked for.
             fixed = self._definition.space.fixes_start_points
-            knows_better = predictions is not None and predictions.hints and not fixed
+            knows_better = predictions is not None and predictions.ranks_untrained and not fixed
             starts = () if knows_better else plan.starts
             if note := sampler_named(sampler_name).note(predictions):
                 self._say_once(note)

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Literal, final
 
 from spaces.base import (
+    PARENT,
     ArchSpec,
     Candidate,
     Categorical,
@@ -85,6 +86,7 @@ class GraftSpace(Space):
             parent.check(donor.candidate.spec)
         self._stages = tuple(dict.fromkeys(layer_parts(self._structure)))
         self._given = (BACKBONE, HEAD) if parts == "sections" else tuple(DONOR + stage for stage in self._stages)
+        self._one_ratio_a_group = ratios == "group"
         self._ratio_of = tuple(
             RATIO + (part_of(group) if ratios == "stage" else group.tie or group.name) for group in parent.groups
         )
@@ -118,13 +120,22 @@ class GraftSpace(Space):
         of the last donor. The others are the first backbone with the last head, and the last backbone with the first
         head.
         """
-        names = tuple(self._donors)
+        names = tuple(name for name, donor in self._donors.items() if donor.hash != PARENT) or tuple(self._donors)
         pairs = ((names[-2:][0], names[-1]), (names[0], names[-1]), (names[-1], names[0]))
         uncut = dict.fromkeys(self._ratio_of, self._range.ratio.at(1.0))
         return tuple(
             {**{part: head if part in OF_THE_HEAD else backbone for part in self._given}, **uncut}
             for backbone, head in dict.fromkeys(pairs)
         )
+
+    def nearest(self, shares: Sequence[float]) -> dict[str, ParamValue] | None:
+        """Return the cut of the parent whose ratios are nearest to these shares; None without one ratio a group."""
+        parent = next((name for name, donor in self._donors.items() if donor.hash == PARENT), None)
+        if parent is None or not self._one_ratio_a_group:
+            return None
+        ratio = self._range.ratio
+        ratios = {name: ratio.nearest(share) for name, share in zip(self._ratio_of, shares, strict=True)}
+        return {**dict.fromkeys(self._given, parent), **ratios}
 
     def build(self, spec: ArchSpec, origin: Origin) -> Candidate:
         """Build with the donors' weights; where a donor has none, with the parent's."""

@@ -25,10 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layout:
-    """A space, and the points that the first trials take."""
+    """A space, and the points of it that are known to be good before any training.
+
+    Attributes:
+        starts: Points that the first trials take.
+        hints: Points that a sampler may choose from beside those that it draws, from hardly any cut to the narrowest.
+    """
 
     space: Space
     starts: tuple[Mapping[str, ParamValue], ...]
+    hints: tuple[Mapping[str, ParamValue], ...] = ()
 
 
 class LayoutTools(ABC):
@@ -85,6 +91,11 @@ class SpaceSection(Section):
         return ""
 
     @property
+    def order_criterion(self) -> Criterion:
+        """What makes a channel important where this space, or a sensitivity analysis for it, cuts a group."""
+        return "l2"
+
+    @property
     def ranks_by_scales(self) -> bool:
         """Whether BatchNorm scales rank channels of the donors, or of the parent; these need training with sparsity."""
         return False
@@ -101,7 +112,7 @@ class SpaceSection(Section):
 
     @property
     def fixes_start_points(self) -> bool:
-        """Whether the study names its start points; otherwise a sampler that knows better ones leaves them out."""
+        """Whether the first trials take the start points, even if a sampler knows better ones."""
         return False
 
     def check_parent(self, parent: Parent) -> None:

@@ -42,6 +42,11 @@ class BaselineSection(SpaceSection, RatioGrid):
         return Layout(space, space.start_points())
 
     @property
+    def order_criterion(self) -> Criterion:
+        """What makes a channel important."""
+        return self.criterion
+
+    @property
     def ranks_by_scales(self) -> bool:
         """Whether BatchNorm scales rank channels of the parent."""
         return self.criterion == "batchnorm"

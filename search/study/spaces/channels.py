@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from search.study.cuts import OrderCriterion
+from search.study.cuts import COMPARABLE, Criterion, OrderCriterion
 from search.study.spaces.base import Layout, LayoutTools, RatioGrid, SpaceSection
 from search.study.spaces.depth import check_repeats, with_repeats
+from search.study.spaces.ranked_cuts import hint_shares, shares_of_cuts
 from spaces.base import ParamValue
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from spaces.search_spaces.channels import ChannelRatioSpace
 
 START_SHARES = (0.75, 0.5, 0.3)
-"""Shares of the parent's FLOPs that the start points of sensitivity cuts keep."""
+"""Shares of the parent's FLOPs that start points keep."""
 
 
 class ChannelsSection(SpaceSection, RatioGrid):
@@ -27,14 +28,15 @@ class ChannelsSection(SpaceSection, RatioGrid):
     Attributes:
         criterion: What makes a channel important.
         repeats: As for grafts.
-        starts: Which cuts the first trials take: `uniform`; `sensitivity` measures a map first. If none are named, the
-            sampler chooses cuts by its sensitivity analysis, or takes uniform ones without it.
+        starts: Which cuts the first trials take: `uniform`; `global`, one ranking of all channels; `sensitivity`, which
+            measures a map first. If none are named, the sampler chooses cuts by its sensitivity analysis. Without the
+            analysis it takes those of one ranking, if the criterion's scores compare across groups, else uniform ones.
     """
 
     type: Literal["channels"]
-    criterion: OrderCriterion = "l2"
+    criterion: OrderCriterion = "taylor"
     repeats: bool = False
-    starts: tuple[Literal["uniform", "sensitivity"], ...] = Field(default=(), strict=False)
+    starts: tuple[Literal["uniform", "global", "sensitivity"], ...] = Field(default=(), strict=False)
 
     def layout(self, tools: LayoutTools, donors: Mapping[str, Donor]) -> Layout:
         """Lay out the ratios of the parent's channel groups."""
@@ -44,15 +46,27 @@ class ChannelsSection(SpaceSection, RatioGrid):
         space = ChannelRatioSpace(
             tools.parent, orders, low=self.low, high=self.high, step=self.step, multiple=self.multiple
         )
-        return with_repeats(self.repeats, space, tools.parent, tuple(self._named_starts(space, tools)))
+        return with_repeats(
+            self.repeats, space, tools.parent, tuple(self._starts(space, tools)), tuple(self._hints(space, tools))
+        )
 
-    def _named_starts(self, space: ChannelRatioSpace, tools: LayoutTools) -> Iterator[Mapping[str, ParamValue]]:
-        for kind in self.starts:
+    def _starts(self, space: ChannelRatioSpace, tools: LayoutTools) -> Iterator[Mapping[str, ParamValue]]:
+        default: tuple[Literal["uniform", "global"], ...] = ("global" if self.criterion in COMPARABLE else "uniform",)
+        for kind in self.starts or default:
             if kind == "uniform":
                 yield from space.start_points()
             else:
-                cutter, flops = tools.cutter(kind, self.criterion, self.multiple), tools.flops_function()
-                yield from (space.nearest(cutter.at_share(share, flops).shares) for share in START_SHARES)
+                yield from map(space.nearest, shares_of_cuts(tools, kind, self.criterion, self.multiple, START_SHARES))
+
+    def _hints(self, space: ChannelRatioSpace, tools: LayoutTools) -> Iterator[Mapping[str, ParamValue]]:
+        if self.criterion in COMPARABLE:
+            shares = hint_shares(self.low)
+            yield from map(space.nearest, shares_of_cuts(tools, "global", self.criterion, self.multiple, shares))
+
+    @property
+    def order_criterion(self) -> Criterion:
+        """What makes a channel important."""
+        return self.criterion
 
     @property
     def ranks_by_scales(self) -> bool:

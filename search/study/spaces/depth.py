@@ -24,19 +24,24 @@ def check_repeats(repeats: bool, parent: Parent) -> None:
 
 
 def with_repeats(
-    repeats: bool, space: Space, parent: Parent, starts: Sequence[Mapping[str, ParamValue]] = ()
+    repeats: bool,
+    space: Space,
+    parent: Parent,
+    starts: Sequence[Mapping[str, ParamValue]] = (),
+    hints: Sequence[Mapping[str, ParamValue]] = (),
 ) -> Layout:
     """Lay out a space, with numbers of bottlenecks if `repeats` is set; the start points keep all bottlenecks.
 
     Args:
         starts: Start points that the study names; by default those of the space.
+        hints: See `Layout`; they do not set the number of bottlenecks.
     """
     if not repeats:
-        return Layout(space, tuple(starts) or space.start_points())
+        return Layout(space, tuple(starts) or space.start_points(), tuple(hints))
     from spaces.ranking.importance import repeat_scores
     from spaces.search_spaces.repeats import RepeatsSpace
 
     importance = repeat_scores(parent.as_candidate(), parent)
     order = sorted(importance, key=lambda name: -importance[name])
     deep = RepeatsSpace(space, parent.structure, order)
-    return Layout(deep, tuple(map(deep.with_all, starts)) or deep.start_points())
+    return Layout(deep, tuple(map(deep.with_all, starts)) or deep.start_points(), tuple(hints))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from search.study.cuts import OrderCriterion
+from search.study.cuts import COMPARABLE, Criterion, OrderCriterion
+from search.study.rows import PARENT_NAME
 from search.study.spaces.base import Layout, LayoutTools, RatioGrid, SpaceSection
 from search.study.spaces.depth import check_repeats, with_repeats
-from spaces.base import ParamValue
+from search.study.spaces.ranked_cuts import hint_shares, shares_of_cuts
+from spaces.base import PARENT, ParamValue
 from spaces.search_spaces.names import DONOR
 
 if TYPE_CHECKING:
     from spaces.networks.graft import Donor
     from spaces.networks.parent import Parent
+    from spaces.search_spaces.grafts import GraftSpace
 
 
 class GraftSection(SpaceSection, RatioGrid):
@@ -23,6 +26,8 @@ class GraftSection(SpaceSection, RatioGrid):
         parts: `sections`: one donor's backbone, another's head (neck and detect); `stages`: a donor for each of P1
             to P5, neck and detect.
         ratios: One a stage, or one a channel group.
+        from_parent: Whether the parent is a donor too; with one ratio a channel group, the space then contains every
+            network of the space `channels`.
         criterion: What makes a channel of a donor important.
         repeats: Whether the number of residual bottlenecks of each stage is searched too.
     """
@@ -32,13 +37,17 @@ class GraftSection(SpaceSection, RatioGrid):
     type: Literal["graft"]
     parts: Literal["sections", "stages"] = "sections"
     ratios: Literal["stage", "group"] = "stage"
-    criterion: OrderCriterion = "l2"
+    from_parent: bool = False
+    criterion: OrderCriterion = "taylor"
     repeats: bool = False
 
     def layout(self, tools: LayoutTools, donors: Mapping[str, Donor]) -> Layout:
         """Lay out the grafts of these donors."""
+        from spaces.networks.graft import Donor
         from spaces.search_spaces.grafts import GraftSpace
 
+        if self.from_parent:
+            donors = {PARENT_NAME: Donor(PARENT, tools.parent.as_candidate()), **donors}
         space = GraftSpace(
             tools.parent,
             donors,
@@ -50,7 +59,22 @@ class GraftSection(SpaceSection, RatioGrid):
             ratios=self.ratios,
             orders={name: tools.rank_channels(self.criterion, donor.candidate) for name, donor in donors.items()},
         )
-        return with_repeats(self.repeats, space, tools.parent)
+        return with_repeats(self.repeats, space, tools.parent, hints=tuple(self._hints(space, tools)))
+
+    def _hints(self, space: GraftSpace, tools: LayoutTools) -> Iterator[Mapping[str, ParamValue]]:
+        """Yield cuts of the parent by one ranking of all channels, if the space contains them."""
+        if self.criterion not in COMPARABLE:
+            return
+        for shares in shares_of_cuts(tools, "global", self.criterion, self.multiple, hint_shares(self.low)):
+            point = space.nearest(shares)
+            if point is None:
+                return
+            yield point
+
+    @property
+    def order_criterion(self) -> Criterion:
+        """What makes a channel important."""
+        return self.criterion
 
     @classmethod
     def describe(cls, params: Mapping[str, ParamValue]) -> str:
@@ -72,6 +96,11 @@ class GraftSection(SpaceSection, RatioGrid):
     def drops_bottlenecks(self) -> bool:
         """Whether the number of residual bottlenecks is searched."""
         return self.repeats
+
+    @property
+    def fixes_start_points(self) -> bool:
+        """Whether the start points stay: an analysis of the parent knows nothing of grafts of donors."""
+        return True
 
     def check_parent(self, parent: Parent) -> None:
         """Check that the parent has bottlenecks, if their number is searched."""

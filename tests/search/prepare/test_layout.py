@@ -72,7 +72,11 @@ class Studies:
         setting = Setting(folder=self.folder, device="cpu", scratch=scratch, idle_wait=IdleWait(tries=1))
         preparation = Preparation(definition=definition, store=self.store, setting=setting, say=self.said.append)
         with preparation.run() as ready:
-            sensitivity = summed_sensitivity(ready.bench, multiple=4, say=say_nothing, max_s=most_s) if halved else None
+            sensitivity = (
+                summed_sensitivity(ready.bench, multiple=4, criterion="taylor", say=say_nothing, max_s=most_s)
+                if halved
+                else None
+            )
         return PreparedStudy(
             definition, ready.plan, {record.name: record for record in self.store.records(ready.study)}, sensitivity
         )

@@ -72,6 +72,13 @@ class SpaceSectionContract(ABC):
             spec, origin = layout.space.decode({**choose(layout.space, 1.0), **point})
             assert layout.space.build(spec, origin).spec == spec
 
+    def test_hints_are_points_of_the_space_from_wide_to_narrow(self, layout: Layout) -> None:
+        kept = []
+        for point in layout.hints:
+            spec, _ = layout.space.decode({**choose(layout.space, 1.0), **point})
+            kept.append(sum(map(len, spec.kept)))
+        assert kept == sorted(kept, reverse=True)
+
     def test_widths_are_multiples(self, layout: Layout, definition: StudyDefinition) -> None:
         spec, _ = layout.space.decode(choose(layout.space, 0.3))
         assert all(

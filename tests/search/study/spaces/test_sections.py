@@ -12,6 +12,7 @@ from search.study.faults import DefinitionError
 from search.study.spaces.baseline import BaselineSection
 from search.study.spaces.channels import START_SHARES, ChannelsSection
 from search.study.spaces.graft import GraftSection
+from search.study.spaces.ranked_cuts import RANKED_CUTS
 from search.study.spaces.registry import name_of_space
 from spaces.base import Integer
 from spaces.networks.graft import Donor
@@ -41,6 +42,24 @@ class TestGraftSection(SpaceSectionContract):
         assert list(numbers) == ["repeats.P2", "repeats.P3", "repeats.P4", "repeats.P5"]
         assert all(point[name] == each.high for point in layout.starts for name, each in numbers.items())
 
+    def test_with_the_parent_as_a_donor_it_contains_every_network_of_one_ratio_a_group(
+        self, parent: Parent, donors: Mapping[str, Donor]
+    ) -> None:
+        grid = {"low": 0.125, "high": 1.0, "step": 0.125, "multiple": 4}
+        section = GraftSection.model_validate({"type": "graft", "ratios": "group", "from_parent": True, **grid})
+        grafts = section.layout(PlainTools(parent), donors)
+        channels = ChannelsSection.model_validate({"type": "channels", **grid}).layout(PlainTools(parent), {})
+        assert len(grafts.hints) == len(channels.hints) == RANKED_CUTS
+        for graft, cut in zip(grafts.hints, channels.hints, strict=True):
+            assert graft["backbone"] == graft["head"] == "parent"
+            assert grafts.space.decode(graft) == channels.space.decode(cut)
+
+    def test_without_the_parent_as_a_donor_there_are_no_hints(
+        self, parent: Parent, donors: Mapping[str, Donor]
+    ) -> None:
+        assert GraftSection(type="graft", ratios="group").layout(PlainTools(parent), donors).hints == ()
+        assert GraftSection(type="graft", from_parent=True).layout(PlainTools(parent), donors).hints == ()
+
 
 class TestChannelsSection(SpaceSectionContract):
     section_type = ChannelsSection
@@ -50,17 +69,29 @@ class TestChannelsSection(SpaceSectionContract):
         section = ChannelsSection(type="channels", multiple=4, starts=("sensitivity", "uniform"), repeats=True)
         layout = section.layout(tools, {})
         assert isinstance(layout.space, RepeatsSpace)
-        assert tools.cuts == ["sensitivity"]
+        assert tools.cuts == ["sensitivity", "global"]  # the latter for the hints
         assert len(layout.starts) == len(START_SHARES) + 3
         assert [layout.space.decode(point)[0].is_whole for point in layout.starts[3:]] == [True, False, False]
         assert all(layout.space.decode(point)[0].dropped == () for point in layout.starts)
         assert section.needs_sensitivity_map and section.fixes_start_points and section.drops_bottlenecks
 
-    def test_without_named_start_points_no_map_is_needed(self, parent: Parent) -> None:
-        tools, section = PlainTools(parent), ChannelsSection(type="channels", multiple=4)
+    def test_without_named_start_points_they_are_cuts_by_one_ranking(self, parent: Parent) -> None:
+        tools, section = PlainTools(parent), ChannelsSection(type="channels", multiple=4, low=0.125)
         layout = section.layout(tools, {})
         assert isinstance(layout.space, ChannelRatioSpace)
+        assert set(tools.cuts) == {"global"}
+        kept = [sum(map(len, layout.space.decode(point)[0].kept)) for point in layout.starts]
+        whole = sum(parent.full_spec().widths)
+        assert [channels / whole for channels in kept] == pytest.approx(START_SHARES, abs=0.0625)  # half a step
+        assert not (section.needs_sensitivity_map or section.fixes_start_points or section.drops_bottlenecks)
+
+    def test_scores_that_do_not_compare_across_groups_give_uniform_start_points_and_no_hints(
+        self, parent: Parent
+    ) -> None:
+        tools, section = PlainTools(parent), ChannelsSection(type="channels", multiple=4, criterion="l2")
+        layout = section.layout(tools, {})
         assert layout.starts == layout.space.start_points()
+        assert layout.hints == ()
         assert tools.cuts == []
         assert not (section.needs_sensitivity_map or section.fixes_start_points or section.drops_bottlenecks)
 
