@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Literal
-
-import torch
+from typing import Literal
 
 from objectives.data.dataset import Dataset
-from objectives.data.random_state import own_randomness
-from objectives.device.sharing import share_device
-from objectives.recipe import Recipe
 from objectives.training.accuracy import score
-from objectives.training.batchnorm import reestimate_on, statistics_images
-from objectives.training.gradients import labelled_batches
+from objectives.training.untrained_loss import UntrainedLoss
 from spaces.allocation.sensitivity import SensitivityMap
-from spaces.base import ArchSpec, Candidate, CandidateError, SpaceError
+from spaces.base import ArchSpec, CandidateError, SpaceError
 from spaces.networks.parent import Parent
 from spaces.ranking.importance import best_first, scores
 from spaces.ranking.widths import aligned, select
@@ -97,31 +90,21 @@ def sensitivity(
 
 
 class _Gauge:
-    """Measures the loss of one network after another on the same images."""
+    """Measures one cut of the parent after another on the same images, by loss or by mAP50-95."""
 
     def __init__(self, data: Dataset, imgsz: int, measure: Measure, images: int, batch: int, device: str) -> None:
         self._data, self._imgsz, self._measure, self._device = data, imgsz, measure, device
-        self._batch = max(2, batch)  # a variance needs two images
-        self._batches = max(1, images // self._batch)
-        self._recipe = Recipe.from_plain({**data.defaults, "imgsz": imgsz, "batch": self._batch})
-        with own_randomness():
-            self._statistics = list(share_device(statistics_images(data, self._recipe, self._batches), device))
-        self._images: list[dict[str, Any]] = []
-        if measure == "loss":
-            self._images = list(share_device(labelled_batches(data, imgsz, self._batches, self._batch, device), device))
+        loss_images = images if measure == "loss" else 0
+        self._loss = UntrainedLoss(
+            data, imgsz=imgsz, images=images, loss_images=loss_images, batch=batch, device=device
+        )
 
     def after_cut(self, parent: Parent, spec: ArchSpec) -> float:
         """Return the value after a cut of the parent; the worst value if the cut network overflows."""
+        if self._measure == "loss":
+            return self._loss.after_cut(parent.build(spec))
         try:
-            return self.value(reestimate_on(parent.build(spec), self._statistics, self._device))
+            network = self._loss.reestimated(parent.build(spec)).network
         except CandidateError:
-            return math.inf if self._measure == "loss" else 0.0
-
-    def value(self, candidate: Candidate) -> float:
-        if self._measure == "map50_95":
-            return score(candidate.network, self._data, "val", imgsz=self._imgsz, device=self._device).map50_95
-        network: Any = copy.deepcopy(candidate.network).float().to(self._device).eval()
-        count = sum(len(images["img"]) for images in self._images)
-        with torch.no_grad():
-            losses = [float(network.loss(images)[0].sum()) for images in share_device(self._images, self._device)]
-        return sum(losses) / count
+            return 0.0
+        return score(network, self._data, "val", imgsz=self._imgsz, device=self._device).map50_95

@@ -58,7 +58,9 @@ class Polisher:
         recipe = Recipe.from_plain({**member.recipe, "epochs": epochs})
         candidate = self.bench.checkpoints.get(member.saved_checkpoint)
         rows = RowTrainer(bench=self.bench, say=self.say)
-        (row,) = rows.train(member.name + POLISHED, candidate, recipe, lineage=member.name, inherited=False)
+        (row,) = rows.train(
+            member.name + POLISHED, candidate, recipe, lineage=member.name, inherited=False, ancestors=member.line
+        )
         row = replace(row, measurements=(*row.measurements, *self.bench.latencies.measure_further(candidate)))
         made_from = key_of(
             kind="polish", checkpoint=member.checkpoint, recipe=recipe.as_plain(), seed=self.bench.training.seed

@@ -14,6 +14,7 @@ from objectives.quantities import quantity_named
 from objectives.recipe import Recipe
 from search.prepare.pruning_round import Pruning
 from search.prepare.row_training import RowTrainer, key_of
+from search.record.ancestors import joined_lines
 from search.record.stopwatch import Stopwatch
 from search.record.trial import TrialRecord
 from search.store.entries import TrainedEntry
@@ -126,6 +127,7 @@ def ensure_pruned(
             inherited=pruning.source != SCRATCH,
             also_best_f1=pruning.also_best_f1,
             params=network.params,
+            ancestors=network.ancestors,
             earlier_training_s=network.earlier_training_s,
         )
 
@@ -160,6 +162,7 @@ def ensure_grafted(
             grafting.recipe,
             lineage=f"{grafting.backbone} + {grafting.head}",
             inherited=True,
+            ancestors=joined_lines(*(entry.record.line for entry in (backbone, head) if entry != root)),
             also_best_f1=grafting.also_best_f1,
         )
 

@@ -213,6 +213,7 @@ class Preparation:
             searched=self.definition.recipe.searched,
             limits=self.definition.upper_limits,
             seed=self.definition.seed,
+            inherits=self.definition.inherit,
         )
         return Prepared(study=study, plan=plan, bench=bench)
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, final
 from objectives.recipe import Recipe
 from search.prepare.cutting import ChannelRule, build_cutter, flops_function
 from search.prepare.row_training import RowTrainer, key_of
+from search.record.ancestors import Ancestor
 from search.record.events import Activity
 from search.store.entries import TrainedEntry
 from spaces.allocation.allocation import Allocation, Cutter
@@ -32,11 +33,13 @@ class PrunedNetwork(NamedTuple):
 
     Attributes:
         params: Facts about the pruning, for the record.
+        ancestors: Networks that its weights were trained as before, after the parent.
         earlier_training_s: Seconds of the training that the pruning needed.
     """
 
     candidate: Candidate
     params: Mapping[str, ParamValue] = {}
+    ancestors: tuple[Ancestor, ...] = ()
     earlier_training_s: float = 0.0
 
 
@@ -98,7 +101,8 @@ class _PruningByRule(Pruning):
             return PrunedNetwork(parent.build(self._spec(cutter, parent), _origin(weights, parent)))
         donor = bench.checkpoints.get(source.checkpoint)
         spec = self._spec(build_cutter(bench, self.rule, donor, rows.say), parent)
-        return PrunedNetwork(parent.build(spec, _origin(source.checkpoint, parent), {source.checkpoint: donor}))
+        candidate = parent.build(spec, _origin(source.checkpoint, parent), {source.checkpoint: donor})
+        return PrunedNetwork(candidate, ancestors=source.record.line)
 
 
 @final
@@ -181,7 +185,8 @@ class ThresholdPruning(Pruning):
                 Activity(f"{self.name}: all scales of {emptied} are below {self.threshold:g}; one slice of each stays")
             )
         candidate = parent.build(found.spec, _origin(sparse.checkpoint, parent), {sparse.checkpoint: network})
-        return PrunedNetwork(candidate, found.params(), sparse.record.seconds.get("training", 0.0))
+        seconds = sparse.record.seconds.get("training", 0.0)
+        return PrunedNetwork(candidate, found.params(), sparse.record.line, seconds)
 
     def _train_with_sparsity(self, rows: RowTrainer, source: TrainedEntry, root: TrainedEntry) -> TrainedEntry:
         """Return the source after its training with sparsity. It is stored, so that a killed run does not repeat it."""
@@ -193,7 +198,8 @@ class ThresholdPruning(Pruning):
             return known
         candidate = bench.parent.candidate() if source == root else bench.checkpoints.get(source.checkpoint)
         name = f"{self.name} sparse"
-        (record,) = rows.train(name, candidate, self.sparse, lineage=source.name, inherited=False)
+        ancestors = () if source == root else source.record.line
+        (record,) = rows.train(name, candidate, self.sparse, lineage=source.name, inherited=False, ancestors=ancestors)
         return bench.store.add_trained(
             TrainedEntry(key=key, name=name, parent=root.checkpoint, lineage=None, record=record)
         )

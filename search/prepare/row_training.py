@@ -10,6 +10,7 @@ from typing import Any
 
 from objectives.base import EpochResult
 from objectives.recipe import Recipe
+from search.record.ancestors import Ancestor
 from search.record.begun import Begun
 from search.record.events import Activity, Say
 from search.record.stopwatch import Clock, Stopwatch, utc_now
@@ -49,6 +50,7 @@ class RowTrainer:
         inherited: bool,
         also_best_f1: bool = False,
         params: Mapping[str, ParamValue] = {},
+        ancestors: tuple[Ancestor, ...] = (),
         earlier_training_s: float = 0.0,
     ) -> tuple[TrialRecord, ...]:
         """Train a network (if there is a recipe), save, reload and evaluate it; return its row, or two rows.
@@ -58,6 +60,7 @@ class RowTrainer:
             inherited: Whether its weights come from a wider network: BatchNorm is re-estimated first then.
             also_best_f1: Whether the epoch with the best F1 is a second row.
             params: Facts about the pruning, for the record.
+            ancestors: Networks that the weights were trained as before.
             earlier_training_s: Seconds of an earlier training that count as this row's own.
         """
         bench = self.bench
@@ -75,6 +78,7 @@ class RowTrainer:
             recipe={} if recipe is None else recipe.as_plain(),
             seed=bench.training.seed,
             lineage=lineage,
+            ancestors=ancestors,
             started=self.clock(),
         )
         begun = begun.with_measurements(measure_before_training(bench, candidate, watch))

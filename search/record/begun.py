@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from objectives.base import EpochResult, Evaluation, Measurement
+from search.record.ancestors import Ancestor
 from search.record.trial import Outcome, TrialRecord
 from spaces.base import ArchSpec, Origin, ParamValue
 
@@ -29,8 +30,15 @@ class Begun:
     seed: int
     started: datetime  # timezone-aware, UTC
     lineage: str | None = None
+    ancestors: tuple[Ancestor, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     constraints: Mapping[str, float] = field(default_factory=dict)
+
+    def with_start(
+        self, *, origin: Origin, lineage: str | None, ancestors: tuple[Ancestor, ...], identity: str, seed: int
+    ) -> Begun:
+        """Return this with the weights that its training begins with, and the seed of that training."""
+        return replace(self, origin=origin, lineage=lineage, ancestors=ancestors, identity=identity, seed=seed)
 
     def with_measurements(self, measurements: Sequence[Measurement], constraints: Mapping[str, float] = {}) -> Begun:
         """Return this with the measurements taken before the training, and the excess over each limit."""
@@ -88,6 +96,7 @@ class Begun:
             measurements=self.measurements,
             constraints=self.constraints,
             lineage=self.lineage,
+            ancestors=self.ancestors,
             started=self.started,
             **results,
         )

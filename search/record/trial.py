@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from objectives.base import EpochResult, Evaluation, Measurement
 from objectives.quantities import VAL, quantity_named
+from search.record.ancestors import Ancestor
 from spaces.base import ArchSpec, Origin, ParamValue
 
 POLISHED = " polished"
@@ -38,7 +39,9 @@ class TrialRecord:
         measurements: All quantities that are not in an `Evaluation`: cost, latency, and those a study asks for.
         constraints: Excess over each limit in the limit's unit: above 0 where it was missed, else at most 0.
         checkpoint: Content hash of the saved weights; None if nothing was saved.
-        lineage: Name of the record that its network was made from; None for a parent or a trial.
+        lineage: Name of the record that its network was made from, or whose weights it began with; None for a parent,
+            and for a trial that began with the weights that its space names.
+        ancestors: Networks that its weights were trained as before, the oldest first.
         seconds: Wall seconds by phase: build, latency, training, evaluation, database, other.
     """
 
@@ -58,6 +61,7 @@ class TrialRecord:
     constraints: Mapping[str, float] = field(default_factory=dict)
     checkpoint: str | None = None
     lineage: str | None = None
+    ancestors: tuple[Ancestor, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     started: datetime | None = None  # timezone-aware, UTC
     finished: datetime | None = None
@@ -71,6 +75,25 @@ class TrialRecord:
     def is_polished(self) -> bool:
         """Whether this is another record's network, trained further after the search."""
         return self.is_reference and self.name.endswith(POLISHED)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that it was trained for, without those of its ancestors."""
+        if self.outcome is Outcome.COMPLETE:
+            return int(self.recipe.get("epochs", 0))
+        return self.rungs[-1].epoch if self.rungs else 0
+
+    @property
+    def line_epochs(self) -> int:
+        """Epochs of training since the parent: its own and those of its ancestors."""
+        return self.epochs + sum(ancestor.epochs for ancestor in self.ancestors)
+
+    @property
+    def line(self) -> tuple[Ancestor, ...]:
+        """The ancestors of a network that begins with its weights: its own, and itself if it was trained."""
+        if self.checkpoint is None or not self.epochs:
+            return self.ancestors
+        return (*self.ancestors, Ancestor(self.name, self.checkpoint, self.epochs))
 
     @property
     def saved_checkpoint(self) -> str:

@@ -5,13 +5,16 @@ The latency of every candidate is known before any training, so only accuracy ha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
 from search.record.staircase import Staircase, Values
 from search.sampler.accuracy_model import AccuracyModel, FittedAccuracy
+
+INDIFFERENT = 0.95
+"""Share of the greatest expected improvement above which candidates count as equally good."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +24,26 @@ class Candidates:
     Attributes:
         features: Shape (M, D), between 0 and 1, without latency.
         latency: Latency, measured or predicted, shape (M,), above 0.
+        training: Training behind each, shape (M,), from 0 (none) to 1 (as much as is predicted for); None if all are
+            trained equally.
     """
 
     features: Values
     latency: Values
+    training: Values | None = None
 
     def described(self, fastest: float, slowest: float) -> Values:
-        """Return features and log latency (0 at the fastest, 1 at the slowest), shape (M, D + 1)."""
+        """Return features, log latency (0 at the fastest, 1 at the slowest), and the training if they differ in it.
+
+        Shape (M, D + 1) or (M, D + 2).
+        """
         span = max(np.log(slowest / fastest), 1e-9)
-        return np.column_stack([self.features, np.log(self.latency / fastest) / span])
+        columns = [self.features, np.log(self.latency / fastest) / span]
+        return np.column_stack(columns if self.training is None else [*columns, self.training])
+
+    def fully_trained(self) -> Candidates:
+        """Return the same networks with as much training as is predicted for."""
+        return self if self.training is None else replace(self, training=np.ones(len(self.latency)))
 
 
 @dataclass(frozen=True)
@@ -91,15 +105,22 @@ class FrontAcquisition:
             variance = np.append(variance, earlier.variance)
         fitted = self._fit(known, accuracy, variance)
         reached = fitted.mean_of_observed[:own]  # not the observed values: lucky trainings would form the front
+        if trained.candidates.training is not None:  # all compared at the training that the last networks will have
+            reached = fitted.mean(described(trained.candidates.fully_trained()))
         waiting = None
         if pending is not None and len(pending.latency):
-            waiting = described(pending)
+            waiting = described(pending.fully_trained())
             latency, reached = np.append(latency, pending.latency), np.append(reached, fitted.mean(waiting))
         if beside is not None:
             latency, reached = np.append(latency, beside[0]), np.append(reached, beside[1])
         front = Staircase.of(np.log(latency), reached, np.log(self.reference_latency), self.reference_accuracy)
-        mean, sd = fitted.predict(described(pool), waiting)
-        return int(np.argmax(front.expected_gain(np.log(pool.latency), mean, sd)))
+        mean, sd = fitted.predict(described(pool.fully_trained()), waiting)
+        gain = front.expected_gain(np.log(pool.latency), mean, sd)
+        if pool.training is None:
+            return int(np.argmax(gain))
+        # Where it makes little difference, the wider network: narrower ones can then begin with its weights.
+        good = np.flatnonzero(gain >= INDIFFERENT * gain.max())
+        return int(good[np.argmax(pool.latency[good])])
 
     def _fit(self, features: Values, accuracy: Values, variance: Values) -> FittedAccuracy:
         if self._model is None or self._model.columns != features.shape[1]:

@@ -169,8 +169,7 @@ class CandidatePredictions:
         """Return the stopped trials, each with the final mAP50-95 that its learning curve predicted."""
         if self.study.objectives[0][0] != MAP50_95.name:
             return []
-        self._records += self.store.records(self.study, after=len(self._records))
-        records = self._records
+        records = self._known_records()
         found = []
         predictors: dict[int, FinalAccuracyPredictor] = {}
         for record in records:
@@ -182,8 +181,18 @@ class CandidatePredictions:
                 predictors[epochs] = FinalAccuracyPredictor(complete_curves(records, epochs))
             final = predictors[epochs].predict(LearningCurve(latency_ms, record.rungs))
             if final is not None:
-                found.append(KnownPoint(record.params, latency_ms, final.mean, final.error**2))
+                trained = epochs + sum(ancestor.epochs for ancestor in record.ancestors)
+                found.append(KnownPoint(record.params, latency_ms, final.mean, final.error**2, trained))
         return found
+
+    def line_epochs(self, numbers: Sequence[int]) -> list[int]:
+        """Return the epochs of training since the parent of these complete trials."""
+        known = {record.number: record.line_epochs for record in self._known_records()}
+        return [known.get(number, 0) for number in numbers]
+
+    def _known_records(self) -> Sequence[TrialRecord]:
+        self._records += self.store.records(self.study, after=len(self._records))
+        return self._records
 
 
 def can_predict(objectives: Sequence[tuple[str, Direction]]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, final
 
 import numpy as np
@@ -11,7 +12,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search.record.staircase import Staircase
+from search.record.staircase import Staircase, Values
 from search.sampler.acquisition import Candidates, FrontAcquisition, TrainedCandidates, spread_by_latency
 from search.sampler.candidate_pool import CandidatePool, Point
 from search.sampler.candidate_predictions import CandidatePredictions
@@ -24,6 +25,8 @@ MIN_TRAINED = 3
 """Minimum number of complete trials, of this study and earlier ones, before accuracy is modelled."""
 FIRST_LATENCY_PARTS = (2, 4, 1, 3, 5, 0)
 """Latency sextile (0 = fastest) that each of the first six trials is drawn from; the least informative come last."""
+COARSE_TO_FINE = (4, 3, 2, 1, 0, 5)
+"""The same where trials inherit: narrower networks begin with the weights of wider ones."""
 
 
 @final
@@ -62,6 +65,7 @@ class FrontSampler(BaseSampler):
         self._pool = CandidatePool(predictions.plan.parameters)
         self._random = np.random.default_rng(seed)
         self._independent = RandomSampler(seed=seed)
+        self._longest = 1  # epochs of the longest line
         worst_ms, worst_accuracy = predictions.worst
         if predictions.limit_ms is not None:
             worst_ms = min(worst_ms, predictions.limit_ms * 1.001)  # slower is not allowed; the limit itself is
@@ -118,7 +122,10 @@ class FrontSampler(BaseSampler):
         known = len(complete) + len(self._predictions.earlier)
         if pool is None or not complete or known < MIN_TRAINED:
             return points[self._first(points, pool, number)]
+        self._longest = self._longest_line(complete)
         trained, pending, earlier = self._trained(complete), self._pending(running), self._earlier()
+        if self._predictions.plan.inherits:
+            pool = replace(pool, training=np.ones(len(points)))
         return points[self._acquisition.propose(trained, pool, pending, self._rows(), earlier)]
 
     def _first(self, points: Sequence[Point], pool: Candidates | None, number: int) -> int:
@@ -135,7 +142,8 @@ class FrontSampler(BaseSampler):
             return int(self._random.integers(len(points)))
         cut = np.where(loss_increase > 0.0, loss_increase, np.inf)
         spread = spread_by_latency(pool.latency, len(FIRST_LATENCY_PARTS), self._random, cut)
-        return spread[min(FIRST_LATENCY_PARTS[number % len(FIRST_LATENCY_PARTS)], len(spread) - 1)]
+        parts = COARSE_TO_FINE if self._predictions.plan.inherits else FIRST_LATENCY_PARTS
+        return spread[min(parts[number % len(parts)], len(spread) - 1)]
 
     def _trained(self, complete: Sequence[FrozenTrial]) -> TrainedCandidates:
         """Return complete trials and controls, and stopped trials with their predicted accuracy."""
@@ -144,7 +152,23 @@ class FrontSampler(BaseSampler):
         latency_ms = np.array([*(each.values[1] for each in complete), *(each.latency_ms for each in others)])
         accuracy = np.array([*(each.values[0] for each in complete), *(each.accuracy for each in others)])
         variance = np.array([*(0.0 for _ in complete), *(each.variance for each in others)])
-        return TrainedCandidates(Candidates(self._predictions.features(points), latency_ms), accuracy, variance)
+        epochs = [*self._predictions.line_epochs([each.number for each in complete]), *(each.epochs for each in others)]
+        candidates = Candidates(self._predictions.features(points), latency_ms, self._training(epochs))
+        return TrainedCandidates(candidates, accuracy, variance)
+
+    def _longest_line(self, complete: Sequence[FrozenTrial]) -> int:
+        """Return the epochs of the longest line of training so far: accuracy is predicted for as many."""
+        predictions = self._predictions
+        lines = predictions.line_epochs([each.number for each in complete])
+        lines += [point.epochs for point in (*predictions.controls, *predictions.stopped_trials())]
+        return max([predictions.plan.recipe.epochs, *lines, *(training.epochs for training in predictions.earlier)])
+
+    def _training(self, epochs: Sequence[int]) -> Values | None:
+        """Return the training behind networks on a logarithmic scale, from 0 (none) to 1 (the longest line)."""
+        if not self._predictions.plan.inherits:
+            return None
+        share: Values = np.log1p(np.array(epochs, dtype=np.float64)) / np.log1p(self._longest)
+        return share
 
     def new_points(
         self, complete: Sequence[FrozenTrial], tried: Sequence[FrozenTrial]
@@ -186,11 +210,15 @@ class FrontSampler(BaseSampler):
         candidates = self._candidates([each.params for each in earlier])
         if candidates is None:
             return None
+        candidates = replace(candidates, training=self._training([each.epochs for each in earlier]))
         return TrainedCandidates(candidates, np.array([each.accuracy for each in earlier]), np.zeros(len(earlier)))
 
     def _candidates(self, points: Sequence[Point]) -> Candidates | None:
         predicted = self._predictions.predict(points, often=True) if points else None
-        return None if predicted is None else Candidates(predicted.features, predicted.latency_ms)
+        if predicted is None:
+            return None
+        training = np.ones(len(points)) if self._predictions.plan.inherits else None
+        return Candidates(predicted.features, predicted.latency_ms, training)
 
     def _rows(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         latency, accuracy = np.array(self._predictions.rows, dtype=np.float64).reshape(-1, 2).T

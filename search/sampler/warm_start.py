@@ -9,6 +9,7 @@ from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.trial.plan import SearchPlan
+from search.trial.trained_networks import is_alike
 from spaces.base import Categorical, Parameter, ParamValue
 from spaces.structure.structure import Structure
 
@@ -17,10 +18,11 @@ MAX_TRAININGS = 200
 
 
 class EarlierTraining(NamedTuple):
-    """A training of another study: its parameters, and the accuracy that it reached there."""
+    """A training of another study: its parameters, the accuracy that it reached there, and its line's epochs."""
 
     params: Mapping[str, ParamValue]
     accuracy: float
+    epochs: int = 0
 
 
 def earlier_trainings(store: Store, study: StudyEntry, plan: SearchPlan) -> list[EarlierTraining]:
@@ -33,10 +35,10 @@ def earlier_trainings(store: Store, study: StudyEntry, plan: SearchPlan) -> list
         plan: This study's plan. Left out are trials with other parameters or values, and trials whose parameters
             stand for another network in this study (because its donors were cut again, for example).
     """
-    same = [other for other in store.studies() if other.id != study.id and _alike(other, study)]
+    same = [other for other in store.studies() if other.id != study.id and is_alike(other, study)]
     accuracy = study.objectives[0][0]
     found = [
-        EarlierTraining(record.params, value)
+        EarlierTraining(record.params, value, record.line_epochs)
         for other in same
         for record in store.records(other)
         if record.outcome is Outcome.COMPLETE and not record.is_reference
@@ -46,12 +48,15 @@ def earlier_trainings(store: Store, study: StudyEntry, plan: SearchPlan) -> list
 
 
 class KnownPoint(NamedTuple):
-    """A point that is not a complete trial, with its accuracy (predicted, if it was stopped) and the variance of it."""
+    """A point that is not a complete trial, with its accuracy (predicted, if it was stopped), the variance of it, and
+    the epochs of its line.
+    """
 
     params: Mapping[str, ParamValue]
     latency_ms: float
     accuracy: float
     variance: float = 0.0
+    epochs: int = 0
 
 
 def trained_points(
@@ -79,15 +84,8 @@ def trained_points(
             continue
         spec, origin, recipe = plan.decode(point)
         if (spec.key, origin.key) == (row.spec.key, row.origin.key) and dict(row.recipe) == recipe.as_plain():
-            found.append(KnownPoint(point, latency_ms, reached))
+            found.append(KnownPoint(point, latency_ms, reached, epochs=row.line_epochs))
     return found
-
-
-def _alike(other: StudyEntry, study: StudyEntry) -> bool:
-    facts = ("parent", "data")
-    return all(study.frozen.get(fact) is not None for fact in facts) and all(
-        other.frozen.get(fact) == study.frozen[fact] for fact in facts
-    )
 
 
 def _is_point(record: TrialRecord, plan: SearchPlan) -> bool:
@@ -97,7 +95,7 @@ def _is_point(record: TrialRecord, plan: SearchPlan) -> bool:
     if not all(_holds(parameters[name], params[name]) for name in parameters):
         return False
     spec, origin, _ = plan.decode(params)
-    return (spec.key, origin.key) == (record.spec.key, record.origin.key)
+    return spec.key == record.spec.key and (bool(record.ancestors) or origin.key == record.origin.key)
 
 
 def _holds(parameter: Parameter, value: ParamValue) -> bool:

@@ -159,6 +159,7 @@ class RecordRow(Table):
     constraints: Mapped[Plain]
     checkpoint: Mapped[str | None]
     lineage: Mapped[str | None]
+    ancestors: Mapped[Any | None] = mapped_column(Json(none_as_null=True))  # [[name, checkpoint, epochs], ...]
     seconds: Mapped[Plain]
     started: Mapped[datetime | None]
     finished: Mapped[datetime | None]

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, or_, select
 
 from objectives.base import Curves, EpochResult, Evaluation, Measurement
+from search.record.ancestors import Ancestor
 from search.record.trial import Outcome, TrialRecord
 from search.store import attempts, fronts
 from search.store.base import AlreadyStored, Attempt, FrontEntry, StudyEntry
@@ -63,6 +64,7 @@ def write_record(
         "constraints": dict(record.constraints),
         "checkpoint": record.checkpoint,
         "lineage": record.lineage,
+        "ancestors": [[each.name, each.checkpoint, each.epochs] for each in record.ancestors] or None,
         "seconds": dict(record.seconds),
         "started": record.started,
         "finished": record.finished,
@@ -155,6 +157,7 @@ def read_records(connection: Connection, *conditions: Any, curves: bool = False)
             constraints=row.constraints,
             checkpoint=row.checkpoint,
             lineage=row.lineage,
+            ancestors=tuple(Ancestor(*each) for each in row.ancestors or ()),
             seconds=row.seconds,
             started=row.started,
             finished=row.finished,

@@ -53,6 +53,8 @@ class StudyDefinition(Section):
         objectives: Names and directions, in the order of the values told to the sampler.
         limits: Upper bounds by name of a measurement; null is no bound.
         further_targets: Where latency is measured besides: a column each, no objective and no limit.
+        inherit: Whether a trial begins with the weights of the best trained network near to it: training then adds up
+            over trials. False: with the weights that its space names; all trials are then trained equally.
         n_trials: Total of finished, stopped and ruled-out trials; may change while the study goes on.
         seed: Each worker draws from a seed of its own, made of this one; trials train with `seed` itself.
     """
@@ -72,6 +74,7 @@ class StudyDefinition(Section):
     accuracy: AccuracySection = Field(default_factory=AccuracySection)
     sampler: SamplerSection = Field(default_factory=SamplerSection)
     rungs: RungsSection = Field(default_factory=RungsSection)
+    inherit: bool = True
     n_trials: int = Field(default=10, ge=0)
     seed: int = Field(default=0, ge=0, lt=2**31)
 
@@ -247,7 +250,7 @@ def stored_definition(name: str, plain: Mapping[str, Any]) -> StudyDefinition:
     Raises:
         DefinitionError: If it was stored by a version whose fields this one does not have.
     """
-    return checked({**plain, "name": name})
+    return checked({"inherit": False, **plain, "name": name})  # studies from before there was inheritance had none
 
 
 def checked(plain: Mapping[str, Any]) -> StudyDefinition:

@@ -17,8 +17,11 @@ from search.record.begun import Begun
 from search.record.latency_text import LATENCY
 from search.record.stopwatch import Stopwatch
 from search.record.trial import TrialRecord
+from search.store.base import StudyEntry
 from search.trial.plan import NO_LIMITS, SearchPlan, excess_over
 from search.trial.runner import Hooks, TrialRunner
+from search.trial.starts import Start, StartChooser
+from search.trial.trained_networks import TrainedNetworks
 from search.trial.workbench import Workbench
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, ParamValue
 from spaces.structure.shape import Shape
@@ -39,10 +42,19 @@ class StudyTrials(TrialRunner):
 
     bench: Workbench
     plan: SearchPlan
+    starts: StartChooser | None = None
+
+    @classmethod
+    def of(cls, bench: Workbench, plan: SearchPlan, study: StudyEntry) -> StudyTrials:
+        """Return the trials of a study; they inherit from trained networks if its plan says so."""
+        if not plan.inherits:
+            return cls(bench, plan)
+        trained = TrainedNetworks(bench.store, study, bench.checkpoints, bench.parent.structure.key)
+        return cls(bench, plan, StartChooser(bench, trained))
 
     def run(self, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
         """See `evaluate`."""
-        return evaluate(self.bench, self.plan, number, params, hooks)
+        return evaluate(self.bench, self.plan, number, params, hooks, self.starts)
 
     def give_up(self, number: int, params: Mapping[str, ParamValue], reason: str, now: datetime) -> TrialRecord:
         """Return a failed record with the spec that would have been built."""
@@ -51,17 +63,26 @@ class StudyTrials(TrialRunner):
 
 
 def evaluate(
-    bench: Workbench, plan: SearchPlan, number: int, params: Mapping[str, ParamValue], hooks: Hooks
+    bench: Workbench,
+    plan: SearchPlan,
+    number: int,
+    params: Mapping[str, ParamValue],
+    hooks: Hooks,
+    starts: StartChooser | None = None,
 ) -> TrialRecord:
-    """Run one trial. A fault of the candidate ends as a record with a reason; any other fault propagates."""
+    """Run one trial. A fault of the candidate ends as a record with a reason; any other fault propagates.
+
+    Args:
+        starts: Chooses the weights that the training begins with; by default those that the space names.
+    """
     watch = Stopwatch()
     begun, recipe = _begin(plan, number, params, hooks.clock())
     with watch.phase("database"):
         earlier = hooks.claim_identity(begun.identity)
-    if earlier is not None:
+    if earlier is not None and (starts is None or not starts.can_continue(begun.spec)):
         ended = begun.duplicate(earlier)
     else:
-        ended = _build_and_train(bench, plan, begun, recipe, hooks, watch)
+        ended = _build_and_train(bench, plan, begun, recipe, hooks, watch, starts)
     return replace(ended, seconds=watch.seconds(), finished=hooks.clock())
 
 
@@ -82,7 +103,13 @@ def _begin(plan: SearchPlan, number: int, params: Mapping[str, ParamValue], now:
 
 
 def _build_and_train(
-    bench: Workbench, plan: SearchPlan, begun: Begun, recipe: Recipe, hooks: Hooks, watch: Stopwatch
+    bench: Workbench,
+    plan: SearchPlan,
+    begun: Begun,
+    recipe: Recipe,
+    hooks: Hooks,
+    watch: Stopwatch,
+    starts: StartChooser | None,
 ) -> TrialRecord:
     """Build, measure and train the candidate, the cheap steps first; the first limit that is missed ends the trial."""
     with watch.phase("latency"):
@@ -104,12 +131,29 @@ def _build_and_train(
     with watch.phase("latency"):
         bench.latencies.remeasure_contended(bench.parent)  # another network: only trials that go on wait for it
         begun = begun.with_measurements((*before, *bench.latencies.measure_further(candidate)), begun.constraints)
-    return _train(bench, begun, candidate, recipe, hooks, watch)
+    start = Start(candidate)
+    if starts is not None:
+        hooks.show_stage("choosing its start")
+        with watch.phase("start"), out_of_memory_as_candidate_error():
+            start = starts.choose(candidate)
+        begun = _with_start(begun, start, recipe)
+        with watch.phase("database"):
+            earlier = hooks.claim_identity(begun.identity) if start.continues else None
+        if earlier is not None:  # another worker continues the same network now
+            return begun.duplicate(earlier)
+    return _train(bench, begun, start, recipe, hooks, watch)
 
 
-def _train(
-    bench: Workbench, begun: Begun, candidate: Candidate, recipe: Recipe, hooks: Hooks, watch: Stopwatch
-) -> TrialRecord:
+def _with_start(begun: Begun, start: Start, recipe: Recipe) -> Begun:
+    """Return the trial with its start. Each training of a line has a seed of its own, or it would see equal images."""
+    origin, seed = start.candidate.origin, begun.seed + len(start.ancestors)
+    identity = identity_of(begun.spec, origin, recipe, seed) if start.continues else begun.identity
+    return begun.with_start(
+        origin=origin, lineage=start.lineage, ancestors=start.ancestors, identity=identity, seed=seed
+    )
+
+
+def _train(bench: Workbench, begun: Begun, start: Start, recipe: Recipe, hooks: Hooks, watch: Stopwatch) -> TrialRecord:
     curve: list[EpochResult] = []
     latency_ms = begun.value(LATENCY)
 
@@ -124,7 +168,14 @@ def _train(
     try:
         hooks.show_stage("training")
         with watch.phase("training"), out_of_memory_as_candidate_error():
-            result = bench.training.train(candidate, recipe, report=report, teacher=bench.parent.candidate())
+            result = bench.training.train(
+                start.candidate,
+                recipe,
+                report=report,
+                teacher=bench.parent.candidate(),
+                inherited=not start.continues,
+                seed=begun.seed,
+            )
         hooks.show_stage("scoring")
         with out_of_memory_as_candidate_error():
             return save_and_evaluate(bench, begun, result.history, result.candidate, watch)
@@ -187,6 +238,9 @@ def _checkpoint_facts(begun: Begun, curve: Sequence[EpochResult]) -> dict[str, A
         "name": begun.name,
         "seed": begun.seed,
         "lineage": begun.lineage,
+        "ancestors": [
+            {"name": each.name, "checkpoint": each.checkpoint, "epochs": each.epochs} for each in begun.ancestors
+        ],
         "recipe": dict(begun.recipe),
         "figures": {each.name: each.value for each in begun.measurements if each.target is None},
         "curve": [

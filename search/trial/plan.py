@@ -24,6 +24,7 @@ class SearchPlan:
         searched: Range of each recipe field that is searched, by `recipe.<field>`.
         limits: Upper limits by name of a measurement. A candidate above one is ruled out before training.
         seed: Seed of all trainings.
+        inherits: Whether a trial may begin with the weights of a trained network instead of those of its space.
     """
 
     space: Space
@@ -33,6 +34,7 @@ class SearchPlan:
     searched: Mapping[str, Parameter]
     limits: Mapping[str, float]
     seed: int
+    inherits: bool = False
 
     @property
     def parameters(self) -> dict[str, Parameter]:

@@ -52,6 +52,7 @@ class StudyTraining:
         report: Callable[[EpochResult], None] | None = None,
         teacher: Candidate | None = None,
         inherited: bool = True,
+        seed: int | None = None,
     ) -> Trained:
         """Train a network.
 
@@ -59,6 +60,7 @@ class StudyTraining:
             report: Called after each scored epoch; an exception that it raises ends the training.
             teacher: Network for distillation, if the recipe asks for it.
             inherited: Whether the weights come from a wider network: BatchNorm is re-estimated first then.
+            seed: Seed of this training; by default the study's.
         """
         if inherited:
             images = min(BATCHNORM_IMAGES, len(self.data.splits["train"].images))
@@ -67,7 +69,7 @@ class StudyTraining:
             candidate,
             recipe,
             self.data,
-            seed=self.seed,
+            seed=self.seed if seed is None else seed,
             device=self.device,
             scratch=self.scratch,
             teacher=teacher if recipe.distill else None,

@@ -155,7 +155,7 @@ class _Session:
             self._store,
             prepared.study,
             optuna_study,
-            StudyTrials(prepared.bench, prepared.plan),
+            StudyTrials.of(prepared.bench, prepared.plan, prepared.study),
             n_trials=self._job.n_trials,
             deadline=self._deadline,
             say=self._say,

@@ -1,0 +1,105 @@
+"""Chooses the weights that a trial begins with: those of its space, or of a trained network near to it.
+
+Training then adds up over trials, as it does in rounds of pruning by hand.
+
+Source: Elsken et al., Efficient Multi-Objective Neural Architecture Search via Lamarckian Evolution, ICLR 2019, inherit
+weights from the network that a candidate was changed from. The choice among several by their loss is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from objectives.training.untrained_loss import UntrainedLoss
+from search.record.ancestors import Ancestor
+from search.record.trial import TrialRecord
+from search.trial.trained_networks import TrainedNetworks
+from search.trial.workbench import Workbench
+from spaces.base import PARENT, ArchSpec, Candidate, Origin
+
+NEAREST = 3
+"""Number of trained networks that are compared, beside the parent and the weights that the space names."""
+STATISTICS_IMAGES, LOSS_IMAGES = 32, 64
+"""Number of training images for re-estimated BatchNorm statistics, and of those that the loss is measured on."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Network that a training begins with.
+
+    Attributes:
+        lineage: Name of the record whose weights it has; None for weights that the space names.
+        ancestors: Networks that these weights were trained as before.
+        continues: Whether that record is of the same network, so that its training goes on.
+    """
+
+    candidate: Candidate
+    lineage: str | None = None
+    ancestors: tuple[Ancestor, ...] = ()
+    continues: bool = False
+
+
+@dataclass
+class StartChooser:
+    """Chooses among the parent, the weights that the space names, and the nearest trained networks.
+
+    Attributes:
+        trained: The trained networks that there are.
+    """
+
+    bench: Workbench
+    trained: TrainedNetworks
+    _losses: dict[int, UntrainedLoss] = field(default_factory=dict, repr=False)
+
+    def can_continue(self, spec: ArchSpec) -> bool:
+        """Return whether this very network was trained before."""
+        return any(record.spec == spec for record in self.trained.nearest(spec, 1))
+
+    def choose(self, candidate: Candidate) -> Start:
+        """Return the start with the smallest loss on training images after BatchNorm is re-estimated.
+
+        A network that was trained before is continued, and nothing is measured.
+
+        Args:
+            candidate: The network as its space builds it.
+        """
+        nearest = self.trained.nearest(candidate.spec, NEAREST)
+        if not nearest:
+            return next(self._untrained(candidate))
+        if nearest[0].spec == candidate.spec:
+            return self._from(nearest[0], candidate)
+        loss = self._loss(candidate.imgsz)
+        options = [*self._untrained(candidate), *(self._from(record, candidate) for record in nearest)]
+        return min(options, key=lambda start: loss.after_cut(start.candidate))
+
+    def _untrained(self, candidate: Candidate) -> Iterator[Start]:
+        """Yield the start that the space names, and the parent's weights if that is another one."""
+        parent = self.bench.parent
+        yield Start(candidate, ancestors=self._ancestors_of(candidate.origin))
+        if candidate.origin.sources != (PARENT,):
+            yield Start(replace(parent.build(candidate.spec), imgsz=candidate.imgsz))
+
+    def _ancestors_of(self, origin: Origin) -> tuple[Ancestor, ...]:
+        return self.trained.line_of(origin.sources)
+
+    def _from(self, record: TrialRecord, candidate: Candidate) -> Start:
+        """Return the network with a trained network's weights, and the parent's where that has no such channel."""
+        parent, checkpoint = self.bench.parent, record.saved_checkpoint
+        donor = self.bench.checkpoints.get(checkpoint)
+        origin = Origin((checkpoint,) * len(parent.layer_sections))
+        built = parent.build(candidate.spec, origin, {checkpoint: donor})
+        same = record.spec == candidate.spec
+        return Start(replace(built, imgsz=candidate.imgsz), record.name, record.line, continues=same)
+
+    def _loss(self, imgsz: int) -> UntrainedLoss:
+        if imgsz not in self._losses:
+            training = self.bench.training
+            self._losses[imgsz] = UntrainedLoss(
+                training.data,
+                imgsz=imgsz,
+                images=STATISTICS_IMAGES,
+                loss_images=LOSS_IMAGES,
+                device=training.device,
+            )
+        return self._losses[imgsz]

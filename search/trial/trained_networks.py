@@ -1,0 +1,121 @@
+"""The trained networks that a trial may begin with: of its own study, and of others with the same parent and data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.record.ancestors import Ancestor, joined_lines
+from search.record.trial import Outcome, TrialRecord
+from search.store.base import Store, StudyEntry
+from spaces.base import PARENT, ArchSpec
+from spaces.networks.checkpoint import CheckpointStore
+
+MISSING_WEIGHT = 3.0
+"""Weight of a channel that the trained network lacks, beside 1 for a channel that it has and that would be cut."""
+
+MAX_EARLIER = 200
+"""Maximum number of networks of other studies, the newest first."""
+
+
+@dataclass
+class TrainedNetworks:
+    """Records of networks with weights on this machine, nearest first to a network that is asked for.
+
+    Attributes:
+        structure_key: Key of the parent's structure; networks of other structures are left out.
+    """
+
+    store: Store
+    study: StudyEntry
+    checkpoints: CheckpointStore
+    structure_key: str
+
+    def __post_init__(self) -> None:
+        self._read = 0
+        self._own: list[TrialRecord] = []
+
+    def nearest(self, spec: ArchSpec, count: int) -> tuple[TrialRecord, ...]:
+        """Return the trained networks whose channels are nearest to those of a spec, the nearest first.
+
+        Of networks with equal channels only the one with most training behind it is returned.
+        """
+        longest: dict[str, TrialRecord] = {}
+        for record in (*self._earlier, *self._trials_and_rows()):
+            key = "" if record.spec is None else record.spec.key
+            if key not in longest or record.line_epochs > longest[key].line_epochs:
+                longest[key] = record
+        distances = {key: distance(spec, each.spec) for key, each in longest.items() if each.spec is not None}
+        return tuple(longest[key] for key in sorted(distances, key=lambda key: (distances[key], key))[:count])
+
+    def line_of(self, sources: Sequence[str]) -> tuple[Ancestor, ...]:
+        """Return the ancestors of weights that come from these checkpoints of the study's own networks."""
+        lines = [record.line for record in self._trials_and_rows() if record.checkpoint in sources]
+        return joined_lines(*lines)
+
+    def _trials_and_rows(self) -> Sequence[TrialRecord]:
+        records = self.store.records(self.study, after=self._read, curves=False)
+        self._read += len(records)
+        self._own += [record for record in records if self._is_usable(record)]
+        return self._own
+
+    @cached_property
+    def _earlier(self) -> tuple[TrialRecord, ...]:
+        """Records of studies with the same parent and data, named with their study."""
+        return tuple(self._of_other_studies())[-MAX_EARLIER:]
+
+    def _of_other_studies(self) -> Iterator[TrialRecord]:
+        for other in self.store.studies():
+            if other.id == self.study.id or not is_alike(other, self.study):
+                continue
+            for record in self.store.records(other, curves=False):
+                if not record.is_reference and self._is_usable(record):
+                    yield replace(record, name=f"{other.sampler_name}/{record.name}")
+
+    def _is_usable(self, record: TrialRecord) -> bool:
+        """Return whether a network was trained after the parent, and its weights are on this machine."""
+        return (
+            record.outcome is Outcome.COMPLETE
+            and record.spec is not None
+            and record.spec.parent == self.structure_key
+            and record.checkpoint is not None
+            and record.checkpoint != self.study.frozen.get(PARENT)
+            and bool(record.epochs)
+            and record.checkpoint in self.checkpoints
+        )
+
+
+def is_alike(other: StudyEntry, study: StudyEntry) -> bool:
+    """Return whether two studies have the same trained parent and the same data."""
+    facts = (PARENT, "data")
+    return all(study.frozen.get(fact) is not None for fact in facts) and all(
+        other.frozen.get(fact) == study.frozen[fact] for fact in facts
+    )
+
+
+def distance(spec: ArchSpec, trained: ArchSpec) -> float:
+    """Return how far a trained network is from a spec: the differing channels of each group as shares of its width.
+
+    Channels that the trained network lacks count more: their weights would come from the parent, untrained with the
+    rest.
+    """
+    first, second = _mask(spec), _mask(trained)
+    missing, cut = first & ~second, second & ~first
+    weights = np.repeat([1.0 / width for width in spec.widths], spec.widths)
+    channels = float(MISSING_WEIGHT * weights[missing].sum() + weights[cut].sum())
+    lacks, has = set(trained.dropped) - set(spec.dropped), set(spec.dropped) - set(trained.dropped)
+    return channels + MISSING_WEIGHT * len(lacks) + len(has)
+
+
+def _mask(spec: ArchSpec) -> NDArray[np.bool_]:
+    """Return the kept channels of all groups, one after another, shape (sum of widths,)."""
+    mask = np.zeros(sum(spec.widths), dtype=bool)
+    start = 0
+    for width, kept in zip(spec.widths, spec.kept, strict=True):
+        mask[start + np.array(kept, dtype=int)] = True
+        start += width
+    return mask
