@@ -25,5 +25,4 @@ class Ancestor:
 
 def joined_lines(*lines: Iterable[Ancestor]) -> tuple[Ancestor, ...]:
     """Return the ancestors of a network that is joined from several: each once, in the order of the lines."""
-    by_checkpoint = {ancestor.checkpoint: ancestor for line in reversed(lines) for ancestor in reversed(tuple(line))}
-    return tuple(reversed(by_checkpoint.values()))
+    return tuple({ancestor.checkpoint: ancestor for line in lines for ancestor in line}.values())

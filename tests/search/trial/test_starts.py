@@ -1,0 +1,197 @@
+"""Where a trial begins: with the weights of its space, of the parent, or of the best trained network near to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from objectives.data.digit_scenes import write_digits
+from search.latency.local import IdleWait
+from search.prepare.preparation import Preparation, Prepared, Setting
+from search.record.folders import RunFolder
+from search.record.trial import Outcome, TrialRecord
+from search.store.base import Store
+from search.store.sql import open_store
+from search.study.definition import load_study
+from search.trial.evaluate import StudyTrials
+from search.trial.starts import Start, StartChooser
+from search.trial.trained_networks import TrainedNetworks, distance
+from spaces.base import PARENT, ArchSpec, Candidate, Origin, ParamValue
+from spaces.networks.checkpoint import CheckpointStore
+from tests.search.trial.test_evaluate import RecordingHooks
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class PreparedStudy:
+    """A study with a trained parent, whose trials are run here one after another."""
+
+    ready: Prepared
+    store: Store
+
+    @property
+    def trials(self) -> StudyTrials:
+        return StudyTrials.of(self.ready.bench, self.ready.plan, self.ready.study)
+
+    def params(self, share: float) -> dict[str, ParamValue]:
+        return dict.fromkeys(self.ready.plan.parameters, share)
+
+    def run(self, number: int, share: float, earlier: str | None = None) -> TrialRecord:
+        """Run a trial and store its record."""
+        claimed: list[str | None] = [earlier]  # what the database would answer: first for the point, then for the start
+        recording = RecordingHooks()
+        hooks = replace(recording.hooks(), claim_identity=lambda identity: claimed.pop() if claimed else None)
+        record = self.trials.run(number, self.params(share), hooks)
+        self.store.add(self.ready.study, record, None)
+        return record
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreparedStudy]:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("starts")
+    scenes = write_digits(folder / "scenes", scenes={"train": 32, "val": 8, "test": 8})
+    overrides = ["parent={model: yolov5n.yaml, recipe: {epochs: 2}}", "controls=[]", "space.multiple=4"]
+    definition = load_study("channel_ratio", overrides, data=scenes, imgsz=64, epochs=2)
+    store = open_store("sqlite://")
+    wait = IdleWait(tries=1, is_idle=lambda: False)
+    setting = Setting(folder=RunFolder(folder), device="cpu", scratch=folder / "scratch", idle_wait=wait)
+    with Preparation(definition=definition, store=store, setting=setting).run() as ready:
+        yield PreparedStudy(ready, store)
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def records(study: PreparedStudy) -> Sequence[TrialRecord]:
+    """A wide network, a narrower one, and the narrower one again."""
+    return study.run(0, 0.75), study.run(1, 0.5), study.run(2, 0.5, earlier="trial 1")
+
+
+def test_without_trained_networks_a_trial_begins_with_the_weights_of_its_space(records: Sequence[TrialRecord]) -> None:
+    first = records[0]
+    assert first.outcome is Outcome.COMPLETE, first.reason
+    assert first.origin is not None and first.origin.sources == (PARENT,)
+    assert (first.lineage, first.ancestors, first.line_epochs, first.seed) == (None, (), 2, 0)
+
+
+def test_a_repeated_network_is_continued_and_its_line_is_recorded(
+    records: Sequence[TrialRecord], study: PreparedStudy
+) -> None:
+    _, second, again = records
+    assert again.outcome is Outcome.COMPLETE, again.reason
+    assert again.spec == second.spec and again.identity != second.identity
+    assert again.lineage == "trial 1"
+    assert again.origin is not None and again.origin.sources == (second.checkpoint,)
+    assert again.ancestors == second.line
+    assert again.line_epochs == second.line_epochs + 2
+    assert again.seed == len(second.line)  # other images than before
+    facts = study.ready.bench.checkpoints.facts(again.saved_checkpoint)
+    assert [each["name"] for each in facts["ancestors"]] == [each.name for each in second.line]
+
+
+def test_a_record_says_all_that_its_training_began_with(records: Sequence[TrialRecord], study: PreparedStudy) -> None:
+    """Which trials were done when it began depends on the workers; the record alone must tell it."""
+    bench, record = study.ready.bench, records[2]
+    assert record.spec is not None and record.origin is not None
+    sources = {name: bench.checkpoints.get(name) for name in record.origin.sources}
+    candidate = bench.parent.build(record.spec, record.origin, sources)
+    recipe = study.ready.plan.recipe
+    trained = bench.training.train(candidate, recipe, inherited=False, seed=record.seed).candidate
+    stored = bench.checkpoints.get(record.saved_checkpoint).network.state_dict()
+    assert all(torch.equal(tensor.half(), stored[name].half()) for name, tensor in trained.network.state_dict().items())
+
+
+def test_a_network_that_another_worker_continues_now_is_a_duplicate(
+    records: Sequence[TrialRecord], study: PreparedStudy
+) -> None:
+    hooks = replace(RecordingHooks().hooks(), claim_identity=lambda identity: "trial 2")
+    assert study.trials.run(9, study.params(0.5), hooks).outcome is Outcome.DUPLICATE
+
+
+@pytest.fixture
+def choose(
+    records: Sequence[TrialRecord], study: PreparedStudy, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[float, str], Start]:
+    """Choose a start for an untrained network, where one source of weights has the smallest loss."""
+    bench, plan = study.ready.bench, study.ready.plan
+
+    def chosen(share: float, best: str) -> Start:
+        def loss_of(gauge: object, candidate: Candidate) -> float:
+            return 1.0 if candidate.origin.sources == (best,) else 2.0
+
+        monkeypatch.setattr("objectives.training.untrained_loss.UntrainedLoss.after_cut", loss_of)
+        trained = TrainedNetworks(study.store, study.ready.study, bench.checkpoints, bench.parent.structure.key)
+        spec, origin, _ = plan.decode(study.params(share))
+        return StartChooser(bench, trained).choose(plan.space.build(spec, origin))
+
+    return chosen
+
+
+def test_the_start_is_the_one_with_the_smallest_loss(
+    choose: Callable[[float, str], Start], records: Sequence[TrialRecord]
+) -> None:
+    wide, _, narrow = records
+    for record in (wide, narrow):
+        start = choose(0.625, record.saved_checkpoint)
+        assert (start.lineage, start.ancestors, start.continues) == (record.name, record.line, False)
+        assert start.candidate.origin.sources == (record.checkpoint,)
+    start = choose(0.625, PARENT)
+    assert (start.lineage, start.ancestors) == (None, ())
+
+
+def test_channels_that_the_trained_network_lacks_have_the_parents_weights(
+    choose: Callable[[float, str], Start], records: Sequence[TrialRecord], study: PreparedStudy
+) -> None:
+    narrow = records[2]
+    start = choose(1.0, narrow.saved_checkpoint)
+    own, parent = start.candidate.network.state_dict(), study.ready.bench.parent.network.state_dict()
+    donor = study.ready.bench.checkpoints.get(narrow.saved_checkpoint)
+    assert narrow.spec is not None
+    kept = list(narrow.spec.kept[0])
+    missing = [channel for channel in range(narrow.spec.widths[0]) if channel not in kept]
+    name = "model.0.conv.weight"
+    assert torch.equal(own[name][kept], donor.network.state_dict()[name])
+    assert torch.equal(own[name][missing], parent[name][missing])
+
+
+def spec_of(*kept: Sequence[int], dropped: tuple[str, ...] = ()) -> ArchSpec:
+    return ArchSpec("parent", ("a", "b"), (4, 8), tuple(tuple(each) for each in kept), dropped)
+
+
+@pytest.mark.parametrize(
+    "trained, expected",
+    [
+        (spec_of((0, 1), (0, 1, 2, 3)), 0.0),
+        (spec_of((0, 1, 2), (0, 1, 2, 3)), 1 / 4),  # one channel more, which would be cut
+        (spec_of((0,), (0, 1, 2, 3)), 3 / 4),  # one channel is missing
+        (spec_of((1, 2), (0, 1, 2, 3, 4)), 3 / 4 + 1 / 4 + 1 / 8),
+        (spec_of((0, 1), (0, 1, 2, 3), dropped=("m",)), 3.0),
+    ],
+)
+def test_missing_channels_count_three_times(trained: ArchSpec, expected: float) -> None:
+    assert distance(spec_of((0, 1), (0, 1, 2, 3)), trained) == pytest.approx(expected)
+
+
+def test_networks_of_equal_channels_count_once_with_the_longest_line(
+    records: Sequence[TrialRecord], study: PreparedStudy
+) -> None:
+    bench = study.ready.bench
+    trained = TrainedNetworks(study.store, study.ready.study, bench.checkpoints, bench.parent.structure.key)
+    spec = records[1].spec
+    assert spec is not None
+    assert [record.name for record in trained.nearest(spec, 5)] == ["trial 2", "trial 0"]
+    gone = TrainedNetworks(study.store, study.ready.study, CheckpointStore(Path("nowhere")), bench.parent.structure.key)
+    assert gone.nearest(spec, 5) == ()  # weights that are not on this machine
+
+
+def test_the_space_is_taken_at_its_word_where_nothing_is_inherited(study: PreparedStudy) -> None:
+    plan = replace(study.ready.plan, inherits=False)
+    trials = StudyTrials.of(study.ready.bench, plan, study.ready.study)
+    record = trials.run(20, study.params(0.625), RecordingHooks().hooks())
+    assert record.origin == Origin((PARENT,) * len(study.ready.bench.parent.layer_sections))
+    assert (record.lineage, record.ancestors) == (None, ())
