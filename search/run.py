@@ -83,6 +83,7 @@ def _definition(options: argparse.Namespace) -> StudyDefinition:
         batch=options.batch,
         seed=options.seed,
         n_trials=options.n_trials,
+        budget=options.budget,
     )
 
 
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", default="cpu", help="where training runs: cpu, 0, 1, ... (default: %(default)s)")
     add("--seed", type=int, help="seed of training; each worker derives its sampling seed from it")
     add("--n-trials", type=int, metavar="N", help="the study's total of finished, stopped and ruled-out trials")
+    add("--budget", metavar="300epochs", help="training (or time: 2h) of the whole study, instead of --n-trials")
     add("--timeout", metavar="8h", help="no trial begins after this time")
     add("--workers", type=int, default=1, metavar="N", help="processes on this machine (default: %(default)s)")
     add("--threads", type=int, default=1, metavar="N", help="torch threads of each worker (default: %(default)s)")

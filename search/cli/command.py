@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import re
 import shlex
 import signal
 import sys
@@ -18,6 +17,7 @@ from types import FrameType
 from search.record.folders import RunFolder, storage_url
 from search.store.base import StoreError
 from search.store.url import mask
+from search.study.budget import parse_duration
 from search.study.faults import DefinitionError, DefinitionMismatch
 from spaces.base import CandidateError, SpaceError
 
@@ -103,21 +103,16 @@ def _sigterm_raises() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
 def seconds_of(text: str) -> float:
     """Return the seconds of `8h`, `90m`, `1h30m`, `45s`, `2d` or a plain number of seconds.
 
     Raises:
         DefinitionError: If the text is no duration.
     """
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    seconds = parse_duration(text)
+    if seconds is None:
         raise DefinitionError(f"--timeout is '{text}'; write 8h, 90m, 1h30m or a number of seconds")
-    if len(parts) > 1 and any(not unit for _, unit in parts):
-        raise DefinitionError(f"--timeout is '{text}'; each part needs a unit: s, m, h or d")
-    return sum(float(number) * _UNITS_S[unit or "s"] for number, unit in parts)
+    return seconds
 
 
 _REMEDIES = {

@@ -108,6 +108,7 @@ def _run_workers(store: Store, request: RunRequest, generation: int, console: Co
         threads=request.threads,
         n_trials=definition.n_trials,
         timeout_s=request.timeout_s,
+        budget=definition.budget,
     )
     with Progress(console, tuple(definition.objectives), definition.n_trials, counted) as progress:
         finish = Supervisor(jobs_for_workers(job, workers), progress.show).run()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from objectives.base import Direction
 from objectives.quantities import QUANTITIES, USUAL_OBJECTIVES
+from search.study.budget import parse_budget
 from search.study.difference import NOT_IDENTITY
 from search.study.faults import DefinitionError, FieldFault, describe, unknown_key
 from search.study.names import find_yaml, stored_name
@@ -56,6 +57,8 @@ class StudyDefinition(Section):
         inherit: Whether a trial begins with the weights of the best trained network near to it: training then adds up
             over trials. False: with the weights that its space names; all trials are then trained equally.
         n_trials: Total of finished, stopped and ruled-out trials; may change while the study goes on.
+        budget: Instead of `n_trials`: epochs (`300epochs`) or time of work (`2h`) for donors, trials and finalists
+            together; may change while the study goes on.
         seed: Each worker draws from a seed of its own, made of this one; trials train with `seed` itself.
     """
 
@@ -76,6 +79,7 @@ class StudyDefinition(Section):
     rungs: RungsSection = Field(default_factory=RungsSection)
     inherit: bool = True
     n_trials: int = Field(default=10, ge=0)
+    budget: str | None = None
     seed: int = Field(default=0, ge=0, lt=2**31)
 
     @model_validator(mode="before")
@@ -105,6 +109,13 @@ class StudyDefinition(Section):
             if limit is not None and limit <= 0:
                 raise FieldFault(name, f"is {limit}; it must be above 0, or null for none")
         return limits
+
+    @field_validator("budget")
+    @classmethod
+    def _is_budget(cls, budget: str | None) -> str | None:
+        if budget is not None:
+            parse_budget(budget)
+        return budget
 
     @model_validator(mode="after")
     def _targets_differ(self) -> StudyDefinition:
@@ -190,7 +201,7 @@ class StudyDefinition(Section):
     def as_plain(self) -> dict[str, Any]:
         """Return what is stored: plain values (JSON) of everything that distinguishes this study from others.
 
-        The name, the description and `n_trials` are left out: they may change while the study goes on.
+        The name, the description, `n_trials` and the budget are left out: they may change while the study goes on.
         """
         plain = self.model_dump(mode="json", by_alias=True, exclude={"name", *NOT_IDENTITY})
         return {**plain, "limits": self.upper_limits}
@@ -208,6 +219,7 @@ def load_study(
     batch: int | None = None,
     seed: int | None = None,
     n_trials: int | None = None,
+    budget: str | None = None,
 ) -> StudyDefinition:
     """Read a study's YAML, put the command line's options over it, then the overrides, and check the whole.
 
@@ -232,6 +244,7 @@ def load_study(
         "recipe.batch": batch,
         "seed": seed,
         "n_trials": n_trials,
+        "budget": budget,
     }
     given = {key: value for key, value in options.items() if value is not None}
     plain = with_options(plain, {**given, **model_option(model)})

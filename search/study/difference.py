@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-NOT_IDENTITY = ("n_trials", "description")
+NOT_IDENTITY = ("n_trials", "budget", "description")
 """Fields that may change while a study goes on."""
 
 _ABSENT = object()

@@ -136,6 +136,8 @@ def _build_and_train(
         hooks.show_stage("choosing its start")
         with watch.phase("start"), out_of_memory_as_candidate_error():
             start = starts.choose(candidate)
+        if start.continues and plan.continued_epochs is not None:
+            recipe = recipe.with_values(epochs=plan.continued_epochs)
         begun = _with_start(begun, start, recipe)
         with watch.phase("database"):
             earlier = hooks.claim_identity(begun.identity) if start.continues else None
@@ -148,6 +150,7 @@ def _with_start(begun: Begun, start: Start, recipe: Recipe) -> Begun:
     """Return the trial with its start. Each training of a line has a seed of its own, or it would see equal images."""
     origin, seed = start.candidate.origin, begun.seed + len(start.ancestors)
     identity = identity_of(begun.spec, origin, recipe, seed) if start.continues else begun.identity
+    begun = replace(begun, recipe=recipe.as_plain())
     return begun.with_start(
         origin=origin, lineage=start.lineage, ancestors=start.ancestors, identity=identity, seed=seed
     )
@@ -161,7 +164,9 @@ def _train(bench: Workbench, begun: Begun, start: Start, recipe: Recipe, hooks: 
         curve.append(result)
         with watch.phase("database"):
             hooks.report(result)
-            reason = "" if latency_ms is None else hooks.reason_to_stop(latency_ms, curve, recipe.epochs)
+            # A continued network is not stopped: it was chosen because more training is worth it.
+            stays = latency_ms is None or start.continues
+            reason = "" if stays else hooks.reason_to_stop(latency_ms or 0.0, curve, recipe.epochs)
         if reason:
             raise _Stopped(reason)
 

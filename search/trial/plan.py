@@ -25,6 +25,7 @@ class SearchPlan:
         limits: Upper limits by name of a measurement. A candidate above one is ruled out before training.
         seed: Seed of all trainings.
         inherits: Whether a trial may begin with the weights of a trained network instead of those of its space.
+        continued_epochs: Epochs of a trial that trains an earlier network further; by default those of the recipe.
     """
 
     space: Space
@@ -35,6 +36,7 @@ class SearchPlan:
     limits: Mapping[str, float]
     seed: int
     inherits: bool = False
+    continued_epochs: int | None = None
 
     @property
     def parameters(self) -> dict[str, Parameter]:

@@ -21,6 +21,8 @@ class Job:
         index: Number of the worker, from 0; it samples with seed + index.
         device: Device for training, in Ultralytics' notation: `cpu`, `0`, `cuda:1`.
         threads: Number of torch threads.
+        n_trials: Number of trials of the study.
+        budget: See `StudyDefinition.budget`; the number of trials does not count then.
         timeout_s: Seconds after which no trial is begun; None for no limit.
     """
 
@@ -34,3 +36,4 @@ class Job:
     threads: int
     n_trials: int
     timeout_s: float | None
+    budget: str | None = None

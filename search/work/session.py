@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,14 +22,19 @@ from search.prepare.sensitivity_analysis import (
 )
 from search.record.events import Note, Say, WorkerEnded
 from search.record.folders import RunFolder
+from search.record.latency_text import LATENCY
 from search.record.stopwatch import Stopwatch
-from search.sampler.candidate_predictions import candidate_predictions_of
-from search.sampler.optuna_study import OptunaStudy
+from search.sampler.budgeted import BudgetedSampler, BudgetState
+from search.sampler.candidate_predictions import can_predict, candidate_predictions_of
+from search.sampler.finalists import FinalistChooser
+from search.sampler.optuna_study import OptunaStudy, distribution_of
 from search.sampler.registry import make_sampler, sampler_named, sampler_seed
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store
+from search.study.budget import parse_budget
 from search.study.definition import stored_definition
 from search.trial.evaluate import StudyTrials, out_of_memory_as_candidate_error
+from search.trial.spending import Spending
 from search.trial.stopping import COMPARED, NeverStop, StoppingRule
 from search.trial.stopping_rules import rule_named
 from search.work.heartbeat import Heartbeat
@@ -87,20 +94,39 @@ class _Session:
             definition=self._definition, store=self._store, setting=self._setting, say=self._say, watch=self._watch
         )
         with preparation.run(self._job.generation) as prepared:
-            optuna_study = self._optuna_study(prepared, self._sensitivity(prepared))
-            why = self._search(prepared, optuna_study)
-            if why != "timeout" and self._job.index == 0:  # only one worker: two at once would disturb each other
+            budget = self._budget(prepared)
+            if budget is not None:
+                prepared = _with_budget(prepared, budget)
+            optuna_study = self._optuna_study(prepared, self._sensitivity(prepared, budget), budget)
+            why = self._search(prepared, optuna_study, budget)
+            if why != "timeout" and self._job.index == 0:  # one worker: two at once would disturb each other
                 prepared.bench.latencies.remeasure_contended(prepared.bench.parent, MAX_REMEASURED)
         spent = self._watch.seconds()
         return WorkerEnded(why, seconds={phase: spent.get(phase, 0.0) for phase in ("data", "sensitivity")})
 
-    def _sensitivity(self, prepared: Prepared) -> SummedSensitivity | None:
-        """Return the sensitivity analysis, if the sampler uses it and it takes a small share of the study's time."""
+    def _budget(self, prepared: Prepared) -> BudgetState | None:
+        """Return the study's budget and what is spent of it; None if it ends after a number of trials."""
+        if self._job.budget is None:
+            return None
+        study, plan = prepared.study, prepared.plan
+        donors = frozenset(donor.name for donor in self._definition.donors)
+        epochs = fewest_epochs(plan.recipe.epochs, plan.searched)
+        spending = Spending(parse_budget(self._job.budget), donors, epochs)
+        chooser = None
+        if can_predict(study.objectives):
+            worst_accuracy, worst_ms = study.frozen["reference_point"]
+            chooser = FinalistChooser(study.objectives[0][0], (worst_ms, worst_accuracy), plan.limits.get(LATENCY))
+        state = BudgetState(self._store, study, spending, chooser)
+        self._say_once(spending.plan_text(state.records()))
+        return state
+
+    def _sensitivity(self, prepared: Prepared, budget: BudgetState | None) -> SummedSensitivity | None:
+        """Return the sensitivity analysis, if the sampler uses it and it takes a small part of the study's time."""
         plan, bench = prepared.plan, prepared.bench
         epochs = fewest_epochs(plan.recipe.epochs, plan.searched)
         images = len(bench.training.data.splits["train"].images)
         if not wants_sensitivity(
-            self._definition, bench.parent, epochs=epochs, images=images, n_trials=self._job.n_trials
+            self._definition, bench.parent, epochs=epochs, images=images, n_trials=self._expected_trials(budget)
         ):
             return None
         max_s = math.inf if self._job.timeout_s is None else MAP_SHARE * self._job.timeout_s
@@ -118,7 +144,15 @@ class _Session:
         except (CandidateError, TakesTooLong):
             return None  # without a finite loss, or for a large parent, the search works without the analysis
 
-    def _optuna_study(self, prepared: Prepared, sensitivity: SummedSensitivity | None) -> OptunaStudy:
+    def _expected_trials(self, budget: BudgetState | None) -> int:
+        """Return about how many trials the study will have: those asked for, or those that its budget allows."""
+        if budget is None:
+            return self._job.n_trials
+        return budget.spending.expected_trials(budget.records())
+
+    def _optuna_study(
+        self, prepared: Prepared, sensitivity: SummedSensitivity | None, budget: BudgetState | None
+    ) -> OptunaStudy:
         study, plan, sampler_name = prepared.study, prepared.plan, self._definition.sampler.name
         with self._store.exclusive("optuna tables"):
             records = self._store.records(study)
@@ -131,6 +165,10 @@ class _Session:
             if note := sampler_named(sampler_name).note(predictions):
                 self._say_once(note)
             sampler = make_sampler(sampler_name, seed, starts, predictions)
+            if budget is not None:
+                sampler = BudgetedSampler(
+                    sampler, budget, {name: distribution_of(each) for name, each in plan.parameters.items()}
+                )
             return OptunaStudy(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
 
     def _rule(self, study: StudyEntry) -> StoppingRule:
@@ -150,13 +188,14 @@ class _Session:
         if self._job.index == 0:
             self._say(Note(line))
 
-    def _search(self, prepared: Prepared, optuna_study: OptunaStudy) -> str:
+    def _search(self, prepared: Prepared, optuna_study: OptunaStudy, budget: BudgetState | None) -> str:
         self._worker = Worker(
             self._store,
             prepared.study,
             optuna_study,
             StudyTrials.of(prepared.bench, prepared.plan, prepared.study),
-            n_trials=self._job.n_trials,
+            n_trials=self._job.n_trials if budget is None else sys.maxsize,
+            is_over=(lambda: False) if budget is None else budget.is_over,
             deadline=self._deadline,
             say=self._say,
             rule=self._rule(prepared.study),
@@ -164,3 +203,9 @@ class _Session:
         self._worker.reconcile()
         self._worker.settle()
         return self._worker.work()
+
+
+def _with_budget(prepared: Prepared, budget: BudgetState) -> Prepared:
+    """Return the same with the epochs that finalists are trained further for."""
+    epochs = budget.spending.step_epochs(budget.records())
+    return replace(prepared, plan=replace(prepared.plan, continued_epochs=epochs))

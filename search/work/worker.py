@@ -43,8 +43,9 @@ class Worker:
     Args:
         deadline: Time of `monotonic` after which no trial is begun; None for no limit.
         say: Receives events for the supervisor.
-        rule: Stopping rule of the trials; by default no trial is stopped.
-        clock: Returns the present time, for the records.
+            rule: Stopping rule of the trials; by default none is stopped.
+        is_over: Returns whether no further trial begins although there are fewer than `n_trials`: a budget is spent.
+            clock: Returns the present time, for the records.
         monotonic: Returns seconds that never go back, for the deadline and for durations.
         sleep: Waits for a number of seconds.
     """
@@ -60,12 +61,13 @@ class Worker:
         deadline: float | None,
         say: Say,
         rule: StoppingRule | None = None,
+        is_over: Callable[[], bool] = lambda: False,
         clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store, self._study, self._optuna = store, study, optuna_study
-        self._trials = trials
+        self._trials, self._is_over = trials, is_over
         self._n_trials, self._deadline, self._say, self._rule = n_trials, deadline, say, rule or NeverStop()
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._me = this_worker()
@@ -87,7 +89,8 @@ class Worker:
             if self._deadline is not None and self._monotonic() >= self._deadline:
                 return "timeout"
             self.reconcile()
-            self._held = self._store.reserve(self._study, self._me, self._n_trials)
+            n_trials = 0 if self._is_over() else self._n_trials  # with 0 only released trials are continued
+            self._held = self._store.reserve(self._study, self._me, n_trials)
             if self._held is None:
                 if not self._store.open_attempts(self._study):
                     return "done"
