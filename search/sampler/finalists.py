@@ -11,19 +11,18 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.record.latency_text import LATENCY
-from search.record.staircase import Staircase, Values
+from search.record.staircase import Values
 from search.record.trial import Outcome, TrialRecord
 from search.trial.spending import MAX_FINALISTS, is_continued
 from spaces.base import ParamValue
 
 USUAL_RATE = 0.03
-"""Accuracy that a training gains when the epochs behind it grow by a factor of e, before any step was observed."""
+"""Accuracy gained when the epochs behind a network grow by a factor of e; counts as one observed step."""
 PRIOR_STEPS = 3.0
 """Number of observed steps that the mean rate counts as much as, in the estimate for one network."""
-STEP_NOISE = 0.008
-"""Standard deviation of the accuracy after a step, by the seed of its training."""
 MIN_GAIN = 0.0015
 """Expected gain in accuracy of the best next step below which the study ends: far below the noise of a training."""
 
@@ -65,23 +64,45 @@ class FinalistChooser:
     ) -> NextStep | None:
         """Return the step with the greatest expected hypervolume improvement per second; None if none is worth it.
 
+        The hypervolume is that of the front on which all finalists will be trained equally. With that of the present
+        front the first network that is trained further would dominate all others, and get everything.
+
         Args:
             records: The study's records.
             step_epochs: Epochs of the step.
             running: Keys (`key_of`) of the parameters of trials that run now.
         """
-        lines = [record for record in self._last_of_lines(records) if key_of(record.params) not in running]
+        lines = self._last_of_lines(records)
         if not lines:
             return None
-        latency = np.log([self._ms(record) for record in lines])
-        reached = np.array([self._reached(record) for record in lines])
-        gains = self._gains(lines, records, step_epochs)
-        front = self._front(records)
-        improvement = front.expected_gain(latency, reached + gains, np.full(len(lines), STEP_NOISE))
+        rates = self._rates(lines, records)
+        behind = np.array([max(1, record.line_epochs) for record in lines], dtype=np.float64)
+        widths = self._widths_on_front(lines, rates * np.log(behind.max() / behind), records)
+        gains = rates * np.log((behind + step_epochs) / behind)
         seconds = np.array([_seconds_an_epoch(record) for record in lines]) * step_epochs
-        order = np.argsort(-improvement / seconds)
-        best = next((place for place in order if gains[place] >= MIN_GAIN), None)
-        return None if best is None else NextStep(lines[best], float(gains[best]))
+        free = np.array([key_of(record.params) not in running for record in lines])
+        worth = np.where(free & (gains >= MIN_GAIN), widths * gains / seconds, 0.0)
+        best = int(np.argmax(worth))
+        return NextStep(lines[best], float(gains[best])) if worth[best] > 0 else None
+
+    def _widths_on_front(self, lines: Sequence[TrialRecord], more: Values, records: Sequence[TrialRecord]) -> Values:
+        """Return for each line how much of the front's log latency it covers, shape (M,); 0 if it is no finalist.
+
+        Args:
+            more: Accuracy that each line is expected to gain until all have the same training behind them, shape (M,).
+        """
+        rows = [record for record in records if record.is_reference and self._counts(record)]
+        latency = np.log([self._ms(record) for record in (*lines, *rows)])
+        reached = np.array([self._reached(record) for record in (*lines, *rows)])
+        reached[: len(lines)] += more
+        worst_ms, worst = self.worst
+        slowest = float(np.log(worst_ms if self.limit_ms is None else min(worst_ms, self.limit_ms * 1.001)))
+        chosen = _most_hypervolume(latency, reached, slowest, worst, MAX_FINALISTS, len(lines))
+        ends = np.append(latency[chosen][1:], slowest)
+        widths = np.zeros(len(latency))
+        widths[chosen] = ends - latency[chosen]
+        found: Values = widths[: len(lines)]
+        return found
 
     def _last_of_lines(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
         """Return the most accurate record of each network; only the chosen finalists once there are enough."""
@@ -99,8 +120,8 @@ class FinalistChooser:
         complete = record.outcome is Outcome.COMPLETE and record.feasible
         return complete and record.value(LATENCY) is not None and record.value(self.accuracy) is not None
 
-    def _gains(self, lines: Sequence[TrialRecord], records: Sequence[TrialRecord], step_epochs: int) -> Values:
-        """Return the expected gain in accuracy of a step of each line, shape (M,)."""
+    def _rates(self, lines: Sequence[TrialRecord], records: Sequence[TrialRecord]) -> Values:
+        """Return the accuracy that each line gains when the epochs behind it grow by a factor of e, shape (M,)."""
         observed: dict[str, list[float]] = {}
         by_name = {record.name: record for record in records}
         for record in records:
@@ -110,28 +131,32 @@ class FinalistChooser:
                 rate = (self._reached(record) - self._reached(before)) / max(float(growth), 1e-6)
                 observed.setdefault(record.spec.key, []).append(rate)
         rates = [rate for of in observed.values() for rate in of]
-        mean = (PRIOR_STEPS * USUAL_RATE + sum(rates)) / (PRIOR_STEPS + len(rates))
-        found = []
-        for record in lines:
-            own = observed.get(record.spec.key if record.spec else "", [])
-            rate = (PRIOR_STEPS * mean + sum(own)) / (PRIOR_STEPS + len(own))
-            before_epochs = max(1, record.line_epochs)
-            found.append(max(0.0, rate) * np.log((before_epochs + step_epochs) / before_epochs))
-        return np.array(found)
-
-    def _front(self, records: Sequence[TrialRecord]) -> Staircase:
-        known = [record for record in records if self._counts(record)]
-        latency = np.log([self._ms(record) for record in known])
-        reached = np.array([self._reached(record) for record in known])
-        worst_ms, worst = self.worst
-        slowest = worst_ms if self.limit_ms is None else min(worst_ms, self.limit_ms * 1.001)
-        return Staircase.of(latency, reached, float(np.log(slowest)), worst)
+        mean = (USUAL_RATE + sum(rates)) / (1 + len(rates))
+        own = [observed.get(record.spec.key if record.spec else "", []) for record in lines]
+        return np.array([max(0.0, (PRIOR_STEPS * mean + sum(of)) / (PRIOR_STEPS + len(of))) for of in own])
 
     def _ms(self, record: TrialRecord) -> float:
         return float(record.value(LATENCY) or 0.0)
 
     def _reached(self, record: TrialRecord) -> float:
         return float(record.value(self.accuracy) or 0.0)
+
+
+def _most_hypervolume(
+    latency: Values, reached: Values, slowest: float, worst: float, most: int, lines: int
+) -> NDArray[np.intp]:
+    """Return the indices of the front, by latency; of the lines (the first indices) at most a number of them.
+
+    The line with the smallest contribution leaves first.
+    """
+    inside = np.flatnonzero((latency < slowest) & (reached > worst))
+    order = inside[np.lexsort((-reached[inside], latency[inside]))]
+    before = np.maximum.accumulate(np.append(worst, reached[order]))[:-1]
+    front = order[reached[order] > before]
+    while (front < lines).sum() > most:
+        steps = np.diff(np.append(worst, reached[front])) * np.diff(np.append(latency[front], slowest))
+        front = np.delete(front, int(np.argmin(np.where(front < lines, steps, np.inf))))
+    return front
 
 
 def key_of(params: Mapping[str, ParamValue]) -> Hashable:

@@ -1,0 +1,139 @@
+"""A study with a budget: a search, then finalists that are trained further, until nothing is left or worth it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+
+from search.record.trial import TrialRecord
+from search.sampler.budgeted import BudgetedSampler, BudgetState
+from search.sampler.finalists import FinalistChooser, key_of
+from search.sampler.optuna_study import OptunaStudy, distribution_of
+from search.sampler.registry import make_sampler
+from search.study.budget import Budget
+from search.trial.spending import MAX_FINALISTS, Spending, spent_text
+from spaces.base import ParamValue
+from tests.search.sampler.problem import Problem
+from tests.search.work.quick_trials import OBJECTIVES, _score
+
+EPOCHS = 3
+
+
+@dataclass
+class BudgetedSearch:
+    """A search by a sampler with a budget. Accuracy follows from the widths and grows with the line of training.
+
+    Attributes:
+        rate: Accuracy that is gained when the epochs of the line grow by a factor of e.
+    """
+
+    problem: Problem
+    budget: Budget
+    rate: float
+
+    def __post_init__(self) -> None:
+        problem = self.problem
+        spending = Spending(self.budget, frozenset(), EPOCHS)
+        chooser = FinalistChooser("map50_95", (9.0, 0.0))
+        self.state = BudgetState(problem.store, problem.study, spending, chooser)
+        inner = make_sampler("front", 0, (), problem.predictions())
+        distributions = {name: distribution_of(each) for name, each in problem.plan.parameters.items()}
+        sampler = BudgetedSampler(inner, self.state, distributions)
+        self.optuna = OptunaStudy("sqlite://", "budgeted", OBJECTIVES, problem.plan.parameters, sampler)
+
+    def run(self, most: int = 200) -> list[TrialRecord]:
+        """Run trials one after another until the budget ends the study."""
+        while not self.state.is_over():
+            number, params = self.optuna.ask()
+            assert number < most, "the study does not end"
+            self.problem.measure(params)
+            record = self.trained(number, params)
+            self.problem.store.add(self.problem.study, record, None)
+            self.optuna.tell(record)
+        return list(self.state.records())
+
+    def trained(self, number: int, params: dict[str, ParamValue]) -> TrialRecord:
+        """Return the record of a trial; of one whose parameters were tried before, its continuation."""
+        record = replace(self.problem.record(number, params), checkpoint=f"{number}", seconds={"training": 3.0})
+        before = [each for each in self.state.records() if each.params == record.params]
+        if before:
+            epochs = self.state.spending.step_epochs(self.state.records())
+            record = replace(record, lineage=before[-1].name, ancestors=before[-1].line, recipe={"epochs": epochs})
+        gained = self.rate * math.log(record.line_epochs / EPOCHS)
+        return replace(record, evaluations=(_score(self.problem.accuracy(params) * 0.9 + gained),))
+
+
+@pytest.fixture
+def finished(problem: Problem) -> BudgetedSearch:
+    search = BudgetedSearch(problem, Budget(epochs=150), rate=0.02)
+    search.run()
+    return search
+
+
+def parts(records: Sequence[TrialRecord]) -> tuple[list[TrialRecord], list[TrialRecord]]:
+    """Return the trials of the search, and those that train a network further."""
+    return [each for each in records if not each.lineage], [each for each in records if each.lineage]
+
+
+def test_the_budget_is_spent_on_a_search_and_then_on_a_few_finalists(finished: BudgetedSearch) -> None:
+    searched, continued = parts(finished.state.records())
+    assert len(searched) == 150 * 0.4 / EPOCHS
+    assert [each.number for each in searched] == list(range(len(searched)))  # all of them before the first finalist
+    step = finished.state.spending.step_epochs(finished.state.records())
+    assert {each.recipe["epochs"] for each in continued} == {step}
+    assert 150 <= sum(each.epochs for each in finished.state.records()) < 150 + step
+    networks = {each.spec.key for each in continued if each.spec}
+    assert 2 <= len(networks) <= MAX_FINALISTS
+
+
+def test_finalists_are_not_dominated_when_they_are_chosen(finished: BudgetedSearch) -> None:
+    searched, continued = parts(finished.state.records())
+    best = {each.name: (each.value("latency_ms") or 0, each.value("map50_95") or 0) for each in searched}
+    for record in continued:
+        first = record.ancestors[0].name
+        ms, reached = best[first]
+        assert not any(other_ms < ms and other > reached + 0.02 for other_ms, other in best.values())
+
+
+def test_the_study_ends_when_no_step_is_worth_its_training(problem: Problem) -> None:
+    search = BudgetedSearch(problem, Budget(epochs=600), rate=0.0)  # training further brings nothing
+    records = search.run()
+    _, continued = parts(records)
+    assert continued, "it is tried before it is known"
+    assert sum(each.epochs for each in records) < 600
+
+
+def test_a_network_that_trains_now_is_not_given_to_another_worker(finished: BudgetedSearch) -> None:
+    records = finished.state.records()
+    chooser = finished.state.chooser
+    assert chooser is not None
+    first = chooser.next_step(records, 5)
+    assert first is not None
+    second = chooser.next_step(records, 5, {key_of(first.params)})
+    assert second is not None and second.params != first.params
+
+
+def test_a_limit_on_latency_keeps_slower_networks_from_being_finalists(finished: BudgetedSearch) -> None:
+    records = finished.state.records()
+    latencies = sorted(each.value("latency_ms") or 0 for each in records)
+    limit = latencies[len(latencies) // 2]
+    step = FinalistChooser("map50_95", (9.0, 0.0), limit_ms=limit).next_step(records, 5)
+    assert step is not None
+    assert (step.record.value("latency_ms") or 0) <= limit
+
+
+def test_the_division_is_said_before_and_after(finished: BudgetedSearch) -> None:
+    spending, records = finished.state.spending, finished.state.records()
+    assert spending.plan_text(records) == (
+        "budget of 150 epochs: 0 for the donors, 60 to search (20 trials of 3), 90 for up to 6 finalists (7 at a time)"
+    )
+    assert spent_text(spending, records).startswith("training: 0 epochs for the donors, 60 for the search (")
+
+
+def test_time_is_a_budget_too(problem: Problem) -> None:
+    records = BudgetedSearch(problem, Budget(seconds=60.0), rate=0.02).run()  # 3 s a trial
+    searched, continued = parts(records)
+    assert (len(searched), len(continued)) == (8, 12)
