@@ -30,7 +30,8 @@ def note(record: TrialRecord, roles: Sequence[str] = ()) -> str:
     if by_threshold := _cut_at_threshold(record):
         parts.append(by_threshold)
     if record.lineage:
-        parts.append(f"from {record.lineage}")
+        trained = f", {record.line_epochs} epochs since the parent" if record.ancestors else ""
+        parts.append(f"from {record.lineage}{trained}")
     return "; ".join(parts)
 
 

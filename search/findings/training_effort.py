@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
+from search.record.continuation import continued_trials
 from search.record.number_text import duration
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import FrontEntry
@@ -28,12 +29,14 @@ class TrainingEffort:
     Attributes:
         outcomes: Number of trials by outcome.
         epochs: Epochs that were trained.
+        continued_epochs: Those of them that trained the network of an earlier trial further.
         spared_epochs: Epochs that stopped trials did not train.
         training_s: Seconds of training, summed over all trials.
     """
 
     outcomes: Counter[Outcome]
     epochs: int
+    continued_epochs: int
     spared_epochs: int
     training_s: float
 
@@ -57,25 +60,32 @@ def hypervolume_history(records: Sequence[TrialRecord], fronts: Sequence[FrontEn
 
 def training_effort(records: Iterable[TrialRecord]) -> TrainingEffort:
     """Return the cost of a study's trials; reference rows are not counted."""
-    trials = trials_of(records)
+    known = list(records)
+    trials = trials_of(known)
     trained = [record for record in trials if record.rungs]
     stopped = [record for record in trained if record.outcome is Outcome.STOPPED]
     spared = sum(int(record.recipe["epochs"]) - record.rungs[-1].epoch for record in stopped)
     return TrainingEffort(
         Counter(record.outcome for record in trials),
-        sum(record.rungs[-1].epoch for record in trained),
+        sum(record.epochs for record in trained),
+        sum(record.epochs for record in continued_trials(tuple(known))),
         spared,
         sum(record.seconds.get("training", 0.0) for record in trials),
     )
 
 
 def effort_text(found: TrainingEffort) -> str:
-    """Return the effort as `12 complete, 10 stopped; 93 epochs trained in 4 min 10 s, 61 spared by stopping`."""
+    """Return the effort as `12 complete, 10 stopped; 93 epochs trained in 4 min 10 s, 61 spared by stopping`.
+
+    Before the spared ones: `40 of them to train finalists further`.
+    """
     counts = [f"{found.outcomes[o]} {o.value.replace('_', ' ')}" for o in Outcome if found.outcomes[o]]
     text = ", ".join(counts) or "none yet"
     if not found.epochs:
         return text
     text += f"; {found.epochs} epochs trained in {duration(found.training_s)}"
+    if found.continued_epochs:
+        text += f", {found.continued_epochs} of them to train finalists further"
     return text + (f", {found.spared_epochs} spared by stopping" if found.spared_epochs else "")
 
 

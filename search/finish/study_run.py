@@ -25,7 +25,7 @@ from search.work.progress import Progress
 from search.work.supervisor import RunEnd, Supervisor, jobs_for_workers
 
 ENDINGS = {
-    "done": "the study has its trials",
+    "done": "the study is done",
     "timeout": "the time is up; the same command continues",
     "exhausted": "the space is exhausted: 50 proposals in a row were duplicates",
 }
@@ -92,7 +92,7 @@ def _run_workers(store: Store, request: RunRequest, generation: int, console: Co
     stored = store.latest_study(definition.name)
     counted = store.counted(stored) if stored is not None and stored.generation == generation else 0
     console.print(
-        f"study {definition.name}: {counted} of {definition.n_trials} trials done, "
+        f"study {definition.name}: {_done(counted, definition)}, "
         f"{workers} worker{'s' if workers != 1 else ''}, {mask(request.storage)}",
         highlight=False,
     )
@@ -110,10 +110,18 @@ def _run_workers(store: Store, request: RunRequest, generation: int, console: Co
         timeout_s=request.timeout_s,
         budget=definition.budget,
     )
-    with Progress(console, tuple(definition.objectives), definition.n_trials, counted) as progress:
+    expected = definition.n_trials if definition.budget is None else None
+    with Progress(console, tuple(definition.objectives), expected, counted) as progress:
         finish = Supervisor(jobs_for_workers(job, workers), progress.show).run()
     _release_dead(store, definition)
     return finish
+
+
+def _done(counted: int, definition: StudyDefinition) -> str:
+    """Return how far the study is: `3 of 10 trials done`, or `3 trials done, budget 300epochs`."""
+    if definition.budget is not None:
+        return f"{counted} trials done, budget {definition.budget}"
+    return f"{counted} of {definition.n_trials} trials done"
 
 
 def _release_dead(store: Store, definition: StudyDefinition) -> None:

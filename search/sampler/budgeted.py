@@ -12,7 +12,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search.record.trial import TrialRecord
-from search.sampler.finalists import FinalistChooser, NextStep, key_of
+from search.sampler.finalists import FinalistChooser, NextStep, params_key
 from search.store.base import Store, StudyEntry
 from search.trial.spending import Spending
 from spaces.base import ParamValue
@@ -60,7 +60,7 @@ class BudgetState:
             return None
         records = self.records()
         epochs = self.spending.step_epochs(records)
-        return self.chooser.next_step(records, epochs, {key_of(params) for params in running})
+        return self.chooser.next_step(records, epochs, {params_key(params) for params in running})
 
 
 class BudgetedSampler(BaseSampler):

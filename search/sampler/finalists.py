@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from search.record.continuation import continued_trials
 from search.record.latency_text import LATENCY
 from search.record.staircase import Values
 from search.record.trial import Outcome, TrialRecord
-from search.trial.spending import MAX_FINALISTS, is_continued
+from search.trial.spending import MAX_FINALISTS
 from spaces.base import ParamValue
 
 USUAL_RATE = 0.03
@@ -70,7 +71,7 @@ class FinalistChooser:
         Args:
             records: The study's records.
             step_epochs: Epochs of the step.
-            running: Keys (`key_of`) of the parameters of trials that run now.
+            running: Keys (`params_key`) of the parameters of trials that run now.
         """
         lines = self._last_of_lines(records)
         if not lines:
@@ -80,7 +81,7 @@ class FinalistChooser:
         widths = self._widths_on_front(lines, rates * np.log(behind.max() / behind), records)
         gains = rates * np.log((behind + step_epochs) / behind)
         seconds = np.array([_seconds_an_epoch(record) for record in lines]) * step_epochs
-        free = np.array([key_of(record.params) not in running for record in lines])
+        free = np.array([params_key(record.params) not in running for record in lines])
         worth = np.where(free & (gains >= MIN_GAIN), widths * gains / seconds, 0.0)
         best = int(np.argmax(worth))
         return NextStep(lines[best], float(gains[best])) if worth[best] > 0 else None
@@ -112,7 +113,7 @@ class FinalistChooser:
             key = record.spec.key if record.spec else ""
             if key not in best or record.line_epochs > best[key].line_epochs:
                 best[key] = record
-        finalists = {each.spec.key for each in trials if each.spec is not None and is_continued(each, records)}
+        finalists = {each.spec.key for each in continued_trials(records) if each.spec is not None}
         enough = len(finalists) >= MAX_FINALISTS
         return [record for key, record in best.items() if not enough or key in finalists]
 
@@ -124,8 +125,8 @@ class FinalistChooser:
         """Return the accuracy that each line gains when the epochs behind it grow by a factor of e, shape (M,)."""
         observed: dict[str, list[float]] = {}
         by_name = {record.name: record for record in records}
-        for record in records:
-            if record.spec is not None and self._counts(record) and is_continued(record, records):
+        for record in continued_trials(records):
+            if record.spec is not None and self._counts(record):
                 before = by_name[str(record.lineage)]
                 growth = np.log(record.line_epochs / max(1, before.line_epochs))
                 rate = (self._reached(record) - self._reached(before)) / max(float(growth), 1e-6)
@@ -159,7 +160,7 @@ def _most_hypervolume(
     return front
 
 
-def key_of(params: Mapping[str, ParamValue]) -> Hashable:
+def params_key(params: Mapping[str, ParamValue]) -> Hashable:
     """Return the parameters as a key that is equal for equal parameters."""
     return tuple(sorted(params.items()))
 

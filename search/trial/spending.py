@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from search.record.ancestors import joined_lines
 from search.record.number_text import duration
-from search.record.trial import Outcome, TrialRecord
+from search.record.trial import TrialRecord
 from search.study.budget import Budget
 from search.study.rows import BEST_F1
 
@@ -47,8 +48,7 @@ class Spending:
 
     def donor_epochs(self, records: Sequence[TrialRecord]) -> int:
         """Return the epochs that the donors were trained for, each training counted once."""
-        trained = {each.checkpoint: each.epochs for record in self._rows(records) for each in record.line}
-        return sum(trained.values())
+        return sum(each.epochs for each in joined_lines(*(record.line for record in self._rows(records))))
 
     def search_ends_at(self, records: Sequence[TrialRecord]) -> float:
         """Return how much is spent when the finalists' part begins."""
@@ -98,27 +98,3 @@ class Spending:
 
     def _donor_seconds(self, records: Sequence[TrialRecord]) -> float:
         return sum(sum(record.seconds.values()) for record in self._rows(records))
-
-
-def spent_text(spending: Spending, records: Sequence[TrialRecord]) -> str:
-    """Return where the training went, in one line."""
-    trials = [record for record in records if not record.is_reference]
-    continued = [record for record in trials if is_continued(record, records)]
-    searched = [record for record in trials if record not in continued]
-    parts = (("search", searched), ("finalists", continued))
-    epochs = [f"{spending.donor_epochs(records)} epochs for the donors"]
-    for name, group in parts:
-        seconds = sum(record.seconds.get("training", 0.0) for record in group)
-        epochs.append(f"{sum(record.epochs for record in group)} for the {name} ({seconds / 60:.1f} min)")
-    return "training: " + ", ".join(epochs)
-
-
-def is_continued(record: TrialRecord, records: Sequence[TrialRecord]) -> bool:
-    """Return whether a trial trained the very network of an earlier record further."""
-    before = next((each for each in records if each.name == record.lineage), None)
-    return (
-        record.outcome is Outcome.COMPLETE
-        and before is not None
-        and before.spec is not None
-        and record.spec == before.spec
-    )

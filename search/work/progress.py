@@ -25,8 +25,8 @@ class Progress:
 
     Args:
         objectives: Names of the study's objectives, shown with each ended trial.
-        n_trials: Number of requested trials.
-        counted: Number of trials that were done before.
+        n_trials: Number of trials that are asked for; None if a budget ends the study.
+        counted: Number of them that were done before.
         clock: Returns seconds that never go back.
     """
 
@@ -34,7 +34,7 @@ class Progress:
         self,
         console: Console,
         objectives: tuple[str, ...],
-        n_trials: int,
+        n_trials: int | None,
         counted: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -102,8 +102,11 @@ class Progress:
                 bar = ProgressBar(total=batch.epochs * batch.batches, completed=done, width=24)
                 where = _where(batch)
             table.add_row(f"worker {worker}", self._doing[worker], bar, where)
-        total = ProgressBar(total=max(1, self._n_trials), completed=self._counted, width=24)
-        table.add_row("study", f"{self._counted} of {self._n_trials} trials", total, "")
+        if self._n_trials is None:
+            table.add_row("study", f"{self._counted} trials", "", "")
+        else:
+            total = ProgressBar(total=max(1, self._n_trials), completed=self._counted, width=24)
+            table.add_row("study", f"{self._counted} of {self._n_trials} trials", total, "")
         return Group(Text(""), table)
 
 

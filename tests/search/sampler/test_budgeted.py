@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from search.findings.training_effort import effort_text, training_effort
 from search.record.trial import TrialRecord
 from search.sampler.budgeted import BudgetedSampler, BudgetState
-from search.sampler.finalists import FinalistChooser, key_of
+from search.sampler.finalists import FinalistChooser, params_key
 from search.sampler.optuna_study import OptunaStudy, distribution_of
 from search.sampler.registry import make_sampler
 from search.study.budget import Budget
-from search.trial.spending import MAX_FINALISTS, Spending, spent_text
+from search.trial.spending import MAX_FINALISTS, Spending
 from spaces.base import ParamValue
 from tests.search.sampler.problem import Problem
 from tests.search.work.quick_trials import OBJECTIVES, _score
@@ -112,7 +113,7 @@ def test_a_network_that_trains_now_is_not_given_to_another_worker(finished: Budg
     assert chooser is not None
     first = chooser.next_step(records, 5)
     assert first is not None
-    second = chooser.next_step(records, 5, {key_of(first.params)})
+    second = chooser.next_step(records, 5, {params_key(first.params)})
     assert second is not None and second.params != first.params
 
 
@@ -130,7 +131,10 @@ def test_the_division_is_said_before_and_after(finished: BudgetedSearch) -> None
     assert spending.plan_text(records) == (
         "budget of 150 epochs: 0 for the donors, 60 to search (20 trials of 3), 90 for up to 6 finalists (7 at a time)"
     )
-    assert spent_text(spending, records).startswith("training: 0 epochs for the donors, 60 for the search (")
+    _, continued = parts(records)
+    epochs = sum(each.epochs for each in continued)
+    assert f"{60 + epochs} epochs trained in 1 min" in effort_text(training_effort(records))
+    assert f"{epochs} of them to train finalists further" in effort_text(training_effort(records))
 
 
 def test_time_is_a_budget_too(problem: Problem) -> None:
