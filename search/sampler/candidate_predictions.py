@@ -25,11 +25,14 @@ from search.trial.learning_curves import FinalAccuracyPredictor, LearningCurve, 
 from search.trial.plan import SearchPlan
 from search.trial.workbench import Workbench
 from spaces.allocation.summed_sensitivity import SummedSensitivity
-from spaces.base import Float, ParameterRole
+from spaces.base import PARENT, Float, ParameterRole
 from spaces.structure.shape import Shape
 from spaces.structure.structure import Structure
 
 IMGSZ = "recipe.imgsz"
+
+USELESS_SHARE = 0.6
+"""Share of the parent's accuracy below which a network is worth nothing to the search."""
 
 HINTS = 24
 """Number of points, chosen by the sensitivity analysis, that every pool has beside those that are drawn."""
@@ -63,6 +66,7 @@ class CandidatePredictions:
         controls: The study's controls that are points of its space and were trained as its trials are.
         earlier: Trainings of other studies with the same parent and data.
         sensitivity: Loss increase when each channel group is halved, if it was measured.
+        starts: Number of first trials that take start points of the space.
     """
 
     plan: SearchPlan
@@ -76,6 +80,7 @@ class CandidatePredictions:
     controls: Sequence[KnownPoint] = ()
     earlier: Sequence[EarlierTraining] = ()
     sensitivity: SummedSensitivity | None = None
+    starts: int = 0
     _records: list[TrialRecord] = field(default_factory=list, repr=False)
     _decoded: dict[Hashable, _Decoded] = field(default_factory=dict, repr=False)
 
@@ -201,6 +206,20 @@ def can_predict(objectives: Sequence[tuple[str, Direction]]) -> bool:
     return direction is Direction.MAXIMIZE and list(others) == [(LATENCY, Direction.MINIMIZE)]
 
 
+def worst_point(study: StudyEntry, plan: SearchPlan, records: Sequence[TrialRecord]) -> tuple[float, float]:
+    """Return latency in ms and accuracy of a network that is worth nothing: the reference point of the acquisition.
+
+    Its accuracy is that of the stored reference point. Where trials inherit it is higher, so that no training goes to
+    networks that nobody would use.
+    """
+    worst_accuracy, worst_ms = study.frozen["reference_point"]
+    parent = next((record for record in records if record.name == PARENT), None)
+    reached = None if parent is None else parent.value(study.objectives[0][0])
+    if plan.inherits and reached is not None:
+        worst_accuracy = max(worst_accuracy, USELESS_SHARE * reached)
+    return worst_ms, worst_accuracy
+
+
 def candidate_predictions_of(
     study: StudyEntry,
     plan: SearchPlan,
@@ -212,7 +231,6 @@ def candidate_predictions_of(
     if not can_predict(study.objectives):
         return None
     accuracy = study.objectives[0][0]
-    worst_accuracy, worst_ms = study.frozen["reference_point"]
     rows = [row for row in records if row.is_reference and row.feasible and not row.is_polished]
     beside = [(row.value(LATENCY), row.value(accuracy)) for row in rows]
     return CandidatePredictions(
@@ -222,7 +240,7 @@ def candidate_predictions_of(
         latency=bench.latencies.predictor,
         structure=bench.parent.structure,
         rows=[(ms, value) for ms, value in beside if ms is not None and value is not None],
-        worst=(worst_ms, worst_accuracy),
+        worst=worst_point(study, plan, records),
         limit_ms=plan.limits.get(LATENCY),
         controls=trained_points(rows, plan, bench.parent.structure, accuracy),
         earlier=earlier_trainings(bench.store, study, plan),

@@ -25,8 +25,11 @@ MIN_TRAINED = 3
 """Minimum number of complete trials, of this study and earlier ones, before accuracy is modelled."""
 FIRST_LATENCY_PARTS = (2, 4, 1, 3, 5, 0)
 """Latency sextile (0 = fastest) that each of the first six trials is drawn from; the least informative come last."""
-COARSE_TO_FINE = (4, 3, 2, 1, 0, 5)
-"""The same where trials inherit: narrower networks begin with the weights of wider ones."""
+COARSE_TO_FINE = (4, 3, 2, 1)
+"""The same where trials inherit: narrower networks begin with the weights of wider ones.
+
+These trials come first even if accuracy could be modelled: start points and donors say little about cuts of the parent.
+"""
 
 
 @final
@@ -119,14 +122,21 @@ class FrontSampler(BaseSampler):
             tried: All other trials, which are not proposed again.
         """
         points, pool = self.new_points(complete, tried)
-        known = len(complete) + len(self._predictions.earlier)
-        if pool is None or not complete or known < MIN_TRAINED:
+        if pool is None or not complete or self._is_first(number, len(complete)):
             return points[self._first(points, pool, number)]
         self._longest = self._longest_line(complete)
         trained, pending, earlier = self._trained(complete), self._pending(running), self._earlier()
         if self._predictions.plan.inherits:
             pool = replace(pool, training=np.ones(len(points)))
         return points[self._acquisition.propose(trained, pool, pending, self._rows(), earlier)]
+
+    def _is_first(self, number: int, complete: int) -> bool:
+        """Return whether a trial is one of the first, which are chosen without the accuracy model."""
+        predictions = self._predictions
+        if complete + len(predictions.earlier) < MIN_TRAINED:
+            return True
+        descends = predictions.plan.inherits and predictions.sensitivity is not None and not predictions.earlier
+        return descends and number < predictions.starts + len(COARSE_TO_FINE)
 
     def _first(self, points: Sequence[Point], pool: Candidates | None, number: int) -> int:
         """Return the index of the point to train before the accuracy model has enough data.
@@ -142,8 +152,10 @@ class FrontSampler(BaseSampler):
             return int(self._random.integers(len(points)))
         cut = np.where(loss_increase > 0.0, loss_increase, np.inf)
         spread = spread_by_latency(pool.latency, len(FIRST_LATENCY_PARTS), self._random, cut)
-        parts = COARSE_TO_FINE if self._predictions.plan.inherits else FIRST_LATENCY_PARTS
-        return spread[min(parts[number % len(parts)], len(spread) - 1)]
+        inherits = self._predictions.plan.inherits
+        parts: tuple[int, ...] = COARSE_TO_FINE if inherits else FIRST_LATENCY_PARTS
+        place = number - self._predictions.starts if inherits else number
+        return spread[min(parts[place % len(parts)], len(spread) - 1)]
 
     def _trained(self, complete: Sequence[FrozenTrial]) -> TrainedCandidates:
         """Return complete trials and controls, and stopped trials with their predicted accuracy."""

@@ -25,7 +25,7 @@ from search.record.folders import RunFolder
 from search.record.latency_text import LATENCY
 from search.record.stopwatch import Stopwatch
 from search.sampler.budgeted import BudgetedSampler, BudgetState
-from search.sampler.candidate_predictions import can_predict, candidate_predictions_of
+from search.sampler.candidate_predictions import can_predict, candidate_predictions_of, worst_point
 from search.sampler.finalists import FinalistChooser
 from search.sampler.optuna_study import OptunaStudy, distribution_of
 from search.sampler.registry import make_sampler, sampler_named, sampler_seed
@@ -114,8 +114,8 @@ class _Session:
         spending = Spending(parse_budget(self._job.budget), donors, epochs)
         chooser = None
         if can_predict(study.objectives):
-            worst_accuracy, worst_ms = study.frozen["reference_point"]
-            chooser = FinalistChooser(study.objectives[0][0], (worst_ms, worst_accuracy), plan.limits.get(LATENCY))
+            worst = worst_point(study, plan, self._store.records(study))
+            chooser = FinalistChooser(study.objectives[0][0], worst, plan.limits.get(LATENCY))
         state = BudgetState(self._store, study, spending, chooser)
         self._say_once(spending.plan_text(state.records()))
         return state
@@ -162,6 +162,8 @@ class _Session:
             fixed = self._definition.space.fixes_start_points
             knows_better = predictions is not None and predictions.ranks_untrained and not fixed
             starts = () if knows_better else plan.starts
+            if predictions is not None:
+                predictions.starts = len(starts)
             if note := sampler_named(sampler_name).note(predictions):
                 self._say_once(note)
             sampler = make_sampler(sampler_name, seed, starts, predictions)
