@@ -13,7 +13,8 @@ import pytest
 from objectives.quantities import QUANTITIES
 from search.cli.command import Exit
 from search.findings.columns import COLUMNS
-from search.study.definition import BETTER, LIMITABLE
+from search.study.definition import BETTER
+from search.study.limits import LIMITABLE
 from tests.tree import ROOT, named, sources
 
 README = (ROOT / "README.md").read_text()

@@ -214,6 +214,7 @@ class Preparation:
             limits=self.definition.upper_limits,
             seed=self.definition.seed,
             inherits=self.definition.inherit,
+            at_least=self.definition.at_least,
         )
         return Prepared(study=study, plan=plan, bench=bench)
 

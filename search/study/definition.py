@@ -14,6 +14,7 @@ from objectives.quantities import QUANTITIES, USUAL_OBJECTIVES
 from search.study.budget import parse_budget
 from search.study.difference import NOT_IDENTITY
 from search.study.faults import DefinitionError, FieldFault, describe, unknown_key
+from search.study.limits import check_least, check_limits, least_in_full
 from search.study.names import find_yaml, stored_name
 from search.study.options import apply_overrides, in_full, latency_limit_in_full, model_option, with_options
 from search.study.reading import BASE, read_study
@@ -42,9 +43,6 @@ BETTER: Mapping[str, Better] = {
 }
 """Possible objectives of a study, each with the direction that is better."""
 
-LIMITABLE = tuple(name for name, each in QUANTITIES.items() if each.limitable)
-"""Quantities that a study can limit."""
-
 
 class StudyDefinition(Section):
     """Definition of a study: data, parent, donors, space, recipe, objectives, limits, target.
@@ -53,6 +51,7 @@ class StudyDefinition(Section):
         name: The name it is stored under; not part of the YAML.
         objectives: Names and directions, in the order of the values told to the sampler.
         limits: Upper bounds by name of a measurement; null is no bound.
+        at_least: Accuracies that direct the search but rule nothing out; one of at most 0 is relative to the parent's.
         further_targets: Where latency is measured besides: a column each, no objective and no limit.
         inherit: Whether a trial begins with the weights of the best trained network near to it: training then adds up
             over trials. False: with the weights that its space names; all trials are then trained equally.
@@ -72,6 +71,7 @@ class StudyDefinition(Section):
     recipe: Recipe = Field(default_factory=RecipeDefinition)
     objectives: dict[str, Better] = Field(default_factory=lambda: {name: BETTER[name] for name, _ in USUAL_OBJECTIVES})
     limits: dict[str, float | None] = Field(default_factory=dict)
+    at_least: dict[str, float] = Field(default_factory=dict)
     target: TargetSection = Field(default_factory=TargetSection)
     further_targets: tuple[TargetSection, ...] = Field(default=(), strict=False)
     accuracy: AccuracySection = Field(default_factory=AccuracySection)
@@ -85,7 +85,7 @@ class StudyDefinition(Section):
     @model_validator(mode="before")
     @classmethod
     def _in_full(cls, plain: Any) -> Any:
-        return latency_limit_in_full(plain)
+        return least_in_full(latency_limit_in_full(plain))
 
     @field_validator("objectives")
     @classmethod
@@ -103,11 +103,7 @@ class StudyDefinition(Section):
     @field_validator("limits")
     @classmethod
     def _known_limits(cls, limits: dict[str, float | None]) -> dict[str, float | None]:
-        for name, limit in limits.items():
-            if name not in LIMITABLE:
-                raise FieldFault(name, unknown_key(name, LIMITABLE))
-            if limit is not None and limit <= 0:
-                raise FieldFault(name, f"is {limit}; it must be above 0, or null for none")
+        check_limits(limits)
         return limits
 
     @field_validator("budget")
@@ -116,6 +112,11 @@ class StudyDefinition(Section):
         if budget is not None:
             parse_budget(budget)
         return budget
+
+    @model_validator(mode="after")
+    def _least_of_objectives(self) -> StudyDefinition:
+        check_least(self.at_least, self.objectives)
+        return self
 
     @model_validator(mode="after")
     def _targets_differ(self) -> StudyDefinition:

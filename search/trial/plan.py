@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from objectives.base import Measurement
 from objectives.recipe import Recipe
@@ -26,6 +26,7 @@ class SearchPlan:
         seed: Seed of all trainings.
         inherits: Whether a trial may begin with the weights of a trained network instead of those of its space.
         continued_epochs: Epochs of a trial that trains an earlier network further; by default those of the recipe.
+        at_least: Accuracies that the study asks for; one of at most 0 is a difference to the parent's.
     """
 
     space: Space
@@ -37,6 +38,7 @@ class SearchPlan:
     seed: int
     inherits: bool = False
     continued_epochs: int | None = None
+    at_least: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def parameters(self) -> dict[str, Parameter]:

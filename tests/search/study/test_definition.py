@@ -13,9 +13,10 @@ import yaml
 from objectives.base import Direction, Measurement
 from objectives.metrics.registry import Tools, objectives_after_training, objectives_before_training
 from objectives.quantities import QUANTITIES
-from search.study.definition import BETTER, LIMITABLE, load_study, stored_definition
+from search.study.definition import BETTER, load_study, stored_definition
 from search.study.difference import definition_differences
 from search.study.faults import DefinitionError
+from search.study.limits import LIMITABLE
 
 SMALL = """
 data: digits
