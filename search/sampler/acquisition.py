@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.record.staircase import Staircase, Values
 from search.sampler.accuracy_model import AccuracyModel, FittedAccuracy
@@ -82,7 +83,20 @@ class FrontAcquisition:
         beside: tuple[Values, Values] | None = None,
         earlier: TrainedCandidates | None = None,
     ) -> int:
-        """Return the index of the candidate whose expected improvement of accuracy x log latency is greatest.
+        """Return the index of the best candidate; see `ranked`."""
+        return self.ranked(trained, pool, pending, beside, earlier, count=1)[0]
+
+    def ranked(
+        self,
+        trained: TrainedCandidates,
+        pool: Candidates,
+        pending: Candidates | None = None,
+        beside: tuple[Values, Values] | None = None,
+        earlier: TrainedCandidates | None = None,
+        *,
+        count: int,
+    ) -> list[int]:
+        """Return the indices of the candidates with the greatest expected improvement of accuracy x log latency.
 
         With log latency, being twice as fast has the same value everywhere; with ms only slow networks would count.
 
@@ -93,6 +107,7 @@ class FrontAcquisition:
             beside: Latency and accuracy of networks that belong to the front but are not learnt from: parent, donors.
             earlier: Trainings of other studies, which are learnt from but do not belong to the front. Their accuracy
                 may be shifted (longer or shorter trainings); the model learns the shift.
+            count: Number of candidates to return, the best first.
         """
         fastest = min(float(pool.latency.min()), float(trained.candidates.latency.min()))
         described = partial(_described, fastest=fastest, slowest=self.reference_latency, several=earlier is not None)
@@ -116,11 +131,12 @@ class FrontAcquisition:
         front = Staircase.of(np.log(latency), reached, np.log(self.reference_latency), self.reference_accuracy)
         mean, sd = fitted.predict(described(pool.fully_trained()), waiting)
         gain = front.expected_gain(np.log(pool.latency), mean, sd)
-        if pool.training is None:
-            return int(np.argmax(gain))
-        # Where it makes little difference, the wider network: narrower ones can then begin with its weights.
-        good = np.flatnonzero(gain >= INDIFFERENT * gain.max())
-        return int(good[np.argmax(pool.latency[good])])
+        order = np.argsort(-gain, kind="stable")
+        if pool.training is not None:
+            # Where it makes little difference, the wider network: narrower ones can then begin with its weights.
+            good = gain[order] >= INDIFFERENT * gain.max()
+            order = np.concatenate([order[good][np.argsort(-pool.latency[order[good]], kind="stable")], order[~good]])
+        return [int(place) for place in order[:count]]
 
     def _fit(self, features: Values, accuracy: Values, variance: Values) -> FittedAccuracy:
         if self._model is None or self._model.columns != features.shape[1]:
@@ -134,6 +150,15 @@ def _described(
     """Return the features that the model learns from; with several studies, one more column marks other studies."""
     features = candidates.described(fastest, slowest)
     return np.column_stack([features, np.full(len(features), float(elsewhere))]) if several else features
+
+
+def parts_by_latency(latency: Values, count: int, loss_increase: Values) -> list[NDArray[np.intp]]:
+    """Return the indices of the pool in `count` equal parts by latency, the fastest first; empty parts are left out.
+
+    Each part is ordered by the predicted loss increase, shape (M,), the smallest first.
+    """
+    parts = np.array_split(np.argsort(latency), count)
+    return [part[np.argsort(loss_increase[part], kind="stable")] for part in parts if len(part)]
 
 
 def spread_by_latency(

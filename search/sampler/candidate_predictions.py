@@ -70,6 +70,8 @@ class CandidatePredictions:
         controls: The study's controls that are points of its space and were trained as its trials are.
         earlier: Trainings of other studies with the same parent and data.
         sensitivity: Loss increase when each channel group is halved, if it was measured.
+        measure_loss: Measures by how much the loss of a point's network, untrained, exceeds the parent's; None if it is
+            not measured.
         starts: Number of first trials that take start points of the space.
     """
 
@@ -84,7 +86,9 @@ class CandidatePredictions:
     controls: Sequence[KnownPoint] = ()
     earlier: Sequence[EarlierTraining] = ()
     sensitivity: SummedSensitivity | None = None
+    measure_loss: Callable[[Point], float] | None = None
     starts: int = 0
+    _losses: dict[str, float] = field(default_factory=dict, repr=False)
     _records: list[TrialRecord] = field(default_factory=list, repr=False)
     _decoded: dict[Hashable, _Decoded] = field(default_factory=dict, repr=False)
 
@@ -114,6 +118,26 @@ class CandidatePredictions:
     def ranks_untrained(self) -> bool:
         """Whether a sensitivity analysis, and points chosen by it, replace the start points of the space."""
         return self.sensitivity is not None and bool(self.hints)
+
+    @property
+    def measures_loss(self) -> bool:
+        """Whether the loss of untrained candidates is measured."""
+        return self.measure_loss is not None
+
+    def untrained_losses(self, points: Sequence[Point]) -> list[float]:
+        """Return the increase of the loss of M untrained networks over the parent's; each network is measured once.
+
+        Raises:
+            ValueError: If it is not measured in this study.
+        """
+        if self.measure_loss is None:
+            raise ValueError("the loss of untrained candidates is not measured in this study")
+        found = []
+        for point, decoded in zip(points, self._decode_once(points), strict=True):
+            if decoded.key not in self._losses:
+                self._losses[decoded.key] = self.measure_loss(point)
+            found.append(self._losses[decoded.key])
+        return found
 
     def loss_increases(self, points: Sequence[Point]) -> NDArray[np.float64] | None:
         """Return the estimated loss increase of M points, shape (M,).

@@ -13,14 +13,26 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search.record.staircase import Staircase, Values
-from search.sampler.acquisition import Candidates, FrontAcquisition, TrainedCandidates, spread_by_latency
+from search.sampler.acquisition import (
+    Candidates,
+    FrontAcquisition,
+    TrainedCandidates,
+    parts_by_latency,
+    spread_by_latency,
+)
 from search.sampler.candidate_pool import CandidatePool, Point
 from search.sampler.candidate_predictions import CandidatePredictions
 from search.sampler.factory import SamplerFactory
+from search.sampler.network_features import SENSITIVITY_WEIGHT
 from search.sampler.optuna_samplers import multivariate_tpe
 from search.sampler.optuna_study import distribution_of
+from search.sampler.warm_start import KnownPoint
 
 POOL_SIZE = 400
+SCREENED = 4
+"""Number of the most promising candidates whose loss is measured before one of them is trained."""
+WORST_LOSS = 10.0
+"""Increase of the untrained loss beyond which a larger one says nothing more."""
 MIN_TRAINED = 3
 """Minimum number of complete trials, of this study and earlier ones, before accuracy is modelled."""
 FIRST_LATENCY_PARTS = (2, 4, 1, 3, 5, 0)
@@ -73,6 +85,7 @@ class FrontSampler(BaseSampler):
         if predictions.limit_ms is not None:
             worst_ms = min(worst_ms, predictions.limit_ms * 1.001)  # slower is not allowed; the limit itself is
         self._acquisition = FrontAcquisition(worst_ms, worst_accuracy)
+        self._screening = FrontAcquisition(worst_ms, worst_accuracy)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return all parameters: they are proposed together."""
@@ -128,7 +141,44 @@ class FrontSampler(BaseSampler):
         trained, pending, earlier = self._trained(complete), self._pending(running), self._earlier()
         if self._predictions.plan.inherits:
             pool = replace(pool, training=np.ones(len(points)))
-        return points[self._acquisition.propose(trained, pool, pending, self._rows(), earlier)]
+        best = self._acquisition.ranked(trained, pool, pending, self._rows(), earlier, count=self._screened)
+        if len(best) == 1 or earlier is not None:
+            return points[best[0]]
+        return points[best[self._screen(complete, running, points, pool, best)]]
+
+    def _screen(
+        self,
+        complete: Sequence[FrozenTrial],
+        running: Sequence[FrozenTrial],
+        points: Sequence[Point],
+        pool: Candidates,
+        best: Sequence[int],
+    ) -> int:
+        """Return the place of the best among a few candidates once their untrained loss is measured.
+
+        The model is fitted with one more column, the measured loss. It would be too expensive for the whole pool.
+        """
+        trained, pending = self._trained(complete), self._pending(running)
+        learnt = [*(each.params for each in complete), *(each.params for each in self._known_beside_trials())]
+        with_loss = replace(trained, candidates=self._with_loss(trained.candidates, learnt))
+        waiting = None if pending is None else self._with_loss(pending, [each.params for each in running])
+        few = Candidates(pool.features[best], pool.latency[best], np.ones(len(best)))
+        few = self._with_loss(few, [points[place] for place in best])
+        return self._screening.propose(with_loss, few, waiting, self._rows())
+
+    def _with_loss(self, candidates: Candidates, points: Sequence[Point]) -> Candidates:
+        """Return the candidates with their measured untrained loss as one more feature."""
+        losses = np.array(self._predictions.untrained_losses(points))
+        column = SENSITIVITY_WEIGHT * np.log1p(np.clip(losses, 0.0, WORST_LOSS)) / np.log1p(WORST_LOSS)
+        return replace(candidates, features=np.column_stack([candidates.features, column]))
+
+    @property
+    def _screened(self) -> int:
+        """Number of candidates whose loss is measured before one of them is proposed."""
+        return SCREENED if self._predictions.measures_loss else 1
+
+    def _known_beside_trials(self) -> list[KnownPoint]:
+        return [*self._predictions.controls, *self._predictions.stopped_trials()]
 
     def _is_first(self, number: int, complete: int) -> bool:
         """Return whether a trial is one of the first, which are chosen without the accuracy model."""
@@ -152,14 +202,17 @@ class FrontSampler(BaseSampler):
             return int(self._random.integers(len(points)))
         cut = np.where(loss_increase > 0.0, loss_increase, np.inf)
         spread = spread_by_latency(pool.latency, len(FIRST_LATENCY_PARTS), self._random, cut)
-        inherits = self._predictions.plan.inherits
-        parts: tuple[int, ...] = COARSE_TO_FINE if inherits else FIRST_LATENCY_PARTS
-        place = number - self._predictions.starts if inherits else number
-        return spread[min(parts[place % len(parts)], len(spread) - 1)]
+        if not self._predictions.plan.inherits:
+            return spread[min(FIRST_LATENCY_PARTS[number % len(FIRST_LATENCY_PARTS)], len(spread) - 1)]
+        parts = parts_by_latency(pool.latency, len(FIRST_LATENCY_PARTS), cut)
+        place = COARSE_TO_FINE[(number - self._predictions.starts) % len(COARSE_TO_FINE)]
+        best = parts[min(place, len(parts) - 1)][: self._screened]
+        losses = self._predictions.untrained_losses([points[each] for each in best]) if len(best) > 1 else [0.0]
+        return int(best[int(np.argmin(losses))])
 
     def _trained(self, complete: Sequence[FrozenTrial]) -> TrainedCandidates:
         """Return complete trials and controls, and stopped trials with their predicted accuracy."""
-        others = [*self._predictions.controls, *self._predictions.stopped_trials()]
+        others = self._known_beside_trials()
         points: list[Point] = [*(each.params for each in complete), *(each.params for each in others)]
         latency_ms = np.array([*(each.values[1] for each in complete), *(each.latency_ms for each in others)])
         accuracy = np.array([*(each.values[0] for each in complete), *(each.accuracy for each in others)])
@@ -172,7 +225,7 @@ class FrontSampler(BaseSampler):
         """Return the epochs of the longest line of training so far: accuracy is predicted for as many."""
         predictions = self._predictions
         lines = predictions.line_epochs([each.number for each in complete])
-        lines += [point.epochs for point in (*predictions.controls, *predictions.stopped_trials())]
+        lines += [point.epochs for point in self._known_beside_trials()]
         return max([predictions.plan.recipe.epochs, *lines, *(training.epochs for training in predictions.earlier)])
 
     def _training(self, epochs: Sequence[int]) -> Values | None:

@@ -37,6 +37,7 @@ from search.trial.evaluate import StudyTrials, out_of_memory_as_candidate_error
 from search.trial.spending import Spending
 from search.trial.stopping import COMPARED, NeverStop, StoppingRule
 from search.trial.stopping_rules import rule_named
+from search.trial.untrained_candidates import UntrainedCandidates
 from search.work.heartbeat import Heartbeat
 from search.work.job import Job
 from search.work.worker import Worker
@@ -164,6 +165,10 @@ class _Session:
             starts = () if knows_better else plan.starts
             if predictions is not None:
                 predictions.starts = len(starts)
+                if (
+                    plan.inherits and sensitivity is not None
+                ):  # the analysis was made because such measurements are cheap
+                    predictions.measure_loss = UntrainedCandidates(prepared.bench, plan).loss_increase
             if note := sampler_named(sampler_name).note(predictions):
                 self._say_once(note)
             sampler = make_sampler(sampler_name, seed, starts, predictions)
