@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from search.study.faults import FieldFault
 
-SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+SECONDS_OF_UNIT = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 """Seconds of each unit of time."""
 
 
@@ -51,4 +51,4 @@ def parse_duration(text: str) -> float | None:
         return None
     if len(parts) > 1 and any(not unit for _, unit in parts):
         return None
-    return sum(float(number) * SECONDS[unit or "s"] for number, unit in parts)
+    return sum(float(number) * SECONDS_OF_UNIT[unit or "s"] for number, unit in parts)

@@ -86,8 +86,10 @@ def test_a_killed_and_interrupted_study_ends_whole(project: Project, finished: s
     rows = [record.name for record in records if record.is_reference]
     rounds = ["one-shot", "one-shot-f1", "round-2", "round-2-f1", "round-3", "round-3-f1"]
     grafts = ["nas_final", "nas_final-f1", "one-shot-nas_final", "one-shot-nas_final-f1"]
-    assert rows == ["parent", *rounds, "uniform-0.5", *grafts]
-    assert list(study.frozen["donors"]) == rounds[::2], "an epoch of best F1 is a row, no donor of its own"
+    by_taylor = ["taylor-1", "taylor-2"]
+    assert rows == ["parent", *rounds, *by_taylor, "uniform-0.5", *grafts]
+    donors = [*rounds[::2], *by_taylor]
+    assert list(study.frozen["donors"]) == donors, "an epoch of best F1 is a row, no donor of its own"
     trials = [record for record in records if not record.is_reference and record.outcome is not Outcome.DUPLICATE]
     assert len(trials) == store.counted(study) == N_TRIALS
     assert store.open_attempts(study) == ()
@@ -113,7 +115,7 @@ def test_every_row_has_all_its_figures_on_every_split(project: Project, finished
         latency = record.measurement("latency_ms")
         assert latency is not None and latency.low is not None and latency.high is not None
         assert latency.low <= latency.value <= latency.high
-        assert len(record.rungs) == 1
+        assert len(record.rungs) == record.epochs
         assert record.evaluations[0].curves is not None
 
 

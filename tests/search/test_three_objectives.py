@@ -44,6 +44,7 @@ class Project:
             f"recipe={{epochs: 2, lr0: 0.001, {SHORT}}}",
             "controls=[{name: uniform-0.5, from: parent, ratio: 0.5}]",
             "space.low=0.5",
+            "space.starts=[uniform]",
         ]
         options = [part for override in (*recipes, *overrides) for part in ("-o", override)]
         command = [sys.executable, "-m", "search.run", "--study", "channel_ratio", "--name", name, "--no-confirm"]
