@@ -9,11 +9,12 @@ import pytest
 
 from objectives.base import Direction
 from search.record.trial import Outcome
-from search.sampler.candidate_predictions import CandidatePredictions
-from search.sampler.front_sampler import FrontSampler
+from search.sampler.candidate_pool import Point
+from search.sampler.candidate_predictions import MISSED_BY, USELESS_SHARE, CandidatePredictions, worst_point
+from search.sampler.front_sampler import COARSE_TO_FINE, MIN_TRAINED, SCREENED, FrontSampler
 from search.sampler.registry import make_sampler
 from spaces.allocation.summed_sensitivity import SummedSensitivity
-from spaces.base import Categorical
+from spaces.base import Categorical, ParamValue
 from spaces.networks.graft import Donor
 from spaces.search_spaces.grafts import GraftSpace
 from spaces.search_spaces.repeats import RepeatsSpace
@@ -148,3 +149,48 @@ def test_stopped_trials_teach_the_accuracy_that_their_curves_predicted(problem: 
 
 def test_without_what_it_needs_front_is_tpe() -> None:
     assert type(make_sampler("front", 0)) is type(make_sampler("tpe", 0))
+
+
+def test_of_the_first_cuts_the_one_with_the_smallest_measured_loss_is_trained(
+    problem: Problem, told: CandidatePredictions
+) -> None:
+    asked: dict[tuple[ParamValue, ...], float] = {}
+
+    def measure(point: Point) -> float:
+        asked[tuple(point.values())] = 0.8 - problem.accuracy(point)
+        return asked[tuple(point.values())]
+
+    predictions = replace(told, plan=replace(problem.plan, inherits=True), measure_loss=measure)
+    latencies = []
+    for number in range(len(COARSE_TO_FINE)):
+        asked.clear()
+        point = FrontSampler(predictions, seed=3).propose(number, [], [], [])
+        assert len(asked) == SCREENED
+        assert asked[tuple(point.values())] == min(asked.values())
+        latencies.append(problem.latency_ms(point))
+    assert latencies == sorted(latencies, reverse=True), "from wide to narrow"
+
+
+def test_a_candidate_is_measured_once_and_the_measurement_is_learnt_from(problem: Problem) -> None:
+    asked: list[tuple[ParamValue, ...]] = []
+
+    def measure(point: Point) -> float:
+        asked.append(tuple(point.values()))
+        return 10.0 * (0.8 - problem.accuracy(point))
+
+    predictions = replace(problem.predictions(), plan=replace(problem.plan, inherits=True), measure_loss=measure)
+    problem.search(problem.optuna("front", 1, predictions), 7)
+    trained = 7 - MIN_TRAINED  # these are proposed by the model, each after some candidates are screened
+    assert len(asked) == len(set(asked))
+    assert len(asked) >= trained * (SCREENED - 1)
+
+
+def test_networks_far_below_the_parent_are_worth_nothing_where_trials_inherit(problem: Problem) -> None:
+    parent = replace(problem.record(0, dict.fromkeys(problem.plan.parameters, 1.0)), number=None, name="parent")
+    reached = parent.value("map50_95")
+    assert reached is not None
+    inherits = replace(problem.plan, inherits=True)
+    assert worst_point(problem.study, problem.plan, [parent]) == (WORST_MS, 0.0)
+    assert worst_point(problem.study, inherits, [parent]) == (WORST_MS, USELESS_SHARE * reached)
+    asked = replace(inherits, at_least={"map50_95": -0.01})
+    assert worst_point(problem.study, asked, [parent])[1] == pytest.approx(reached - 0.01 - MISSED_BY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,8 @@ from search.study.definition import load_study
 from search.trial.evaluate import StudyTrials
 from search.trial.starts import Start, StartChooser
 from search.trial.trained_networks import TrainedNetworks, distance
-from spaces.base import PARENT, ArchSpec, Candidate, Origin, ParamValue
+from search.trial.untrained_candidates import UntrainedCandidates
+from spaces.base import PARENT, ArchSpec, Candidate, CandidateError, Origin, ParamValue
 from spaces.networks.checkpoint import CheckpointStore
 from tests.search.trial.test_evaluate import RecordingHooks
 
@@ -195,3 +197,22 @@ def test_the_space_is_taken_at_its_word_where_nothing_is_inherited(study: Prepar
     record = trials.run(20, study.params(0.625), RecordingHooks().hooks())
     assert record.origin == Origin((PARENT,) * len(study.ready.bench.parent.layer_sections))
     assert (record.lineage, record.ancestors) == (None, ())
+
+
+def test_the_untrained_loss_is_that_beyond_the_parents(study: PreparedStudy) -> None:
+    candidates = UntrainedCandidates(study.ready.bench, study.ready.plan)
+    assert candidates.loss_increase(study.params(1.0)) == pytest.approx(0.0, abs=1e-5)
+    half = candidates.loss_increase(study.params(0.5))
+    assert math.isfinite(half) and half != 0.0
+    assert candidates.loss_increase(study.params(0.5)) == half
+
+
+def test_a_candidate_that_cannot_be_built_has_an_infinite_loss(
+    study: PreparedStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> Candidate:
+        raise CandidateError("too narrow")
+
+    monkeypatch.setattr(type(study.ready.plan.space), "build", fail)
+    candidates = UntrainedCandidates(study.ready.bench, study.ready.plan)
+    assert candidates.loss_increase(study.params(0.5)) == math.inf
