@@ -75,6 +75,7 @@ def load_or_measure_sensitivity(
     criterion: Criterion,
     say: Say,
     ratios: tuple[float, ...] | None = None,
+    images: int = IMAGES,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SensitivityMap:
     """Return the trained parent's sensitivity map: from the run folder, or measured and stored there.
@@ -83,11 +84,12 @@ def load_or_measure_sensitivity(
         multiple: Widths are multiples of this number of channels.
         criterion: What makes a channel important; the least important ones are cut.
         ratios: Shares of channels that each group is cut to; `RATIOS` by default.
+        images: Number of training images for statistics, and of those that the loss is measured on.
         on_progress: Called with the number of cuts measured and the number of all cuts. An exception that it raises
             ends the measurement.
     """
     parent, ratios = bench.parent, ratios or RATIOS
-    facts = [content_hash(parent.as_candidate()), bench.training.data.key, parent.imgsz, multiple, ratios, IMAGES]
+    facts = [content_hash(parent.as_candidate()), bench.training.data.key, parent.imgsz, multiple, ratios, images]
     facts += [criterion] if criterion != "l2" else []  # maps from before there was a choice are found again
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     file = bench.maps / f"{digest}.json"
@@ -103,7 +105,7 @@ def load_or_measure_sensitivity(
         orders=best_first(score_channels(bench, criterion, parent.as_candidate())),
         ratios=ratios,
         multiple=multiple,
-        images=IMAGES,
+        images=images,
         device=bench.training.device,
         progress=on_progress,
     )

@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 
 from objectives.base import Direction
-from objectives.training.sensitivity import IMAGES
 from search.prepare.cutting import load_or_measure_sensitivity
 from search.record.events import Say
 from search.sampler.candidate_predictions import can_predict
@@ -15,7 +14,7 @@ from search.sampler.registry import sampler_named
 from search.study.cuts import Criterion
 from search.study.definition import StudyDefinition
 from search.trial.workbench import Workbench
-from spaces.allocation.summed_sensitivity import HALF, SummedSensitivity
+from spaces.allocation.summed_sensitivity import HALF, NARROW, SummedSensitivity
 from spaces.base import Categorical, Parameter
 from spaces.networks.parent import Parent
 from spaces.structure.groups import tied
@@ -24,6 +23,8 @@ TRAINING_PASSES = 3
 """Cost of an image in training, in forward passes: one forward, and two for the backward pass."""
 MAP_SHARE = 0.2
 """Maximum share of a study's training cost, and of its time limit, that the analysis may take."""
+ANALYSIS_IMAGES = 32
+"""Number of training images for re-estimated BatchNorm statistics, and of those that the loss is measured on."""
 PACED_BY = 4
 """Number of cuts, after the first, from which the time of the whole analysis is estimated."""
 
@@ -59,8 +60,11 @@ def fewest_epochs(fixed: int, searched: Mapping[str, Parameter]) -> int:
 
 
 def analysis_images(parent: Parent) -> int:
-    """Return the number of images that pass through a network in the analysis: for statistics, and for the loss."""
-    return 2 * IMAGES * len(tied(parent.groups))
+    """Return the number of images that pass through a network in the analysis.
+
+    Each group is cut to two widths; images pass for statistics, and for the loss.
+    """
+    return 2 * 2 * ANALYSIS_IMAGES * len(tied(parent.groups))
 
 
 def summed_sensitivity(
@@ -84,6 +88,12 @@ def summed_sensitivity(
             raise TakesTooLong
 
     found = load_or_measure_sensitivity(
-        bench, multiple=multiple, criterion=criterion, say=say, ratios=(HALF,), on_progress=pace
+        bench,
+        multiple=multiple,
+        criterion=criterion,
+        say=say,
+        ratios=(NARROW, HALF),
+        images=ANALYSIS_IMAGES,
+        on_progress=pace,
     )
     return SummedSensitivity.of(found, bench.parent.groups, multiple)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spaces.allocation.sensitivity import SensitivityMap
-from spaces.allocation.summed_sensitivity import HALVING_EXPONENT, MIN_SHARE, SummedSensitivity
+from spaces.allocation.summed_sensitivity import HALVING_EXPONENT, MIN_SHARE, NARROW, SummedSensitivity
 from spaces.structure.groups import ChannelGroup
 
 
@@ -66,3 +66,19 @@ def test_groups_are_cut_to_equal_loss_increases(sensitivity: SummedSensitivity) 
 def test_a_map_without_the_half_is_refused() -> None:
     with pytest.raises(ValueError, match=r"0\.5"):
         SummedSensitivity.of(SensitivityMap("loss", 2.0, (0.25,), {"a": (2.4,)}), GROUPS[:1], multiple=8)
+
+
+def test_a_group_that_is_halved_for_nothing_may_be_needed_when_it_is_narrow() -> None:
+    measured = SensitivityMap(
+        "loss", 2.0, (NARROW, 0.5), {"a": (2.9, 2.01), "b": (2.3, 2.1), "pair": (2.2, 2.2), "e": (2.0, 2.0)}
+    )
+    found = SummedSensitivity.of(measured, GROUPS, multiple=4)
+    alone = found.total([[32, 32, 16, 16, 8], [8, 32, 16, 16, 8], [64, 4, 16, 16, 8]])
+    assert alone.tolist() == pytest.approx([0.01, 0.9, 0.3])
+    extrapolated = SummedSensitivity.of(
+        SensitivityMap("loss", 2.0, (0.5,), {name: values[1:] for name, values in measured.values.items()}),
+        GROUPS,
+        multiple=4,
+    )
+    assert extrapolated.total([[8, 32, 16, 16, 8]])[0] < 0.1
+    assert found.evenly(0.3)[0] > extrapolated.evenly(0.3)[0], "it is cut less"
