@@ -47,6 +47,7 @@ def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
         timeout_s=None if options.timeout is None else seconds_of(options.timeout),
         polish_epochs=options.polish,
         confirm=not options.no_confirm,
+        repeats=options.repeat,
     )
     console = Console(soft_wrap=True)
     finish = run_study(request, console)
@@ -67,6 +68,8 @@ def _check(options: argparse.Namespace) -> None:
         raise DefinitionError(f"--threads is {options.threads}; it must be at least 1")
     if options.polish is not None and options.polish < 1:
         raise DefinitionError(f"--polish is {options.polish}; it must be at least 1 epoch")
+    if options.repeat is not None and options.repeat < 0:
+        raise DefinitionError(f"--repeat is {options.repeat}; it must be 0 or a number of trials")
     if options.new and options.resume:
         raise DefinitionError("--new and --resume exclude each other")
 
@@ -108,6 +111,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--new", action="store_true", help="begin the study again; the old one stays in the database")
     add("--resume", action="store_true", help="continue; an error if the study is not in the database")
     add("--no-confirm", action="store_true", help="do not time the front's members again, side by side, at the end")
+    add(
+        "--repeat",
+        type=int,
+        metavar="N",
+        help="when the study is done, train N trials once more to tell the noise (default: 1 with --budget, else 0)",
+    )
     add("--polish", type=int, metavar="EPOCHS", help="when the study is done, train the front's trials for EPOCHS more")
     add("--dry-run", action="store_true", help="check everything, try one candidate, estimate the time of the study")
     add("--print-config", action="store_true", help="print the definition with all values")

@@ -176,7 +176,7 @@ def _best_values(
 
 
 def _competes(record: TrialRecord) -> bool:
-    return record.outcome is Outcome.COMPLETE and record.feasible
+    return record.outcome is Outcome.COMPLETE and record.feasible and not record.is_repeated
 
 
 def _wins(record: TrialRecord, values: Mapping[str, float | None], best: Mapping[str, float]) -> frozenset[str]:

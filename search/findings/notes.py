@@ -29,6 +29,8 @@ def note(record: TrialRecord, roles: Sequence[str] = ()) -> str:
         parts.append(searched)
     if by_threshold := _cut_at_threshold(record):
         parts.append(by_threshold)
+    if record.is_repeated:
+        parts.append("the same training with another seed")
     if record.lineage:
         trained = f", {record.line_epochs} epochs since the parent" if record.ancestors else ""
         parts.append(f"from {record.lineage}{trained}")

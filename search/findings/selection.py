@@ -135,7 +135,7 @@ def milliseconds(text: str) -> float:
 
 
 def _usable(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    return [record for record in records if record.checkpoint is not None and record.feasible]
+    return [each for each in records if each.checkpoint is not None and each.feasible and not each.is_repeated]
 
 
 def _within(records: Sequence[TrialRecord]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from search.findings.leaderboard import Row, leaderboard
+from search.findings.parent_training import training_remarks
 from search.findings.selection import confirmed_study
 from search.record.confirmation import Confirmation, ConfirmedStudy, confirmation_remarks
 from search.record.latency_text import LATENCY, further_names
@@ -47,6 +48,11 @@ class StudyResults:
     def limits(self) -> Mapping[str, float | None]:
         """The study's limits by objective."""
         return self.study.definition.get("limits") or {}
+
+    @property
+    def training_remarks(self) -> tuple[str, ...]:
+        """Lines below the table: the noise of training, and a warning if the parent is not trained to its end."""
+        return training_remarks(self.records)
 
     def rows(self, split: str = "val") -> tuple[Row, ...]:
         """Return the leaderboard with one split's accuracy."""

@@ -14,7 +14,7 @@ from search.record.number_text import duration
 from search.record.stopwatch import PHASES
 from search.record.trial import TrialRecord
 
-TABLE_PHASES = (PHASES[0], "parent", "donors", "sensitivity", *PHASES[1:], "polishing")
+TABLE_PHASES = (PHASES[0], "parent", "donors", "sensitivity", *PHASES[1:], "repeating", "polishing")
 OWN_PHASES = ("data", "database")
 """Phases of a reference row that are not counted as work on that row."""
 MIN_SHOWN_S = 0.05
@@ -35,9 +35,9 @@ def time_table(
 ) -> tuple[PhaseTime, ...]:
     """Return the seconds of all records by phase, without phases below `MIN_SHOWN_S`.
 
-    All phases of the parent's row count as `parent`, those of donors and controls as `donors`, those of polished
-    networks as `polishing`. Trials count under their own phases. With several workers the sum exceeds the time on the
-    clock.
+    All phases of the parent's row count as `parent`, those of donors and controls as `donors`, those of repeated
+    trainings as `repeating`, those of polished networks as `polishing`. Trials count under their own phases. With
+    several workers the sum exceeds the time on the clock.
 
     Args:
         since: Reference rows that finished earlier took no time in this study: they were made for another one.
@@ -63,6 +63,8 @@ def _row_phase(record: TrialRecord, parent: TrialRecord | None) -> str | None:
     """Return the phase that a reference row counts under; None for a trial."""
     if not record.is_reference:
         return None
+    if record.is_repeated:
+        return "repeating"
     return "parent" if record is parent else "polishing" if record.is_polished else "donors"
 
 

@@ -31,6 +31,7 @@ class TrainingEffort:
         epochs: Epochs that were trained.
         continued_epochs: Those of them that trained the network of an earlier trial further.
         spared_epochs: Epochs that stopped trials did not train.
+        repeated_epochs: Epochs of repeated trainings, which are no trials; they are not among `epochs`.
         training_s: Seconds of training, summed over all trials.
     """
 
@@ -39,6 +40,7 @@ class TrainingEffort:
     continued_epochs: int
     spared_epochs: int
     training_s: float
+    repeated_epochs: int = 0
 
 
 def hypervolume_history(records: Sequence[TrialRecord], fronts: Sequence[FrontEntry]) -> tuple[HypervolumePoint, ...]:
@@ -59,7 +61,7 @@ def hypervolume_history(records: Sequence[TrialRecord], fronts: Sequence[FrontEn
 
 
 def training_effort(records: Iterable[TrialRecord]) -> TrainingEffort:
-    """Return the cost of a study's trials; reference rows are not counted."""
+    """Return the cost of a study's trials; of the reference rows only repeated trainings are counted, by themselves."""
     known = list(records)
     trials = trials_of(known)
     trained = [record for record in trials if record.rungs]
@@ -71,13 +73,14 @@ def training_effort(records: Iterable[TrialRecord]) -> TrainingEffort:
         sum(record.epochs for record in continued_trials(tuple(known))),
         spared,
         sum(record.seconds.get("training", 0.0) for record in trials),
+        sum(record.epochs for record in known if record.is_repeated),
     )
 
 
 def effort_text(found: TrainingEffort) -> str:
     """Return the effort as `12 complete, 10 stopped; 93 epochs trained in 4 min 10 s, 61 spared by stopping`.
 
-    Before the spared ones: `40 of them to train finalists further`.
+    Before the spared ones: `40 of them to train finalists further, 5 more to repeat a training`.
     """
     counts = [f"{found.outcomes[o]} {o.value.replace('_', ' ')}" for o in Outcome if found.outcomes[o]]
     text = ", ".join(counts) or "none yet"
@@ -86,6 +89,8 @@ def effort_text(found: TrainingEffort) -> str:
     text += f"; {found.epochs} epochs trained in {duration(found.training_s)}"
     if found.continued_epochs:
         text += f", {found.continued_epochs} of them to train finalists further"
+    if found.repeated_epochs:
+        text += f", {found.repeated_epochs} more to repeat a training"
     return text + (f", {found.spared_epochs} spared by stopping" if found.spared_epochs else "")
 
 

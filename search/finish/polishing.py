@@ -9,12 +9,13 @@ from pathlib import Path
 from objectives.quantities import MAP50_95
 from search.findings.notes import outcome_line
 from search.findings.selection import by_name
-from search.record.events import Activity, Event, Note
+from search.record.events import as_lines
 from search.record.folders import RunFolder
 from search.record.front import non_dominated
 from search.record.number_text import duration
 from search.record.trial import POLISHED, Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
+from search.study.definition import stored_definition
 from search.study.faults import DefinitionError
 
 EPOCHS_FACTOR = 4
@@ -36,14 +37,15 @@ def select_for_polishing(store: Store, study: StudyEntry, names: str | None = No
     wanted = dict.fromkeys(name.strip() for name in names.split(",") if name.strip())
     found = tuple(by_name(records, name, "--records") for name in wanted)
     for record in found:
-        if record.is_polished or not record.recipe:
+        if record.is_polished or record.is_repeated or not record.recipe:
             raise DefinitionError(f"{record.name} cannot be polished: name a trial or a donor")
     return found
 
 
 def _front_before_polishing(study: StudyEntry, records: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
     """Return the trials on the front without the polished rows, so that an interrupted run selects the same again."""
-    rivals = [r for r in records if r.outcome is Outcome.COMPLETE and r.feasible and not r.is_polished]
+    complete = [r for r in records if r.outcome is Outcome.COMPLETE and r.feasible]
+    rivals = [record for record in complete if not (record.is_polished or record.is_repeated)]
     values = [[record.value(name) for name, _ in study.objectives] for record in rivals]
     known = [(record, row) for record, row in zip(rivals, values, strict=True) if None not in row]
     kept = non_dominated([row for _, row in known], [direction for _, direction in study.objectives])  # type: ignore[misc]
@@ -76,13 +78,16 @@ def polish(
     if epochs is not None and epochs < 1:
         raise DefinitionError(f"--epochs is {epochs}; it must be at least 1")
     from search.finish.polisher import Polisher  # imports torch, which wrong options need not wait for
+    from search.finish.trained_workbench import open_trained_workbench
 
+    say, limits = as_lines(show_line), stored_definition(study.name, study.definition).upper_limits
     done = []
     with (
         store.exclusive(f"polish {study.id}"),
         tempfile.TemporaryDirectory(prefix="polish-") as scratch,
-        Polisher.open(store, study, folder, device, Path(scratch), _as_lines(show_line)) as polisher,
+        open_trained_workbench(store, study, folder, device, Path(scratch), say) as bench,
     ):
+        polisher = Polisher(bench, limits, say)
         stored = {record.name for record in store.records(study)}
         for member in members:
             if member.name + POLISHED in stored:
@@ -102,15 +107,3 @@ def polish(
 def _gain_text(member: TrialRecord, row: TrialRecord) -> str:
     before, after = member.value(MAP50_95.name), row.value(MAP50_95.name)
     return "" if before is None or after is None else f"{after - before:+.3f}"
-
-
-def _as_lines(show_line: Callable[[str], None]) -> Callable[[Event], None]:
-    """Forward `Activity` and `Note` events to `show_line`; drop all others."""
-
-    def forward(event: Event) -> None:
-        if isinstance(event, Activity):
-            show_line(event.what)
-        elif isinstance(event, Note):
-            show_line(event.line)
-
-    return forward

@@ -1,4 +1,4 @@
-"""Run a study from its first trial to its report: workers, then polishing, confirmation, table and files."""
+"""Run a study from its first trial to its report: workers, repeating, polishing, confirmation, table and files."""
 
 from __future__ import annotations
 
@@ -46,6 +46,8 @@ class RunRequest:
         timeout_s: Seconds after which no trial begins; None for no limit.
         polish_epochs: Epochs that the front's trials are trained further for at the end; None for no polishing.
         confirm: Whether the front's members are timed side by side at the end.
+        repeats: Number of trials that are trained once more at the end, to tell the noise of training; None is one if
+            the study has a budget, else none.
     """
 
     definition: StudyDefinition
@@ -59,6 +61,12 @@ class RunRequest:
     timeout_s: float | None = None
     polish_epochs: int | None = None
     confirm: bool = True
+    repeats: int | None = None
+
+    @property
+    def repeats_in_all(self) -> int:
+        """The number of repeated trials, with its default in place."""
+        return int(self.definition.budget is not None) if self.repeats is None else self.repeats
 
 
 def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
@@ -109,6 +117,7 @@ def _run_workers(store: Store, request: RunRequest, generation: int, console: Co
         n_trials=definition.n_trials,
         timeout_s=request.timeout_s,
         budget=definition.budget,
+        repeats=request.repeats_in_all,
     )
     expected = definition.n_trials if definition.budget is None else None
     with Progress(console, tuple(definition.objectives), expected, counted) as progress:
@@ -136,11 +145,14 @@ def _release_dead(store: Store, definition: StudyDefinition) -> None:
 
 
 def _finish_study(store: Store, finish: RunEnd, request: RunRequest, console: Console) -> None:
+    from search.findings.study_results import read_study_results
     from search.pages.study_report import print_study_results, write_report  # matplotlib: not for usage errors
 
     study = store.latest_study(request.definition.name)
     if study is None:
         raise StoreError(f"study '{request.definition.name}' is no longer in the database")
+    if finish.why != "timeout" and request.repeats_in_all:
+        repeat_at_end(store, study, request, console)
     if finish.why != "timeout" and request.polish_epochs is not None:
         polish_at_end(store, study, request, console)
     if finish.why != "timeout" and request.confirm:
@@ -148,11 +160,25 @@ def _finish_study(store: Store, finish: RunEnd, request: RunRequest, console: Co
     print_study_results(store, study, more_seconds=finish.seconds)
     paths = write_report(store, study, request.runs.study(study.sampler_name))
     console.print(ENDINGS[finish.why])
+    for line in read_study_results(store, study, curves=False).training_remarks:
+        console.print(line, highlight=False, markup=False)
     for path in paths:
         console.print(str(path), highlight=False)
     place = f"--study {study.sampler_name}{place_options(request.runs, request.storage)}"
     console.print(f"dashboard: python -m search.dashboard {place}", highlight=False)
     console.print(f"export: python -m search.export {place} --knee --format onnx", highlight=False)
+
+
+def repeat_at_end(store: Store, study: StudyEntry, request: RunRequest, console: Console) -> None:
+    """Train the trial at the knee of the front once more, unless that was done, to tell the noise of training."""
+    from search.finish.repeating import repeat_trials
+
+    def work(show_line: Callable[[str], None]) -> None:
+        repeat_trials(
+            store, study, request.runs, count=request.repeats_in_all, device=request.device, show_line=show_line
+        )
+
+    _at_end(work, console, "the noise of training is not known", "the same command tries again")
 
 
 def polish_at_end(store: Store, study: StudyEntry, request: RunRequest, console: Console) -> None:
@@ -172,8 +198,8 @@ def polish_at_end(store: Store, study: StudyEntry, request: RunRequest, console:
         )
 
     place = f"--study {study.sampler_name}{place_options(request.runs, request.storage)}"
-    again = f"search.polish {place} --epochs {request.polish_epochs}"
-    _at_end(work, console, "the front is not polished", again)
+    again = f"python -m search.polish {place} --epochs {request.polish_epochs}"
+    _at_end(work, console, "the front is not polished", f"try again: {again}")
 
 
 def confirm_at_end(store: Store, study: StudyEntry, request: RunRequest, console: Console) -> None:
@@ -187,15 +213,15 @@ def confirm_at_end(store: Store, study: StudyEntry, request: RunRequest, console
 
         confirm_finalists(store, study, request.runs, select_finalists(store, study), show_line=show_line)
 
-    again = f"search.confirm --study {study.sampler_name}{place_options(request.runs, request.storage)}"
-    _at_end(work, console, "the finalists are not confirmed", again)
+    place = f"--study {study.sampler_name}{place_options(request.runs, request.storage)}"
+    _at_end(work, console, "the finalists are not confirmed", f"try again: python -m search.confirm {place}")
 
 
 def _at_end(work: Callable[[Callable[[str], None]], None], console: Console, failed: str, again: str) -> None:
     """Run a step that follows the last trial.
 
-    The study is complete without it. Any failure, even a fault of this project, is reported with the command that
-    repeats the step, so that table and report of hours of training are written anyway.
+    The study is complete without it. Any failure, even a fault of this project, is reported with how to
+    try it again, so that table and report of hours of training are written anyway.
     """
 
     def show_line(line: str) -> None:
@@ -204,7 +230,7 @@ def _at_end(work: Callable[[Callable[[str], None]], None], console: Console, fai
     try:
         work(show_line)
     except Exception as error:  # see above
-        show_line(f"{failed}: {' '.join(error_line(error).split())}; try again: python -m {again}")
+        show_line(f"{failed}: {' '.join(error_line(error).split())}; {again}")
 
 
 def _check_paths(definition: StudyDefinition) -> None:

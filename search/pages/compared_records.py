@@ -51,7 +51,11 @@ def select_compared(store: Store, *, study: str | None = None, names: Sequence[s
     if not names:
         entry = find_study(store, study or "")
         confirmed = confirmed_study(store, entry, curves=True)
-        rows = [r for r in confirmed.records if r.is_reference or r.name in confirmed.front]
+        rows = [
+            record
+            for record in confirmed.records
+            if record.name in confirmed.front or (record.is_reference and not record.is_repeated)
+        ]
         return ComparedRecords(_checked([r for r in rows if r.outcome is Outcome.COMPLETE]), (entry,))
     found = [_find(store, study, name) for name in names]
     studies = {entry.sampler_name: entry for entry, _ in found}

@@ -55,6 +55,7 @@ def html_report(found: StudyResults, picture: bytes, clock: datetime | None = No
         effort=effort_text(training_effort(found.records)),
         columns=columns_of(found.records),
         legend=legend(found.records),
+        training_remarks=found.training_remarks,
         rows=rows,
         further_splits=_further_splits(found),
         times=[(time, duration(time.seconds)) for time in time_table(found.records, since=found.study.created)],
@@ -74,7 +75,7 @@ def headline(rows: Sequence[Row]) -> str:
     members = [row for row in rows if row.on_front]
     if not members:
         return "No network is on the front yet."
-    complete = sum(row.record.outcome is Outcome.COMPLETE for row in rows)
+    complete = sum(row.record.outcome is Outcome.COMPLETE and not row.record.is_repeated for row in rows)
     are = "is" if len(members) == 1 else "are"
     sentences = [f"{len(members)} of {counted_text(complete, 'measured network')} {are} on the Pareto front."]
     for role, words in (("knee", "At its knee"), ("fastest", "At its fast end")):

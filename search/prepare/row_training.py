@@ -52,6 +52,7 @@ class RowTrainer:
         params: Mapping[str, ParamValue] = {},
         ancestors: tuple[Ancestor, ...] = (),
         earlier_training_s: float = 0.0,
+        seed: int | None = None,
     ) -> tuple[TrialRecord, ...]:
         """Train a network (if there is a recipe), save, reload and evaluate it; return its row, or two rows.
 
@@ -62,12 +63,14 @@ class RowTrainer:
             params: Facts about the pruning, for the record.
             ancestors: Networks that the weights were trained as before.
             earlier_training_s: Seconds of an earlier training that count as this row's own.
+            seed: Seed of this training; by default the study's.
         """
         bench = self.bench
+        seed = bench.training.seed if seed is None else seed
         if recipe is not None:
             candidate = replace(candidate, imgsz=recipe.imgsz)
         watch = Stopwatch()
-        how = None if recipe is None else identity_of(candidate.spec, candidate.origin, recipe, bench.training.seed)
+        how = None if recipe is None else identity_of(candidate.spec, candidate.origin, recipe, seed)
         begun = Begun(
             number=None,
             name=name,
@@ -76,7 +79,7 @@ class RowTrainer:
             origin=candidate.origin,
             identity=how or key_of(name=name),
             recipe={} if recipe is None else recipe.as_plain(),
-            seed=bench.training.seed,
+            seed=seed,
             lineage=lineage,
             ancestors=ancestors,
             started=self.clock(),
@@ -87,7 +90,9 @@ class RowTrainer:
         if recipe is not None:
             self.say(Activity(f"training {name}"))
             with watch.phase("training"):
-                result = bench.training.train(candidate, recipe, teacher=bench.parent.candidate(), inherited=inherited)
+                result = bench.training.train(
+                    candidate, recipe, teacher=bench.parent.candidate(), inherited=inherited, seed=seed
+                )
             candidate, curve = result.candidate, result.history
             best_f1 = result.best_f1 if also_best_f1 else None
         self.say(Activity(f"scoring {name}"))

@@ -69,3 +69,15 @@ Say = Callable[[Event], None]
 
 def say_nothing(event: Event) -> None:
     """Drop an event."""
+
+
+def as_lines(show_line: Callable[[str], None]) -> Say:
+    """Return a receiver that forwards activities and notes as lines, and drops all other events."""
+
+    def forward(event: Event) -> None:
+        if isinstance(event, Activity):
+            show_line(event.what)
+        elif isinstance(event, Note):
+            show_line(event.line)
+
+    return forward

@@ -14,6 +14,8 @@ from spaces.base import ArchSpec, Origin, ParamValue
 
 POLISHED = " polished"
 """End of the name of a row whose network was trained further from another record's."""
+REPEATED = " repeated"
+"""End of the name of a row that is a trial's training once more, from the same start with another seed."""
 
 
 class Outcome(StrEnum):
@@ -75,6 +77,11 @@ class TrialRecord:
     def is_polished(self) -> bool:
         """Whether this is another record's network, trained further after the search."""
         return self.is_reference and self.name.endswith(POLISHED)
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether this is a trial's training once more. It tells the noise, and is no network to choose."""
+        return self.is_reference and self.name.endswith(REPEATED)
 
     @property
     def epochs(self) -> int:

@@ -262,7 +262,7 @@ def candidate_predictions_of(
     if not can_predict(study.objectives):
         return None
     accuracy = study.objectives[0][0]
-    rows = [row for row in records if row.is_reference and row.feasible and not row.is_polished]
+    rows = [row for row in records if row.is_reference and row.feasible and not (row.is_polished or row.is_repeated)]
     beside = [(row.value(LATENCY), row.value(accuracy)) for row in rows]
     return CandidatePredictions(
         plan=plan,

@@ -92,7 +92,7 @@ class FinalistChooser:
         Args:
             more: Accuracy that each line is expected to gain until all have the same training behind them, shape (M,).
         """
-        rows = [record for record in records if record.is_reference and self._counts(record)]
+        rows = [each for each in records if each.is_reference and not each.is_repeated and self._counts(each)]
         latency = np.log([self._ms(record) for record in (*lines, *rows)])
         reached = np.array([self._reached(record) for record in (*lines, *rows)])
         reached[: len(lines)] += more

@@ -57,8 +57,11 @@ def move(connection: Connection, study: StudyEntry, record: TrialRecord, record_
 
 
 def values_on_front(study: StudyEntry, record: TrialRecord) -> tuple[float, ...] | None:
-    """Return the record's objective values if it may be on the front: complete, feasible, every objective measured."""
-    if record.outcome is not Outcome.COMPLETE or not record.feasible:
+    """Return the record's objective values if it may be on the front: complete, feasible, every objective measured.
+
+    A repeated training is never on it: the better of two equal trainings would be there by luck.
+    """
+    if record.outcome is not Outcome.COMPLETE or not record.feasible or record.is_repeated:
         return None
     values = [record.value(name) for name, _ in study.objectives]
     if any(value is None or not math.isfinite(value) for value in values):

@@ -44,11 +44,14 @@ class FrontRule(StoppingRule):
 
 
 def front_at(latency_ms: float, records: Sequence[TrialRecord]) -> float | None:
-    """Return the best mAP50-95 of the feasible, unpolished records that are no slower; None if there is none."""
+    """Return the best mAP50-95 of the feasible records that are no slower; None if there is none.
+
+    Polished rows were trained for longer, and repeated ones are left out of the front.
+    """
     known = [
         (ms, accuracy)
         for record in records
-        if record.feasible and record.outcome is Outcome.COMPLETE and not record.is_polished
+        if record.feasible and record.outcome is Outcome.COMPLETE and not (record.is_polished or record.is_repeated)
         if (ms := record.value(LATENCY)) is not None and (accuracy := record.value(ACCURACY)) is not None
     ]
     if not known:

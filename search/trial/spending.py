@@ -26,11 +26,13 @@ class Spending:
     Attributes:
         donors: Names of the donors: their training is a part of the budget. That of controls is not.
         trial_epochs: Epochs of a trial.
+        repeats: Number of trials that are trained once more at the end; their part of the finalists' is kept back.
     """
 
     budget: Budget
     donors: frozenset[str]
     trial_epochs: int
+    repeats: int = 0
 
     def spent(self, records: Sequence[TrialRecord], running: int = 0) -> float:
         """Return how much is spent, in the budget's unit.
@@ -39,12 +41,11 @@ class Spending:
             records: The study's records.
             running: Number of trials that run now; each counts as if it had ended.
         """
-        trials = [record for record in records if not record.is_reference]
+        trials = [record for record in records if not record.is_reference or record.is_repeated]
         if self.budget.epochs is not None:
             return sum(record.epochs for record in trials) + running * self.trial_epochs + self.donor_epochs(records)
-        ended = [sum(record.seconds.values()) for record in trials]
-        seconds_each = sum(ended) / len(ended) if ended else 0.0
-        return sum(ended) + running * seconds_each + self._donor_seconds(records)
+        spent = sum(sum(record.seconds.values()) for record in trials)
+        return spent + running * _seconds_each(records) + self._donor_seconds(records)
 
     def donor_epochs(self, records: Sequence[TrialRecord]) -> int:
         """Return the epochs that the donors were trained for, each training counted once."""
@@ -61,7 +62,13 @@ class Spending:
 
     def is_spent(self, records: Sequence[TrialRecord], running: int = 0) -> bool:
         """Return whether nothing is left for another trial."""
-        return self.spent(records, running) >= self.budget.total
+        ends = max(self.search_ends_at(records), self.budget.total - self.kept_back(records))
+        return self.spent(records, running) >= ends
+
+    def kept_back(self, records: Sequence[TrialRecord]) -> float:
+        """Return what the trainings take that are still to be repeated, in the budget's unit."""
+        missing = max(0, self.repeats - sum(record.is_repeated for record in records))
+        return missing * (self.step_epochs(records) if self.budget.epochs is not None else _seconds_each(records))
 
     def step_epochs(self, records: Sequence[TrialRecord]) -> int:
         """Return the epochs that a finalist is trained further for at a time."""
@@ -69,7 +76,7 @@ class Spending:
         if self.budget.epochs is None:
             return least
         left = self.budget.total - self.search_ends_at(records)
-        return max(least, int(left / (MAX_FINALISTS * STEPS_EACH)))
+        return max(least, int(left / (MAX_FINALISTS * STEPS_EACH + self.repeats)))
 
     def expected_trials(self, records: Sequence[TrialRecord]) -> int:
         """Return about how many trials the search will have; 1 if the budget counts time."""
@@ -80,16 +87,17 @@ class Spending:
     def plan_text(self, records: Sequence[TrialRecord]) -> str:
         """Return how the budget is divided, in one line."""
         end, total = self.search_ends_at(records), self.budget.total
+        again = "" if not self.repeats else f" and for {self.repeats} repeated training{'s' * (self.repeats > 1)}"
         if self.budget.epochs is None:
             return (
                 f"budget of {total / 3600:.3g} h of work: {duration(self._donor_seconds(records))} for the donors, "
-                f"{1 - FINALISTS_SHARE:.0%} of the rest to search, {FINALISTS_SHARE:.0%} for the finalists"
+                f"{1 - FINALISTS_SHARE:.0%} of the rest to search, {FINALISTS_SHARE:.0%} for the finalists{again}"
             )
         donors, trials = self.donor_epochs(records), self.expected_trials(records)
         return (
             f"budget of {total:.0f} epochs: {donors} for the donors, {end - donors:.0f} to search "
             f"({trials} trials of {self.trial_epochs}), {total - end:.0f} for up to {MAX_FINALISTS} finalists "
-            f"({self.step_epochs(records)} at a time)"
+            f"({self.step_epochs(records)} at a time){again}"
         )
 
     def _rows(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -98,3 +106,9 @@ class Spending:
 
     def _donor_seconds(self, records: Sequence[TrialRecord]) -> float:
         return sum(sum(record.seconds.values()) for record in self._rows(records))
+
+
+def _seconds_each(records: Sequence[TrialRecord]) -> float:
+    """Return the mean seconds of a trial; 0 before the first one."""
+    ended = [sum(record.seconds.values()) for record in records if not record.is_reference]
+    return sum(ended) / len(ended) if ended else 0.0

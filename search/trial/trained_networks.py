@@ -77,7 +77,10 @@ class TrainedNetworks:
                     yield replace(record, name=f"{other.sampler_name}/{record.name}")
 
     def _is_usable(self, record: TrialRecord) -> bool:
-        """Return whether a network was trained after the parent, and its weights are on this machine."""
+        """Return whether a network was trained after the parent, and its weights are on this machine.
+
+        A repeated training is left out: it only tells the noise.
+        """
         return (
             record.outcome is Outcome.COMPLETE
             and record.spec is not None
@@ -85,6 +88,7 @@ class TrainedNetworks:
             and record.checkpoint is not None
             and record.checkpoint != self.study.frozen.get(PARENT)
             and bool(record.epochs)
+            and not record.is_repeated
             and record.checkpoint in self.checkpoints
         )
 

@@ -23,6 +23,7 @@ class Job:
         threads: Number of torch threads.
         n_trials: Number of trials of the study.
         budget: See `StudyDefinition.budget`; the number of trials does not count then.
+        repeats: Number of trials that are trained once more at the end; a budget keeps their part back.
         timeout_s: Seconds after which no trial is begun; None for no limit.
     """
 
@@ -37,3 +38,4 @@ class Job:
     n_trials: int
     timeout_s: float | None
     budget: str | None = None
+    repeats: int = 0

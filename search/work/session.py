@@ -112,7 +112,7 @@ class _Session:
         study, plan = prepared.study, prepared.plan
         donors = frozenset(donor.name for donor in self._definition.donors)
         epochs = fewest_epochs(plan.recipe.epochs, plan.searched)
-        spending = Spending(parse_budget(self._job.budget), donors, epochs)
+        spending = Spending(parse_budget(self._job.budget), donors, epochs, self._job.repeats)
         chooser = None
         if can_predict(study.objectives):
             worst = worst_point(study, plan, self._store.records(study))

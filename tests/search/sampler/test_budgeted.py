@@ -34,10 +34,11 @@ class BudgetedSearch:
     problem: Problem
     budget: Budget
     rate: float
+    repeats: int = 0
 
     def __post_init__(self) -> None:
         problem = self.problem
-        spending = Spending(self.budget, frozenset(), EPOCHS)
+        spending = Spending(self.budget, frozenset(), EPOCHS, self.repeats)
         chooser = FinalistChooser("map50_95", (9.0, 0.0))
         self.state = BudgetState(problem.store, problem.study, spending, chooser)
         inner = make_sampler("front", 0, (), problem.predictions())
@@ -141,3 +142,32 @@ def test_time_is_a_budget_too(problem: Problem) -> None:
     records = BudgetedSearch(problem, Budget(seconds=60.0), rate=0.02).run()  # 3 s a trial
     searched, continued = parts(records)
     assert (len(searched), len(continued)) == (8, 12)
+
+
+def test_a_part_is_kept_back_to_repeat_a_training(problem: Problem) -> None:
+    search = BudgetedSearch(problem, Budget(epochs=150), rate=0.02, repeats=1)
+    records = search.run()
+    spending = search.state.spending
+    step = spending.step_epochs(records)
+    assert step == 90 // 13
+    assert spending.plan_text(records).endswith("6 finalists (6 at a time) and for 1 repeated training")
+    assert 150 - step <= spending.spent(records) < 150
+    assert len(parts(records)[0]) == 150 * 0.4 / EPOCHS, "the search loses nothing"
+    last = records[-1]
+    again = replace(last, number=None, name=f"{last.name} repeated", identity="again", spec=last.spec)
+    problem.store.add(problem.study, again, None)
+    records = list(search.state.records())
+    assert spending.kept_back(records) == 0
+    assert 150 <= spending.spent(records) < 150 + step
+    assert search.state.is_over(), "continuing the study trains nothing more"
+
+
+def test_a_part_of_the_time_is_kept_back_too(problem: Problem) -> None:
+    search = BudgetedSearch(problem, Budget(seconds=60.0), rate=0.02, repeats=1)  # 3 s a trial
+    assert [len(part) for part in parts(search.run())] == [8, 11]
+    assert search.state.spending.plan_text(()).endswith("60% for the finalists and for 1 repeated training")
+
+
+def test_a_small_budget_is_searched_whatever_is_to_be_repeated(problem: Problem) -> None:
+    records = BudgetedSearch(problem, Budget(epochs=15), rate=0.02, repeats=3).run()
+    assert len(records) == 15 * 0.4 / EPOCHS

@@ -233,6 +233,11 @@ class FrontContract:
         assert store.add(study, record_of(0, **change), begin(store, study, 0)) is None
         assert store.fronts(study) == ()
 
+    def test_a_repeated_training_is_not_on_it(self, store: Store, study: StudyEntry) -> None:
+        add_trial(store, study, record_of(1, 0.4, 10.0))
+        assert store.add(study, reference_of("trial 1 repeated", 0.5, 9.0), None) is None
+        assert store.fronts(study)[-1].members == ("trial 1",)
+
     def test_without_a_reference_point_nothing_is_stored(self, store: Store) -> None:
         study = store.add_study("nas_head", {}, OBJECTIVES)
         attempt = begin(store, study, 0)

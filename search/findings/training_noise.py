@@ -1,0 +1,114 @@
+"""The noise of training: how far two trainings of one network differ that begin with the same weights.
+
+A study trains a trial once more with another seed. The two tell which differences in the table mean something.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from objectives.base import Direction
+from objectives.quantities import MAP50_95
+from search.record.front import knee, non_dominated
+from search.record.number_text import score
+from search.record.trial import REPEATED, Outcome, TrialRecord
+
+LEAST = 0.005
+"""Minimum of the difference that is said to mean something: two trainings may be equal by chance."""
+STEPS = (1, 2, 5, 10)
+"""Digits that the difference is rounded up to."""
+
+
+@dataclass(frozen=True)
+class TrainingNoise:
+    """Differences of mAP50-95 on val between two trainings of one trial, by the trial's name; at least one.
+
+    One pair is a poor estimate: in two cases of three the true deviation is between half of it and three times it.
+    Both trainings begin with the same weights, so what came before them adds no noise here.
+    """
+
+    differences: Mapping[str, float]
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the accuracy of a training: |difference| / sqrt(2), as the root mean square of all."""
+        return self.typical / math.sqrt(2)
+
+    @property
+    def typical(self) -> float:
+        """Root mean square of the differences."""
+        return math.sqrt(sum(each**2 for each in self.differences.values()) / len(self.differences))
+
+    @property
+    def least_meaningful(self) -> float:
+        """Twice the deviation of a difference, rounded up to 1, 2 or 5 in its first digit; at least `LEAST`."""
+        return rounded_up(max(LEAST, 2 * math.sqrt(2) * self.deviation))
+
+    def text(self) -> str:
+        """Return `two trainings of trial 7 differ by 0.004: differences below 0.01 mean nothing`, and of how many."""
+        names = list(self.differences)
+        how = f"two trainings of {names[0]} differ by {score(self.typical)}"
+        if len(names) > 1:
+            how = f"two trainings each of {' and '.join(names)} differ by {score(self.typical)} on average"
+        pairs = "one pair" if len(names) == 1 else f"{len(names)} pairs"
+        return f"{how}: differences below {self.least_meaningful:g} mean nothing (a rough estimate, from {pairs})"
+
+
+def training_noise(records: Sequence[TrialRecord]) -> TrainingNoise | None:
+    """Return the noise from all trials of a study that were trained twice; None if there is none."""
+    by_name = {record.name: record for record in records}
+    found = {}
+    for record in records:
+        trial = by_name.get(record.name.removesuffix(REPEATED)) if record.is_repeated else None
+        ours = record.value(MAP50_95.name)
+        theirs = None if trial is None else trial.value(MAP50_95.name)
+        if trial is not None and ours is not None and theirs is not None:
+            found[trial.name] = ours - theirs
+    return TrainingNoise(found) if found else None
+
+
+def rounded_up(value: float) -> float:
+    """Return a positive figure rounded up to 1, 2 or 5 in its first digit: 0.008 to 0.01, 0.012 to 0.02."""
+    size = 10.0 ** math.floor(math.log10(value))
+    step = next((step for step in STEPS if step * size >= value * (1 - 1e-9)), STEPS[-1])
+    return step * size
+
+
+def trials_to_repeat(
+    records: Sequence[TrialRecord], objectives: Sequence[tuple[str, Direction]], count: int
+) -> tuple[TrialRecord, ...]:
+    """Return the complete trials nearest to the knee of the front that are to be trained once more.
+
+    The distance is measured with each objective scaled to its range on the front. None is returned twice: a study
+    that has as many repeated trainings as are asked for needs no more.
+
+    Args:
+        count: Number of trials that are trained twice, those included that already are.
+    """
+    repeated = {record.name.removesuffix(REPEATED) for record in records if record.is_repeated}
+    names = [name for name, _ in objectives]
+    rows = [(r, [r.value(name) for name in names]) for r in records if _is_rival(r)]
+    known = [(record, [v for v in values if v is not None]) for record, values in rows if None not in values]
+    missing = count - len(repeated)
+    if not known or missing <= 0:
+        return ()
+    distances = _distances([values for _, values in known], [direction for _, direction in objectives])
+    order = [known[place][0] for place in np.argsort(distances, kind="stable")]
+    return tuple([each for each in order if not each.is_reference and each.name not in repeated][:missing])
+
+
+def _is_rival(record: TrialRecord) -> bool:
+    return record.outcome is Outcome.COMPLETE and record.feasible and not record.is_repeated
+
+
+def _distances(values: Sequence[Sequence[float]], directions: Sequence[Direction]) -> Sequence[float]:
+    """Return each row's distance from the knee, with each objective scaled to its range on the front."""
+    points = np.array(values, dtype=np.float64)
+    spread = np.ptp(points[list(non_dominated(values, directions))], axis=0)
+    scaled = (points - points[knee(values, directions)]) / np.where(spread > 0, spread, 1.0)
+    found: list[float] = np.linalg.norm(scaled, axis=1).tolist()
+    return found
