@@ -79,7 +79,7 @@ def _still_climbs(parent: TrialRecord) -> Iterator[str]:
     grown, epochs = climb(parent.rungs)
     if grown > MAX_CLIMB:
         over = "its last epoch" if epochs == 1 else f"the last {epochs} of its {parent.epochs} epochs"
-        yield f"its {MAP50_95.title} still grew by {score(grown)} over {over}"
+        yield f"the parent's own {MAP50_95.title} still grew by {score(grown)} over {over}"
 
 
 def _remedy(parent: TrialRecord) -> str:

@@ -19,8 +19,8 @@ from search.record.trial import REPEATED, Outcome, TrialRecord
 
 LEAST = 0.005
 """Minimum of the difference that is said to mean something: two trainings may be equal by chance."""
-STEPS = (1, 2, 5, 10)
-"""Digits that the difference is rounded up to."""
+STEPS = (1, 1.5, 2, 3, 5, 10)
+"""Leading figures that the difference is rounded up to."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class TrainingNoise:
 
     @property
     def least_meaningful(self) -> float:
-        """Twice the deviation of a difference, rounded up to 1, 2 or 5 in its first digit; at least `LEAST`."""
+        """Twice the deviation of a difference, rounded up; at least `LEAST`."""
         return rounded_up(max(LEAST, 2 * math.sqrt(2) * self.deviation))
 
     def text(self) -> str:
@@ -72,7 +72,7 @@ def training_noise(records: Sequence[TrialRecord]) -> TrainingNoise | None:
 
 
 def rounded_up(value: float) -> float:
-    """Return a positive figure rounded up to 1, 2 or 5 in its first digit: 0.008 to 0.01, 0.012 to 0.02."""
+    """Return a positive figure rounded up to one of `STEPS` times a power of ten: 0.008 to 0.01, 0.012 to 0.015."""
     size = 10.0 ** math.floor(math.log10(value))
     step = next((step for step in STEPS if step * size >= value * (1 - 1e-9)), STEPS[-1])
     return step * size

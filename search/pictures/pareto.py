@@ -64,10 +64,10 @@ LEGEND = ("Pareto front", EDGE, "trial on the front", "parent", "donors, control
 
 
 def kind_of(record: TrialRecord, front: Collection[str], parent: TrialRecord | None) -> str:
-    """Return the one of `KINDS` that a complete record is drawn as."""
+    """Return the one of `KINDS` that a complete record is drawn as; a repeated training is drawn as a trial."""
     if record is parent:
         return "parent"
-    if record.is_reference:
+    if record.is_reference and not record.is_repeated:
         return "reference"
     if not record.feasible:
         return "infeasible"

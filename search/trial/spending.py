@@ -35,13 +35,13 @@ class Spending:
     repeats: int = 0
 
     def spent(self, records: Sequence[TrialRecord], running: int = 0) -> float:
-        """Return how much is spent, in the budget's unit.
+        """Return how much donors and trials have spent, in the budget's unit.
 
         Args:
             records: The study's records.
             running: Number of trials that run now; each counts as if it had ended.
         """
-        trials = [record for record in records if not record.is_reference or record.is_repeated]
+        trials = [record for record in records if not record.is_reference]
         if self.budget.epochs is not None:
             return sum(record.epochs for record in trials) + running * self.trial_epochs + self.donor_epochs(records)
         spent = sum(sum(record.seconds.values()) for record in trials)
@@ -66,9 +66,12 @@ class Spending:
         return self.spent(records, running) >= ends
 
     def kept_back(self, records: Sequence[TrialRecord]) -> float:
-        """Return what the trainings take that are still to be repeated, in the budget's unit."""
-        missing = max(0, self.repeats - sum(record.is_repeated for record in records))
-        return missing * (self.step_epochs(records) if self.budget.epochs is not None else _seconds_each(records))
+        """Return the part of repeated trainings, in the budget's unit.
+
+        It does not change when they are stored, although they may take less: no trial begins because of that.
+        """
+        each = self.step_epochs(records) if self.budget.epochs is not None else _seconds_each(records)
+        return self._repeats(records) * each
 
     def step_epochs(self, records: Sequence[TrialRecord]) -> int:
         """Return the epochs that a finalist is trained further for at a time."""
@@ -76,7 +79,7 @@ class Spending:
         if self.budget.epochs is None:
             return least
         left = self.budget.total - self.search_ends_at(records)
-        return max(least, int(left / (MAX_FINALISTS * STEPS_EACH + self.repeats)))
+        return max(least, int(left / (MAX_FINALISTS * STEPS_EACH + self._repeats(records))))
 
     def expected_trials(self, records: Sequence[TrialRecord]) -> int:
         """Return about how many trials the search will have; 1 if the budget counts time."""
@@ -87,7 +90,8 @@ class Spending:
     def plan_text(self, records: Sequence[TrialRecord]) -> str:
         """Return how the budget is divided, in one line."""
         end, total = self.search_ends_at(records), self.budget.total
-        again = "" if not self.repeats else f" and for {self.repeats} repeated training{'s' * (self.repeats > 1)}"
+        repeats = self._repeats(records)
+        again = "" if not repeats else f" and for {repeats} repeated training{'s' * (repeats > 1)}"
         if self.budget.epochs is None:
             return (
                 f"budget of {total / 3600:.3g} h of work: {duration(self._donor_seconds(records))} for the donors, "
@@ -99,6 +103,9 @@ class Spending:
             f"({trials} trials of {self.trial_epochs}), {total - end:.0f} for up to {MAX_FINALISTS} finalists "
             f"({self.step_epochs(records)} at a time){again}"
         )
+
+    def _repeats(self, records: Sequence[TrialRecord]) -> int:
+        return max(self.repeats, sum(record.is_repeated for record in records))
 
     def _rows(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
         names = self.donors

@@ -68,11 +68,11 @@ def test_networks_that_are_not_made_from_the_parent_show_nothing() -> None:
 def test_a_curve_that_still_climbs_shows_it_too() -> None:
     climbing = replace(PARENT, rungs=curve(lambda epoch: epoch * 0.003, 24), recipe={"epochs": 24})
     assert parent_warning([climbing]) == (
-        "warning: the parent is not trained to its end: its mAP50-95 still grew by 0.015 over the last 5 of its 24 "
-        "epochs; train it longer: -o parent.recipe.epochs=48 --new"
+        "warning: the parent is not trained to its end: the parent's own mAP50-95 still grew by 0.015 over "
+        "the last 5 of its 24 epochs; train it longer: -o parent.recipe.epochs=48 --new"
     )
     both = parent_warning([climbing, with_accuracy(TRIAL, reached(PARENT) + 0.1)])
-    assert "has 0.100 more mAP50-95; its mAP50-95 still grew by 0.015" in both
+    assert "has 0.100 more mAP50-95; the parent's own mAP50-95 still grew by 0.015" in both
 
 
 def test_of_a_parent_that_was_given_trained_only_its_accuracy_is_known() -> None:

@@ -84,7 +84,7 @@ def test_all_pairs_of_a_study_count() -> None:
     assert noise is not None
     assert noise.deviation == pytest.approx(((0.003**2 + 0.009**2) / 4) ** 0.5)
     assert noise.text() == (
-        "two trainings each of trial 7 and trial 12 differ by 0.007 on average: differences below 0.02 mean nothing "
+        "two trainings each of trial 7 and trial 12 differ by 0.007 on average: differences below 0.015 mean nothing "
         "(a rough estimate, from 2 pairs)"
     )
 
@@ -106,7 +106,7 @@ def test_without_a_repeated_training_nothing_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "value, up", [(0.005, 0.005), (0.0051, 0.01), (0.008, 0.01), (0.012, 0.02), (0.021, 0.05), (0.06, 0.1)]
+    "value, up", [(0.005, 0.005), (0.0051, 0.01), (0.008, 0.01), (0.012, 0.015), (0.021, 0.03), (0.06, 0.1)]
 )
 def test_the_figure_is_rounded_up(value: float, up: float) -> None:
     assert rounded_up(value) == pytest.approx(up)
