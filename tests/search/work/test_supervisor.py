@@ -113,6 +113,13 @@ def test_too_many_workers_for_the_machine_are_refused(command: list[str]) -> Non
     assert "--workers is 1000; it must be at most" in output
 
 
+def test_fewer_than_no_repeated_training_is_refused(command: list[str]) -> None:
+    run = _start([*command, "--repeat", "-1"])
+    output, _ = run.communicate(timeout=WITHIN_S)
+    assert run.returncode == Exit.USAGE
+    assert "--repeat is -1; it must be 0 or a number of trials" in output
+
+
 def test_a_full_disk_is_reported_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     def command(_arguments: list[str]) -> int:
         with open("/dev/full", "w") as disk:
