@@ -13,6 +13,7 @@ from pathlib import Path
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.cli.stored_study import find_study
 from search.findings.selection import milliseconds, select_network
+from search.record.folders import file_stem
 from search.store.sql import open_store
 from search.study.faults import DefinitionError
 
@@ -30,7 +31,7 @@ def main(arguments: list[str]) -> int:
         record = select_network(store, study, number=options.trial, name=options.name, under_ms=under_ms)
         from search.finish.network_export import ExportRequest, export_network  # imports torch: not for usage errors
 
-        out = options.out or folder.study(study.sampler_name) / "export" / record.name.replace(" ", "-")
+        out = options.out or folder.study(study.sampler_name) / "export" / file_stem(record.name)
         request = ExportRequest(study, record, out, options.format, options.data, options.images)
         for line in export_network(request, store, folder):
             print(line)

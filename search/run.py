@@ -9,9 +9,13 @@ import sys
 from rich.console import Console
 
 from search.cli.command import add_study_options, run_command, run_folder, seconds_of, url_of
+from search.cli.stored_study import existing_store, find_study
 from search.study.definition import StudyDefinition, load_study
 from search.study.faults import DefinitionError
+from search.study.retarget import retargeted
 
+OF_THE_STORED_STUDY = ("data", "model", "imgsz", "epochs", "batch", "seed", "name", "dry_run")
+"""Options that cannot be given for a second target."""
 WORKERS_PER_CORE = 4
 """Maximum number of workers per core: more would only slow each other down. It also catches typing errors."""
 
@@ -75,6 +79,8 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _definition(options: argparse.Namespace) -> StudyDefinition:
+    if options.retarget is not None:
+        return _retargeted(options)
     return load_study(
         options.study,
         options.override,
@@ -85,6 +91,24 @@ def _definition(options: argparse.Namespace) -> StudyDefinition:
         epochs=options.epochs,
         batch=options.batch,
         seed=options.seed,
+        n_trials=options.n_trials,
+        budget=options.budget,
+    )
+
+
+def _retargeted(options: argparse.Namespace) -> StudyDefinition:
+    """Return the definition of the study with the networks of a stored one and another target."""
+    for name in OF_THE_STORED_STUDY:
+        if getattr(options, name) is not None and getattr(options, name) is not False:
+            option = "--" + name.replace("_", "-")
+            raise DefinitionError(f"{option} does not go with --retarget, which takes the study as it is")
+    with existing_store(url_of(options)) as store:
+        study = find_study(store, options.study)
+    return retargeted(
+        study.sampler_name,
+        study.definition,
+        options.retarget,
+        options.override,
         n_trials=options.n_trials,
         budget=options.budget,
     )
@@ -103,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, help="seed of training; each worker derives its sampling seed from it")
     add("--n-trials", type=int, metavar="N", help="the study's total of finished, stopped and ruled-out trials")
     add("--budget", metavar="300epochs", help="training (or time: 2h) of the whole study, instead of --n-trials")
+    add("--retarget", metavar="TARGET", help="take a stored study's networks to another target, without training")
     add("--timeout", metavar="8h", help="no trial begins after this time")
     add("--workers", type=int, default=1, metavar="N", help="processes on this machine (default: %(default)s)")
     add("--threads", type=int, default=1, metavar="N", help="torch threads of each worker (default: %(default)s)")

@@ -10,6 +10,7 @@ from search.store.base import Store, StoreError, StudyEntry
 from search.store.sql import open_store
 from search.store.url import mask, parse, sqlite_file
 from search.study.faults import DefinitionError
+from search.study.names import RETARGETED
 from spaces.suggestion import did_you_mean
 
 
@@ -43,8 +44,8 @@ def find_study(store: Store, name: str) -> StudyEntry:
     """Return the stored study that `name` means.
 
     The first match counts: the newest generation of the study with that name; one generation by its full name
-    (`nas_head-2`); the newest study whose name begins with that of a YAML (`nas_head-...`). Of a path to a YAML file
-    the stem is used.
+    (`nas_head-2`); the newest study whose name begins with that of a YAML (`nas_head-...`), on its own target. Of a
+    path to a YAML file the stem is used.
 
     Raises:
         DefinitionError: If there is none; the message names the most similar one.
@@ -54,7 +55,7 @@ def find_study(store: Store, name: str) -> StudyEntry:
     for matches in (
         [study for study in studies if study.name == wanted],
         [study for study in studies if study.sampler_name == wanted],
-        [study for study in studies if study.name.startswith(f"{wanted}-")],
+        [study for study in studies if study.name.startswith(f"{wanted}-") and RETARGETED not in study.name],
     ):
         if matches:
             return matches[-1]  # the store lists the oldest first

@@ -49,8 +49,8 @@ def terminal_table(rows: Sequence[Row], title: str = "") -> Table:
 
 def shortened(rows: Sequence[Row], trials: int = 40) -> tuple[Row, ...]:
     """Return all reference rows, all members of the front, and further trials up to `trials` of them."""
-    wanted = {row.record.name for row in rows if row.record.is_reference or row.on_front}
-    shown = sum(row.on_front and not row.record.is_reference for row in rows)
+    wanted = {row.record.name for row in rows if row.record.is_beside_trials or row.on_front}
+    shown = sum(row.on_front and not row.record.is_beside_trials for row in rows)
     for row in rows:
         if row.record.name not in wanted and shown < trials:
             wanted.add(row.record.name)

@@ -75,7 +75,8 @@ def leaderboard(
 ) -> tuple[Row, ...]:
     """Return the rows: the parent, reference rows in the order they were made, then trials, best first.
 
-    Trials without a figure for the first objective come last: stopped, ruled out, failed, duplicate.
+    Copied trials stand among the trials. Trials without a figure for the first objective come last: stopped, ruled out,
+    failed, duplicate.
 
     Args:
         front: Names of the records on the Pareto front.
@@ -189,7 +190,7 @@ def _ordered(
     endings = list(Outcome)
 
     def place(record: TrialRecord) -> tuple[int, int, float, int]:
-        if record.is_reference:
+        if record.is_beside_trials:
             return (0 if record is parent else 1, 0, 0.0, 0)
         value = record.value(first[0]) if record.outcome is Outcome.COMPLETE else None
         gain = 0.0 if value is None else value if first[1] is Direction.MAXIMIZE else -value

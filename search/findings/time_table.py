@@ -36,8 +36,8 @@ def time_table(
     """Return the seconds of all records by phase, without phases below `MIN_SHOWN_S`.
 
     All phases of the parent's row count as `parent`, those of donors and controls as `donors`, those of repeated
-    trainings as `repeating`, those of polished networks as `polishing`. Trials count under their own phases. With
-    several workers the sum exceeds the time on the clock.
+    trainings as `repeating`, those of polished networks as `polishing`. Trials, copied ones too, count under their own
+    phases. With several workers the sum exceeds the time on the clock.
 
     Args:
         since: Reference rows that finished earlier took no time in this study: they were made for another one.
@@ -50,6 +50,8 @@ def time_table(
             continue
         row_phase = _row_phase(record, parent)
         for phase, seconds in record.seconds.items():
+            if record.is_copied and phase == "training":
+                continue  # in the study that it was copied from
             place = row_phase if row_phase is not None and phase not in OWN_PHASES else phase
             sums[place if place in sums else "other"] += seconds
     for phase, seconds in (more_seconds or {}).items():
@@ -61,7 +63,7 @@ def time_table(
 
 def _row_phase(record: TrialRecord, parent: TrialRecord | None) -> str | None:
     """Return the phase that a reference row counts under; None for a trial."""
-    if not record.is_reference:
+    if not record.is_reference or record.is_copied:
         return None
     if record.is_repeated:
         return "repeating"

@@ -24,7 +24,7 @@ from objectives.runtimes.parity import Parity, check_parity
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
 from search.latency.study_targets import target_of
-from search.record.folders import RunFolder
+from search.record.folders import RunFolder, file_stem
 from search.record.latency_text import LATENCY
 from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
@@ -89,7 +89,7 @@ def export_network(request: ExportRequest, store: Store, folder: RunFolder) -> I
     request.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=request.out.parent) as name:
         partial = Path(name)
-        stem = partial / record.name.replace(" ", "-")
+        stem = partial / file_stem(record.name)
         facts = _facts(request, candidate, remeasured)
         if request.file_format == "pt":
             yield _write_pt(candidate, stem, facts)

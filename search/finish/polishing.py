@@ -49,7 +49,7 @@ def _front_before_polishing(study: StudyEntry, records: Sequence[TrialRecord]) -
     values = [[record.value(name) for name, _ in study.objectives] for record in rivals]
     known = [(record, row) for record, row in zip(rivals, values, strict=True) if None not in row]
     kept = non_dominated([row for _, row in known], [direction for _, direction in study.objectives])  # type: ignore[misc]
-    return tuple(known[place][0] for place in kept if not known[place][0].is_reference)
+    return tuple(known[place][0] for place in kept if not known[place][0].is_beside_trials)
 
 
 def polish(

@@ -130,6 +130,8 @@ def _done(counted: int, definition: StudyDefinition) -> str:
     """Return how far the study is: `3 of 10 trials done`, or `3 trials done, budget 300epochs`."""
     if definition.budget is not None:
         return f"{counted} trials done, budget {definition.budget}"
+    if definition.copied_from is not None and not definition.n_trials:
+        return f"the networks of {definition.copied_from} on {definition.target.name}, no training"
     return f"{counted} of {definition.n_trials} trials done"
 
 

@@ -19,7 +19,7 @@ from search.cli.stored_study import find_study
 from search.measuring.program import write_program
 from search.measuring.shapes import shapes_to_measure
 from search.prepare.inputs import load_initial_parent, open_data
-from search.record.folders import RunFolder
+from search.record.folders import RunFolder, file_stem
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
 from search.store.url import parse, sqlite_file
@@ -140,7 +140,7 @@ class _Exporter:
     def write(self, name: str, candidate: Candidate) -> PackedNetwork:
         with tempfile.TemporaryDirectory(dir=self.folder.parent) as place:
             model = runtime_named(RUNTIME).export(candidate, Path(place), self.target, self.calibration)
-            file = model.replace(unused_file(self.folder, name.replace(" ", "-")))
+            file = model.replace(unused_file(self.folder, file_stem(name)))
         return PackedNetwork(name, file.name, sha256_of(file), Shape.of(candidate))
 
 

@@ -103,8 +103,8 @@ def _history(found: StudyResults) -> list[list[float]]:
 
 def _learners(found: StudyResults) -> list[TrialRecord]:
     curved = [record for record in found.records if record.rungs]
-    first = [record for record in curved if record.is_reference or record.name in found.front]
-    rest = [record for record in curved if not record.is_reference and record.name not in found.front]
+    first = [record for record in curved if record.is_beside_trials or record.name in found.front]
+    rest = [record for record in curved if not record.is_beside_trials and record.name not in found.front]
     return rest[-MAX_CURVES:] + first  # drawn in this order, so that the important ones lie on top
 
 

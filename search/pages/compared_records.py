@@ -54,7 +54,7 @@ def select_compared(store: Store, *, study: str | None = None, names: Sequence[s
         rows = [
             record
             for record in confirmed.records
-            if record.name in confirmed.front or (record.is_reference and not record.is_repeated)
+            if record.name in confirmed.front or (record.is_beside_trials and not record.is_repeated)
         ]
         return ComparedRecords(_checked([r for r in rows if r.outcome is Outcome.COMPLETE]), (entry,))
     found = [_find(store, study, name) for name in names]
@@ -77,7 +77,9 @@ def _checked(records: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
 def _find(store: Store, study: str | None, run: str) -> tuple[StudyEntry, TrialRecord]:
     """Return the record that `NAME` or `STUDY/NAME` means, and its study."""
     before, slash, name = run.rpartition("/")
-    if slash:
+    if study is not None and any(each.name == run for each in store.records(find_study(store, study), curves=False)):
+        name = run  # a copied trial has the name of its own study before it
+    elif slash:
         study = before
     elif study is None:
         raise DefinitionError(f"'{run}' names no study; write STUDY/NAME, or give --study")

@@ -70,8 +70,8 @@ def study_note(rows: Sequence[Row], report: str | None = None) -> str:
         rows: The whole leaderboard.
         report: Address of the full report.
     """
-    chosen = [row for row in rows if row.on_front or (row.record.is_reference and not row.record.is_repeated)]
-    chosen.sort(key=lambda row: (not row.record.is_reference, row.values[LATENCY_MS.name] or 0.0))
+    chosen = [row for row in rows if row.on_front or (row.record.is_beside_trials and not row.record.is_repeated)]
+    chosen.sort(key=lambda row: (not row.record.is_beside_trials, row.values[LATENCY_MS.name] or 0.0))
     requested = requested_quantities([row.record for row in rows])
     columns = (*STUDY_COLUMNS, *map(Column.of, requested))
     lines = [

@@ -67,7 +67,7 @@ def kind_of(record: TrialRecord, front: Collection[str], parent: TrialRecord | N
     """Return the one of `KINDS` that a complete record is drawn as; a repeated training is drawn as a trial."""
     if record is parent:
         return "parent"
-    if record.is_reference and not record.is_repeated:
+    if record.is_beside_trials and not record.is_repeated:
         return "reference"
     if not record.feasible:
         return "infeasible"

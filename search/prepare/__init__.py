@@ -1,1 +1,1 @@
-"""Before the first trial: data, parent, donors, controls, the space and its start points."""
+"""Before the first trial: data, parent, donors, controls (trained or copied), the space and its start points."""

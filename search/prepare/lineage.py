@@ -241,12 +241,12 @@ def reference_row(bench: Workbench, network: TrainedNetwork) -> TrialRecord:
     candidate = bench.checkpoints.get(network.entry.checkpoint)
     watch = Stopwatch()
     measured = (*measure_before_training(bench, candidate, watch), *bench.latencies.measure_further(candidate))
-    evaluations, further = _accuracies(bench, record, candidate)
+    evaluations, further = accuracies_of(bench, record, candidate)
     seconds = {**record.seconds} if network.is_new else {}  # seconds that an earlier study spent do not count here
     return replace(record, measurements=(*measured, *further), evaluations=evaluations, seconds=seconds)
 
 
-def _accuracies(
+def accuracies_of(
     bench: Workbench, record: TrialRecord, candidate: Candidate
 ) -> tuple[tuple[Evaluation, ...], tuple[Measurement, ...]]:
     """Return what this study measures of a trained network: the stored figures, if they hold all of it."""

@@ -16,6 +16,7 @@ from objectives.data.dataset import Dataset
 from search.latency.local import USUAL_WAIT, IdleWait
 from search.latency.study_latencies import StudyLatencies
 from search.latency.study_targets import latency_sources
+from search.prepare.copied_rows import CopiedStudy, RowCopier
 from search.prepare.inputs import (
     StudyInputs,
     check_device,
@@ -114,9 +115,13 @@ class Preparation:
                 "weights": inputs.parent.weights_hash,
                 "target": bench.latencies.target.key,
             }
+            source = self._copied_study(bench, inputs)
             study = open_study(self.store, self.definition, generation, facts)
             try:
-                study = self._make_missing_rows(study, bench, inputs)
+                if source is None:
+                    study = self._make_missing_rows(study, bench, inputs)
+                else:
+                    study = self._copy_missing_rows(study, bench, source)
                 prepared = self._lay_out(study, bench, inputs)
             except CheckpointError as error:
                 remedy = "put it back, or delete what is left of it and begin again with --new, which makes it again"
@@ -197,6 +202,30 @@ class Preparation:
                     say=self.say,
                     clock=self.clock,
                 )
+        return self._as_stored(study)
+
+    def _copied_study(self, bench: Workbench, inputs: StudyInputs) -> CopiedStudy | None:
+        """Return the study whose networks are copied, after checking that they can be; None if there is none."""
+        if self.definition.copied_from is None:
+            return None
+        source = CopiedStudy.find(self.store, self.definition.copied_from, bench.checkpoints)
+        source.check(self.definition, inputs.data.key)
+        return source
+
+    def _copy_missing_rows(self, study: StudyEntry, bench: Workbench, source: CopiedStudy) -> StudyEntry:
+        """Copy the networks that are not stored, one worker at a time. Returns the study as it is stored then."""
+        self.say(Activity("waiting for the parent"))
+        with self.store.exclusive(f"prepare {study.id}"):
+            stored = {record.name for record in self.store.records(study) if record.is_reference}
+            missing = [record for record in source.here if record.name not in stored]
+            copier = RowCopier(
+                definition=self.definition, store=self.store, study=study, bench=bench, say=self.say, clock=self.clock
+            )
+            copier.copy(source, missing)
+        return self._as_stored(study)
+
+    def _as_stored(self, study: StudyEntry) -> StudyEntry:
+        """Return the study with all that is frozen of it by now."""
         current = self.store.latest_study(study.name)
         return current if current is not None and current.id == study.id else study
 

@@ -58,7 +58,7 @@ def make_rows(
     parent = ensure_parent(rows, recipe, is_trained=initial.is_trained, weights_hash=initial.weights_hash)
     bench = bench.with_parent(bench.parent.with_weights(bench.checkpoints.get(parent.entry.checkpoint)))
     row = reference_row(bench, parent)
-    study = store.freeze(study, {"parent": row.checkpoint, "reference_point": _reference_point(study, row)})
+    study = store.freeze(study, {"parent": row.checkpoint, "reference_point": reference_point_of(study, row)})
     rows = replace(rows, bench=bench)
     root = _Root(rows, parent.entry)
     maker = _RowMaker(
@@ -176,7 +176,7 @@ class _RowMaker:
         return _Root(replace(rows, bench=trained), entry), networks
 
 
-def _reference_point(study: StudyEntry, parent: TrialRecord) -> list[float]:
+def reference_point_of(study: StudyEntry, parent: TrialRecord) -> list[float]:
     """Return the hypervolume's reference point: 0 for what is maximized, a multiple of the parent's value otherwise."""
     point = []
     for name, direction in study.objectives:

@@ -56,6 +56,11 @@ class RunFolder:
         return tuple((int(path.name.rpartition("-")[2]), path) for path in found if path.name[-1].isdigit())
 
 
+def file_stem(name: str) -> str:
+    """Return the name of a record as the name of a file without its ending: `trial-7`, `nas_head-trial-7`."""
+    return name.replace(" ", "-").replace("/", "-")
+
+
 def storage_url(given: str | None, folder: RunFolder) -> str:
     """Return the database URL: `--storage`, else SEARCH_STORAGE, else SQLite in the run folder."""
     return given or os.environ.get("SEARCH_STORAGE") or folder.default_storage

@@ -16,6 +16,8 @@ POLISHED = " polished"
 """End of the name of a row whose network was trained further from another record's."""
 REPEATED = " repeated"
 """End of the name of a row that is a trial's training once more, from the same start with another seed."""
+COPIED = "/trial "
+"""Part of the name of a row that was a trial of another study: `nas_head/trial 7`."""
 
 
 class Outcome(StrEnum):
@@ -82,6 +84,16 @@ class TrialRecord:
     def is_repeated(self) -> bool:
         """Whether this is a trial's training once more. It tells the noise, and is no network to choose."""
         return self.is_reference and self.name.endswith(REPEATED)
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether this is a trial of another study, copied with its accuracy and measured on this study's target."""
+        return self.is_reference and COPIED in self.name and not (self.is_polished or self.is_repeated)
+
+    @property
+    def is_beside_trials(self) -> bool:
+        """Whether this is a row beside the trials: a reference row that was no trial of another study."""
+        return self.is_reference and not self.is_copied
 
     @property
     def epochs(self) -> int:

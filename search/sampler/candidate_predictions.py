@@ -19,7 +19,7 @@ from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.candidate_pool import Point
 from search.sampler.network_features import NetworkFeatures
-from search.sampler.warm_start import EarlierTraining, KnownPoint, earlier_trainings, trained_points
+from search.sampler.warm_start import EarlierTraining, KnownPoint, copied_points, earlier_trainings, trained_points
 from search.store.base import Store, StudyEntry
 from search.study.limits import resolved
 from search.trial.learning_curves import FinalAccuracyPredictor, LearningCurve, complete_curves
@@ -67,7 +67,9 @@ class CandidatePredictions:
         rows: Latency in ms and accuracy of the networks beside the trials: parent, donors, controls.
         worst: Latency in ms and accuracy of the reference point of the hypervolume.
         limit_ms: Upper limit; slower candidates are ruled out. None for no limit.
-        controls: The study's controls that are points of its space and were trained as its trials are.
+        controls: The study's controls that are points of its space and were trained as its trials are; and copied
+            trials of another study.
+        copied: Number of these copied trials.
         earlier: Trainings of other studies with the same parent and data.
         sensitivity: Loss increase when each channel group is halved, if it was measured.
         measure_loss: Measures by how much the loss of a point's network, untrained, exceeds the parent's; None if it is
@@ -84,6 +86,7 @@ class CandidatePredictions:
     worst: tuple[float, float]
     limit_ms: float | None = None
     controls: Sequence[KnownPoint] = ()
+    copied: int = 0
     earlier: Sequence[EarlierTraining] = ()
     sensitivity: SummedSensitivity | None = None
     measure_loss: Callable[[Point], float] | None = None
@@ -263,6 +266,7 @@ def candidate_predictions_of(
         return None
     accuracy = study.objectives[0][0]
     rows = [row for row in records if row.is_reference and row.feasible and not (row.is_polished or row.is_repeated)]
+    copied = copied_points(rows, plan, accuracy)
     beside = [(row.value(LATENCY), row.value(accuracy)) for row in rows]
     return CandidatePredictions(
         plan=plan,
@@ -273,7 +277,8 @@ def candidate_predictions_of(
         rows=[(ms, value) for ms, value in beside if ms is not None and value is not None],
         worst=worst_point(study, plan, records),
         limit_ms=plan.limits.get(LATENCY),
-        controls=trained_points(rows, plan, bench.parent.structure, accuracy),
-        earlier=earlier_trainings(bench.store, study, plan),
+        controls=[*trained_points(rows, plan, bench.parent.structure, accuracy), *copied],
+        copied=len(copied),
+        earlier=earlier_trainings(bench.store, study, plan, rows),
         sensitivity=sensitivity,
     )

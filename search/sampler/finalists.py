@@ -92,7 +92,7 @@ class FinalistChooser:
         Args:
             more: Accuracy that each line is expected to gain until all have the same training behind them, shape (M,).
         """
-        rows = [each for each in records if each.is_reference and not each.is_repeated and self._counts(each)]
+        rows = [each for each in records if each.is_beside_trials and not each.is_repeated and self._counts(each)]
         latency = np.log([self._ms(record) for record in (*lines, *rows)])
         reached = np.array([self._reached(record) for record in (*lines, *rows)])
         reached[: len(lines)] += more
@@ -107,7 +107,7 @@ class FinalistChooser:
 
     def _last_of_lines(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
         """Return the most accurate record of each network; only the chosen finalists once there are enough."""
-        trials = [record for record in records if not record.is_reference and self._counts(record)]
+        trials = [record for record in records if not record.is_beside_trials and self._counts(record)]
         best: dict[str, TrialRecord] = {}
         for record in trials:
             key = record.spec.key if record.spec else ""

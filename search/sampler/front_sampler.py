@@ -135,7 +135,7 @@ class FrontSampler(BaseSampler):
             tried: All other trials, which are not proposed again.
         """
         points, pool = self.new_points(complete, tried)
-        if pool is None or not complete or self._is_first(number, len(complete)):
+        if pool is None or self._is_first(number, len(complete)):
             return points[self._first(points, pool, number)]
         self._longest = self._longest_line(complete)
         trained, pending, earlier = self._trained(complete), self._pending(running), self._earlier()
@@ -183,9 +183,11 @@ class FrontSampler(BaseSampler):
     def _is_first(self, number: int, complete: int) -> bool:
         """Return whether a trial is one of the first, which are chosen without the accuracy model."""
         predictions = self._predictions
-        if complete + len(predictions.earlier) < MIN_TRAINED:
+        trained = complete + predictions.copied
+        if not trained or trained + len(predictions.earlier) < MIN_TRAINED:
             return True
-        descends = predictions.plan.inherits and predictions.sensitivity is not None and not predictions.earlier
+        known = predictions.copied or predictions.earlier
+        descends = predictions.plan.inherits and predictions.sensitivity is not None and not known
         return descends and number < predictions.starts + len(COARSE_TO_FINE)
 
     def _first(self, points: Sequence[Point], pool: Candidates | None, number: int) -> int:

@@ -25,7 +25,9 @@ class EarlierTraining(NamedTuple):
     epochs: int = 0
 
 
-def earlier_trainings(store: Store, study: StudyEntry, plan: SearchPlan) -> list[EarlierTraining]:
+def earlier_trainings(
+    store: Store, study: StudyEntry, plan: SearchPlan, rows: Sequence[TrialRecord] = ()
+) -> list[EarlierTraining]:
     """Return the complete trials of other studies, and of earlier generations of this one, oldest first.
 
     Recipes may differ: a model that learns from these trials has to allow for a difference between the studies.
@@ -34,14 +36,15 @@ def earlier_trainings(store: Store, study: StudyEntry, plan: SearchPlan) -> list
         study: This study, with its frozen parent and data; only studies with the same parent and data count.
         plan: This study's plan. Left out are trials with other parameters or values, and trials whose parameters
             stand for another network in this study (because its donors were cut again, for example).
+        rows: This study's reference rows; trials that were copied among them are left out too.
     """
     same = [other for other in store.studies() if other.id != study.id and is_alike(other, study)]
-    accuracy = study.objectives[0][0]
+    accuracy, copied = study.objectives[0][0], {row.checkpoint for row in rows if row.is_copied}
     found = [
         EarlierTraining(record.params, value, record.line_epochs)
         for other in same
         for record in store.records(other)
-        if record.outcome is Outcome.COMPLETE and not record.is_reference
+        if record.outcome is Outcome.COMPLETE and not record.is_reference and record.checkpoint not in copied
         if (value := record.value(accuracy)) is not None and _is_point(record, plan)
     ]
     return found[-MAX_TRAININGS:]
@@ -75,7 +78,7 @@ def trained_points(
     found = []
     for row in rows:
         latency_ms, reached = row.value(LATENCY), row.value(accuracy)
-        if row.spec is None or row.origin is None or latency_ms is None or reached is None:
+        if row.is_copied or row.spec is None or row.origin is None or latency_ms is None or reached is None:
             continue
         if row.spec.parent != structure.key or row.spec.dropped:
             continue
@@ -86,6 +89,20 @@ def trained_points(
         if (spec.key, origin.key) == (row.spec.key, row.origin.key) and dict(row.recipe) == recipe.as_plain():
             found.append(KnownPoint(point, latency_ms, reached, epochs=row.line_epochs))
     return found
+
+
+def copied_points(rows: Sequence[TrialRecord], plan: SearchPlan, accuracy: str) -> list[KnownPoint]:
+    """Return the copied trials of another study that are points of this study's space.
+
+    Args:
+        accuracy: Name of the accuracy objective.
+    """
+    return [
+        KnownPoint(row.params, latency_ms, reached, epochs=row.line_epochs)
+        for row in rows
+        if row.is_copied and _is_point(row, plan)
+        if (latency_ms := row.value(LATENCY)) is not None and (reached := row.value(accuracy)) is not None
+    ]
 
 
 def _is_point(record: TrialRecord, plan: SearchPlan) -> bool:

@@ -30,6 +30,7 @@ from search.study.sections import (
     SamplerSection,
     Section,
     TargetSection,
+    check_targets_differ,
     known_fields,
 )
 from search.study.spaces.registry import AnySpace, fields_of_space
@@ -58,6 +59,7 @@ class StudyDefinition(Section):
         n_trials: Total of finished, stopped and ruled-out trials; may change while the study goes on.
         budget: Instead of `n_trials`: epochs (`300epochs`) or time of work (`2h`) for donors, trials and finalists
             together; may change while the study goes on.
+        copied_from: Study whose networks this one begins with, on another target; set by `--retarget`.
         seed: Each worker draws from a seed of its own, made of this one; trials train with `seed` itself.
     """
 
@@ -80,6 +82,7 @@ class StudyDefinition(Section):
     inherit: bool = True
     n_trials: int = Field(default=10, ge=0)
     budget: str | None = None
+    copied_from: str | None = None
     seed: int = Field(default=0, ge=0, lt=2**31)
 
     @model_validator(mode="before")
@@ -120,11 +123,7 @@ class StudyDefinition(Section):
 
     @model_validator(mode="after")
     def _targets_differ(self) -> StudyDefinition:
-        names = [self.target.name]
-        for position, further in enumerate(self.further_targets):
-            if further.name in names:
-                raise FieldFault(f"further_targets.{position}", f"is {further.name}, which is measured already")
-            names.append(further.name)
+        check_targets_differ(self.target, self.further_targets)
         return self
 
     @model_validator(mode="after")
@@ -253,6 +252,8 @@ def load_study(
         plain = in_full(apply_overrides(plain, [override]))
     if "name" in plain:
         raise DefinitionError("name is set by --name, else by the file's own; leave it out of the definition")
+    if plain.get("copied_from") is not None:
+        raise DefinitionError("copied_from is set by --retarget; leave it out of the definition")
     source = plain["data"].get("source") if isinstance(plain.get("data"), dict) else None
     stored = stored_name(path.stem, str(source), str(own_source), name)
     return checked({**plain, "name": stored})

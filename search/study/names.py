@@ -14,6 +14,8 @@ INSTALLED = Path(__file__).resolve().parents[2] / "studies"
 
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 GENERATION = re.compile(r"-(\d+)$")
+RETARGETED = "@"
+"""Mark between the name of a study and that of another target which its networks were measured on."""
 TAKEN = ("data", "checkpoints", "scratch", "yolofront.db", "yolofront.db.locks")
 
 
@@ -59,6 +61,18 @@ def stored_name(stem: str, source: str, own_source: str, given: str | None = Non
     name = stem if source == own_source else f"{stem}-{data_name(source)}"
     name = GENERATION.sub(r"_\1", _safe(name))
     return f"{name}_study" if name in TAKEN else name
+
+
+def retargeted_name(study: str, target: str) -> str:
+    """Return the name of a study that takes another study's networks to another target: `nas_head@openvino-cpu`.
+
+    No other study has `@` in its name.
+
+    Args:
+        study: Name of the study with the networks; a generation is part of it (`nas_head-2`).
+        target: Name of the other target.
+    """
+    return study + RETARGETED + GENERATION.sub(r"_\1", _safe(target))
 
 
 def _checked(given: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, field_validator, model_validator
@@ -112,6 +113,19 @@ class TargetSection(Section):
         threads = "" if self.threads == 1 else f"-{self.threads}-threads"
         batch = "" if self.batch == 1 else f"-batch-{self.batch}"
         return f"{name}{threads}{batch}" + ("-nms" if self.nms else "")
+
+
+def check_targets_differ(target: TargetSection, further: Sequence[TargetSection]) -> None:
+    """Check that no target stands twice.
+
+    Raises:
+        FieldFault: If a further target is the study's own or an earlier one.
+    """
+    names = [target.name]
+    for position, each in enumerate(further):
+        if each.name in names:
+            raise FieldFault(f"further_targets.{position}", f"is {each.name}, which is measured already")
+        names.append(each.name)
 
 
 class AccuracySection(Section):

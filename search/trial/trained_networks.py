@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search.record.ancestors import Ancestor, joined_lines
+from search.record.copied import named_with_study
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
 from spaces.base import PARENT, ArchSpec
@@ -74,7 +75,7 @@ class TrainedNetworks:
                 continue
             for record in self.store.records(other, curves=False):
                 if not record.is_reference and self._is_usable(record):
-                    yield replace(record, name=f"{other.sampler_name}/{record.name}")
+                    yield named_with_study(record, other.sampler_name)
 
     def _is_usable(self, record: TrialRecord) -> bool:
         """Return whether a network was trained after the parent, and its weights are on this machine.

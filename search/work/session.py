@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from search.prepare.copied_rows import CopiedStudy
 from search.prepare.preparation import Preparation, Prepared, Setting
 from search.prepare.sensitivity_analysis import (
     MAP_SHARE,
@@ -95,6 +96,7 @@ class _Session:
             definition=self._definition, store=self._store, setting=self._setting, say=self._say, watch=self._watch
         )
         with preparation.run(self._job.generation) as prepared:
+            self._say_left_out(prepared)
             budget = self._budget(prepared)
             if budget is not None:
                 prepared = _with_budget(prepared, budget)
@@ -105,12 +107,21 @@ class _Session:
         spent = self._watch.seconds()
         return WorkerEnded(why, seconds={phase: spent.get(phase, 0.0) for phase in ("data", "sensitivity")})
 
+    def _say_left_out(self, prepared: Prepared) -> None:
+        """Say how many networks of the study that is copied have no weights here."""
+        source = self._definition.copied_from
+        if source is not None:
+            text = CopiedStudy.find(self._store, source, prepared.bench.checkpoints).left_out_text()
+            if text:
+                self._say_once(text)
+
     def _budget(self, prepared: Prepared) -> BudgetState | None:
         """Return the study's budget and what is spent of it; None if it ends after a number of trials."""
         if self._job.budget is None:
             return None
         study, plan = prepared.study, prepared.plan
-        donors = frozenset(donor.name for donor in self._definition.donors)
+        names = (donor.name for donor in self._definition.donors)
+        donors = frozenset[str]() if self._definition.copied_from else frozenset(names)  # copies cost no training
         epochs = fewest_epochs(plan.recipe.epochs, plan.searched)
         spending = Spending(parse_budget(self._job.budget), donors, epochs, self._job.repeats)
         chooser = None
@@ -162,7 +173,7 @@ class _Session:
             # With a sensitivity analysis the sampler chooses better cuts than uniform ones, unless these are asked for.
             fixed = self._definition.space.fixes_start_points
             knows_better = predictions is not None and predictions.ranks_untrained and not fixed
-            starts = () if knows_better else plan.starts
+            starts = () if knows_better or self._definition.copied_from else plan.starts
             if predictions is not None:
                 predictions.starts = len(starts)
                 if (

@@ -14,6 +14,7 @@ from search.cli.command import Exit, run_command
 from search.compare import main
 from search.findings.comparison import record_differences
 from search.pictures.curves import top_of_losses
+from search.record.copied import named_with_study
 from search.record.trial import TrialRecord
 from search.store.sql import open_store
 from tests.search.plausible import Plausible, plausible_study, store_study
@@ -63,6 +64,26 @@ def test_two_of_different_studies_are_named_with_their_study(
     printed = capsys.readouterr().out
     for words in ("nas_head/parent", "channel_ratio/trial 1", "differences", "recipe", "widths", "mAP50-95"):
         assert words in printed
+
+
+def test_a_copied_trial_is_named_as_in_its_own_study(
+    study: Plausible, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'copied.db'}"
+    store = open_store(url)
+    complete = [record for record in study.records if record.checkpoint]
+    copied = [replace(named_with_study(record, "nas_head"), number=None) for record in complete]
+    entry = replace(study.study, name="nas_head@openvino-cpu")
+    store_study(store, replace(study, study=entry, records=tuple(copied)))
+    front = store.fronts(store.studies()[-1])[-1].members
+    store.close()
+    trial = next(record.name for record in copied if record.is_copied)
+    place = ["--study", "nas_head@openvino-cpu", "--storage", url, "--out", str(tmp_path)]
+    assert run_command(main, [*place, "parent", trial]) == Exit.DONE
+    assert trial in capsys.readouterr().out
+    assert run_command(main, place) == Exit.DONE
+    names = {row["name"] for row in csv.DictReader((tmp_path / "comparison.csv").open())}
+    assert names == {"parent", "one-shot", "round-2", "round-3", "uniform-0.5", *front}
 
 
 def test_what_differs_is_figures_recipe_and_widths(study: Plausible) -> None:

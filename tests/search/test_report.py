@@ -21,6 +21,7 @@ from search.findings.study_results import StudyResults, read_study_results
 from search.findings.time_table import time_table
 from search.pages.report import headline, html_report
 from search.pages.study_report import print_study_results, write_report
+from search.record.copied import named_with_study
 from search.record.trial import Outcome
 from search.report import main
 from search.store.base import Store, StudyEntry
@@ -173,6 +174,14 @@ def test_time_goes_to_the_parent_the_donors_and_the_phases_of_trials() -> None:
     assert times["training"] == pytest.approx(sum(r.seconds["training"] for r in records[5:]))
     assert sum(time.share for time in time_table(records)) == pytest.approx(1.0)
     assert times["data"] == pytest.approx(1.4)
+
+
+def test_a_copied_trial_was_trained_in_another_study() -> None:
+    records = plausible_study(trials=3).records
+    rows = [replace(named_with_study(each, "nas_head"), number=None) for each in records]
+    times = {time.phase: time.seconds for time in time_table(rows)}
+    assert "training" not in times
+    assert times["latency"] == pytest.approx(sum(row.seconds["latency"] for row in rows[5:]))
 
 
 def test_a_parent_made_for_an_earlier_study_took_no_time_here() -> None:

@@ -14,6 +14,7 @@ from search.findings.columns import COLUMNS, columns_of
 from search.findings.formats import csv_text, markdown, shortened, splits_of, terminal_table
 from search.findings.leaderboard import Row, leaderboard
 from search.findings.notes import note
+from search.record.copied import named_with_study
 from search.record.trial import Outcome
 from spaces.base import ParamValue
 from tests.search.plausible import LIMIT_MS, THREE_OBJECTIVES, Plausible, plausible_study, with_memory
@@ -201,6 +202,13 @@ def test_csv_holds_every_figure_at_full_precision(found: Plausible, rows: tuple[
         latency = row.record.measurement("latency_ms")
         assert line["latency_high_ms"] == ("" if latency is None else repr(latency.high))
         assert line["params.head"] == row.record.params.get("head", "")
+
+
+def test_copied_trials_stand_where_trials_do(found: Plausible, rows: tuple[Row, ...]) -> None:
+    copied = [each if each.is_reference else replace(named_with_study(each, "nas_head"), number=None)
+              for each in found.records if each.checkpoint]  # fmt: skip
+    complete = [row.record.name for row in rows if row.record.checkpoint]
+    assert [name.removeprefix("nas_head/") for name in names(leaderboard(copied))] == complete
 
 
 def test_a_long_leaderboard_is_shortened_but_keeps_references_and_front() -> None:

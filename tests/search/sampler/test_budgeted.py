@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from search.findings.training_effort import effort_text, training_effort
+from search.record.copied import named_with_study
 from search.record.trial import TrialRecord
 from search.sampler.budgeted import BudgetedSampler, BudgetState
 from search.sampler.finalists import FinalistChooser, params_key
@@ -171,3 +172,14 @@ def test_a_part_of_the_time_is_kept_back_too(problem: Problem) -> None:
 def test_a_small_budget_is_searched_whatever_is_to_be_repeated(problem: Problem) -> None:
     records = BudgetedSearch(problem, Budget(epochs=15), rate=0.02, repeats=3).run()
     assert len(records) == 15 * 0.4 / EPOCHS
+
+
+def test_copied_trials_of_another_study_are_trained_further_too(problem: Problem) -> None:
+    trials = [problem.record(number, dict.fromkeys(problem.plan.parameters, share)) for number, share in
+              enumerate((0.25, 0.5, 1.0))]  # fmt: skip
+    rows = [replace(named_with_study(each, "same"), number=None, seconds={"training": 3.0}) for each in trials]
+    step = FinalistChooser("map50_95", (9.0, 0.0)).next_step(rows, 5)
+    assert step is not None and step.record in rows
+    assert step.params == step.record.params
+    controls = [replace(row, name=f"control {row.spec}") for row in rows]
+    assert FinalistChooser("map50_95", (9.0, 0.0)).next_step(controls, 5) is None

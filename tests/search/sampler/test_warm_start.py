@@ -7,8 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from search.record.copied import named_with_study
 from search.record.trial import Outcome
-from search.sampler.warm_start import EarlierTraining, KnownPoint, earlier_trainings, trained_points
+from search.sampler.front_sampler import FrontSampler
+from search.sampler.warm_start import (
+    EarlierTraining,
+    KnownPoint,
+    copied_points,
+    earlier_trainings,
+    trained_points,
+)
 from spaces.base import ArchSpec, Float, ParamValue
 from spaces.ranking.importance import order
 from spaces.search_spaces.channels import ChannelRatioSpace
@@ -102,3 +110,34 @@ def test_a_control_spares_the_trial_that_would_repeat_it(problem: Problem) -> No
 
 def _levels(problem: Problem) -> list[dict[str, ParamValue]]:
     return [dict.fromkeys(problem.plan.parameters, level) for level in (0.25, 0.5, 0.75)]
+
+
+def test_copied_trials_are_known_points_and_no_earlier_trainings(problem: Problem) -> None:
+    study = problem.store.freeze(problem.study, SAME)
+    _store_study(problem, "same", SAME)
+    same = problem.store.latest_study("same")
+    assert same is not None
+    stored = [replace(each, checkpoint=f"c{each.number}") for each in problem.store.records(same)]
+    rows = [replace(named_with_study(each, "same"), number=None) for each in stored[:2]]
+    found = copied_points(rows, problem.plan, "map50_95")
+    assert [(each.params, each.latency_ms) for each in found] == [(r.params, r.value("latency_ms")) for r in rows]
+    assert copied_points([replace(row, params={}) for row in rows], problem.plan, "map50_95") == []
+    assert trained_points(rows, problem.plan, problem.parent.structure, "map50_95") == []
+    again = problem.store.freeze(problem.store.add_study("again", {}, OBJECTIVES), {**SAME, "reference_point": [0, 9]})
+    for record in stored:
+        problem.store.add(again, record, None)
+    earlier = earlier_trainings(problem.store, study, problem.plan, rows)
+    assert len(earlier) == 3 + 1  # those without a checkpoint, and the one of `again` that is not among the rows
+
+
+def test_the_first_proposal_fills_a_gap_between_copied_trials(problem: Problem) -> None:
+    ends = [problem.record(number, dict.fromkeys(problem.plan.parameters, share)) for number, share in
+            enumerate((0.25, 0.375, 1.0))]  # fmt: skip
+    rows = [replace(named_with_study(each, "same"), number=None) for each in ends]
+    for row in rows:
+        problem.measure(row.params)
+    known = copied_points(rows, problem.plan, "map50_95")
+    beside = tuple((each.latency_ms, each.accuracy) for each in known)
+    predictions = replace(problem.predictions(rows=beside), controls=known, copied=len(known))
+    proposed = FrontSampler(predictions, seed=0).propose(0, [], [], [])
+    assert known[1].latency_ms < problem.latency_ms(proposed) < known[2].latency_ms
