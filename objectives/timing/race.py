@@ -54,7 +54,7 @@ class Pair:
 
     @property
     def tie(self) -> bool:
-        """Whether no order is claimed: the pair is not decided, or the difference is too small to matter."""
+        """True if the two count as equally fast: undecided, or with a difference too small to matter."""
         return not self.decided or abs(self.difference.median) < TIE
 
 

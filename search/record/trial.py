@@ -82,17 +82,17 @@ class TrialRecord:
 
     @property
     def is_repeated(self) -> bool:
-        """Whether this is a trial's training once more. It tells the noise, and is no network to choose."""
+        """True for a second training of a trial, which measures the noise of training and is never recommended."""
         return self.is_reference and self.name.endswith(REPEATED)
 
     @property
     def is_copied(self) -> bool:
-        """Whether this is a trial of another study, copied with its accuracy and measured on this study's target."""
+        """True for a trial of another study: its accuracy is copied, its latency measured on this study's target."""
         return self.is_reference and COPIED in self.name and not (self.is_polished or self.is_repeated)
 
     @property
     def is_beside_trials(self) -> bool:
-        """Whether this is a row beside the trials: a reference row that was no trial of another study."""
+        """True for a reference row that is no copied trial: parent, donor, control, polished or repeated."""
         return self.is_reference and not self.is_copied
 
     @property

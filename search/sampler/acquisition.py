@@ -170,7 +170,7 @@ def spread_by_latency(
         loss_increase: Predicted loss increase of each candidate, shape (M,): the candidate with the smallest one of
             each part is taken; without it a random one.
     """
+    if loss_increase is not None:
+        return [int(part[0]) for part in parts_by_latency(latency, count, loss_increase)]
     parts = np.array_split(np.argsort(latency), count)
-    if loss_increase is None:
-        return [int(random.choice(part)) for part in parts if len(part)]
-    return [int(part[np.argmin(loss_increase[part])]) for part in parts if len(part)]
+    return [int(random.choice(part)) for part in parts if len(part)]

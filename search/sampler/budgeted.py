@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.record.trial import TrialRecord
 from search.sampler.finalists import FinalistChooser, NextStep, params_key
+from search.sampler.wrapped import WrappedSampler
 from search.store.base import Store, StudyEntry
 from search.trial.spending import Spending
 from spaces.base import ParamValue
@@ -20,7 +21,7 @@ from spaces.base import ParamValue
 
 @dataclass
 class BudgetState:
-    """What a study has spent of its budget, read from the database.
+    """Spent and remaining budget of a study, read from the database.
 
     Attributes:
         chooser: Chooses finalists; None if the objectives are not an accuracy and latency: then all is searched.
@@ -63,7 +64,7 @@ class BudgetState:
         return self.chooser.next_step(records, epochs, {params_key(params) for params in running})
 
 
-class BudgetedSampler(BaseSampler):
+class BudgetedSampler(WrappedSampler):
     """Proposes what another sampler does, until the search has spent its part; then the finalists.
 
     Args:
@@ -71,7 +72,8 @@ class BudgetedSampler(BaseSampler):
     """
 
     def __init__(self, sampler: BaseSampler, state: BudgetState, distributions: Mapping[str, BaseDistribution]) -> None:
-        self._sampler, self._state = sampler, state
+        super().__init__(sampler)
+        self._state = state
         self._distributions = dict(distributions)
         self._finalists: dict[int, dict[str, Any]] = {}
 
@@ -95,21 +97,3 @@ class BudgetedSampler(BaseSampler):
         """Return the finalist's parameters, else the inner sampler's joint proposal."""
         finalist = self._finalists.pop(trial.number, None)
         return finalist if finalist is not None else self._sampler.sample_relative(study, trial, search_space)
-
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """Return the inner sampler's proposal."""
-        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Tell the inner sampler."""
-        self._sampler.before_trial(study, trial)
-
-    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        """Tell the inner sampler."""
-        self._sampler.after_trial(study, trial, state, values)
-
-    def reseed_rng(self) -> None:
-        """Reseed the inner sampler."""
-        self._sampler.reseed_rng()

@@ -119,12 +119,12 @@ class CandidatePredictions:
 
     @property
     def ranks_untrained(self) -> bool:
-        """Whether a sensitivity analysis, and points chosen by it, replace the start points of the space."""
+        """True if there is a sensitivity analysis, which ranks candidates before any training."""
         return self.sensitivity is not None and bool(self.hints)
 
     @property
     def measures_loss(self) -> bool:
-        """Whether the loss of untrained candidates is measured."""
+        """True if `untrained_losses` can be called."""
         return self.measure_loss is not None
 
     def untrained_losses(self, points: Sequence[Point]) -> list[float]:

@@ -8,12 +8,13 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
+from search.sampler.wrapped import WrappedSampler
 from spaces.base import ParamValue
 
 
-class StartPoints(BaseSampler):
+class StartPoints(WrappedSampler):
     """Proposes fixed points for the first trial numbers; another sampler proposes the others.
 
     Optuna's queue (`enqueue_trial`) would do the same, but a process that is killed while it fills the queue leaves it
@@ -21,7 +22,7 @@ class StartPoints(BaseSampler):
     """
 
     def __init__(self, sampler: BaseSampler, points: Sequence[Mapping[str, ParamValue]]) -> None:
-        self._sampler = sampler
+        super().__init__(sampler)
         self._points = tuple(points)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -45,15 +46,3 @@ class StartPoints(BaseSampler):
         if trial.number < len(self._points) and param_name in self._points[trial.number]:
             return self._points[trial.number][param_name]
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Tell the inner sampler."""
-        self._sampler.before_trial(study, trial)
-
-    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        """Tell the inner sampler."""
-        self._sampler.after_trial(study, trial, state, values)
-
-    def reseed_rng(self) -> None:
-        """Reseed the inner sampler."""
-        self._sampler.reseed_rng()

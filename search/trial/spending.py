@@ -1,4 +1,4 @@
-"""How a study's budget is divided, and how much of it is spent."""
+"""Division of a study's budget among donors, search and finalists, and the amount that is spent."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class SpaceSection(Section):
 
     @property
     def order_criterion(self) -> Criterion:
-        """What makes a channel important where this space, or a sensitivity analysis for it, cuts a group."""
+        """Criterion by which this space, and a sensitivity analysis for it, order the channels of a group."""
         return "l2"
 
     @property
@@ -112,7 +112,7 @@ class SpaceSection(Section):
 
     @property
     def fixes_start_points(self) -> bool:
-        """Whether the first trials take the start points, even if a sampler knows better ones."""
+        """True if the first trials take the start points even when the sampler could rank candidates by itself."""
         return False
 
     def check_parent(self, parent: Parent) -> None:

@@ -65,7 +65,7 @@ class ChannelsSection(SpaceSection, RatioGrid):
 
     @property
     def order_criterion(self) -> Criterion:
-        """What makes a channel important."""
+        """Criterion by which the channels of a group are ordered."""
         return self.criterion
 
     @property

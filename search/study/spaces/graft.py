@@ -73,7 +73,7 @@ class GraftSection(SpaceSection, RatioGrid):
 
     @property
     def order_criterion(self) -> Criterion:
-        """What makes a channel important."""
+        """Criterion by which the channels of a group are ordered."""
         return self.criterion
 
     @classmethod
@@ -99,7 +99,7 @@ class GraftSection(SpaceSection, RatioGrid):
 
     @property
     def fixes_start_points(self) -> bool:
-        """Whether the start points stay: an analysis of the parent knows nothing of grafts of donors."""
+        """True: a sensitivity analysis of the parent cannot rank grafts of donors."""
         return True
 
     def check_parent(self, parent: Parent) -> None:

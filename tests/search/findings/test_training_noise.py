@@ -1,4 +1,4 @@
-"""What two trainings of one trial tell, where it is said, and what a repeated training stays out of."""
+"""The noise of training from two trainings of one trial: its text, and where a repeated row is left out."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def bench(data: Dataset, tmp_path: Path) -> Iterator[Workbench]:
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What gradients were measured of."""
+    """Keys of the networks that gradients were measured of."""
     calls: list[str] = []
 
     def counted(candidate: Any, *args: Any, **kwargs: Any) -> Any:
