@@ -134,8 +134,11 @@ def _build_and_train(
     start = Start(candidate)
     if starts is not None:
         hooks.show_stage("choosing its start")
-        with watch.phase("start"), out_of_memory_as_candidate_error():
-            start = starts.choose(candidate)
+        try:
+            with watch.phase("start"), out_of_memory_as_candidate_error():
+                start = starts.choose(candidate)
+        except CandidateError as error:
+            return begun.failed(str(error))
         if start.continues and plan.continued_epochs is not None:
             recipe = recipe.with_values(epochs=plan.continued_epochs)
         begun = _with_start(begun, start, recipe)

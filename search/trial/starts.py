@@ -9,6 +9,7 @@ weights from the network that a candidate was changed from. The choice among sev
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from objectives.training.untrained_loss import UntrainedLoss
@@ -17,6 +18,7 @@ from search.record.trial import TrialRecord
 from search.trial.trained_networks import TrainedNetworks
 from search.trial.workbench import Workbench
 from spaces.base import PARENT, ArchSpec, Candidate, Origin
+from spaces.networks.checkpoint import CheckpointError
 
 NEAREST = 3
 """Number of trained networks that are compared, beside the parent and the weights that the space names."""
@@ -63,15 +65,29 @@ class StartChooser:
 
         Args:
             candidate: The network as its space builds it.
+
+        Raises:
+            CandidateError: If the network cannot be built with the weights of another one.
         """
-        nearest = self.trained.nearest(candidate.spec, NEAREST)
-        if not nearest:
+        inherited = self._inherited(candidate)
+        if not inherited:
             return next(self._untrained(candidate))
-        if nearest[0].spec == candidate.spec:
-            return self._from(nearest[0], candidate)
+        if inherited[0].continues:
+            return inherited[0]
         loss = self._loss(candidate.imgsz)
-        options = [*self._untrained(candidate), *(self._from(record, candidate) for record in nearest)]
+        options = [*self._untrained(candidate), *inherited]
         return min(options, key=lambda start: loss.after_cut(start.candidate))
+
+    def _inherited(self, candidate: Candidate) -> list[Start]:
+        """Return the starts from the nearest trained networks; one whose file is damaged is left out.
+
+        The search can do without it, and whoever asks for that network by name is told.
+        """
+        found = []
+        for record in self.trained.nearest(candidate.spec, NEAREST):
+            with suppress(CheckpointError):
+                found.append(self._from(record, candidate))
+        return found
 
     def _untrained(self, candidate: Candidate) -> Iterator[Start]:
         """Yield the start that the space names, and the parent's weights if that is another one."""

@@ -216,3 +216,28 @@ def test_a_candidate_that_cannot_be_built_has_an_infinite_loss(
     monkeypatch.setattr(type(study.ready.plan.space), "build", fail)
     candidates = UntrainedCandidates(study.ready.bench, study.ready.plan)
     assert candidates.loss_increase(study.params(0.5)) == math.inf
+
+
+def test_a_damaged_file_of_another_network_is_no_start(
+    choose: Callable[[float, str], Start], records: Sequence[TrialRecord], study: PreparedStudy
+) -> None:
+    wide, _, narrow = records
+    weights = study.ready.bench.checkpoints.folder(wide.saved_checkpoint) / "weights.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-8])
+    try:
+        assert choose(0.625, wide.saved_checkpoint).lineage != wide.name
+        assert choose(0.625, narrow.saved_checkpoint).lineage == narrow.name
+    finally:
+        weights.write_bytes(whole)
+
+
+def test_a_network_that_runs_out_of_memory_while_its_start_is_chosen_is_a_failed_trial(
+    records: Sequence[TrialRecord], study: PreparedStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> float:
+        raise MemoryError
+
+    monkeypatch.setattr("objectives.training.untrained_loss.UntrainedLoss.after_cut", full)
+    record = study.trials.run(30, study.params(0.875), RecordingHooks().hooks())
+    assert record.outcome is Outcome.FAILED and record.reason.startswith("out of memory")
