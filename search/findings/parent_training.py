@@ -10,13 +10,11 @@ import numpy as np
 from objectives.base import EpochResult
 from objectives.quantities import MAP50_95
 from search.findings.leaderboard import gain, parent_of
-from search.findings.training_noise import training_noise
+from search.findings.training_noise import ASSUMED_NOISE, training_noise
 from search.record.number_text import score
 from search.record.trial import Outcome, TrialRecord
 from spaces.base import SCRATCH
 
-ASSUMED_NOISE = 0.01
-"""Difference of mAP50-95 that means nothing where no training was repeated."""
 LAST_PART = 0.2
 """Share of the parent's epochs, the last ones, over which its accuracy must no longer grow."""
 MAX_CLIMB = 0.005
@@ -25,24 +23,31 @@ LONGER = 2
 """Multiple of the parent's epochs that is proposed."""
 
 
-def training_remarks(records: Sequence[TrialRecord]) -> tuple[str, ...]:
-    """Return the lines below a study's table: the noise of training, and a warning about the parent."""
+def training_remarks(records: Sequence[TrialRecord], copied_from: str | None = None) -> tuple[str, ...]:
+    """Return the lines below a study's table: the noise of training, and a warning about the parent.
+
+    Args:
+        copied_from: Study whose networks were copied for a second target.
+    """
     noise = training_noise(records)
-    warning = parent_warning(records)
+    warning = parent_warning(records, copied_from)
     return tuple(line for line in ("" if noise is None else noise.text(), warning) if line)
 
 
-def parent_warning(records: Sequence[TrialRecord]) -> str:
+def parent_warning(records: Sequence[TrialRecord], copied_from: str | None = None) -> str:
     """Return why the parent seems not to be trained to its end, and what trains it longer; empty if nothing shows it.
 
     Either a network made from it has a better accuracy by more than the noise, or its own learning curve still climbs.
     A parent that was given trained has no curve.
+
+    Args:
+        copied_from: See `training_remarks`.
     """
     parent = parent_of(records)
     reasons = [] if parent is None else [*_is_beaten(parent, records), *_still_climbs(parent)]
     if parent is None or not reasons:
         return ""
-    return f"warning: the parent is not trained to its end: {'; '.join(reasons)}; {_remedy(parent)}"
+    return f"warning: the parent is not trained to its end: {'; '.join(reasons)}; {_remedy(parent, copied_from)}"
 
 
 def climb(curve: Sequence[EpochResult]) -> tuple[float, int]:
@@ -82,7 +87,10 @@ def _still_climbs(parent: TrialRecord) -> Iterator[str]:
         yield f"the parent's own {MAP50_95.title} still grew by {score(grown)} over {over}"
 
 
-def _remedy(parent: TrialRecord) -> str:
+def _remedy(parent: TrialRecord, copied_from: str | None) -> str:
     if not parent.epochs:
         return "it was given trained: train it longer before the search"
-    return f"train it longer: -o parent.recipe.epochs={LONGER * parent.epochs} --new"
+    longer = f"-o parent.recipe.epochs={LONGER * parent.epochs} --new"
+    if copied_from is not None:  # the parent is a copy: nothing that is set here would train it
+        return f"train it longer in study {copied_from}: {longer}; then --retarget again"
+    return f"train it longer: {longer}"

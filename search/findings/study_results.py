@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from search.findings.leaderboard import Row, leaderboard
 from search.findings.parent_training import training_remarks
 from search.findings.selection import confirmed_study
+from search.findings.summary_sentence import summary_sentence
 from search.record.confirmation import Confirmation, ConfirmedStudy, confirmation_remarks
 from search.record.latency_text import LATENCY, further_names
 from search.record.trial import Outcome, TrialRecord
@@ -52,7 +53,12 @@ class StudyResults:
     @property
     def training_remarks(self) -> tuple[str, ...]:
         """Lines below the table: the noise of training, and a warning if the parent is not trained to its end."""
-        return training_remarks(self.records)
+        return training_remarks(self.records, self.study.definition.get("copied_from"))
+
+    @property
+    def summary(self) -> str:
+        """One sentence: the search against the networks by hand; empty if there is nothing to compare."""
+        return summary_sentence(self.records, self.study.definition)
 
     def rows(self, split: str = "val") -> tuple[Row, ...]:
         """Return the leaderboard with one split's accuracy."""

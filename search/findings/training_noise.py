@@ -19,6 +19,8 @@ from search.record.trial import REPEATED, Outcome, TrialRecord
 
 LEAST = 0.005
 """Minimum of the difference that is said to mean something: two trainings may be equal by chance."""
+ASSUMED_NOISE = 0.01
+"""Difference of mAP50-95 that means nothing where no training was repeated."""
 STEPS = (1, 1.5, 2, 3, 5, 10)
 """Leading figures that the difference is rounded up to."""
 

@@ -19,6 +19,7 @@ from search.store.sql import open_store
 from search.store.url import mask
 from search.study.definition import StudyDefinition
 from search.study.faults import DefinitionError
+from search.work.budget_plan import repeats_of
 from search.work.job import Job
 from search.work.liveness import STALE_AFTER_S, is_alive
 from search.work.progress import Progress
@@ -66,7 +67,7 @@ class RunRequest:
     @property
     def repeats_in_all(self) -> int:
         """The number of repeated trials, with its default in place."""
-        return int(self.definition.budget is not None) if self.repeats is None else self.repeats
+        return repeats_of(self.definition, self.repeats)
 
 
 def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:

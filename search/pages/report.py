@@ -49,6 +49,7 @@ def html_report(found: StudyResults, picture: bytes, clock: datetime | None = No
         "report.html",
         study=found.study,
         description=found.study.definition.get("description", ""),
+        summary=found.summary,
         headline=headline(rows),
         facts=_facts(found, clock or datetime.now(UTC)),
         highlights=_highlights(rows, found.study.objectives),

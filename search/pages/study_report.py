@@ -45,10 +45,11 @@ def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, .
     )
     tables = "\n".join(f"## {split}\n\n{markdown(found.rows(split))}" for split in splits)
     marks = "".join(f"\n{line}\n" for line in (*legend(found.records), *found.training_remarks))
+    summary = f"{found.summary}\n\n" if found.summary else ""
     return (
         write_text(folder / "report.html", html_report(found, picture.read_bytes())),
         picture,
-        write_text(folder / "leaderboard.md", f"# {study.sampler_name}\n\n{tables}{marks}"),
+        write_text(folder / "leaderboard.md", f"# {study.sampler_name}\n\n{summary}{tables}{marks}"),
         write_text(folder / "leaderboard.csv", csv_text(found.rows(), splits)),
     )
 
@@ -61,7 +62,7 @@ def print_study_results(
     to: TextIO | None = None,
     more_seconds: Mapping[str, float] | None = None,
 ) -> None:
-    """Print the leaderboard and the time by phase; coloured and fitted to the width on a terminal.
+    """Print leaderboard, time by phase and the sentence about it; coloured and fitted to the width on a terminal.
 
     Args:
         split: Split whose accuracy the leaderboard shows.
@@ -84,3 +85,5 @@ def print_study_results(
         spent = f"{last.trials} trials and {duration(last.training_s)} of training"
         console.print(f"hypervolume of the front: {last.hypervolume:.4g} after {spent}\n")
     console.print(terminal_times(time_table(found.records, since=study.created, more_seconds=more_seconds)))
+    if found.summary:
+        console.print(found.summary, style="bold", highlight=False, markup=False)

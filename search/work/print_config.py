@@ -11,14 +11,22 @@ import yaml
 
 from search.study.definition import StudyDefinition
 from search.study.recipe import Resolved, Source, image_size, resolve_recipe
+from search.work.budget_plan import budget_text
 from spaces.base import ParamValue
 from spaces.networks.weights import WeightsFile, read_weights
 
 
-def print_config(definition: StudyDefinition) -> int:
-    """Print the definition as YAML that can be saved as a study, with the complete recipes as comments."""
+def print_config(definition: StudyDefinition, *, repeats: int = 0) -> int:
+    """Print the definition as YAML that can be saved as a study, with the complete recipes as comments.
+
+    Args:
+        repeats: Number of trials that are trained once more when the study is done.
+    """
+    ending: dict[str, object] = {"n_trials": definition.n_trials}
+    if definition.budget is not None:
+        ending["budget"] = definition.budget
     yaml.safe_dump(
-        {"description": definition.description, **definition.as_plain(), "n_trials": definition.n_trials},
+        {"description": definition.description, **definition.as_plain(), **ending},
         sys.stdout,
         sort_keys=False,
         allow_unicode=True,
@@ -26,6 +34,8 @@ def print_config(definition: StudyDefinition) -> int:
     weights = _weights(definition)
     train_args = {} if weights is None else weights.train_args
     print(f"\n# stored as: {definition.name}")
+    if text := budget_text(definition, repeats):
+        print(f"# {text}")
     imgsz = image_size(definition.data.imgsz, _data_defaults(definition), None if weights is None else weights.imgsz)
     print(f"# image size: {imgsz.value}  ({imgsz.source.value})")
     _print_recipe("parent.recipe", definition.parent.recipe.fixed, definition, train_args, imgsz)

@@ -83,6 +83,14 @@ def test_of_a_parent_that_was_given_trained_only_its_accuracy_is_known() -> None
     )
 
 
+def test_a_study_with_a_copied_parent_names_the_study_that_trains_it() -> None:
+    assert parent_warning(study(0.031), "nas_head").endswith(
+        "train it longer in study nas_head: -o parent.recipe.epochs=48 --new; then --retarget again"
+    )
+    given = [replace(study(0.031)[0], rungs=(), recipe={}), study(0.031)[1]]
+    assert parent_warning(given, "nas_head").endswith("it was given trained: train it longer before the search")
+
+
 @pytest.mark.parametrize(
     "heights, grown, epochs",
     [
