@@ -10,6 +10,7 @@ from rich.console import Console
 
 from search.cli.command import add_study_options, run_command, run_folder, seconds_of, url_of
 from search.cli.stored_study import existing_store, find_study
+from search.study.budget import repeats_in_all
 from search.study.definition import StudyDefinition, load_study
 from search.study.faults import DefinitionError
 from search.study.retarget import retargeted
@@ -25,14 +26,16 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     _check(options)
     definition = _definition(options)
+    repeats = repeats_in_all(definition.budget, options.repeat)
     if options.print_config:
         from search.work.print_config import print_config  # imports torch to read weights
 
-        return print_config(definition)
+        return print_config(definition, repeats=repeats)
     if options.dry_run:
         from search.work.dry_run import dry_run
 
-        return dry_run(definition, device=options.device, threads=options.threads, url=url_of(options))
+        url = url_of(options)
+        return dry_run(definition, device=options.device, threads=options.threads, url=url, repeats=repeats)
     return _run(definition, options)
 
 

@@ -17,9 +17,9 @@ from search.record.folders import RunFolder
 from search.store.base import Store, StoreError, StudyEntry
 from search.store.sql import open_store
 from search.store.url import mask
+from search.study.budget import repeats_in_all
 from search.study.definition import StudyDefinition
 from search.study.faults import DefinitionError
-from search.work.budget_plan import repeats_of
 from search.work.job import Job
 from search.work.liveness import STALE_AFTER_S, is_alive
 from search.work.progress import Progress
@@ -67,7 +67,7 @@ class RunRequest:
     @property
     def repeats_in_all(self) -> int:
         """The number of repeated trials, with its default in place."""
-        return repeats_of(self.definition, self.repeats)
+        return repeats_in_all(self.definition.budget, self.repeats)
 
 
 def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:

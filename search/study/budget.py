@@ -44,6 +44,15 @@ def parse_budget(text: str) -> Budget:
     return Budget(seconds=seconds)
 
 
+def repeats_in_all(budget: str | None, asked: int | None) -> int:
+    """Return the number of trials that a study trains once more; by default 1 if it has a budget, else 0.
+
+    Args:
+        asked: The number on the command line.
+    """
+    return int(budget is not None) if asked is None else asked
+
+
 def parse_duration(text: str) -> float | None:
     """Return the seconds of `8h`, `90m`, `1h30m`, `45s`, `2d` or a plain number of seconds; None if it is none."""
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", text)

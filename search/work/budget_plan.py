@@ -12,11 +12,6 @@ from search.study.rows import RowSection
 from search.trial.spending import Spending
 
 
-def repeats_of(definition: StudyDefinition, asked: int | None) -> int:
-    """Return the number of trials that are trained once more; by default 1 if the study has a budget, else 0."""
-    return int(definition.budget is not None) if asked is None else asked
-
-
 def budget_text(definition: StudyDefinition, repeats: int, epoch_s: float | None = None) -> str:
     """Return how the study divides its budget, and how many trainings it repeats; empty if it does neither.
 

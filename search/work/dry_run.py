@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,9 +23,12 @@ from search.record.number_text import duration
 from search.store.base import Store
 from search.store.sql import open_store
 from search.store.url import parse, sqlite_file
+from search.study.budget import parse_budget
 from search.study.definition import StudyDefinition
+from search.study.rows import RowSection
 from search.trial.evaluate import measure_after_training
 from search.trial.workbench import Workbench
+from search.work.budget_plan import budget_text
 from spaces.allocation.uniform import uniform
 from spaces.base import Candidate
 from spaces.networks.parent import Parent
@@ -54,11 +58,12 @@ class MeasuredCost:
     checkpoint_mib: float
 
 
-def dry_run(definition: StudyDefinition, *, device: str, threads: int, url: str | None = None) -> int:
+def dry_run(definition: StudyDefinition, *, device: str, threads: int, url: str | None = None, repeats: int = 0) -> int:
     """Check data, parent, export and training of one candidate, and estimate the whole study.
 
     Args:
         url: URL of the database with measurements of other machines; it is only read.
+        repeats: Number of trials that are trained once more when the study is done.
 
     Raises:
         SpaceError: If the data, the weights or the space are wrong.
@@ -92,7 +97,8 @@ def dry_run(definition: StudyDefinition, *, device: str, threads: int, url: str 
     analysis_s = _analysis_seconds(
         definition, initial.parent, recipe, images, cost.parent_batch_s / parent_recipe.batch
     )
-    _estimate(definition, cost, recipe, None if initial.is_trained else parent_recipe, images, analysis_s, console)
+    parent_recipe_or_none = None if initial.is_trained else parent_recipe
+    _estimate(definition, cost, recipe, parent_recipe_or_none, images, analysis_s, repeats, console)
     return 0
 
 
@@ -182,32 +188,52 @@ def _estimate(
     parent_recipe: Recipe | None,
     images: int,
     analysis_s: float,
+    repeats: int,
     console: Console,
 ) -> None:
     batches = -(-images // recipe.batch)
     epoch_s = batches * cost.batch_s + cost.evaluation_s
     trial_s = cost.latency_s + cost.evaluation_s + recipe.epochs * epoch_s
     rows = [*definition.donors, *definition.controls]
-    recipes = [definition.recipe_of(row) for row in rows]
-    recipes += [definition.sparse_recipe_of(row) for row in rows if row.threshold is not None]
-    row_epochs = sum(int(each.get("epochs", recipe.epochs)) for each in recipes)
-    before_s = row_epochs * epoch_s + len(rows) * (cost.latency_s + cost.evaluation_s)
+    before_s = _rows_seconds(definition, rows, recipe, cost, epoch_s)
     if parent_recipe is not None:
         parent_batches = -(-images // parent_recipe.batch)
         before_s += parent_recipe.epochs * (parent_batches * cost.parent_batch_s + cost.evaluation_s)
-    study_s = before_s + analysis_s + definition.n_trials * trial_s
+    trials_s = definition.n_trials * trial_s + repeats * recipe.epochs * epoch_s
+    of_what = f"{definition.n_trials} trials"
+    if definition.budget is not None:
+        donors_s = _rows_seconds(definition, definition.donors, recipe, cost, epoch_s)
+        trials_s = max(0.0, _budget_seconds(definition.budget, epoch_s) - donors_s)
+        of_what = definition.budget
+    study_s = before_s + analysis_s + trials_s
     disk_mib = cost.checkpoint_mib * (definition.n_trials + len(rows)) + 2 * cost.checkpoint_mib + 20
     console.print(f"parent, donors and controls: {duration(before_s)}")
     if analysis_s:
         console.print(f"sensitivity analysis, for the sampler: {duration(analysis_s)}")
     console.print(f"a trial: {duration(trial_s)}, {trial_s / 3600:.3f} h ({recipe.epochs} epochs)")
-    console.print(
-        f"the study of {definition.n_trials} trials with one worker: {duration(study_s)}, {study_s / 3600:.2f} h"
-    )
+    if text := budget_text(definition, repeats, epoch_s):
+        console.print(text)
+    console.print(f"the study of {of_what} with one worker: {duration(study_s)}, {study_s / 3600:.2f} h")
     console.print(f"disk: {disk_mib:.0f} MiB")
-    if study_s > LONG_S:
+    if study_s > LONG_S and definition.budget is None:
         shorter = max(1, int(recipe.epochs * LONG_S / study_s))
         console.print(
             f"that is long: with `--epochs {shorter}` a trial takes {duration(shorter * epoch_s)}, "
             f"the study about {duration(LONG_S)}"
         )
+
+
+def _rows_seconds(
+    definition: StudyDefinition, rows: Sequence[RowSection], recipe: Recipe, cost: MeasuredCost, epoch_s: float
+) -> float:
+    """Return the seconds of donors or controls: their trainings, latencies and scores."""
+    recipes = [definition.recipe_of(row) for row in rows]
+    recipes += [definition.sparse_recipe_of(row) for row in rows if row.threshold is not None]
+    epochs = sum(int(each.get("epochs", recipe.epochs)) for each in recipes)
+    return epochs * epoch_s + len(rows) * (cost.latency_s + cost.evaluation_s)
+
+
+def _budget_seconds(budget: str, epoch_s: float) -> float:
+    """Return the seconds of work of a budget; of one in epochs, without latencies and scores."""
+    parsed = parse_budget(budget)
+    return parsed.seconds if parsed.seconds is not None else (parsed.epochs or 0) * epoch_s

@@ -63,8 +63,9 @@ def sentence(*records: TrialRecord, **definition: Any) -> str:
 def test_a_search_that_wins_says_by_how_much_and_what_it_cost() -> None:
     assert sentence(*BY_HAND, *TRIALS, repeated(TRIALS[1], 0.003)) == (
         "at 2.0x the parent's speed: search 0.918 (trial 1), best by hand 0.890 (taylor-2), uniform 0.850 "
-        "(uniform-0.5): the search is 0.028 above the best by hand; test: search +0.030; two trainings differ by 0.003, "
-        "so below 0.01 is a tie; the search cost 1.0 trainings of the parent; at all 3 speeds by hand: 2 better, 1 worse"
+        "(uniform-0.5): the search is 0.028 above the best by hand; test: search +0.030; two trainings differ "
+        "by 0.003, so below 0.01 is a tie; the search cost 1.0 trainings of the parent; "
+        "at all 3 speeds by hand: 2 better, 1 worse"
     )
 
 
