@@ -55,12 +55,13 @@ def search_by_ours(problem: TableProblem, seed: int, trainings: int) -> list[int
 
 def first_trainings(problem: TableProblem, random: np.random.Generator) -> list[int]:
     """Return the first detectors of the project's sampler, in order: they are trained before accuracy is modelled."""
-    spread = spread_by_latency(problem.latency, len(FIRST_LATENCY_PARTS), random, problem.predicted_loss_increase)
+    loss = problem.predicted_loss_increase if problem.expected is None else -problem.expected
+    spread = spread_by_latency(problem.latency, len(FIRST_LATENCY_PARTS), random, loss)
     return [spread[part] for part in FIRST_LATENCY_PARTS if part < len(spread)]
 
 
 def _candidates(problem: TableProblem, chosen: np.ndarray) -> Candidates:
-    return Candidates(problem.features[chosen], problem.latency[chosen])
+    return Candidates(problem.features, problem.latency, None, problem.expected).at(chosen)
 
 
 def search_at_random(problem: TableProblem, seed: int, trainings: int) -> list[int]:

@@ -49,6 +49,11 @@ class TableProblem:
         """(M,), the loss increase that is predicted before any training; None if it is not known."""
         return None
 
+    @property
+    def expected(self) -> Vector | None:
+        """(M,), what a prior mean of accuracy expects, in any unit; None without one."""
+        return None
+
     def draw(self, seed: int) -> TableProblem:
         """Return the detectors that a seed searches: the whole table, where each seed begins with other detectors."""
         return self

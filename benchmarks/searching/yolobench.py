@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.searching.problems import TableProblem
+from benchmarks.searching.problems import TableProblem, Vector
+from search.sampler.prior_mean import FinishedStudy, NetworkSizes, PriorMean
 
 MODEL_NAME = re.compile(
     r"(?P<family>yolo\d+(?:[sml]-)?)(?:d(?P<depth>\d+)w(?P<width>\d+)|(?P<size>[nsml]))_(?P<px>\d+)"
@@ -17,11 +21,54 @@ MODEL_NAME = re.compile(
 MODEL_SIZES = {"n": (0.33, 0.25), "s": (0.33, 0.5), "m": (0.67, 0.75), "l": (1.0, 1.0)}
 ACCURACY_FILES = {"VOC from scratch": "VOC_scratch_100epochs.csv", "VOC fine-tuned": "VOC_finetuned.csv"}
 LATENCY_COLUMNS = {"OpenVINO": "openvino_latency", "VIM3": "vim3_latency", "A40": "a40_trt_latency"}
+USUAL_PX = 320
+"""Image size whose logarithm counts as 0 in the prior mean."""
 TUNING_PROBLEM = ("VOC from scratch", "OpenVINO")
 """The only published problem that the constants of our sampler were chosen on."""
 
 
-def yolobench_problems(folder: Path) -> list[TableProblem]:
+@dataclass(frozen=True)
+class SizedProblem(TableProblem):
+    """A published table; each of its detectors has a family, a depth, a width and an image size.
+
+    Attributes:
+        prior: The prior mean that the project's sampler is given, if any.
+    """
+
+    prior: PriorMean | None = None
+
+    @cached_property
+    def expected(self) -> Vector | None:
+        """See `TableProblem`."""
+        return None if self.prior is None else self.prior.expect(self.sizes)
+
+    @cached_property
+    def sizes(self) -> NetworkSizes:
+        """Sizes of the detectors, as the prior mean knows them."""
+        logarithms = np.log([[each["depth"], each["width"], each["px"] / USUAL_PX] for each in self.params])
+        return NetworkSizes(logarithms, [each["family"] for each in self.params])
+
+    @property
+    def as_finished(self) -> FinishedStudy:
+        """The table as a finished study, which the prior mean is learnt from."""
+        return FinishedStudy(self.sizes, self.accuracy)
+
+    def part(self, chosen: Sequence[int]) -> SizedProblem:
+        """Return the problem with these detectors alone."""
+        params = [self.params[index] for index in chosen]
+        choices: Mapping[str, Sequence[Any]] = {name: sorted({each[name] for each in params}) for name in self.choices}
+        latency, accuracy = self.latency[list(chosen)], self.accuracy[list(chosen)]
+        return replace(self, params=params, choices=choices, latency=latency, accuracy=accuracy)
+
+
+def accuracy_files(folder: Path) -> dict[str, str]:
+    """Return file names by data set: the two VOC tables, and further published tables in the same folder."""
+    others = {path.stem: path.name for path in sorted(folder.glob("*_*.csv"))}
+    known = ACCURACY_FILES.values()
+    return {**ACCURACY_FILES, **{data: name for data, name in others.items() if name not in known}}
+
+
+def yolobench_problems(folder: Path) -> list[SizedProblem]:
     """Return a problem for each data set and device of the published tables.
 
     Raises:
@@ -30,7 +77,7 @@ def yolobench_problems(folder: Path) -> list[TableProblem]:
     with (folder / "latency.csv").open(newline="") as file:
         latencies = {row["model_name"]: row for row in csv.DictReader(file)}
     problems = []
-    for data, name in ACCURACY_FILES.items():
+    for data, name in accuracy_files(folder).items():
         with (folder / name).open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if row["model_name"] in latencies]
         params = [_params(row["model_name"]) for row in rows]
@@ -38,7 +85,7 @@ def yolobench_problems(folder: Path) -> list[TableProblem]:
         accuracy = np.array([float(row["mAP_0.5:0.95"]) for row in rows])
         for device, column in LATENCY_COLUMNS.items():
             latency = np.array([float(latencies[row["model_name"]][column]) for row in rows])
-            problems.append(TableProblem(f"{data}, {device}", params, choices, latency, accuracy))
+            problems.append(SizedProblem(f"{data}, {device}", params, choices, latency, accuracy))
     return problems
 
 

@@ -6,6 +6,10 @@ dimensions.
 
 Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), 2.2 and 5.4.1; the prior of the length
 scales: Hvarfner, Hellsten and Nardi, Vanilla Bayesian Optimization Performs Great in High Dimensions (ICML 2024).
+
+With a prior mean (`prior_mean.py`), accuracy is an offset, plus a scale times the prior mean, plus what the kernel
+models. The scale has a normal distribution around 0. Its variance is a parameter of the kernel, so the likelihood
+decides it: where the prior mean says nothing, it shrinks. Source: Rasmussen and Williams, 2.7.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
 
 from search.record.staircase import Values
 
@@ -41,11 +45,13 @@ class Prior:
         length: Length scale in one dimension; columns lie between 0 and 1.
         signal: Variance of the accuracy.
         noise: Variance of a repeated training, as a share of the variance of the observations.
+        scale: Variance of the scale of the prior mean.
     """
 
     length: tuple[float, float] = (0.0, 1.0)
     signal: tuple[float, float] = (0.0, 1.0)
     noise: tuple[float, float] = (float(np.log(1e-2)), 1.5)
+    scale: tuple[float, float] = (0.0, 1.5)
 
 
 @dataclass
@@ -54,10 +60,12 @@ class AccuracyModel:
 
     Attributes:
         columns: Number of features, D.
+        has_prior_mean: Whether the last feature is the prior mean, in any unit.
     """
 
     columns: int
     prior: Prior = field(default_factory=Prior)
+    has_prior_mean: bool = False
     _theta: Values | None = None
     _fitted_with: int = 0
 
@@ -72,12 +80,14 @@ class AccuracyModel:
         """
         centre, scale = float(accuracy.mean()), max(float(accuracy.std()), 1e-6)
         observed = (accuracy - centre) / scale
+        expected = _Standardized.of(features[:, -1]) if self.has_prior_mean else None
+        features = features if expected is None else expected.last_of(features)
         extra = np.broadcast_to(np.asarray(variance, dtype=np.float64) / scale**2, observed.shape) + JITTER
         if self._theta is None or len(observed) >= REFIT_GROWTH * self._fitted_with:
             self._fit_length_scales(features, observed, extra)
         process = _FixedKernelProcess(self._kernel(), alpha=extra, optimizer=None)
         process.fit(features, observed)
-        return FittedAccuracy(process, centre, scale)
+        return FittedAccuracy(process, centre, scale, expected)
 
     def _fit_length_scales(self, features: Values, observed: Values, extra: Values) -> None:
         """Fit the length scales: the maximum of their posterior."""
@@ -89,18 +99,28 @@ class AccuracyModel:
         self._theta, self._fitted_with = process.kernel_.theta, len(observed)
 
     def _kernel(self) -> Any:
-        kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(np.ones(self.columns), (1e-2, 1e3), nu=2.5)
+        if self.has_prior_mean:
+            kernel = ConstantKernel(1.0, (1e-5, 1e2)) * _AllButLast(np.ones(self.columns - 1), (1e-2, 1e3), nu=2.5)
+            kernel = kernel + ConstantKernel(1.0, (1e-5, 1e2)) * _LastOnly(0.0, "fixed")
+        else:
+            kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(np.ones(self.columns), (1e-2, 1e3), nu=2.5)
         kernel = kernel + WhiteKernel(1e-2, (1e-6, 1.0))
         return kernel.clone_with_theta(self._centres if self._theta is None else self._theta)
 
     @property
     def _centres(self) -> Values:
-        length = self.prior.length[0] + 0.5 * np.log(self.columns)
-        return np.array([self.prior.signal[0], *[length] * self.columns, self.prior.noise[0]])
+        lengths = self.columns - self.has_prior_mean
+        return self._parameters(0, self.prior.length[0] + 0.5 * np.log(lengths))
 
     @property
     def _deviations(self) -> Values:
-        return np.array([self.prior.signal[1], *[self.prior.length[1]] * self.columns, self.prior.noise[1]])
+        return self._parameters(1, self.prior.length[1])
+
+    def _parameters(self, place: int, length: float) -> Values:
+        """Return the kernel's parameters in its order, each the centre (0) or the deviation (1) of its prior."""
+        lengths = [length] * (self.columns - self.has_prior_mean)
+        scale = [self.prior.scale[place]] if self.has_prior_mean else []
+        return np.array([self.prior.signal[place], *lengths, *scale, self.prior.noise[place]])
 
     def _maximum_posterior(
         self, objective: Callable[..., Any], initial: Values, bounds: Values
@@ -127,6 +147,39 @@ class _FixedKernelProcess(GaussianProcessRegressor):  # type: ignore[misc]  # sc
         return float("nan")
 
 
+class _AllButLast(Matern):  # type: ignore[misc]  # scikit-learn has no types
+    """Kernel of all features but the last one."""
+
+    def __call__(self, X: Values, Y: Values | None = None, eval_gradient: bool = False) -> Any:
+        return super().__call__(X[:, :-1], None if Y is None else Y[:, :-1], eval_gradient)
+
+
+class _LastOnly(DotProduct):  # type: ignore[misc]  # scikit-learn has no types
+    """Linear kernel of the last feature."""
+
+    def __call__(self, X: Values, Y: Values | None = None, eval_gradient: bool = False) -> Any:
+        return super().__call__(X[:, -1:], None if Y is None else Y[:, -1:], eval_gradient)
+
+    def diag(self, X: Values) -> Any:
+        return super().diag(X[:, -1:])
+
+
+@dataclass(frozen=True)
+class _Standardized:
+    """Centre and spread of the prior mean over the observed networks."""
+
+    centre: float
+    spread: float
+
+    @classmethod
+    def of(cls, expected: Values) -> _Standardized:
+        return cls(float(expected.mean()), max(float(expected.std()), 1e-6))
+
+    def last_of(self, features: Values) -> Values:
+        """Return features whose last column is standardized."""
+        return np.column_stack([features[:, :-1], (features[:, -1] - self.centre) / self.spread])
+
+
 @dataclass(frozen=True)
 class FittedAccuracy:
     """The model after a number of trainings."""
@@ -134,6 +187,7 @@ class FittedAccuracy:
     process: Any
     centre: float
     scale: float
+    expected: _Standardized | None = None
 
     def predict(self, features: Values, pending: Values | None = None) -> tuple[Values, Values]:
         """Return mean and standard deviation of the expected accuracy of M networks, each of shape (M,).
@@ -146,12 +200,13 @@ class FittedAccuracy:
                 believer").
         """
         noise = self.process.kernel_.k2.noise_level
+        features = self._scaled(features)
         if pending is None or not len(pending):
             mean, sd = self.process.predict(features, return_std=True)
             variance = sd**2 - noise
         else:
             count = len(features)
-            mean, joint = self.process.predict(np.vstack([features, pending]), return_cov=True)
+            mean, joint = self.process.predict(np.vstack([features, self._scaled(pending)]), return_cov=True)
             shared, own = joint[:count, count:], joint[count:, count:]
             learnt = np.einsum("ij,ij->i", shared, np.linalg.solve(own, shared.T).T)
             mean, variance = mean[:count], np.diag(joint)[:count] - noise - learnt
@@ -169,8 +224,11 @@ class FittedAccuracy:
 
     def mean(self, features: Values) -> Values:
         """Return the mean of `predict` alone; most of its time goes into the error."""
-        expected: Values = self.process.predict(features)
+        expected: Values = self.process.predict(self._scaled(features))
         return self.centre + self.scale * expected
+
+    def _scaled(self, features: Values) -> Values:
+        return features if self.expected is None else self.expected.last_of(features)
 
 
 def _spread_out(values: Values, most: int) -> NDArray[np.intp]:

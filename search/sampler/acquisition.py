@@ -5,6 +5,7 @@ The latency of every candidate is known before any training, so only accuracy ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -27,11 +28,19 @@ class Candidates:
         latency: Latency, measured or predicted, shape (M,), above 0.
         training: Training behind each, shape (M,), from 0 (none) to 1 (as much as is predicted for); None if all are
             trained equally.
+        expected: Prior mean of the accuracy of each in any unit, shape (M,); None if there is none.
     """
 
     features: Values
     latency: Values
     training: Values | None = None
+    expected: Values | None = None
+
+    def at(self, places: Sequence[int] | NDArray[np.intp]) -> Candidates:
+        """Return the candidates at these places."""
+        chosen = np.asarray(places, dtype=np.intp)
+        others = [None if each is None else each[chosen] for each in (self.training, self.expected)]
+        return Candidates(self.features[chosen], self.latency[chosen], *others)
 
     def described(self, fastest: float, slowest: float) -> Values:
         """Return features, log latency (0 at the fastest, 1 at the slowest), and the training if they differ in it.
@@ -118,7 +127,7 @@ class FrontAcquisition:
             known = np.vstack([known, described(earlier.candidates, elsewhere=True)])
             accuracy = np.append(accuracy, earlier.accuracy)
             variance = np.append(variance, earlier.variance)
-        fitted = self._fit(known, accuracy, variance)
+        fitted = self._fit(known, accuracy, variance, has_prior_mean=pool.expected is not None)
         reached = fitted.mean_of_observed[:own]  # not the observed values: lucky trainings would form the front
         if trained.candidates.training is not None:  # all compared at the training that the last networks will have
             reached = fitted.mean(described(trained.candidates.fully_trained()))
@@ -138,18 +147,23 @@ class FrontAcquisition:
             order = np.concatenate([order[good][np.argsort(-pool.latency[order[good]], kind="stable")], order[~good]])
         return [int(place) for place in order[:count]]
 
-    def _fit(self, features: Values, accuracy: Values, variance: Values) -> FittedAccuracy:
+    def _fit(self, features: Values, accuracy: Values, variance: Values, *, has_prior_mean: bool) -> FittedAccuracy:
         if self._model is None or self._model.columns != features.shape[1]:
-            self._model = AccuracyModel(features.shape[1])
+            self._model = AccuracyModel(features.shape[1], has_prior_mean=has_prior_mean)
         return self._model.fit(features, accuracy, variance)
 
 
 def _described(
     candidates: Candidates, *, fastest: float, slowest: float, several: bool, elsewhere: bool = False
 ) -> Values:
-    """Return the features that the model learns from; with several studies, one more column marks other studies."""
+    """Return the features that the model learns from.
+
+    With several studies, one more column marks other studies; with a prior mean, it is the last column.
+    """
     features = candidates.described(fastest, slowest)
-    return np.column_stack([features, np.full(len(features), float(elsewhere))]) if several else features
+    if several:
+        features = np.column_stack([features, np.full(len(features), float(elsewhere))])
+    return features if candidates.expected is None else np.column_stack([features, candidates.expected])
 
 
 def parts_by_latency(latency: Values, count: int, loss_increase: Values) -> list[NDArray[np.intp]]:

@@ -19,6 +19,7 @@ from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.candidate_pool import Point
 from search.sampler.network_features import NetworkFeatures
+from search.sampler.prior_mean import PriorMean, prior_of_studies, searches_size, sizes_of
 from search.sampler.warm_start import EarlierTraining, KnownPoint, copied_points, earlier_trainings, trained_points
 from search.store.base import Store, StudyEntry
 from search.study.limits import resolved
@@ -26,11 +27,9 @@ from search.trial.learning_curves import FinalAccuracyPredictor, LearningCurve, 
 from search.trial.plan import SearchPlan
 from search.trial.workbench import Workbench
 from spaces.allocation.summed_sensitivity import SummedSensitivity
-from spaces.base import PARENT, Float, ParameterRole
+from spaces.base import PARENT, ArchSpec, Float, ParameterRole
 from spaces.structure.shape import Shape
 from spaces.structure.structure import Structure
-
-IMGSZ = "recipe.imgsz"
 
 USELESS_SHARE = 0.6
 """Share of the parent's accuracy below which a network is worth nothing to the search."""
@@ -43,16 +42,18 @@ HINTS = 24
 
 
 class Predictions(NamedTuple):
-    """Of M points: latency in ms (measured or predicted), a key that equal networks share, features of shape (M, D)."""
+    """Of M points: latency in ms, a key that equal networks share, features (M, D), and what the prior mean expects."""
 
     latency_ms: NDArray[np.float64]
     keys: tuple[str, ...]
     features: NDArray[np.float64]
+    expected: NDArray[np.float64] | None
 
 
 class _Decoded(NamedTuple):
-    """The network of a point: its shape, the key that its latency is stored under, and the key of equal networks."""
+    """The network of a point: its spec, shape, the key that its latency is stored under, and that of equal networks."""
 
+    spec: ArchSpec
     shape: Shape
     stored: str
     key: str
@@ -75,6 +76,7 @@ class CandidatePredictions:
         measure_loss: Measures by how much the loss of a point's network, untrained, exceeds the parent's; None if it is
             not measured.
         starts: Number of first trials that take start points of the space.
+        prior: The prior mean of accuracy, if there is one.
     """
 
     plan: SearchPlan
@@ -91,6 +93,7 @@ class CandidatePredictions:
     sensitivity: SummedSensitivity | None = None
     measure_loss: Callable[[Point], float] | None = None
     starts: int = 0
+    prior: PriorMean | None = None
     _losses: dict[str, float] = field(default_factory=dict, repr=False)
     _records: list[TrialRecord] = field(default_factory=list, repr=False)
     _decoded: dict[Hashable, _Decoded] = field(default_factory=dict, repr=False)
@@ -107,7 +110,8 @@ class CandidatePredictions:
             return None
         measured_ms, predicted_ms = self.latency.measured_ms, ratios.mean * self.latency.reference_ms
         latency_ms = [measured_ms.get(each.stored, ms) for each, ms in zip(decoded, predicted_ms, strict=True)]
-        return Predictions(np.array(latency_ms), tuple(each.key for each in decoded), self._features(points, decoded))
+        features, expected = self._features(points, decoded), self._expected(decoded)
+        return Predictions(np.array(latency_ms), tuple(each.key for each in decoded), features, expected)
 
     def keys(self, tried: Sequence[Point]) -> set[str]:
         """Return the keys of `predict`, for points that are asked for again and again: each is decoded only once."""
@@ -116,6 +120,15 @@ class CandidatePredictions:
     def features(self, tried: Sequence[Point]) -> NDArray[np.float64]:
         """Return the features of `predict`, shape (M, D), for points that are asked for again and again."""
         return self._features(tried, self._decode_once(tried))
+
+    def expected(self, tried: Sequence[Point]) -> NDArray[np.float64] | None:
+        """Return what the prior mean expects of points that are asked for again and again; None without one."""
+        return self._expected(self._decode_once(tried))
+
+    def _expected(self, decoded: Sequence[_Decoded]) -> NDArray[np.float64] | None:
+        if self.prior is None:
+            return None
+        return self.prior.expect(sizes_of([each.spec for each in decoded], [each.shape.imgsz for each in decoded]))
 
     @property
     def ranks_untrained(self) -> bool:
@@ -145,12 +158,12 @@ class CandidatePredictions:
     def loss_increases(self, points: Sequence[Point]) -> NDArray[np.float64] | None:
         """Return the estimated loss increase of M points, shape (M,).
 
-        None without a sensitivity analysis, or if image size or depth is searched too, which the estimate does not
-        cover.
+        With a prior mean it is how much less accurate than the best of them each is expected to be. None without a
+        sensitivity analysis, or if image size or depth is searched too, which the estimate does not cover.
         """
-        parameters = self.plan.parameters
-        smaller = IMGSZ in parameters or any(each.role is ParameterRole.DEPTH for each in parameters.values())
-        if self.sensitivity is None or smaller:
+        if (expected := self._expected(self._decode(points))) is not None:
+            return np.max(expected) - expected
+        if self.sensitivity is None or searches_size(self.plan):
             return None
         return self.sensitivity.total([each.shape.widths for each in self._decode(points)])
 
@@ -177,7 +190,7 @@ class CandidatePredictions:
     def _decode_new(self, point: Point) -> _Decoded:
         spec, origin, recipe = self.plan.decode(point)
         shape = Shape.of_spec(spec, recipe.imgsz)
-        return _Decoded(shape, stored_key(shape, self.latency.target), f"{spec.key} {origin.key} {recipe.key}")
+        return _Decoded(spec, shape, stored_key(shape, self.latency.target), f"{spec.key} {origin.key} {recipe.key}")
 
     @cached_property
     def hints(self) -> list[Point]:
@@ -281,4 +294,5 @@ def candidate_predictions_of(
         copied=len(copied),
         earlier=earlier_trainings(bench.store, study, plan, rows),
         sensitivity=sensitivity,
+        prior=prior_of_studies(bench.store, study, plan),
     )

@@ -162,8 +162,7 @@ class FrontSampler(BaseSampler):
         learnt = [*(each.params for each in complete), *(each.params for each in self._known_beside_trials())]
         with_loss = replace(trained, candidates=self._with_loss(trained.candidates, learnt))
         waiting = None if pending is None else self._with_loss(pending, [each.params for each in running])
-        few = Candidates(pool.features[best], pool.latency[best], np.ones(len(best)))
-        few = self._with_loss(few, [points[place] for place in best])
+        few = self._with_loss(pool.at(best).fully_trained(), [points[place] for place in best])
         return self._screening.propose(with_loss, few, waiting, self._rows())
 
     def _with_loss(self, candidates: Candidates, points: Sequence[Point]) -> Candidates:
@@ -220,7 +219,8 @@ class FrontSampler(BaseSampler):
         accuracy = np.array([*(each.values[0] for each in complete), *(each.accuracy for each in others)])
         variance = np.array([*(0.0 for _ in complete), *(each.variance for each in others)])
         epochs = [*self._predictions.line_epochs([each.number for each in complete]), *(each.epochs for each in others)]
-        candidates = Candidates(self._predictions.features(points), latency_ms, self._training(epochs))
+        features, expected = self._predictions.features(points), self._predictions.expected(points)
+        candidates = Candidates(features, latency_ms, self._training(epochs), expected)
         return TrainedCandidates(candidates, accuracy, variance)
 
     def _longest_line(self, complete: Sequence[FrozenTrial]) -> int:
@@ -255,7 +255,7 @@ class FrontSampler(BaseSampler):
         fast = [place for place in new if limit is None or predicted.latency_ms[place] <= limit]
         fast = fast or [min(new, key=lambda place: float(predicted.latency_ms[place]))]
         chosen = [points[place] for place in fast]
-        return chosen, Candidates(predicted.features[fast], predicted.latency_ms[fast])
+        return chosen, Candidates(predicted.features, predicted.latency_ms, None, predicted.expected).at(fast)
 
     def _front(self, complete: Sequence[FrozenTrial]) -> list[Point]:
         """Return the points of the non-dominated trials and controls."""
@@ -285,7 +285,7 @@ class FrontSampler(BaseSampler):
         if predicted is None:
             return None
         training = np.ones(len(points)) if self._predictions.plan.inherits else None
-        return Candidates(predicted.features, predicted.latency_ms, training)
+        return Candidates(predicted.features, predicted.latency_ms, training, predicted.expected)
 
     def _rows(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         latency, accuracy = np.array(self._predictions.rows, dtype=np.float64).reshape(-1, 2).T

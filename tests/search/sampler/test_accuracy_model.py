@@ -89,3 +89,31 @@ def test_pending_networks_count_as_if_they_had_reached_their_own_mean() -> None:
     assert found_mean == pytest.approx(fitted.centre + fitted.scale * mean, abs=1e-4)
     assert found_sd == pytest.approx(fitted.scale * np.sqrt(sd**2 - kernel.k2.noise_level), abs=1e-4)
     assert (found_sd <= fitted.predict(asked)[1] + 1e-9).all()
+
+
+def test_a_prior_mean_spares_trainings_and_shrinks_where_it_misleads() -> None:
+    features, accuracy = seen(12, 8, seed=0)
+    asked, _ = seen(200, 8, seed=1)
+    random = np.random.default_rng(3)
+
+    def error(expected: np.ndarray | None, expected_of_asked: np.ndarray | None) -> float:
+        known, wanted = features, asked
+        if expected is not None and expected_of_asked is not None:
+            known, wanted = np.column_stack([features, expected]), np.column_stack([asked, expected_of_asked])
+        model = AccuracyModel(known.shape[1], has_prior_mean=expected is not None)
+        mean = model.fit(known, accuracy).mean(wanted)
+        return float(np.sqrt(np.mean((mean - landscape(asked)) ** 2)))
+
+    alone = error(None, None)
+    assert error(40 + 7 * landscape(features), 40 + 7 * landscape(asked)) < 0.5 * alone  # in any unit
+    assert error(random.uniform(size=12), random.uniform(size=200)) < 1.3 * alone
+
+
+def test_what_is_expected_of_networks_that_were_seen_includes_the_prior_mean() -> None:
+    features, accuracy = seen(30, 5, seed=0)
+    described = np.column_stack([features, landscape(features)])
+    fitted = AccuracyModel(6, has_prior_mean=True).fit(described, accuracy)
+    assert fitted.mean_of_observed == pytest.approx(fitted.mean(described), abs=1e-9)
+    mean, sd = fitted.predict(described[:5], described[5:7])
+    assert mean == pytest.approx(fitted.mean(described[:5]))
+    assert (sd <= fitted.predict(described[:5])[1] + 1e-9).all()
