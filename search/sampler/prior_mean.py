@@ -65,10 +65,15 @@ class NetworkSizes(NamedTuple):
 
 
 class FinishedStudy(NamedTuple):
-    """What a study or a published table teaches: sizes of N networks, and their accuracy, shape (N,)."""
+    """What a study or a published table teaches: sizes of N networks, and their accuracy, shape (N,).
+
+    Attributes:
+        training: Logarithm of the training behind each, shape (N,); None if all are trained equally.
+    """
 
     sizes: NetworkSizes
     accuracy: Values
+    training: Values | None = None
 
 
 @dataclass(frozen=True)
@@ -107,18 +112,21 @@ class PriorMean:
 def fit_prior_mean(studies: Sequence[FinishedStudy], source: str = "") -> PriorMean:
     """Fit the form to finished studies by ridge regression; each may have its own offset and its own scale.
 
+    The effect of longer training is fitted too, so that sizes do not get the credit for it, and then left out.
+
     Source: Hoerl and Kennard, Ridge Regression, Technometrics 12 (1970).
     """
     families = sorted({name for study in studies for name in study.sizes.families})
     columns, accuracy = [], []
     for study in studies:
-        described = np.hstack([study.sizes.terms, study.sizes.belong(families)])
+        training = np.zeros(len(study.accuracy)) if study.training is None else study.training
+        described = np.column_stack([study.sizes.terms, study.sizes.belong(families), training])
         columns.append(described - described.mean(axis=0))
         accuracy.append((study.accuracy - study.accuracy.mean()) / max(float(study.accuracy.std()), 1e-6))
     x, y = np.vstack(columns), np.concatenate(accuracy)
     found = np.linalg.solve(x.T @ x + RIDGE * len(x) * np.eye(x.shape[1]), x.T @ y).tolist()
     terms = len(_term_names())
-    return PriorMean(tuple(found[:terms]), dict(zip(families, found[terms:], strict=True)), source)
+    return PriorMean(tuple(found[:terms]), dict(zip(families, found[terms:-1], strict=True)), source)
 
 
 def prior_of_public_tables() -> PriorMean:
@@ -163,16 +171,17 @@ def _log_depth(spec: ArchSpec) -> float:
 
 
 def _taught(records: Sequence[TrialRecord], accuracy: str) -> FinishedStudy:
-    """Return what trials teach that began with the weights of the space: other ones were trained for longer."""
+    """Return what the complete trials of a study teach."""
     known = [
-        (record.spec, int(record.recipe["imgsz"]), value)
+        (record.spec, int(record.recipe["imgsz"]), value, record.line_epochs)
         for record in records
-        if record.outcome is Outcome.COMPLETE and not record.is_reference and not record.ancestors
-        if record.spec is not None and "imgsz" in record.recipe and (value := record.value(accuracy)) is not None
+        if record.outcome is Outcome.COMPLETE and not record.is_reference and record.spec is not None
+        if "imgsz" in record.recipe and (value := record.value(accuracy)) is not None
     ]
-    specs, px, reached = zip(*known, strict=True) if known else ((), (), ())
-    sizes = sizes_of(specs, px) if known else NetworkSizes(np.zeros((0, 3)))
-    return FinishedStudy(sizes, np.array(reached, dtype=np.float64))
+    if not known:
+        return FinishedStudy(NetworkSizes(np.zeros((0, 3))), np.zeros(0))
+    specs, px, reached, epochs = zip(*known, strict=True)
+    return FinishedStudy(sizes_of(specs, px), np.array(reached, dtype=np.float64), np.log1p(epochs))
 
 
 def _term_names() -> tuple[str, ...]:

@@ -53,6 +53,15 @@ def test_studies_of_other_offsets_and_scales_teach_one_form() -> None:
     assert np.corrcoef(learnt().expect(unseen), accuracy(unseen, 0.8, 0.2))[0, 1] > 0.99
 
 
+def test_longer_training_is_not_mistaken_for_an_effect_of_size() -> None:
+    networks = sizes(80, 0)
+    longer = 3.0 + 2.0 * networks.logarithms[:, 0]  # deeper networks were trained for longer
+    longer += 0.3 * np.random.default_rng(1).standard_normal(80)
+    reached = accuracy(networks, 0.6, 0.1) + 0.3 * longer
+    told, not_told = (fit_prior_mean([FinishedStudy(networks, reached, each)]) for each in (longer, None))
+    assert told.terms[0] < 0.5 * not_told.terms[0]
+
+
 def test_a_family_that_is_not_known_has_no_effect() -> None:
     prior, networks = learnt(), sizes(5, 3)
     unknown = prior.expect(networks._replace(families=["c"] * 5))
