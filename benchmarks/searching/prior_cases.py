@@ -15,7 +15,7 @@ from benchmarks.setup.markdown import markdown_table
 from benchmarks.setup.results import split_key
 from search.sampler.prior_mean import PriorMean, fit_prior_mean
 
-OTHER_TABLE, FOUR_FAMILIES, ONE_FAMILY = "another table", "other families", "other families, for one"
+OTHER_TABLE, FOUR_FAMILIES, ONE_FAMILY = "the other table", "other families, for four", "other families, for one family"
 """What the prior mean is learnt from. Families are left out of the other table where the problem has them alone."""
 CASES = (OTHER_TABLE, FOUR_FAMILIES, ONE_FAMILY)
 ARMS = ("none", "prior mean", "shuffled")
@@ -62,8 +62,8 @@ def run_case(
     problem = _families(whole, unseen, keep=True) if unseen else whole
     count = len(problem.latency)
     problem = problem.part(sorted(random.permutation(count)[: round(SEARCHED_SHARE * count)]))
-    if arm != ARMS[0]:
-        problem = replace(problem, prior=learnt_elsewhere(problems, data_of(whole), unseen))
+    learnt = None if arm == ARMS[0] else learnt_elsewhere(problems, data_of(whole), unseen)
+    problem = replace(problem, prior=learnt)
     if arm == ARMS[2]:
         problem = MisledProblem(**{each.name: getattr(problem, each.name) for each in fields(problem)})
     order = search_by_ours(problem, seed, min(MAX_TRAININGS, len(problem.latency)))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.searching.problems import TableProblem, Vector
-from search.sampler.prior_mean import FinishedStudy, NetworkSizes, PriorMean
+from search.sampler.prior_mean import FinishedStudy, NetworkSizes, PriorMean, prior_of_public_tables
 
 MODEL_NAME = re.compile(
     r"(?P<family>yolo\d+(?:[sml]-)?)(?:d(?P<depth>\d+)w(?P<width>\d+)|(?P<size>[nsml]))_(?P<px>\d+)"
@@ -71,6 +71,8 @@ def accuracy_files(folder: Path) -> dict[str, str]:
 def yolobench_problems(folder: Path) -> list[SizedProblem]:
     """Return a problem for each data set and device of the published tables.
 
+    Tables that the shipped prior mean was not learnt from are searched with it.
+
     Raises:
         FileNotFoundError: If the folder does not hold the tables.
     """
@@ -83,9 +85,10 @@ def yolobench_problems(folder: Path) -> list[SizedProblem]:
         params = [_params(row["model_name"]) for row in rows]
         choices = {key: sorted({point[key] for point in params}) for key in params[0]}
         accuracy = np.array([float(row["mAP_0.5:0.95"]) for row in rows])
+        prior = None if data in ACCURACY_FILES else prior_of_public_tables()
         for device, column in LATENCY_COLUMNS.items():
             latency = np.array([float(latencies[row["model_name"]][column]) for row in rows])
-            problems.append(SizedProblem(f"{data}, {device}", params, choices, latency, accuracy))
+            problems.append(SizedProblem(f"{data}, {device}", params, choices, latency, accuracy, prior))
     return problems
 
 
