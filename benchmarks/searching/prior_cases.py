@@ -13,15 +13,19 @@ from benchmarks.searching.table_figures import HYPERVOLUME_GOALS, goal_name, tra
 from benchmarks.searching.yolobench import ACCURACY_FILES, SizedProblem
 from benchmarks.setup.markdown import markdown_table
 from benchmarks.setup.results import split_key
-from search.sampler.prior_mean import PriorMean, fit_prior_mean
+from search.sampler.prior_mean import FinishedStudy, NetworkSizes, PriorMean, fit_prior_mean
 
 OTHER_TABLE, FOUR_FAMILIES, ONE_FAMILY = "the other table", "other families, for four", "other families, for one family"
 """What the prior mean is learnt from. Families are left out of the other table where the problem has them alone."""
-CASES = (OTHER_TABLE, FOUR_FAMILIES, ONE_FAMILY)
+OWN_STUDIES = "three small studies, for one family"
+"""What is learnt from as well: `STUDY_TRIALS` random detectors each of three other families of the other table."""
+CASES = (OTHER_TABLE, FOUR_FAMILIES, ONE_FAMILY, OWN_STUDIES)
 ARMS = ("none", "prior mean", "shuffled")
 """Prior means: none; learnt elsewhere; learnt elsewhere, with the expected accuracies of all detectors shuffled."""
 SEARCHED_SHARE = 0.75
 """Share of the detectors that a seed searches; with a prior mean, all seeds would otherwise begin alike."""
+STUDIES, STUDY_TRIALS = 3, 20
+"""Number of small studies that a prior mean is learnt from, and of their trials."""
 MAX_TRAININGS = 120
 """Maximum trainings of a search."""
 
@@ -49,6 +53,17 @@ def learnt_elsewhere(
     return fit_prior_mean([_families(each, left_out, keep=False).as_finished for each in others.values()], source)
 
 
+def learnt_from_studies(
+    problems: Sequence[SizedProblem], data: str, left_out: Collection[str], random: np.random.Generator
+) -> PriorMean:
+    """Fit the prior mean to small studies of one family each: as those of a database, they name no families."""
+    other = next(each for each in problems if data_of(each) in ACCURACY_FILES and data_of(each) != data)
+    names = random.permutation([name for name in other.choices["family"] if name not in left_out])[:STUDIES]
+    whole = [_families(other, [str(name)], keep=True) for name in names]
+    drawn = [each.part(sorted(random.permutation(len(each.latency))[:STUDY_TRIALS])) for each in whole]
+    return fit_prior_mean([FinishedStudy(NetworkSizes(each.sizes.logarithms), each.accuracy) for each in drawn])
+
+
 def run_case(
     problems: Sequence[SizedProblem], place: int, case: str, arm: str, seed: int
 ) -> Mapping[str, Mapping[str, float]]:
@@ -56,14 +71,16 @@ def run_case(
     random, whole = np.random.default_rng(seed), problems[place]
     families = whole.choices["family"]
     drawn = [str(name) for name in random.permutation(families)]
-    unseen = {OTHER_TABLE: [], FOUR_FAMILIES: drawn[: len(drawn) // 2], ONE_FAMILY: [families[seed % len(families)]]}[
-        case
-    ]
+    half, one = drawn[: len(drawn) // 2], families[seed % len(families)]
+    unseen = {OTHER_TABLE: [], FOUR_FAMILIES: half}.get(case, [one])
     problem = _families(whole, unseen, keep=True) if unseen else whole
     count = len(problem.latency)
-    problem = problem.part(sorted(random.permutation(count)[: round(SEARCHED_SHARE * count)]))
-    learnt = None if arm == ARMS[0] else learnt_elsewhere(problems, data_of(whole), unseen)
-    problem = replace(problem, prior=learnt)
+    problem = replace(problem, prior=None).part(sorted(random.permutation(count)[: round(SEARCHED_SHARE * count)]))
+    if arm != ARMS[0]:
+        elsewhere = problems, data_of(whole), unseen
+        own = case == OWN_STUDIES
+        prior = learnt_from_studies(*elsewhere, random) if own else learnt_elsewhere(*elsewhere)
+        problem = replace(problem, prior=prior)
     if arm == ARMS[2]:
         problem = MisledProblem(**{each.name: getattr(problem, each.name) for each in fields(problem)})
     order = search_by_ours(problem, seed, min(MAX_TRAININGS, len(problem.latency)))

@@ -19,7 +19,7 @@ from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.candidate_pool import Point
 from search.sampler.network_features import NetworkFeatures
-from search.sampler.prior_mean import PriorMean, prior_of_studies, searches_size, sizes_of
+from search.sampler.prior_mean import PriorMean, largest_px_of, prior_of_studies, searches_size, sizes_of
 from search.sampler.warm_start import EarlierTraining, KnownPoint, copied_points, earlier_trainings, trained_points
 from search.store.base import Store, StudyEntry
 from search.study.limits import resolved
@@ -128,7 +128,8 @@ class CandidatePredictions:
     def _expected(self, decoded: Sequence[_Decoded]) -> NDArray[np.float64] | None:
         if self.prior is None:
             return None
-        return self.prior.expect(sizes_of([each.spec for each in decoded], [each.shape.imgsz for each in decoded]))
+        specs, px = [each.spec for each in decoded], [each.shape.imgsz for each in decoded]
+        return self.prior.expect(sizes_of(specs, px, largest_px_of(self.plan)))
 
     @property
     def ranks_untrained(self) -> bool:

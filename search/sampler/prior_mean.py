@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.resources import files
 from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.trial.plan import SearchPlan
 from search.trial.trained_networks import is_alike
-from spaces.base import ArchSpec, ParameterRole
+from spaces.base import ArchSpec, Categorical, ParameterRole
 
 SIZES = ("depth", "width", "imgsz")
 """Names of the sizes, in the order of the columns of `NetworkSizes.logarithms`."""
@@ -155,19 +156,31 @@ def prior_of_studies(store: Store, study: StudyEntry, plan: SearchPlan) -> Prior
     return fit_prior_mean(enough, f"{len(enough)} studies of the database")
 
 
-def sizes_of(specs: Sequence[ArchSpec], px: Sequence[int]) -> NetworkSizes:
-    """Return the sizes of M cuts of one parent, as shares of the parent's; image sizes in px.
+def sizes_of(specs: Sequence[ArchSpec], px: Sequence[int], largest_px: float) -> NetworkSizes:
+    """Return the sizes of M cuts of one parent, as shares: of the parent's, and of the study's largest image size.
 
     Width is the geometric mean of the shares of channels that the groups keep.
     """
     width = [np.log(np.array(list(map(len, spec.kept))) / np.array(spec.widths)).mean() for spec in specs]
-    return NetworkSizes(np.column_stack([list(map(_log_depth, specs)), width, np.log(px)]))
+    return NetworkSizes(np.column_stack([list(map(_log_depth, specs)), width, np.log(np.array(px) / largest_px)]))
+
+
+def largest_px_of(plan: SearchPlan) -> float:
+    """Return the largest image size that a study can train at."""
+    searched = plan.parameters.get(IMGSZ)
+    if searched is None:
+        return float(plan.recipe.imgsz)
+    return max(map(float, searched.options)) if isinstance(searched, Categorical) else float(searched.high)
 
 
 def _log_depth(spec: ArchSpec) -> float:
     """Return the logarithm of the share of bottlenecks that a network keeps; 0 if the parent has none."""
-    found = {match[1] for name in spec.groups if (match := BOTTLENECK.match(name))}
-    return float(np.log1p(-len(spec.dropped) / (len(found) + 1)))
+    return float(np.log1p(-len(spec.dropped) / (_count_bottlenecks(spec.groups) + 1)))
+
+
+@lru_cache
+def _count_bottlenecks(groups: Sequence[str]) -> int:
+    return len({match[1] for name in groups if (match := BOTTLENECK.match(name))})
 
 
 def _taught(records: Sequence[TrialRecord], accuracy: str) -> FinishedStudy:
@@ -181,7 +194,7 @@ def _taught(records: Sequence[TrialRecord], accuracy: str) -> FinishedStudy:
     if not known:
         return FinishedStudy(NetworkSizes(np.zeros((0, 3))), np.zeros(0))
     specs, px, reached, epochs = zip(*known, strict=True)
-    return FinishedStudy(sizes_of(specs, px), np.array(reached, dtype=np.float64), np.log1p(epochs))
+    return FinishedStudy(sizes_of(specs, px, max(px)), np.array(reached, dtype=np.float64), np.log1p(epochs))
 
 
 def _term_names() -> tuple[str, ...]:

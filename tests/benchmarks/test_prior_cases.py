@@ -69,7 +69,7 @@ def test_each_case_is_searched_with_each_prior_mean(problems: list[SizedProblem]
         for seed in range(2)
     }
     table = cases_table(found)
-    assert len(table.splitlines()) == 2 + 3 + 3
+    assert len(table.splitlines()) == 2 + 4 + 4
     first = CASES[0], problems[6].name
     needed = {arm: [found[join_key(*first, arm, seed)]["needed"]["99 %"] for seed in range(2)] for arm in ARMS}
     assert sum(needed["prior mean"]) < sum(needed["none"])

@@ -17,6 +17,7 @@ from search.sampler.prior_mean import (
     NetworkSizes,
     PriorMean,
     fit_prior_mean,
+    largest_px_of,
     prior_of_public_tables,
     prior_of_studies,
     sizes_of,
@@ -118,9 +119,10 @@ def test_the_finished_studies_of_other_parents_and_data_are_learnt_from(problem:
     assert prior_of_studies(problem.store, study, sized(problem)) is None
     finish_study(problem, "second", OTHER, MIN_TRAININGS // 2)
     prior = prior_of_studies(problem.store, study, sized(problem))
+    assert largest_px_of(sized(problem)) == 96 and largest_px_of(problem.plan) == problem.plan.recipe.imgsz
     assert prior is not None and prior.source == "2 studies of the database"
     specs = [problem.plan.decode(dict.fromkeys(problem.plan.parameters, share))[0] for share in (0.5, 0.5, 1.0)]
-    small, wide, widest = prior.expect(sizes_of(specs, [64, 96, 96]))
+    small, wide, widest = prior.expect(sizes_of(specs, [64, 96, 96], largest_px_of(sized(problem))))
     assert small < wide < widest
 
 
@@ -134,7 +136,7 @@ def test_a_dropped_bottleneck_makes_a_network_less_deep(problem: Problem) -> Non
     whole = problem.parent.full_spec()
     name = problem.parent.repeats[0].name
     shallow = problem.parent.structure.spec(whole.kept, (name,))
-    depth = sizes_of([whole, shallow], [96, 96]).logarithms[:, 0]
+    depth = sizes_of([whole, shallow], [96, 96], 96).logarithms[:, 0]
     assert depth[0] == 0 and depth[1] < 0
 
 
