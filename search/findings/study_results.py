@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from objectives.base import Measurement
 from search.findings.leaderboard import Row, leaderboard
 from search.findings.parent_training import training_remarks
 from search.findings.selection import confirmed_study
@@ -58,7 +59,13 @@ class StudyResults:
     @property
     def summary(self) -> str:
         """One sentence: the search against the networks by hand; empty if there is nothing to compare."""
-        return summary_sentence(self.records, self.study.definition)
+        return summary_sentence(self.records_as_measured, self.study.definition)
+
+    @property
+    def records_as_measured(self) -> tuple[TrialRecord, ...]:
+        """The records with the latencies that were measured in the study, also those of finalists."""
+        before = {} if self.confirmed is None else self.confirmed.trial_latencies
+        return tuple(_with_latency(each, before[each.name]) if each.name in before else each for each in self.records)
 
     def rows(self, split: str = "val") -> tuple[Row, ...]:
         """Return the leaderboard with one split's accuracy."""
@@ -76,6 +83,12 @@ def read_study_results(store: Store, study: StudyEntry, *, curves: bool = True) 
     records = confirmed.records
     further = {name: _target(store, records, name) for name in further_names(records)}
     return StudyResults(study, records, fronts, _target(store, records, LATENCY), confirmed, newest, further)
+
+
+def _with_latency(record: TrialRecord, latency: Measurement) -> TrialRecord:
+    """Return the record with another latency."""
+    others = tuple(latency if each.name == LATENCY else each for each in record.measurements)
+    return replace(record, measurements=others)
 
 
 def _target(store: Store, records: Sequence[TrialRecord], name: str) -> Mapping[str, object]:

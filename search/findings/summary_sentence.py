@@ -81,7 +81,8 @@ def summary_sentence(records: Sequence[TrialRecord], definition: Mapping[str, An
     The networks by hand alone choose the speed: that of the most accurate one with at least `MIN_SPEED_UP` times the
     parent's speed, or of the fastest one if none is as fast. At this latency the most accurate network of the search
     and the most accurate one by hand are compared, both chosen on val; the test split scores the same two. A network
-    is no slower than another one if its latency is below the upper end of the other's 95 % interval. The last part
+    is no slower than another one if its latency is below the upper end of the other's 95 % interval. Latencies are
+    those of the study, which all networks have; only some are confirmed, often on another day. The last part
     counts the results at the speed of each network by hand that no other one by hand beats in both figures: on test
     if there is one, else on val.
 
@@ -89,7 +90,7 @@ def summary_sentence(records: Sequence[TrialRecord], definition: Mapping[str, An
     Differences below the noise of training are a tie.
 
     Args:
-        records: The study's, with confirmed latencies.
+        records: The study's, with the latencies that were measured in it.
         definition: The study's definition as plain values.
     """
     parent = parent_of(records)
@@ -101,15 +102,14 @@ def summary_sentence(records: Sequence[TrialRecord], definition: Mapping[str, An
         return ""
     noise = training_noise(records)
     tie_below = ASSUMED_NOISE if noise is None else noise.least_meaningful
+    measured = "" if noise is None else f"two trainings differ by {score(noise.typical)}, so "
     main = _compare(_speed_row(rows, parent_ms), by_hand, found, tie_below)
-    uniform = _most_accurate([each for each in by_hand if each.record.name in _uniform(definition)], main.limit_ms)
+    uniform = _uniform_row([each for each in by_hand if each.record.name in _uniform(definition)], main.limit_ms)
     counts = Counter(_compare(row, by_hand, found, tie_below).result for row in _front(rows))
     parts = [
         _figures(main, uniform, parent_ms),
         _on_test(main),
-        f"differences below {tie_below:g} are called a tie"
-        if noise is None
-        else f"two trainings differ by {score(noise.typical)}, so below {tie_below:g} is a tie",
+        measured + f"differences below {tie_below:g} are a tie",
         _cost_text(records, parent, definition),
         _counts_text(counts),
     ]
@@ -117,10 +117,22 @@ def summary_sentence(records: Sequence[TrialRecord], definition: Mapping[str, An
 
 
 def search_epochs(records: Sequence[TrialRecord], donors: Collection[str]) -> int:
-    """Return the epochs of donors and trials after the parent, each training once; repeated ones are not counted."""
+    """Return the epochs after the parent that the search took: of donors, trials, and all that trials began with.
+
+    Each training counts once. Repeated trainings do not count, and of the controls only those that trials began with.
+    """
     rows = [each for each in records if each.name in donors and not each.name.endswith(BEST_F1)]
-    trained = [each for each in records if _is_of_search(each) and not each.is_copied]
-    return sum(each.epochs for each in joined_lines(*(row.line for row in rows))) + sum(r.epochs for r in trained)
+    before = joined_lines(*(row.line for row in rows), *(each.ancestors for each in _trained(records)))
+    return sum(each.epochs for each in before if not each.name.startswith(TRIAL)) + _trial_epochs(records)
+
+
+def _trial_epochs(records: Sequence[TrialRecord]) -> int:
+    return sum(each.epochs for each in _trained(records))
+
+
+def _trained(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the study's own trials and what was trained on from them."""
+    return [each for each in records if _is_of_search(each) and not each.is_copied]
 
 
 def _is_of_search(record: TrialRecord) -> bool:
@@ -167,6 +179,11 @@ def _most_accurate(contenders: Sequence[Contender], limit_ms: float) -> Contende
     return max(fast, key=lambda each: (each.accuracy, -each.ms), default=None)
 
 
+def _uniform_row(rows: Sequence[Contender], limit_ms: float) -> Contender | None:
+    """Return the most accurate uniform network that is fast enough, otherwise the fastest one."""
+    return _most_accurate(rows, limit_ms) or min(rows, key=lambda each: each.ms, default=None)
+
+
 def _uniform(definition: Mapping[str, Any]) -> set[str]:
     """Return the names of the rows whose layers are all made thinner by one ratio, from the parent's weights."""
     rows = [*(definition.get("donors") or ()), *(definition.get("controls") or ())]
@@ -180,16 +197,21 @@ def _uniform(definition: Mapping[str, Any]) -> set[str]:
 def _figures(main: Comparison, uniform: Contender | None, parent_ms: float | None) -> str:
     """Return `at 1.9x the parent's speed: search 0.918 (trial 7), best by hand 0.890 (taylor-2): 0.028 above`."""
     hand, found = main.by_hand, main.found
-    speed = f"{significant(hand.ms)} ms" if parent_ms is None else f"{parent_ms / hand.ms:.1f}x the parent's speed"
+    speed = _speed(hand.ms, parent_ms) + ("" if parent_ms is None else " the parent's speed")
     others = f"best by hand {_named(hand)}"
     if uniform is not None and uniform.record is not hand.record:
-        others += f", uniform {_named(uniform)}"
+        own_speed = "" if uniform.ms <= main.limit_ms else f" at {_speed(uniform.ms, parent_ms)}"
+        others += f", uniform {_named(uniform)}{own_speed}"
     if found is None or main.on_val is None:
         return f"at {speed}: no network of the search is as fast; {others}"
     words = {"better": "above", "worse": "below"}
     word = words.get(main.word(main.on_val))
     ending = "a tie" if word is None else f"the search is {score(abs(main.on_val))} {word} the best by hand"
     return f"at {speed}: search {_named(found)}, {others}: {ending}"
+
+
+def _speed(ms: float, parent_ms: float | None) -> str:
+    return f"{significant(ms)} ms" if parent_ms is None else f"{parent_ms / ms:.1f}x"
 
 
 def _named(contender: Contender) -> str:
@@ -208,7 +230,7 @@ def _on_test(main: Comparison) -> str:
 def _cost_text(records: Sequence[TrialRecord], parent: TrialRecord | None, definition: Mapping[str, Any]) -> str:
     copied_from = definition.get("copied_from")
     if copied_from:
-        return f"{search_epochs(records, ())} epochs were trained for this target, the rest in {copied_from}"
+        return f"{_trial_epochs(records)} epochs were trained for this target, the rest in {copied_from}"
     epochs = search_epochs(records, [row["name"] for row in definition.get("donors") or ()])
     if parent is None or not parent.epochs:
         return f"the search cost {epochs} epochs"

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from objectives.base import Measurement
+from search.findings.study_results import StudyResults
 from search.findings.summary_sentence import search_epochs, summary_sentence
 from search.pages.study_report import print_study_results, write_report
 from search.record.ancestors import Ancestor
+from search.record.confirmation import ConfirmedStudy
 from search.record.trial import Outcome, TrialRecord
 from search.store.sql import open_store
 from tests.search.plausible import Plausible, plausible_evaluation, plausible_record, plausible_study, store_study
@@ -64,17 +66,14 @@ def test_a_search_that_wins_says_by_how_much_and_what_it_cost() -> None:
     assert sentence(*BY_HAND, *TRIALS, repeated(TRIALS[1], 0.003)) == (
         "at 2.0x the parent's speed: search 0.918 (trial 1), best by hand 0.890 (taylor-2), uniform 0.850 "
         "(uniform-0.5): the search is 0.028 above the best by hand; test: search +0.030; two trainings differ "
-        "by 0.003, so below 0.01 is a tie; the search cost 1.0 trainings of the parent; "
+        "by 0.003, so differences below 0.01 are a tie; the search cost 1.0 trainings of the parent; "
         "at all 3 speeds by hand: 2 better, 1 worse"
     )
 
 
 def test_a_search_that_loses_says_so() -> None:
     text = sentence(*BY_HAND, row("trial 1", 0.878, 1.95, 0.85))
-    assert (
-        "the search is 0.012 below the best by hand; test: search -0.020; differences below 0.01 are called a tie; "
-        in text
-    )
+    assert "the search is 0.012 below the best by hand; test: search -0.020; differences below 0.01 are a tie; " in text
     assert text.endswith("at all 3 speeds by hand: 3 worse")
 
 
@@ -85,7 +84,7 @@ def test_differences_below_the_noise_are_a_tie_on_each_split() -> None:
     assert "at all 3 speeds by hand: 2 ties, 1 worse" in text
     precise = sentence(*BY_HAND, close, repeated(close, 0.001))
     assert "the search is 0.004" not in precise, "0.005 is the least that means something"
-    assert "two trainings differ by 0.001, so below 0.005 is a tie" in precise
+    assert "two trainings differ by 0.001, so differences below 0.005 are a tie" in precise
 
 
 def test_without_a_test_split_the_sentence_says_that_only_val_is_known() -> None:
@@ -127,6 +126,11 @@ def test_the_speed_is_chosen_by_hand_alone_and_a_latency_within_the_interval_is_
     assert "search 0.918 (trial 1)" in sentence(row("taylor-2", 0.89, 1.9, half=0.06), *TRIALS)
 
 
+def test_a_uniform_row_that_is_slower_is_named_with_its_own_speed() -> None:
+    slow = row("uniform-0.5", 0.8, 2.5)
+    assert "best by hand 0.890 (taylor-2), uniform 0.800 (uniform-0.5) at 1.6x: " in sentence(BY_HAND[1], slow, *TRIALS)
+
+
 def test_what_did_not_complete_or_misses_a_limit_is_no_rival() -> None:
     above = replace(row("taylor-9", 0.99, 1.8), constraints={"latency_ms": 0.1})
     stopped = replace(row("trial 8", 0.99, 1.0), outcome=Outcome.STOPPED)
@@ -144,6 +148,8 @@ def test_a_polished_network_belongs_to_whoever_made_it() -> None:
 def test_donors_are_counted_once_and_controls_and_repeated_trainings_are_not() -> None:
     records = [PARENT, *BY_HAND, row("taylor-2-f1", 0.88, 2.0), *TRIALS, repeated(TRIALS[0], 0.0)]
     assert search_epochs(records, ("taylor-1", "taylor-2")) == 8 + 15
+    lent = (Ancestor("uniform-0.5", "u", 4), Ancestor("other/trial 3", "o", 7), Ancestor("trial 0", "t", 5))
+    assert search_epochs([*records, row("trial 3", 0.9, 2.0, ancestors=lent)], ("taylor-1", "taylor-2")) == 23 + 5 + 11
     given = [replace(PARENT, recipe={}), *records[1:]]
     assert "; the search cost 23 epochs; " in summary_sentence(given, DEFINITION)
 
@@ -159,6 +165,16 @@ def test_a_second_target_counts_its_own_epochs() -> None:
 def study() -> Plausible:
     found = plausible_study()
     return replace(found, study=replace(found.study, definition={**found.study.definition, **DEFINITION}))
+
+
+def test_finalists_are_compared_by_the_latency_that_all_networks_have(study: Plausible) -> None:
+    found = StudyResults(study.study, study.records, study.fronts)
+    name = next(each.name for each in study.records if not each.is_reference)
+    before = Measurement("latency_ms", 99.0, "ms")
+    confirmed = ConfirmedStudy(study.records, (), trial_latencies={name: before})
+    records = {each.name: each for each in replace(found, confirmed=confirmed).records_as_measured}
+    assert records.pop(name).measurement("latency_ms") is before
+    assert list(records.values()) == [each for each in study.records if each.name != name]
 
 
 def test_terminal_page_and_markdown_have_it(
