@@ -279,3 +279,11 @@ class Space(ABC):
         The point lacks parameters that do not affect the widths. None if the space does not set each width by itself.
         """
         return None
+
+    def point_of_donor(self, checkpoint: str) -> Mapping[str, ParamValue] | None:
+        """Return the point whose network is a whole donor, uncut; None if the space has no such point.
+
+        Args:
+            checkpoint: Content hash of the donor's weights.
+        """
+        return None

@@ -166,6 +166,29 @@ def _described(
     return features if candidates.expected is None else np.column_stack([features, candidates.expected])
 
 
+def allowed(
+    places: Sequence[int], latency: Values, limit_ms: float | None, band: tuple[float, float] | None
+) -> list[int]:
+    """Return the places of the candidates within the limit and the band of latency.
+
+    If none is within the limit, the fastest one is returned; if none is within the band, those nearest to the fastest.
+
+    Args:
+        places: Places to choose from; at least one.
+        latency: Latency of all candidates in ms.
+        limit_ms: Upper limit; None for no limit.
+        band: Latencies in ms: above the first, at most the second; None for any.
+    """
+    fast = [place for place in places if limit_ms is None or latency[place] <= limit_ms]
+    fast = fast or [min(places, key=lambda place: float(latency[place]))]
+    if band is None:
+        return fast
+    near = min(latency[place] for place in fast) * band[1] / band[0]
+    return [place for place in fast if band[0] < latency[place] <= band[1]] or [
+        place for place in fast if latency[place] <= near
+    ]
+
+
 def parts_by_latency(latency: Values, count: int, loss_increase: Values) -> list[NDArray[np.intp]]:
     """Return the indices of the pool in `count` equal parts by latency, the fastest first; empty parts are left out.
 

@@ -1,4 +1,4 @@
-"""A sampler with a budget: another sampler proposes networks, then the finalists are trained further."""
+"""A sampler with a budget: in each band of latency another sampler proposes trials, then the best one is trained on."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search.record.trial import TrialRecord
+from search.sampler.candidate_predictions import CandidatePredictions
 from search.sampler.finalists import FinalistChooser, NextStep, params_key
 from search.sampler.wrapped import WrappedSampler
 from search.store.base import Store, StudyEntry
+from search.trial.bands import Turn
 from search.trial.spending import Spending
 from spaces.base import ParamValue
 
@@ -43,37 +45,67 @@ class BudgetState:
         records, running = self.records(), len(self.store.open_attempts(self.study))
         if self.spending.is_spent(records, running):
             return True
-        if self.chooser is None or running or self.spending.is_searching(records):
+        if self.chooser is None or self.turn(running).band is not None:
             return False
-        return self.next_step(()) is None
+        if self.spending.epochs_left(records, running) < min(self.spending.division(records).finalist_epochs):
+            return True
+        return not running and self.next_step(()) is None
 
-    def wants_finalist(self, running: int) -> bool:
-        """Return whether the search is over and finalists are trained."""
-        return self.chooser is not None and not self.spending.is_searching(self.records(), running)
+    def turn(self, running: int) -> Turn:
+        """Return the turn of the next trial.
+
+        Args:
+            running: Number of trials that run now.
+        """
+        if self.chooser is None:
+            return Turn(None, is_finalist=False)
+        records = self.records()
+        division = self.spending.division(records)
+        turn = division.turn(sum(not record.is_reference for record in records) + running)
+        ended = 0 if turn.band is None else turn.band + turn.is_finalist
+        epochs = division.finalist_epochs
+        if any(self.chooser.is_too_narrow(records, band, epochs[band]) for band in range(1, ended)):
+            return Turn(None, is_finalist=True)  # the next bands would be worse
+        return turn
+
+    def band(self, running: int) -> tuple[float, float] | None:
+        """Return the latencies in ms that the next trial's network should have; None if any will do."""
+        number = self.turn(running).band
+        return None if self.chooser is None or number is None else self.chooser.bands.of(number)
 
     def next_step(self, running: Sequence[Mapping[str, ParamValue]]) -> NextStep | None:
-        """Return the finalist that is trained next; None if none is worth it.
+        """Return the network that is trained further next; None if a new one is tried, or none is worth it.
 
         Args:
             running: Parameters of the trials that run now.
         """
-        if self.chooser is None:
+        turn = self.turn(len(running))
+        if self.chooser is None or not turn.is_finalist:
             return None
-        records = self.records()
-        epochs = self.spending.step_epochs(records)
-        return self.chooser.next_step(records, epochs, {params_key(params) for params in running})
+        records, busy = self.records(), {params_key(params) for params in running}
+        division = self.spending.division(records)
+        if turn.band is not None:
+            return self.chooser.best_of_band(records, turn.band, division.finalist_epochs[turn.band], busy)
+        return self.chooser.next_step(records, division, self.spending.epochs_left(records, len(running)), busy)
 
 
 class BudgetedSampler(WrappedSampler):
-    """Proposes what another sampler does, until the search has spent its part; then the finalists.
+    """Proposes what another sampler does within the present band of latency; at its end, its finalist.
 
     Args:
         distributions: The study's parameters, as Optuna's distributions.
+        predictions: Predictions that the other sampler uses; None if it uses none, and so cannot keep to a band.
     """
 
-    def __init__(self, sampler: BaseSampler, state: BudgetState, distributions: Mapping[str, BaseDistribution]) -> None:
+    def __init__(
+        self,
+        sampler: BaseSampler,
+        state: BudgetState,
+        distributions: Mapping[str, BaseDistribution],
+        predictions: CandidatePredictions | None = None,
+    ) -> None:
         super().__init__(sampler)
-        self._state = state
+        self._state, self._predictions = state, predictions
         self._distributions = dict(distributions)
         self._finalists: dict[int, dict[str, Any]] = {}
 
@@ -84,11 +116,12 @@ class BudgetedSampler(WrappedSampler):
             for each in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
             if each.number != trial.number
         ]
-        if self._state.wants_finalist(len(running)):
-            step = self._state.next_step(running)
-            if step is not None:
-                self._finalists[trial.number] = dict(step.params)
-                return self._distributions
+        step = self._state.next_step(running)
+        if step is not None:
+            self._finalists[trial.number] = dict(step.params)
+            return self._distributions
+        if self._predictions is not None:
+            self._predictions.band = self._state.band(len(running))
         return self._sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(

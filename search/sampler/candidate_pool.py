@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.record.staircase import Values
+from search.record.staircase import Staircase, Values
 from spaces.base import Categorical, Float, Integer, Parameter, ParamValue
 
 Point = Mapping[str, ParamValue]
@@ -88,6 +88,20 @@ class CandidatePool:
                 share = _share(parameter, float(point[name]))
                 point[name] = _valued(parameter, share + (step if together else STEP_SD * random.standard_normal()))
         return point
+
+
+def non_dominated_points(known: Sequence[tuple[Point, float, float]]) -> list[Point]:
+    """Return the points that are not dominated.
+
+    Args:
+        known: Points with latency and accuracy.
+    """
+    if not known:
+        return []
+    latency, accuracy = (np.array([each[place] for each in known]) for place in (1, 2))
+    best = Staircase.of(latency, accuracy, np.inf, -np.inf)
+    members = set(zip(best.latency.tolist(), best.accuracy.tolist(), strict=True))
+    return [params for params, ms, reached in known if (ms, reached) in members]
 
 
 def _share(parameter: Float | Integer, value: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import itemgetter
 from typing import NamedTuple
@@ -18,27 +18,19 @@ from search.latency.stored_latencies import stored_key
 from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.candidate_pool import Point
+from search.sampler.hints import cheapest_points, even_cuts
 from search.sampler.network_features import NetworkFeatures
 from search.sampler.prior_mean import PriorMean, largest_px_of, prior_of_studies, searches_size, sizes_of
 from search.sampler.warm_start import EarlierTraining, KnownPoint, copied_points, earlier_trainings, trained_points
 from search.store.base import Store, StudyEntry
-from search.study.limits import resolved
 from search.trial.learning_curves import FinalAccuracyPredictor, LearningCurve, complete_curves
 from search.trial.plan import SearchPlan
+from search.trial.reference_point import worst_point
 from search.trial.workbench import Workbench
 from spaces.allocation.summed_sensitivity import SummedSensitivity
-from spaces.base import PARENT, ArchSpec, Float, ParameterRole
+from spaces.base import ArchSpec
 from spaces.structure.shape import Shape
 from spaces.structure.structure import Structure
-
-USELESS_SHARE = 0.6
-"""Share of the parent's accuracy below which a network is worth nothing to the search."""
-
-MISSED_BY = 0.03
-"""Accuracy by which a network may be predicted to miss the one that the study asks for and still be of interest."""
-
-HINTS = 24
-"""Number of points, chosen by the sensitivity analysis, that every pool has beside those that are drawn."""
 
 
 class Predictions(NamedTuple):
@@ -77,6 +69,7 @@ class CandidatePredictions:
             not measured.
         starts: Number of first trials that take start points of the space.
         prior: The prior mean of accuracy, if there is one.
+        band: Latencies in ms that the next proposal should have: above the first, at most the second. None for any.
     """
 
     plan: SearchPlan
@@ -94,7 +87,9 @@ class CandidatePredictions:
     measure_loss: Callable[[Point], float] | None = None
     starts: int = 0
     prior: PriorMean | None = None
+    band: tuple[float, float] | None = None
     _losses: dict[str, float] = field(default_factory=dict, repr=False)
+    _cheapest: dict[tuple[float, float] | None, list[Point]] = field(default_factory=dict, repr=False)
     _records: list[TrialRecord] = field(default_factory=list, repr=False)
     _decoded: dict[Hashable, _Decoded] = field(default_factory=dict, repr=False)
 
@@ -199,21 +194,31 @@ class CandidatePredictions:
 
         Parameters of recipe and depth are not set.
         """
-        return [*self.plan.hints, *self._even_cuts()]
+        even = [] if self.sensitivity is None else even_cuts(self.plan.space, self.sensitivity)
+        return [*self.plan.hints, *even]
 
-    def _even_cuts(self) -> list[Point]:
-        """Return points that cut all groups to the same loss increase, from hardly any cut to the narrowest.
+    def cheapest(self) -> list[Point]:
+        """Return points that lose least for the time they save, by the present latency predictor, slowest first.
 
-        Only spaces that set each width by itself have them.
+        They reach down to the band that is searched. None without a band or a sensitivity analysis that covers the
+        space.
         """
-        space = self.plan.space
-        ratios = [each for each in space.parameters.values() if each.role is ParameterRole.WIDTH]
-        narrowest = min((each.low for each in ratios if isinstance(each, Float)), default=None)
-        if self.sensitivity is None or narrowest is None:
+        if self.band not in self._cheapest:
+            self._cheapest[self.band] = self._found_cheapest()
+        return self._cheapest[self.band]
+
+    def _found_cheapest(self) -> list[Point]:
+        first = Shape.of_spec(self.structure.full_spec, self.plan.recipe.imgsz)
+        if self.band is None or self.sensitivity is None or self.loss_increases([]) is None:
             return []
-        shares = np.geomspace(1.0, narrowest, HINTS + 1)[1:]
-        points = [space.nearest(self.sensitivity.evenly(float(share)).tolist()) for share in shares]
-        return [point for point in points if point is not None]
+        if self.latency.ratios([first]) is None:
+            return []
+
+        def latency_of(widths: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+            ratios = self.latency.ratios([replace(first, widths=tuple(each)) for each in widths])
+            return np.array([]) if ratios is None else ratios.mean * self.latency.reference_ms
+
+        return cheapest_points(self.plan.space, self.sensitivity, latency_of, self.band[0])
 
     def stopped_trials(self) -> list[KnownPoint]:
         """Return the stopped trials, each with the final mAP50-95 that its learning curve predicted."""
@@ -249,23 +254,6 @@ def can_predict(objectives: Sequence[tuple[str, Direction]]) -> bool:
     """Return whether a study's objectives are one accuracy, to be maximized, and then latency."""
     (_, direction), *others = objectives
     return direction is Direction.MAXIMIZE and list(others) == [(LATENCY, Direction.MINIMIZE)]
-
-
-def worst_point(study: StudyEntry, plan: SearchPlan, records: Sequence[TrialRecord]) -> tuple[float, float]:
-    """Return latency in ms and accuracy of a network that is worth nothing: the reference point of the acquisition.
-
-    Its accuracy is that of the stored reference point. Where trials inherit, or the study asks for an accuracy, it is
-    higher, so that no training goes to networks that nobody would use.
-    """
-    worst_accuracy, worst_ms = study.frozen["reference_point"]
-    parent = next((record for record in records if record.name == PARENT), None)
-    reached = None if parent is None else parent.value(study.objectives[0][0])
-    if plan.inherits and reached is not None:
-        worst_accuracy = max(worst_accuracy, USELESS_SHARE * reached)
-    least = resolved(plan.at_least.get(study.objectives[0][0], -1.0), reached)
-    if least is not None:
-        worst_accuracy = max(worst_accuracy, least - MISSED_BY)
-    return worst_ms, worst_accuracy
 
 
 def candidate_predictions_of(

@@ -7,20 +7,22 @@ from dataclasses import replace
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search.record.staircase import Staircase, Values
+from search.record.staircase import Values
 from search.sampler.acquisition import (
     Candidates,
     FrontAcquisition,
     TrainedCandidates,
+    allowed,
     parts_by_latency,
     spread_by_latency,
 )
-from search.sampler.candidate_pool import CandidatePool, Point
+from search.sampler.candidate_pool import CandidatePool, Point, non_dominated_points
 from search.sampler.candidate_predictions import CandidatePredictions
 from search.sampler.factory import SamplerFactory
 from search.sampler.network_features import SENSITIVITY_WEIGHT
@@ -142,9 +144,8 @@ class FrontSampler(BaseSampler):
         if self._predictions.plan.inherits:
             pool = replace(pool, training=np.ones(len(points)))
         best = self._acquisition.ranked(trained, pool, pending, self._rows(), earlier, count=self._screened)
-        if len(best) == 1 or earlier is not None:
-            return points[best[0]]
-        return points[best[self._screen(complete, running, points, pool, best)]]
+        first = 0 if len(best) == 1 or earlier is not None else self._screen(complete, running, points, pool, best)
+        return points[best[first]]
 
     def _screen(
         self,
@@ -185,15 +186,16 @@ class FrontSampler(BaseSampler):
         trained = complete + predictions.copied
         if not trained or trained + len(predictions.earlier) < MIN_TRAINED:
             return True
-        known = predictions.copied or predictions.earlier
-        descends = predictions.plan.inherits and predictions.sensitivity is not None and not known
+        if predictions.copied or predictions.earlier or predictions.band is not None:  # bands descend by themselves
+            return False
+        descends = predictions.plan.inherits and predictions.sensitivity is not None
         return descends and number < predictions.starts + len(COARSE_TO_FINE)
 
     def _first(self, points: Sequence[Point], pool: Candidates | None, number: int) -> int:
         """Return the index of the point to train before the accuracy model has enough data.
 
-        It is the cut with the least loss increase in this trial's latency sextile, or a random point without a
-        sensitivity analysis. The uncut network is left out.
+        It is the cut with the least loss increase in this trial's latency sextile, or in the band that is searched; a
+        random point without a sensitivity analysis. The uncut network is left out.
 
         Args:
             number: The trial's number. Workers that begin together do not see each other's trials yet.
@@ -202,12 +204,18 @@ class FrontSampler(BaseSampler):
         if pool is None or loss_increase is None:
             return int(self._random.integers(len(points)))
         cut = np.where(loss_increase > 0.0, loss_increase, np.inf)
+        if self._predictions.band is not None:
+            return self._least_loss(points, np.argsort(cut, kind="stable"))
         spread = spread_by_latency(pool.latency, len(FIRST_LATENCY_PARTS), self._random, cut)
         if not self._predictions.plan.inherits:
             return spread[min(FIRST_LATENCY_PARTS[number % len(FIRST_LATENCY_PARTS)], len(spread) - 1)]
         parts = parts_by_latency(pool.latency, len(FIRST_LATENCY_PARTS), cut)
         place = COARSE_TO_FINE[(number - self._predictions.starts) % len(COARSE_TO_FINE)]
-        best = parts[min(place, len(parts) - 1)][: self._screened]
+        return self._least_loss(points, parts[min(place, len(parts) - 1)])
+
+    def _least_loss(self, points: Sequence[Point], order: NDArray[np.intp]) -> int:
+        """Return the best of the first few of an order: their loss is measured, if the study measures it."""
+        best = order[: self._screened]
         losses = self._predictions.untrained_losses([points[each] for each in best]) if len(best) > 1 else [0.0]
         return int(best[int(np.argmin(losses))])
 
@@ -240,8 +248,12 @@ class FrontSampler(BaseSampler):
     def new_points(
         self, complete: Sequence[FrozenTrial], tried: Sequence[FrozenTrial]
     ) -> tuple[list[Point], Candidates | None]:
-        """Return points of networks that were not tried, within the limit if there are any, and their predictions."""
-        hints = [self._pool.completed(hint, self._random) for hint in self._predictions.hints]
+        """Return points of networks that were not tried, and their predictions.
+
+        They are within the limit and the band of latency, if there are any.
+        """
+        promising = [*self._predictions.cheapest(), *self._predictions.hints]
+        hints = [self._pool.completed(hint, self._random) for hint in promising]
         points = [*hints, *self._pool.draw(self._size, [*self._front(complete), *hints], self._random)]
         predicted = self._predictions.predict(points)
         if predicted is None:
@@ -251,22 +263,15 @@ class FrontSampler(BaseSampler):
         )
         first = {key: place for place, key in reversed(list(enumerate(predicted.keys)))}
         new = sorted(place for key, place in first.items() if key not in known) or [0]
-        limit = self._predictions.limit_ms
-        fast = [place for place in new if limit is None or predicted.latency_ms[place] <= limit]
-        fast = fast or [min(new, key=lambda place: float(predicted.latency_ms[place]))]
+        fast = allowed(new, predicted.latency_ms, self._predictions.limit_ms, self._predictions.band)
         chosen = [points[place] for place in fast]
         return chosen, Candidates(predicted.features, predicted.latency_ms, None, predicted.expected).at(fast)
 
     def _front(self, complete: Sequence[FrozenTrial]) -> list[Point]:
         """Return the points of the non-dominated trials and controls."""
-        known: list[tuple[Point, float, float]] = [(each.params, each.values[1], each.values[0]) for each in complete]
-        known += [(each.params, each.latency_ms, each.accuracy) for each in self._predictions.controls]
-        if not known:
-            return []
-        latency, accuracy = (np.array([each[place] for each in known]) for place in (1, 2))
-        best = Staircase.of(latency, accuracy, np.inf, -np.inf)
-        members = set(zip(best.latency.tolist(), best.accuracy.tolist(), strict=True))
-        return [params for params, ms, reached in known if (ms, reached) in members]
+        trials = [(each.params, each.values[1], each.values[0]) for each in complete]
+        controls = [(each.params, each.latency_ms, each.accuracy) for each in self._predictions.controls]
+        return non_dominated_points([*trials, *controls])
 
     def _pending(self, running: Sequence[FrozenTrial]) -> Candidates | None:
         return self._candidates([each.params for each in running])
@@ -287,6 +292,6 @@ class FrontSampler(BaseSampler):
         training = np.ones(len(points)) if self._predictions.plan.inherits else None
         return Candidates(predicted.features, predicted.latency_ms, training, predicted.expected)
 
-    def _rows(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        latency, accuracy = np.array(self._predictions.rows, dtype=np.float64).reshape(-1, 2).T
-        return latency, accuracy
+    def _rows(self) -> tuple[Values, Values]:
+        rows = np.array(self._predictions.rows, dtype=np.float64).reshape(-1, 2)
+        return rows[:, 0], rows[:, 1]

@@ -68,6 +68,8 @@ def trained_points(
     """Return the reference rows that a trial could repeat: networks of the space, with equal weights and recipe.
 
     Only spaces that set each width by itself, and nothing else, have such rows, and only if no recipe is searched.
+    Where trials inherit, whole donors are such points too, whatever they were trained for: the training behind
+    networks is modelled there.
 
     Args:
         structure: The parent's structure; a control of another family is not a point of the space.
@@ -81,6 +83,10 @@ def trained_points(
         if row.is_copied or row.spec is None or row.origin is None or latency_ms is None or reached is None:
             continue
         if row.spec.parent != structure.key or row.spec.dropped:
+            continue
+        donor = plan.space.point_of_donor(row.checkpoint) if plan.inherits and row.checkpoint is not None else None
+        if donor is not None and plan.decode(donor)[0] == row.spec:
+            found.append(KnownPoint(donor, latency_ms, reached, epochs=row.line_epochs))
             continue
         point = plan.space.nearest(row.spec.shares)
         if point is None or point.keys() != plan.parameters.keys():

@@ -140,7 +140,8 @@ def _build_and_train(
         except CandidateError as error:
             return begun.failed(str(error))
         if start.continues and plan.continued_epochs is not None:
-            recipe = recipe.with_values(epochs=plan.continued_epochs)
+            ms = next((each.value for each in before if each.name == LATENCY), None)
+            recipe = recipe if ms is None else recipe.with_values(epochs=plan.continued_epochs(ms))
         begun = _with_start(begun, start, recipe)
         with watch.phase("database"):
             earlier = hooks.claim_identity(begun.identity) if start.continues else None

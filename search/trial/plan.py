@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from objectives.base import Measurement
@@ -25,7 +25,8 @@ class SearchPlan:
         limits: Upper limits by name of a measurement. A candidate above one is ruled out before training.
         seed: Seed of all trainings.
         inherits: Whether a trial may begin with the weights of a trained network instead of those of its space.
-        continued_epochs: Epochs of a trial that trains an earlier network further; by default those of the recipe.
+        continued_epochs: Returns the epochs of a trial that trains an earlier network further, from its latency in ms;
+            by default they are those of the recipe.
         at_least: Accuracies that the study asks for; one of at most 0 is a difference to the parent's.
     """
 
@@ -37,7 +38,7 @@ class SearchPlan:
     limits: Mapping[str, float]
     seed: int
     inherits: bool = False
-    continued_epochs: int | None = None
+    continued_epochs: Callable[[float], int] | None = None
     at_least: Mapping[str, float] = field(default_factory=dict)
 
     @property

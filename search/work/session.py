@@ -26,8 +26,8 @@ from search.record.folders import RunFolder
 from search.record.latency_text import LATENCY
 from search.record.stopwatch import Stopwatch
 from search.sampler.budgeted import BudgetedSampler, BudgetState
-from search.sampler.candidate_predictions import can_predict, candidate_predictions_of, worst_point
-from search.sampler.finalists import FinalistChooser
+from search.sampler.candidate_predictions import can_predict, candidate_predictions_of
+from search.sampler.finalists import finalist_chooser_of
 from search.sampler.optuna_study import OptunaStudy, distribution_of
 from search.sampler.registry import make_sampler, sampler_named, sampler_seed
 from search.store.base import Attempt, Store, StudyEntry
@@ -35,7 +35,7 @@ from search.store.sql import open_store
 from search.study.budget import parse_budget
 from search.study.definition import stored_definition
 from search.trial.evaluate import StudyTrials, out_of_memory_as_candidate_error
-from search.trial.spending import Spending
+from search.trial.spending import Spending, most_bands
 from search.trial.stopping import COMPARED, NeverStop, StoppingRule
 from search.trial.stopping_rules import rule_named
 from search.trial.untrained_candidates import UntrainedCandidates
@@ -123,11 +123,11 @@ class _Session:
         names = (donor.name for donor in self._definition.donors)
         donors = frozenset[str]() if self._definition.copied_from else frozenset(names)  # copies cost no training
         epochs = fewest_epochs(plan.recipe.epochs, plan.searched)
-        spending = Spending(parse_budget(self._job.budget), donors, epochs, self._job.repeats)
         chooser = None
         if can_predict(study.objectives):
-            worst = worst_point(study, plan, self._store.records(study))
-            chooser = FinalistChooser(study.objectives[0][0], worst, plan.limits.get(LATENCY))
+            chooser = finalist_chooser_of(study, plan, self._store.records(study), donors)
+        most = most_bands(plan.limits.get(LATENCY))
+        spending = Spending(parse_budget(self._job.budget), donors, epochs, self._job.repeats, most)
         state = BudgetState(self._store, study, spending, chooser)
         self._say_once(spending.plan_text(state.records()))
         return state
@@ -171,7 +171,8 @@ class _Session:
             seed = sampler_seed(self._definition.seed, self._job.index, len(records))
             predictions = candidate_predictions_of(study, plan, prepared.bench, records, sensitivity)
             # With a sensitivity analysis the sampler chooses better cuts than uniform ones, unless these are asked for.
-            fixed = self._definition.space.fixes_start_points
+            # The bands of a budget begin with wide networks, and start points of grafts are narrow.
+            fixed = self._definition.space.fixes_start_points and budget is None
             knows_better = predictions is not None and predictions.ranks_untrained and not fixed
             starts = () if knows_better or self._definition.copied_from else plan.starts
             if predictions is not None:
@@ -185,7 +186,10 @@ class _Session:
             sampler = make_sampler(sampler_name, seed, starts, predictions)
             if budget is not None:
                 sampler = BudgetedSampler(
-                    sampler, budget, {name: distribution_of(each) for name, each in plan.parameters.items()}
+                    sampler,
+                    budget,
+                    {name: distribution_of(each) for name, each in plan.parameters.items()},
+                    predictions,
                 )
             return OptunaStudy(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
 
@@ -225,5 +229,11 @@ class _Session:
 
 def _with_budget(prepared: Prepared, budget: BudgetState) -> Prepared:
     """Return the same with the epochs that finalists are trained further for."""
-    epochs = budget.spending.step_epochs(budget.records())
-    return replace(prepared, plan=replace(prepared.plan, continued_epochs=epochs))
+    if budget.chooser is None:
+        return prepared
+    epochs, bands = budget.spending.division(budget.records()).finalist_epochs, budget.chooser.bands
+
+    def continued_epochs(ms: float) -> int:
+        return epochs[bands.number_at(ms, len(epochs))]
+
+    return replace(prepared, plan=replace(prepared.plan, continued_epochs=continued_epochs))

@@ -137,6 +137,13 @@ class GraftSpace(Space):
         ratios = {name: ratio.nearest(share) for name, share in zip(self._ratio_of, shares, strict=True)}
         return {**dict.fromkeys(self._given, parent), **ratios}
 
+    def point_of_donor(self, checkpoint: str) -> dict[str, ParamValue] | None:
+        """Return the donor with its own backbone and its own head, uncut."""
+        name = next((name for name, donor in self._donors.items() if donor.hash == checkpoint), None)
+        if name is None or self._range.ratio.at(1.0) != 1.0:
+            return None
+        return {**dict.fromkeys(self._given, name), **dict.fromkeys(self._ratio_of, 1.0)}
+
     def build(self, spec: ArchSpec, origin: Origin) -> Candidate:
         """Build with the donors' weights; where a donor has none, with the parent's."""
         return self._parent.build(spec, origin, {donor.hash: donor.candidate for donor in self._donors.values()})

@@ -73,6 +73,11 @@ class RepeatsSpace(Space):
         """Return the point of the inner space; it does not set the numbers of bottlenecks."""
         return self._inner.nearest(shares)
 
+    def point_of_donor(self, checkpoint: str) -> Mapping[str, ParamValue] | None:
+        """Return the point of the inner space with all bottlenecks."""
+        point = self._inner.point_of_donor(checkpoint)
+        return None if point is None else self.with_all(point)
+
     def build(self, spec: ArchSpec, origin: Origin) -> Candidate:
         """Build as the inner space does."""
         return self._inner.build(spec, origin)

@@ -1,4 +1,4 @@
-"""A study with a budget: a search, then finalists that are trained further, until nothing is left or worth it."""
+"""A study with a budget: bands of latency, each with trials and a finalist that is trained further."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ from search.sampler.finalists import FinalistChooser, params_key
 from search.sampler.optuna_study import OptunaStudy, distribution_of
 from search.sampler.registry import make_sampler
 from search.study.budget import Budget
-from search.trial.spending import MAX_FINALISTS, Spending
+from search.trial.bands import SPEED_STEP, Bands, Division, divided
+from search.trial.spending import Spending
 from spaces.base import ParamValue
 from tests.search.sampler.problem import Problem
 from tests.search.work.quick_trials import OBJECTIVES, _score
 
 EPOCHS = 3
+PARENT_MS = 10.0  # so that all bands hold networks of the problem, which take 2 to 8 ms
+BANDS = Bands(PARENT_MS)
+STEPS = Division(1, (9, 9, 9, 9, 9, 9))
+CHOOSER = FinalistChooser("map50_95", (9.0, 0.0), BANDS)
 
 
 @dataclass
@@ -40,11 +45,11 @@ class BudgetedSearch:
     def __post_init__(self) -> None:
         problem = self.problem
         spending = Spending(self.budget, frozenset(), EPOCHS, self.repeats)
-        chooser = FinalistChooser("map50_95", (9.0, 0.0))
-        self.state = BudgetState(problem.store, problem.study, spending, chooser)
-        inner = make_sampler("front", 0, (), problem.predictions())
+        self.state = BudgetState(problem.store, problem.study, spending, CHOOSER)
+        predictions = problem.predictions()
+        inner = make_sampler("front", 0, (), predictions)
         distributions = {name: distribution_of(each) for name, each in problem.plan.parameters.items()}
-        sampler = BudgetedSampler(inner, self.state, distributions)
+        sampler = BudgetedSampler(inner, self.state, distributions, predictions)
         self.optuna = OptunaStudy("sqlite://", "budgeted", OBJECTIVES, problem.plan.parameters, sampler)
 
     def run(self, most: int = 200) -> list[TrialRecord]:
@@ -63,7 +68,8 @@ class BudgetedSearch:
         record = replace(self.problem.record(number, params), checkpoint=f"{number}", seconds={"training": 3.0})
         before = [each for each in self.state.records() if each.params == record.params]
         if before:
-            epochs = self.state.spending.step_epochs(self.state.records())
+            of_bands = self.state.spending.division(self.state.records()).finalist_epochs
+            epochs = of_bands[BANDS.number_at(record.value("latency_ms") or 0, len(of_bands))]
             record = replace(record, lineage=before[-1].name, ancestors=before[-1].line, recipe={"epochs": epochs})
         gained = self.rate * math.log(record.line_epochs / EPOCHS)
         return replace(record, evaluations=(_score(self.problem.accuracy(params) * 0.9 + gained),))
@@ -81,41 +87,100 @@ def parts(records: Sequence[TrialRecord]) -> tuple[list[TrialRecord], list[Trial
     return [each for each in records if not each.lineage], [each for each in records if each.lineage]
 
 
-def test_the_budget_is_spent_on_a_search_and_then_on_a_few_finalists(finished: BudgetedSearch) -> None:
-    searched, continued = parts(finished.state.records())
-    assert len(searched) == 150 * 0.4 / EPOCHS
-    assert [each.number for each in searched] == list(range(len(searched)))  # all of them before the first finalist
-    step = finished.state.spending.step_epochs(finished.state.records())
-    assert {each.recipe["epochs"] for each in continued} == {step}
-    assert 150 <= sum(each.epochs for each in finished.state.records()) < 150 + step
-    networks = {each.spec.key for each in continued if each.spec}
-    assert 2 <= len(networks) <= MAX_FINALISTS
+def test_each_band_is_searched_and_then_has_one_finalist(finished: BudgetedSearch) -> None:
+    records = finished.state.records()
+    division = finished.state.spending.division(records)
+    assert (division.trials, division.finalist_epochs) == (2, (8, 12, 16, 21, 25, 29))
+    assert [bool(each.lineage) for each in records] == [False, False, True] * 6
+    assert 150 - 6 <= sum(each.epochs for each in records) <= 150
 
 
-def test_finalists_are_not_dominated_when_they_are_chosen(finished: BudgetedSearch) -> None:
-    searched, continued = parts(finished.state.records())
-    best = {each.name: (each.value("latency_ms") or 0, each.value("map50_95") or 0) for each in searched}
-    for record in continued:
-        first = record.ancestors[0].name
-        ms, reached = best[first]
-        assert not any(other_ms < ms and other > reached + 0.02 for other_ms, other in best.values())
+def test_trials_and_finalists_keep_to_the_bands_from_slow_to_fast(finished: BudgetedSearch) -> None:
+    records = finished.state.records()
+    for number, record in enumerate(records[3:15]):  # latency is predicted once a few networks are measured
+        fastest, slowest = BANDS.of(1 + number // 3)
+        slack = 1.1 if not record.lineage else 1.0  # the latency of a trial is predicted, a finalist's is known
+        assert fastest / slack < (record.value("latency_ms") or 0) <= slowest * slack, record.name
 
 
-def test_the_study_ends_when_no_step_is_worth_its_training(problem: Problem) -> None:
-    search = BudgetedSearch(problem, Budget(epochs=600), rate=0.0)  # training further brings nothing
+def test_a_finalist_is_the_most_accurate_network_of_its_band(finished: BudgetedSearch) -> None:
+    records = list(finished.state.records())
+    step = CHOOSER.best_of_band(records[:5], 1, 12)
+    assert step is not None
+    assert step.record.name == records[5].lineage
+    inside = [each for each in records[3:5] if BANDS.of(1)[0] < (each.value("latency_ms") or 0) <= BANDS.of(1)[1]]
+    assert (step.record.value("map50_95") or 0) >= max(each.value("map50_95") or 0 for each in inside) - 0.005
+
+
+def test_a_donor_of_the_band_may_be_its_finalist(problem: Problem) -> None:
+    trial = problem.record(0, dict.fromkeys(problem.plan.parameters, 0.5))
+    donor = replace(trial, number=None, name="by hand", evaluations=(_score(0.9),))
+    band = next(each for each in range(9) if BANDS.of(each)[0] < problem.latency_ms(trial.params) <= BANDS.of(each)[1])
+    chooser = replace(CHOOSER, donors=frozenset({"by hand"}), point_of=lambda row: trial.params)
+    step = chooser.best_of_band([donor], band, 9)
+    assert step is not None and (step.record, step.params) == (donor, trial.params)
+    assert CHOOSER.best_of_band([donor], band, 9) is None, "a control is none"
+    assert replace(chooser, point_of=lambda row: None).best_of_band([donor], band, 9) is None
+
+
+def test_bands_end_where_no_network_would_be_of_use(problem: Problem) -> None:
+    search = BudgetedSearch(problem, Budget(epochs=150), rate=0.02)
+    chooser = replace(CHOOSER, worst=(9.0, 0.64))
+    search.state.chooser = chooser
     records = search.run()
+    useless = next(band for band in range(6) if chooser.is_too_narrow(records, band, 20))
+    assert 1 <= useless < 5
+    fastest, _ = BANDS.of(useless)
+    assert sum((each.value("latency_ms") or 0) < fastest for each in records) <= 1, "narrower ones are not tried"
     _, continued = parts(records)
-    assert continued, "it is tried before it is known"
-    assert sum(each.epochs for each in records) < 600
+    networks = [each.spec.key for each in continued if each.spec]
+    assert len(networks) > len(set(networks)), "the rest of the budget trains finalists further"
+
+
+def test_a_limit_on_latency_is_where_the_bands_begin() -> None:
+    assert Bands(10.0).of(0) == pytest.approx((10.0 / SPEED_STEP**2, 10.0 / SPEED_STEP))
+    assert Bands(10.0, 5.0).of(0) == pytest.approx((5.0 / SPEED_STEP, 5.0))
+    assert Bands(10.0, 5.0).of(1)[1] == Bands(10.0, 5.0).of(0)[0]
+    assert Bands(10.0, 9.9).of(0) == Bands(10.0).of(0)
+
+
+def test_every_latency_belongs_to_a_band() -> None:
+    for number in range(4):
+        fastest, slowest = BANDS.of(number)
+        assert BANDS.number_at(slowest, 4) == BANDS.number_at(fastest * 1.0001, 4) == number
+    assert (BANDS.number_at(99.0, 4), BANDS.number_at(0.01, 4)) == (0, 3)
+
+
+@pytest.mark.parametrize("epochs", [3, 11, 12, 40, 60, 224, 1000])
+@pytest.mark.parametrize("repeats", [0, 1])
+def test_bands_take_the_whole_budget_and_no_more(epochs: int, repeats: int) -> None:
+    found = divided(epochs, 3, most=6, repeats=repeats)
+    assert found.bands >= 1 and found.trials >= 1
+    assert list(found.finalist_epochs) == sorted(found.finalist_epochs), "more was cut, more is to be learnt"
+    if epochs >= 60:
+        again = repeats * sum(found.finalist_epochs) / found.bands
+        assert epochs - 2 * found.bands <= found.epochs(3) + again <= epochs + 6
+
+
+def test_the_study_ends_when_no_step_is_worth_its_training(finished: BudgetedSearch) -> None:
+    records = list(finished.state.records())
+    for count in range(100):
+        step = CHOOSER.next_step(records, STEPS, 99)
+        if step is None:
+            break
+        before = step.record  # training further brings nothing
+        records.append(
+            replace(before, name=f"step {count}", lineage=before.name, ancestors=before.line, checkpoint=f"s{count}")
+        )
+    assert 1 < count < 60, "it is tried before it is known"
 
 
 def test_a_network_that_trains_now_is_not_given_to_another_worker(finished: BudgetedSearch) -> None:
     records = finished.state.records()
-    chooser = finished.state.chooser
-    assert chooser is not None
-    first = chooser.next_step(records, 5)
+    chooser = CHOOSER
+    first = chooser.next_step(records, STEPS, 99)
     assert first is not None
-    second = chooser.next_step(records, 5, {params_key(first.params)})
+    second = chooser.next_step(records, STEPS, 99, {params_key(first.params)})
     assert second is not None and second.params != first.params
 
 
@@ -123,7 +188,7 @@ def test_a_limit_on_latency_keeps_slower_networks_from_being_finalists(finished:
     records = finished.state.records()
     latencies = sorted(each.value("latency_ms") or 0 for each in records)
     limit = latencies[len(latencies) // 2]
-    step = FinalistChooser("map50_95", (9.0, 0.0), limit_ms=limit).next_step(records, 5)
+    step = replace(CHOOSER, bands=Bands(PARENT_MS, limit)).next_step(records, STEPS, 99)
     assert step is not None
     assert (step.record.value("latency_ms") or 0) <= limit
 
@@ -131,55 +196,64 @@ def test_a_limit_on_latency_keeps_slower_networks_from_being_finalists(finished:
 def test_the_division_is_said_before_and_after(finished: BudgetedSearch) -> None:
     spending, records = finished.state.spending, finished.state.records()
     assert spending.plan_text(records) == (
-        "budget of 150 epochs: 0 for the donors, 60 to search (20 trials of 3), 90 for up to 6 finalists (7 at a time)"
+        "budget of 150 epochs: 0 for the donors, then 6 bands of latency from slow to fast, each with 2 trials "
+        "of 3 epochs and a finalist of 8 to 29"
     )
     _, continued = parts(records)
     epochs = sum(each.epochs for each in continued)
-    assert f"{60 + epochs} epochs trained in 1 min" in effort_text(training_effort(records))
+    assert f"{36 + epochs} epochs trained in 54 s" in effort_text(training_effort(records))
     assert f"{epochs} of them to train finalists further" in effort_text(training_effort(records))
 
 
 def test_time_is_a_budget_too(problem: Problem) -> None:
-    records = BudgetedSearch(problem, Budget(seconds=60.0), rate=0.02).run()  # 3 s a trial
-    searched, continued = parts(records)
-    assert (len(searched), len(continued)) == (8, 12)
+    search = BudgetedSearch(problem, Budget(seconds=60.0), rate=0.02)  # 3 s a trial
+    records = search.run()
+    assert len(records) == 20
+    said = search.state.spending.plan_text(records)
+    assert said.startswith("budget of 0.0167 h of work: 0.0 s for the donors, then about 6 bands")
+
+
+def test_a_budget_of_time_is_converted_by_the_seconds_of_an_epoch(problem: Problem) -> None:
+    parent = replace(problem.record(0, dict.fromkeys(problem.plan.parameters, 1.0)), number=None, name="parent")
+    rows = [replace(parent, recipe={"epochs": 20}, seconds={"training": 40.0})]
+    spending = Spending(Budget(seconds=1000.0), frozenset(), EPOCHS)
+    assert spending.division(rows) == divided(400, EPOCHS, most=6)  # a fifth of the time is no training
 
 
 def test_a_part_is_kept_back_to_repeat_a_training(problem: Problem) -> None:
     search = BudgetedSearch(problem, Budget(epochs=150), rate=0.02, repeats=1)
     records = search.run()
     spending = search.state.spending
-    step = spending.step_epochs(records)
-    assert step == 90 // 13
-    assert spending.plan_text(records).endswith("6 finalists (6 at a time) and for 1 repeated training")
-    assert 150 - step <= spending.spent(records) < 150
-    assert len(parts(records)[0]) == 150 * 0.4 / EPOCHS, "the search loses nothing"
+    division = spending.division(records)
+    step = (150 - 36) / 7
+    assert spending.plan_text(records).endswith("and a finalist of 7 to 25; 1 repeated training")
+    assert spending.spent(records) == division.epochs(EPOCHS) <= 150 - step
     last = records[-1]
     again = replace(last, number=None, name=f"{last.name} repeated", identity="again", recipe={"epochs": 1})
     problem.store.add(problem.study, again, None)
     records = list(search.state.records())
-    assert spending.kept_back(records) == step
+    assert spending.kept_back(records) >= step
     assert search.state.is_over(), "continuing the study trains nothing more"
     assert replace(spending, repeats=0).is_spent(records), "whatever is asked for then"
 
 
 def test_a_part_of_the_time_is_kept_back_too(problem: Problem) -> None:
     search = BudgetedSearch(problem, Budget(seconds=60.0), rate=0.02, repeats=1)  # 3 s a trial
-    assert [len(part) for part in parts(search.run())] == [8, 11]
-    assert search.state.spending.plan_text(()).endswith("60% for the finalists and for 1 repeated training")
+    assert len(search.run()) == 19
+    assert search.state.spending.plan_text(()).endswith("; 1 repeated training")
 
 
 def test_a_small_budget_is_searched_whatever_is_to_be_repeated(problem: Problem) -> None:
     records = BudgetedSearch(problem, Budget(epochs=15), rate=0.02, repeats=3).run()
-    assert len(records) == 15 * 0.4 / EPOCHS
+    assert sum(each.epochs for each in records) >= 15 / 2
 
 
 def test_copied_trials_of_another_study_are_trained_further_too(problem: Problem) -> None:
     trials = [problem.record(number, dict.fromkeys(problem.plan.parameters, share)) for number, share in
-              enumerate((0.25, 0.5, 1.0))]  # fmt: skip
+              enumerate((0.25, 0.5, 0.875))]  # fmt: skip
     rows = [replace(named_with_study(each, "same"), number=None, seconds={"training": 3.0}) for each in trials]
-    step = FinalistChooser("map50_95", (9.0, 0.0)).next_step(rows, 5)
-    assert step is not None and step.record in rows
-    assert step.params == step.record.params
+    found = [CHOOSER.best_of_band(rows, band, 9) for band in range(6)]
+    assert {step.record.name for step in found if step} == {row.name for row in rows}
+    assert all(step.params == step.record.params for step in found if step)
     controls = [replace(row, name=f"control {row.spec}") for row in rows]
-    assert FinalistChooser("map50_95", (9.0, 0.0)).next_step(controls, 5) is None
+    assert not any(CHOOSER.best_of_band(controls, band, 9) for band in range(6))

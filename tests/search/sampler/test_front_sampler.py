@@ -10,10 +10,10 @@ import pytest
 from objectives.base import Direction
 from search.record.trial import Outcome
 from search.sampler.candidate_pool import Point
-from search.sampler.candidate_predictions import MISSED_BY, USELESS_SHARE, CandidatePredictions, worst_point
+from search.sampler.candidate_predictions import CandidatePredictions
 from search.sampler.front_sampler import COARSE_TO_FINE, MIN_TRAINED, SCREENED, FrontSampler
 from search.sampler.registry import make_sampler
-from spaces.allocation.summed_sensitivity import SummedSensitivity
+from search.trial.reference_point import MISSED_BY, USELESS_SHARE, worst_point
 from spaces.base import Categorical, ParamValue
 from spaces.networks.graft import Donor
 from spaces.search_spaces.grafts import GraftSpace
@@ -28,17 +28,6 @@ def test_it_finds_more_in_25_trials_than_multivariate_tpe(problem: Problem) -> N
     ]
     tpe = [problem.volume(problem.search(problem.optuna("tpe", seed, None), 25)) for seed in range(3)]
     assert min(ours) > max(tpe)
-
-
-@pytest.fixture
-def told(problem: Problem) -> CandidatePredictions:
-    """Predictions with the loss increase when each layer is halved."""
-    groups = problem.parent.structure.groups
-    weights = np.linspace(0.2, 1.0, len(groups)) ** 3
-    sensitivity = SummedSensitivity(
-        [each.width for each in groups], [[index] for index in range(len(groups))], weights.tolist()
-    )
-    return replace(problem.predictions(), sensitivity=sensitivity)
 
 
 @pytest.mark.slow
@@ -121,6 +110,19 @@ def test_where_nothing_is_within_the_limit_the_fastest_is_asked_for(problem: Pro
 def test_what_is_slower_than_the_limit_has_no_value(problem: Problem) -> None:
     assert FrontSampler(problem.predictions(limit_ms=5.0), 0).slowest_ms == pytest.approx(5.0, rel=0.01)
     assert FrontSampler(problem.predictions(limit_ms=50.0), 0).slowest_ms == WORST_MS
+
+
+def test_proposals_keep_to_the_band_of_latency_that_is_searched(problem: Problem, told: CandidatePredictions) -> None:
+    told.band = (3.0, 4.0)
+    sampler = FrontSampler(told, seed=0)
+    _, pool = sampler.new_points([], [])
+    assert pool is not None and len(pool.latency) > 10
+    assert pool.latency.min() > 3.0 and pool.latency.max() <= 4.0
+    first = sampler.propose(0, [], [], [])
+    increases = told.loss_increases([first, *(point for point in sampler.new_points([], [])[0])])
+    assert increases is not None and increases[0] < np.quantile(increases, 0.25), "a cut that loses little"
+    told.band = (0.1, 0.2)  # no network is as fast
+    assert len(sampler.new_points([], [])[0]) > 100
 
 
 def test_workers_that_ask_at_once_ask_for_different_networks(problem: Problem) -> None:

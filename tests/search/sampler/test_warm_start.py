@@ -17,9 +17,12 @@ from search.sampler.warm_start import (
     earlier_trainings,
     trained_points,
 )
+from spaces.allocation.uniform import uniform
 from spaces.base import ArchSpec, Float, ParamValue
+from spaces.networks.graft import Donor
 from spaces.ranking.importance import order
 from spaces.search_spaces.channels import ChannelRatioSpace
+from spaces.search_spaces.grafts import GraftSpace
 from tests.search.sampler.problem import Problem
 from tests.search.work.quick_trials import OBJECTIVES
 
@@ -141,3 +144,18 @@ def test_the_first_proposal_fills_a_gap_between_copied_trials(problem: Problem) 
     predictions = replace(problem.predictions(rows=beside), controls=known, copied=len(known))
     proposed = FrontSampler(predictions, seed=0).propose(0, [], [], [])
     assert known[1].latency_ms < problem.latency_ms(proposed) < known[2].latency_ms
+
+
+def test_whole_donors_teach_where_trials_inherit(problem: Problem) -> None:
+    donor = Donor("cut", problem.parent.build(uniform(problem.parent, 0.5, 4)))
+    grafts = GraftSpace(problem.parent, {"by hand": donor}, multiple=4, ratios="group")
+    plan = replace(problem.plan, space=grafts, inherits=True)
+    point = dict.fromkeys(plan.parameters, 1.0) | {"backbone": "by hand", "head": "by hand"}
+    spec, _, _ = plan.decode(point)
+    trial = problem.record(0, dict.fromkeys(problem.plan.parameters, 0.5))
+    row = replace(trial, number=None, name="by hand", spec=spec, checkpoint="cut", recipe={"epochs": 800}, params={})
+    structure = problem.parent.structure
+    (found,) = trained_points([row], plan, structure, "map50_95")
+    assert (found.params, found.accuracy, found.epochs) == (point, row.value("map50_95"), 800)
+    assert trained_points([row], replace(plan, inherits=False), structure, "map50_95") == []
+    assert trained_points([replace(row, checkpoint="control")], plan, structure, "map50_95") == []

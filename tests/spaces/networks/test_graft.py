@@ -64,6 +64,16 @@ def test_a_donors_own_backbone_and_head_are_the_donor_bit_for_bit(
     assert states_differ(built.network.state_dict(), donors[name].candidate.network.state_dict()) == []
 
 
+def test_a_whole_donor_is_a_point(grafts: GraftSpace, donors: dict[str, Donor]) -> None:
+    for donor in donors.values():
+        point = grafts.point_of_donor(donor.hash)
+        assert point is not None
+        spec, origin = grafts.decode(point)
+        assert spec == donor.candidate.spec
+        assert set(origin.sources) == {donor.hash}
+    assert grafts.point_of_donor("another checkpoint") is None
+
+
 def test_the_parent_with_its_own_head_is_the_parent(grafts: GraftSpace, parent: Parent) -> None:
     spec, origin = grafts.decode({**choose(grafts, 1.0), "backbone": "parent", "head": "parent"})
     assert spec == parent.full_spec()

@@ -1,0 +1,120 @@
+"""Bands of latency that a search with a budget goes through, from wide networks to narrow ones.
+
+In each band a few networks are tried, and the best of them is trained for longer: the band's finalist. The networks of
+the next band can begin with the weights of that finalist, as rounds of pruning by hand do.
+
+Source of pruning in rounds: Li et al., Pruning Filters for Efficient ConvNets, ICLR 2017, section 3.4. Bands of
+measured latency, and a search in each of them, are ours.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+SPEED_STEP = 10**0.1
+"""Ratio of the speeds of two bands; ten make a factor of ten (the R10 series of ISO 3): 1.26, 1.58, 2, 2.5, 3.2, 4."""
+TRIALS_SHARE = 0.3
+"""Share of a band's epochs that its trials take; its finalist has the others."""
+GROWTH = 0.5
+"""Growth of a finalist's epochs from band to band, as a share of the first's: more was cut, more is to be learnt."""
+MIN_BAND_TRIALS = 4
+"""Minimum epochs of a band, in trials; with less there are fewer bands."""
+MIN_FINALIST_EPOCHS = 5
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What the next trial is for.
+
+    Attributes:
+        band: Number of its band, from 0; None after the last one.
+        is_finalist: Whether it trains a network further.
+    """
+
+    band: int | None
+    is_finalist: bool
+
+
+@dataclass(frozen=True)
+class Division:
+    """Bands with equally many trials, whose finalists are trained for longer and longer.
+
+    Attributes:
+        trials: Number of trials in a band, before its finalist.
+        finalist_epochs: Epochs that the finalist of each band is trained further for.
+    """
+
+    trials: int
+    finalist_epochs: tuple[int, ...]
+
+    @property
+    def bands(self) -> int:
+        """Number of bands."""
+        return len(self.finalist_epochs)
+
+    def turn(self, position: int) -> Turn:
+        """Return the turn of the trial that begins after a number of others."""
+        band, place = divmod(position, self.trials + 1)
+        if band >= self.bands:
+            return Turn(None, is_finalist=True)
+        return Turn(band, is_finalist=place == self.trials)
+
+    def epochs(self, trial_epochs: int) -> int:
+        """Return the epochs of all bands."""
+        return self.bands * self.trials * trial_epochs + sum(self.finalist_epochs)
+
+    def text(self, trial_epochs: int) -> str:
+        """Return the division in words."""
+        trials = "1 trial" if self.trials == 1 else f"{self.trials} trials"
+        each = f"{trials} of {trial_epochs} epochs"
+        if self.bands == 1:
+            return f"1 band of latency, with {each} and a finalist of {self.finalist_epochs[0]}"
+        least, most = self.finalist_epochs[0], self.finalist_epochs[-1]
+        longer = f"{least}" if least == most else f"{least} to {most}"
+        return f"{self.bands} bands of latency from slow to fast, each with {each} and a finalist of {longer}"
+
+
+def divided(epochs: int, trial_epochs: int, *, most: int, repeats: int = 0) -> Division:
+    """Return the division of a number of epochs.
+
+    Args:
+        epochs: Epochs after the donors.
+        trial_epochs: Epochs of a trial.
+        most: Maximum number of bands.
+        repeats: Number of finalists' trainings that are kept back, to be repeated.
+    """
+    bands = max(1, min(most, epochs // (MIN_BAND_TRIALS * trial_epochs)))
+    trials = max(1, round(TRIALS_SHARE * epochs / bands / trial_epochs))
+    parts = [1.0 + GROWTH * number for number in range(bands)]
+    unit = (epochs - bands * trials * trial_epochs) / (sum(parts) + repeats * sum(parts) / bands)
+    least = max(MIN_FINALIST_EPOCHS, trial_epochs)
+    return Division(trials, tuple(max(least, int(unit * part)) for part in parts))
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Bands of latency, each a step of speed wide. The first ends at the limit, or a step below the parent's latency.
+
+    Attributes:
+        parent_ms: Latency of the parent in ms.
+        limit_ms: Upper limit of the latency in ms; None for no limit.
+    """
+
+    parent_ms: float
+    limit_ms: float | None = None
+
+    @property
+    def slowest(self) -> float:
+        """Latency in ms at which the first band ends."""
+        slowest = self.parent_ms / SPEED_STEP
+        return slowest if self.limit_ms is None else min(slowest, self.limit_ms)
+
+    def of(self, number: int) -> tuple[float, float]:
+        """Return the latencies in ms of a band: above the first, at most the second."""
+        return self.slowest / SPEED_STEP ** (number + 1), self.slowest / SPEED_STEP**number
+
+    def number_at(self, ms: float, count: int) -> int:
+        """Return the number of the band that a latency lies in, or of the nearest of so many bands."""
+        steps = math.floor(math.log(self.slowest / ms) / math.log(SPEED_STEP) + 1e-9)
+        return min(max(steps, 0), count - 1)
