@@ -7,7 +7,11 @@ WORKERS ?= $(shell if [ $(CORES) -ge 2 ]; then echo 2; else echo 1; fi)
 STUDY ?= nas_head
 # The smallest of the family, so that the first look takes ten minutes. The study by itself begins with yolov5s.
 MODEL ?= yolov5n.yaml
+# Epochs after the parent's: of the networks made by hand, and of the search.
+BUDGET ?= 130epochs
 ARGS ?=
+# The options of ARGS count: with a number of trials, or another budget, there is no BUDGET.
+LENGTH = $(if $(findstring --n-trials,$(ARGS))$(findstring --budget,$(ARGS)),,--budget $(BUDGET))
 
 .PHONY: help run test check install clean
 
@@ -19,7 +23,7 @@ help:
 	@echo "make clean  remove the virtual environment; runs/ is yours and stays"
 
 run: $(VENV)/.installed
-	$(VENV)/bin/python -m search.run --study $(STUDY) --model $(MODEL) --workers $(WORKERS) $(ARGS)
+	$(VENV)/bin/python -m search.run --study $(STUDY) --model $(MODEL) --workers $(WORKERS) $(LENGTH) $(ARGS)
 
 test: $(VENV)/.installed
 	PYTHON=$(VENV)/bin/python scripts/test $(ARGS)
