@@ -5,11 +5,12 @@ from __future__ import annotations
 from objectives.recipe import Recipe
 from search.prepare.sensitivity_analysis import fewest_epochs
 from search.record.ancestors import Ancestor
+from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
 from search.study.budget import parse_budget
 from search.study.definition import StudyDefinition
 from search.study.rows import RowSection
-from search.trial.spending import Spending
+from search.trial.spending import Spending, most_bands
 
 
 def budget_text(definition: StudyDefinition, repeats: int, epoch_s: float | None = None) -> str:
@@ -31,7 +32,8 @@ def spending_of(definition: StudyDefinition, repeats: int) -> Spending:
     fixed = int(definition.recipe.fixed.get("epochs", Recipe().epochs))
     donors = frozenset[str]() if definition.copied_from else frozenset(donor.name for donor in definition.donors)
     epochs = fewest_epochs(fixed, definition.recipe.searched)
-    return Spending(parse_budget(str(definition.budget)), donors, epochs, repeats)
+    most = most_bands(definition.limits.get(LATENCY))
+    return Spending(parse_budget(str(definition.budget)), donors, epochs, repeats, most)
 
 
 def expected_rows(definition: StudyDefinition, epoch_s: float = 0.0) -> tuple[TrialRecord, ...]:
