@@ -78,10 +78,13 @@ class FrontAcquisition:
     Attributes:
         reference_latency: Latency of the reference point: slower networks add no hypervolume.
         reference_accuracy: Accuracy of the reference point: less accurate networks add no hypervolume.
+        valued_at: Latency that all candidates of a pool are valued at, so that only their accuracy decides; None for
+            their own. In a band of latency their own would favour its fast end, where a step in accuracy is steep.
     """
 
     reference_latency: float
     reference_accuracy: float = 0.0
+    valued_at: float | None = None
     _model: AccuracyModel | None = field(default=None, repr=False)
 
     def propose(
@@ -139,7 +142,8 @@ class FrontAcquisition:
             latency, reached = np.append(latency, beside[0]), np.append(reached, beside[1])
         front = Staircase.of(np.log(latency), reached, np.log(self.reference_latency), self.reference_accuracy)
         mean, sd = fitted.predict(described(pool.fully_trained()), waiting)
-        gain = front.expected_gain(np.log(pool.latency), mean, sd)
+        latency_of_value = pool.latency if self.valued_at is None else np.full(len(pool.latency), self.valued_at)
+        gain = front.expected_gain(np.log(latency_of_value), mean, sd)
         order = np.argsort(-gain, kind="stable")
         if pool.training is not None:
             # Where it makes little difference, the wider network: narrower ones can then begin with its weights.

@@ -16,7 +16,7 @@ from search.sampler.candidate_predictions import CandidatePredictions
 from search.sampler.finalists import FinalistChooser, NextStep, params_key
 from search.sampler.wrapped import WrappedSampler
 from search.store.base import Store, StudyEntry
-from search.trial.bands import Turn
+from search.trial.bands import TOLERANCE, Turn
 from search.trial.spending import Spending
 from spaces.base import ParamValue
 
@@ -71,7 +71,10 @@ class BudgetState:
     def band(self, running: int) -> tuple[float, float] | None:
         """Return the latencies in ms that the next trial's network should have; None if any will do."""
         number = self.turn(running).band
-        return None if self.chooser is None or number is None else self.chooser.bands.of(number)
+        if self.chooser is None or number is None:
+            return None
+        fastest, slowest = self.chooser.bands.of(number)
+        return fastest, slowest * (1.0 - TOLERANCE)
 
     def next_step(self, running: Sequence[Mapping[str, ParamValue]]) -> NextStep | None:
         """Return the network that is trained further next; None if a new one is tried, or none is worth it.

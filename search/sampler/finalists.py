@@ -95,11 +95,11 @@ class FinalistChooser:
             step_epochs: Epochs of the training.
             running: Keys (`params_key`) of the parameters of trials that run now.
         """
-        fastest, slowest = self.bands.of(band)
         free = [
             each
             for each in self._expected(records, step_epochs)
-            if fastest < each[0].ms <= slowest and each[1] > self.worst[1] and params_key(each[0].params) not in running
+            if self.bands.holds(band, each[0].ms) and each[1] > self.worst[1]
+            if params_key(each[0].params) not in running
         ]
         if not free:
             return None

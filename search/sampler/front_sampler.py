@@ -143,6 +143,8 @@ class FrontSampler(BaseSampler):
         trained, pending, earlier = self._trained(complete), self._pending(running), self._earlier()
         if self._predictions.plan.inherits:
             pool = replace(pool, training=np.ones(len(points)))
+        band = self._predictions.band
+        self._acquisition.valued_at = self._screening.valued_at = None if band is None else band[1]
         best = self._acquisition.ranked(trained, pool, pending, self._rows(), earlier, count=self._screened)
         first = 0 if len(best) == 1 or earlier is not None else self._screen(complete, running, points, pool, best)
         return points[best[first]]

@@ -18,6 +18,8 @@ TRIALS_SHARE = 0.3
 """Share of a band's epochs that its trials take; its finalist has the others."""
 GROWTH = 0.5
 """Growth of a finalist's epochs from band to band, as a share of the first's: more was cut, more is to be learnt."""
+TOLERANCE = 0.03
+"""Share of its latency by which a network may miss a band: proposals are predicted, and prefer its slow end."""
 MIN_BAND_TRIALS = 4
 """Minimum epochs of a band, in trials; with less there are fewer bands."""
 MIN_FINALIST_EPOCHS = 5
@@ -113,6 +115,11 @@ class Bands:
     def of(self, number: int) -> tuple[float, float]:
         """Return the latencies in ms of a band: above the first, at most the second."""
         return self.slowest / SPEED_STEP ** (number + 1), self.slowest / SPEED_STEP**number
+
+    def holds(self, number: int, ms: float) -> bool:
+        """Return whether a network belongs to a band: it lies there, or is hardly slower."""
+        fastest, slowest = self.of(number)
+        return fastest < ms <= slowest * (1.0 + TOLERANCE)
 
     def number_at(self, ms: float, count: int) -> int:
         """Return the number of the band that a latency lies in, or of the nearest of so many bands."""

@@ -91,3 +91,15 @@ def test_the_first_ones_are_those_that_are_cut_least_for_their_latency() -> None
         part = order[10 * place : 10 * place + 10]
         assert index in part
         assert sensitivity[index] == sensitivity[part].min()
+
+
+def test_in_a_band_of_latency_only_accuracy_decides() -> None:
+    for seed in range(3):
+        candidates, accuracy = table(seed)
+        chosen = spread_by_latency(candidates.latency, 12, np.random.default_rng(seed))
+        trained = TrainedCandidates(taken(candidates, chosen), accuracy[chosen], np.zeros(12))
+        band = [index for index in range(400) if index not in chosen and 4.0 < candidates.latency[index] <= 5.0]
+        own = band[FrontAcquisition(SLOWEST).propose(trained, taken(candidates, band))]
+        valued = band[FrontAcquisition(SLOWEST, valued_at=5.0).propose(trained, taken(candidates, band))]
+        assert accuracy[valued] >= accuracy[own]
+        assert accuracy[valued] >= np.quantile(accuracy[band], 0.9)
