@@ -16,6 +16,7 @@ from benchmarks.compounding.figures import (
 )
 from benchmarks.compounding.picture import draw_seeds
 from benchmarks.compounding.verdict import (
+    MAX_COST,
     WANTED_GAIN,
     WANTED_MEMBERS,
     WANTED_RUNS,
@@ -56,7 +57,7 @@ def compound_page_text(figures: Figures, pictures: str, commands: str, notes: st
     blocks = [
         "# The best by hand and the search, at equal training",
         f"```sh\n{commands}\n```",
-        NO_FIGURES if verdict is None else f"**{verdict.text()}** {_verdict_details(verdict)}",
+        NO_FIGURES if verdict is None else wrap_markdown(f"**{verdict.text()}** {_verdict_details(verdict)}"),
         wrap_markdown(_explanation()),
     ]
     if verdict is not None:
@@ -75,7 +76,8 @@ def _verdict_details(verdict: Verdict) -> str:
     return (
         f"In the run with the fewest, {members} of its networks dominate a thinner cut of a network by hand. {words}: "
         f"that asks for {WANTED_RUNS:.0%} of the runs, {signed(WANTED_GAIN)} on average, never below {WANTED_WORST:g}, "
-        f"and {WANTED_MEMBERS} such networks in every run."
+        f"{WANTED_MEMBERS} such networks in every run, and at most {MAX_COST:g} times the epochs weighted by FLOPs and "
+        "the seconds of the best by hand."
     )
 
 
@@ -89,7 +91,9 @@ def _explanation() -> str:
 
         Networks are chosen on val and compared on test. At the latency of a network by hand, the most accurate member
         of the search's front (on val) that is no slower is compared with the best network by hand (on val) that is no
-        slower. Two latencies that cannot be told apart are equal.
+        slower. Two latencies that cannot be told apart are equal. The table of the runs has the gain of the search on
+        test, the search's training as a multiple of that of the best by hand, and the difference between two trainings
+        of one trial (noise).
 
         {arms}
         """
@@ -100,6 +104,8 @@ def _runs_table(verdict: Verdict, figures: Figures) -> str:
         "run",
         *(f"gain at {arm}" for arm in HAND_ARMS),
         "dominate thinner cuts of " + ", ".join(HAND_ARMS),
+        "by FLOPs",
+        "seconds",
         "noise",
     ]
     return markdown_table(head, [_run_row(run, figures[run.data][run.seed]) for run in verdict.runs])
@@ -113,7 +119,8 @@ def _run_row(run: RunVerdict, figures: SeedFigures) -> list[str]:
         rival = "" if found is None or found.rival == arm else f" ({found.rival})"
         gains.append("" if found is None else f"{signed(found.gain)}{rival}")
     members = ", ".join(str(run.members[arm]) for arm in HAND_ARMS if arm in run.members)
-    return [f"{run.data} {run.seed}", *gains, members, "" if figures.noise is None else score(figures.noise)]
+    costs = [f"{run.by_flops:.2f}", f"{run.by_seconds:.2f}"]
+    return [f"{run.data} {run.seed}", *gains, members, *costs, "" if figures.noise is None else score(figures.noise)]
 
 
 def _plan_text(seeds: Mapping[int, SeedFigures]) -> str:

@@ -16,6 +16,8 @@ WANTED_GAIN, WANTED_WORST, WANTED_MEMBERS = 0.01, -0.005, 6
 """What a victory asks for: the mean gain, the worst gain, and members that dominate thinner cuts."""
 WANTED_RUNS = 0.8
 """Share of runs in which the search must be at least the best by hand."""
+MAX_COST = 1.25
+"""Maximum of epochs weighted by FLOPs, and of seconds, that the search may take, as a multiple of the best by hand."""
 NO_MEMBER = -math.inf
 """Gain of a search without a network that is as fast."""
 
@@ -42,12 +44,16 @@ class RunVerdict:
 
     Attributes:
         members: For each network by hand the number of the search's networks that dominate one of its thinner cuts.
+        by_flops: Epochs of the search weighted by FLOPs, as a multiple of those of the best by hand.
+        by_seconds: The same of seconds of training.
     """
 
     data: str
     seed: int
     comparisons: tuple[Comparison, ...]
     members: Mapping[str, int]
+    by_flops: float
+    by_seconds: float
 
     @property
     def is_at_least(self) -> bool:
@@ -99,7 +105,8 @@ class Verdict:
         """Whether everything that a victory asks for holds."""
         runs = self.held >= WANTED_RUNS * len(self.runs) and all(run.is_complete for run in self.runs)
         figures = self.mean >= WANTED_GAIN and min(self.gains) >= WANTED_WORST
-        return runs and figures and self.fewest_members >= WANTED_MEMBERS
+        costs = max(max(run.by_flops, run.by_seconds) for run in self.runs) <= MAX_COST
+        return runs and figures and costs and self.fewest_members >= WANTED_MEMBERS
 
     def text(self) -> str:
         """Return the verdict as a sentence."""
@@ -114,12 +121,25 @@ class Verdict:
 def verdict_of(figures: Figures, search: str = OUR_SEARCH) -> Verdict | None:
     """Return the verdict on a search; None if no run has it and a network by hand."""
     runs = [
-        RunVerdict(data, seed, comparisons, dominating_members(each, search))
+        _run_verdict(data, seed, each, search)
         for data, seeds in figures.items()
         for seed, each in seeds.items()
-        if (comparisons := tuple(compare(each, search)))
+        if search in each.arms and hand_networks(each)
     ]
     return Verdict(runs) if runs else None
+
+
+def _run_verdict(data: str, seed: int, figures: SeedFigures, search: str) -> RunVerdict:
+    best = max(hand_networks(figures).values(), key=lambda each: each.val)
+    hand, spent = figures.arms[best.name], figures.arms[search]
+    return RunVerdict(
+        data=data,
+        seed=seed,
+        comparisons=tuple(compare(figures, search)),
+        members=dominating_members(figures, search),
+        by_flops=spent.flop_epochs / hand.flop_epochs,
+        by_seconds=spent.seconds / max(hand.seconds, 1e-9),
+    )
 
 
 def compare(figures: SeedFigures, search: str = OUR_SEARCH) -> Iterable[Comparison]:
