@@ -14,7 +14,7 @@ import argparse
 from itertools import product
 from pathlib import Path
 
-from benchmarks.searching.prior_cases import ARMS, CASES, cases_table, learnt_elsewhere, run_case
+from benchmarks.searching.prior_cases import CASES, PRIOR_ARMS, cases_table, learnt_elsewhere, run_case
 from benchmarks.searching.yolobench import ACCURACY_FILES, SizedProblem, yolobench_problems
 from benchmarks.setup.one_thread import use_one_thread
 from benchmarks.setup.options import add_processes, add_seeds
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _compare(problems: list[SizedProblem], options: argparse.Namespace) -> str:
-    runs = product(CASES, range(len(problems)), ARMS, range(options.seeds))
+    runs = product(CASES, range(len(problems)), PRIOR_ARMS, range(options.seeds))
     calls = {
         join_key(case, problems[place].name, arm, seed): (problems, place, case, arm, seed)
         for case, place, arm, seed in runs

@@ -20,7 +20,7 @@ OTHER_TABLE, FOUR_FAMILIES, ONE_FAMILY = "the other table", "other families, for
 OWN_STUDIES = "three small studies, for one family"
 """What is learnt from as well: `STUDY_TRIALS` random detectors each of three other families of the other table."""
 CASES = (OTHER_TABLE, FOUR_FAMILIES, ONE_FAMILY, OWN_STUDIES)
-ARMS = ("none", "prior mean", "shuffled")
+PRIOR_ARMS = ("none", "prior mean", "shuffled")
 """Prior means: none; learnt elsewhere; learnt elsewhere, with the expected accuracies of all detectors shuffled."""
 SEARCHED_SHARE = 0.75
 """Share of the detectors that a seed searches; with a prior mean, all seeds would otherwise begin alike."""
@@ -76,12 +76,12 @@ def run_case(
     problem = _families(whole, unseen, keep=True) if unseen else whole
     count = len(problem.latency)
     problem = replace(problem, prior=None).part(sorted(random.permutation(count)[: round(SEARCHED_SHARE * count)]))
-    if arm != ARMS[0]:
+    if arm != PRIOR_ARMS[0]:
         elsewhere = problems, data_of(whole), unseen
         own = case == OWN_STUDIES
         prior = learnt_from_studies(*elsewhere, random) if own else learnt_elsewhere(*elsewhere)
         problem = replace(problem, prior=prior)
-    if arm == ARMS[2]:
+    if arm == PRIOR_ARMS[2]:
         problem = MisledProblem(**{each.name: getattr(problem, each.name) for each in fields(problem)})
     order = search_by_ours(problem, seed, min(MAX_TRAININGS, len(problem.latency)))
     shares = problem.hypervolume_shares(order).tolist()
@@ -99,11 +99,11 @@ def cases_table(found: Mapping[str, Mapping[str, Any]]) -> str:
     for key, result in found.items():
         runs.setdefault(split_key(key)[:-1], []).append(list(result["needed"].values()))
     rows = list(dict.fromkeys(key[:2] for key in runs))
-    lines = [[case, name, *(_means(runs[case, name, arm]) for arm in ARMS)] for case, name in rows]
+    lines = [[case, name, *(_means(runs[case, name, arm]) for arm in PRIOR_ARMS)] for case, name in rows]
     for case in dict.fromkeys(case for case, _ in rows):
-        whole = [[each for key in runs if key[0] == case and key[2] == arm for each in runs[key]] for arm in ARMS]
+        whole = [[each for key in runs if key[0] == case and key[2] == arm for each in runs[key]] for arm in PRIOR_ARMS]
         lines.append([case, "all", *map(_means, whole)])
-    return markdown_table(["prior mean learnt from", "problem", *ARMS], lines)
+    return markdown_table(["prior mean learnt from", "problem", *PRIOR_ARMS], lines)
 
 
 def _means(runs: Sequence[Sequence[float]]) -> str:

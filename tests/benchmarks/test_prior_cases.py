@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.searching.methods import search_by_ours
-from benchmarks.searching.prior_cases import ARMS, CASES, cases_table, data_of, learnt_elsewhere, run_case
+from benchmarks.searching.prior_cases import CASES, PRIOR_ARMS, cases_table, data_of, learnt_elsewhere, run_case
 from benchmarks.searching.yolobench import SizedProblem, yolobench_problems
 from benchmarks.setup.results import join_key
 
@@ -65,13 +65,13 @@ def test_each_case_is_searched_with_each_prior_mean(problems: list[SizedProblem]
     found = {
         join_key(case, problems[6].name, arm, seed): run_case(problems, 6, case, arm, seed)
         for case in CASES
-        for arm in ARMS
+        for arm in PRIOR_ARMS
         for seed in range(2)
     }
     table = cases_table(found)
     assert len(table.splitlines()) == 2 + 4 + 4
     first = CASES[0], problems[6].name
-    needed = {arm: [found[join_key(*first, arm, seed)]["needed"]["99 %"] for seed in range(2)] for arm in ARMS}
+    needed = {arm: [found[join_key(*first, arm, seed)]["needed"]["99 %"] for seed in range(2)] for arm in PRIOR_ARMS}
     assert sum(needed["prior mean"]) < sum(needed["none"])
 
 
