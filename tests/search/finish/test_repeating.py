@@ -92,7 +92,7 @@ def test_the_last_lines_say_what_it_tells(finished: RepeatedStudy) -> None:
     assert noise is not None
     before, ended, last = finished.printed.partition("the study is done")
     assert ended and noise.text() in last
-    assert "and for 1 repeated training" in before
+    assert "; 1 repeated training" in before
     assert before.index("training trial") < before.index(f"{pair(finished)[1].name}: map50_95")
 
 
