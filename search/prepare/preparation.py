@@ -26,7 +26,7 @@ from search.prepare.inputs import (
 )
 from search.prepare.layout import layout_of
 from search.prepare.lineage import load_donors
-from search.prepare.reference_rows import make_rows, row_names
+from search.prepare.reference_rows import StudyTools, make_rows, row_names, train_ahead
 from search.prepare.study_entry import open_study
 from search.record.events import Activity, BatchDone, Say, say_nothing
 from search.record.folders import RunFolder
@@ -81,6 +81,7 @@ class Preparation:
         say: Receives events about what happens.
         clock: Returns the present time, for the records.
         watch: Counts the seconds of the phase `data`.
+        ahead: Whether this process trains rows that another one will need later, instead of waiting for it.
     """
 
     definition: StudyDefinition
@@ -89,6 +90,7 @@ class Preparation:
     say: Say = say_nothing
     clock: Clock = utc_now
     watch: Stopwatch = field(default_factory=Stopwatch)
+    ahead: bool = False
 
     @contextmanager
     def run(self, generation: int = 1) -> Iterator[Prepared]:
@@ -192,16 +194,11 @@ class Preparation:
         stored = {record.name for record in self.store.records(study) if record.is_reference}
         if not stored >= row_names(self.definition):
             self.say(Activity("waiting for the parent"))
+            tools = StudyTools(self.definition, self.store, study, bench, inputs, self.say, self.clock)
+            if self.ahead:
+                train_ahead(tools)
             with self.store.exclusive(f"prepare {study.id}"):
-                study = make_rows(
-                    definition=self.definition,
-                    store=self.store,
-                    study=study,
-                    bench=bench,
-                    inputs=inputs,
-                    say=self.say,
-                    clock=self.clock,
-                )
+                study = make_rows(tools)
         return self._as_stored(study)
 
     def _copied_study(self, bench: Workbench, inputs: StudyInputs) -> CopiedStudy | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -42,37 +42,72 @@ def row_names(definition: StudyDefinition) -> set[str]:
     return {PARENT_NAME, *(name for row in (*definition.donors, *definition.controls) for name in row.names)}
 
 
-def make_rows(
-    *,
-    definition: StudyDefinition,
-    store: Store,
-    study: StudyEntry,
-    bench: Workbench,
-    inputs: StudyInputs,
-    say: Say,
-    clock: Clock,
-) -> StudyEntry:
+@dataclass(frozen=True)
+class StudyTools:
+    """A study, and what a process makes its rows with.
+
+    Attributes:
+        bench: The tools of this process, around the untrained parent.
+        say: Receives an event at the start of each training, and for each row that is stored.
+    """
+
+    definition: StudyDefinition
+    store: Store
+    study: StudyEntry
+    bench: Workbench
+    inputs: StudyInputs
+    say: Say
+    clock: Clock
+
+
+def make_rows(tools: StudyTools) -> StudyEntry:
     """Find or train all reference rows and store them. Returns the study with its parent and donors frozen."""
-    recipe, initial = complete_recipe(definition.parent.recipe.fixed, inputs), inputs.parent
-    rows = RowTrainer(bench=bench, say=say, clock=clock)
-    parent = ensure_parent(rows, recipe, is_trained=initial.is_trained, weights_hash=initial.weights_hash)
-    bench = bench.with_parent(bench.parent.with_weights(bench.checkpoints.get(parent.entry.checkpoint)))
+    root, parent = _root_of_study(tools)
+    bench, definition, store = root.rows.bench, tools.definition, tools.store
     row = reference_row(bench, parent)
-    study = store.freeze(study, {"parent": row.checkpoint, "reference_point": reference_point_of(study, row)})
-    rows = replace(rows, bench=bench)
-    root = _Root(rows, parent.entry)
-    maker = _RowMaker(
-        definition=definition, store=store, study=study, inputs=inputs, say=say, roots={PARENT_NAME: root}
-    )
+    facts = {"parent": row.checkpoint, "reference_point": reference_point_of(tools.study, row)}
+    maker = _RowMaker(tools=replace(tools, study=store.freeze(tools.study, facts)), roots={PARENT_NAME: root})
     maker.add(row)
     for section in (*definition.donors, *definition.controls):
         maker.make(section)
-    if definition.space.needs_sensitivity_map:  # measured here, because only one worker runs this
-        space = definition.space
-        load_or_measure_sensitivity(bench, multiple=space.multiple, criterion=space.order_criterion, say=say)
+    space = definition.space
+    if space.needs_sensitivity_map:  # measured here, because only one worker runs this
+        criterion = space.order_criterion
+        load_or_measure_sensitivity(bench, multiple=space.multiple, criterion=criterion, say=tools.say)
     # The epoch with the best F1 is a row to compare with. As a donor it would be nearly the same as the last epoch.
     donors = {donor.name: maker.entries[donor.name].key for donor in definition.donors}
-    return store.freeze(study, {"donors": donors})
+    return store.freeze(maker.tools.study, {"donors": donors})
+
+
+def train_ahead(tools: StudyTools) -> None:
+    """Train rows for the worker that makes them all, which finds them trained then. Stores no row.
+
+    These are the rows that do not depend on the first one: that worker is busy with it.
+    """
+    root, _ = _root_of_study(tools)
+    maker = _RowMaker(tools=tools, roots={PARENT_NAME: root})
+    for section in independent_rows((*tools.definition.donors, *tools.definition.controls)):
+        maker.train(section)
+
+
+def independent_rows(sections: Sequence[RowSection]) -> list[RowSection]:
+    """Return the rows that are made neither from the first one nor from what is made from it."""
+    dependent: set[str] = set()
+    for section in sections:
+        if not dependent or dependent.intersection(section.sources):
+            dependent.update(section.names)
+    return [section for section in sections if not dependent.intersection(section.names)]
+
+
+def _root_of_study(tools: StudyTools) -> tuple[_Root, TrainedNetwork]:
+    """Return the trained parent with a trainer around it, and as a network; one worker trains it."""
+    bench, initial = tools.bench, tools.inputs.parent
+    rows = RowTrainer(bench=bench, say=tools.say, clock=tools.clock)
+    recipe = complete_recipe(tools.definition.parent.recipe.fixed, tools.inputs)
+    with tools.store.exclusive(f"row {tools.study.id} {PARENT_NAME}"):
+        parent = ensure_parent(rows, recipe, is_trained=initial.is_trained, weights_hash=initial.weights_hash)
+    bench = bench.with_parent(bench.parent.with_weights(bench.checkpoints.get(parent.entry.checkpoint)))
+    return _Root(replace(rows, bench=bench), parent.entry), parent
 
 
 @dataclass(frozen=True)
@@ -92,11 +127,7 @@ class _RowMaker:
         entries: The network of each row so far.
     """
 
-    definition: StudyDefinition
-    store: Store
-    study: StudyEntry
-    inputs: StudyInputs
-    say: Say
+    tools: StudyTools
     roots: dict[str, _Root]
     entries: dict[str, TrainedEntry] = field(init=False)
 
@@ -105,17 +136,25 @@ class _RowMaker:
 
     def make(self, section: RowSection) -> None:
         """Find or train the networks of one section, and store their rows."""
-        root, networks = self._ensure(section)
+        root, networks = self.train(section)
+        for network in networks:
+            self.add(reference_row(root.rows.bench, network))
+
+    def train(self, section: RowSection) -> tuple[_Root, list[TrainedNetwork]]:
+        """Find or train the networks of one section; a worker that trains it at the same time is waited for."""
+        with self.tools.store.exclusive(f"row {self.tools.study.id} {section.name}"):
+            root, found = self._ensure(section)
+            networks = list(found)
         for network in networks:
             self.entries[network.entry.name], self.roots[network.entry.name] = network.entry, root
-            self.add(reference_row(root.rows.bench, network))
+        return root, networks
 
     def add(self, row: TrialRecord) -> None:
         """Store a row, unless it was stored before a crash."""
-        row = replace(row, constraints=excess_over(self.definition.upper_limits, row.measurements))
+        row = replace(row, constraints=excess_over(self.tools.definition.upper_limits, row.measurements))
         with suppress(AlreadyStored):
-            front = self.store.add(self.study, row, None)
-            self.say(RecordStored(row, front is not None))
+            front = self.tools.store.add(self.tools.study, row, None)
+            self.tools.say(RecordStored(row, front is not None))
 
     def _ensure(self, section: RowSection) -> tuple[_Root, Iterable[TrainedNetwork]]:
         if section.graft is not None:
@@ -138,10 +177,10 @@ class _RowMaker:
         return Grafting(backbone=graft.backbone, head=graft.head, **self._shared(section))
 
     def _pruning(self, section: RowSection, source: str) -> Pruning:
-        multiple = self.definition.space.multiple
+        multiple = self.tools.definition.space.multiple
         shared = {**self._shared(section), "source": source}
         if section.threshold is not None and section.ratio is not None:
-            sparse = self._recipe(self.definition.sparse_recipe_of(section))
+            sparse = self._recipe(self.tools.definition.sparse_recipe_of(section))
             return ThresholdPruning(
                 threshold=section.threshold, ratio=section.ratio, multiple=multiple, sparse=sparse, **shared
             )
@@ -156,19 +195,19 @@ class _RowMaker:
         """Return the fields that every network to be pruned or grafted has."""
         return {
             "name": section.name,
-            "recipe": self._recipe(self.definition.recipe_of(section)),
-            "is_donor": section in self.definition.donors,
+            "recipe": self._recipe(self.tools.definition.recipe_of(section)),
+            "is_donor": section in self.tools.definition.donors,
             "also_best_f1": section.also is not None,
         }
 
     def _recipe(self, fixed: Mapping[str, ParamValue]) -> Recipe:
-        return complete_recipe(fixed, self.inputs)
+        return complete_recipe(fixed, self.tools.inputs)
 
     def _ensure_stock(self, section: RowSection) -> tuple[_Root, Iterable[TrainedNetwork]]:
         """Return a stock detector as the root of what is pruned from it, and its networks."""
         rows = self.roots[PARENT_NAME].rows
         bench = rows.bench
-        stock = load_stock_detector(self.definition, section, self.inputs)
+        stock = load_stock_detector(self.tools.definition, section, self.tools.inputs)
         around = bench.with_parent(stock.parent)
         networks = ensure_stock(replace(rows, bench=around), stock, self.roots[PARENT_NAME].entry)
         entry = networks[0].entry

@@ -93,7 +93,12 @@ class _Session:
     def run(self) -> WorkerEnded:
         """Run the whole session. Return the reason why it ended, and the seconds spent."""
         preparation = Preparation(
-            definition=self._definition, store=self._store, setting=self._setting, say=self._say, watch=self._watch
+            definition=self._definition,
+            store=self._store,
+            setting=self._setting,
+            say=self._say,
+            watch=self._watch,
+            ahead=self._job.index > 0,
         )
         with preparation.run(self._job.generation) as prepared:
             self._say_left_out(prepared)
