@@ -15,6 +15,9 @@ from spaces.networks.deployed import deployed
 QUANTIZE_OF = {"fp32": None, "fp16": 16}
 """Value of Ultralytics' `quantize` for each of our precisions."""
 
+ULTRALYTICS_LEAST_MB = 0.101
+"""Size in MB that passes the exporter's own check of the files that it wrote."""
+
 ONNX_OPSET = 17
 """Opset of exported files; fixed, because the graph and its latency must not change with installed packages."""
 
@@ -77,7 +80,7 @@ def run_exporter(
     for hooks in exporter.callbacks.values():
         hooks.clear()  # Ultralytics' usage statistics among them
     try:
-        with _quiet():
+        with _quiet(), _any_size():
             return Path(exporter(network))
     except (ImportError, OSError):
         raise
@@ -96,6 +99,24 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+@contextmanager
+def _any_size() -> Iterator[None]:
+    """Let small files pass. Ultralytics takes files below 0.1 MB as corrupt, but a network can be cut to less."""
+    from ultralytics.engine import exporter
+
+    size_of = exporter.file_size
+
+    def size_mb(path: str | Path) -> float:
+        size = float(size_of(path))
+        return max(size, ULTRALYTICS_LEAST_MB) if size > 0 else size
+
+    exporter.file_size = size_mb
+    try:
+        yield
+    finally:
+        exporter.file_size = size_of
 
 
 def _first_line(error: Exception) -> str:

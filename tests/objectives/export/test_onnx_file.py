@@ -10,9 +10,10 @@ import torch
 
 from objectives.export.onnx_file import add_metadata, export_onnx, read_metadata
 from objectives.runtimes.ort import open_session
+from spaces.allocation.uniform import uniform
 from spaces.base import Candidate, CandidateError
 from spaces.networks.deployed import deployed
-from tests.objectives.networks import CLASSES, candidate, state_of, unchanged
+from tests.objectives.networks import CLASSES, candidate, half_width_parent, state_of, unchanged
 from tests.spaces.trained_look import pictures
 
 
@@ -104,3 +105,12 @@ def test_a_network_that_does_not_export_is_the_candidates_fault(tmp_path: Path) 
 def test_a_folder_that_is_not_there_is_not_the_candidates_fault(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         export_onnx(candidate(), tmp_path / "missing" / "net.onnx")
+
+
+def test_a_network_of_less_than_a_tenth_of_a_megabyte_exports(tmp_path: Path) -> None:
+    """Ultralytics takes such files as corrupt; a network can be cut to less."""
+    parent = half_width_parent(CLASSES, imgsz=64)
+    cut = parent.build(uniform(parent, 0.05, 1))
+    path = export_onnx(cut, tmp_path / "small.onnx")
+    assert 0 < path.stat().st_size < 100_000
+    assert np.isfinite(outputs(path, torch.zeros(1, 3, 64, 64))).all()
