@@ -32,7 +32,7 @@ from benchmarks.setup.markdown import markdown_table, page_text, read_notes, wra
 from search.record.number_text import score, significant
 
 TABLE_ARMS = (*HAND_ARMS, *SEARCH_ARMS, ALONE, STOCK)
-NO_FIGURES = "No arm is done yet."
+NO_FIGURES = "There is no verdict yet: no data set and seed has both the search and a network by hand."
 SeedPair = tuple[SeedFigures, ArmFigures]
 
 
