@@ -103,4 +103,4 @@ def test_the_page_has_a_table_of_the_arms_and_keeps_its_notes(tmp_path: Path) ->
 
 def test_a_page_without_figures_says_so() -> None:
     figures: Mapping[str, Mapping[int, SeedFigures]] = {}
-    assert "No arm is done yet." in compound_page_text(figures, "compound", "", "")
+    assert "There is no verdict yet" in compound_page_text(figures, "compound", "", "")
