@@ -1,4 +1,4 @@
-"""What an arm has made: its records, its final networks, and the training behind them. No torch."""
+"""Results of an arm: its records, its final networks, and the training behind them. No torch."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class SeedFigures:
         parent_epochs: Epochs of the parent's own training.
         parent_climb: Growth of its accuracy over the last fifth of them.
         noise: Difference between two trainings of one trial of the search; None if there were no two.
-        side_by_side: Whether all networks were timed in one race; else each latency is that of its own study.
+        side_by_side: True if all networks were timed in one race; else each latency is that of its own study.
     """
 
     budget: int

@@ -13,7 +13,7 @@ from benchmarks.compounding.arms import HAND_ARMS, OUR_SEARCH, THINNER
 from benchmarks.compounding.figures import Figures, NetworkFigures, SeedFigures
 
 WANTED_GAIN, WANTED_WORST, WANTED_MEMBERS = 0.01, -0.005, 6
-"""What a victory asks for: the mean gain, the worst gain, and members that dominate thinner cuts."""
+"""Minimum mean gain, minimum gain of any comparison, and minimum number of members that dominate thinner cuts."""
 WANTED_RUNS = 0.8
 """Share of runs in which the search must be at least the best by hand."""
 MAX_COST = 1.25
@@ -57,7 +57,7 @@ class RunVerdict:
 
     @property
     def is_at_least(self) -> bool:
-        """Whether the search is at least the best by hand at the latency of each."""
+        """True if, at the latency of each network by hand, the search is at least as accurate as the best by hand."""
         return self.worst >= 0
 
     @property
@@ -67,7 +67,7 @@ class RunVerdict:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all networks by hand are there."""
+        """True if the search was compared at the latencies of all networks by hand."""
         return {each.hand for each in self.comparisons} == set(HAND_ARMS)
 
 
@@ -102,7 +102,7 @@ class Verdict:
 
     @property
     def is_won(self) -> bool:
-        """Whether everything that a victory asks for holds."""
+        """True if all minimums and the maximum cost are kept."""
         runs = self.held >= WANTED_RUNS * len(self.runs) and all(run.is_complete for run in self.runs)
         figures = self.mean >= WANTED_GAIN and min(self.gains) >= WANTED_WORST
         costs = max(max(run.by_flops, run.by_seconds) for run in self.runs) <= MAX_COST

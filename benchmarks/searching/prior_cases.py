@@ -16,9 +16,9 @@ from benchmarks.setup.results import split_key
 from search.sampler.prior_mean import FinishedStudy, NetworkSizes, PriorMean, fit_prior_mean
 
 OTHER_TABLE, FOUR_FAMILIES, ONE_FAMILY = "the other table", "other families, for four", "other families, for one family"
-"""What the prior mean is learnt from. Families are left out of the other table where the problem has them alone."""
+"""Sources of the prior mean. In the last two, the families of the searched problem are left out of the source."""
 OWN_STUDIES = "three small studies, for one family"
-"""What is learnt from as well: `STUDY_TRIALS` random detectors each of three other families of the other table."""
+"""One more source: three studies of `STUDY_TRIALS` random detectors, each of one other family of the other table."""
 CASES = (OTHER_TABLE, FOUR_FAMILIES, ONE_FAMILY, OWN_STUDIES)
 PRIOR_ARMS = ("none", "prior mean", "shuffled")
 """Prior means: none; learnt elsewhere; learnt elsewhere, with the expected accuracies of all detectors shuffled."""

@@ -54,7 +54,7 @@ class Comparison:
 
     @property
     def on_val(self) -> float | None:
-        """How much more accurate the search's network is on val, where both were chosen."""
+        """Accuracy of the search's network minus that by hand on val, where both were chosen; None if there is none."""
         return None if self.found is None else self.found.accuracy - self.by_hand.accuracy
 
     @property

@@ -232,7 +232,7 @@ def _at_end(work: Callable[[Callable[[str], None]], None], console: Console, fai
 
     try:
         work(show_line)
-    except Exception as error:  # see above
+    except Exception as error:  # reported with how to try it again, so that table and report are written anyway
         show_line(f"{failed}: {' '.join(error_line(error).split())}; {again}")
 
 

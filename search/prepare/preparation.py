@@ -81,7 +81,7 @@ class Preparation:
         say: Receives events about what happens.
         clock: Returns the present time, for the records.
         watch: Counts the seconds of the phase `data`.
-        ahead: Whether this process trains rows that another one will need later, instead of waiting for it.
+        ahead: True if this process trains rows that another process needs later, instead of waiting for it.
     """
 
     definition: StudyDefinition

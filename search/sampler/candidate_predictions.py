@@ -34,7 +34,7 @@ from spaces.structure.structure import Structure
 
 
 class Predictions(NamedTuple):
-    """Of M points: latency in ms, a key that equal networks share, features (M, D), and what the prior mean expects."""
+    """Of M points: latency in ms, a key that equal networks share, features (M, D), accuracy expected by the prior."""
 
     latency_ms: NDArray[np.float64]
     keys: tuple[str, ...]
@@ -117,7 +117,7 @@ class CandidatePredictions:
         return self._features(tried, self._decode_once(tried))
 
     def expected(self, tried: Sequence[Point]) -> NDArray[np.float64] | None:
-        """Return what the prior mean expects of points that are asked for again and again; None without one."""
+        """Return the prior mean of points that are asked for again and again, shape (M,); None without a prior."""
         return self._expected(self._decode_once(tried))
 
     def _expected(self, decoded: Sequence[_Decoded]) -> NDArray[np.float64] | None:

@@ -1,4 +1,4 @@
-"""Cuts that are expected to be good before any training, by a sensitivity analysis: candidates of every pool.
+"""Cuts that are expected to be good before any training, by a sensitivity analysis: candidates of the pools.
 
 Source of the even cuts: the one tolerance for all layers of FastNAS in NVIDIA's Model Optimizer. Source of the cheapest
 cuts: the greedy loop of NetAdapt (Yang et al., ECCV 2018, section 3), which cuts the layer that loses the least
@@ -21,7 +21,7 @@ from spaces.base import Float, ParameterRole, Space
 EVEN_CUTS = 24
 """Number of even cuts, from hardly any cut to the narrowest."""
 MOVES_AT_ONCE = 2
-"""Number of groups that are cut before the next prediction; with one, it would take twice as long."""
+"""Number of groups that are cut before the next prediction, to spare predictions."""
 STEPS_AHEAD = 3
 """Number of next widths of a group that are compared: where a runtime pads channels, one step may save nothing."""
 LEAST_SAVED = 1e-4

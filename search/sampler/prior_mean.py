@@ -66,7 +66,7 @@ class NetworkSizes(NamedTuple):
 
 
 class FinishedStudy(NamedTuple):
-    """What a study or a published table teaches: sizes of N networks, and their accuracy, shape (N,).
+    """Networks of a finished study or a published table, to learn from: N sizes, and their accuracy, shape (N,).
 
     Attributes:
         training: Logarithm of the training behind each, shape (N,); None if all are trained equally.
@@ -84,7 +84,7 @@ class PriorMean:
     Attributes:
         terms: Coefficient of each of `NetworkSizes.terms`.
         families: Effect of each family that is known; others have none.
-        source: What it was learnt from.
+        source: Studies or tables that it was fitted to, in words.
     """
 
     terms: tuple[float, ...]

@@ -21,17 +21,18 @@ GROWTH = 0.5
 TOLERANCE = 0.03
 """Share of its latency by which a network may miss a band: proposals are predicted, and prefer its slow end."""
 MIN_BAND_TRIALS = 4
-"""Minimum epochs of a band, in trials; with less there are fewer bands."""
+"""Minimum length of a band, as a multiple of a trial's epochs; a smaller budget has fewer bands."""
 MIN_FINALIST_EPOCHS = 5
+"""Minimum epochs of a finalist's training."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What the next trial is for.
+    """Purpose of the next trial.
 
     Attributes:
         band: Number of its band, from 0; None after the last one.
-        is_finalist: Whether it trains a network further.
+        is_finalist: True if it trains a network further, False if it tries a new one.
     """
 
     band: int | None

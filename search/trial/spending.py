@@ -21,7 +21,7 @@ MAX_BANDS_BELOW_LIMIT = 4
 KEPT_SHARE = 0.25
 """Maximum share of a budget of time that is kept back to repeat trainings."""
 LATENCY_SHARE = 0.2
-"""Share of the time of work that is no training: latency, scoring, choosing."""
+"""Estimated share of the time of work that is no training: latency, scoring, choosing a start."""
 
 
 @dataclass(frozen=True)

@@ -24,16 +24,21 @@ def budget_text(definition: StudyDefinition, repeats: int, epoch_s: float | None
     if parse_budget(definition.budget).epochs is None and epoch_s is None:
         again = f", {repeats} repeated training{'s' * (repeats > 1)} included" if repeats else ""
         return f"budget of {definition.budget} of work{again}: --dry-run estimates how it is divided"
-    return spending_of(definition, repeats).plan_text(expected_rows(definition, epoch_s or 0.0))
+    return spending_of(definition, definition.budget, repeats).plan_text(expected_rows(definition, epoch_s or 0.0))
 
 
-def spending_of(definition: StudyDefinition, repeats: int) -> Spending:
-    """Return the division of the budget of a study that has one."""
+def spending_of(definition: StudyDefinition, budget: str, repeats: int) -> Spending:
+    """Return the division of a study's budget, such as `300epochs` or `2h`.
+
+    Raises:
+        FieldFault: If the budget is neither epochs nor a time.
+    """
     fixed = int(definition.recipe.fixed.get("epochs", Recipe().epochs))
-    donors = frozenset[str]() if definition.copied_from else frozenset(donor.name for donor in definition.donors)
+    names = (donor.name for donor in definition.donors)
+    donors = frozenset[str]() if definition.copied_from else frozenset(names)  # copies cost no training
     epochs = fewest_epochs(fixed, definition.recipe.searched)
-    most = most_bands(definition.limits.get(LATENCY))
-    return Spending(parse_budget(str(definition.budget)), donors, epochs, repeats, most)
+    most = most_bands(definition.upper_limits.get(LATENCY))
+    return Spending(parse_budget(budget), donors, epochs, repeats, most)
 
 
 def expected_rows(definition: StudyDefinition, epoch_s: float = 0.0) -> tuple[TrialRecord, ...]:

@@ -23,7 +23,6 @@ from search.prepare.sensitivity_analysis import (
 )
 from search.record.events import Note, Say, WorkerEnded
 from search.record.folders import RunFolder
-from search.record.latency_text import LATENCY
 from search.record.stopwatch import Stopwatch
 from search.sampler.budgeted import BudgetedSampler, BudgetState
 from search.sampler.candidate_predictions import can_predict, candidate_predictions_of
@@ -32,13 +31,12 @@ from search.sampler.optuna_study import OptunaStudy, distribution_of
 from search.sampler.registry import make_sampler, sampler_named, sampler_seed
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store
-from search.study.budget import parse_budget
 from search.study.definition import stored_definition
 from search.trial.evaluate import StudyTrials, out_of_memory_as_candidate_error
-from search.trial.spending import Spending, most_bands
 from search.trial.stopping import COMPARED, NeverStop, StoppingRule
 from search.trial.stopping_rules import rule_named
 from search.trial.untrained_candidates import UntrainedCandidates
+from search.work.budget_plan import spending_of
 from search.work.heartbeat import Heartbeat
 from search.work.job import Job
 from search.work.worker import Worker
@@ -125,14 +123,10 @@ class _Session:
         if self._job.budget is None:
             return None
         study, plan = prepared.study, prepared.plan
-        names = (donor.name for donor in self._definition.donors)
-        donors = frozenset[str]() if self._definition.copied_from else frozenset(names)  # copies cost no training
-        epochs = fewest_epochs(plan.recipe.epochs, plan.searched)
+        spending = spending_of(self._definition, self._job.budget, self._job.repeats)
         chooser = None
         if can_predict(study.objectives):
-            chooser = finalist_chooser_of(study, plan, self._store.records(study), donors)
-        most = most_bands(plan.limits.get(LATENCY))
-        spending = Spending(parse_budget(self._job.budget), donors, epochs, self._job.repeats, most)
+            chooser = finalist_chooser_of(study, plan, self._store.records(study), spending.donors)
         state = BudgetState(self._store, study, spending, chooser)
         self._say_once(spending.plan_text(state.records()))
         return state

@@ -1,4 +1,4 @@
-"""What `--print-config` and `--dry-run` say about a budget and about repeated trainings."""
+"""Lines of `--print-config` and `--dry-run` about a budget and about repeated trainings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_donors_part_is_that_of_the_definition() -> None:
     trainings = [definition.recipe_of(donor)["epochs"] for donor in definition.donors]
     trainings += [definition.sparse_recipe_of(donor)["epochs"] for donor in definition.donors if donor.threshold]
     epochs = sum(map(int, trainings))
-    spending = spending_of(definition, 1)
+    spending = spending_of(definition, str(definition.budget), 1)
     assert epochs > 0
     assert spending.donor_epochs(expected_rows(definition)) == epochs
     assert budget_text(definition, 1) == spending.plan_text(expected_rows(definition))
@@ -35,7 +35,7 @@ def test_a_budget_of_time_is_divided_only_if_the_time_of_an_epoch_is_known() -> 
         "budget of 2h of work, 1 repeated training included: --dry-run estimates how it is divided"
     )
     assert budget_text(definition, 0).startswith("budget of 2h of work: --dry-run")
-    donors_s = 10.0 * spending_of(definition, 0).donor_epochs(expected_rows(definition))
+    donors_s = 10.0 * spending_of(definition, str(definition.budget), 0).donor_epochs(expected_rows(definition))
     assert f"budget of 2 h of work: {duration(donors_s)} for the donors" in budget_text(definition, 1, 10.0)
 
 
