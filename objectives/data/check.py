@@ -9,35 +9,41 @@ from __future__ import annotations
 import hashlib
 import math
 import stat
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import islice
 from os import cpu_count
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
+from objectives.data.pixels import MOST_BYTES, check_pixels
 from objectives.data.yaml_file import DataError, shown
 
 PROBLEMS_SHOWN = 10
-_FORMATS = frozenset({"AVIF", "BMP", "DNG", "HEIF", "JPEG", "JPEG2000", "MPO", "PNG", "TIFF", "WEBP"})
-_SMALLEST_PX = 10  # Ultralytics drops smaller images
+_MOST_LABEL_BYTES = 16 * 1024**2  # 400,000 boxes; a file that is larger holds something else
 _TOLERANCE = 0.01  # Ultralytics takes coordinates in [-0.01, 1.01]
 
 
 @dataclass(frozen=True)
 class Checked:
-    """Content of one file: a hash of its bytes, and its problems (an empty list if there are none)."""
+    """Content of one file: a hash of its bytes, and its problems (an empty list if there are none).
+
+    Attributes:
+        objects: Number of distinct label rows; 0 for images.
+        repeated: Number of label rows that repeat an earlier one.
+        classes: Class numbers that occur in a label file.
+        look: Look of an image, by which near-duplicates are found: see `objectives.data.looks`.
+    """
 
     digest: str
     problems: tuple[str, ...]
-    objects: int = 0  # distinct label rows; 0 for images
-    repeated: int = 0  # label rows that repeat an earlier one
+    objects: int = 0
+    repeated: int = 0
+    classes: tuple[int, ...] = ()
+    look: str = ""
 
 
 def check_all(paths: Sequence[Path], check: Callable[[Path], Checked]) -> list[Checked]:
@@ -69,20 +75,23 @@ def raise_problems(problems: Sequence[str]) -> None:
 
 
 def check_image(path: Path) -> Checked:
-    """Decode the whole image, so that a truncated one is found."""
-    content, problem = _read(path)
+    """Decode the whole image as the training does, so that one that cannot be trained on is found."""
+    content, problem = _read(path, MOST_BYTES)
+    look = ""
     if problem is None:
-        problem = _image_problem(content)
-    return Checked(_digest(content), (f"{shown(path)}: {problem}",) if problem else ())
+        look, problem = check_pixels(path, content)
+    return Checked(_digest(content), (f"{shown(path)}: {problem}",) if problem else (), look=look)
 
 
 def check_labels(path: Path, classes: int) -> Checked:
     """Check every row of a label file."""
-    content, problem = _read(path)
+    content, problem = _read(path, _MOST_LABEL_BYTES)
     if problem is not None:
         return Checked(_digest(content), (f"{shown(path)}: {problem}",))
     boxes, repeated, problems = parse_labels(content, classes)
-    return Checked(_digest(content), tuple(f"{shown(path)}{problem}" for problem in problems), len(boxes), repeated)
+    named = tuple(f"{shown(path)}{problem}" for problem in problems)
+    present = tuple(int(number) for number in np.unique(boxes[:, 0]))
+    return Checked(_digest(content), named, len(boxes), repeated, present)
 
 
 def read_labels(path: Path | None, classes: int) -> NDArray[np.float32]:
@@ -96,7 +105,7 @@ def read_labels(path: Path | None, classes: int) -> NDArray[np.float32]:
     """
     if path is None:
         return np.zeros((0, 5), dtype=np.float32)
-    content, problem = _read(path)
+    content, problem = _read(path, _MOST_LABEL_BYTES)
     if problem is not None:
         raise DataError(f"{shown(path)}: {problem}")
     boxes, _, problems = parse_labels(content, classes)
@@ -147,10 +156,10 @@ def _row(columns: Sequence[str], classes: int) -> tuple[tuple[float, ...], str |
         wrong = next(column for column in columns if not _is_number(column))
         return (), f"'{shown(wrong)[:40]}' is not a finite number"
     if row[0] != int(row[0]) or not 0 <= row[0] < classes:
-        return (), f"class {columns[0]} is out of range; the data set has classes 0 to {classes - 1}"
+        return (), f"class {shown(columns[0])[:40]} is out of range; the data set has classes 0 to {classes - 1}"
     outside = [text for text, value in zip(columns[1:], row[1:], strict=True) if not _in_range(value)]
     if outside:
-        return (), f"coordinate {outside[0]} is out of range; coordinates are shares of the image, in [0, 1]"
+        return (), f"coordinate {shown(outside[0])[:40]} is out of range; coordinates are shares of the image, in [0, 1]"
     width, height = row[3:] if not polygon else (_spread(row[1::2]), _spread(row[2::2]))
     if width <= 0 or height <= 0:
         return (), f"a box of size {width:g} x {height:g}; width and height must be above 0"
@@ -194,24 +203,13 @@ def _around(polygon: tuple[float, ...]) -> tuple[float, ...]:
     return (polygon[0], *centre, max(xs) - min(xs), max(ys) - min(ys))
 
 
-def open_image(file: Path | BytesIO) -> Image.Image:
-    """Open an image with Pillow itself.
-
-    Ultralytics replaces `PIL.Image.open` by a function that tries to install a package when it meets a file that
-    is no image.
-
-    Raises:
-        PIL.UnidentifiedImageError: If it is no image.
-    """
-    patches = sys.modules.get("ultralytics.utils.patches")
-    opener: Callable[[Path | BytesIO], Image.Image] = patches._image_open if patches else Image.open
-    return opener(file)
-
-
-def _read(path: Path) -> tuple[bytes, str | None]:
+def _read(path: Path, most_bytes: int) -> tuple[bytes, str | None]:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             return b"", "not a file"  # opening a pipe would wait for ever
+        if status.st_size > most_bytes:
+            return b"", f"{status.st_size / 1024**2:.0f} MiB; at most {most_bytes / 1024**2:.0f} MiB are read"
         return path.read_bytes(), None
     except FileNotFoundError:
         return b"", "does not exist (a broken link?)"
@@ -221,20 +219,3 @@ def _read(path: Path) -> tuple[bytes, str | None]:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
-
-
-def _image_problem(content: bytes) -> str | None:
-    if not content:
-        return "the file is empty"
-    try:
-        with open_image(BytesIO(content)) as image:
-            if image.format not in _FORMATS:
-                return f"format {image.format} is not one that Ultralytics reads"
-            if min(image.size) < _SMALLEST_PX:
-                return f"the image is {image.width} x {image.height} px; at least {_SMALLEST_PX} px is needed"
-            image.load()
-    except UnidentifiedImageError:
-        return "not an image that can be read"
-    except Exception as error:  # Pillow's decoders raise any error on broken bytes; each is reported with its file
-        return f"the image cannot be decoded: {shown(str(error))}"
-    return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -17,13 +17,19 @@ from typing import Any, TypeGuard
 from objectives.data.check import Checked
 from spaces.durable import update_text
 
-CHECK_VERSION = 2
+CHECK_VERSION = 3
 """Version of the checks; raise it when a check becomes stricter, so that no older result counts."""
 
 
 @dataclass
 class CheckMemory:
-    """Results of checks that passed, by file path: size, mtime in ns, ctime in ns, digest, objects, repeated rows."""
+    """Results of checks that passed.
+
+    Attributes:
+        entries: By file path: size, mtime in ns, ctime in ns, digest, objects, repeated rows, classes, look. Under a
+            name that is no absolute path: a hash of what was compared, and the lines that were found.
+        used: The entries that this start has used or added.
+    """
 
     file: Path
     entries: dict[str, list[Any]] = field(default_factory=dict)
@@ -52,15 +58,29 @@ class CheckMemory:
         for path, stamp in stamps.items():
             entry = self.entries.get(str(path))
             if _is_valid(entry) and entry[:3] == stamp:
-                results[path] = Checked(entry[3], (), entry[4], entry[5])
+                results[path] = Checked(entry[3], (), entry[4], entry[5], tuple(entry[6]), entry[7])
                 self.used[str(path)] = entry
             else:
                 new.append(path)
         for path, result in zip(new, check_new(new), strict=True):
             results[path] = result
             if (stamp := stamps[path]) is not None:
-                self.used[str(path)] = [*stamp, result.digest, result.objects, result.repeated]
+                counts = [result.digest, result.objects, result.repeated]
+                self.used[str(path)] = [*stamp, *counts, list(result.classes), result.look]
         return results
+
+    def lines(self, name: str, facts: str, find: Callable[[], Iterable[str]]) -> list[str]:
+        """Return the lines that were found from the same facts before; else find them now.
+
+        Args:
+            name: Name of what is looked for.
+        """
+        digest = hashlib.sha256(os.fsencode(facts)).hexdigest()[:32]
+        entry = self.entries.get(name)
+        if not _are_lines(entry) or entry[0] != digest:
+            entry = [digest, list(find())]
+        self.used[name] = entry
+        return list(entry[1])
 
     def save(self) -> None:
         """Save the results that this start used; files that are gone are left out."""
@@ -77,6 +97,13 @@ def _stamp(path: Path) -> list[int] | None:
 
 
 def _is_valid(entry: object) -> TypeGuard[list[Any]]:
-    if not isinstance(entry, list) or len(entry) != 6:
+    if not isinstance(entry, list) or len(entry) != 8 or not isinstance(entry[6], list):
         return False
-    return isinstance(entry[3], str) and all(isinstance(count, int) for count in entry[4:])
+    texts, counts = (entry[3], entry[7]), (*entry[4:6], *entry[6])
+    return all(isinstance(text, str) for text in texts) and all(isinstance(count, int) for count in counts)
+
+
+def _are_lines(entry: object) -> TypeGuard[list[Any]]:
+    if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[1], list):
+        return False
+    return all(isinstance(line, str) for line in entry[1])

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,20 +18,15 @@ import yaml
 from objectives.data.check import Checked, check_all, check_image, check_labels
 from objectives.data.check_memory import CheckMemory
 from objectives.data.digit_scenes import DEFAULTS, SCENES, write_digits
+from objectives.data.doubts import doubts_of, near_duplicates_of_train
+from objectives.data.label_files import LabelFiles
+from objectives.data.split import Split
 from objectives.data.yaml_file import DataError, Definition, label_path, read_definition, shown
 from spaces.base import ParamValue
 from spaces.durable import update_text
 
-__all__ = ["DataError", "Dataset", "Split", "open_dataset"]
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images of one split with their label files; None instead of a label file for a background image."""
-
-    name: str
-    images: tuple[Path, ...]
-    labels: tuple[Path | None, ...]
+__all__ = ["DataError", "Dataset", "open_dataset"]
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 @dataclass(frozen=True)
@@ -46,7 +40,7 @@ class Dataset:
         splits: `train`, `val`, then further test splits under the YAML's names.
         key: Hash of classes, file names (relative) and contents: equal data, equal keys, on any machine.
         defaults: Training arguments that belong to this data, named as Ultralytics' (empty for a user's data).
-        warnings: Likely mistakes that may be intended.
+        warnings: Likely mistakes that may be intended, one line each.
     """
 
     name: str
@@ -56,6 +50,16 @@ class Dataset:
     key: str
     defaults: Mapping[str, ParamValue] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    def require_no_doubt(self) -> None:
+        """Raise the warnings as one error, if there are any.
+
+        Raises:
+            DataError: If the data set has warnings.
+        """
+        if self.warnings:
+            listed = "".join(f"\n  {line}" for line in self.warnings)
+            raise DataError(f"data set '{shown(self.name)}' is doubtful, and --strict allows no doubt:{listed}")
 
 
 def open_dataset(source: str | Path, cache: Path, seed: int = 0, *, scenes: Mapping[str, int] = SCENES) -> Dataset:
@@ -80,7 +84,8 @@ def open_dataset(source: str | Path, cache: Path, seed: int = 0, *, scenes: Mapp
 
 
 def _checked(definition: Definition, name: str, cache: Path, defaults: Mapping[str, ParamValue]) -> Dataset:
-    splits = {key: _with_labels(key, images) for key, images in definition.images.items()}
+    files = LabelFiles(definition)
+    splits = {key: Split(key, images, files.labels[key]) for key, images in definition.images.items()}
     memory = CheckMemory.load(cache, definition.file, len(definition.classes))
     digests: dict[Path, Checked] = {}
     images = [path for split in splits.values() for path in split.images]
@@ -89,25 +94,25 @@ def _checked(definition: Definition, name: str, cache: Path, defaults: Mapping[s
     digests |= memory.check(labels, lambda paths: check_all(paths, partial(check_labels, classes=count)))
     digests |= memory.check(images, lambda paths: check_all(paths, check_image))
     splits, warnings = _usable(definition.file, splits, digests)
+    warnings += [*files.doubts(list(splits)), *doubts_of(splits, definition.classes, digests)]
+    warnings += _near_duplicates(splits, digests, memory)
     memory.save()
     key = _key(definition, splits, digests)
     copy = _write_yaml(cache, f"{name}-{key[:12]}", definition, splits)
-    warnings += _doubtful(splits, digests)
     return Dataset(name, copy, definition.classes, splits, key, defaults, tuple(warnings))
 
 
-def _with_labels(name: str, images: Sequence[Path]) -> Split:
-    labels = [Path(label_path(image)) for image in images]
-    # One listing of each folder is much cheaper than one system call for each file.
-    present = {parent: _names_in(parent) for parent in {label.parent for label in labels}}
-    return Split(name, tuple(images), tuple(x if x.name in present[x.parent] else None for x in labels))
-
-
-def _names_in(folder: Path) -> frozenset[str]:
-    try:
-        return frozenset(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return frozenset()
+def _near_duplicates(
+    splits: Mapping[str, Split], checked: Mapping[Path, Checked], memory: CheckMemory
+) -> list[str]:
+    """Return a line for each split with near-duplicates of images of train; what was found before is remembered."""
+    lines: list[str] = []
+    for name in splits:
+        if name != "train":
+            compared = [(image, checked[image].digest) for of in ("train", name) for image in splits[of].images]
+            find = partial(near_duplicates_of_train, name, splits, checked)
+            lines += memory.lines(f"near-duplicates in {name}", str(compared), find)
+    return lines
 
 
 def _usable(
@@ -143,26 +148,6 @@ def _key(definition: Definition, splits: Mapping[str, Split], digests: Mapping[P
     return digest.hexdigest()[:32]
 
 
-def _doubtful(splits: Mapping[str, Split], digests: Mapping[Path, Checked]) -> list[str]:
-    """Return warnings of likely mistakes: images of `train` in other splits, images that are named twice."""
-    warnings = []
-    train = {digests[image].digest for image in splits["train"].images}
-    for name, split in splits.items():
-        repeated = sum(count - 1 for count in Counter(split.images).values())
-        if repeated:
-            warnings.append(f"split '{name}' names {repeated} images more than once")
-        rows = sum(digests[label].repeated for label in split.labels if label is not None)
-        if rows:
-            warnings.append(f"split '{name}' has {rows} repeated label rows; each is counted once, as in Ultralytics")
-        shared = sum(digests[image].digest in train for image in split.images)
-        if name == "train" or not shared:
-            continue
-        same = set(split.images) == set(splits["train"].images)
-        what = "equals 'train'" if same else f"shares {shared} images with 'train'"
-        warnings.append(f"split '{name}' {what}: its accuracy does not show how well unseen images are detected")
-    return warnings
-
-
 def _write_yaml(cache: Path, stem: str, definition: Definition, splits: Mapping[str, Split]) -> Path:
     content: dict[str, object] = {"path": str(definition.root)}
     for name, split in splits.items():
@@ -175,5 +160,5 @@ def _write_yaml(cache: Path, stem: str, definition: Definition, splits: Mapping[
             content[name] = str(listed)
     content["names"] = dict(enumerate(definition.classes))
     file = cache / f"{stem}.yaml"
-    update_text(file, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    update_text(file, yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
     return file

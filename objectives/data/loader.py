@@ -30,17 +30,16 @@ import psutil
 from numpy.typing import NDArray
 
 import spaces.offline  # noqa: F401  (before ultralytics)
-from objectives.data.check import open_image, read_labels
-from objectives.data.dataset import DataError, Dataset, Split
+from objectives.data.check import read_labels
+from objectives.data.dataset import DataError, Dataset
+from objectives.data.pixels import Pixels, decode, open_image
+from objectives.data.split import Split
 from objectives.data.yaml_file import shown
 from spaces.base import SpaceError
 
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.data.utils import exif_size
 from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace
-from ultralytics.utils.patches import imread
-
-Pixels = NDArray[np.uint8]
 
 _SHARE_OF_FREE_RAM = 0.5
 _lock = threading.Lock()
@@ -241,7 +240,7 @@ def _resized(shape: tuple[int, int], imgsz: int) -> tuple[int, int]:
 
 
 def _load(file: str, imgsz: int) -> Pixels:
-    pixels = imread(file, flags=cv2.IMREAD_COLOR)
+    pixels = decode(file)
     if pixels is None:
         raise DataError(f"{shown(file)}: cannot be read as an image")
     height, width = _resized(pixels.shape[:2], imgsz)

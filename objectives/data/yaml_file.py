@@ -9,7 +9,8 @@ Nothing is downloaded, imported or executed. Paths are resolved as Ultralytics d
   the `.txt`; other relative lines are looked for in the working directory, beside the `.txt`, under `path`;
 - further splits are `minival`, every key that begins with `test`, and any other key whose value looks like images
   (a folder below `images`, or a list) and has labels;
-- the label of `.../images/a/b.jpg` is `.../labels/a/b.txt` (the last `images` counts), else the `.txt` beside it.
+- the label of `.../images/a/b.jpg` is `.../labels/a/b.txt` (the last `images` counts); without a folder `images` it is
+  the `.txt` beside the image. `objectives.data.label_files` finds those of images behind links.
 
 Source: https://docs.ultralytics.com/datasets/detect
 """
@@ -31,8 +32,12 @@ IMAGE_SUFFIXES = frozenset(
     {"avif", "bmp", "dng", "heic", "heif", "jp2", "jpeg", "jpg", "mpo", "png", "tif", "tiff", "webp"}
 )
 _NOT_SPLITS = frozenset({"path", "train", "val", "validation", "names", "nc", "channels", "yaml_file", "masks_dir"})
-_LARGEST_YAML_BYTES = 16 * 1024**2
-_MOST_CLASSES = 1_000_000
+_LARGEST_YAML_BYTES = 2 * 1024**2
+_LARGEST_LIST_BYTES = 512 * 1024**2
+_MOST_CLASSES = 20_000  # the largest data sets have 14,000; a head for more does not fit into memory
+_MOST_EVENTS = 10 * _MOST_CLASSES  # of the YAML's text: what begins, ends or is a value
+_DEEPEST = 50
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast as the loader in Python
 
 
 class DataError(SpaceError):
@@ -132,8 +137,9 @@ def _parse(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
     """Return the top-level mapping, and the line of each of its keys."""
     try:
         text = file.read_bytes().decode("utf-8-sig")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        _check_size(file, text)
+        node = yaml.compose(text, Loader=_Loader)
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader)
     except UnicodeDecodeError as error:
         raise DataError(f"{shown(file)}: not a text file in UTF-8 (byte {error.start})") from None
     except yaml.MarkedYAMLError as error:
@@ -147,11 +153,22 @@ def _parse(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
     return {str(key): value for key, value in content.items()}, lines
 
 
+def _check_size(file: Path, text: str) -> None:
+    """Refuse a YAML of too many values, or of too many levels, before anything is built of it."""
+    level = 0
+    for number, event in enumerate(yaml.parse(text, Loader=_Loader)):
+        level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if number > _MOST_EVENTS or level > _DEEPEST:
+            raise DataError(f"{shown(file)}:{event.start_mark.line + 1}: too long or too deep for a data set YAML")
+
+
 def _classes(content: Mapping[str, Any], fail: Any) -> tuple[str, ...]:
     names, count = content.get("names"), content.get("nc")
     number = _whole_number(count)
     if count is not None and number is None:
-        raise fail("nc", f"'nc: {_short(count)}' is not a number of classes")
+        raise fail("nc", f"'nc: {_short(count)}' is not a number of classes; give 1 to {_MOST_CLASSES}")
+    if isinstance(names, list | dict) and len(names) > _MOST_CLASSES:
+        raise fail("names", f"'names' has {len(names)} classes; at most {_MOST_CLASSES} are possible")
     if names is None and number is not None:
         return tuple(f"class_{i}" for i in range(number))
     if isinstance(names, list):
@@ -226,8 +243,8 @@ def _split(value: Any, root: Path, required: bool) -> tuple[tuple[Path, ...], tu
             hint = f" ('path' is {shown(root)})" if not Path(place).is_absolute() else ""
             raise DataError(f"{shown(os.path.normpath(path))} does not exist{hint}")
         if path.is_dir():
-            folders.append(path.resolve())
-            images.extend(_walk(path.resolve()))
+            folders.append(_as_written(path))
+            images.extend(_walk(folders[-1]))
         elif path.suffix == ".txt" and path.is_file():
             images.extend(_listed(path.resolve(), root))
         else:
@@ -236,6 +253,12 @@ def _split(value: Any, root: Path, required: bool) -> tuple[tuple[Path, ...], tu
         raise DataError(f"no images in {', '.join(shown(root / place) for place in places)}")
     only_folders = len(folders) == len(places)
     return tuple(Path(image) for image in sorted(images)), tuple(folders) if only_folders else ()
+
+
+def _as_written(folder: Path) -> Path:
+    """Return a path without `..`. Links stay, because labels are looked for beside the path as it is written first."""
+    plain = Path(os.path.normpath(folder))
+    return plain if _exists(plain) and plain.samefile(folder) else folder.resolve()
 
 
 def _walk(folder: Path) -> Iterator[str]:
@@ -258,6 +281,8 @@ def _walk(folder: Path) -> Iterator[str]:
 
 
 def _listed(file: Path, root: Path) -> Iterator[str]:
+    if (size := file.stat().st_size) > _LARGEST_LIST_BYTES:
+        raise DataError(f"{shown(file)}: {size / 1024**2:.0f} MiB is no list of images")
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

@@ -12,6 +12,7 @@ from PIL import Image
 from objectives.data.dataset import DataError, open_dataset
 
 BOX = "0 0.5 0.5 0.25 0.5\n"
+BOTH_CLASSES = BOX + "1 0.25 0.25 0.25 0.25\n"
 DEFINITION = "train: images/train\nval: images/val\nnames: [cat, dog]\n"
 
 
@@ -23,7 +24,7 @@ def photo(path: Path, *, size: tuple[int, int] = (40, 32), seed: int = 0) -> Pat
     return path
 
 
-def label(path: Path, text: str = BOX) -> Path:
+def label(path: Path, text: str = BOTH_CLASSES) -> Path:
     """Write a label file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

@@ -14,7 +14,7 @@ from PIL import Image
 
 from objectives.data.check import parse_labels, read_labels
 from objectives.data.dataset import open_dataset
-from tests.objectives.pets import BOX, complaint, label, photo
+from tests.objectives.pets import BOX, complaint, define, label, photo
 
 
 def test_polygons_become_the_boxes_around_them(pets: Path, cache: Path) -> None:
@@ -80,6 +80,50 @@ def test_an_unreadable_image_is_named(pets: Path, cache: Path, spoil: Callable[[
 def test_a_truncated_png_is_named(pets: Path, cache: Path) -> None:
     truncated(photo(pets / "images/train/d.png"))
     assert "d.png: the image cannot be decoded" in complaint(pets, cache)
+
+
+def wrong_checksum(path: Path) -> None:
+    content = photo(path).read_bytes()
+    path.write_bytes(content[:-6] + b"\0\0" + content[-4:])  # of the last chunk: Pillow decodes it, OpenCV does not
+
+
+def floats(path: Path) -> None:
+    Image.fromarray(np.ones((32, 40), np.float32)).save(path)
+
+
+def enormous(path: Path) -> None:
+    Image.new("1", (10_100, 10_000)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "message"),
+    [
+        ("t.png", wrong_checksum, "the image cannot be decoded"),
+        ("t.tif", floats, "OpenCV, which the training uses, cannot decode the image"),
+        ("t.png", enormous, "the image is 10100 x 10000 px; at most 100 megapixels are read"),
+    ],
+)
+def test_an_image_of_any_split_that_cannot_be_trained_on_is_named(
+    pets: Path, cache: Path, capfd: pytest.CaptureFixture[str], name: str, spoil: Callable[[Path], None], message: str
+) -> None:
+    photo(pets / "images/test/s.png", seed=8)
+    label(pets / "labels/test/s.txt")
+    spoil(pets / "images/test" / name)
+    assert f"images/test/{name}: {message}" in complaint(define(pets, test="images/test"), cache)
+    assert capfd.readouterr().err == ""  # the decoders' own messages
+
+
+def test_a_file_that_is_too_large_is_not_read(pets: Path, cache: Path) -> None:
+    with (pets / "labels/train/b.txt").open("wb") as file:
+        file.truncate(17 * 1024**2)
+    assert "labels/train/b.txt: 17 MiB; at most 16 MiB are read" in complaint(pets, cache)
+
+
+def test_long_values_are_cut(pets: Path, cache: Path) -> None:
+    label(pets / "labels/train/b.txt", f"0.{'1' * 5000} 0 0 1 1\n0 7{'0' * 100}.5 0 1 1\n0 \x1b[31m 0 1 1\n")
+    text = complaint(pets, cache)
+    assert max(map(len, text.splitlines())) < 250
+    assert "\x1b" not in text
 
 
 @pytest.mark.parametrize(

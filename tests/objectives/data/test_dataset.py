@@ -138,6 +138,7 @@ def test_evaluation_on_training_images_is_allowed_with_a_warning(pets: Path, cac
         "split 'val' equals 'train': its accuracy does not show how well unseen images are detected",
     )
     shutil.copy(pets / "images/train/a.jpg", pets / "images/val/other.jpg")
+    label(pets / "labels/val/other.txt")
     (warning,) = open_dataset(define(pets), cache).warnings
     assert "shares 1 images" in warning
 
