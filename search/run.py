@@ -35,7 +35,14 @@ def main(arguments: list[str]) -> int:
         from search.work.dry_run import dry_run
 
         url = url_of(options)
-        return dry_run(definition, device=options.device, threads=options.threads, url=url, repeats=repeats)
+        return dry_run(
+            definition,
+            device=options.device,
+            threads=options.threads,
+            url=url,
+            repeats=repeats,
+            strict=options.strict,
+        )
     return _run(definition, options)
 
 
@@ -55,6 +62,7 @@ def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
         polish_epochs=options.polish,
         confirm=not options.no_confirm,
         repeats=options.repeat,
+        strict=options.strict,
     )
     console = Console(soft_wrap=True)
     finish = run_study(request, console)
@@ -146,6 +154,7 @@ def _parser() -> argparse.ArgumentParser:
         help="when the study is done, train N trials once more to tell the noise (default: 1 with --budget, else 0)",
     )
     add("--polish", type=int, metavar="EPOCHS", help="when the study is done, train the front's trials for EPOCHS more")
+    add("--strict", action="store_true", help="end before anything is trained if the data set is doubtful")
     add("--dry-run", action="store_true", help="check everything, try one candidate, estimate the time of the study")
     add("--print-config", action="store_true", help="print the definition with all values")
     return parser

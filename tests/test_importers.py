@@ -40,8 +40,13 @@ HOMES: dict[str, tuple[str, ...]] = {
     "sklearn": ("objectives/data/digit_scenes.py", "search/sampler/accuracy_model.py"),
     "scipy": ("search/sampler/accuracy_model.py", "search/record/staircase.py", "search/trial/learning_curves.py"),
     "pynvml": ("objectives/device/gpu_activity.py",),
-    "PIL": ("objectives/data/check.py", "objectives/data/digit_scenes.py", "objectives/data/loader.py"),
-    "cv2": ("objectives/data/digit_scenes.py", "objectives/data/loader.py"),
+    "PIL": ("objectives/data/digit_scenes.py", "objectives/data/pixels.py"),
+    "cv2": (
+        "objectives/data/digit_scenes.py",
+        "objectives/data/loader.py",
+        "objectives/data/looks.py",
+        "objectives/data/pixels.py",
+    ),
     # Ultralytics, by the part of it: model code, trainer, validator, data, exporter
     "ultralytics.nn": ("spaces/*", "objectives/training/distillation.py"),
     "ultralytics.engine.trainer": ("objectives/training/trainer.py",),

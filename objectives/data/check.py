@@ -159,7 +159,10 @@ def _row(columns: Sequence[str], classes: int) -> tuple[tuple[float, ...], str |
         return (), f"class {shown(columns[0])[:40]} is out of range; the data set has classes 0 to {classes - 1}"
     outside = [text for text, value in zip(columns[1:], row[1:], strict=True) if not _in_range(value)]
     if outside:
-        return (), f"coordinate {shown(outside[0])[:40]} is out of range; coordinates are shares of the image, in [0, 1]"
+        return (
+            (),
+            f"coordinate {shown(outside[0])[:40]} is out of range; coordinates are shares of the image, in [0, 1]",
+        )
     width, height = row[3:] if not polygon else (_spread(row[1::2]), _spread(row[2::2]))
     if width <= 0 or height <= 0:
         return (), f"a box of size {width:g} x {height:g}; width and height must be above 0"

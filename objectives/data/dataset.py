@@ -102,9 +102,7 @@ def _checked(definition: Definition, name: str, cache: Path, defaults: Mapping[s
     return Dataset(name, copy, definition.classes, splits, key, defaults, tuple(warnings))
 
 
-def _near_duplicates(
-    splits: Mapping[str, Split], checked: Mapping[Path, Checked], memory: CheckMemory
-) -> list[str]:
+def _near_duplicates(splits: Mapping[str, Split], checked: Mapping[Path, Checked], memory: CheckMemory) -> list[str]:
     """Return a line for each split with near-duplicates of images of train; what was found before is remembered."""
     lines: list[str] = []
     for name in splits:

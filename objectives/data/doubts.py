@@ -59,21 +59,18 @@ def _repeated(name: str, split: Split, checked: Mapping[Path, Checked]) -> Itera
 def _empty(name: str, split: Split, checked: Mapping[Path, Checked]) -> Iterator[str]:
     empty = [label.name for label in split.labels if label is not None and not checked[label].objects]
     if len(empty) > MOST_EMPTY * len(split.images):
-        yield f"split '{name}': {len(empty)} of {len(split.images)} images have an empty label file {listed_names(empty)}"
+        which = listed_names(empty)
+        yield f"split '{name}': {len(empty)} of {len(split.images)} images have an empty label file {which}"
 
 
-def _absent_classes(
-    name: str, split: Split, classes: Sequence[str], checked: Mapping[Path, Checked]
-) -> Iterator[str]:
+def _absent_classes(name: str, split: Split, classes: Sequence[str], checked: Mapping[Path, Checked]) -> Iterator[str]:
     present = {number for label in split.labels if label is not None for number in checked[label].classes}
     absent = [each for number, each in enumerate(classes) if number not in present]
     if absent:
         yield f"split '{name}': {len(absent)} of {len(classes)} classes occur nowhere {listed_names(absent)}"
 
 
-def _shared(
-    name: str, split: Split, train: Split, digests: set[str], checked: Mapping[Path, Checked]
-) -> Iterator[str]:
+def _shared(name: str, split: Split, train: Split, digests: set[str], checked: Mapping[Path, Checked]) -> Iterator[str]:
     shared = sum(checked[image].digest in digests for image in split.images)
     if shared:
         same = set(split.images) == set(train.images)

@@ -1,7 +1,7 @@
 """Finds the label file of each image, and what is odd about where label files lie.
 
-An image without a label file is a background image; whether that is meant cannot be seen. So each such image is counted,
-and so is each label file without an image: a set that lost files is told from one that is whole.
+An image without a label file is a background image; whether that is meant cannot be seen. So such images are counted,
+and so are label files without an image: a set that lost files is told from one that is whole.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HEAD_BYTES = 400
 
 
 class LabelFiles:
-    """The label files of one data set. Each folder is listed once: that is cheaper than one system call for each file."""
+    """The label files of one data set. Each folder is listed once: cheaper than a system call for each file."""
 
     def __init__(self, definition: Definition) -> None:
         self._definition = definition
@@ -54,8 +54,8 @@ class LabelFiles:
         missing = [str(each) for each, label in zip(images, self.labels[name], strict=True) if label is None]
         if not missing:
             return
-        which = _names(missing)
-        yield f"split '{name}': {len(missing)} of {len(images)} images have no label file, they count as background {which}"
+        count = f"{len(missing)} of {len(images)} images"
+        yield f"split '{name}': {count} have no label file, they count as background {_names(missing)}"
         beside = [image for image in missing if self._is_there(_beside(image))]
         if beside:
             place = shown(label_path(beside[0]))
@@ -81,7 +81,8 @@ class LabelFiles:
             yield f"{place} {len(behind)} labels are those of its target, in {shown(os.path.dirname(behind[0]))}"
         if any(map(_differ, ignored)):
             own, other = (shown(os.path.dirname(each)) for each in ignored[0])
-            yield f"{place} {len(ignored)} labels are read beside the link, in {own}, not those of its target, in {other}"
+            count = f"{len(ignored)} labels"
+            yield f"{place} {count} are read beside the link, in {own}, not those of its target, in {other}"
 
     def _without_image(self, splits: Sequence[str]) -> Iterator[str]:
         expected = {label_path(image) for images in self._definition.images.values() for image in images}

@@ -22,7 +22,7 @@ MOST_DIFFERENT = 2
 """Maximum number of places in which near-duplicates differ."""
 LEAST_CLEAR = 8
 """Minimum number of clear places of an image that is compared; a blank wall resembles every other."""
-MOST_PAIRS = 1_000_000_000
+MOST_COMPARED = 1_000_000_000
 """Maximum number of pairs that are compared (about 15 s); of larger data sets, an even share of the other split."""
 _CHUNK_PAIRS = 4_000_000
 _SMALL = (288, 256)
@@ -56,7 +56,7 @@ def near_duplicates(train: Sequence[str], others: Sequence[str]) -> Mapping[int,
     known, here = _numbered(train), _numbered(others)
     if not known or not here:
         return {}
-    step = -(-len(known) * len(here) // MOST_PAIRS)
+    step = -(-len(known) * len(here) // MOST_COMPARED)
     here = here[::step]
     rows = _parsed([train[number] for number in known])
     found: dict[int, int] = {}

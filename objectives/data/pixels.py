@@ -1,7 +1,7 @@
 """Decodes images as the training decodes them, and checks them: what passes can be trained on.
 
 An image must pass two decoders. OpenCV's is the one that the training uses; Pillow's also refuses what OpenCV completes
-with grey pixels, such as a truncated JPEG. The size is read from the header first, so no image may inflate without bound.
+with grey pixels, such as a truncated JPEG. The size is read from the header first, so that no image inflates unbounded.
 """
 
 from __future__ import annotations

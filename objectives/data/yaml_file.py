@@ -9,8 +9,7 @@ Nothing is downloaded, imported or executed. Paths are resolved as Ultralytics d
   the `.txt`; other relative lines are looked for in the working directory, beside the `.txt`, under `path`;
 - further splits are `minival`, every key that begins with `test`, and any other key whose value looks like images
   (a folder below `images`, or a list) and has labels;
-- the label of `.../images/a/b.jpg` is `.../labels/a/b.txt` (the last `images` counts); without a folder `images` it is
-  the `.txt` beside the image. `objectives.data.label_files` finds those of images behind links.
+- the label of `.../images/a/b.jpg` is `.../labels/a/b.txt` (the last `images` counts), else the `.txt` beside it.
 
 Source: https://docs.ultralytics.com/datasets/detect
 """
@@ -36,7 +35,7 @@ _LARGEST_YAML_BYTES = 2 * 1024**2
 _LARGEST_LIST_BYTES = 512 * 1024**2
 _MOST_CLASSES = 20_000  # the largest data sets have 14,000; a head for more does not fit into memory
 _MOST_EVENTS = 10 * _MOST_CLASSES  # of the YAML's text: what begins, ends or is a value
-_DEEPEST = 50
+_DEEPEST = 50  # levels of lists and mappings
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast as the loader in Python
 
 
@@ -139,7 +138,7 @@ def _parse(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
         text = file.read_bytes().decode("utf-8-sig")
         _check_size(file, text)
         node = yaml.compose(text, Loader=_Loader)
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader)
+        content = yaml.load(text, Loader=_Loader)
     except UnicodeDecodeError as error:
         raise DataError(f"{shown(file)}: not a text file in UTF-8 (byte {error.start})") from None
     except yaml.MarkedYAMLError as error:
@@ -159,7 +158,8 @@ def _check_size(file: Path, text: str) -> None:
     for number, event in enumerate(yaml.parse(text, Loader=_Loader)):
         level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if number > _MOST_EVENTS or level > _DEEPEST:
-            raise DataError(f"{shown(file)}:{event.start_mark.line + 1}: too long or too deep for a data set YAML")
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise DataError(f"{shown(file)}:{line}: too long or too deep for a data set YAML")
 
 
 def _classes(content: Mapping[str, Any], fail: Any) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from search.findings.parent_training import training_remarks
 from search.findings.selection import confirmed_study
 from search.findings.summary_sentence import summary_sentence
 from search.record.confirmation import Confirmation, ConfirmedStudy, confirmation_remarks
+from search.record.doubts import doubt_lines
 from search.record.latency_text import LATENCY, further_names
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import FrontEntry, Store, StudyEntry
@@ -52,9 +53,10 @@ class StudyResults:
         return self.study.definition.get("limits") or {}
 
     @property
-    def training_remarks(self) -> tuple[str, ...]:
-        """Lines below the table: the noise of training, and a warning if the parent is not trained to its end."""
-        return training_remarks(self.records, self.study.definition.get("copied_from"))
+    def remarks(self) -> tuple[str, ...]:
+        """Lines below the table: doubts about the data, the noise of training, a parent that needs more training."""
+        trained = training_remarks(self.records, self.study.definition.get("copied_from"))
+        return (*doubt_lines(self.study.frozen), *trained)
 
     @property
     def summary(self) -> str:

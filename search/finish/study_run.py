@@ -49,6 +49,7 @@ class RunRequest:
         confirm: Whether the front's members are timed side by side at the end.
         repeats: Number of trials that are trained once more at the end, to tell the noise of training; None is one if
             the study has a budget, else none.
+        strict: Whether the warnings about the data set end the run before anything is trained.
     """
 
     definition: StudyDefinition
@@ -63,6 +64,7 @@ class RunRequest:
     polish_epochs: int | None = None
     confirm: bool = True
     repeats: int | None = None
+    strict: bool = False
 
     @property
     def repeats_in_all(self) -> int:
@@ -119,6 +121,7 @@ def _run_workers(store: Store, request: RunRequest, generation: int, console: Co
         timeout_s=request.timeout_s,
         budget=definition.budget,
         repeats=request.repeats_in_all,
+        strict=request.strict,
     )
     expected = definition.n_trials if definition.budget is None else None
     with Progress(console, tuple(definition.objectives), expected, counted) as progress:
@@ -163,7 +166,7 @@ def _finish_study(store: Store, finish: RunEnd, request: RunRequest, console: Co
     print_study_results(store, study, more_seconds=finish.seconds)
     paths = write_report(store, study, request.runs.study(study.sampler_name))
     console.print(ENDINGS[finish.why])
-    for line in read_study_results(store, study, curves=False).training_remarks:
+    for line in read_study_results(store, study, curves=False).remarks:
         console.print(line, highlight=False, markup=False)
     for path in paths:
         console.print(str(path), highlight=False)

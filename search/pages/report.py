@@ -56,7 +56,7 @@ def html_report(found: StudyResults, picture: bytes, clock: datetime | None = No
         effort=effort_text(training_effort(found.records)),
         columns=columns_of(found.records),
         legend=legend(found.records),
-        training_remarks=found.training_remarks,
+        remarks=found.remarks,
         rows=rows,
         further_splits=_further_splits(found),
         times=[(time, duration(time.seconds)) for time in time_table(found.records, since=found.study.created)],

@@ -44,7 +44,7 @@ def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, .
         title=title,
     )
     tables = "\n".join(f"## {split}\n\n{markdown(found.rows(split))}" for split in splits)
-    marks = "".join(f"\n{line}\n" for line in (*legend(found.records), *found.training_remarks))
+    marks = "".join(f"\n{line}\n" for line in (*legend(found.records), *found.remarks))
     summary = f"{found.summary}\n\n" if found.summary else ""
     return (
         write_text(folder / "report.html", html_report(found, picture.read_bytes())),
@@ -77,7 +77,7 @@ def print_study_results(
     if len(shown) < len(rows):
         console.print(f"{len(rows) - len(shown)} more trials are in leaderboard.csv")
     marks = [f"{FRONT_MARK} on the Pareto front", "bold: best of its column", *legend([row.record for row in shown])]
-    console.print("\n".join(["; ".join(marks), *found.training_remarks]) + "\n")
+    console.print("\n".join(["; ".join(marks), *found.remarks]) + "\n")
     if found.confirmation is not None:
         console.print(f"finalists: {confirmation_summary(found.confirmation)}\n")
     console.print(f"trials: {effort_text(training_effort(found.records))}")

@@ -43,9 +43,16 @@ def check_device(device: str) -> None:
     raise DefinitionError(f"--device is '{device}'; this machine has {here}")
 
 
-def open_data(definition: StudyDefinition, folder: RunFolder) -> Dataset:
-    """Open and check the study's data set."""
-    return open_dataset(definition.data.source, folder.data, seed=definition.seed)
+def open_data(definition: StudyDefinition, folder: RunFolder, *, strict: bool = False) -> Dataset:
+    """Open and check the study's data set.
+
+    Raises:
+        DataError: If it is wrong; with `strict` also if it is doubtful.
+    """
+    data = open_dataset(definition.data.source, folder.data, seed=definition.seed)
+    if strict:
+        data.require_no_doubt()
+    return data
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ from search.prepare.layout import layout_of
 from search.prepare.lineage import load_donors
 from search.prepare.reference_rows import StudyTools, make_rows, row_names, train_ahead
 from search.prepare.study_entry import open_study
-from search.record.events import Activity, BatchDone, Say, say_nothing
+from search.record.doubts import DOUBTS, doubt_line
+from search.record.events import Activity, BatchDone, Note, Say, say_nothing
 from search.record.folders import RunFolder
 from search.record.stopwatch import Clock, Stopwatch, utc_now
 from search.store.base import Store, StudyEntry
@@ -50,6 +51,7 @@ class Setting:
         scratch: A folder for temporary files of this process.
         threads: Number of torch threads; None leaves it as it is.
         idle_wait: How the measurement of the reference network waits for an idle device.
+        strict: Whether the warnings about the data set are an error.
     """
 
     folder: RunFolder
@@ -57,6 +59,7 @@ class Setting:
     scratch: Path
     threads: int | None = None
     idle_wait: IdleWait = USUAL_WAIT
+    strict: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +113,7 @@ class Preparation:
         with self.watch.phase("data"):
             self.say(Activity("checking the data"))
             inputs = self.read_inputs()
+            self._say_doubts(inputs.data)
         with self.open_workbench(inputs) as bench:
             # Only now: a definition that cannot run here must not be stored, or its correction would be refused.
             facts = {
@@ -119,6 +123,7 @@ class Preparation:
             }
             source = self._copied_study(bench, inputs)
             study = open_study(self.store, self.definition, generation, facts)
+            study = self.store.freeze(study, {DOUBTS: list(inputs.data.warnings)})
             try:
                 if source is None:
                     study = self._make_missing_rows(study, bench, inputs)
@@ -137,8 +142,14 @@ class Preparation:
             SpaceError: If data or weights are wrong.
             DefinitionError: If the study asks of the parent what it does not have.
         """
-        data = open_data(self.definition, self.setting.folder)
+        data = open_data(self.definition, self.setting.folder, strict=self.setting.strict)
         return StudyInputs(data, load_initial_parent(self.definition, data))
+
+    def _say_doubts(self, data: Dataset) -> None:
+        """Say what is odd about the data set, if this is the first worker."""
+        if not self.ahead:
+            for line in data.warnings:
+                self.say(Note(doubt_line(line)))
 
     @contextmanager
     def open_workbench(self, inputs: StudyInputs) -> Iterator[Workbench]:

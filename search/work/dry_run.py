@@ -18,6 +18,7 @@ from search.latency.remote import copy_remotes
 from search.prepare.inputs import InitialParent, StudyInputs, complete_recipe, load_initial_parent, open_data
 from search.prepare.preparation import Preparation, Setting
 from search.prepare.sensitivity_analysis import TRAINING_PASSES, analysis_images, fewest_epochs, wants_sensitivity
+from search.record.doubts import doubt_line
 from search.record.folders import RunFolder
 from search.record.number_text import duration
 from search.store.base import Store
@@ -58,12 +59,21 @@ class MeasuredCost:
     checkpoint_mib: float
 
 
-def dry_run(definition: StudyDefinition, *, device: str, threads: int, url: str | None = None, repeats: int = 0) -> int:
+def dry_run(
+    definition: StudyDefinition,
+    *,
+    device: str,
+    threads: int,
+    url: str | None = None,
+    repeats: int = 0,
+    strict: bool = False,
+) -> int:
     """Check data, parent, export and training of one candidate, and estimate the whole study.
 
     Args:
         url: URL of the database with measurements of other machines; it is only read.
         repeats: Number of trials that are trained once more when the study is done.
+        strict: Whether the warnings about the data set are an error.
 
     Raises:
         SpaceError: If the data, the weights or the space are wrong.
@@ -72,9 +82,11 @@ def dry_run(definition: StudyDefinition, *, device: str, threads: int, url: str 
     console = Console(soft_wrap=True, highlight=False)
     with tempfile.TemporaryDirectory(prefix="yolofront-dry-run-") as name:
         temporary = RunFolder(Path(name))
-        data = open_data(definition, temporary)
+        data = open_data(definition, temporary, strict=strict)
         sizes = ", ".join(f"{split} {len(each.images)}" for split, each in data.splits.items())
         console.print(f"data: {data.name}, {len(data.classes)} classes; images: {sizes}")
+        for line in data.warnings:
+            console.print(doubt_line(line), markup=False)
         initial = load_initial_parent(definition, data)
         console.print(f"parent: {_describe_parent(initial)}, {initial.parent.imgsz} px")
         setting = Setting(

@@ -24,6 +24,7 @@ class Job:
         n_trials: Number of trials of the study.
         budget: See `StudyDefinition.budget`; the number of trials does not count then.
         repeats: Number of trials that are trained once more at the end; a budget keeps their part back.
+        strict: Whether the warnings about the data set end the run before anything is trained.
         timeout_s: Seconds after which no trial is begun; None for no limit.
     """
 
@@ -39,3 +40,4 @@ class Job:
     timeout_s: float | None
     budget: str | None = None
     repeats: int = 0
+    strict: bool = False

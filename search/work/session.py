@@ -79,7 +79,9 @@ class _Session:
     ) -> None:
         self._job, self._say, self._store = job, say, store
         self._definition = stored_definition(job.study, job.definition)
-        self._setting = Setting(folder=folder, device=job.device, scratch=scratch, threads=job.threads)
+        self._setting = Setting(
+            folder=folder, device=job.device, scratch=scratch, threads=job.threads, strict=job.strict
+        )
         self._deadline = None if job.timeout_s is None else monotonic() + job.timeout_s
         self._watch = Stopwatch()
         self._worker: Worker | None = None

@@ -40,6 +40,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data = write_digits(folder / "scenes", scenes={"train": 32, "val": 16, "test": 16})
+        (self.data.parent / "labels/train/gone.txt").write_text("0 0.5 0.5 0.5 0.5\n")  # a label without its image
         self.url = f"sqlite:///{folder / 'runs' / 'yolofront.db'}"
 
     def command(self, *more: str) -> list[str]:
@@ -143,6 +144,8 @@ def test_the_report_and_the_table_are_there(project: Project, finished: str) -> 
     assert "where the time went" in finished
     assert "export: python -m search.export --study small" in finished
     assert "uniform-0.5" in finished
+    told = "warning: data: split 'train': 1 of 33 label files have no image (gone.txt)"
+    assert finished.count(told) == 3, "when the run begins, below the table, and after the last trial"
     assert not list((project.folder / "runs").glob("scratch/*/*")), "a killed worker's files are swept by the next run"
 
 

@@ -160,7 +160,7 @@ def test_blank_images_are_like_no_other() -> None:
 
 
 def test_a_large_data_set_is_compared_in_an_even_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("objectives.data.looks.MOST_PAIRS", 100)
+    monkeypatch.setattr("objectives.data.looks.MOST_COMPARED", 100)
     looks = [_look(_noise(seed)) for seed in range(20)]
     assert near_duplicates(looks, looks) == {number: number for number in range(0, 20, 4)}
 

@@ -1,0 +1,23 @@
+"""What was odd about a study's data set, as it is stored with the study and told below its table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+DOUBTS = "data_doubts"
+"""Name of the fact of a study that holds the lines."""
+
+
+def doubt_line(warning: str) -> str:
+    """Return a warning about the data set as a line among other lines."""
+    return f"warning: data: {warning}"
+
+
+def doubt_lines(frozen: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the lines of a stored study; none for one that is older than they are.
+
+    Args:
+        frozen: Facts of the study that were frozen when it began.
+    """
+    return tuple(map(doubt_line, frozen.get(DOUBTS) or ()))
