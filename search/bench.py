@@ -19,6 +19,7 @@ from pathlib import Path
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.study.faults import DefinitionError
 from spaces.durable import write_text
+from spaces.shown import print_line
 
 
 def main(arguments: list[str]) -> int:
@@ -46,11 +47,11 @@ def _measure(options: argparse.Namespace) -> None:
         reference=options.reference,
         storage=options.storage,
     )
-    figures = measure_network(request, show_line=_say)
+    figures = measure_network(request, show_line=print_line)
     if options.json is not None:
         write_text(options.json, json.dumps(figures.as_plain(), indent=1) + "\n")
     for line in figures.lines():
-        _say(line)
+        print_line(line)
 
 
 def _pack(options: argparse.Namespace) -> None:
@@ -72,9 +73,9 @@ def _pack(options: argparse.Namespace) -> None:
         overrides=tuple(options.override),
     )
     plan = pack(request)
-    _say(f"packed {len(plan.networks)} networks and their reference ({plan.compared_with}) into {options.pack}")
-    _say(f"copy that folder to the machine, and there: python {options.pack.name}/measure.pyz")
-    _say(f"then copy results.json back, and here: python -m search.bench --unpack {options.pack} --name NAME")
+    print_line(f"packed {len(plan.networks)} networks and their reference ({plan.compared_with}) into {options.pack}")
+    print_line(f"copy that folder to the machine, and there: python {options.pack.name}/measure.pyz")
+    print_line(f"then copy results.json back, and here: python -m search.bench --unpack {options.pack} --name NAME")
 
 
 def _unpack(options: argparse.Namespace) -> None:
@@ -84,13 +85,9 @@ def _unpack(options: argparse.Namespace) -> None:
     store = open_store(url_of(options))
     try:
         for line in unpack(store, options.unpack, name=options.name):
-            _say(line)
+            print_line(line)
     finally:
         store.close()
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 def _check(options: argparse.Namespace) -> None:

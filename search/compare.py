@@ -21,6 +21,7 @@ from search.findings.leaderboard import leaderboard
 from search.pages.compared_records import select_compared
 from search.pages.comparison import write_comparison
 from spaces.display.terminal import table_console
+from spaces.shown import print_line
 
 
 def main(arguments: list[str]) -> int:
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> int:
         console.print(difference_table(found, [record.name for record in compared.records]), crop=False)
     folder = options.out or run_folder(options).study(compared.studies[0].sampler_name) / "comparison"
     for path in write_comparison(folder, compared.records, found):
-        print(path)
+        print_line(path)
     return Exit.DONE
 
 

@@ -14,6 +14,7 @@ from search.cli.command import Exit, add_study_options, run_command, run_folder,
 from search.cli.stored_study import existing_store, find_study
 from search.findings.confirmation_table import print_confirmation
 from search.finish.finalists import select_finalists
+from spaces.shown import print_line
 
 
 def main(arguments: list[str]) -> int:
@@ -24,7 +25,7 @@ def main(arguments: list[str]) -> int:
         finalists = select_finalists(store, study, options.records)
         from search.finish.race import confirm_finalists  # imports torch: not for usage errors
 
-        confirmation = confirm_finalists(store, study, run_folder(options), finalists, show_line=print)
+        confirmation = confirm_finalists(store, study, run_folder(options), finalists, show_line=print_line)
         print_confirmation(store, study, confirmation)
     return Exit.DONE
 

@@ -10,6 +10,7 @@ import sys
 
 from search.cli.checkup import Verdict, check_all, print_checks
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
+from spaces.shown import print_line
 
 
 def main(arguments: list[str]) -> int:
@@ -21,7 +22,7 @@ def main(arguments: list[str]) -> int:
     print_checks(groups)
     broken = sum(check.verdict is Verdict.BROKEN for _, checks in groups for check in checks)
     faults = f"{broken} fault{'s' * (broken > 1)} to fix first"
-    print(faults if broken else "everything that a run needs is here")
+    print_line(faults if broken else "everything that a run needs is here")
     return Exit.ERROR if broken else Exit.DONE
 
 

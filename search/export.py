@@ -16,6 +16,7 @@ from search.findings.selection import milliseconds, select_network
 from search.record.folders import file_stem
 from search.store.sql import open_store
 from search.study.faults import DefinitionError
+from spaces.shown import print_line
 
 
 def main(arguments: list[str]) -> int:
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
         out = options.out or folder.study(study.sampler_name) / "export" / file_stem(record.name)
         request = ExportRequest(study, record, out, options.format, options.data, options.images)
         for line in export_network(request, store, folder):
-            print(line)
+            print_line(line)
     finally:
         store.close()
     return Exit.DONE

@@ -13,6 +13,7 @@ import sys
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.cli.stored_study import existing_store, find_study
 from search.finish.polishing import EPOCHS_FACTOR, polish, select_for_polishing
+from spaces.shown import print_line
 
 
 def main(arguments: list[str]) -> int:
@@ -22,7 +23,13 @@ def main(arguments: list[str]) -> int:
         study = find_study(store, options.study)
         members = select_for_polishing(store, study, options.records)
         polish(
-            store, study, run_folder(options), members, epochs=options.epochs, device=options.device, show_line=print
+            store,
+            study,
+            run_folder(options),
+            members,
+            epochs=options.epochs,
+            device=options.device,
+            show_line=print_line,
         )
     return Exit.DONE
 

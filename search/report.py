@@ -12,6 +12,7 @@ from search.findings.formats import csv_text, splits_of
 from search.findings.study_results import read_study_results
 from search.pages.study_report import print_study_results, write_report
 from search.study.faults import DefinitionError
+from spaces.shown import print_line
 
 
 def main(arguments: list[str]) -> int:
@@ -31,11 +32,11 @@ def main(arguments: list[str]) -> int:
         if options.split not in splits:
             raise DefinitionError(f"no split '{options.split}' was evaluated; there are: {', '.join(splits)}")
         if options.csv:
-            sys.stdout.write(csv_text(found.rows(), splits))
+            print_line(csv_text(found.rows(), splits).removesuffix("\n"))
             return Exit.DONE
         print_study_results(store, study, split=options.split)
         for path in write_report(store, study, options.out or run_folder(options).study(study.sampler_name)):
-            print(path)
+            print_line(path)
     return Exit.DONE
 
 

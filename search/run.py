@@ -6,14 +6,14 @@ import argparse
 import os
 import sys
 
-from rich.console import Console
-
 from search.cli.command import add_study_options, run_command, run_folder, seconds_of, url_of
 from search.cli.stored_study import existing_store, find_study
 from search.study.budget import repeats_in_all
 from search.study.definition import StudyDefinition, load_study
 from search.study.faults import DefinitionError
 from search.study.retarget import retargeted
+from spaces.display.terminal import ShownConsole
+from spaces.shown import print_error
 
 OF_THE_STORED_STUDY = ("data", "model", "imgsz", "epochs", "batch", "seed", "name", "dry_run")
 """Options that cannot be given for a second target."""
@@ -64,12 +64,12 @@ def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
         repeats=options.repeat,
         strict=options.strict,
     )
-    console = Console(soft_wrap=True)
+    console = ShownConsole()
     finish = run_study(request, console)
     if finish.why == "interrupted":
         console.print("interrupted; the running trials were released, the same command continues")
     if finish.why == "error":
-        print(f"error: {finish.error}", file=sys.stderr)
+        print_error(finish.error)
     return finish.exit_code
 
 

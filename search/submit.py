@@ -14,6 +14,7 @@ from search.batch.registry import DEFAULT_SYSTEM, SYSTEMS
 from search.batch.system import BatchJob
 from search.cli.command import Exit, add_study_options, run_command
 from search.study.faults import DefinitionError
+from spaces.shown import print_line
 
 
 def main(arguments: list[str]) -> int:
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> int:
     script = SYSTEMS[DEFAULT_SYSTEM].script(job)
     if not options.print:
         raise DefinitionError("--print is missing: jobs are not submitted yet, only printed; try: --print > job.sh")
-    print(script, end="")
+    print_line(script.removesuffix("\n"))
     return Exit.DONE
 
 

@@ -11,6 +11,7 @@ import sys
 
 from search.cli.checkup import Verdict, check_targets, print_checks
 from search.cli.command import Exit, run_command
+from spaces.shown import print_line
 
 
 def main(arguments: list[str]) -> int:
@@ -20,7 +21,7 @@ def main(arguments: list[str]) -> int:
     print_checks(groups)
     verdicts = [check.verdict for _, checks in groups for check in checks]
     count = verdicts.count(Verdict.GOOD)
-    print(f"{count} of {len(verdicts)} can be measured; a study names one: target: ort-cpu")
+    print_line(f"{count} of {len(verdicts)} can be measured; a study names one: target: ort-cpu")
     return Exit.DONE if count else Exit.ERROR
 
 

@@ -10,6 +10,7 @@ import argparse
 import sys
 
 from search.cli.command import Exit, run_command
+from spaces.shown import print_line, print_over
 
 
 def main(arguments: list[str]) -> int:
@@ -19,9 +20,9 @@ def main(arguments: list[str]) -> int:
     from search.measuring.best_multiple import find_best_multiple  # imports torch: not for --help
 
     target = target_here(**vars(options))
-    print(f"target: {target}", flush=True)
+    print_line(f"target: {target}")
     found = find_best_multiple(target, progress=_show_progress)
-    print(*found.lines(), sep="\n")
+    print_line("\n".join(found.lines()))
     return Exit.ERROR if found.steps.multiple is None else Exit.DONE
 
 
@@ -45,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 def _show_progress(text: str) -> None:
     """Overwrite the terminal's line; write nothing to a log."""
     if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+        print_over(text)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from spaces.base import Section, SpaceError
 from spaces.display.charts import groups_png
 from spaces.display.overview import CLASSES, IMGSZ, SECTIONS, GroupRow, Overview, PartialCost, overview_of, total
 from spaces.display.terminal import table_console
+from spaces.shown import print_error
 
 COLOURS: dict[Section | None, str] = {"backbone": "blue", "neck": "yellow", "detect": "green", None: "default"}
 BAR = 24
@@ -138,12 +139,17 @@ def remarks(seen: Overview) -> Iterator[str]:
         yield f"unknown operation {operation}: the channels that it reads stay whole"
 
 
-if __name__ == "__main__":
+def run(arguments: list[str]) -> int:
+    """Run the command; errors that users can fix become one line on stderr and an exit code."""
     try:
-        raise SystemExit(main(sys.argv[1:]))
+        return main(arguments)
     except SpaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        print_error(error)
+        return 2
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        print_error(error)
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(sys.argv[1:]))

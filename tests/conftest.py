@@ -1,4 +1,4 @@
-"""What every test has: locks of devices that no study on this machine knows, so that neither waits for the other.
+"""What every test has: tracebacks of faults, and locks of devices that no study on this machine knows.
 
 Files with slow tests are run first: one of them at the end would leave all other processes idle.
 """
@@ -10,12 +10,14 @@ from collections.abc import Iterator
 import pytest
 
 from objectives.device.lock import FOLDER
+from search.cli.command import TRACEBACK
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(FOLDER, str(tmp_path_factory.mktemp("locks")))
+        patch.setenv(TRACEBACK, "1")  # a fault of the program fails a test by its traceback
         yield
 
 

@@ -22,6 +22,7 @@ from objectives.timing.process import NetworkTimer
 from objectives.timing.protocol import MeasuringBudget
 from objectives.timing.timings import Timings
 from spaces.base import CandidateError
+from spaces.shown import print_error, print_line
 
 TRIES_UNTIL_LEFT_OUT = 3
 """Number of times that a network may kill the process before it is left out."""
@@ -39,14 +40,14 @@ def main(arguments: list[str]) -> int:
         plan.check_files(folder)
         results = measure(plan, folder, options)
     except (PlanError, TargetError, CandidateError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; the same command continues", file=sys.stderr)
+        print_line("interrupted; the same command continues", file=sys.stderr)
         return 130
     for name, reason in results.failed.items():
-        print(f"{name} could not be timed: {reason}")
-    print(f"done: {len(results.timings)} of {len(plan.networks)} are in {folder / RESULTS}; take that file home")
+        print_line(f"{name} could not be timed: {reason}")
+    print_line(f"done: {len(results.timings)} of {len(plan.networks)} are in {folder / RESULTS}; take that file home")
     return 1 if results.failed else 0
 
 
@@ -69,7 +70,7 @@ def measure(plan: Plan, folder: Path, options: argparse.Namespace) -> Results:
     """
     target = planned_target(plan, options.provider, options.threads)
     results = _begun(plan, folder, target)
-    print(f"target: {target}, {target.engine}", flush=True)
+    print_line(f"target: {target}, {target.engine}")
     left = [network for network in plan.networks if network.name not in {*results.timings, *results.failed}]
     if not left:
         return results
@@ -82,7 +83,7 @@ def measure(plan: Plan, folder: Path, options: argparse.Namespace) -> Results:
     for network in left:
         results = _with_network(results, network, folder, timer, budget)
         results.write(folder)
-        print(_progress(results, network, len(plan.networks)), flush=True)
+        print_line(_progress(results, network, len(plan.networks)))
     return results
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, NamedTuple, final
 
 from search.cli.command import Exit
 from search.record.folders import RunFolder, storage_url
-from search.store.url import mask
+from search.store.url import has_password
 from search.study.faults import DefinitionError
 from search.study.names import find_yaml
+from spaces.shown import shell_word
 
 _JOB_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -60,7 +60,7 @@ class BatchJob:
 
     study: str
     runs: Path = Path("runs")
-    storage: str | None = None
+    storage: str | None = field(default=None, repr=False)
     arguments: tuple[str, ...] = ()
     python: str = "python"
     workers: int = 1
@@ -83,7 +83,7 @@ class BatchJob:
     @property
     def has_password(self) -> bool:
         """Whether the URL of the database holds a password, which must not stand in a file."""
-        return self.storage is not None and mask(self.storage) != self.storage
+        return self.storage is not None and has_password(self.storage)
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -140,7 +140,7 @@ class BatchSystem(ABC):
             headers="\n".join(self.headers(job)),
             title=self.title,
             storage=storage if job.has_password else "",
-            command=shlex.join(job.command),
+            command=" ".join(map(shell_word, job.command)),
             requeue=self.requeue(),
             terminated=int(Exit.TERMINATED),
         )
@@ -151,6 +151,8 @@ class BatchSystem(ABC):
             value = getattr(job, name)
             if value is not None and not pattern.fullmatch(value):
                 raise DefinitionError(f"--{name} is {value!r}; it must be {expected}")
+        if any(map(_holds_password, job.arguments)):
+            raise DefinitionError("a database's password would stand in the script; give --storage before the --")
         if not _JOB_NAME.fullmatch(job.name):
             raise DefinitionError(f"--study is {job.study!r}; a job's name takes letters, digits, dots and dashes only")
         for name, number in (("workers", job.workers), ("threads", job.threads), ("array", job.array)):
@@ -161,3 +163,9 @@ class BatchSystem(ABC):
                 f"--array is {job.array}: jobs on several machines need a database server, SQLite is for one; "
                 "give --storage postgresql+psycopg://... or set SEARCH_STORAGE"
             )
+
+
+def _holds_password(word: str) -> bool:
+    """Return whether a word of the command line is, or an option in it has, a URL with a password."""
+    value = word.partition("=")[2] if word.startswith("-") else word
+    return "://" in value and has_password(value)

@@ -15,7 +15,6 @@ from itertools import groupby
 from pathlib import Path
 
 import psutil
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -32,6 +31,8 @@ from search.study.definition import load_study
 from search.study.faults import DefinitionError
 from search.study.names import INSTALLED
 from spaces.base import SpaceError
+from spaces.display.terminal import ShownConsole
+from spaces.shown import print_line
 
 GIB = 2**30
 PYTHONS = ((3, 11), (3, 13))
@@ -222,7 +223,7 @@ def print_checks(groups: Sequence[CheckGroup]) -> None:
     if not sys.stdout.isatty():
         for group, checks in groups:
             for check in checks:
-                print(f"{_MARKS[check.verdict][0]} {group}: {check.name}: {check.value}")
+                print_line(f"{_MARKS[check.verdict][0]} {group}: {check.name}: {check.value}")
         return
     for group, checks in groups:
         table = Table(
@@ -234,4 +235,4 @@ def print_checks(groups: Sequence[CheckGroup]) -> None:
         for check in checks:
             mark, style = _MARKS[check.verdict]
             table.add_row(Text(mark, style=style), Text(check.name), Text(check.value))
-        Console().print(table, "", sep="\n")
+        ShownConsole(soft_wrap=False).print(table, "", sep="\n")

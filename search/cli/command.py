@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
-import shlex
+import os
 import signal
 import sys
 import threading
@@ -16,10 +16,11 @@ from types import FrameType
 
 from search.record.folders import RunFolder, storage_url
 from search.store.base import StoreError
-from search.store.url import mask
+from search.store.url import StorageUrlError, mask
 from search.study.budget import parse_duration
 from search.study.faults import DefinitionError, DefinitionMismatch
 from spaces.base import CandidateError, SpaceError
+from spaces.shown import print_error, shell_word
 
 
 class Exit(IntEnum):
@@ -37,6 +38,8 @@ class Terminated(BaseException):
     """Raised on SIGTERM. Not an `Exception`, so that no handler of ordinary errors catches it."""
 
 
+TRACEBACK = "YOLOFRONT_TRACEBACK"
+"""Name of the environment variable that lets a fault of this program end in its traceback."""
 DEFAULT_PROJECT = Path("runs")
 
 
@@ -66,7 +69,7 @@ def place_options(folder: RunFolder, url: str) -> str:
     project = None if folder.root == DEFAULT_PROJECT else folder.root
     storage = None if url == storage_url(None, folder) else mask(url)
     given = (("project", project), ("storage", storage))
-    return "".join(f" --{name} {shlex.quote(str(value))}" for name, value in given if value)
+    return "".join(f" --{name} {shell_word(value)}" for name, value in given if value)
 
 
 def run_command(command: Callable[[list[str]], int], arguments: list[str] | None = None) -> int:
@@ -74,7 +77,7 @@ def run_command(command: Callable[[list[str]], int], arguments: list[str] | None
     try:
         with _sigterm_raises():
             return command(sys.argv[1:] if arguments is None else arguments)
-    except (DefinitionError, SpaceError) as error:
+    except (DefinitionError, SpaceError, StorageUrlError) as error:
         return _fail(error, Exit.USAGE)
     except DefinitionMismatch as error:
         return _fail(error, Exit.MISMATCH)
@@ -82,6 +85,10 @@ def run_command(command: Callable[[list[str]], int], arguments: list[str] | None
         return _fail(error, Exit.ERROR)
     except KeyboardInterrupt:
         return _fail("interrupted", Exit.INTERRUPTED)
+    except Exception as error:  # a fault of this program: one line for its user, and how a developer sees more
+        if os.environ.get(TRACEBACK):
+            raise
+        return _fail(f"{type(error).__name__}: {error}; a fault of this program: {TRACEBACK}=1 shows where", Exit.ERROR)
     except Terminated:
         return _fail("terminated", Exit.TERMINATED)
 
@@ -132,5 +139,5 @@ def error_line(error: object) -> str:
 
 
 def _fail(error: object, code: Exit) -> int:
-    print(f"error: {error_line(error)}", file=sys.stderr)
+    print_error(error_line(error))
     return int(code)

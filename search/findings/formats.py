@@ -23,6 +23,7 @@ from search.findings.columns import (
 from search.findings.leaderboard import Row
 from search.record.latency_text import FURTHER, LATENCY, further_names, is_latency
 from search.record.trial import Outcome, TrialRecord
+from spaces.shown import csv_cell, markdown_text
 
 FRONT_MARK = "●"
 
@@ -65,13 +66,15 @@ def markdown(rows: Sequence[Row], columns: Sequence[Column] | None = None) -> st
         columns: Those of the rows' records by default.
     """
     columns = columns or _columns(rows)
-    titles = ["", "name", *(column.title for column in columns), "Δ mAP", "speed", "note"]
+    titles = ["", "name", *(markdown_text(column.title) for column in columns), "Δ mAP", "speed", "note"]
     rules = ["---", "---", *("---:" for _ in columns), "---:", "---:", "---"]
     lines = [_markdown_line(titles), _markdown_line(rules)]
     for row in rows:
-        cells = [f"**{row.text(c)}**" if c.key in row.best else row.text(c) for c in columns]
+        texts = [(column.key in row.best, markdown_text(row.text(column))) for column in columns]
+        cells = [f"**{text}**" if is_best else text for is_best, text in texts]
         mark = FRONT_MARK if row.on_front else ""
-        lines.append(_markdown_line([mark, row.record.name, *cells, row.gain_text, row.speed_up_text, row.note]))
+        rest = map(markdown_text, (row.gain_text, row.speed_up_text, row.note))
+        lines.append(_markdown_line([mark, markdown_text(row.record.name), *cells, *rest]))
     return "\n".join(lines) + "\n"
 
 
@@ -80,16 +83,14 @@ def _columns(rows: Sequence[Row]) -> tuple[Column, ...]:
 
 
 def _markdown_line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(markdown_text(cell) for cell in cells) + " |"
-
-
-def markdown_text(text: str) -> str:
-    """Return text that cannot break out of its table cell: one line, with bars and angle brackets escaped."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return "| " + " | ".join(cells) + " |"
 
 
 def csv_text(rows: Sequence[Row], splits: Sequence[str] = ("val",)) -> str:
-    """Return every figure at full precision, one line per record; accuracy columns once for each split."""
+    """Return every figure at full precision, one line per record; accuracy columns once for each split.
+
+    Text that a spreadsheet would compute begins with a `'`.
+    """
     buffer = io.StringIO()
     params = list(dict.fromkeys(name for row in rows for name in row.record.params))
     requested = requested_quantities([row.record for row in rows])
@@ -102,13 +103,14 @@ def csv_text(rows: Sequence[Row], splits: Sequence[str] = ("val",)) -> str:
     fields = [f"{split}.{name}" for split in splits for name in accuracy]
     tail = ["gain", "speed_up", "seconds", "checkpoint", "lineage", "reason", "note"]
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["name", "number", "outcome", "on_front", *fields, *cost,
-                     *(title for name in latencies for title in _latency_titles(name)), *tail,
-                     *(f"params.{name}" for name in params)])  # fmt: skip
+    titles = ["name", "number", "outcome", "on_front", *fields, *cost]
+    titles += [title for name in latencies for title in _latency_titles(name)] + tail
+    writer.writerow(map(csv_cell, [*titles, *(f"params.{name}" for name in params)]))
     for row in rows:
         record = row.record
         writer.writerow(
-            [record.name, record.number, record.outcome.value, row.on_front]
+            csv_cell(cell)
+            for cell in [record.name, record.number, record.outcome.value, row.on_front]
             + [record.value(name, split) for split in splits for name in accuracy]
             + [record.value(name) for name in cost]
             + [cell for name in latencies for cell in _latency(record, name)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -24,6 +24,7 @@ from search.work.job import Job
 from search.work.liveness import STALE_AFTER_S, is_alive
 from search.work.progress import Progress
 from search.work.supervisor import RunEnd, Supervisor, jobs_for_workers
+from spaces.display.terminal import ShownConsole
 
 ENDINGS = {
     "done": "the study is done",
@@ -54,7 +55,7 @@ class RunRequest:
 
     definition: StudyDefinition
     runs: RunFolder
-    storage: str
+    storage: str = field(repr=False)
     new: bool = False
     resume: bool = False
     device: str = "cpu"
@@ -84,7 +85,7 @@ def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
         DefinitionMismatch: If the study is stored with another definition.
         StoreError: If the database is not available.
     """
-    console = console or Console(soft_wrap=True)
+    console = console or ShownConsole()
     definition = request.definition
     _check_paths(definition)
     store = open_store(request.storage)

@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from objectives.device.target import STRIDE, Target
@@ -53,7 +53,7 @@ class BenchRequest:
     batch: int | None = None
     threads: int = 1
     reference: Path | None = None
-    storage: str | None = None
+    storage: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import itertools
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from objectives.data.calibration import Calibration
@@ -61,7 +61,7 @@ class PackRequest:
     folder: Path
     study: str
     runs: RunFolder
-    storage: str
+    storage: str = field(repr=False)
     networks: int = 16
     front: bool = False
     target: str | None = None

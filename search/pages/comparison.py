@@ -15,6 +15,7 @@ from search.pictures.curves import channel_picture, confidence_picture, learning
 from search.record.latency_text import legend
 from search.record.trial import TrialRecord
 from spaces.durable import write_bytes, write_text
+from spaces.shown import markdown_text
 
 MAX_WIDTHS = 8
 """Maximum number of records whose widths are drawn, each in its own picture."""
@@ -47,7 +48,7 @@ def write_comparison(
         differences=found,
         pictures=[(title, base64.b64encode(image).decode()) for title, image in pictures.values()],
     )
-    tables = "\n".join(f"## {split}\n\n{markdown(each, columns)}" for split, each in rows.items())
+    tables = "\n".join(f"## {markdown_text(split)}\n\n{markdown(each, columns)}" for split, each in rows.items())
     return (
         write_text(folder / "comparison.html", page),
         write_text(folder / "comparison.md", f"# Comparison\n\n{tables}"),

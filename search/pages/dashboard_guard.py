@@ -1,14 +1,15 @@
 """Protect the dashboard, which has no authentication, from foreign requests.
 
-`guarded` accepts only requests that name this server, which prevents DNS rebinding. Requests that change something are
-accepted only from the dashboard's own pages, and not at all if it is read-only. Artifacts are never run as pages.
+`guarded` accepts only requests that name this server, which prevents DNS rebinding. Nothing can be changed, unless
+there is a token: then every request must have it, and those that change something must come from the dashboard's own
+pages. Artifacts are never run as pages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 Environ = dict[str, Any]
@@ -39,7 +40,7 @@ class Answer:
         return [self.body]
 
 
-def plain(status: str, text: str) -> Answer:
+def refuse(status: str, text: str) -> Answer:
     """Return an answer of one line of text, such as the reason of a refusal."""
     return Answer(status, [("Content-Type", "text/plain; charset=utf-8")], text.encode() + b"\n")
 
@@ -62,17 +63,27 @@ def ask(app: App, environ: Environ) -> Answer:
     return Answer(status, list(headers), body)
 
 
-def guarded(app: App, hosts: Collection[str] | None, *, read_only: bool) -> App:
+class Token(Protocol):
+    """What a request must have; `search.pages.dashboard_token` is the one that is used."""
+
+    def refusal(self, environ: Environ) -> Answer | None:
+        """Return what is answered instead of a request; None for one that is let in."""
+
+
+def guarded(
+    app: App, hosts: Collection[str] | None, *, token: Token | None, check: Callable[[Environ], Answer | None]
+) -> App:
     """Return the application behind the checks.
 
     Args:
         app: The dashboard.
         hosts: Allowed values of the Host header; None allows any.
-        read_only: Whether every request that could change something is refused.
+        token: What every request must have; without one every request that could change something is refused.
+        check: Returns the refusal of a request that cannot be answered; it is called last.
     """
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if refusal := _refusal(environ, hosts, read_only):
+        if refusal := _refusal(environ, hosts, token) or check(environ):
             return refusal.send(start_response)
         if environ.get("PATH_INFO", "").startswith("/artifacts/"):
             found = ask(app, environ)
@@ -82,18 +93,26 @@ def guarded(app: App, hosts: Collection[str] | None, *, read_only: bool) -> App:
     return answer
 
 
-def _refusal(environ: Environ, hosts: Collection[str] | None, read_only: bool) -> Answer | None:
+def _refusal(environ: Environ, hosts: Collection[str] | None, token: Token | None) -> Answer | None:
     host = environ.get("HTTP_HOST", "").lower()
     if hosts is not None and host not in hosts:
-        return plain("403 Forbidden", f"this server is not '{host}'; open it as http://{min(hosts)}")
-    if environ["REQUEST_METHOD"] in READING:
-        return None
-    if read_only:
-        return plain("403 Forbidden", "the dashboard is read-only")
+        return refuse("403 Forbidden", f"this server is not '{host}'; open it as http://{min(hosts)}")
+    changes = environ["REQUEST_METHOD"] not in READING
+    if token is None:
+        return refuse("403 Forbidden", "the dashboard is read-only; --writable lets it change") if changes else None
+    if refusal := token.refusal(environ):
+        return refusal
     origin = environ.get("HTTP_ORIGIN")
-    if origin is not None and urlsplit(origin).netloc.lower() != host:
-        return plain("403 Forbidden", "only the dashboard's own pages may change anything")
+    if changes and origin is not None and not _is_of(origin, host):
+        return refuse("403 Forbidden", "only the dashboard's own pages may change anything")
     return None
+
+
+def _is_of(origin: str, host: str) -> bool:
+    try:
+        return urlsplit(origin).netloc.lower() == host
+    except ValueError:  # no address at all
+        return False
 
 
 def _with_headers(start_response: StartResponse) -> StartResponse:

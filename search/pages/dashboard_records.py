@@ -21,7 +21,7 @@ from urllib.parse import parse_qs
 from objectives.base import Direction
 from search.findings.leaderboard import Row, parent_of
 from search.findings.study_results import StudyResults, read_study_results
-from search.pages.dashboard_guard import Answer, App, Environ, StartResponse, ask, plain
+from search.pages.dashboard_guard import Answer, App, Environ, StartResponse, ask, refuse
 from search.pages.notes import study_note, trial_note
 from search.pages.report import html_report
 from search.pictures.curves import channel_picture, curves_picture
@@ -32,6 +32,7 @@ from search.store.base import Store
 
 DETAIL = re.compile(r"/api/studies/(\d+)/?")
 PICTURE = re.compile(r"/artifacts/(\d+)/(\d+)/([0-9a-f-]{36})/?")
+FILE = re.compile(r"/artifacts/(\d+)/(?:(\d+)/)?")
 REPORT = re.compile(r"/report/(\d+)/?")
 PICTURES: Mapping[str, Callable[[TrialRecord, TrialRecord | None], bytes | None]] = {
     "channels": lambda record, parent: channel_picture(record),
@@ -95,6 +96,8 @@ def with_records(app: App, records: DashboardRecords) -> App:
         path = environ.get("PATH_INFO", "")
         if environ["REQUEST_METHOD"] == "GET" and (match := DETAIL.fullmatch(path)):
             return _detail(app, records, int(match[1]), environ).send(start_response)
+        if (match := FILE.match(path)) and not _exists(records, int(match[1]), match[2]):
+            return refuse("404 Not Found", "there is no such study or trial").send(start_response)
         if match := PICTURE.fullmatch(path):
             with drawing:
                 image = _picture_with_id(picture, records, int(match[1]), int(match[2]), match[3])
@@ -106,6 +109,16 @@ def with_records(app: App, records: DashboardRecords) -> App:
         return app(environ, start_response)
 
     return answer
+
+
+def _exists(records: DashboardRecords, study_id: int, trial_id: str | None) -> bool:
+    try:
+        records.storage.get_study_name_from_id(study_id)
+        if trial_id is not None:
+            records.storage.get_trial(int(trial_id))
+    except KeyError:
+        return False
+    return True
 
 
 def _detail(app: App, records: DashboardRecords, study_id: int, environ: Environ) -> Answer:
@@ -225,7 +238,7 @@ def _report(records: DashboardRecords, study_id: int) -> Answer:
     except KeyError:
         found = None
     if found is None:
-        return plain("404 Not Found", f"study {study_id} is not stored")
+        return refuse("404 Not Found", f"study {study_id} is not stored")
     picture = pareto_bytes(found.records, found.fronts, objectives=found.study.objectives, limits=found.limits)
     page = html_report(found, picture)
     return Answer("200 OK", [("Content-Type", "text/html; charset=utf-8")], page.encode())

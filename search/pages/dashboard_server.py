@@ -11,6 +11,8 @@ from optuna_dashboard._app import create_app
 
 from search.pages.dashboard_guard import App, guarded
 from search.pages.dashboard_records import DashboardRecords, with_records
+from search.pages.dashboard_requests import complete
+from search.pages.dashboard_token import AccessToken
 from search.store.base import Store
 from spaces.durable import write_bytes
 
@@ -38,7 +40,7 @@ class ArtifactFolder:
 
 
 def dashboard_app(
-    store: Store, storage: Any, artifacts: Path, *, hosts: tuple[str, ...] | None, read_only: bool
+    store: Store, storage: Any, artifacts: Path, *, hosts: tuple[str, ...] | None, token: AccessToken | None = None
 ) -> App:
     """Return the whole application, from the outside in: guard, our records, optuna-dashboard.
 
@@ -47,10 +49,10 @@ def dashboard_app(
         storage: Optuna's storage under the same URL, from `search.sampler.optuna_study.create_optuna_tables`.
         artifacts: Folder of uploaded files.
         hosts: Allowed values of the Host header; None allows any.
-        read_only: Whether every request that could change something is refused.
+        token: Token that every request must have; without one nothing can be changed.
     """
     app: Any = create_app(storage, artifact_store=ArtifactFolder(artifacts))
-    return guarded(with_records(app, DashboardRecords(store, storage)), hosts, read_only=read_only)
+    return guarded(with_records(app, DashboardRecords(store, storage)), hosts, token=token, check=complete)
 
 
 @final
@@ -65,14 +67,21 @@ class _QuietHandler(WSGIRequestHandler):
 
 
 def serve(
-    store: Store, storage: Any, artifacts: Path, *, host: str = LOOPBACK[0], port: int = 8080, read_only: bool = False
+    store: Store,
+    storage: Any,
+    artifacts: Path,
+    *,
+    host: str = LOOPBACK[0],
+    port: int = 8080,
+    token: AccessToken | None = None,
 ) -> WSGIServer:
     """Return a server that listens; it answers once `serve_forever` is called.
 
     Args:
         store: As for `dashboard_app`; `storage` and `artifacts` likewise.
-        host: Address to listen on; any but loopback is served read-only.
+        host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
+        token: As for `dashboard_app`.
 
     Raises:
         OSError: If the port is taken or the address is not one of this machine.
@@ -81,6 +90,5 @@ def serve(
     server = make_server(host, port, lambda *_: [], server_class=_Server, handler_class=_QuietHandler)
     names = {f"[{name}]" if ":" in name else name for name in (*LOOPBACK, host)}
     hosts = tuple(sorted(f"{name}:{server.server_port}" for name in names)) if loopback else None
-    read_only = read_only or not loopback  # others can reach it, and no password protects it
-    server.set_app(dashboard_app(store, storage, artifacts, hosts=hosts, read_only=read_only))
+    server.set_app(dashboard_app(store, storage, artifacts, hosts=hosts, token=token))
     return server

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from objectives.quantities import LATENCY_MS, MAP50_95, SHARE_PRUNED, SIZE_MIB
 from search.findings.columns import Column, columns_of, requested_quantities
-from search.findings.formats import markdown_text
 from search.findings.leaderboard import Row
 from search.findings.notes import note
 from search.pages.report import headline
 from search.record.latency_text import legend
 from search.record.trial import TrialRecord
+from spaces.shown import markdown_text
 
 MAX_REASON_CHARACTERS = 500
 MAX_ROWS = 16
@@ -35,7 +35,7 @@ def trial_note(row: Row, parent: Row | None, pictures: Mapping[str, str] | None 
     figures = _figures(row, parent)
     if figures:
         head = ["|  | this trial | parent |", "| --- | ---: | ---: |"]
-        blocks.append("\n".join([*head, *(f"| {name} | {own} | {theirs} |" for name, own, theirs in figures)]))
+        blocks.append("\n".join([*head, *(_line(list(map(markdown_text, line))) for line in figures)]))
     blocks += [", ".join(legend([record, *([parent.record] if parent else [])]))] if figures else []
     if row.gain_text and row.speed_up_text:
         blocks.append(f"Against the parent: {row.gain_text} mAP50-95, {row.speed_up_text} speed.")
@@ -53,8 +53,8 @@ def _figures(row: Row, parent: Row | None) -> list[tuple[str, str, str]]:
             best = _best_f1_text(row.record)
             lines.append(("best F1 (confidence)", best, _best_f1_text(theirs) if theirs else ""))
         else:
-            split = markdown_text(accuracy.split)
-            lines.append((f"mAP50-95, {split}", f"{accuracy.map50_95:.3f}", f"{other.map50_95:.3f}" if other else ""))
+            theirs_text = f"{other.map50_95:.3f}" if other else ""
+            lines.append((f"mAP50-95, {accuracy.split}", f"{accuracy.map50_95:.3f}", theirs_text))
     return [line for line in lines if line[1]]
 
 
@@ -75,14 +75,15 @@ def study_note(rows: Sequence[Row], report: str | None = None) -> str:
     requested = requested_quantities([row.record for row in rows])
     columns = (*STUDY_COLUMNS, *map(Column.of, requested))
     lines = [
-        _line(["", "name", *(column.title for column in columns), "Δ mAP", "speed"]),
+        _line(["", "name", *(markdown_text(column.title) for column in columns), "Δ mAP", "speed"]),
         _line(["---", "---", *("---:" for _ in columns), "---:", "---:"]),
     ]
     for row in chosen[:MAX_ROWS]:
-        cells = [row.text(column) for column in columns]
+        cells = [markdown_text(row.text(column)) for column in columns]
         name = markdown_text(row.record.name)
         lines.append(_line(["●" if row.on_front else "", name, *cells, row.gain_text, row.speed_up_text]))
-    blocks = [headline(rows), "\n".join(lines), ", ".join(legend([row.record for row in chosen[:MAX_ROWS]]))]
+    marks = ", ".join(legend([row.record for row in chosen[:MAX_ROWS]]))
+    blocks = [markdown_text(headline(rows)), "\n".join(lines), marks]
     if len(chosen) > MAX_ROWS:
         blocks.append(f"{len(chosen) - MAX_ROWS} more are in the report.")
     if report:

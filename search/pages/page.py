@@ -1,4 +1,4 @@
-"""Self-contained HTML pages from our templates: all text is escaped, and no page loads anything."""
+"""Self-contained HTML pages from our templates: all text is escaped and made visible, and no page loads anything."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+
+from spaces.shown import shown_lines
 
 FOLDER = Path(__file__).with_name("html")
 
@@ -21,10 +23,16 @@ def render(template: str, **values: Any) -> str:
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template(template).render(style=trusted(part("report.css")), **values)
+
+
+def _visible(value: object) -> object:
+    """Return what a template writes for a value: text as `shown_lines` makes it, unless it is ours."""
+    return shown_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def part(name: str) -> str:

@@ -31,6 +31,7 @@ from search.record.confirmation import confirmation_summary
 from search.record.latency_text import FURTHER, legend
 from search.record.number_text import duration, score, significant
 from search.record.trial import Outcome
+from spaces.shown import shown
 
 TARGET_WORDS = ("runtime", "provider", "precision")
 REPORTED_PACKAGES = ("yolofront", "ultralytics", "torch", "onnxruntime", "optuna", "sqlalchemy", "numpy")
@@ -184,7 +185,16 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def _shown(value: Any) -> Any:
+    """Return JSON values whose texts are visible, as they are in the page around them."""
+    if isinstance(value, Mapping):
+        return {shown(key): _shown(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(item) for item in value]
+    return shown(value) if isinstance(value, str) else value
+
+
 def _json(value: object) -> str:
     """Return JSON that cannot end the script block that contains it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(_shown(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

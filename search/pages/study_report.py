@@ -18,6 +18,7 @@ from search.record.number_text import duration
 from search.store.base import Store, StudyEntry
 from spaces.display.terminal import table_console
 from spaces.durable import write_text
+from spaces.shown import markdown_text
 
 
 def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, ...]:
@@ -43,13 +44,19 @@ def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, .
         limits=found.limits,
         title=title,
     )
+<<<<<<< HEAD
     tables = "\n".join(f"## {split}\n\n{markdown(found.rows(split))}" for split in splits)
     marks = "".join(f"\n{line}\n" for line in (*legend(found.records), *found.remarks))
     summary = f"{found.summary}\n\n" if found.summary else ""
+=======
+    tables = "\n".join(f"## {markdown_text(split)}\n\n{markdown(found.rows(split))}" for split in splits)
+    marks = "".join(f"\n{markdown_text(line)}\n" for line in (*legend(found.records), *found.training_remarks))
+    summary = f"{markdown_text(found.summary)}\n\n" if found.summary else ""
+>>>>>>> bbe9390 (All text that a person sees passes one escaping function; the dashboard is read-only unless --writable; a URL shows no password)
     return (
         write_text(folder / "report.html", html_report(found, picture.read_bytes())),
         picture,
-        write_text(folder / "leaderboard.md", f"# {study.sampler_name}\n\n{summary}{tables}{marks}"),
+        write_text(folder / "leaderboard.md", f"# {markdown_text(study.sampler_name)}\n\n{summary}{tables}{marks}"),
         write_text(folder / "leaderboard.csv", csv_text(found.rows(), splits)),
     )
 

@@ -20,6 +20,7 @@ from search.record.number_text import significant
 from search.record.trial import TrialRecord
 from spaces.base import ArchSpec
 from spaces.display.charts import BLUE, GREEN, INK, VERMILLION, simplify_axes
+from spaces.shown import picture_text
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#30343B", "#B8A300")
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.4)))
@@ -49,7 +50,7 @@ def confidence_picture(records: Sequence[TrialRecord], split: str = "val") -> by
     for panel, (upward, across) in zip(panels.flat, kinds, strict=True):
         for number, (name, curves) in enumerate(found):
             x, y = _points(curves, across, upward)
-            panel.plot(x, y, label=name, **_line_style(number))
+            panel.plot(x, y, label=picture_text(name), **_line_style(number))
         _set_titles(panel, across, upward.replace("f1", "F1"))
         panel.set_xlim(0, 1)
         panel.set_ylim(0, 1.02)
@@ -81,7 +82,7 @@ def learning_picture(records: Sequence[TrialRecord]) -> bytes | None:
         for number, record in enumerate(learned):
             epochs = [result.epoch for result in record.rungs]
             style = _line_style(number) | ({"marker": "o", "ms": 4} if len(epochs) == 1 else {})
-            panel.plot(epochs, [value(result) for result in record.rungs], label=record.name, **style)
+            panel.plot(epochs, [value(result) for result in record.rungs], label=picture_text(record.name), **style)
         _set_titles(panel, "epoch", title)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     if (top := top_of_losses(learned)) is not None:
@@ -117,7 +118,7 @@ def sizes_picture(records: Sequence[TrialRecord]) -> bytes | None:
         panel.margins(x=0.16)
         simplify_axes(panel)
         panel.grid(visible=False, axis="y")
-    panels[0].set_yticks(range(len(shown)), [record.name for record in shown])
+    panels[0].set_yticks(range(len(shown)), [picture_text(record.name) for record in shown])
     panels[0].invert_yaxis()
     return _png(figure)
 
@@ -162,7 +163,7 @@ def channel_picture(record: TrialRecord) -> bytes | None:
     axes.set_ylabel("channels")
     without = f", drops {', '.join(spec.dropped)}" if spec.dropped else ""
     title = f"{record.name} keeps {100 * spec.channel_ratio:.0f} % of the channels{without}"
-    axes.set_title(title, loc="left", color=INK)
+    axes.set_title(picture_text(title), loc="left", color=INK)
     _name_groups(axes, spec)
     axes.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, fontsize=9)
     simplify_axes(axes)

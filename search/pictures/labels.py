@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from spaces.shown import picture_text
+
 FONT_POINTS = 8
 LETTER_POINTS = 4.9
 """Mean width of a letter at that size, rounded up."""
@@ -52,8 +54,8 @@ def place_labels(
             if box.x0 < inside.x0 or box.x1 > inside.x1 or box.count_overlaps(taken):
                 continue
             written = axes.annotate(
-                label.text, (label.x, label.y), xytext=(dx, dy), textcoords="offset points", ha=side, color=colour,
-                fontsize=FONT_POINTS, zorder=5,
+                picture_text(label.text), (label.x, label.y), xytext=(dx, dy), textcoords="offset points", ha=side,
+                color=colour, fontsize=FONT_POINTS, zorder=5,
             )  # fmt: skip
             written.set_in_layout(False)  # the layout measured above must not change
             taken.append(box)

@@ -31,6 +31,7 @@ from search.record.latency_text import MEANINGS, PREDICTED_MARK, is_predicted
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import FrontEntry
 from spaces.display.charts import BLUE, GREY, INK, ORANGE, VERMILLION, simplify_axes
+from spaces.shown import picture_text
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def pareto_bytes(
     _draw_legend(figure.add_subplot(grid[0, -1]), plots)
     _draw_hypervolume(figure.add_subplot(grid[1, -1]), fronts, records)
     if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, fontweight="bold")
+        figure.suptitle(picture_text(title), x=0.01, ha="left", fontsize=13, color=INK, fontweight="bold")
     for axes, points in zip(plots, drawn, strict=True):
         labels = _labels(points, front, objectives)
         place_labels(figure, axes, labels, [point[:2] for found in points.values() for point in found], INK)

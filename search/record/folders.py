@@ -16,7 +16,8 @@ class RunFolder:
     @property
     def default_storage(self) -> str:
         """URL of the SQLite database used when neither `--storage` nor SEARCH_STORAGE is given."""
-        return f"sqlite:///{self.root / 'yolofront.db'}"
+        path = str(self.root / "yolofront.db")
+        return "sqlite:///" + path.replace("%", "%25").replace("?", "%3F")  # both mean something else in a URL
 
     @property
     def data(self) -> Path:

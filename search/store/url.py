@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -19,8 +19,14 @@ _DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
-# The password runs to the last `@`, so that one with @ : / # ? needs no percent encoding.
-_WITH_USER = re.compile(r"(?P<user>[^:@/]*)(?::(?P<password>.*))?@(?P<rest>[^@]*)", re.DOTALL)
+# The password runs to the last `@`, so that one with @ : / # ? needs no percent encoding. A user may hold an @, too.
+_WITH_USER = re.compile(r"(?P<user>[^:/]*)(?::(?P<password>.*))?@(?P<rest>[^@]*)", re.DOTALL)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_SECRET_OPTION = re.compile(r"(?i)pass|secret|token")
+
+
+class StorageUrlError(StoreError):
+    """Database URL that is written wrongly. The message says what is right, and shows no password."""
 
 
 def parse(url: str) -> URL:
@@ -31,21 +37,21 @@ def parse(url: str) -> URL:
             The password may be written as it is or percent-encoded.
 
     Raises:
-        StoreError: If the URL is not one of these; the password is not shown.
+        StorageUrlError: If the URL is not one of these; the password is not shown.
     """
     scheme, separator, rest = url.strip().partition("://")
     driver = _DRIVERS.get(scheme.lower())
     if not separator or driver is None:
-        raise StoreError(
+        raise StorageUrlError(
             f"database url '{mask(url)}' is not understood; write sqlite:///folder/file.db or "
             "postgresql+psycopg://user:password@host/database"
         )
+    if driver == "sqlite":
+        return _file_url(rest)
     try:
-        if driver == "sqlite":
-            return make_url(f"{driver}://{rest}")
         return _server_url(driver, rest)
     except (ArgumentError, ValueError):
-        raise StoreError(f"database url '{mask(url)}' is not well formed") from None
+        raise StorageUrlError(f"database url '{mask(url)}' is not well formed") from None
 
 
 def canonical(url: str) -> str:
@@ -53,15 +59,34 @@ def canonical(url: str) -> str:
     return parse(url).render_as_string(hide_password=False)
 
 
+def has_password(url: str) -> bool:
+    """Return whether a text holds a database's password, or is a URL of which nobody can tell."""
+    return mask(url) != url.strip()
+
+
 def mask(url: str) -> str:
-    """Return the URL for messages: passwords replaced by `***`. Takes any string, well formed or not."""
-    scheme, separator, rest = url.strip().partition("://")
+    """Return the URL for messages: passwords replaced by `***`. Takes any string.
+
+    What is shown is made of what was parsed; of a URL that cannot be parsed only the scheme is shown.
+    """
+    url = url.strip()
+    scheme, separator, rest = url.partition("://")
+    driver = _DRIVERS.get(scheme.lower())
     if not separator:
-        return HIDDEN if "@" in url else url
-    if not scheme.lower().startswith("sqlite") and (found := _WITH_USER.fullmatch(rest)):
-        secret = "" if found["password"] is None else f":{HIDDEN}"
-        rest = f"{found['user']}{secret}@{found['rest']}"
-    return f"{scheme}://" + re.sub(r"(?i)([?&][^=&]*password=)[^&]*", rf"\g<1>{HIDDEN}", rest)
+        return HIDDEN if any(sign in url for sign in "@:?") else url
+    if driver == "sqlite":
+        place, question, _ = url.partition("?")
+        return f"{place}?{HIDDEN}" if question else url
+    try:
+        parsed = _server_url(driver or _DRIVERS["postgresql"], rest)  # others are refused, but look alike
+    except (ArgumentError, ValueError):
+        return f"{scheme}://{HIDDEN}" if _SCHEME.fullmatch(scheme) else HIDDEN
+    secret = {name: HIDDEN for name in parsed.query if _SECRET_OPTION.search(name)}
+    if parsed.password is None and not secret:
+        return url
+    options = urlencode({**parsed.query, **secret}, safe="*/", doseq=True)
+    shown = parsed.set(query={}).render_as_string(hide_password=True).partition("://")[2]
+    return f"{scheme}://{shown}{'?' * bool(options)}{options}"
 
 
 def sqlite_file(url: URL) -> Path | None:
@@ -71,9 +96,34 @@ def sqlite_file(url: URL) -> Path | None:
     return Path(str(url.database))
 
 
+def _file_url(rest: str) -> URL:
+    """Read what follows `sqlite://`: nothing, or a slash and the path of a file."""
+    if rest and not rest.startswith("/"):
+        raise StorageUrlError(f"database url 'sqlite://{rest}' has two slashes; write sqlite:///{rest} (three slashes)")
+    try:
+        found = make_url(f"sqlite://{rest}")
+    except (ArgumentError, ValueError):
+        found = None
+    if found is None or found.query or "\0" in (found.database or ""):
+        raise StorageUrlError(
+            f"database url '{mask(f'sqlite://{rest}')}' is not well formed; write sqlite:///folder/file.db, "
+            "without options, and %3F and %25 for ? and % in its name"
+        )
+    return found
+
+
 def _server_url(driver: str, rest: str) -> URL:
-    found = _WITH_USER.fullmatch(rest)
-    if found is None:
-        return make_url(f"{driver}://{rest}")
-    password = None if found["password"] is None else unquote(found["password"])
-    return make_url(f"{driver}://{found['rest']}").set(username=unquote(found["user"]), password=password)
+    """Read what follows `postgresql://`, and let the driver look at it.
+
+    Raises:
+        ArgumentError: If a part is wrong. `ValueError` likewise.
+    """
+    parts = _WITH_USER.fullmatch(rest)
+    found = make_url(f"{driver}://{rest if parts is None else parts['rest']}")
+    if parts is not None:
+        password = None if parts["password"] is None else unquote(parts["password"])
+        found = found.set(username=unquote(parts["user"]), password=password)
+    found.get_dialect()().create_connect_args(found)
+    if found.port is not None and not 0 < found.port < 2**16:
+        raise ValueError(f"port {found.port}")
+    return found

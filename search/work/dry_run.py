@@ -32,6 +32,7 @@ from search.trial.workbench import Workbench
 from search.work.budget_plan import budget_text
 from spaces.allocation.uniform import uniform
 from spaces.base import Candidate
+from spaces.display.terminal import ShownConsole
 from spaces.networks.parent import Parent
 
 TIMED_BATCHES = 6
@@ -79,7 +80,7 @@ def dry_run(
         SpaceError: If the data, the weights or the space are wrong.
         CandidateError: If even a uniformly cut candidate cannot be built, exported or trained.
     """
-    console = Console(soft_wrap=True, highlight=False)
+    console = ShownConsole()
     with tempfile.TemporaryDirectory(prefix="yolofront-dry-run-") as name:
         temporary = RunFolder(Path(name))
         data = open_data(definition, temporary, strict=strict)

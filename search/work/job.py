@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class Job:
     study: str
     generation: int
     definition: Mapping[str, Any]
-    url: str
+    url: str = field(repr=False)
     root: Path
     index: int
     device: str

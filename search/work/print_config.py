@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from search.study.recipe import Resolved, Source, image_size, resolve_recipe
 from search.work.budget_plan import budget_text
 from spaces.base import ParamValue
 from spaces.networks.weights import WeightsFile, read_weights
+from spaces.shown import print_line, shown_lines
 
 
 def print_config(definition: StudyDefinition, *, repeats: int = 0) -> int:
@@ -25,22 +25,26 @@ def print_config(definition: StudyDefinition, *, repeats: int = 0) -> int:
     ending: dict[str, object] = {"n_trials": definition.n_trials}
     if definition.budget is not None:
         ending["budget"] = definition.budget
-    yaml.safe_dump(
-        {"description": definition.description, **definition.as_plain(), **ending},
-        sys.stdout,
-        sort_keys=False,
-        allow_unicode=True,
-    )
+    plain = {"description": definition.description, **definition.as_plain(), **ending}
+    print_line(_yaml_text(plain))
     weights = _weights(definition)
     train_args = {} if weights is None else weights.train_args
-    print(f"\n# stored as: {definition.name}")
+    print_line(f"\n# stored as: {definition.name}")
     if text := budget_text(definition, repeats):
-        print(f"# {text}")
+        print_line(f"# {text}")
     imgsz = image_size(definition.data.imgsz, _data_defaults(definition), None if weights is None else weights.imgsz)
-    print(f"# image size: {imgsz.value}  ({imgsz.source.value})")
+    print_line(f"# image size: {imgsz.value}  ({imgsz.source.value})")
     _print_recipe("parent.recipe", definition.parent.recipe.fixed, definition, train_args, imgsz)
     _print_recipe("recipe", definition.recipe.fixed, definition, train_args, imgsz, definition.recipe.searched)
     return 0
+
+
+def _yaml_text(plain: Mapping[str, Any]) -> str:
+    """Return YAML; if it holds characters that are not shown, in the escape codes of YAML, so that it can be saved."""
+    text, escaped = (
+        yaml.safe_dump(plain, sort_keys=False, allow_unicode=unicode).removesuffix("\n") for unicode in (True, False)
+    )
+    return text if shown_lines(text) == text else escaped
 
 
 def _print_recipe(
@@ -51,12 +55,12 @@ def _print_recipe(
     imgsz: Resolved,
     searched: Mapping[str, object] = {},
 ) -> None:
-    print(f"\n# {title}, settled ({', '.join(source.value for source in Source)}):")
+    print_line(f"\n# {title}, settled ({', '.join(source.value for source in Source)}):")
     for name, each in resolve_recipe(fixed, _data_defaults(definition), train_args, imgsz).items():
         if f"recipe.{name}" in searched:
-            print(f"#   {name}: searched")
+            print_line(f"#   {name}: searched")
         else:
-            print(f"#   {name}: {each.value}  ({each.source.value})")
+            print_line(f"#   {name}: {each.value}  ({each.source.value})")
 
 
 def _data_defaults(definition: StudyDefinition) -> Mapping[str, ParamValue]:

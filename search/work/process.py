@@ -25,6 +25,7 @@ from search.study.faults import DefinitionError, DefinitionMismatch
 from search.work.job import Job
 from search.work.liveness import host_tag, may_own
 from spaces.base import CandidateError, SpaceError
+from spaces.shown import ShownStream
 
 END_WITH = frozenset({signal.SIGINT, signal.SIGTERM})
 """Signals that end a run. The supervisor blocks them while it starts a worker; the worker unblocks them."""
@@ -119,6 +120,7 @@ def _redirect_output(log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     _send_output_to(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.stdout, sys.stderr = ShownStream(sys.stdout), ShownStream(sys.stderr)
     faulthandler.enable()
 
 

@@ -22,6 +22,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from spaces.base import Section
+from spaces.shown import picture_text
 
 if TYPE_CHECKING:
     from spaces.display.overview import GroupRow, Overview, PartialCost
@@ -48,7 +49,7 @@ def groups_png(seen: Overview, title: str) -> bytes:
     rows = seen.groups
     figure = Figure(figsize=(max(8.0, 1.4 + INCHES_A_GROUP * len(rows)), 6.4), dpi=160, layout="constrained")
     strip, upper, lower = figure.subplots(3, 1, sharex=True, height_ratios=(0.07, 1, 1))
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12, color=INK, fontweight="bold")
+    figure.suptitle(picture_text(title), x=0.01, ha="left", fontsize=12, color=INK, fontweight="bold")
     _draw_stages(strip, rows)
     _draw_bars(upper, rows, [(row.width, row.kept) for row in rows])
     upper.set_yscale("log", base=2)  # the first layers are narrow, the last ones wide

@@ -54,6 +54,21 @@ def test_a_password_is_not_written_into_the_script(capsys: pytest.CaptureFixture
     assert "#SBATCH --array=1-4" in script
 
 
+@pytest.mark.parametrize("url", ["postgresql://lena@labserver:s3cret@db/x", "postgresql://db/x?password=s3cret"])
+def test_no_form_of_a_password_is_written_into_the_script(capsys: pytest.CaptureFixture[str], url: str) -> None:
+    assert "s3cret" not in printed(capsys, "--storage", url)
+    for passed_on in (["--storage", url], [f"--storage={url}"], [f"--stor={url}"]):
+        error = refusal(capsys, "--print", "--", *passed_on)
+        assert "give --storage before the --" in error and "s3cret" not in error
+
+
+def test_control_characters_of_a_path_are_visible_in_the_script_and_reach_the_run(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    script = printed(capsys, "--", "--data", "a\x1b]0;PWN\x07/data.yaml")
+    assert "\x1b" not in script and r"$'a\x1b]0;PWN\x07/data.yaml'" in script
+
+
 def test_a_url_without_a_password_is_passed_on(capsys: pytest.CaptureFixture[str]) -> None:
     command = run_line(printed(capsys, "--storage", "postgresql+psycopg://db.example/yolofront"))
     assert command[command.index("--storage") + 1] == "postgresql+psycopg://db.example/yolofront"

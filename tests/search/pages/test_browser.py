@@ -162,7 +162,7 @@ def dashboard(found: Plausible, tmp_path_factory: pytest.TempPathFactory) -> Ite
     study = store_study(store, found)
     tell_sampler(url, study, found)
     assert read_study_results(store, study).front
-    with serve(store, create_optuna_tables(store, url), folder, port=0, read_only=True) as server:
+    with serve(store, create_optuna_tables(store, url), folder, port=0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/dashboard/studies/1"
         server.shutdown()

@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from wsgiref.util import setup_testing_defaults
 
 import pytest
 from optuna_dashboard import wsgi
@@ -17,85 +15,18 @@ from optuna_dashboard import wsgi
 from search.cli.command import Exit, run_command
 from search.dashboard import main
 from search.findings.leaderboard import leaderboard
-from search.pages.dashboard_guard import Answer, App, ask, guarded
+from search.pages.dashboard_guard import Answer, guarded
 from search.pages.dashboard_server import ArtifactFolder, dashboard_app
 from search.pages.notes import study_note, trial_note
 from search.record.trial import Outcome
 from search.sampler.optuna_study import create_optuna_tables
 from search.store.base import Store
 from search.store.sql import open_store
-from tests.search.plausible import Plausible, plausible_study, store_study, with_memory
-from tests.search.sampler.told import tell_sampler
+from tests.search.dashboard.served import HOST, Served, header
+from tests.search.plausible import Plausible, plausible_study, with_memory
 
-HOST = "127.0.0.1:8080"
 HTML_FILE = "data:text/html;base64," + base64.b64encode(b"<script>alert(1)</script>").decode()
 PNG_FILE = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n").decode()
-
-
-@dataclass(frozen=True)
-class Served:
-    """A dashboard, asked in this process."""
-
-    app: App
-    storage: Any
-
-    def ask(self, path: str, method: str = "GET", body: object = None, **headers: str) -> Answer:
-        environ: dict[str, Any] = {}
-        setup_testing_defaults(environ)
-        data = b"" if body is None else json.dumps(body).encode()
-        path, _, query = path.partition("?")
-        environ |= {
-            "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": method, "HTTP_HOST": HOST,
-            "CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(data)), "wsgi.input": io.BytesIO(data),
-        }  # fmt: skip
-        return ask(self.app, environ | headers)
-
-    def json(self, path: str) -> Any:
-        answer = self.ask(path)
-        assert answer.status.startswith("200"), answer
-        return json.loads(answer.body)
-
-
-@pytest.fixture(scope="module")
-def found() -> Plausible:
-    return plausible_study(trials=18)  # of every outcome, two of them slower than the limit
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('database') / 'study.db'}"
-
-
-@pytest.fixture(scope="module")
-def store(url: str, found: Plausible) -> Iterator[Store]:
-    store = open_store(url)
-    tell_sampler(url, store_study(store, found), found)
-    yield store
-    store.close()
-
-
-@pytest.fixture(scope="module")
-def storage(store: Store, url: str) -> Any:
-    return create_optuna_tables(store, url)
-
-
-@pytest.fixture(scope="module")
-def uploads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("artifacts")
-
-
-@pytest.fixture(scope="module")
-def served(store: Store, storage: Any, uploads: Path) -> Served:
-    return Served(dashboard_app(store, storage, uploads, hosts=(HOST,), read_only=False), storage)
-
-
-@pytest.fixture(scope="module")
-def read_only(store: Store, storage: Any, uploads: Path) -> Served:
-    return Served(dashboard_app(store, storage, uploads, hosts=(HOST,), read_only=True), storage)
-
-
-def header(answer: Answer, name: str) -> str | None:
-    return next((value for key, value in answer.headers if key.lower() == name.lower()), None)
 
 
 def over_limit(found: Plausible) -> set[int]:
@@ -123,7 +54,7 @@ def test_only_new_trials_are_sent_but_best_are_sought_among_all(served: Served) 
     whole, rest = served.json("/api/studies/1"), served.json("/api/studies/1?after=15")
     assert [trial["number"] for trial in rest["trials"]] == [15, 16, 17]
     assert [t["number"] for t in rest["best_trials"]] == [t["number"] for t in whole["best_trials"]]
-    assert served.ask("/api/studies/1?after=x").status.startswith(("400", "500"))  # as stock: not ours to mend
+    assert served.ask("/api/studies/1?after=x").status.startswith("400")
 
 
 def test_metric_names_are_those_of_the_study(served: Served) -> None:
@@ -188,24 +119,6 @@ def test_a_study_that_is_not_ours_is_shown_as_stock_does(served: Served) -> None
     served.storage.delete_study(other)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1", ""])
-def test_a_request_that_names_another_server_is_refused(served: Served, host: str) -> None:
-    answer = served.ask("/api/studies", HTTP_HOST=host)
-    assert answer.status == "403 Forbidden" and b"http://127.0.0.1:8080" in answer.body
-
-
-def test_another_page_may_not_change_anything(served: Served) -> None:
-    answer = served.ask("/api/studies/1", "DELETE", HTTP_ORIGIN="https://evil.example")
-    assert answer.status == "403 Forbidden"
-    assert served.ask("/api/studies/1/note", "PUT", {}, HTTP_ORIGIN=f"http://{HOST}").status.startswith("400")  # let in
-
-
-@pytest.mark.parametrize("method", ["DELETE", "PUT", "POST", "PATCH"])
-def test_read_only_refuses_every_change(read_only: Served, method: str) -> None:
-    assert read_only.ask("/api/studies/1", method, {}).status == "403 Forbidden"
-    assert read_only.json("/api/studies/1")["name"] == "nas_head"
-
-
 def test_an_uploaded_page_is_a_download_and_an_uploaded_image_an_image(served: Served, uploads: Path) -> None:
     def upload(name: str, content: str) -> Answer:
         added = served.ask("/api/artifacts/1", "POST", {"file": content, "filename": name})
@@ -232,14 +145,19 @@ def test_any_name_may_lead_to_a_server_on_an_open_address() -> None:
         start_response("200 OK", [])
         return [b"hello"]
 
-    assert Served(guarded(hello, None, read_only=True), None).ask("/", HTTP_HOST="lab.example").body == b"hello"
+    assert (
+        Served(guarded(hello, None, token=None, check=lambda environ: None), None)
+        .ask("/", HTTP_HOST="lab.example")
+        .body
+        == b"hello"
+    )
 
 
 def test_an_empty_database_is_served_rather_than_crashing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'empty.db'}"
     store = open_store(url)
     tables = create_optuna_tables(store, url)
-    served = Served(dashboard_app(store, tables, tmp_path, hosts=(HOST,), read_only=False), tables)
+    served = Served(dashboard_app(store, tables, tmp_path, hosts=(HOST,)), tables)
     assert served.json("/api/studies") == {"study_summaries": []}
     assert served.ask("/dashboard").status.startswith("200")
     store.close()
