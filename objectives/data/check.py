@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.data.pixels import MOST_BYTES, check_pixels
-from objectives.data.yaml_file import DataError, shown
+from objectives.data.yaml_file import DataError
+from spaces.shown import shown
 
 PROBLEMS_SHOWN = 10
 _MOST_LABEL_BYTES = 16 * 1024**2  # 400,000 boxes; a file that is larger holds something else

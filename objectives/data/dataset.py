@@ -21,9 +21,10 @@ from objectives.data.digit_scenes import DEFAULTS, SCENES, write_digits
 from objectives.data.doubts import doubts_of, near_duplicates_of_train
 from objectives.data.label_files import LabelFiles
 from objectives.data.split import Split
-from objectives.data.yaml_file import DataError, Definition, label_path, read_definition, shown
+from objectives.data.yaml_file import DataError, Definition, label_path, read_definition
 from spaces.base import ParamValue
 from spaces.durable import update_text
+from spaces.shown import shown
 
 __all__ = ["DataError", "Dataset", "open_dataset"]
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

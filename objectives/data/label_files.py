@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from objectives.data.yaml_file import IMAGE_SUFFIXES, Definition, label_path, shown
+from objectives.data.yaml_file import IMAGE_SUFFIXES, Definition, label_path
+from spaces.shown import shown
 
 MOST_NAMED = 3
 """Maximum number of files or classes that a warning names."""

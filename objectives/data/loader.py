@@ -34,8 +34,8 @@ from objectives.data.check import read_labels
 from objectives.data.dataset import DataError, Dataset
 from objectives.data.pixels import Pixels, decode, open_image
 from objectives.data.split import Split
-from objectives.data.yaml_file import shown
 from spaces.base import SpaceError
+from spaces.shown import shown
 
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.data.utils import exif_size

@@ -20,9 +20,10 @@ from PIL import Image, UnidentifiedImageError
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.data.looks import look_of
-from objectives.data.yaml_file import shown
 
 # isort: split
+from spaces.shown import shown
+
 from ultralytics.utils.patches import imread
 
 Pixels = NDArray[np.uint8]

@@ -25,6 +25,7 @@ from typing import Any
 import yaml
 
 from spaces.base import SpaceError
+from spaces.shown import shown
 from spaces.suggestion import did_you_mean
 
 IMAGE_SUFFIXES = frozenset(
@@ -58,11 +59,6 @@ class Definition:
     root: Path
     images: Mapping[str, tuple[Path, ...]]
     roots: Mapping[str, tuple[Path, ...]]
-
-
-def shown(path: Path | str) -> str:
-    """Return a path for a message: one line, whatever characters its name has."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(path))
 
 
 def label_path(image: Path | str) -> str:

@@ -44,15 +44,9 @@ def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, .
         limits=found.limits,
         title=title,
     )
-<<<<<<< HEAD
-    tables = "\n".join(f"## {split}\n\n{markdown(found.rows(split))}" for split in splits)
-    marks = "".join(f"\n{line}\n" for line in (*legend(found.records), *found.remarks))
-    summary = f"{found.summary}\n\n" if found.summary else ""
-=======
     tables = "\n".join(f"## {markdown_text(split)}\n\n{markdown(found.rows(split))}" for split in splits)
-    marks = "".join(f"\n{markdown_text(line)}\n" for line in (*legend(found.records), *found.training_remarks))
+    marks = "".join(f"\n{markdown_text(line)}\n" for line in (*legend(found.records), *found.remarks))
     summary = f"{markdown_text(found.summary)}\n\n" if found.summary else ""
->>>>>>> bbe9390 (All text that a person sees passes one escaping function; the dashboard is read-only unless --writable; a URL shows no password)
     return (
         write_text(folder / "report.html", html_report(found, picture.read_bytes())),
         picture,
