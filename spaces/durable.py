@@ -6,6 +6,7 @@ Standard library only: the program for other machines (`objectives.remote`) cont
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -19,6 +20,39 @@ PARTIAL = ".yolofront-partial"
 STALE_S = 3600
 """Age at which an unfinished folder is deleted: its writer was killed, for no writer takes an hour."""
 
+REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some space, then run the same command again; nothing is lost",
+    errno.EDQUOT: "your disk quota is used up; free some space, then run the same command again; nothing is lost",
+    errno.EFBIG: "the file would be larger than this system allows (ulimit -f); nothing is lost",
+    errno.EROFS: "the disk is read-only; make it writable or give another folder",
+    errno.EACCES: "no permission; make file and folder accessible or give another folder",
+}
+"""What is wrong where a file cannot be read or written, and what mends it, by error number."""
+
+
+def file_fault(error: OSError) -> str:
+    """Return what is wrong with a file, and what mends it, as one line that begins with its path."""
+    if error.errno not in REMEDIES:
+        return str(error)
+    place = "" if error.filename is None else f"{error.filename}: "
+    return f"{place}{REMEDIES[error.errno]}"
+
+
+def require_space(folder: Path, size: int) -> None:
+    """Make sure that a library can write so many bytes; some end the whole process where a disk is full.
+
+    Raises:
+        OSError: If the disk, the quota or a limit of this system leaves less.
+    """
+    if not hasattr(os, "posix_fallocate"):  # not on every system
+        return
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # else the file system cannot tell
+                raise OSError(error.errno, os.strerror(error.errno), str(folder)) from None
+
 
 def write_bytes(path: Path, content: bytes) -> Path:
     """Write a file; its folder is made if it is absent.
@@ -31,6 +65,9 @@ def write_bytes(path: Path, content: bytes) -> Path:
     try:
         _write(aside, content)
         aside.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # the temporary name means nothing to a user
+        raise
     finally:
         aside.unlink(missing_ok=True)
     return path

@@ -21,6 +21,7 @@ from spaces.base import Section, SpaceError
 from spaces.display.charts import groups_png
 from spaces.display.overview import CLASSES, IMGSZ, SECTIONS, GroupRow, Overview, PartialCost, overview_of, total
 from spaces.display.terminal import table_console
+from spaces.durable import file_fault, write_bytes
 from spaces.shown import print_error
 
 COLOURS: dict[Section | None, str] = {"backbone": "blue", "neck": "yellow", "detect": "green", None: "default"}
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     seen = overview_of(options.what, model=options.model, classes=options.classes, imgsz=options.imgsz)
     out = options.out or Path(f"groups-{Path(options.what).stem}.png")
-    out.write_bytes(groups_png(seen, headline(seen)))
+    write_bytes(out, groups_png(seen, headline(seen)))
     console = table_console()
     console.print(_table(seen))
     for line in remarks(seen):
@@ -147,7 +148,7 @@ def run(arguments: list[str]) -> int:
         print_error(error)
         return 2
     except OSError as error:
-        print_error(error)
+        print_error(file_fault(error))
         return 1
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import Candidate, CandidateError
+from spaces.durable import require_space
 from spaces.networks.deployed import deployed
 
 QUANTIZE_OF = {"fp32": None, "fp16": 16}
@@ -17,6 +18,9 @@ QUANTIZE_OF = {"fp32": None, "fp16": 16}
 
 ULTRALYTICS_LEAST_MB = 0.101
 """Size in MB that passes the exporter's own check of the files that it wrote."""
+
+FILES_AT_MOST = 4
+"""Multiple of a network's size that must be free on the disk: an export may go through other formats."""
 
 ONNX_OPSET = 17
 """Opset of exported files; fixed, because the graph and its latency must not change with installed packages."""
@@ -76,6 +80,7 @@ def run_exporter(
         options["nms"] = False  # otherwise the exporter switches back to the branch that needs suppression
     if file_format == "onnx":
         options |= {"opset": ONNX_OPSET, "simplify": simplify}
+    require_space(stem.parent, FILES_AT_MOST * sum(tensor.nbytes for tensor in network.state_dict().values()))
     exporter = Exporter(overrides=options)
     for hooks in exporter.callbacks.values():
         hooks.clear()  # Ultralytics' usage statistics among them

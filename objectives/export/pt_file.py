@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from torch import nn
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import Candidate, CandidateError
+from spaces.durable import write_bytes
 from spaces.networks.weights import PRUNED
 
 # isort: split
@@ -63,8 +65,9 @@ def export_pt(candidate: Candidate, path: Path, facts: Mapping[str, Any]) -> Pat
         "version": __version__,
         "license": "AGPL-3.0 (https://ultralytics.com/license)",
     }
-    torch.save(content, path)
-    return path
+    packed = BytesIO()
+    torch.save(content, packed)  # to a path it raises RuntimeError where the disk is full, and leaves a part
+    return write_bytes(path, packed.getvalue())
 
 
 def model_yaml(network: Detector) -> dict[str, Any] | None:

@@ -16,11 +16,13 @@ import sysconfig
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from objectives.runtimes.base import Array, Loaded, Runtime, timing_images, unknown
 from spaces.base import CandidateError
+from spaces.durable import require_space, write_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +35,9 @@ TORCH_PROVIDERS: Final = ("cpu", "cuda")
 TORCH_PRECISIONS: Final = ("fp32", "fp16")
 SHAPE: Final = "shape of the input"
 """Name of the input's shape in the metadata of a compiled package."""
+
+COMPILING_BYTES: Final = 64 * 1024**2
+"""Free space that compiling a network needs."""
 
 COMPILER: Final = "apt-get install g++ python3-dev (or set CXX)"
 
@@ -60,11 +65,10 @@ class TorchEager(Runtime):
         """Write `model.pt2`, a `torch.export` program."""
         import torch
 
-        path = folder / "model.pt2"
-        program = _exported_program(candidate, target)
+        program, packed = _exported_program(candidate, target), BytesIO()
         with _silence():
-            torch.export.save(program, path)
-        return path
+            torch.export.save(program, packed)  # to a path it raises RuntimeError where the disk is full
+        return write_bytes(folder / "model.pt2", packed.getvalue())
 
     def load(self, model: Path, target: Target) -> Loaded:
         """Return the program as a module; it runs in inference mode."""
@@ -102,6 +106,7 @@ class TorchCompiled(Runtime):
         import torch
         from torch._inductor.utils import fresh_cache
 
+        require_space(folder, COMPILING_BYTES)
         program = _exported_program(candidate, target)
         shape = json.dumps(list(program.example_inputs[0][0].shape))
         options = {

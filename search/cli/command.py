@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import signal
 import sys
@@ -20,6 +19,7 @@ from search.store.url import StorageUrlError, mask
 from search.study.budget import parse_duration
 from search.study.faults import DefinitionError, DefinitionMismatch
 from spaces.base import CandidateError, SpaceError
+from spaces.durable import file_fault
 from spaces.shown import print_error, shell_word
 
 
@@ -122,20 +122,9 @@ def seconds_of(text: str) -> float:
     return seconds
 
 
-_REMEDIES = {
-    errno.ENOSPC: "the disk is full; free some space, then run the same command again; nothing is lost",
-    errno.EDQUOT: "your disk quota is used up; free some space, then run the same command again; nothing is lost",
-    errno.EROFS: "the disk is read-only; make it writable or give another folder with --project",
-    errno.EACCES: "no permission; make file and folder accessible or give another folder with --project",
-}
-
-
 def error_line(error: object) -> str:
     """Return an error as one line for the user; an error of a file with its path and a remedy."""
-    if not isinstance(error, OSError) or error.errno not in _REMEDIES:
-        return str(error)
-    place = "" if error.filename is None else f"{error.filename}: "
-    return f"{place}{_REMEDIES[error.errno]}"
+    return file_fault(error) if isinstance(error, OSError) else str(error)
 
 
 def _fail(error: object, code: Exit) -> int:
