@@ -28,6 +28,9 @@ PARENT = "parent"
 SCRATCH = "scratch"
 """Source that stands for freshly initialised weights in an `Origin`."""
 
+MOST_CLASSES = 20_000
+"""Maximum number of classes: the largest data sets have 14,000, and a head for many more does not fit into memory."""
+
 
 class CandidateError(Exception):
     """Fault of a candidate: it does not build, export, train or measure. The study goes on without it."""

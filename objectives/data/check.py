@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.data.pixels import MOST_BYTES, check_pixels
+from objectives.data.pixels import MOST_IMAGE_BYTES, check_pixels
 from objectives.data.yaml_file import DataError
 from spaces.shown import shown
 
@@ -77,7 +77,7 @@ def raise_problems(problems: Sequence[str]) -> None:
 
 def check_image(path: Path) -> Checked:
     """Decode the whole image as the training does, so that one that cannot be trained on is found."""
-    content, problem = _read(path, MOST_BYTES)
+    content, problem = _read(path, MOST_IMAGE_BYTES)
     look = ""
     if problem is None:
         look, problem = check_pixels(path, content)

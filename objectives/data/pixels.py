@@ -30,7 +30,7 @@ Pixels = NDArray[np.uint8]
 
 MOST_PIXELS = 100_000_000
 """Maximum number of pixels of an image: its decoded form takes 300 MB."""
-MOST_BYTES = 512 * 1024**2
+MOST_IMAGE_BYTES = 512 * 1024**2
 """Maximum size of an image file."""
 _LARGE_PIXELS = 16_000_000
 _FORMATS = frozenset({"AVIF", "BMP", "DNG", "HEIF", "JPEG", "JPEG2000", "MPO", "PNG", "TIFF", "WEBP"})

@@ -24,7 +24,7 @@ from typing import Any
 
 import yaml
 
-from spaces.base import SpaceError
+from spaces.base import MOST_CLASSES, SpaceError
 from spaces.shown import shown
 from spaces.suggestion import did_you_mean
 
@@ -34,8 +34,7 @@ IMAGE_SUFFIXES = frozenset(
 _NOT_SPLITS = frozenset({"path", "train", "val", "validation", "names", "nc", "channels", "yaml_file", "masks_dir"})
 _LARGEST_YAML_BYTES = 2 * 1024**2
 _LARGEST_LIST_BYTES = 512 * 1024**2
-_MOST_CLASSES = 20_000  # the largest data sets have 14,000; a head for more does not fit into memory
-_MOST_EVENTS = 10 * _MOST_CLASSES  # of the YAML's text: what begins, ends or is a value
+_MOST_EVENTS = 10 * MOST_CLASSES  # of the YAML's text: what begins, ends or is a value
 _DEEPEST = 50  # levels of lists and mappings
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast as the loader in Python
 
@@ -162,9 +161,9 @@ def _classes(content: Mapping[str, Any], fail: Any) -> tuple[str, ...]:
     names, count = content.get("names"), content.get("nc")
     number = _whole_number(count)
     if count is not None and number is None:
-        raise fail("nc", f"'nc: {_short(count)}' is not a number of classes; give 1 to {_MOST_CLASSES}")
-    if isinstance(names, list | dict) and len(names) > _MOST_CLASSES:
-        raise fail("names", f"'names' has {len(names)} classes; at most {_MOST_CLASSES} are possible")
+        raise fail("nc", f"'nc: {_short(count)}' is not a number of classes; give 1 to {MOST_CLASSES}")
+    if isinstance(names, list | dict) and len(names) > MOST_CLASSES:
+        raise fail("names", f"'names' has {len(names)} classes; at most {MOST_CLASSES} are possible")
     if names is None and number is not None:
         return tuple(f"class_{i}" for i in range(number))
     if isinstance(names, list):
@@ -190,7 +189,7 @@ def _whole_number(value: Any) -> int | None:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return int(number) if not isinstance(value, bool) and number.is_integer() and 1 <= number <= _MOST_CLASSES else None
+    return int(number) if not isinstance(value, bool) and number.is_integer() and 1 <= number <= MOST_CLASSES else None
 
 
 def _short(value: object) -> str:

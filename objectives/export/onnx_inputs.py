@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spaces.base import SpaceError
+
+MOST_VALUES = 2**26
+"""Maximum number of values of one input: 1x3x4729x4729."""
+MOST_FILE_BYTES = 2**31
+"""Maximum size of an ONNX file; protobuf has the same. Weights may lie in a second file."""
 
 
 class OnnxError(SpaceError):
@@ -46,12 +52,13 @@ def with_sizes(path: Path, out: Path, *, imgsz: int | None, batch: int | None) -
     import onnx
 
     model = _read(path)
-    settled = []
+    settled: list[OnnxInput] = []
     for entry in _own_inputs(model):
         sizes = _settled(_input(entry), imgsz, batch)
         for dimension, size in zip(entry.type.tensor_type.shape.dim, sizes, strict=True):
             dimension.dim_value = size
         settled.append(_input(entry))
+        _check_size(settled[-1])
     del model.graph.value_info[:]  # inner shapes may name the open dimensions
     onnx.save(model, str(out), save_as_external_data=model.ByteSize() > onnx.checker.MAXIMUM_PROTOBUF)
     return tuple(settled)
@@ -77,9 +84,18 @@ def _settled(entry: OnnxInput, imgsz: int | None, batch: int | None) -> Sequence
     return sizes
 
 
+def _check_size(entry: OnnxInput) -> None:
+    """Refuse an input whose values alone would fill the memory; a reference is timed at the same image size."""
+    values = math.prod(size for size in entry.shape if isinstance(size, int))
+    if values > MOST_VALUES:
+        raise OnnxError(f"the input '{str(entry)[:200]}' has {values:,} values; at most {MOST_VALUES:,} are timed")
+
+
 def _read(path: Path) -> Any:
     import onnx
 
+    if (size := path.stat().st_size) > MOST_FILE_BYTES:
+        raise OnnxError(f"'{path}' is {size / 2**30:.1f} GiB; at most {MOST_FILE_BYTES / 2**30:.0f} GiB are read")
     content = path.read_bytes()
     try:
         model = onnx.load_model_from_string(content)

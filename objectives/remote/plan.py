@@ -14,6 +14,7 @@ from spaces.base import SpaceError
 from spaces.structure.shape import Shape
 
 FORMAT = 1
+_MOST_BYTES = 64 * 1024**2
 PLAN, RESULTS, PROGRAM = "plan.json", "results.json", "measure.pyz"
 
 
@@ -109,17 +110,21 @@ def read_plan(folder: Path) -> Plan:
     return plan
 
 
-def read_json(path: Path, what: str) -> dict[str, Any]:
+def read_json(path: Path, what: str, most_bytes: int = _MOST_BYTES) -> dict[str, Any]:
     """Return the content of a JSON file of this format, without its `format`.
 
     Raises:
-        PlanError: If the file is missing, is not JSON, or has another format.
+        PlanError: If the file is missing, too large, is not JSON, or has another format.
     """
     try:
+        if (size := path.stat().st_size) > most_bytes:
+            raise PlanError(f"'{path}' is {size / 2**20:.0f} MiB; at most {most_bytes / 2**20:.0f} MiB are read")
         plain = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PlanError(f"{what} not there: no '{path}'") from None
-    except (ValueError, OSError) as error:
+    except PlanError:
+        raise
+    except (ValueError, OSError, RecursionError) as error:
         raise PlanError(f"'{path}' cannot be read: {error}") from error
     if not isinstance(plain, dict) or plain.pop("format", None) != FORMAT:
         raise PlanError(f"'{path}' has another format than {FORMAT}, the one known here")

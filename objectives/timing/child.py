@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
@@ -46,11 +48,12 @@ class TimingChild:
             )
         self.connection = Connection(ours.detach())
 
-    def ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    def ask(self, request: dict[str, Any], timeout_s: float, longest_s: float = math.inf) -> dict[str, Any]:
         """Send a request and wait for the answer.
 
         Args:
             timeout_s: Seconds without a message after which the process counts as hung.
+            longest_s: Seconds without an answer after which it counts as hung: a network may be endlessly slow.
 
         Raises:
             ChildDied: If the process ended by a signal, or hung.
@@ -58,8 +61,9 @@ class TimingChild:
         """
         try:
             self.connection.send_bytes(json.dumps(request).encode())
+            until = time.monotonic() + longest_s
             while True:
-                if not self.connection.poll(timeout_s):
+                if not self.connection.poll(min(timeout_s, max(0.0, until - time.monotonic()))):
                     raise ChildDied(None)
                 message = self.connection.recv_bytes()
                 if message != ALIVE:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from objectives.data.calibration import Calibration
 
 TRIES = 3
+LONGEST = 5
+"""Multiple of the time of silence that the measurement of one network may take."""
 CPU_IDLE_CHECK_S = 0.25
 GPU_IDLE_CHECK_S = 2.0
 """Seconds of a check whether the device is idle; a GPU's driver lists the busy processes once a second."""
@@ -70,7 +72,9 @@ class LatencyMeter:
         reference: Reference model, timed at the target's image size; see `objectives.timing.reference`. Or an exported
             file of it; the target must then name the reference already.
         scratch: Folder for exported files (default: the system's own), which are deleted afterwards.
-        timeout_s: Seconds after which a silent child counts as hung; it sends a message before each loading.
+        timeout_s: Seconds after which a silent child counts as hung; it sends a message before each loading. A whole
+            measurement may take `LONGEST` times as long.
+        tries: Number of times that a network may crash or hang the child before it is given up.
         budget: Budget for timing one network.
         calibration: Calibration images of an int8 target.
 
@@ -85,6 +89,7 @@ class LatencyMeter:
         *,
         scratch: Path | None = None,
         timeout_s: float = 120.0,
+        tries: int = TRIES,
         budget: MeasuringBudget = USUAL_BUDGET,
         calibration: Calibration | None = None,
     ) -> None:
@@ -95,7 +100,7 @@ class LatencyMeter:
         if missing := self._runtime.unavailable(target.provider, target.precision):
             raise TargetError(f"target: {target.runtime} cannot run here: {missing}")
         self._scratch = scratch
-        self._timeout_s = timeout_s
+        self._timeout_s, self._tries = timeout_s, tries
         self._budget = budget
         self._folder: Path | None = None
         self._child: TimingChild | None = None
@@ -190,11 +195,12 @@ class LatencyMeter:
 
     def _ask(self, request: dict[str, Any], network: Path | None) -> dict[str, Any]:
         status: int | None = None
-        for _ in range(TRIES):
+        longest_s = LONGEST * self._timeout_s * len(request.get("race", [network]))
+        for _ in range(self._tries):
             try:
                 child = self._ready_child()
                 with device_lock(self._device).measuring():
-                    answer = child.ask(request, self._timeout_s)
+                    answer = child.ask(request, self._timeout_s, longest_s)
             except ChildDied as death:
                 status = death.status
                 self._stop_child()
@@ -207,11 +213,19 @@ class LatencyMeter:
             return answer
         if status is not None and -status in CRASHES:
             name = signal.Signals(-status).name
-            raise CandidateError(f"{self.target.runtime} crashed on the network ({name}), {TRIES} times in a row")
+            raise CandidateError(f"{self.target.runtime} crashed on the network ({name}){self._times}")
         if status is None and network is not None:  # else the same trial would end each later run
-            raise CandidateError(f"{self.target.runtime} was silent for {self._timeout_s:g} s, {TRIES} times in a row")
+            raise CandidateError(f"{self.target.runtime} was silent for {self._timeout_s:g} s{self._times}")
         how = f"was silent for {self._timeout_s:g} s" if status is None else f"ended with status {status}"
-        raise RuntimeError(f"the timing process {how}, {TRIES} times in a row; is memory short on this machine?")
+        raise self._reference_fault(f"the timing process {how}{self._times}; is memory short on this machine?")
+
+    @property
+    def _times(self) -> str:
+        return f", {self._tries} times in a row" if self._tries > 1 else ""
+
+    def _reference_fault(self, message: str) -> Exception:
+        """Return the error of a reference that cannot be timed: the fault of a file that was given, else of ours."""
+        return CandidateError(message) if isinstance(self._reference, Path) else RuntimeError(message)
 
     def _export(self, candidate: Candidate, folder: Path) -> Path:
         return self._runtime.export(candidate, folder, self.target, self._calibration)
@@ -230,11 +244,11 @@ class LatencyMeter:
                     own = self._reference
                     model = own if isinstance(own, Path) else self._export(own, Path(folder))
                 except CandidateError as error:  # the reference is not a candidate's fault
-                    raise RuntimeError(f"the reference model cannot be timed: {error}") from error
+                    raise self._reference_fault(f"the reference model cannot be timed: {error}") from error
                 self._child = TimingChild(self.target)
                 answer = self._child.ask({"reference": str(model.resolve())}, self._timeout_s)
             if "error" in answer:
-                raise RuntimeError(f"the reference model cannot be timed: {answer['error']}")
+                raise self._reference_fault(f"the reference model cannot be timed: {answer['error']}")
         return self._child
 
     def _stop_child(self) -> None:

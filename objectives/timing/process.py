@@ -10,6 +10,7 @@ import ctypes
 import itertools
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -31,6 +32,8 @@ from spaces.base import CandidateError
 
 WARM_UP_RUNS = 2  # after loading: engines allocate memory in the first one
 PR_SET_PDEATHSIG = 1  # option of Linux' prctl
+LEAST_MEMORY = 2 * 1024**3  # that this process may always take
+SHARE_OF_FREE_MEMORY = 0.8
 PARENT_CHECK_S = 2.0  # between two checks of the parent while idle
 RACE_ROUNDS = 2  # per loading: loading is more expensive than a round
 RACE_WAIT_S = 30.0  # maximum for a whole race, to wait until slow phases of the machine end
@@ -41,6 +44,8 @@ def main(arguments: list[str]) -> int:
     fd, parent, target = int(arguments[0]), int(arguments[1]), Target(**json.loads(arguments[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     _die_with_parent()
+    if target.runs_on_cpu:
+        limit_memory(free_memory_bytes())
     with Connection(fd) as connection:
         timer = NetworkTimer(target, alive=lambda: connection.send_bytes(ALIVE))
         try:
@@ -49,6 +54,24 @@ def main(arguments: list[str]) -> int:
         except (EOFError, ConnectionError):
             pass  # the parent closed its end
     return 0
+
+
+def free_memory_bytes(file: Path = Path("/proc/meminfo")) -> int | None:
+    """Return the memory that processes can still take; None where the system does not tell."""
+    try:
+        found = re.search(r"^MemAvailable: +(\d+) kB", file.read_text(encoding="ascii"), re.MULTILINE)
+    except OSError:
+        return None
+    return None if found is None else 1024 * int(found[1])
+
+
+def limit_memory(free: int | None) -> None:
+    """Let a network that claims more memory than is free fail alone, before the system ends other processes for it."""
+    if free is not None:
+        import resource  # not on every system
+
+        most = max(LEAST_MEMORY, int(SHARE_OF_FREE_MEMORY * free))
+        resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
 def _die_with_parent() -> None:

@@ -79,7 +79,7 @@ def measure_network(request: BenchRequest, show_line: Callable[[str], None] = la
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         pair = _pair(request, folder)
-        meter = stack.enter_context(LatencyMeter(pair.target, pair.reference))
+        meter = stack.enter_context(LatencyMeter(pair.target, pair.reference, tries=1))
         show_line(f"{request.model}: {pair.description}; timing it in turn with {pair.reference_name}")
         try:
             reference, frozen_ms = _time_reference(request, meter)

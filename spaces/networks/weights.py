@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +13,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 import spaces.offline  # noqa: F401  (before ultralytics)
-from spaces.base import SpaceError
+from spaces.base import MOST_CLASSES, SpaceError
 from spaces.networks.checkpoint import facts_of, load
+from spaces.networks.pt_archive import check_archive
 from spaces.structure.stock import is_known
 
 # isort: split
@@ -24,6 +24,9 @@ from ultralytics.nn.tasks import DetectionModel, torch_safe_load
 ModelYaml = str | Mapping[str, Any]
 Classes = int | Sequence[str] | Mapping[int, str]
 """Number of classes, their names in order, or names by number as Ultralytics has them."""
+
+MOST_ELEMENTS = 2**30
+"""Maximum number of elements of a network's tensors: ten times those of the largest detector."""
 
 PRUNED = "pruned"
 """Key in the model YAML of a `.pt` whose network was cut: the YAML is that of its parent."""
@@ -59,6 +62,9 @@ def class_names(classes: Classes) -> tuple[str, ...]:
         classes = [classes[number] for number in sorted(classes)]
     if isinstance(classes, bool | str) or not isinstance(classes, int | Sequence):
         raise SpaceError(f"classes are {classes!r}; give their count, or their names in order")
+    count = classes if isinstance(classes, int) else len(classes)
+    if count > MOST_CLASSES:
+        raise SpaceError(f"there are {count} classes; at most {MOST_CLASSES} are possible")
     names = tuple(map(str, range(classes) if isinstance(classes, int) else classes))
     if not names:
         raise SpaceError("a detector needs at least one class")
@@ -147,7 +153,7 @@ def _read_pt(path: Path) -> WeightsFile:
         path,
         dict(model.yaml),
         _class_names(getattr(model, "names", None)),
-        {name: _float32(tensor) for name, tensor in model.state_dict().items()},
+        _copied(path, model.state_dict()),
         train_args,
         imgsz if isinstance(imgsz, int) else None,
     )
@@ -156,8 +162,7 @@ def _read_pt(path: Path) -> WeightsFile:
 def _load_pt(path: Path) -> Mapping[str, Any]:
     if not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):  # torch before 2.6
         raise SpaceError(f"weights '{path}': torch {torch.__version__} cannot load a .pt safely; 2.6 or newer can")
-    if not zipfile.is_zipfile(path):  # else the unpickler reads any bytes, and may raise any error
-        raise SpaceError(f"weights '{path}' are refused: not a file that torch.save wrote")
+    check_archive(path)  # else the unpickler reads any bytes, and may raise any error
     try:
         content, _ = torch_safe_load(path, safe_only=True)
     except ModuleNotFoundError as error:
@@ -182,6 +187,14 @@ def _class_names(names: Any) -> tuple[str, ...] | None:
     if isinstance(names, list | tuple):
         return tuple(map(str, names)) or None
     return None
+
+
+def _copied(path: Path, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return copies of a network's tensors; a view can claim many times the elements that the file holds."""
+    claimed = sum(tensor.numel() for tensor in state.values())
+    if claimed > MOST_ELEMENTS:
+        raise SpaceError(f"weights '{path}' are refused: their tensors claim {claimed:,} elements")
+    return {name: _float32(tensor) for name, tensor in state.items()}
 
 
 def _float32(tensor: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 import yaml
 
 import spaces.offline  # noqa: F401  (before ultralytics)
-from spaces.base import SpaceError
+from spaces.base import MOST_CLASSES, SpaceError
 from spaces.structure.class_towers import KEY as CLASS_WIDTH
 from spaces.structure.class_towers import widen
 from spaces.structure.repeats import Detector
@@ -49,6 +49,8 @@ def resolve(model: str | Mapping[str, Any], classes: int) -> dict[str, Any]:
     if content.get("channels", content.get("ch", 3)) != 3:
         raise SpaceError(f"model '{name}' reads {content.get('channels')} image channels; 3 are needed")
     content["yaml_file"] = Path(name).name  # never a path of the machine it was read on
+    if not 1 <= classes <= MOST_CLASSES:
+        raise SpaceError(f"model '{name}' is asked for {classes} classes; give 1 to {MOST_CLASSES}")
     content["nc"] = classes
     if content.get("scales"):
         content |= _one_scale(name, content["scales"], content.get("scale"))

@@ -129,6 +129,9 @@ def test_the_timing_process_has_no_torch(meter: LatencyMeter) -> None:
         pytest.skip("only Linux lists the libraries of a process")
     assert "torch" not in mapped.read_text()
     assert "onnxruntime" in mapped.read_text()
+    limits = Path(f"/proc/{meter.process_id}/limits").read_text().splitlines()
+    (soft,) = (line.split()[3] for line in limits if line.startswith("Max data size"))
+    assert soft != "unlimited"
 
 
 def test_a_killed_timing_process_is_started_again(meter: LatencyMeter) -> None:

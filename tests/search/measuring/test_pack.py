@@ -145,9 +145,23 @@ def test_results_of_another_plan_are_refused(device: Path, tmp_path: Path, capsy
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda plain: plain["networks"]["shape 1"]["loadings"][0][1][0][1].__setitem__(0, -1.0), "not above 0"),
-        (lambda plain: plain["reference"]["loadings"][0][0][0][0].__setitem__(0, float("nan")), "not above 0"),
-        (lambda plain: plain["networks"]["shape 1"].__setitem__("loadings", []), "shape 1 has no times"),
+        (
+            lambda plain: plain["networks"]["shape 1"]["loadings"][0][1][0][1].__setitem__(0, -1.0),
+            "a time of -1 s; 1e-07",
+        ),
+        (lambda plain: plain["networks"]["shape 1"]["loadings"][0][1][0][1].__setitem__(0, 4e3), "1e-07 to 3600 s"),
+        (lambda plain: plain["networks"]["shape 1"]["loadings"][0][1][0][1].__setitem__(0, True), "a time of 1 s"),
+        (lambda plain: plain["reference"]["loadings"][0][0][0][0].__setitem__(0, float("nan")), "a time of nan s"),
+        (lambda plain: plain["networks"]["shape 1"]["loadings"][0][1].append([[0.1] * 1001] * 2), "without times of"),
+        (lambda plain: plain["networks"]["shape 1"].__setitem__("loadings", []), "shape 1 has 0 loadings"),
+        (lambda plain: plain["networks"]["shape 1"]["loadings"].extend([[[], []]] * 100), "loadings; 1 to 100"),
+        (
+            lambda plain: plain["networks"]["shape 1"].__setitem__("cpu_seconds", float("inf")),
+            "a duration that is none",
+        ),
+        (lambda plain: plain["networks"]["shape 1"]["circumstances"].__setitem__("mhz", float("nan")), "no numbers"),
+        (lambda plain: plain["target"].__setitem__("engine", "x" * 501), "'engine' is no text of at most 500"),
+        (lambda plain: plain["begun"].__setitem__("shape 1", "often"), "no number of tries"),
         (lambda plain: plain["target"].__setitem__("imgsz", 128), "is not the plan's"),
         (lambda plain: plain["networks"].__setitem__("shape 9", plain["networks"]["shape 1"]), "not in the plan"),
     ],

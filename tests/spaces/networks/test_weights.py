@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import os
+import resource
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from spaces.base import SpaceError
 from spaces.networks.checkpoint import load, save
 from spaces.networks.parent import Parent
 from spaces.networks.weights import read_weights
+from spaces.structure.stock import resolve
 from tests.spaces.silencing import states_differ
 
 # isort: split
@@ -149,6 +152,54 @@ def test_a_broken_pt_is_one_clear_line(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(SpaceError, match=r"broken.pt' are refused") as caught:
         read_weights(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_pt_whose_bytes_changed_is_refused_by_entry(parent: Parent, tmp_path: Path) -> None:
+    path = write_pt(parent, tmp_path / "best.pt")
+    content = bytearray(path.read_bytes())
+    weight = parent.network.state_dict()["model.4.m.0.cv1.conv.weight"].half().numpy().tobytes()
+    content[content.index(weight) + 40] ^= 1  # one bit of one weight
+    path.write_bytes(content)
+    with pytest.raises(SpaceError, match=r"best.pt' are refused: 'best/data/\d+' in it differs from its checksum"):
+        read_weights(path)
+
+
+@pytest.mark.parametrize("copies", [1, 300])
+def test_a_pt_that_would_inflate_is_refused_before_it_does(tmp_path: Path, copies: int) -> None:
+    path = tmp_path / "bomb.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb/data.pkl", bytes(20_000_000))
+        archive.writestr("bomb/data/0", os.urandom(1000))
+    if copies > 1:  # entries that share their bytes: the sum is a lie, but each would be inflated
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.filelist.extend([archive.filelist[0]] * copies)
+            archive._didModify = True  # type: ignore[attr-defined]  # so that the list is written
+    before = memory_mib()
+    with pytest.raises(SpaceError, match=r"bomb.pt' are refused: 0.0 MiB would inflate to \d+ MiB in \d+ entries"):
+        read_weights(path)
+    assert memory_mib() - before < 10
+
+
+def memory_mib() -> float:
+    """The most memory that this process has held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def test_a_view_that_claims_more_elements_than_the_file_holds_is_refused(parent: Parent, tmp_path: Path) -> None:
+    model: Any = copy.deepcopy(parent.network)
+    model.model[0].conv.weight.data = torch.zeros(1, 1, 1, 1).expand(16, 3, 10**5, 10**5)
+    torch.save({"model": model}, tmp_path / "view.pt")
+    assert (tmp_path / "view.pt").stat().st_size < 20_000_000
+    with pytest.raises(SpaceError, match=r"their tensors claim 480,00\d,\d{3},\d{3} elements"):
+        read_weights(tmp_path / "view.pt")
+
+
+def test_the_number_of_classes_has_a_bound() -> None:
+    for classes in (10**9, ["x"] * 20_001):
+        with pytest.raises(SpaceError, match="at most 20000 are possible"):
+            Parent.load("yolov8n.yaml", classes=classes)
+    with pytest.raises(SpaceError, match="is asked for 1000000000 classes; give 1 to 20000"):
+        resolve("yolov8n.yaml", 10**9)
 
 
 def test_a_safetensors_file_names_its_model(parent: Parent, tmp_path: Path) -> None:
