@@ -63,6 +63,7 @@ def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
         confirm=not options.no_confirm,
         repeats=options.repeat,
         strict=options.strict,
+        database_wait_s=seconds_of(options.database_wait, "--database-wait"),
     )
     console = ShownConsole()
     finish = run_study(request, console)
@@ -140,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--budget", metavar="300epochs", help="training (or time: 2h) of the whole study, instead of --n-trials")
     add("--retarget", metavar="TARGET", help="take a stored study's networks to another target, without training")
     add("--timeout", metavar="8h", help="no trial begins after this time")
+    add("--database-wait", default="15m", metavar="15m", help="wait so long for a database that is away (%(default)s)")
     add("--workers", type=int, default=1, metavar="N", help="processes on this machine (default: %(default)s)")
     add("--threads", type=int, default=1, metavar="N", help="torch threads of each worker (default: %(default)s)")
     add("--name", help="store the study under this name")

@@ -110,15 +110,18 @@ def _sigterm_raises() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def seconds_of(text: str) -> float:
+def seconds_of(text: str, option: str = "--timeout") -> float:
     """Return the seconds of `8h`, `90m`, `1h30m`, `45s`, `2d` or a plain number of seconds.
+
+    Args:
+        option: Name of the option, for the message.
 
     Raises:
         DefinitionError: If the text is no duration.
     """
     seconds = parse_duration(text)
     if seconds is None:
-        raise DefinitionError(f"--timeout is '{text}'; write 8h, 90m, 1h30m or a number of seconds")
+        raise DefinitionError(f"{option} is '{text}'; write 8h, 90m, 1h30m or a number of seconds")
     return seconds
 
 

@@ -13,9 +13,11 @@ from rich.console import Console
 from objectives.data.yaml_file import read_definition
 from search.cli.command import error_line, place_options
 from search.prepare.study_entry import select_generation
+from search.record.events import as_lines
 from search.record.folders import RunFolder
 from search.store.base import Store, StoreError, StudyEntry
-from search.store.sql import open_store
+from search.store.patience import PATIENCE_S, Patience
+from search.store.sql import RELEASE_TIMEOUT_S, open_store
 from search.store.url import mask
 from search.study.budget import repeats_in_all
 from search.study.definition import StudyDefinition
@@ -48,6 +50,7 @@ class RunRequest:
         timeout_s: Seconds after which no trial begins; None for no limit.
         polish_epochs: Epochs that the front's trials are trained further for at the end; None for no polishing.
         confirm: Whether the front's members are timed side by side at the end.
+        database_wait_s: Seconds that a database which is away is waited for.
         repeats: Number of trials that are trained once more at the end, to tell the noise of training; None is one if
             the study has a budget, else none.
         strict: Whether the warnings about the data set end the run before anything is trained.
@@ -66,6 +69,7 @@ class RunRequest:
     confirm: bool = True
     repeats: int | None = None
     strict: bool = False
+    database_wait_s: float = PATIENCE_S
 
     @property
     def repeats_in_all(self) -> int:
@@ -88,7 +92,7 @@ def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
     console = console or ShownConsole()
     definition = request.definition
     _check_paths(definition)
-    store = open_store(request.storage)
+    store = open_store(request.storage, Patience(request.database_wait_s, as_lines(_shown_on(console))))
     try:
         generation = select_generation(store, definition, new=request.new, resume=request.resume)
         finish = _run_workers(store, request, generation, console)
@@ -123,6 +127,7 @@ def _run_workers(store: Store, request: RunRequest, generation: int, console: Co
         budget=definition.budget,
         repeats=request.repeats_in_all,
         strict=request.strict,
+        database_wait_s=request.database_wait_s,
     )
     expected = definition.n_trials if definition.budget is None else None
     with Progress(console, tuple(definition.objectives), expected, counted) as progress:
@@ -145,7 +150,7 @@ def _release_dead(store: Store, definition: StudyDefinition) -> None:
 
     If the database is not available, the next run does it.
     """
-    with suppress(StoreError):
+    with suppress(StoreError), store.waiting_at_most(RELEASE_TIMEOUT_S):
         study = store.latest_study(definition.name)
         if study is not None:
             store.reconcile(study, is_alive, STALE_AFTER_S)
@@ -230,14 +235,18 @@ def _at_end(work: Callable[[Callable[[str], None]], None], console: Console, fai
     The study is complete without it. Any failure, even a fault of this project, is reported with how to
     try it again, so that table and report of hours of training are written anyway.
     """
-
-    def show_line(line: str) -> None:
-        console.print(line, highlight=False, markup=False)
-
+    show_line = _shown_on(console)
     try:
         work(show_line)
     except Exception as error:  # reported with how to try it again, so that table and report are written anyway
         show_line(f"{failed}: {' '.join(error_line(error).split())}; {again}")
+
+
+def _shown_on(console: Console) -> Callable[[str], None]:
+    def show_line(line: str) -> None:
+        console.print(line, highlight=False, markup=False)
+
+    return show_line
 
 
 def _check_paths(definition: StudyDefinition) -> None:

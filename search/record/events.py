@@ -45,6 +45,20 @@ class RecordStored:
 
 
 @dataclass(frozen=True)
+class DatabaseLost:
+    """The database does not answer, and the worker waits for it. The line is for the user."""
+
+    line: str
+
+
+@dataclass(frozen=True)
+class DatabaseBack:
+    """The database answers again. The line is for the user."""
+
+    line: str
+
+
+@dataclass(frozen=True)
 class WorkerEnded:
     """The worker has nothing more to do.
 
@@ -60,7 +74,7 @@ class WorkerEnded:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-Event = Activity | BatchDone | Note | RecordStored | WorkerEnded
+Event = Activity | BatchDone | Note | RecordStored | DatabaseLost | DatabaseBack | WorkerEnded
 """Everything that a worker tells."""
 
 Say = Callable[[Event], None]
@@ -77,7 +91,7 @@ def as_lines(show_line: Callable[[str], None]) -> Say:
     def forward(event: Event) -> None:
         if isinstance(event, Activity):
             show_line(event.what)
-        elif isinstance(event, Note):
+        elif isinstance(event, Note | DatabaseLost | DatabaseBack):
             show_line(event.line)
 
     return forward

@@ -16,16 +16,16 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
+from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from objectives.base import Direction
 from objectives.quantities import BEST_F1, MAP50, PRECISION, RECALL
 from search.record.trial import Outcome, TrialRecord
+from search.sampler.patient_storage import PatientStorage
 from search.store.base import Store
-from search.store.sampler_engine import engine_options, faults_in_one_line, make_writes_immediate
-from search.store.url import canonical
+from search.store.patience import Patience
 from spaces.base import Categorical, Float, Parameter, ParamValue
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -41,26 +41,27 @@ STATE_OF = {
 }
 CONSTRAINT_PREFIX = "constraints:"
 """Optuna keeps `trial.set_constraint(name, value)` under this prefix in a trial's system attributes."""
+WEB_PATIENCE_S = 30.0
+"""Seconds that a page of the dashboard waits for a database that is away."""
 
 
-def optuna_storage(url: str) -> BaseStorage:
+def optuna_storage(url: str, patience: Patience | None = None) -> BaseStorage:
     """Return Optuna's storage under our database URL; its tables are created if they are absent.
+
+    Each of its calls waits for a database that is away, by default as long as our own store does.
 
     Several processes may call this on an empty database only one after the other: hold the store's
     `exclusive` lock around it.
     """
     if url in ("sqlite://", "sqlite:///:memory:"):
         return InMemoryStorage()
-    with faults_in_one_line(url):
-        storage = RDBStorage(canonical(url), engine_kwargs=engine_options(url))
-        make_writes_immediate(storage.engine)
-    return storage
+    return PatientStorage(url, patience or Patience())
 
 
 def create_optuna_tables(store: Store, url: str) -> BaseStorage:
     """Return Optuna's storage with its tables created: optuna-dashboard crashes without them."""
     with store.exclusive("optuna tables"):
-        return optuna_storage(url)
+        return optuna_storage(url, Patience(WEB_PATIENCE_S))
 
 
 def distribution_of(parameter: Parameter) -> BaseDistribution:
@@ -81,8 +82,9 @@ class OptunaStudy:
         objectives: Names and directions, in the order of the values.
         parameters: The parameters that the sampler sets.
         sampler: From `make_sampler`.
+        patience: How long each call of Optuna's storage waits while the database is away.
 
-    Every method raises `StoreUnavailable` if the database is not available.
+    Every method raises `StoreUnavailable` if the database is away for longer.
     """
 
     def __init__(
@@ -92,20 +94,22 @@ class OptunaStudy:
         objectives: Sequence[tuple[str, Direction]],
         parameters: Mapping[str, Parameter],
         sampler: BaseSampler,
+        patience: Patience | None = None,
     ) -> None:
         self._objectives = tuple(objectives)
         self._distributions = {key: distribution_of(parameter) for key, parameter in parameters.items()}
         directions = [StudyDirection[direction.name] for _, direction in self._objectives]
         names = [key for key, _ in self._objectives]
-        self._url = url
-        self._storage = optuna_storage(url)
-        with faults_in_one_line(url):
-            self._study = optuna.create_study(
-                storage=self._storage, study_name=name, directions=directions, sampler=sampler, load_if_exists=True
-            )
-            self._storage = self._study._storage
-            if self._study.metric_names != names:
-                self._study.set_metric_names(names)
+        self._study = optuna.create_study(
+            storage=optuna_storage(url, patience),
+            study_name=name,
+            directions=directions,
+            sampler=sampler,
+            load_if_exists=True,
+        )
+        self._storage = self._study._storage
+        if self._study.metric_names != names:
+            self._study.set_metric_names(names)
 
     @property
     def study(self) -> Study:
@@ -114,19 +118,16 @@ class OptunaStudy:
 
     def ask(self) -> tuple[int, dict[str, ParamValue]]:
         """Return a new trial's number and parameters."""
-        with faults_in_one_line(self._url):
-            trial = self._study.ask(self._distributions)
-            return trial.number, dict(trial.params)
+        trial = self._study.ask(self._distributions)
+        return trial.number, dict(trial.params)
 
     def resume(self, number: int) -> None:
         """Mark a waiting trial as running again."""
-        with faults_in_one_line(self._url):
-            self._set_state(number, TrialState.RUNNING)
+        self._set_state(number, TrialState.RUNNING)
 
     def wait(self, number: int) -> None:
         """Mark a trial as waiting for a worker, after it was released or its worker died."""
-        with faults_in_one_line(self._url):
-            self._set_state(number, TrialState.WAITING)
+        self._set_state(number, TrialState.WAITING)
 
     def trial_id(self, number: int) -> int:
         """Return Optuna's own id of a trial number."""
@@ -140,10 +141,7 @@ class OptunaStudy:
         """
         if record.number is None:
             raise ValueError(f"reference row '{record.name}' is not a trial; only trials are told")
-        with (
-            faults_in_one_line(self._url),
-            suppress(UpdateFinishedTrialError),
-        ):  # another worker that settles told it at the same moment
+        with suppress(UpdateFinishedTrialError):  # another worker that settles told it at the same moment
             self._tell(record.number, record)
 
     def _tell(self, number: int, record: TrialRecord) -> None:
@@ -161,8 +159,7 @@ class OptunaStudy:
 
     def unfinished(self) -> tuple[int, ...]:
         """Return the numbers of the trials that run or wait in Optuna's tables."""
-        with faults_in_one_line(self._url):
-            trials = self._study.get_trials(deepcopy=False)
+        trials = self._study.get_trials(deepcopy=False)
         return tuple(trial.number for trial in trials if not trial.state.is_finished())
 
     def settle(
@@ -177,15 +174,14 @@ class OptunaStudy:
             may_be_asking: Whether a live worker may have an Optuna trial that no attempt names yet.
         """
         told = {record.number: record for record in records if record.number is not None}
-        with faults_in_one_line(self._url):
-            known = len(self._study.get_trials(deepcopy=False))
-            for number in range(known, max((*told, *held), default=-1) + 1):
-                self._study.add_trial(self._rebuilt(told.get(number)))
-            for number in unfinished:
-                if number in told:
-                    self.tell(told[number])
-                elif number not in held and not may_be_asking:
-                    self._end_orphan(number)
+        known = len(self._study.get_trials(deepcopy=False))
+        for number in range(known, max((*told, *held), default=-1) + 1):
+            self._study.add_trial(self._rebuilt(told.get(number)))
+        for number in unfinished:
+            if number in told:
+                self.tell(told[number])
+            elif number not in held and not may_be_asking:
+                self._end_orphan(number)
 
     def _end_orphan(self, number: int) -> None:
         """End a trial whose worker died between asking for it and storing its number."""

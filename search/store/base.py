@@ -3,6 +3,9 @@
 Every method is one transaction, safe against `kill -9` at any moment and against other workers calling at the
 same time. Times are the database's own clock, never the worker's.
 
+A database that is away is waited for: each method is tried again until the time is up, and is made once even if the
+answer to its commit was lost.
+
 Errors::
 
     StoreError                 base; its message is one line for the user, with passwords masked
@@ -279,6 +282,10 @@ class Store(ABC):
         """Return all confirmations of the study, oldest first; the newest counts."""
 
     # -- the whole -------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def waiting_at_most(self, seconds: float) -> AbstractContextManager[None]:
+        """Let the calls of this thread wait no longer for a database that is away within the block."""
+
     @abstractmethod
     def exclusive(self, name: str) -> AbstractContextManager[None]:
         """Hold a named lock among all workers of this database; freed when the holder dies."""

@@ -1,12 +1,13 @@
 """Connections, transactions and locks, for SQLite and PostgreSQL. Knows no table of ours.
 
+`ask` and `change` are the way of all our transactions: they run one whole, and again while the database is away.
+
 SQLite runs in WAL with `synchronous=FULL`: a commit that was acknowledged survives a power cut, which NORMAL
 does not promise in WAL. It costs one fsync a commit, some ten a trial; a trial costs minutes.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -15,25 +16,28 @@ import threading
 import time
 import weakref
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from filelock import FileLock
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import RootTransaction
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from search.store.base import StoreError, StoreUnavailable
-from search.store.faults import is_busy, may_pass, one_line_faults
+from search.store.faults import is_busy, one_line_faults
+from search.store.patience import Patience
+from search.store.server_lock import ServerLock, number_of
 from search.store.url import mask, sqlite_file
 
 BUSY_S = 60.0  # how long to wait for another's SQLite transaction; ours take milliseconds
 STEP_S = 1.0  # SQLite waits inside C, where signals are not handled; it returns after this time
-RETRY_AFTER_S = 0.1  # between two attempts to connect, or to take a lock
-RESTART_S = 30.0  # how long to wait for a PostgreSQL that restarts
+IDLE_IN_TRANSACTION = "60s"  # a process that is stopped within a transaction must not keep its locks
+
+Result = TypeVar("Result")
 
 
 class Database:
@@ -41,10 +45,14 @@ class Database:
 
     A process keeps one connection open and opens a second one only while two threads need one, so that N workers
     take about N of a server's connections.
+
+    Args:
+        patience: How long its calls wait while the database is away.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, patience: Patience | None = None) -> None:
         self._url = url
+        self.patience = patience or Patience()
         self.shown_url = mask(url.render_as_string(hide_password=False))
         self.file = sqlite_file(url)
         self.is_sqlite = url.get_backend_name() == "sqlite"
@@ -55,31 +63,51 @@ class Database:
         forget = weakref.WeakMethod(self._forget_inherited)
         os.register_at_fork(after_in_child=lambda: (method := forget()) and method())
 
+    def ask(self, work: Callable[[Connection], Result]) -> Result:
+        """Return what `work` returns in a transaction that only reads, begun again while the database is away."""
+
+        def once() -> Result:
+            with self.read() as connection:
+                return work(connection)
+
+        return self.patience.call(once, self.shown_url)
+
+    def change(self, work: Callable[[Connection], Result]) -> Result:
+        """Return what `work` returns in a transaction that writes, begun again while the database is away.
+
+        Args:
+            work: May be called again although it was committed, if the answer was lost: see `search.store.once`.
+        """
+
+        def once() -> Result:
+            with self.write() as connection:
+                return work(connection)
+
+        return self.patience.call(once, self.shown_url)
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Begin a transaction that only reads."""
-        with self._transaction(writes=False, patience_s=RESTART_S) as connection:
+        """Begin one transaction that only reads."""
+        with self._transaction(writes=False) as connection:
             yield connection
 
     @contextmanager
-    def write(self, patience_s: float = RESTART_S) -> Iterator[Connection]:
-        """Begin a transaction that writes; on SQLite no other one writes at that moment.
-
-        Args:
-            patience_s: How long to wait for a server that is restarting.
-        """
-        with self._transaction(writes=True, patience_s=patience_s) as connection:
+    def write(self) -> Iterator[Connection]:
+        """Begin one transaction that writes; on SQLite no other one writes at that moment."""
+        with self._transaction(writes=True) as connection:
             yield connection
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:
         """Hold a named lock among all processes that use this database; freed when the holder dies."""
         if not self.is_sqlite:
-            lock: AbstractContextManager[None] = self._advisory_lock(name)
+            lock: AbstractContextManager[Any] = ServerLock(
+                self._engine_for_locks(), number_of(name), self.patience, self.shown_url
+            )
         elif self.file is not None:
             lock = _file_lock(self.file, name)
         else:
-            lock = self._named_locks[name]  # type: ignore[assignment]  # a lock is a context manager
+            lock = self._named_locks[name]
         with lock:
             yield
 
@@ -89,14 +117,17 @@ class Database:
         Raises:
             StoreUnavailable: If it cannot be reached or opened.
         """
+        self.patience.call(self._prepare, self.shown_url)
+
+    def _prepare(self) -> None:
         if self.file is None:
-            with self._transaction(writes=False, patience_s=0):
+            with self.read():
                 return
         with one_line_faults(self.shown_url), self._engine.connect() as connection:
             raw = _raw(connection)
             if raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                 with _file_lock(self.file, "first-start"):
-                    _until_free(lambda: raw.execute("PRAGMA journal_mode=WAL").fetchone())
+                    _until_free(lambda: raw.execute("PRAGMA journal_mode=WAL").fetchone(), BUSY_S)
 
     def close(self) -> None:
         """Close all connections."""
@@ -116,7 +147,9 @@ class Database:
 
     def _create_engine(self) -> Engine:
         if not self.is_sqlite:
-            return create_engine(self._url, **_server_options(self._url))
+            engine = create_engine(self._url, **_server_options(self._url))
+            event.listen(engine, "connect", set_up_server)
+            return engine
         in_memory = self.file is None
         engine = create_engine(
             self._url,
@@ -134,16 +167,22 @@ class Database:
         """Drop the connections of the parent process after a fork."""
         self._engine.dispose(close=False)
 
+    def _engine_for_locks(self) -> Engine:
+        options = {**_server_options(self._url), "poolclass": NullPool}
+        for needless in ("pool_size", "max_overflow", "pool_timeout", "pool_pre_ping"):
+            del options[needless]
+        return create_engine(self._url, isolation_level="AUTOCOMMIT", **options)
+
     # -- transactions ----------------------------------------------------------------------------------------------
     @contextmanager
-    def _transaction(self, *, writes: bool, patience_s: float) -> Iterator[Connection]:
+    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
         with one_line_faults(self.shown_url):
-            connection = self._connect(patience_s)
+            connection = self._engine.connect()
             try:
                 transaction = connection.begin()
                 try:
                     if self.is_sqlite:
-                        _begin_sqlite(connection, writes)
+                        _begin_sqlite(connection, writes, min(BUSY_S, self.patience.seconds))
                     yield connection
                     transaction.commit()
                 except BaseException as error:
@@ -151,34 +190,6 @@ class Database:
                     raise
             finally:
                 connection.close()
-
-    def _connect(self, patience_s: float) -> Connection:
-        deadline = time.monotonic() + patience_s
-        while True:
-            try:
-                return self._engine.connect()
-            except DBAPIError as error:
-                if not may_pass(error) or time.monotonic() >= deadline:
-                    raise
-            time.sleep(RETRY_AFTER_S)
-
-    # -- named locks -----------------------------------------------------------------------------------------------
-    @contextmanager
-    def _advisory_lock(self, name: str) -> Iterator[None]:
-        """Lock on a separate connection: the server frees the lock when that connection ends in any way.
-
-        It asks again and again instead of blocking in the server, so that a signal is heard at once.
-        """
-        options = {**_server_options(self._url), "poolclass": NullPool}
-        for needless in ("pool_size", "max_overflow", "pool_timeout", "pool_pre_ping"):
-            del options[needless]
-        engine = create_engine(self._url, isolation_level="AUTOCOMMIT", **options)
-        with one_line_faults(self.shown_url):
-            connection = _locked(engine, _number_of(name))
-        try:
-            yield
-        finally:
-            connection.close()
 
 
 def _file_lock(file: Path, name: str) -> AbstractContextManager[None]:
@@ -188,37 +199,38 @@ def _file_lock(file: Path, name: str) -> AbstractContextManager[None]:
     except OSError as error:
         raise StoreUnavailable(f"{folder} cannot be made ({error.strerror}); make its folder writable") from error
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60]
-    return FileLock(folder / f"{readable}-{_number_of(name) & 0xFFFFFF:06x}.lock")  # type: ignore[return-value]
-
-
-def _locked(engine: Engine, number: int) -> Connection:
-    """Return a new connection that holds the lock; a server that restarts is waited for, as in a transaction."""
-    last_answer = time.monotonic()
-    while True:
-        try:
-            with ExitStack() as on_failure:
-                connection = on_failure.enter_context(engine.connect())
-                while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": number}):
-                    last_answer = time.monotonic()
-                    time.sleep(RETRY_AFTER_S)
-                on_failure.pop_all()
-                return connection
-        except DBAPIError as error:
-            if not may_pass(error) or time.monotonic() - last_answer >= RESTART_S:
-                raise
-        time.sleep(RETRY_AFTER_S)
+    return FileLock(folder / f"{readable}-{number_of(name) & 0xFFFFFF:06x}.lock")  # type: ignore[return-value]
 
 
 def _server_options(url: URL) -> dict[str, Any]:
-    wanted = {"connect_timeout": 5, "application_name": "yolofront", "keepalives_idle": 30}
     return {
         "json_serializer": _as_json,
         "pool_size": 1,
         "max_overflow": 1,
         "pool_timeout": BUSY_S,
         "pool_pre_ping": True,  # a restarted server is noticed before a transaction begins
-        "connect_args": {key: value for key, value in wanted.items() if key not in url.query},
+        "connect_args": connect_arguments(url, "yolofront"),
     }
+
+
+def connect_arguments(url: URL, application_name: str) -> dict[str, Any]:
+    """Return arguments of psycopg, but those that the URL gives itself. A dead network is noticed within a minute."""
+    wanted = {
+        "connect_timeout": 5,
+        "application_name": application_name,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
+    }
+    return {key: value for key, value in wanted.items() if key not in url.query}
+
+
+def set_up_server(connection: Any, _record: object) -> None:
+    """Let the server end a transaction in which nothing happens: its process is stopped, or its machine is gone."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'")
+    connection.commit()
 
 
 def _as_json(value: object) -> str:
@@ -244,14 +256,14 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys=ON")
 
 
-def _begin_sqlite(connection: Connection, writes: bool) -> None:
+def _begin_sqlite(connection: Connection, writes: bool, busy_s: float) -> None:
     """Take the write lock at once: a transaction that reads first and then writes cannot wait its turn."""
     raw = _raw(connection)
-    _until_free(lambda: raw.execute("BEGIN IMMEDIATE" if writes else "BEGIN"))
+    _until_free(lambda: raw.execute("BEGIN IMMEDIATE" if writes else "BEGIN"), busy_s)
 
 
-def _until_free(statement: Any) -> None:
-    deadline = time.monotonic() + BUSY_S
+def _until_free(statement: Any, busy_s: float) -> None:
+    deadline = time.monotonic() + busy_s
     while True:
         try:
             statement()
@@ -270,8 +282,3 @@ def _undo(connection: Connection, transaction: RootTransaction, error: BaseExcep
         if isinstance(error, StoreError | SQLAlchemyError):
             raise
         connection.invalidate()
-
-
-def _number_of(name: str) -> int:
-    """Return a lock's number: 63 bits of a hash."""
-    return int.from_bytes(hashlib.sha256(f"yolofront {name}".encode()).digest()[:8]) >> 1

@@ -21,9 +21,19 @@ _SQLITE = {  # by primary result code
     sqlite3.SQLITE_IOERR: "the disk cannot be read or written (full or failing); mend that, then",
     sqlite3.SQLITE_BUSY: "another program keeps it locked; close that program, then",
     sqlite3.SQLITE_LOCKED: "another program keeps it locked; close that program, then",
+    sqlite3.SQLITE_PROTOCOL: "other programs keep it busy; close them, then",
 }
 _DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
-_RESTARTING = ("57P01", "57P02", "57P03", "53300", "08")  # stopping, crashed, starting, no free place, broken
+# A full disk does not pass by itself: it ends the run at once, with a line that says so.
+_PASSES_ON_SQLITE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+}
+_LASTING = ("28", "3D", "42501", "53100")  # wrong user, no such database, no rights, disk full
+_STARTING = ("57P01", "57P02", "57P03", "53300")  # stopping, crashed, starting, no free connection
 _BROKEN = "the connection is broken; when the server can be reached again,"
 _POSTGRESQL = (  # by the first characters of SQLSTATE
     ("28", "the server refuses this user or password; correct the URL, then"),
@@ -35,6 +45,7 @@ _POSTGRESQL = (  # by the first characters of SQLSTATE
     ("57P", "the server is stopping or starting; when it is up again,"),
     ("57014", "the server cancelled the statement (statement_timeout?);"),
     ("08", _BROKEN),
+    ("25P03", "the server ended a transaction in which nothing happened for long;"),
     ("25006", "it is read-only (a standby?); give the primary's URL, then"),
     ("42501", "this user may not create or write tables there; grant it the rights, then"),
     ("40", "it was too busy to order this transaction;"),
@@ -48,6 +59,7 @@ _REFUSED = (
     ("does not exist", "the server has no such database or user; create it or correct the URL, then"),
     ("resolve host", "its host name is not known; correct the URL, then"),
 )
+_PASSES_THOUGH_REFUSED = "resolve host"  # name servers fail as other servers do
 _UNREACHED = (
     ("too many clients", "the server has no free connection; raise max_connections or use fewer workers, then"),
     ("starting up", "the server is starting; when it is up,"),
@@ -56,6 +68,8 @@ _UNREACHED = (
     ("no such file", "no server answers there; start it or correct the URL, then"),
     ("timeout", "no server answers there; start it or correct the URL, then"),
 )
+_WITHOUT_ANSWER = ("OperationalError", "ConnectionTimeout")
+"""Errors of psycopg without a server's answer: not connected, or not any more."""
 
 
 @contextmanager
@@ -67,8 +81,8 @@ def one_line_faults(shown_url: str) -> Iterator[None]:
     """
     try:
         yield
-    except PoolTimeout:
-        raise StoreUnavailable(f"{shown_url}: no connection became free; {AGAIN}") from None
+    except PoolTimeout as error:
+        raise StoreUnavailable(f"{shown_url}: no connection became free; {AGAIN}") from error
     except (DBAPIError, sqlite3.Error) as error:  # the latter from statements that bypass SQLAlchemy: BEGIN, PRAGMA
         explained = _explained(shown_url, error.orig if isinstance(error, DBAPIError) else error)
         if explained is None:
@@ -80,14 +94,54 @@ def one_line_faults(shown_url: str) -> Iterator[None]:
         raise
 
 
-def may_pass(error: DBAPIError) -> bool:
-    """Return whether another try may connect: the server restarts, or all its connections are in use."""
-    if isinstance(error.orig, sqlite3.Error):
-        return False
-    state = getattr(error.orig, "sqlstate", None)
+def may_pass(error: BaseException) -> bool:
+    """Return whether another try of the same transaction may succeed without anybody's help.
+
+    Busy and unreachable databases come back. Wrong passwords, full disks, our own mistakes and violated
+    constraints stay.
+
+    Args:
+        error: A driver's error, or the `StoreUnavailable` that was made of it.
+    """
+    found = _of_driver(error)
+    if found is None:
+        return isinstance(error.__cause__ if isinstance(error, StoreUnavailable) else error, PoolTimeout)
+    if isinstance(found, sqlite3.Error):
+        return _primary_code(found) in _PASSES_ON_SQLITE
+    state = getattr(found, "sqlstate", None)
     if state is not None:
-        return state.startswith(_RESTARTING) or error.connection_invalidated
-    return not any(sign in str(error.orig).lower() for sign, _ in _REFUSED)
+        is_known = any(str(state).startswith(start) for start, _ in _POSTGRESQL)
+        return is_known and not str(state).startswith(_LASTING)
+    message = str(found).lower()
+    refused = any(sign in message for sign, _ in _REFUSED if sign != _PASSES_THOUGH_REFUSED)
+    return type(found).__name__ in _WITHOUT_ANSWER and not refused
+
+
+def is_starting(error: BaseException) -> bool:
+    """Return whether a server has answered that it starts, stops or is full. A wrong URL gives no such answer."""
+    found = _of_driver(error)
+    state = getattr(found, "sqlstate", None)
+    if state is not None:
+        return str(state).startswith(_STARTING)
+    return any(sign in str(found).lower() for sign in ("starting up", "shutting down", "too many clients"))
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why the database is not available, in a few words without advice."""
+    found = _of_driver(error)
+    explained = None if found is None else _explained("", found)
+    if explained is None:
+        return "no connection became free"
+    return str(explained).removeprefix(": ").partition(";")[0]
+
+
+def _of_driver(error: BaseException) -> BaseException | None:
+    """Return the driver's own error in an error of SQLAlchemy or of ours."""
+    if isinstance(error, StoreUnavailable) and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, DBAPIError):
+        return error.orig
+    return error if isinstance(error, sqlite3.Error) else None
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -104,7 +158,7 @@ def _explained(shown_url: str, error: BaseException | None) -> StoreError | None
     state = getattr(error, "sqlstate", None)
     if state is not None:
         return _unavailable(shown_url, next((advice for start, advice in _POSTGRESQL if state.startswith(start)), None))
-    if type(error).__name__ in ("OperationalError", "ConnectionTimeout"):  # psycopg's, without a server's answer
+    if type(error).__name__ in _WITHOUT_ANSWER:
         return _unavailable(shown_url, _without_answer(str(error)))
     return None
 

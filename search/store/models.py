@@ -11,6 +11,7 @@ What is stored and what can be asked of it::
     trained --- records               parents and donors, with their figures and lineage
     targets, latencies                append-only, with raw samples: in `search.store.latency_models`
     confirmations --< confirmation_members --> records           finalists timed again, there too
+    writers                           the last transaction of each process: see `search.store.once`
 
 The front after 20 trials, in SQL::
 
@@ -41,6 +42,15 @@ class StudyRow(Table):
     definition: Mapped[Plain]
     objectives: Mapped[Plain]  # [[name, direction], ...]
     created: Mapped[Moment]
+
+
+class WriterRow(Table):
+    """Last transaction of one thread of one process, so that a commit without an answer can be recognised."""
+
+    __tablename__ = f"{PREFIX}writers"
+    writer: Mapped[str] = mapped_column(primary_key=True)
+    last: Mapped[str]
+    at: Mapped[Moment]
 
 
 class FrozenRow(Table):

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from search.store.database import BUSY_S
+from search.store.database import BUSY_S, connect_arguments, set_up_server
 from search.store.faults import one_line_faults
 from search.store.url import mask, parse
 
@@ -23,20 +24,21 @@ def engine_options(url: str) -> dict[str, Any]:
         "pool_size": 1,
         "max_overflow": 1,  # a worker must not take more than a few of the server's places
         "pool_pre_ping": True,
-        "connect_args": {"connect_timeout": 5, "application_name": "yolofront sampler"},
+        "connect_args": connect_arguments(parse(url), "yolofront sampler"),
     }
 
 
-def make_writes_immediate(engine: Engine) -> None:
-    """Make every transaction on SQLite begin with the write lock; change nothing on other databases.
+def set_up_engine(engine: Engine) -> None:
+    """Let the server end transactions that are left open; on SQLite begin each transaction with the write lock.
 
     Optuna reads a row and then writes it, and asks for a row lock in between that SQLite does not have: two
     workers start one waiting trial twice. Call this after Optuna has made its tables.
     """
-    if engine.dialect.name != "sqlite":
-        return
-    event.listen(engine, "connect", _leave_transactions_to_us)
-    event.listen(engine, "begin", _begin_immediate)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _leave_transactions_to_us)
+        event.listen(engine, "begin", _begin_immediate)
+    else:
+        event.listen(engine, "connect", set_up_server)
     engine.dispose()  # connections made before must not be used again
 
 
@@ -48,9 +50,18 @@ def faults_in_one_line(url: str) -> Iterator[None]:
             yield
         except Exception as error:  # nothing is swallowed: all is raised again
             # Optuna wraps the driver's error in one of its own, which this package may not import.
-            if isinstance(error.__cause__, DBAPIError):
-                raise error.__cause__ from None
-            raise
+            fault = _fault_below(error)
+            if fault is None:
+                raise
+            raise fault from None
+
+
+def _fault_below(error: BaseException) -> BaseException | None:
+    """Return the driver's fault that led to an error: its cause, or what was handled when it was raised."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, DBAPIError | PoolTimeout):
+        seen = seen.__cause__ or seen.__context__
+    return seen if isinstance(error.__cause__, SQLAlchemyError) else None
 
 
 def _leave_transactions_to_us(connection: sqlite3.Connection, _record: object) -> None:

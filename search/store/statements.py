@@ -48,5 +48,23 @@ def insert_or_replace(connection: Connection, table: type[Table], values: Mappin
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=replaced))
 
 
+def insert_or_replace_if_other(
+    connection: Connection, table: type[Table], values: Mapping[str, Any], *, other: str
+) -> bool:
+    """Insert one row, or replace the one that is there if its column `other` differs. Return whether it was written.
+
+    It waits for a transaction that writes the same row at present, and sees what that one has written.
+    """
+    keys = [column.name for column in table.__table__.primary_key]
+    statement = _insert(connection, table).values(**values)
+    column = table.__table__.c[other]
+    replacing = statement.on_conflict_do_update(
+        index_elements=keys,
+        set_={name: statement.excluded[name] for name in values if name not in keys},
+        where=column != statement.excluded[other],
+    )
+    return connection.execute(replacing.returning(column)).scalar_one_or_none() is not None
+
+
 def _insert(connection: Connection, table: type[Table]) -> sqlite.Insert | postgresql.Insert:
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from search.store.patience import PATIENCE_S
+
 
 @dataclass(frozen=True)
 class Job:
@@ -26,6 +28,7 @@ class Job:
         repeats: Number of trials that are trained once more at the end; a budget keeps their part back.
         strict: Whether the warnings about the data set end the run before anything is trained.
         timeout_s: Seconds after which no trial is begun; None for no limit.
+        database_wait_s: Seconds that the worker waits for a database that is away.
     """
 
     study: str
@@ -41,3 +44,4 @@ class Job:
     budget: str | None = None
     repeats: int = 0
     strict: bool = False
+    database_wait_s: float = PATIENCE_S

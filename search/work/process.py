@@ -45,8 +45,10 @@ def run_worker(job: Job, pipe: Connection) -> None:
     _end_with_supervisor()
     scratch = folder.scratch(host_tag(), os.getpid())
 
+    one_at_a_time = threading.Lock()  # the heartbeat's thread says when the database is lost
+
     def say(event: Event) -> None:
-        with suppress(BrokenPipeError):  # the supervisor died, and this process ends with it
+        with suppress(BrokenPipeError), one_at_a_time:  # the supervisor died, and this process ends with it
             pipe.send(event)
 
     try:

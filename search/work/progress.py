@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.findings.notes import outcome_line
-from search.record.events import Activity, BatchDone, Event, Note, RecordStored
+from search.record.events import Activity, BatchDone, DatabaseBack, DatabaseLost, Event, Note, RecordStored
 from search.record.trial import Outcome
 
 LINE_EVERY_S = 20.0
@@ -44,6 +44,7 @@ class Progress:
         self._doing: dict[int, str] = {}
         self._batch: dict[int, BatchDone] = {}
         self._shown_at: dict[int, float] = {}
+        self._without_database: set[int] = set()
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> Progress:
@@ -71,6 +72,14 @@ class Progress:
             self._line(event.line)
         elif isinstance(event, RecordStored):
             self._ended(event)
+        elif isinstance(event, DatabaseLost):
+            if not self._without_database:
+                self._line(event.line)
+            self._without_database.add(worker)
+        elif isinstance(event, DatabaseBack):
+            self._without_database.discard(worker)
+            if not self._without_database:
+                self._line(event.line)
         if self._live is not None:
             self._live.update(self._panel())
 

@@ -30,6 +30,7 @@ from search.sampler.finalists import finalist_chooser_of
 from search.sampler.optuna_study import OptunaStudy, distribution_of
 from search.sampler.registry import make_sampler, sampler_named, sampler_seed
 from search.store.base import Attempt, Store, StudyEntry
+from search.store.patience import Patience
 from search.store.sql import open_store
 from search.study.definition import stored_definition
 from search.trial.evaluate import StudyTrials, out_of_memory_as_candidate_error
@@ -57,8 +58,9 @@ def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> WorkerEnded
         StoreUnavailable: If the database is not available.
     """
     torch.set_num_threads(job.threads)
-    with closing(open_store(job.url)) as store:
-        session = _Session(job, folder, scratch, say, store)
+    patience = Patience(job.database_wait_s, say, has_answered=True)  # the supervisor has talked with it
+    with closing(open_store(job.url, patience)) as store:
+        session = _Session(job, folder, scratch, say, store, patience)
         heartbeat = Heartbeat(store, session.held)
         heartbeat.start()
         try:
@@ -75,9 +77,10 @@ class _Session:
         scratch: Path,
         say: Say,
         store: Store,
+        patience: Patience,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._job, self._say, self._store = job, say, store
+        self._job, self._say, self._store, self._patience = job, say, store, patience
         self._definition = stored_definition(job.study, job.definition)
         self._setting = Setting(
             folder=folder, device=job.device, scratch=scratch, threads=job.threads, strict=job.strict
@@ -192,7 +195,9 @@ class _Session:
                     {name: distribution_of(each) for name, each in plan.parameters.items()},
                     predictions,
                 )
-            return OptunaStudy(self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler)
+            return OptunaStudy(
+                self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler, self._patience
+            )
 
     def _rule(self, study: StudyEntry) -> StoppingRule:
         """Return the study's stopping rule; `NeverStop` if the rule does not know the study's objectives."""

@@ -12,7 +12,7 @@ from search.record.events import Activity, Note, RecordStored, Say
 from search.record.stopwatch import Clock, utc_now
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.optuna_study import OptunaStudy
-from search.store.base import AlreadyStored, Attempt, Fenced, Store, StoreError, StudyEntry
+from search.store.base import AlreadyStored, Attempt, Fenced, Store, StoreError, StoreUnavailable, StudyEntry
 from search.trial.runner import Hooks, TrialRunner
 from search.trial.stopping import NeverStop, RunningTrial, StoppingRule
 from search.work.liveness import STALE_AFTER_S, is_alive, this_worker
@@ -169,8 +169,15 @@ class Worker:
         if attempt.tries > TRIES_UNTIL_FAILED:
             return self._trials.give_up(number, assigned.params, WORKERS_DIED, self._clock())
 
+        kept: list[EpochResult] = []
+
         def report(result: EpochResult) -> None:
-            self._store.report(attempt, result)
+            """Store the epoch; while the database is away keep it for later, and train on."""
+            kept.append(result)
+            with suppress(StoreUnavailable), self._store.waiting_at_most(0):
+                while kept:
+                    self._store.report(attempt, kept[0])
+                    kept.pop(0)
 
         hooks = Hooks(
             claim_identity=lambda identity: self._store.claim_identity(attempt, identity),
@@ -186,7 +193,11 @@ class Worker:
         trial = RunningTrial(latency_ms, curve, epochs)
         if not trial.may_stop:
             return ""
-        others = self._store.records(self._study, curves=False) if self._rule.compares_trials else ()
+        try:
+            with self._store.waiting_at_most(0):
+                others = self._store.records(self._study, curves=False) if self._rule.compares_trials else ()
+        except StoreUnavailable:  # nobody knows of a reason at present
+            return ""
         return self._rule.reason_to_stop(trial, others)
 
 

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -19,7 +20,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event
 
+from search.record.events import say_nothing
+from search.store import server_lock
 from search.store.base import StoreError, StoreUnavailable
+from search.store.patience import Patience
 from search.store.sql import open_store
 from tests.search.store.examples import ME, add_trial, begin, new_study, record_of
 from tests.search.store.postgres import PASSWORD, PostgresServer
@@ -106,7 +110,7 @@ def test_a_disk_that_takes_no_more_bytes_is_one_clear_line(tmp_path: Path) -> No
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
         size = (tmp_path / "a.db").stat().st_size
         resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
-        store = open_store(url)
+        store = open_store(url, Patience(0, say_nothing))
         study = new_study(store)
         for number in range(200):
             add_trial(store, study, record_of(number))
@@ -208,9 +212,11 @@ def test_a_server_that_restarts_is_waited_for(postgres_server: PostgresServer, p
     store.close()
 
 
-def test_who_waits_for_a_lock_outlasts_a_restart_of_the_server(
-    postgres_server: PostgresServer, postgres_url: str
+def test_a_lock_and_who_waits_for_it_outlast_a_restart_of_the_server(
+    postgres_server: PostgresServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(server_lock, "LOOK_AFTER_S", 0.1)
+    monkeypatch.setattr(server_lock, "HOLDERS_FIRST_S", 1.0)
     store = open_store(postgres_url)
     entered = threading.Event()
 
@@ -221,8 +227,10 @@ def test_who_waits_for_a_lock_outlasts_a_restart_of_the_server(
     with store.exclusive("work"):
         waiter = threading.Thread(target=wait_for_it)
         waiter.start()
-        postgres_server.stop()  # which frees the holder's lock
+        time.sleep(0.3)  # it asks for the lock
+        postgres_server.stop()  # which forgets the holder's lock
         postgres_server.start()
-        waiter.join(timeout=60)
+        assert not entered.wait(1.5), "the holder takes its lock again before others"
+    waiter.join(timeout=60)
     assert entered.is_set()
     store.close()

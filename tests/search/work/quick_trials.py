@@ -16,6 +16,7 @@ from search.record.trial import TrialRecord
 from search.sampler.optuna_study import OptunaStudy
 from search.sampler.registry import make_sampler, sampler_seed
 from search.store.base import StudyEntry
+from search.store.patience import Patience
 from search.store.sql import open_store
 from search.trial.runner import Hooks, TrialRunner
 from search.work.worker import Worker
@@ -91,20 +92,26 @@ def begin_study(url: str) -> StudyEntry:
     return study
 
 
-def optuna_study_of(url: str, study: StudyEntry, seed: int) -> OptunaStudy:
+def optuna_study_of(url: str, study: StudyEntry, seed: int, patience: Patience | None = None) -> OptunaStudy:
     """Optuna's side of the study."""
-    return OptunaStudy(url, study.sampler_name, study.objectives, PARAMETERS, make_sampler("random", seed))
+    sampler = make_sampler("random", seed)
+    return OptunaStudy(url, study.sampler_name, study.objectives, PARAMETERS, sampler, patience)
 
 
 def work(
-    url: str, n_trials: int, seed: int, acknowledged: Path | None = None, trials: TrialRunner | None = None
+    url: str,
+    n_trials: int,
+    seed: int,
+    acknowledged: Path | None = None,
+    trials: TrialRunner | None = None,
+    patience: Patience | None = None,
 ) -> str:
     """One worker's life; every record that the store acknowledged is noted in a file as well."""
-    store = open_store(url)
+    store = open_store(url, patience)
     study = store.latest_study("quick")
     assert study is not None
     with store.exclusive("optuna tables"):
-        optuna = optuna_study_of(url, study, sampler_seed(seed, 0, len(store.records(study))))
+        optuna = optuna_study_of(url, study, sampler_seed(seed, 0, len(store.records(study))), patience)
 
     def note(event: object) -> None:
         number = getattr(getattr(event, "record", None), "number", None)
