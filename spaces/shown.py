@@ -63,6 +63,11 @@ def print_line(text: object = "", *, file: TextIO | None = None) -> None:
     print(shown_lines(text), file=file or sys.stdout, flush=True)
 
 
+def print_aside(text: object) -> None:
+    """Print one line on standard error, beside the results."""
+    print(shown(text), file=sys.stderr, flush=True)
+
+
 def print_over(text: object) -> None:
     """Print on standard error, a terminal, over what stands in its last line."""
     print(f"\r\033[K{shown(text)}", end="", file=sys.stderr, flush=True)

@@ -16,7 +16,7 @@ from search.prepare.study_entry import select_generation
 from search.record.events import as_lines
 from search.record.folders import RunFolder
 from search.store.base import Store, StoreError, StudyEntry
-from search.store.patience import PATIENCE_S, Patience
+from search.store.outage.patience import PATIENCE_S, Patience
 from search.store.sql import RELEASE_TIMEOUT_S, open_store
 from search.store.url import mask
 from search.study.budget import repeats_in_all

@@ -23,9 +23,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from objectives.base import Direction
 from objectives.quantities import BEST_F1, MAP50, PRECISION, RECALL
 from search.record.trial import Outcome, TrialRecord
-from search.sampler.patient_storage import PatientStorage
+from search.sampler.tables.patient_storage import PatientStorage
 from search.store.base import Store
-from search.store.patience import Patience
+from search.store.outage.patience import Patience
 from spaces.base import Categorical, Float, Parameter, ParamValue
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

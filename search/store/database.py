@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from filelock import FileLock
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -29,15 +29,13 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from search.store.base import StoreError, StoreUnavailable
 from search.store.faults import is_busy, one_line_faults
-from search.store.patience import Patience
-from search.store.server_lock import ServerLock, number_of
+from search.store.outage.patience import Patience, Result
+from search.store.outage.server_lock import ServerLock, number_of
 from search.store.url import mask, sqlite_file
 
 BUSY_S = 60.0  # how long to wait for another's SQLite transaction; ours take milliseconds
 STEP_S = 1.0  # SQLite waits inside C, where signals are not handled; it returns after this time
 IDLE_IN_TRANSACTION = "60s"  # a process that is stopped within a transaction must not keep its locks
-
-Result = TypeVar("Result")
 
 
 class Database:
@@ -76,7 +74,7 @@ class Database:
         """Return what `work` returns in a transaction that writes, begun again while the database is away.
 
         Args:
-            work: May be called again although it was committed, if the answer was lost: see `search.store.once`.
+            work: May be called again although it was committed, if the answer was lost: see `search.store.outage.once`.
         """
 
         def once() -> Result:

@@ -11,7 +11,7 @@ What is stored and what can be asked of it::
     trained --- records               parents and donors, with their figures and lineage
     targets, latencies                append-only, with raw samples: in `search.store.latency_models`
     confirmations --< confirmation_members --> records           finalists timed again, there too
-    writers                           the last transaction of each process: see `search.store.once`
+    writers                           the last transaction of each process: see `search.store.outage.once`
 
 The front after 20 trials, in SQL::
 

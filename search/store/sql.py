@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar, final
+from typing import Any, final
 
 from sqlalchemy import Connection
 
@@ -27,12 +27,11 @@ from search.store.entries import LatencyEntry, TargetEntry, TrainedEntry
 from search.store.latency_models import ConfirmationRow
 from search.store.migrations import migrate
 from search.store.models import FrontRow, TrainedRow
-from search.store.once import Once
-from search.store.patience import Patience
+from search.store.outage.once import Once
+from search.store.outage.patience import Patience, Result
 from search.store.url import parse
 from spaces.base import ParamValue
 
-Result = TypeVar("Result")
 RELEASE_TIMEOUT_S = 2.0  # an interrupted worker has 10 s in all
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from search.store.patience import PATIENCE_S
+from search.store.outage.patience import PATIENCE_S
 
 
 @dataclass(frozen=True)

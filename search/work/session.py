@@ -30,7 +30,7 @@ from search.sampler.finalists import finalist_chooser_of
 from search.sampler.optuna_study import OptunaStudy, distribution_of
 from search.sampler.registry import make_sampler, sampler_named, sampler_seed
 from search.store.base import Attempt, Store, StudyEntry
-from search.store.patience import Patience
+from search.store.outage.patience import Patience
 from search.store.sql import open_store
 from search.study.definition import stored_definition
 from search.trial.evaluate import StudyTrials, out_of_memory_as_candidate_error

@@ -23,7 +23,7 @@ from objectives.base import EpochResult
 from search.record.events import DatabaseBack, DatabaseLost, Event, say_nothing
 from search.record.trial import TrialRecord
 from search.store import database
-from search.store.patience import Patience
+from search.store.outage.patience import Patience
 from search.store.sql import open_store
 from search.trial.runner import Hooks
 from spaces.base import ParamValue

@@ -21,9 +21,9 @@ import pytest
 from sqlalchemy import Engine, event
 
 from search.record.events import say_nothing
-from search.store import server_lock
 from search.store.base import StoreError, StoreUnavailable
-from search.store.patience import Patience
+from search.store.outage import server_lock
+from search.store.outage.patience import Patience
 from search.store.sql import open_store
 from tests.search.store.examples import ME, add_trial, begin, new_study, record_of
 from tests.search.store.postgres import PASSWORD, PostgresServer

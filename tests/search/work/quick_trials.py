@@ -16,7 +16,7 @@ from search.record.trial import TrialRecord
 from search.sampler.optuna_study import OptunaStudy
 from search.sampler.registry import make_sampler, sampler_seed
 from search.store.base import StudyEntry
-from search.store.patience import Patience
+from search.store.outage.patience import Patience
 from search.store.sql import open_store
 from search.trial.runner import Hooks, TrialRunner
 from search.work.worker import Worker

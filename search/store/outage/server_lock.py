@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.store.faults import one_line_faults
-from search.store.patience import Patience
+from search.store.outage.patience import Patience
 
 RETRY_AFTER_S = 0.1
 """Seconds between two tries to take a lock."""

@@ -5,7 +5,6 @@ Every transaction of ours and every call of Optuna's storage goes through `Patie
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import TypeVar, final
 
 from search.record.events import DatabaseBack, DatabaseLost, Event, Say
 from search.store.faults import is_starting, may_pass, reason_of
+from spaces.shown import print_aside
 
 PATIENCE_S = 15 * 60.0
 """Default of the seconds that a database is waited for."""
@@ -23,10 +23,10 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 3.0
 Result = TypeVar("Result")
 
 
-def to_stderr(event: Event) -> None:
-    """Print the loss and the return of the database."""
+def print_outage(event: Event) -> None:
+    """Print the loss and the return of the database on standard error."""
     if isinstance(event, DatabaseLost | DatabaseBack):
-        print(event.line, file=sys.stderr)
+        print_aside(event.line)
 
 
 @final
@@ -45,7 +45,7 @@ class Patience:
     def __init__(
         self,
         seconds: float = PATIENCE_S,
-        say: Say = to_stderr,
+        say: Say = print_outage,
         *,
         has_answered: bool = False,
         monotonic: Callable[[], float] = time.monotonic,

@@ -10,15 +10,15 @@ import os
 import secrets
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar, final
+from typing import Generic, final
 
 from sqlalchemy import Connection
 
 from search.store.columns import database_now
 from search.store.models import WriterRow
+from search.store.outage.patience import Result
 from search.store.statements import insert_or_replace_if_other
 
-Result = TypeVar("Result")
 _here = threading.local()
 
 

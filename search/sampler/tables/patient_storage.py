@@ -14,7 +14,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.store.patience import Patience
+from search.store.outage.patience import Patience
 from search.store.sampler_engine import engine_options, faults_in_one_line, set_up_engine
 from search.store.url import canonical, mask
 

@@ -1,0 +1,1 @@
+"""Optuna's tables under our database URL."""
