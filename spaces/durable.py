@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
 import uuid
 from collections.abc import Callable, Mapping
@@ -26,6 +27,11 @@ REMEDIES = {
     errno.EFBIG: "the file would be larger than this system allows (ulimit -f); nothing is lost",
     errno.EROFS: "the disk is read-only; make it writable or give another folder",
     errno.EACCES: "no permission; make file and folder accessible or give another folder",
+    errno.EEXIST: "a file lies where a folder is needed; give another path",
+    errno.ENOTDIR: "a file lies where a folder is needed; give another path",
+    errno.EISDIR: "a folder lies where a file is needed; give another path",
+    errno.ENAMETOOLONG: "the name is too long; give a shorter one",
+    errno.ELOOP: "its links lead in a circle; mend them or give another path",
 }
 """What is wrong where a file cannot be read or written, and what mends it, by error number."""
 
@@ -99,13 +105,17 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> bool:
 def make_folder(folder: Path, fill: Callable[[Path], object]) -> bool:
     """Let `fill` write into a temporary folder, then rename it to `folder`.
 
+    An empty folder that is there is filled, and keeps its mode. A link is followed.
+
     Returns:
-        Whether it was written; False if the folder was there already, which is then left as it is.
+        Whether it was written; False if something was there already, which is then left as it is.
 
     Raises:
         OSError: If the disk is full or may not be written. No part of the folder is left.
     """
-    if folder.exists():
+    folder = Path(os.path.realpath(folder)) if folder.is_symlink() else folder
+    mode = _mode_of_new(folder)
+    if mode is None:
         return False
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=PARTIAL, dir=folder.parent))
@@ -113,17 +123,25 @@ def make_folder(folder: Path, fill: Callable[[Path], object]) -> bool:
         _delete_stale(folder.parent, aside)
         fill(aside)
         _flush(aside)
-        aside.chmod(0o755)  # mkdtemp makes it private; other folders can be read by all users
+        aside.chmod(mode)
         try:
-            aside.rename(folder)
+            aside.rename(folder)  # replaces an empty folder, and no other
         except OSError:
-            if not folder.exists():  # else another process was faster
+            if _mode_of_new(folder) is not None:  # else another process was faster
                 raise
             return False
         _flush(folder.parent)
         return True
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _mode_of_new(folder: Path) -> int | None:
+    """Return the mode of the folder to be made: that of the empty one in its place; None if something else is there."""
+    if not folder.exists():
+        return 0o755  # other folders can be read by all users, too; a temporary one is private
+    empty = folder.is_dir() and not any(folder.iterdir())
+    return stat.S_IMODE(folder.stat().st_mode) if empty else None
 
 
 def delete_folder(folder: Path) -> None:

@@ -25,6 +25,7 @@ from typing import Any
 import yaml
 
 from spaces.base import MOST_CLASSES, SpaceError
+from spaces.path_facts import path_fact
 from spaces.shown import shown
 from spaces.suggestion import did_you_mean
 
@@ -114,14 +115,17 @@ def read_definition(source: Path) -> Definition:
 
 
 def _yaml_file(source: Path) -> Path:
-    if source.is_dir():
-        files = [source / "data.yaml"] if (source / "data.yaml").is_file() else sorted(source.glob("*.y*ml"))
-        if len(files) != 1:
+    if os.path.isdir(source):
+        usual, found = source / "data.yaml", sorted(file for file in source.glob("*.y*ml") if file.is_file())
+        files = [usual] if usual.is_file() else found
+        if not files:
+            raise DataError(f"{shown(source)} holds no data set YAML: {path_fact(source)}")
+        if len(files) > 1:
             raise DataError(f"{shown(source)}: a folder with {len(files)} YAML files; name the one that is meant")
         return files[0].absolute()
-    if not source.is_file():
+    if not os.path.isfile(source):
         hint = did_you_mean(str(source), ["digits"], "give 'digits' or the path of an Ultralytics data set YAML")
-        raise DataError(f"data set '{shown(source)}' does not exist; {hint}")
+        raise DataError(f"there is no data set '{shown(source)}': {path_fact(source)}; {hint}")
     if source.stat().st_size > _LARGEST_YAML_BYTES:
         raise DataError(f"{shown(source)}: {source.stat().st_size} bytes is no data set YAML")
     return source.absolute()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spaces.base import SpaceError
+from spaces.path_facts import path_fact
 from spaces.structure.shape import Shape
 
 FORMAT = 1
@@ -116,12 +118,12 @@ def read_json(path: Path, what: str, most_bytes: int = _MOST_BYTES) -> dict[str,
     Raises:
         PlanError: If the file is missing, too large, is not JSON, or has another format.
     """
+    if not os.path.isfile(path):
+        raise PlanError(f"{what} not there: no '{path}'; of its folder, {path_fact(path.parent)}")
     try:
         if (size := path.stat().st_size) > most_bytes:
             raise PlanError(f"'{path}' is {size / 2**20:.0f} MiB; at most {most_bytes / 2**20:.0f} MiB are read")
         plain = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise PlanError(f"{what} not there: no '{path}'") from None
     except PlanError:
         raise
     except (ValueError, OSError, RecursionError) as error:

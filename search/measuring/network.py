@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -26,6 +27,7 @@ from search.store.sql import open_store
 from search.study.faults import DefinitionError
 from spaces.base import Candidate, CandidateError
 from spaces.networks.parent import Parent
+from spaces.path_facts import path_fact
 from spaces.structure.shape import Shape
 
 DEFAULT_TARGET = "ort-cpu"
@@ -123,8 +125,9 @@ def _check_reads_onnx(runtime: str, target: str, what: str) -> None:
 
 def _fix_sizes(path: Path, out: Path, request: BenchRequest) -> tuple[Path, tuple[OnnxInput, ...]]:
     """Write the ONNX file to `out` with every open dimension fixed, and return `out` and the file's inputs."""
-    if path.suffix != ".onnx" or not path.is_file():
-        raise DefinitionError(f"there is no ONNX file '{path}'")
+    if path.suffix != ".onnx" or not os.path.isfile(path):
+        fact = path_fact(path) if path.suffix == ".onnx" else "its name does not end in .onnx"
+        raise DefinitionError(f"there is no ONNX file '{path}': {fact}")
     return out, with_sizes(path, out, imgsz=request.imgsz, batch=request.batch)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from search.study.faults import DefinitionError
 from spaces.base import Candidate, SpaceError
 from spaces.networks.checkpoint import load
 from spaces.networks.parent import Parent
+from spaces.path_facts import path_fact
 from spaces.structure import stock
 
 CLASSES = 80
@@ -30,13 +32,13 @@ def read_network(path: Path, imgsz: int | None) -> tuple[Candidate, Parent]:
         DefinitionError: If the file is of no known kind, or an architecture is wrong.
         SpaceError: If weights, checkpoint or model cannot be read.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         candidate, parent = _from_checkpoint(path)
-    elif path.suffix in (".yaml", ".yml") or (not path.exists() and stock.is_known(str(path))):
+    elif path.suffix in (".yaml", ".yml") or (not os.path.exists(path) and stock.is_known(str(path))):
         parent = Parent.load(str(path), classes=_class_count(str(path)), imgsz=imgsz)
         candidate = parent.candidate()
-    elif not path.is_file():
-        raise DefinitionError(f"there is no '{path}'; give {FILE_KINDS}")
+    elif not os.path.isfile(path):
+        raise DefinitionError(f"there is no network '{path}': {path_fact(path)}; give {FILE_KINDS}")
     elif path.suffix in (".pt", ".safetensors"):
         parent = Parent.load(weights=path)
         candidate = parent.candidate()

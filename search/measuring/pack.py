@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ from search.study.faults import DefinitionError
 from spaces.base import Candidate
 from spaces.networks.checkpoint import CheckpointStore
 from spaces.networks.parent import Parent
+from spaces.path_facts import path_fact
 from spaces.structure.shape import Shape
 
 RUNTIME = "onnxruntime"
@@ -91,8 +93,8 @@ def pack(request: PackRequest) -> Plan:
         CandidateError: If a network does not export.
     """
     folder = request.folder
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DefinitionError(f"--pack is '{folder}', which is not empty; give a new folder")
+    if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise DefinitionError(f"--pack is '{folder}': {path_fact(folder)}; give a new or empty folder")
     contents = _front_contents(request) if request.front else _shape_contents(request)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:

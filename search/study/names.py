@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from search.study.faults import DefinitionError
+from spaces.path_facts import path_fact
 from spaces.suggestion import did_you_mean
 
 INSTALLED = Path(__file__).resolve().parents[2] / "studies"
@@ -27,8 +29,11 @@ def find_yaml(name_or_path: str | Path) -> Path:
     """
     text = str(name_or_path)
     if text.endswith((".yaml", ".yml")):
-        if not Path(text).is_file():
-            raise DefinitionError(f"there is no study file '{text}'; give the path of a YAML, or a name: {_listed()}")
+        if not os.path.isfile(text):
+            fact = path_fact(text)
+            raise DefinitionError(
+                f"there is no study file '{text}': {fact}; give the path of a YAML, or a name: {_listed()}"
+            )
         return Path(text)
     for folder in _folders():
         if SAFE.fullmatch(text) and (folder / f"{text}.yaml").is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def overview_of(
         SpaceError: If there is no such model, or it cannot be cut.
     """
     path = Path(what)
-    if path.is_dir():
+    if os.path.isdir(path):
         candidate = checkpoint.load(path)
         network: Detector = candidate.network
         count = len(candidate.classes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, SpaceError
 from spaces.durable import write_folder
+from spaces.path_facts import path_fact
 from spaces.structure import stock
 from spaces.structure.repeats import Detector
 from spaces.structure.slicing import Slicer, resized
@@ -37,7 +39,7 @@ class CheckpointError(SpaceError):
 
 
 def save(candidate: Candidate, folder: str | Path, *, half: bool = False, **facts: Any) -> str:
-    """Write a candidate to a new folder, whole or not at all. It is loaded equal bit for bit, unless `half`.
+    """Write a candidate to a new or empty folder, whole or not at all. It is loaded equal bit for bit, unless `half`.
 
     Args:
         half: Round weights to half precision, as in published files: half the size. Otherwise only weights that lose
@@ -50,11 +52,16 @@ def save(candidate: Candidate, folder: str | Path, *, half: bool = False, **fact
     Raises:
         CandidateError: If a weight is not finite.
         CheckpointError: If the folder exists and holds something else.
+        OSError: If the folder cannot be written.
     """
     folder = Path(folder)
     digest, files = _packed(candidate, facts, half=half)
-    if not write_folder(folder, files) and hash_of(folder) != digest:
-        raise CheckpointError(f"'{folder}' exists already and holds something else")
+    if write_folder(folder, files):
+        return digest
+    if not (folder / ARCHITECTURE).is_file():
+        raise CheckpointError(f"'{folder}' cannot become a checkpoint: {path_fact(folder)}; give a new or empty folder")
+    if hash_of(folder) != digest:
+        raise CheckpointError(f"'{folder}' holds another checkpoint already; give a new or empty folder")
     return digest
 
 
@@ -138,12 +145,13 @@ class CheckpointStore:
         return self.root / digest
 
     def __contains__(self, digest: object) -> bool:
-        return isinstance(digest, str) and (self.folder(digest) / ARCHITECTURE).is_file()
+        return isinstance(digest, str) and os.path.isfile(self.folder(digest) / ARCHITECTURE)
 
     def _verified_folder(self, digest: str) -> Path:
         folder = self.folder(digest)
         if digest not in self:
-            raise CheckpointError(f"no checkpoint {digest} in '{self.root}'")
+            what = f" ({path_fact(self.root)})" if not os.path.isdir(self.root) else ""
+            raise CheckpointError(f"no checkpoint {digest} in '{self.root}'{what}")
         if hash_of(folder) != digest:
             raise CheckpointError(f"checkpoint '{folder}' holds other content than its name says")
         return folder
@@ -214,11 +222,11 @@ def _digest(description: Mapping[str, Any]) -> str:
 
 
 def _description(folder: Path) -> dict[str, Any]:
+    if not os.path.isfile(folder / ARCHITECTURE):
+        raise CheckpointError(f"no checkpoint at '{folder}': {path_fact(folder)}")
     try:
         text = (folder / ARCHITECTURE).read_bytes()
         content = json.loads(text)
-    except FileNotFoundError:
-        raise CheckpointError(f"no checkpoint at '{folder}'") from None
     except ValueError as error:
         raise CheckpointError(f"checkpoint '{folder}' is damaged: {ARCHITECTURE} is not JSON ({error})") from error
     if not isinstance(content, dict) or content.get("format") not in READABLE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import MOST_CLASSES, SpaceError
 from spaces.networks.checkpoint import facts_of, load
 from spaces.networks.pt_archive import check_archive
+from spaces.path_facts import path_fact
 from spaces.structure.stock import is_known
 
 # isort: split
@@ -78,10 +80,10 @@ def read_weights(path: str | Path) -> WeightsFile:
         SpaceError: If there is no such file, it is of another kind, or it holds more than a detector.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         return _read_checkpoint(path)
-    if not path.is_file():
-        raise SpaceError(f"no weights at '{path}'")
+    if not os.path.isfile(path):
+        raise SpaceError(f"no weights at '{path}': {path_fact(path)}")
     readers = {".pt": _read_pt, ".safetensors": _read_safetensors}
     if path.suffix not in readers:
         raise SpaceError(f"weights '{path}' are of the kind '{path.suffix}'; .pt and .safetensors can be read")

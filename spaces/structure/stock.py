@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ import yaml
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import MOST_CLASSES, SpaceError
+from spaces.path_facts import path_fact
 from spaces.structure.class_towers import KEY as CLASS_WIDTH
 from spaces.structure.class_towers import widen
 from spaces.structure.repeats import Detector
@@ -98,7 +100,9 @@ def _read_yaml(name: str) -> dict[str, Any]:
     try:
         content = yaml_model_load(file)
     except (FileNotFoundError, yaml.YAMLError) as error:
-        raise SpaceError(f"no model '{name}': {str(error).splitlines()[0]}") from error
+        there = os.path.lexists(file) and not os.path.isfile(file)
+        fact = path_fact(file) if there else str(error).splitlines()[0]
+        raise SpaceError(f"no model '{name}': {fact}") from error
     if not isinstance(content, dict):
         raise SpaceError(f"model '{name}' is not a mapping")
     return content

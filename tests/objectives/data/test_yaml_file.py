@@ -86,9 +86,12 @@ def test_a_file_that_is_no_definition_is_refused(tmp_path: Path, cache: Path, co
 def test_a_missing_data_set_says_what_can_be_given(tmp_path: Path, cache: Path) -> None:
     assert "did you mean digits" in complaint(Path("digit"), cache)
     assert "does not exist" in complaint(tmp_path / "no.yaml", cache)
-    assert "0 YAML files" in complaint(tmp_path, cache)
+    assert f"{tmp_path} holds no data set YAML: it is an empty folder" in complaint(tmp_path, cache)
+    for name in ("one.yaml", "two.yml"):
+        (tmp_path / name).touch()
+    assert "a folder with 2 YAML files; name the one that is meant" in complaint(tmp_path, cache)
     os.mkfifo(tmp_path / "pipe.yaml")
-    assert "does not exist" in complaint(tmp_path / "pipe.yaml", cache)
+    assert "it is neither a file nor a folder" in complaint(tmp_path / "pipe.yaml", cache)
 
 
 def test_a_wrong_list_is_named_with_its_line(pets: Path, cache: Path) -> None:
