@@ -56,12 +56,8 @@ def save(candidate: Candidate, folder: str | Path, *, half: bool = False, **fact
     """
     folder = Path(folder)
     digest, files = _packed(candidate, facts, half=half)
-    if write_folder(folder, files):
-        return digest
-    if not (folder / ARCHITECTURE).is_file():
-        raise CheckpointError(f"'{folder}' cannot become a checkpoint: {path_fact(folder)}; give a new or empty folder")
-    if hash_of(folder) != digest:
-        raise CheckpointError(f"'{folder}' holds another checkpoint already; give a new or empty folder")
+    if not write_folder(folder, files) and not (os.path.isfile(folder / ARCHITECTURE) and hash_of(folder) == digest):
+        raise CheckpointError(f"'{folder}' is taken: {path_fact(folder)}; give a new or empty folder")
     return digest
 
 
@@ -150,8 +146,7 @@ class CheckpointStore:
     def _verified_folder(self, digest: str) -> Path:
         folder = self.folder(digest)
         if digest not in self:
-            what = f" ({path_fact(self.root)})" if not os.path.isdir(self.root) else ""
-            raise CheckpointError(f"no checkpoint {digest} in '{self.root}'{what}")
+            raise CheckpointError(f"no checkpoint {digest} in '{self.root}': {path_fact(self.root)}")
         if hash_of(folder) != digest:
             raise CheckpointError(f"checkpoint '{folder}' holds other content than its name says")
         return folder

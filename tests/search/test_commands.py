@@ -155,7 +155,7 @@ def test_shapes_are_packed_and_an_empty_result_is_refused(store: Store, tmp_path
         tmp_path / "pack", "nas_head", RunFolder(tmp_path), f"sqlite:///{tmp_path / 'none.db'}", networks=1, imgsz=64
     )
     assert [network.name for network in pack(request).networks] == ["shape 1"]
-    with pytest.raises(DefinitionError, match="is not empty"):
+    with pytest.raises(DefinitionError, match="give a new or empty folder"):
         pack(request)
     with pytest.raises(DefinitionError, match="--name is 'a b'"):
         list(unpack(store, tmp_path / "pack", name="a b"))

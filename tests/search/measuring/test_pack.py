@@ -196,7 +196,7 @@ def test_a_plan_that_was_changed_is_refused(device: Path) -> None:
 
 def test_a_folder_that_holds_something_is_left_alone(packed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(main, ["--pack", str(packed), "--study", "nas_head"]) == Exit.USAGE
-    assert "is not empty" in capsys.readouterr().err
+    assert "give a new or empty folder" in capsys.readouterr().err
 
 
 def test_a_folder_in_which_nothing_was_measured_has_nothing_to_bring_home(

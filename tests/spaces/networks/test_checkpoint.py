@@ -248,43 +248,9 @@ def test_a_checkpoint_under_another_name_is_refused(candidate: Candidate, tmp_pa
 
 def test_an_existing_folder_is_never_overwritten(parent: Parent, folder: Path) -> None:
     before = (folder / WEIGHTS).read_bytes()
-    with pytest.raises(CheckpointError, match="holds another checkpoint already; give a new or empty folder"):
+    with pytest.raises(CheckpointError, match="is taken: it is a folder with architecture"):
         save(parent.candidate(), folder)
     assert (folder / WEIGHTS).read_bytes() == before
-
-
-def test_an_empty_folder_becomes_a_checkpoint_and_keeps_its_mode(candidate: Candidate, tmp_path: Path) -> None:
-    for name in ("empty", "behind"):
-        (tmp_path / name).mkdir(mode=0o750)
-    (tmp_path / "link").symlink_to("behind")
-    for name in ("empty", "link"):
-        digest = save(candidate, tmp_path / name)
-        assert hash_of(tmp_path / name) == digest
-        assert save(candidate, tmp_path / name) == digest
-    assert (tmp_path / "link").is_symlink()
-    assert {oct((tmp_path / name).stat().st_mode & 0o777) for name in ("empty", "behind")} == {"0o750"}
-    store = CheckpointStore(tmp_path / "store")
-    store.folder(digest).mkdir(parents=True)  # as after a copy that was interrupted
-    half = store.put(candidate)
-    store.folder(half).joinpath(ARCHITECTURE).unlink()
-    store.folder(half).joinpath(WEIGHTS).unlink()
-    assert store.put(candidate) == half and half in store
-
-
-@pytest.mark.parametrize(
-    ("name", "fact"),
-    [("full", "it is a folder with notes.txt"), ("notes", "it is a file"), ("pipe", "it is neither a file nor")],
-)
-def test_what_cannot_become_a_checkpoint_is_said_and_stays(
-    candidate: Candidate, tmp_path: Path, name: str, fact: str
-) -> None:
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full/notes.txt").touch()
-    (tmp_path / "notes").write_text("mine")
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(CheckpointError, match=f"'{tmp_path / name}' cannot become a checkpoint: {fact}"):
-        save(candidate, tmp_path / name)
-    assert {path.name for path in tmp_path.rglob("*")} == {"full", "notes.txt", "notes", "pipe"}
 
 
 def test_files_of_a_killed_writer_are_deleted_and_those_of_others_are_not(candidate: Candidate, tmp_path: Path) -> None:
