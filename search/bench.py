@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
+from search.store.url import parse
 from search.study.faults import DefinitionError
 from spaces.durable import write_text
 from spaces.shown import print_line
@@ -94,6 +95,8 @@ def _check(options: argparse.Namespace) -> None:
     modes = [name for name in ("model", "pack", "unpack") if getattr(options, name) is not None]
     if len(modes) != 1:
         raise DefinitionError("give one of MODEL, --pack DIR and --unpack DIR; see --help")
+    if options.storage is not None:
+        parse(options.storage)
     if options.pack is not None and options.study is None:
         raise DefinitionError("--pack needs --study NAME, the study to take networks from")
     for name in ("imgsz", "batch", "threads", "networks"):

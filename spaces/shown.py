@@ -46,6 +46,11 @@ def shown_message(message: object) -> str:
     return shown(joined.replace(":; ", ": "), most=LONGEST_LINE)
 
 
+def shown_reason(error: BaseException, *, most: int = 120) -> str:
+    """Return the first line of an error's text, cut; the name of its kind if it has none."""
+    return shown((str(error).splitlines() or [type(error).__name__])[0] or type(error).__name__, most=most)
+
+
 def shown_value(value: object) -> str:
     """Return a value for a message: short and on one line. Values that hold others are named by their kind."""
     if value is None or isinstance(value, bool | float):

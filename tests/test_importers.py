@@ -29,10 +29,11 @@ HOMES: dict[str, tuple[str, ...]] = {
     ),
     "pydantic": ("search/study/*",),
     "torch_pruning": ("tests/*", "benchmarks/*"),  # the oracle and the opponent, never in the product
-    "safetensors": ("spaces/networks/checkpoint.py", "spaces/networks/weights.py"),
+    "safetensors": ("spaces/networks/checkpoint.py", "spaces/networks/tensor_file.py"),
     "onnx": (
         "objectives/export/onnx_file.py",
         "objectives/export/onnx_inputs.py",
+        "objectives/export/onnx_reading.py",
         "objectives/runtimes/suppression.py",
     ),
     "onnxruntime": ("objectives/runtimes/ort.py", "objectives/runtimes/quantization.py"),

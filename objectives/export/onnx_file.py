@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from objectives.export.exporter import run_exporter
+from objectives.export.onnx_reading import read_onnx
 from spaces.base import Candidate
 
 
@@ -58,13 +59,9 @@ def add_metadata(path: Path, facts: Mapping[str, str]) -> None:
 
 def read_metadata(path: Path) -> dict[str, str]:
     """Return the facts in an ONNX file's `metadata_props`."""
-    import onnx
-
-    return {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
+    return {entry.key: entry.value for entry in read_onnx(path, weights=False).metadata_props}
 
 
 def node_names(path: Path) -> list[str]:
     """Return the names of an ONNX file's nodes, in order: paths of layers, as `/model.22/dfl/conv/Conv`."""
-    import onnx
-
-    return [node.name for node in onnx.load(str(path), load_external_data=False).graph.node]
+    return [node.name for node in read_onnx(path, weights=False).graph.node]

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spaces.base import SpaceError
+from objectives.export.onnx_reading import OnnxError, read_onnx
+from spaces.shown import LONGEST_VALUE, shown, shown_value
 
 MOST_VALUES = 2**26
 """Maximum number of values of one input: 1x3x4729x4729."""
-MOST_FILE_BYTES = 2**31
-"""Maximum size of an ONNX file; protobuf has the same. Weights may lie in a second file."""
-
-
-class OnnxError(SpaceError):
-    """File that is no ONNX network, or that cannot be timed as it is."""
+MOST_SHOWN = 8
+"""Maximum number of dimensions of an input that a message shows."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,8 @@ class OnnxInput:
 
     def __str__(self) -> str:
         """Return text such as `images float32 1x3x640x640`; `?` where a dimension is open."""
-        return f"{self.name} {self.dtype} {'x'.join('?' if size is None else str(size) for size in self.shape)}"
+        sizes = "x".join("?" if size is None else shown(size, most=LONGEST_VALUE) for size in self.shape[:MOST_SHOWN])
+        return f"{shown(self.name, most=LONGEST_VALUE)} {self.dtype} {sizes}"
 
 
 def with_sizes(path: Path, out: Path, *, imgsz: int | None, batch: int | None) -> tuple[OnnxInput, ...]:
@@ -92,18 +90,7 @@ def _check_size(entry: OnnxInput) -> None:
 
 
 def _read(path: Path) -> Any:
-    import onnx
-
-    if (size := path.stat().st_size) > MOST_FILE_BYTES:
-        raise OnnxError(f"'{path}' is {size / 2**30:.1f} GiB; at most {MOST_FILE_BYTES / 2**30:.0f} GiB are read")
-    content = path.read_bytes()
-    try:
-        model = onnx.load_model_from_string(content)
-        onnx.load_external_data_for_model(model, str(path.parent))
-    except OSError:
-        raise
-    except Exception as error:  # protobuf's errors share no base class with onnx's
-        raise OnnxError(f"'{path}' is no ONNX file") from error
+    model = read_onnx(path)
     if not model.graph.node or not _own_inputs(model):
         raise OnnxError(f"'{path}' is no ONNX network: it has no operation or no input")
     return model
@@ -120,8 +107,11 @@ def _input(entry: Any) -> OnnxInput:
 
     tensor = entry.type.tensor_type
     if not entry.type.HasField("tensor_type") or not tensor.HasField("shape"):
-        raise OnnxError(f"the input '{entry.name}' is no tensor with a known number of dimensions")
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+        raise OnnxError(f"the input {shown_value(entry.name)} is no tensor with a known number of dimensions")
+    try:
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+    except (KeyError, ValueError, TypeError):
+        raise OnnxError(f"the input {shown_value(entry.name)} is of no known type ({tensor.elem_type})") from None
     return OnnxInput(entry.name, dtype, tuple(_size(dimension) for dimension in tensor.shape.dim))
 
 

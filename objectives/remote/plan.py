@@ -7,12 +7,15 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from spaces.base import SpaceError
+from spaces.foreign.plain_json import Fields, read_json_file
 from spaces.path_facts import path_fact
+from spaces.shown import shown_value
 from spaces.structure.shape import Shape
 
 FORMAT = 1
@@ -100,14 +103,25 @@ def read_plan(folder: Path) -> Plan:
     Raises:
         PlanError: If there is no plan, or it is damaged or was changed.
     """
-    plain = read_json(folder / PLAN, "the plan is")
-    try:
-        stored_key = plain.pop("key")
-        networks = tuple(map(_network, plain.pop("networks")))
-        plan = Plan(reference=_network(plain.pop("reference")), networks=networks, **plain)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PlanError(f"'{folder / PLAN}' is damaged: {error}") from error
-    if plan.key != stored_key:
+    fields = Fields.of(read_json(folder / PLAN, "the plan is"), f"'{folder / PLAN}' is damaged: it", PlanError)
+    if unknown := fields.values.keys() - {"key", *(each.name for each in dataclass_fields(Plan))}:
+        raise PlanError(f"'{folder / PLAN}' is damaged: no plan has {shown_value(min(unknown))}")
+    plan = Plan(
+        study=fields.text("study"),
+        front=fields.flag("front"),
+        model=fields.inner("model").values,
+        classes=fields.whole("classes", low=1),
+        provider=fields.text("provider"),
+        precision=fields.text("precision"),
+        imgsz=fields.whole("imgsz", low=1),
+        batch=fields.whole("batch", low=1),
+        threads=fields.whole("threads", low=1),
+        compared_with=fields.text("compared_with"),
+        calibration=fields.text("calibration"),
+        reference=_network(fields.inner("reference")),
+        networks=tuple(map(_network, fields.each("networks"))),
+    )
+    if plan.key != fields.text("key"):
         raise PlanError(f"'{folder / PLAN}' was changed since it was written; pack it again")
     return plan
 
@@ -120,14 +134,7 @@ def read_json(path: Path, what: str, most_bytes: int = _MOST_BYTES) -> dict[str,
     """
     if not os.path.isfile(path):
         raise PlanError(f"{what} not there: no '{path}'; of its folder, {path_fact(path.parent)}")
-    try:
-        if (size := path.stat().st_size) > most_bytes:
-            raise PlanError(f"'{path}' is {size / 2**20:.0f} MiB; at most {most_bytes / 2**20:.0f} MiB are read")
-        plain = json.loads(path.read_text(encoding="utf-8"))
-    except PlanError:
-        raise
-    except (ValueError, OSError, RecursionError) as error:
-        raise PlanError(f"'{path}' cannot be read: {error}") from error
+    plain = read_json_file(path, PlanError, most_bytes=most_bytes, finite=False)
     if not isinstance(plain, dict) or plain.pop("format", None) != FORMAT:
         raise PlanError(f"'{path}' has another format than {FORMAT}, the one known here")
     return plain
@@ -138,8 +145,8 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _network(plain: Mapping[str, Any]) -> PackedNetwork:
-    shape = plain["shape"]
-    name = Path(plain["file"]).name  # always in this folder: a path in the file is ignored
-    widths, dropped = tuple(shape["widths"]), tuple(shape["dropped"])
-    return PackedNetwork(plain["name"], name, plain["sha256"], Shape(shape["parent"], widths, dropped, shape["imgsz"]))
+def _network(plain: Fields) -> PackedNetwork:
+    shape = plain.inner("shape")
+    name = Path(plain.text("file")).name  # always in this folder: a path in the file is ignored
+    own = Shape(shape.text("parent"), shape.wholes("widths"), shape.texts("dropped"), shape.whole("imgsz", low=1))
+    return PackedNetwork(plain.text("name"), name, plain.text("sha256"), own)

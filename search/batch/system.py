@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple, final
 
 from search.cli.command import Exit
 from search.record.folders import RunFolder, storage_url
-from search.store.url import has_password
+from search.store.url import has_password, parse
 from search.study.faults import DefinitionError
 from search.study.names import find_yaml
 from spaces.shown import shell_word
@@ -133,6 +133,7 @@ class BatchSystem(ABC):
 
         Raises:
             DefinitionError: If the study does not exist, or a value of the job is wrong.
+            StorageUrlError: If the URL of the database is written wrongly.
         """
         self._check(job)
         storage = f': "${{SEARCH_STORAGE:?set it to the URL of the database before you call {self.submit}}}"\n'
@@ -147,6 +148,8 @@ class BatchSystem(ABC):
 
     def _check(self, job: BatchJob) -> None:
         find_yaml(job.study)
+        if job.storage is not None:
+            parse(job.storage)
         for name, (pattern, expected) in self.header_values.items():
             value = getattr(job, name)
             if value is not None and not pattern.fullmatch(value):

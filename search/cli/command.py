@@ -15,7 +15,7 @@ from types import FrameType
 
 from search.record.folders import RunFolder, storage_url
 from search.store.base import StoreError
-from search.store.url import StorageUrlError, mask
+from search.store.url import StorageUrlError, mask, parse
 from search.study.budget import parse_duration
 from search.study.faults import DefinitionError, DefinitionMismatch
 from spaces.base import CandidateError, SpaceError
@@ -60,8 +60,14 @@ def run_folder(options: argparse.Namespace) -> RunFolder:
 
 
 def url_of(options: argparse.Namespace) -> str:
-    """Return the database URL of the options."""
-    return storage_url(options.storage, run_folder(options))
+    """Return the database URL of the options.
+
+    Raises:
+        StorageUrlError: If it is written wrongly.
+    """
+    url = storage_url(options.storage, run_folder(options))
+    parse(url)
+    return url
 
 
 def place_options(folder: RunFolder, url: str) -> str:

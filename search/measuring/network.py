@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -25,7 +24,8 @@ from search.measuring.network_figures import NetworkFigures
 from search.measuring.network_file import CLASSES, read_network
 from search.store.sql import open_store
 from search.study.faults import DefinitionError
-from spaces.base import Candidate, CandidateError
+from spaces.base import MOST_CLASSES, Candidate, CandidateError
+from spaces.foreign.plain_json import Fields, parse_json
 from spaces.networks.parent import Parent
 from spaces.path_facts import path_fact
 from spaces.structure.shape import Shape
@@ -150,9 +150,10 @@ def _stock_parent(path: Path, imgsz: int) -> Parent:
     metadata = read_metadata(path)
     model, classes = DEFAULT_REFERENCE, CLASSES
     try:
-        named = json.loads(metadata.get("architecture", "{}")).get("model")
-        model = smallest_of_family(named) or DEFAULT_REFERENCE
-        classes = len(json.loads(metadata["classes"]))
+        named = Fields.of(parse_json(metadata.get("architecture", "{}"), "architecture"), "architecture")
+        if "model" in named:
+            model = smallest_of_family(named.raw("model")) or DEFAULT_REFERENCE
+        classes = min(MOST_CLASSES, len(parse_json(metadata["classes"], "classes"))) or CLASSES
     except (ValueError, KeyError, TypeError, AttributeError):
         pass  # the file was not written by `search.export`
     return Parent.load(model, classes=classes, imgsz=imgsz, seed=0)

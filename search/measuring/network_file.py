@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from search.study.faults import DefinitionError
-from spaces.base import Candidate, SpaceError
+from spaces.base import MOST_CLASSES, Candidate, SpaceError
+from spaces.foreign.plain_json import Fields, ForeignError, read_json_file
 from spaces.networks.checkpoint import load
 from spaces.networks.parent import Parent
 from spaces.path_facts import path_fact
 from spaces.structure import stock
+from spaces.structure.model_yaml import is_known
 
 CLASSES = 80
 """Number of classes where nothing else is known: that of COCO."""
@@ -34,7 +36,7 @@ def read_network(path: Path, imgsz: int | None) -> tuple[Candidate, Parent]:
     """
     if os.path.isdir(path):
         candidate, parent = _from_checkpoint(path)
-    elif path.suffix in (".yaml", ".yml") or (not os.path.exists(path) and stock.is_known(str(path))):
+    elif path.suffix in (".yaml", ".yml") or (not os.path.exists(path) and is_known(str(path))):
         parent = Parent.load(str(path), classes=_class_count(str(path)), imgsz=imgsz)
         candidate = parent.candidate()
     elif not os.path.isfile(path):
@@ -57,20 +59,32 @@ def _from_checkpoint(folder: Path) -> tuple[Candidate, Parent]:
 def _from_architecture(path: Path, imgsz: int | None) -> tuple[Candidate, Parent]:
     """Read the `architecture.json` of a checkpoint, or an architecture that was written by hand."""
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
-        model, size = plain["model"], imgsz or plain.get("imgsz")
-        parent = Parent.load(model, classes=plain["classes"], imgsz=size)
-        if "spec" in plain:
-            kept = {name: group["kept"] for name, group in plain["spec"]["groups"].items()}
-            dropped = plain["spec"].get("dropped", ())
-        else:
-            kept, dropped = plain.get("kept", {}), plain.get("dropped", ())
-        return parent.build(parent.spec(kept, dropped=dropped)), parent
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, SpaceError):
-            raise
-        fault = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise DefinitionError(f"'{path}': {fault}; {ARCHITECTURE_EXAMPLE}") from error
+        plain = Fields.of(read_json_file(path), f"'{path}'")
+        model, classes = plain.raw("model"), plain.raw("classes")
+        size = imgsz or (plain.whole("imgsz", low=1, high=10**5) if "imgsz" in plain else None)
+        named = model if isinstance(model, str) else plain.inner("model").values
+        counted = (
+            plain.whole("classes", low=1, high=MOST_CLASSES) if isinstance(classes, int) else plain.texts("classes")
+        )
+        kept, dropped = _kept(plain.inner("spec") if "spec" in plain else plain)
+    except ForeignError as error:
+        raise DefinitionError(f"{error}; {ARCHITECTURE_EXAMPLE}") from error
+    parent = Parent.load(named, classes=counted, imgsz=size)
+    return parent.build(parent.spec(kept, dropped=dropped)), parent
+
+
+def _kept(plain: Fields) -> tuple[dict[str, Sequence[int] | int], tuple[str, ...]]:
+    """Return kept channels by group, or their number, and the dropped bottlenecks."""
+    kept: dict[str, Sequence[int] | int] = {}
+    if "groups" in plain:
+        kept = {name: group.wholes("kept") for name, group in plain.inner("groups").items()}
+    elif "kept" in plain:
+        given = plain.inner("kept")
+        kept = {
+            name: given.whole(name) if isinstance(one, int) else given.wholes(name)
+            for name, one in given.values.items()
+        }
+    return kept, plain.texts("dropped") if "dropped" in plain else ()
 
 
 def _class_count(model: str) -> int:

@@ -11,6 +11,7 @@ from objectives.training.gradients import gradients
 from search.trial.workbench import Workbench
 from spaces.base import Candidate
 from spaces.durable import write_text
+from spaces.foreign.plain_json import read_json_file
 from spaces.networks.checkpoint import content_hash
 from spaces.ranking.criteria import Criterion
 from spaces.ranking.importance import Scores, scores
@@ -59,7 +60,7 @@ def _load_or_measure(file: Path, candidate: Candidate, measure: Callable[[], Sco
 def _read_scores(file: Path) -> dict[str, Mapping[int, float]] | None:
     """Return stored scores; None if there are none, or they cannot be read."""
     try:
-        plain = json.loads(file.read_text(encoding="utf-8"))
+        plain = read_json_file(file)
         return {name: {int(channel): float(value) for channel, value in of.items()} for name, of in plain.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return None

@@ -22,6 +22,7 @@ from spaces.allocation.slimming import Slimming
 from spaces.allocation.uniform import Uniform
 from spaces.base import ArchSpec, Candidate, SpaceError
 from spaces.durable import write_text
+from spaces.foreign.plain_json import read_json_file
 from spaces.networks.checkpoint import content_hash
 from spaces.networks.cost_formula import CostFormula
 from spaces.networks.parent import Parent
@@ -134,8 +135,8 @@ def _map_of(bench: Workbench, rule: ChannelRule, say: Say) -> SensitivityMap:
 def _read_map(file: Path) -> SensitivityMap | None:
     """Return a stored map; None if there is none, or it cannot be read."""
     try:
-        plain = json.loads(file.read_text(encoding="utf-8"))
+        plain = read_json_file(file)
         values = {name: tuple(row) for name, row in plain["values"].items()}
         return SensitivityMap(plain["measure"], plain["whole"], tuple(plain["ratios"]), values)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

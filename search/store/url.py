@@ -75,6 +75,8 @@ def mask(url: str) -> str:
     if not separator:
         return HIDDEN if any(sign in url for sign in "@:?") else url
     if driver == "sqlite":
+        if "@" in rest and not rest.startswith("/"):  # a user and a password, which no file has
+            return f"{scheme}://{HIDDEN}"
         place, question, _ = url.partition("?")
         return f"{place}?{HIDDEN}" if question else url
     try:
@@ -98,13 +100,13 @@ def sqlite_file(url: URL) -> Path | None:
 
 def _file_url(rest: str) -> URL:
     """Read what follows `sqlite://`: nothing, or a slash and the path of a file."""
-    if rest and not rest.startswith("/"):
+    if rest and not rest.startswith("/") and "@" not in rest:
         raise StorageUrlError(f"database url 'sqlite://{rest}' has two slashes; write sqlite:///{rest} (three slashes)")
     try:
         found = make_url(f"sqlite://{rest}")
     except (ArgumentError, ValueError):
         found = None
-    if found is None or found.query or "\0" in (found.database or ""):
+    if found is None or found.host or found.query or "\0" in (found.database or ""):
         raise StorageUrlError(
             f"database url '{mask(f'sqlite://{rest}')}' is not well formed; write sqlite:///folder/file.db, "
             "without options, and %3F and %25 for ? and % in its name"

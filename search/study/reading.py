@@ -11,6 +11,7 @@ import yaml
 
 from search.study.faults import DefinitionError
 from search.study.names import find_yaml
+from spaces.foreign.plain_yaml import YamlFault, parse_yaml_text, read_yaml_text
 
 LARGEST_BYTES = 2**20
 
@@ -47,8 +48,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise DefinitionError(f"study file '{path}' is larger than 1 MiB; a study has some dozens of lines")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_yaml_text(path, LARGEST_BYTES)
+    except (OSError, YamlFault) as error:
         raise DefinitionError(f"study file '{path}' cannot be read: {error}") from None
     found = parse_yaml(text, str(path))
     if not isinstance(found, dict):
@@ -63,15 +64,9 @@ def parse_yaml(text: str, where: str) -> Any:
         DefinitionError: If it is not plain YAML; the message has the line and column.
     """
     try:
-        return yaml.load(text, Loader=_PlainLoader)  # a SafeLoader underneath
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        at = f" line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-        raise DefinitionError(f"{where}{at}: {error.problem}") from None
-    except RecursionError:
-        raise DefinitionError(f"{where}: nested too deeply to be read") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
-        raise DefinitionError(f"{where}: {' '.join(str(error).split())}") from None
+        return parse_yaml_text(text, _PlainLoader)[0]
+    except YamlFault as error:
+        raise DefinitionError(f"{where}{error.place}: {error.problem}") from None
 
 
 def _kind(value: Any) -> str:

@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as pack_tensors
 from torch import Tensor
 
 from spaces.base import ArchSpec, Candidate, CandidateError, Origin, SpaceError
 from spaces.durable import write_folder
+from spaces.foreign.plain_json import Fields, check_plain, parse_json
+from spaces.networks.description import NetworkDescription
 from spaces.path_facts import path_fact
+from spaces.shown import shown, shown_reason
 from spaces.structure import stock
 from spaces.structure.repeats import Detector
 from spaces.structure.slicing import Slicer, resized
@@ -31,6 +33,8 @@ from spaces.structure.structure import Structure
 FORMAT = 2
 READABLE = (1, 2)
 """Formats that can be read. Format 1 has no dropped bottlenecks."""
+MOST_JSON_VALUES = 1_000_000
+"""Maximum number of values in the JSON: the channels of the largest detectors, some hundred times over."""
 WEIGHTS, ARCHITECTURE = "weights.safetensors", "architecture.json"
 
 
@@ -76,8 +80,7 @@ def hash_of(folder: str | Path) -> str:
     Raises:
         CheckpointError: If it is missing or was changed.
     """
-    digest: str = _description(Path(folder))["hash"]
-    return digest
+    return _fields(folder, _description(Path(folder))).text("hash")
 
 
 def facts_of(folder: str | Path) -> Mapping[str, Any]:
@@ -86,8 +89,7 @@ def facts_of(folder: str | Path) -> Mapping[str, Any]:
     Raises:
         CheckpointError: If it is missing or damaged.
     """
-    facts: Mapping[str, Any] = _verified(Path(folder))[0]["facts"]
-    return facts
+    return _fields(folder, _verified(Path(folder))[0]).inner("facts").values
 
 
 def load(folder: str | Path) -> Candidate:
@@ -96,11 +98,7 @@ def load(folder: str | Path) -> Candidate:
     Raises:
         CheckpointError: If it is missing, a byte of it has changed, or its parts do not fit together.
     """
-    folder = Path(folder)
-    try:
-        return _rebuilt(folder, *_verified(folder))
-    except (KeyError, TypeError, AttributeError, IndexError) as error:  # from another program, with a correct hash
-        raise CheckpointError(f"checkpoint '{folder}' is damaged: {ARCHITECTURE} lacks or misuses {error}") from error
+    return _rebuilt(Path(folder), *_verified(Path(folder)))
 
 
 @dataclass(frozen=True)
@@ -198,7 +196,7 @@ def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
 
 
 def _check_is_its_spec(candidate: Candidate, tensors: Mapping[str, Tensor]) -> None:
-    """Refuse a network that could not be loaded again: a fused one (as after predicting), or one changed by hand."""
+    """Refuse a network that could not be loaded again: a fused one, or one changed by hand."""
     model = _plain_model(candidate.network)
     structure = stock.structure_of(stock.resolve(model, len(candidate.classes)))
     same = (structure.key, len(structure.groups)) == (candidate.spec.parent, len(candidate.spec.groups))
@@ -219,13 +217,13 @@ def _digest(description: Mapping[str, Any]) -> str:
 def _description(folder: Path) -> dict[str, Any]:
     if not os.path.isfile(folder / ARCHITECTURE):
         raise CheckpointError(f"no checkpoint at '{folder}': {path_fact(folder)}")
-    try:
-        text = (folder / ARCHITECTURE).read_bytes()
-        content = json.loads(text)
-    except ValueError as error:
-        raise CheckpointError(f"checkpoint '{folder}' is damaged: {ARCHITECTURE} is not JSON ({error})") from error
+    text = (folder / ARCHITECTURE).read_bytes()
+    content = parse_json(text, f"checkpoint '{folder}' is damaged: {ARCHITECTURE}", CheckpointError)
     if not isinstance(content, dict) or content.get("format") not in READABLE:
         _damaged(folder, f"{ARCHITECTURE} is not of a format known here, {' or '.join(map(str, READABLE))}")
+    check_plain(
+        content, f"checkpoint '{folder}' is damaged: {ARCHITECTURE}", CheckpointError, most_values=MOST_JSON_VALUES
+    )
     if _text(content) != text or _digest(content) != content.get("hash"):
         _damaged(folder, f"{ARCHITECTURE} was changed")
     return content
@@ -238,12 +236,12 @@ def _verified(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         packed = (folder / WEIGHTS).read_bytes()
     except FileNotFoundError:
         _damaged(folder, f"{WEIGHTS} is missing")
-    if hashlib.sha256(packed).hexdigest() != description["weights_sha256"]:
+    if hashlib.sha256(packed).hexdigest() != description.get("weights_sha256"):
         _damaged(folder, f"{WEIGHTS} was changed")
     try:
         return description, parse_tensors(packed)
-    except SafetensorError as error:
-        _damaged(folder, f"{WEIGHTS}: {error}")
+    except Exception as error:  # safetensors and torch raise errors of many kinds on odd bytes
+        _damaged(folder, f"{WEIGHTS}: {shown_reason(error)}")
 
 
 def _damaged(folder: Path, reason: str) -> NoReturn:
@@ -251,17 +249,16 @@ def _damaged(folder: Path, reason: str) -> NoReturn:
 
 
 def _rebuilt(folder: Path, description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Candidate:
-    classes = tuple(description["classes"])
-    if len(classes) != description["model"]["nc"]:
-        _damaged(folder, f"it names {len(classes)} classes and its model has {description['model']['nc']}")
-    structure = stock.structure_of(stock.resolve(description["model"], len(classes)))
-    spec = _spec(folder, description["spec"], structure)
+    plain = NetworkDescription.of(_fields(folder, description))
+    if len(plain.classes) != plain.class_count:
+        _damaged(folder, f"it names {len(plain.classes)} classes and its model has {plain.class_count}")
+    structure = stock.structure_of(stock.resolve(plain.model, len(plain.classes)))
+    spec = _spec(folder, plain, structure)
     network = resized(structure.network, _whole(folder, tensors, structure, spec), structure.shortening(spec))
-    stock.set_ultralytics_attributes(network, classes, description["imgsz"])
-    origin = tuple(description["origin"])
-    if len(origin) != len(structure.layer_sections):
-        _damaged(folder, f"its origin names {len(origin)} layers; its model has {len(structure.layer_sections)}")
-    return Candidate(spec, Origin(origin), network, classes, description["imgsz"])
+    stock.set_ultralytics_attributes(network, plain.classes, plain.imgsz)
+    if len(plain.origin) != len(structure.layer_sections):
+        _damaged(folder, f"its origin names {len(plain.origin)} layers; its model has {len(structure.layer_sections)}")
+    return Candidate(spec, Origin(plain.origin), network, plain.classes, plain.imgsz)
 
 
 def _whole(folder: Path, tensors: Mapping[str, Tensor], structure: Structure, spec: ArchSpec) -> dict[str, Tensor]:
@@ -291,10 +288,13 @@ def _misfit(tensors: Mapping[str, Tensor], structure: Structure, spec: ArchSpec)
     return None
 
 
-def _spec(folder: Path, plain: Mapping[str, Any], structure: Structure) -> ArchSpec:
-    groups: Mapping[str, Mapping[str, Any]] = plain["groups"]
+def _spec(folder: Path, plain: NetworkDescription, structure: Structure) -> ArchSpec:
     full = structure.full_spec
-    found = {name: group["width"] for name, group in groups.items()}
-    if plain["parent"] != full.parent or found != dict(zip(full.groups, full.widths, strict=True)):
-        _damaged(folder, f"its spec is of parent {plain['parent']}, its model is {full.parent}")
-    return structure.spec(tuple(tuple(groups[name]["kept"]) for name in full.groups), plain.get("dropped", ()))
+    if plain.parent != full.parent or plain.widths != dict(zip(full.groups, full.widths, strict=True)):
+        _damaged(folder, f"its spec is of parent {shown(plain.parent, most=60)}, its model is {full.parent}")
+    return structure.spec(tuple(plain.kept[name] for name in full.groups), plain.dropped)
+
+
+def _fields(folder: str | Path, description: Mapping[str, Any]) -> Fields:
+    """Return the fields of a description: it may come from another program, with a correct hash."""
+    return Fields.of(description, f"checkpoint '{folder}' is damaged: {ARCHITECTURE}", CheckpointError)

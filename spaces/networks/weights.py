@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import MOST_CLASSES, SpaceError
+from spaces.foreign.plain_json import Fields, parse_json
 from spaces.networks.checkpoint import facts_of, load
 from spaces.networks.pt_archive import check_archive
+from spaces.networks.tensor_file import float32, read_tensor_file
 from spaces.path_facts import path_fact
-from spaces.structure.stock import is_known
+from spaces.shown import shown, shown_value
+from spaces.structure.model_yaml import is_known
 
 # isort: split
 from ultralytics.nn.tasks import DetectionModel, torch_safe_load
@@ -27,9 +29,11 @@ ModelYaml = str | Mapping[str, Any]
 Classes = int | Sequence[str] | Mapping[int, str]
 """Number of classes, their names in order, or names by number as Ultralytics has them."""
 
-MOST_ELEMENTS = 2**30
-"""Maximum number of elements of a network's tensors: ten times those of the largest detector."""
-
+MOST_ELEMENTS = 2 * 10**8
+"""Maximum number of elements of a network's tensors: twice those of the largest detector."""
+_SIZE = re.compile(r"[1-9][0-9]{1,4}")
+"""An image size in px, as text."""
+_COUNT = re.compile(r"[0-9]{1,6}")
 PRUNED = "pruned"
 """Key in the model YAML of a `.pt` whose network was cut: the YAML is that of its parent."""
 
@@ -105,20 +109,16 @@ def _read_checkpoint(folder: Path) -> WeightsFile:
 
 
 def _read_safetensors(path: Path) -> WeightsFile:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: _float32(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise SpaceError(f"weights '{path}' cannot be read: {error}") from error
-    imgsz = metadata.get("imgsz", "")
+    file = read_tensor_file(path)
+    facts = {name: _json(path, file.metadata, name) for name in ("classes", "names", "train_args")}
+    imgsz = file.metadata.get("imgsz", "")
     return WeightsFile(
         path,
-        _architecture(path, metadata),
-        _class_names(_json(path, metadata, "classes") or _json(path, metadata, "names")),
-        state,
-        _json(path, metadata, "train_args") or {},
-        int(imgsz) if imgsz.isdigit() else None,
+        _architecture(path, file.metadata),
+        _class_names(path, facts["classes"] or facts["names"]),
+        file.state,
+        {} if facts["train_args"] is None else Fields.of(facts["train_args"], f"weights '{path}': train_args").values,
+        int(imgsz) if _SIZE.fullmatch(imgsz) else None,
     )
 
 
@@ -127,38 +127,48 @@ def _architecture(path: Path, metadata: Mapping[str, str]) -> ModelYaml | None:
     for key in ("model", "architecture", "name"):
         value = metadata.get(key, "")
         if value.startswith("{"):
-            content: dict[str, Any] = _json(path, metadata, key)
-            return content
+            return Fields.of(_json(path, metadata, key), f"weights '{path}': metadata '{key}'").values
         if value and is_known(value):
             return value
     return None
 
 
 def _json(path: Path, metadata: Mapping[str, str], key: str) -> Any:
-    try:
-        return json.loads(metadata[key]) if key in metadata else None
-    except ValueError:
-        raise SpaceError(f"weights '{path}': metadata '{key}' is not JSON: {metadata[key][:60]!r}") from None
+    return parse_json(metadata[key], f"weights '{path}': metadata '{key}'") if key in metadata else None
 
 
 def _read_pt(path: Path) -> WeightsFile:
     content = _load_pt(path)
-    model: Any = content.get("ema") or content.get("model")
-    if type(model) is not DetectionModel:
-        raise SpaceError(f"weights '{path}' hold a {type(model).__name__}; a DetectionModel is needed")
-    if PRUNED in model.yaml:
+    model: Any = _detector(path, content)
+    yaml = getattr(model, "yaml", None)
+    if not isinstance(yaml, Mapping):
+        raise SpaceError(f"weights '{path}' do not say how their network is built: its YAML is {shown_value(yaml)}")
+    if PRUNED in yaml:
         raise SpaceError(f"weights '{path}' hold a pruned network; a parent must be whole")
     train_args = content.get("train_args")
-    train_args = dict(train_args) if isinstance(train_args, Mapping) else {}
+    train_args = {str(name): value for name, value in train_args.items()} if isinstance(train_args, Mapping) else {}
     imgsz = train_args.get("imgsz")
-    return WeightsFile(
-        path,
-        dict(model.yaml),
-        _class_names(getattr(model, "names", None)),
-        _copied(path, model.state_dict()),
-        train_args,
-        imgsz if isinstance(imgsz, int) else None,
-    )
+    usual = isinstance(imgsz, int) and not isinstance(imgsz, bool) and 0 < imgsz < 10**5
+    names = _class_names(path, getattr(model, "names", None))
+    return WeightsFile(path, dict(yaml), names, _state_of(path, model), train_args, imgsz if usual else None)
+
+
+def _detector(path: Path, content: Mapping[str, Any]) -> Any:
+    found = [content.get(name) for name in ("ema", "model")]
+    model = next((each for each in found if each is not None), None)
+    if type(model) is not DetectionModel:
+        raise SpaceError(f"weights '{path}' hold {shown_value(model)}; a DetectionModel is needed")
+    return model
+
+
+def _state_of(path: Path, model: Any) -> dict[str, Tensor]:
+    """Return the tensors of a network that was unpickled: its attributes may be missing, or of any kind."""
+    try:
+        return _copied(path, model.state_dict())
+    except SpaceError:
+        raise
+    except Exception as error:  # torch takes the attributes of its modules for granted
+        raise SpaceError(f"weights '{path}' hold a network that is damaged: {_reason(error)}") from error
 
 
 def _load_pt(path: Path) -> Mapping[str, Any]:
@@ -168,8 +178,10 @@ def _load_pt(path: Path) -> Mapping[str, Any]:
     try:
         content, _ = torch_safe_load(path, safe_only=True)
     except ModuleNotFoundError as error:
-        raise SpaceError(f"weights '{path}' need the module '{error.name}'; only stock detectors are read") from error
-    except (TypeError, AttributeError, RuntimeError, ValueError, LookupError, EOFError) as error:
+        raise SpaceError(
+            f"weights '{path}' need the module {shown_value(error.name)}; only stock detectors are read"
+        ) from error
+    except Exception as error:  # unpickling odd bytes raises errors of any kind; nothing in them was run
         raise SpaceError(f"weights '{path}' are refused: {_reason(error)}") from error
     if not isinstance(content, Mapping):
         raise SpaceError(f"weights '{path}' hold a {type(content).__name__}, not an Ultralytics checkpoint")
@@ -179,16 +191,22 @@ def _load_pt(path: Path) -> Mapping[str, Any]:
 def _reason(error: BaseException) -> str:
     """Return the one line of torch's message that names what was not allowed, else the first line."""
     cause = error.__cause__ or error
-    lines = str(cause).splitlines() or [type(cause).__name__]
-    return next((line.strip() for line in lines if "Unsupported" in line or "GLOBAL" in line), lines[0])
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()] or [type(cause).__name__]
+    return shown(next((line for line in lines if "Unsupported" in line or "GLOBAL" in line), lines[0]), most=160)
 
 
-def _class_names(names: Any) -> tuple[str, ...] | None:
+def _class_names(path: Path, names: Any) -> tuple[str, ...] | None:
+    """Return names of classes by number, from a list or from a mapping whose keys are the numbers; None for none."""
     if isinstance(names, Mapping):
-        return tuple(str(names[key]) for key in sorted(names, key=int)) or None
-    if isinstance(names, list | tuple):
-        return tuple(map(str, names)) or None
-    return None
+        by_number = {key if isinstance(key, int) else _number(key): name for key, name in names.items()}
+        if set(by_number) != set(range(len(names))):
+            raise SpaceError(f"weights '{path}': the classes are not numbered from 0 to {len(names) - 1}")
+        names = [by_number[number] for number in range(len(names))]
+    if not isinstance(names, list | tuple):
+        return None
+    if any(not isinstance(name, str | int | float) for name in names):
+        raise SpaceError(f"weights '{path}': a class name is no text")
+    return tuple(map(str, names)) or None
 
 
 def _copied(path: Path, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -196,8 +214,8 @@ def _copied(path: Path, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     claimed = sum(tensor.numel() for tensor in state.values())
     if claimed > MOST_ELEMENTS:
         raise SpaceError(f"weights '{path}' are refused: their tensors claim {claimed:,} elements")
-    return {name: _float32(tensor) for name, tensor in state.items()}
+    return {name: float32(tensor) for name, tensor in state.items()}
 
 
-def _float32(tensor: Tensor) -> Tensor:
-    return tensor.detach().to(torch.float32, copy=True) if tensor.is_floating_point() else tensor.detach().clone()
+def _number(key: Any) -> int | None:
+    return int(key) if isinstance(key, str) and _COUNT.fullmatch(key) else None

@@ -5,31 +5,36 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
+import re
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import MOST_CLASSES, SpaceError
-from spaces.path_facts import path_fact
+from spaces.foreign.plain_json import check_plain
+from spaces.shown import LONGEST_VALUE, shown, shown_reason, shown_value
 from spaces.structure.class_towers import KEY as CLASS_WIDTH
 from spaces.structure.class_towers import widen
+from spaces.structure.model_cost import check_cost
+from spaces.structure.model_yaml import is_other_code, read_model_yaml
 from spaces.structure.repeats import Detector
 from spaces.structure.structure import Structure, derive
 
 # isort: split
-from ultralytics.nn.tasks import DetectionModel, yaml_model_load
+from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace
 
 _STRUCTURES: dict[str, Structure] = {}
 MOST_SCALED, MOST_ROWS = 8, 200
 """Maximum scale factor, and maximum number of layers or repeats: above any Ultralytics detector, within any memory."""
+LONGEST_ROW = 120
+"""Maximum number of characters of a layer, or of a builder's words, in a message."""
 _NOT_STRUCTURE = ("yaml_file", "channels", "ch", "names", "nc", "scales", "inplace")
+_ACTIVATION = re.compile(r"(torch\.)?nn\.[A-Za-z0-9]+\([A-Za-z_]*=?[A-Za-z0-9_.]*\)")
 _HEADS = ("Detect", "v10Detect")
 
 
@@ -42,14 +47,20 @@ def resolve(model: str | Mapping[str, Any], classes: int) -> dict[str, Any]:
     Raises:
         SpaceError: If there is no such YAML, or it describes no three-channel detector with a Detect head.
     """
-    content = _read_yaml(model) if isinstance(model, str) else copy.deepcopy(dict(model))
-    name = model if isinstance(model, str) else str(content.get("yaml_file", "model"))
+    content = read_model_yaml(model) if isinstance(model, str) else dict(model)
+    name = model if isinstance(model, str) else content.get("yaml_file", "model")
+    if not isinstance(name, str):
+        raise SpaceError(f"a model is called {shown_value(name)}; its name must be text")
+    name = shown(name, most=LONGEST_VALUE)
+    check_plain(content, f"model '{name}'")
+    content = copy.deepcopy(content)
     for part in ("backbone", "head"):
         if not isinstance(content.get(part), list):
             raise SpaceError(f"model '{name}' has no '{part}'")
     _check_layers(name, content["backbone"] + content["head"])
-    if content.get("channels", content.get("ch", 3)) != 3:
-        raise SpaceError(f"model '{name}' reads {content.get('channels')} image channels; 3 are needed")
+    _check_activation(name, content.get("activation"))
+    if (channels := content.get("channels", content.get("ch", 3))) != 3:
+        raise SpaceError(f"model '{name}' reads {shown_value(channels)} image channels; 3 are needed")
     content["yaml_file"] = Path(name).name  # never a path of the machine it was read on
     if not 1 <= classes <= MOST_CLASSES:
         raise SpaceError(f"model '{name}' is asked for {classes} classes; give 1 to {MOST_CLASSES}")
@@ -57,25 +68,35 @@ def resolve(model: str | Mapping[str, Any], classes: int) -> dict[str, Any]:
     if content.get("scales"):
         content |= _one_scale(name, content["scales"], content.get("scale"))
     _check_size(name, content)
+    check_cost(name, content)
     return content
 
 
 def _check_size(name: str, content: Mapping[str, Any]) -> None:
     """Refuse a model that is too large: building it could exhaust the memory, and a file may hold any numbers."""
-    factors = [factor for scale in (content.get("scales") or {}).values() for factor in scale[:2]]
+    scales = list((content.get("scales") or {}).values())
+    if any(not isinstance(width, int | float) or not width > 0 for *_, width in scales):
+        raise SpaceError(f"model '{name}': the largest number of channels of a scale must be a number above 0")
+    factors = [factor for scale in scales for factor in scale[:2]]
     for factor in (*factors, *(content.get(key, 1) for key in ("depth_multiple", "width_multiple"))):
         if not isinstance(factor, int | float) or not 0 < factor <= MOST_SCALED:
-            raise SpaceError(f"model '{name}' is scaled by {factor!r}; it must be above 0 and at most {MOST_SCALED}")
+            raise SpaceError(
+                f"model '{name}' is scaled by {shown_value(factor)}; it must be above 0 and at most {MOST_SCALED}"
+            )
     rows = [*content["backbone"], *content["head"]]
-    if len(rows) > MOST_ROWS or any(isinstance(row[1], int) and row[1] > MOST_ROWS for row in rows):
+    if len(rows) > MOST_ROWS or any(row[1] > MOST_ROWS for row in rows):
         raise SpaceError(f"model '{name}' has more than {MOST_ROWS} layers or repeats of a layer, too many to build")
 
 
 def _check_layers(name: str, layers: Sequence[Any]) -> None:
     """Refuse, before anything is built, a model that is not a detector or would download weights."""
     for index, row in enumerate(layers):
-        if not isinstance(row, list) or len(row) != 4 or not isinstance(row[3], list):
-            raise SpaceError(f"model '{name}': layer {index} is {row!r}; [from, repeats, module, [arguments]] is right")
+        if not isinstance(row, list) or len(row) != 4 or not _is_layer(*row):
+            what = shown(row, most=LONGEST_ROW)
+            raise SpaceError(f"model '{name}': layer {index} is {what}; [from, repeats, module, [arguments]] is right")
+        if is_other_code(row[2]):
+            what = shown_value(row[2])
+            raise SpaceError(f"model '{name}' cannot be built: layer model.{index} is {what}, which is no module")
         if row[2] == "TorchVision" and (len(row[3]) < 3 or row[3][2] not in (None, "None")):
             raise SpaceError(
                 f"model '{name}': layer model.{index} (TorchVision) would download weights; its third argument must "
@@ -86,35 +107,30 @@ def _check_layers(name: str, layers: Sequence[Any]) -> None:
         raise SpaceError(f"model '{name}': layer model.{len(layers) - 1} is {last}; only Detect heads can be cut")
 
 
+def _check_activation(name: str, activation: Any) -> None:
+    """Refuse an activation that is more than a class of torch.nn with plain arguments: Ultralytics may evaluate it."""
+    if activation is not None and not (isinstance(activation, str) and _ACTIVATION.fullmatch(activation)):
+        what = shown_value(activation)
+        raise SpaceError(f"model '{name}' cannot be built: the activation {what} is blocked; nn.ReLU() is right")
+
+
+def _is_layer(inputs: Any, repeats: Any, module: Any, arguments: Any) -> bool:
+    sources = inputs if isinstance(inputs, list) else [inputs]
+    counts = all(isinstance(each, int) and not isinstance(each, bool) for each in (*sources, repeats))
+    return counts and bool(sources) and repeats >= 1 and isinstance(module, str) and isinstance(arguments, list)
+
+
 def _one_scale(name: str, scales: Any, scale: Any) -> dict[str, Any]:
     if not isinstance(scales, Mapping) or not all(isinstance(v, list | tuple) and len(v) == 3 for v in scales.values()):
-        raise SpaceError(f"model '{name}': scales are {scales!r}; right is {{name: [depth, width, max channels]}}")
+        raise SpaceError(
+            f"model '{name}': scales are {shown(scales, most=LONGEST_ROW)}; right is "
+            "{name: [depth, width, max channels]}"
+        )
     scale = scale or next(iter(scales))
-    if scale not in scales:
-        raise SpaceError(f"model '{name}' has no scale '{scale}'; it has {', '.join(map(str, scales))}")
+    if not isinstance(scale, str) or scale not in scales:
+        listed = shown(", ".join(scales), most=LONGEST_ROW)
+        raise SpaceError(f"model '{name}' has no scale {shown_value(scale)}; it has {listed}")
     return {"scale": scale, "scales": {scale: list(scales[scale])}}
-
-
-def _read_yaml(name: str) -> dict[str, Any]:
-    file = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
-    try:
-        content = yaml_model_load(file)
-    except (FileNotFoundError, yaml.YAMLError) as error:
-        there = os.path.lexists(file) and not os.path.isfile(file)
-        fact = path_fact(file) if there else str(error).splitlines()[0]
-        raise SpaceError(f"no model '{name}': {fact}") from error
-    if not isinstance(content, dict):
-        raise SpaceError(f"model '{name}' is not a mapping")
-    return content
-
-
-def is_known(name: str) -> bool:
-    """Return whether a name stands for an Ultralytics model YAML."""
-    try:
-        _read_yaml(name)
-    except SpaceError:
-        return False
-    return True
 
 
 def class_count(model: str | Mapping[str, Any]) -> int:
@@ -123,10 +139,11 @@ def class_count(model: str | Mapping[str, Any]) -> int:
     Raises:
         SpaceError: If there is no such YAML, or it names none.
     """
-    content = _read_yaml(model) if isinstance(model, str) else model
+    content = read_model_yaml(model) if isinstance(model, str) else model
     count = content.get("nc")
-    if not isinstance(count, int):
-        raise SpaceError(f"model '{model if isinstance(model, str) else 'given'}' names no class count; give classes")
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        named = shown(model, most=LONGEST_VALUE) if isinstance(model, str) else "given"
+        raise SpaceError(f"model '{named}' names no class count; give classes")
     return count
 
 
@@ -156,8 +173,8 @@ def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: in
             network: Detector = DetectionModel(copy.deepcopy(dict(model)), verbose=False)
             if model.get(CLASS_WIDTH) is not None:
                 widen(network, model[CLASS_WIDTH])
-        except (KeyError, TypeError, ValueError, IndexError, RuntimeError, AttributeError, AssertionError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        except Exception as error:  # Ultralytics' builder raises any error on a model that it cannot build
+            reason = shown_reason(error)
             unknown = "unknown name " * isinstance(error, KeyError)
             where = _layer_at_work(error)
             raise SpaceError(f"model '{model.get('yaml_file')}' cannot be built: {where}{unknown}{reason}") from error

@@ -58,6 +58,11 @@ def test_a_file_that_is_no_database_is_a_fault(tmp_path: Path) -> None:
     assert check_database(f"sqlite:///{tmp_path / 'torn.db'}").verdict is Verdict.BROKEN
 
 
+def test_a_slip_in_the_url_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor("--project", str(tmp_path), "--storage", "sqlite://study.db") == Exit.USAGE
+    assert capsys.readouterr().err.endswith("write sqlite:///study.db (three slashes)\n")
+
+
 def test_a_url_of_no_kind_is_a_fault() -> None:
     assert check_database("mysql://me:sesame@host/x").verdict is Verdict.BROKEN
     assert "sesame" not in check_database("mysql://me:sesame@host/x").value

@@ -14,6 +14,7 @@ from search.study.spaces.baseline import BaselineSection
 from search.study.spaces.channels import ChannelsSection
 from search.study.spaces.graft import GraftSection
 from spaces.base import ParamValue
+from spaces.shown import shown, shown_value
 
 
 def name_of_space(section: type[SpaceSection]) -> str:
@@ -42,10 +43,11 @@ def read_space(given: object) -> SpaceSection:
     if isinstance(given, SpaceSection):
         return given
     if not isinstance(given, Mapping):
-        raise FieldFault("", f"is {given!r}; it must be a section with a type, one of {', '.join(SPACES)}")
+        raise FieldFault("", f"is {shown_value(given)}; it must be a section with a type, one of {', '.join(SPACES)}")
     name = given.get("type")
-    if name not in SPACES:
-        raise FieldFault("type", f"is {name or 'missing'}; it must be one of {', '.join(SPACES)}")
+    if not isinstance(name, str) or name not in SPACES:
+        what = shown(name, most=60) if isinstance(name, str) else "missing" if name is None else shown_value(name)
+        raise FieldFault("type", f"is {what or 'missing'}; it must be one of {', '.join(SPACES)}")
     return SPACES[name].model_validate(given)
 
 
@@ -56,7 +58,7 @@ AnySpace = Annotated[SerializeAsAny[SpaceSection], PlainValidator(read_space)]
 def fields_of_space(given: object) -> list[str]:
     """Return the known keys of a `space:` section that is being read; none if its type is unknown."""
     name = given.get("type") if isinstance(given, Mapping) else None
-    return known_fields(SPACES[name]) if name in SPACES else []
+    return known_fields(SPACES[name]) if isinstance(name, str) and name in SPACES else []
 
 
 def describe_params(params: Mapping[str, ParamValue]) -> str:

@@ -11,7 +11,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from objectives.export.onnx_inputs import OnnxError, with_sizes
+from objectives.export.onnx_inputs import with_sizes
+from objectives.export.onnx_reading import OnnxError
 from objectives.runtimes.catalogue import target_here
 from objectives.timing import process
 from objectives.timing.meter import LatencyMeter

@@ -32,6 +32,8 @@ SECRET = "p@ss/w{0}rd:%#?&x"
         ("postgresql://host/db?sslpassword=secret", "postgresql://host/db?sslpassword=***"),
         ("postgresql://me:secret@host:port/db", "postgresql://***"),  # nobody knows what part of it is the password
         ("sqlite:///a.db?password=secret", "sqlite:///a.db?***"),
+        ("sqlite://me:secret@host/a.db", "sqlite://***"),
+        ("sqlite:////home/me@work/a.db", "sqlite:////home/me@work/a.db"),
     ],
 )
 def test_a_shown_url_has_no_password(url: str, shown: str) -> None:
