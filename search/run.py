@@ -7,6 +7,7 @@ import os
 import sys
 
 from search.cli.command import add_study_options, run_command, run_folder, seconds_of, url_of
+from search.cli.hard_end import ended_after
 from search.cli.stored_study import existing_store, find_study
 from search.study.budget import repeats_in_all
 from search.study.definition import StudyDefinition, load_study
@@ -25,6 +26,11 @@ def main(arguments: list[str]) -> int:
     """Run the command line."""
     options = _parser().parse_args(arguments)
     _check(options)
+    with ended_after(_timeout_s(options)):
+        return _main(options)
+
+
+def _main(options: argparse.Namespace) -> int:
     definition = _definition(options)
     repeats = repeats_in_all(definition.budget, options.repeat)
     if options.print_config:
@@ -58,7 +64,7 @@ def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
         device=options.device,
         workers=options.workers,
         threads=options.threads,
-        timeout_s=None if options.timeout is None else seconds_of(options.timeout),
+        timeout_s=_timeout_s(options),
         polish_epochs=options.polish,
         confirm=not options.no_confirm,
         repeats=options.repeat,
@@ -72,6 +78,10 @@ def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
     if finish.why == "error":
         print_error(finish.error)
     return finish.exit_code
+
+
+def _timeout_s(options: argparse.Namespace) -> float | None:
+    return None if options.timeout is None else seconds_of(options.timeout)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -105,6 +115,7 @@ def _definition(options: argparse.Namespace) -> StudyDefinition:
         seed=options.seed,
         n_trials=options.n_trials,
         budget=options.budget,
+        hung_after=options.hung_after,
     )
 
 
@@ -123,6 +134,7 @@ def _retargeted(options: argparse.Namespace) -> StudyDefinition:
         options.override,
         n_trials=options.n_trials,
         budget=options.budget,
+        hung_after=options.hung_after,
     )
 
 
@@ -140,8 +152,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--n-trials", type=int, metavar="N", help="the study's total of finished, stopped and ruled-out trials")
     add("--budget", metavar="300epochs", help="training (or time: 2h) of the whole study, instead of --n-trials")
     add("--retarget", metavar="TARGET", help="take a stored study's networks to another target, without training")
-    add("--timeout", metavar="8h", help="no trial begins after this time")
+    add("--timeout", metavar="8h", help="end the run after this time; running trials are released within a minute")
     add("--database-wait", default="15m", metavar="15m", help="wait so long for a database that is away (%(default)s)")
+    add(
+        "--hung-after",
+        metavar="20m",
+        help="end a worker without progress (default: 10 x its slowest step, at least 10m)",
+    )
     add("--workers", type=int, default=1, metavar="N", help="processes on this machine (default: %(default)s)")
     add("--threads", type=int, default=1, metavar="N", help="torch threads of each worker (default: %(default)s)")
     add("--name", help="store the study under this name")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from objectives.device.lock import FOLDER
+from objectives.device.lock_files import FOLDER
 from search.cli.command import TRACEBACK
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from objectives.data.pixels import MOST_IMAGE_BYTES, check_pixels
 from objectives.data.yaml_file import DataError
 from spaces.shown import shown
+from spaces.steps import note_step
 
 PROBLEMS_SHOWN = 10
 _MOST_LABEL_BYTES = 16 * 1024**2  # 400,000 boxes; a file that is larger holds something else
@@ -60,6 +61,7 @@ def check_all(paths: Sequence[Path], check: Callable[[Path], Checked]) -> list[C
         while len(problems) < PROBLEMS_SHOWN and (chunk := list(islice(remaining, 256))):
             for result in pool.map(check, chunk):
                 results.append(result)
+                note_step()
                 problems.extend(result.problems)
     raise_problems(problems)
     return results

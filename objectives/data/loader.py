@@ -36,6 +36,7 @@ from objectives.data.pixels import Pixels, decode, open_image
 from objectives.data.split import Split
 from spaces.base import SpaceError
 from spaces.shown import shown
+from spaces.steps import note_step
 
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.data.utils import exif_size
@@ -225,6 +226,7 @@ def _scan(split: Split, classes: int) -> _Scan:
 
 
 def _shape(image: Path) -> tuple[int, int]:
+    note_step()
     try:
         with open_image(image) as opened:
             width, height = exif_size(opened)
@@ -240,6 +242,7 @@ def _resized(shape: tuple[int, int], imgsz: int) -> tuple[int, int]:
 
 
 def _load(file: str, imgsz: int) -> Pixels:
+    note_step()
     pixels = decode(file)
     if pixels is None:
         raise DataError(f"{shown(file)}: cannot be read as an image")

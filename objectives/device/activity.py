@@ -24,6 +24,8 @@ class DeviceActivity:
         celsius: Temperature of the CPU or GPU.
         foreign: Other processes on the GPU.
         slow: Whether the machine was slow for most of the time, as the reference's times show.
+        passed_over: Processes that had the device's lock and were passed over, because they made no progress. They
+            may have used the device meanwhile.
     """
 
     others_busy: float | None = None
@@ -31,22 +33,24 @@ class DeviceActivity:
     celsius: float | None = None
     foreign: tuple[str, ...] = ()
     slow: bool = False
+    passed_over: tuple[str, ...] = ()
 
     @property
     def contended(self) -> bool | None:
         """Whether other work was observed; None if it cannot be observed."""
-        if self.foreign or self.slow:
+        if self.foreign or self.slow or self.passed_over:
             return True
         return None if self.others_busy is None else self.others_busy > CONTENDED_CORES
 
     def as_plain(self) -> dict[str, Any]:
         """Return plain values (JSON)."""
-        return asdict(self) | {"foreign": list(self.foreign)}
+        return asdict(self) | {"foreign": list(self.foreign), "passed_over": list(self.passed_over)}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> DeviceActivity:
         """Return the opposite of `as_plain`."""
-        return cls(**(dict(plain) | {"foreign": tuple(plain["foreign"])}))
+        texts = {"foreign": tuple(plain["foreign"]), "passed_over": tuple(plain.get("passed_over", ()))}
+        return cls(**(dict(plain) | texts))
 
 
 class ActivityWatch:

@@ -9,7 +9,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from objectives.device.lock import device_named
+from objectives.device.device_name import device_named
 from objectives.device.target import TargetError
 
 

@@ -27,7 +27,7 @@ class GpuWatch:
     """Observer of one GPU, from its construction on.
 
     Args:
-        device: Name of the GPU, as in `objectives.device.lock.device_named`: `gpu0`, or a UUID.
+        device: Name of the GPU, as in `objectives.device.device_name.device_named`: `gpu0`, or a UUID.
         ours: Processes that do not count as other work.
         nvml: The module `pynvml`; by default it is imported, and without it nothing is observed.
     """

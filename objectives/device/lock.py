@@ -5,6 +5,9 @@ measurement locks the turnstile first, then the room. A batch passes through the
 new batch begins while a measurement waits. Without the turnstile some worker would always hold the room, and no
 measurement would ever begin.
 
+A process that is stopped, or hangs in a driver, keeps its lock. A waiting process says who holds it, and passes over
+holders that show no sign of life for ten minutes.
+
 Why not filelock's `ReadWriteLock`: its writer never gets the lock in this situation, it takes 1 ms in a folder that
 several users share, and there it refuses files of other users. Its other locks cannot be shared.
 """
@@ -13,61 +16,53 @@ from __future__ import annotations
 
 import logging
 import os
-import stat
 import threading
 import time
-import weakref
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from io import FileIO
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from objectives.device.target import TargetError
+from objectives.device.file_claim import FileClaim
+from objectives.device.lock_files import Generation, is_at, locks_folder, open_lock_file, with_advice
+from objectives.device.lock_holders import Holder, HolderNote, notes, read_note
+from spaces.step_watch import LEAST_HUNG_AFTER_S, StepWatch
+from spaces.steps import note_step
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-FOLDER = "YOLOFRONT_LOCKS"
-"""Environment variable with the folder of the locks; it must be the same for all processes."""
-
-TEMPORARY = Path("/tmp")  # not from `tempfile`: jobs with different TMPDIRs would not share their locks
+HUNG_AFTER = "YOLOFRONT_HUNG_AFTER"
+"""Environment variable with the seconds without a sign of life after which a holder is passed over (default: 600)."""
 WARNING_AFTER_S = 30.0  # of waiting: no batch or measurement takes so long
-PATIENCE_S = 1.0  # a new folder or file is unreadable to other users until its maker has set its mode
-_OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe in its place would block us
+LOOK_S = 1.0  # between two looks at the holders while waiting
 
 
 def device_lock(device: str) -> DeviceLock:
-    """Return the lock of a device: `cpu`, `gpu0`, ... (see `device_named`)."""
-    return DeviceLock(_folder(), device)
+    """Return the lock of a device: `cpu`, `gpu0`, ... (see `objectives.device.device_name`)."""
+    return DeviceLock(locks_folder(), device)
 
 
-def device_named(text: str) -> str:
-    """Return the name of a device that is the same in all processes: `cpu`, `gpu0`, `gpu1`, ... or a GPU's UUID.
+class Hold:
+    """Claim of a device, while it lasts.
 
-    Args:
-        text: Device in the notation of Ultralytics and torch (`cpu`, `0`, `cuda:1`, `cuda`, `mps`). Without a number it
-            is the first one. (For the device of a target's provider see `Runtime.device_name`.)
-
-    Raises:
-        TargetError: If the text means several devices or none, or CUDA_VISIBLE_DEVICES does not contain the device.
+    Attributes:
+        passed_over: Holders that were passed over for this claim, as text.
     """
-    if text == "cpu":
-        return "cpu"
-    if text in ("mps", "mps:0"):  # GPUs of Apple; CUDA's numbering does not apply
-        return "gpu0"
-    number = "0" if text == "cuda" else text.removeprefix("cuda:")
-    if not number.isdecimal():
-        raise TargetError(f"device is '{text}'; use cpu, mps, or one GPU as 0 or cuda:0")
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        return f"gpu{int(number)}"
-    names = [name.strip() for name in visible.split(",") if name.strip()]
-    if int(number) >= len(names):
-        raise TargetError(f"device is '{text}', but CUDA_VISIBLE_DEVICES is '{visible}'")
-    name = names[int(number)]
-    return f"gpu{int(name)}" if name.isdecimal() else name
+
+    def __init__(self, lock: DeviceLock, generation: int, passed_over: tuple[str, ...]) -> None:
+        self._lock, self._generation, self.passed_over = lock, generation, passed_over
+        self._passed_before = lock.holders_before(generation) if generation else []
+
+    def renew(self) -> None:
+        """Show a sign of life: a claim for minutes without one is passed over."""
+        self._lock.note.renew()
+
+    def disturbances(self) -> tuple[str, ...]:
+        """Return why others may have used the device meanwhile; empty if nobody has.
+
+        Either this claim, or one before it, was passed over, and its holder went on.
+        """
+        if self._lock.generation.now() != self._generation:
+            return (*self.passed_over, "this process, which made no progress")
+        woken = [str(each) for each in self._passed_before if self._lock.has_beaten(each)]
+        return tuple(dict.fromkeys((*self.passed_over, *woken)))
 
 
 class DeviceLock:
@@ -78,8 +73,9 @@ class DeviceLock:
     """
 
     def __init__(self, folder: Path, device: str) -> None:
-        self._turnstile, self._room = folder / f"{device}.turnstile", folder / f"{device}.room"
-        self._device = device
+        self._folder, self._device = folder, device
+        self.generation = Generation(folder, device)
+        self._key = str(folder / device)
 
     @contextmanager
     def training(self) -> Iterator[None]:
@@ -92,14 +88,14 @@ class DeviceLock:
             TargetError: If there is no folder for locks.
         """
         with ExitStack() as held:
-            if self._is_new("training"):
-                with _locked(self._turnstile, shared=True):
-                    held.enter_context(_locked(self._room, shared=True))
-                held.enter_context(self._noted("training"))
+            if self._held("training") is None:
+                passed: list[str] = []
+                while not held.enter_context(self._tried_training(passed)):
+                    held.close()
             yield
 
     @contextmanager
-    def measuring(self) -> Iterator[None]:
+    def measuring(self) -> Iterator[Hold]:
         """Have the device alone: wait until the running batches end. No batch begins before the block ends.
 
         Raises:
@@ -107,142 +103,170 @@ class DeviceLock:
             TargetError: If there is no folder for locks.
         """
         with ExitStack() as held:
-            if self._is_new("measuring"):
-                held.enter_context(_locked(self._turnstile, shared=False))
-                held.enter_context(_locked(self._room, shared=False))
-                held.enter_context(self._noted("measuring"))
-            yield
+            hold = self._held("measuring")
+            passed: list[str] = []
+            while hold is None:
+                hold = held.enter_context(self._tried_measuring(passed))
+                if hold is None:
+                    held.close()
+            yield hold
 
-    def _is_new(self, use: str) -> bool:
-        """Return whether this thread does not yet hold the lock for that use."""
-        held = _HELD.__dict__.get(str(self._room))
-        if held not in (None, use):
-            raise RuntimeError(f"{use} on {self._device} within {held} on it, by one thread: it would wait for itself")
-        return held is None
+    @property
+    def note(self) -> HolderNote:
+        """Note of this thread that names it as a holder."""
+        notes = _LOCAL.notes
+        if self._key not in notes:
+            notes[self._key] = HolderNote(self._folder, self._device)
+        return notes[self._key]
+
+    def holders_before(self, generation: int) -> list[Holder]:
+        """Return the holders of earlier generations: they were passed over and still hold their lock."""
+        return [each for each in notes(self._folder, self._device) if each.use and each.generation < generation]
+
+    def has_beaten(self, holder: Holder) -> bool:
+        """Return whether a holder has shown a sign of life since this note of it."""
+        now = read_note(self._folder / holder.name)  # removed: it has ended
+        return now is None or now.beats != holder.beats
 
     @contextmanager
-    def _noted(self, use: str) -> Iterator[None]:
-        _HELD.__dict__[str(self._room)] = use
+    def _tried_training(self, passed: list[str]) -> Iterator[Hold | None]:
+        """Claim the device for a batch; yields None if the lock got another generation meanwhile."""
+        number = self.generation.now()
+        with ExitStack() as held:
+            with self._locked("turnstile", number, True, passed) as through:
+                room = through and held.enter_context(self._locked("room", number, True, passed))
+            if room:
+                self.note.hold("training", number)
+                held.callback(self.note.clear)
+                yield held.enter_context(self._remembered("training", Hold(self, number, tuple(passed))))
+            else:
+                yield None
+
+    @contextmanager
+    def _tried_measuring(self, passed: list[str]) -> Iterator[Hold | None]:
+        """Claim the device alone; yields None if the lock got another generation meanwhile."""
+        number = self.generation.now()
+        with ExitStack() as held:
+            if held.enter_context(self._locked("turnstile", number, False, passed)):
+                self.note.hold("measuring", number)  # already now: it keeps all others out
+                held.callback(self.note.clear)
+                if held.enter_context(self._locked("room", number, False, passed)):
+                    self.note.renew()
+                    yield held.enter_context(self._remembered("measuring", Hold(self, number, tuple(passed))))
+                    return
+            yield None
+
+    @contextmanager
+    def _locked(self, part: str, number: int, shared: bool, passed: list[str]) -> Iterator[bool]:
+        """Hold one file of the lock; yields False without it if the lock got another generation meanwhile.
+
+        Args:
+            passed: Gets the holders that were passed over.
+        """
+        claim = self._claim(self.generation.path(part, number), number, shared, passed)
         try:
-            yield
+            yield claim is not None
         finally:
-            _HELD.__dict__.pop(str(self._room), None)
+            if claim is not None:
+                claim.release()
+
+    def _claim(self, path: Path, number: int, shared: bool, passed: list[str]) -> FileClaim | None:
+        while True:
+            with with_advice(path):
+                file = open_lock_file(path)
+                claim = FileClaim(file, shared=shared)
+                if not claim.try_now() and not self._wait(claim, path, number, passed):
+                    return None
+                if self.generation.now() != number:
+                    claim.release()
+                    return None
+                if is_at(file, path):
+                    return claim
+            claim.release()  # a cleaner of the temporary folder has removed it meanwhile; others lock a new one
+
+    def _wait(self, claim: FileClaim, path: Path, number: int, passed: list[str]) -> bool:
+        """Wait until the file is locked. Return False if the lock has another generation, perhaps by this process."""
+        limit_s = _hung_after_s()
+        watch = StepWatch(lambda: self._signs_of_life(number), limit_s)
+        begun, warned = time.monotonic(), False
+        try:
+            while not claim.wait(min(LOOK_S, limit_s / 4, WARNING_AFTER_S)):
+                note_step()
+                self.note.renew()
+                if self.generation.now() != number:
+                    claim.release()
+                    return False
+                if not warned and time.monotonic() - begun >= WARNING_AFTER_S:
+                    warned = True
+                    self._warn(path, number, f"waiting for {time.monotonic() - begun:.0f} s")
+                if watch.hangs():
+                    passed += [str(each) for each in self._holders(number)] or ["an unknown process"]
+                    self._warn(path, number, f"passed over after {watch.idle_s:.0f} s without a sign of life")
+                    self.generation.raise_from(number)
+            return True
+        except BaseException:  # a signal
+            claim.release()
+            raise
+
+    def _holders(self, number: int) -> list[Holder]:
+        """Return the holders but for this thread, which waits."""
+        found = notes(self._folder, self._device)
+        return [each for each in found if each.use and each.generation == number and each.name != self.note.name]
+
+    def _signs_of_life(self, number: int) -> tuple[tuple[str, int], ...]:
+        """Return what changes when a holder goes on, ends, or begins."""
+        return tuple((each.name, each.beats) for each in self._holders(number))
+
+    def _warn(self, path: Path, number: int, what: str) -> None:
+        who = "; ".join(map(str, self._holders(number))) or f"unknown: `fuser -v {path}` names it"
+        logging.getLogger(__name__).warning(
+            "device lock of %s: %s; held by %s; a process that was stopped (Ctrl-Z) keeps its lock: `kill` or `fg` "
+            "frees it", self._device, what, who,
+        )  # fmt: skip
+
+    def _held(self, use: str) -> Hold | None:
+        """Return the claim of this thread for that use; None if it has none."""
+        found = _LOCAL.held.get(self._key)
+        if found is None:
+            return None
+        if found[0] != use:
+            raise RuntimeError(
+                f"{use} on {self._device} within {found[0]} on it, by one thread: it would wait for itself"
+            )
+        return found[1]
+
+    @contextmanager
+    def _remembered(self, use: str, hold: Hold) -> Iterator[Hold]:
+        _LOCAL.held[self._key] = (use, hold)
+        try:
+            yield hold
+        finally:
+            _LOCAL.held.pop(self._key, None)
 
 
-_HELD = threading.local()  # use of each lock that a thread holds, `training` or `measuring`, by the path of the room
-_FILES: weakref.WeakSet[FileIO] = weakref.WeakSet()  # all lock files that this process has open
+class _Local(threading.local):
+    """Claims and notes of one thread, by device."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, tuple[str, Hold]] = {}
+        self.notes: dict[str, HolderNote] = {}
 
 
-def _release_after_fork() -> None:
-    """Release the locks in a forked child: else it would keep the locks of a killed parent."""
-    _HELD.__dict__.clear()
-    for file in list(_FILES):
-        file.close()
+_LOCAL = _Local()
+
+
+def _forget_after_fork() -> None:
+    """Forget the claims of the parent in a forked child."""
+    _LOCAL.held.clear()
+    _LOCAL.notes.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_release_after_fork)
+    os.register_at_fork(after_in_child=_forget_after_fork)
 
 
-@contextmanager
-def _locked(path: Path, *, shared: bool) -> Iterator[None]:
-    """Hold the lock of a file. Wait in the kernel, where signals interrupt the waiting."""
-    file = _lock(path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+def _hung_after_s() -> float:
     try:
-        yield
-    finally:
-        if not file.closed:  # a forked child has closed it
-            fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough while another process is being started
-            file.close()
-
-
-def _lock(path: Path, how: int) -> FileIO:
-    while True:
-        with _with_advice(path):
-            file = _opened(path)
-            _FILES.add(file)
-            _wait_for(file, how)
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(file.fileno()), os.stat(path, follow_symlinks=False)):
-                    return file
-        file.close()  # a cleaner of the temporary folder has removed it meanwhile; others lock a new one
-
-
-def _wait_for(file: FileIO, how: int) -> None:
-    """Lock the file. After half a minute of waiting, warn of the possible cause and go on waiting."""
-    try:
-        fcntl.flock(file, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        warning_timer = threading.Timer(WARNING_AFTER_S, _warn_of_long_wait, [Path(str(file.name))])
-        warning_timer.daemon = True
-        warning_timer.start()
-        try:
-            fcntl.flock(file, how)
-        finally:
-            warning_timer.cancel()
-
-
-def _warn_of_long_wait(path: Path) -> None:
-    logging.getLogger(__name__).warning(
-        "device lock: waiting for %s for %g s; a process that was stopped (Ctrl-Z) keeps its lock: `fuser -v %s` "
-        "names it, `kill` or `fg` frees it",
-        path.stem, WARNING_AFTER_S, path,
-    )  # fmt: skip
-
-
-def _opened(path: Path) -> FileIO:
-    """Open the file for reading, and create it if it is missing. It is empty: the right to read it is enough."""
-    give_up = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            file = FileIO(str(path), opener=lambda name, _: os.open(name, _OPEN))
-        except FileNotFoundError:
-            with suppress(FileExistsError):
-                _make_file(path)
-        except PermissionError:
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(0.01)  # another user is creating it
-        else:
-            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return file
-            file.close()
-            raise OSError("it is not a plain file; remove it")
-
-
-def _make_file(path: Path) -> None:
-    file = os.open(path, _OPEN | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        os.fchmod(file, 0o666)  # independent of the umask
-    finally:
-        os.close(file)
-
-
-def _folder() -> Path:
-    """Return the folder of the locks: `/tmp/yolofront-locks`, or that of the environment variable.
-
-    Raises:
-        TargetError: If the folder cannot be made, or the default folder is a link.
-    """
-    if fcntl is None:
-        raise TargetError("device lock: this system has no flock; Linux and macOS have")
-    named = os.environ.get(FOLDER)
-    folder = Path(named) if named else TEMPORARY / "yolofront-locks"
-    with _with_advice(folder):
-        try:
-            folder.mkdir(mode=0o1777, parents=bool(named))
-            folder.chmod(0o1777)  # every user may create locks, independent of the umask, and remove only their own
-        except FileExistsError:
-            if not folder.is_dir() or (folder.is_symlink() and not named):
-                raise OSError("it is not a folder; remove it") from None
-    return folder
-
-
-@contextmanager
-def _with_advice(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        advice = f"set {FOLDER} to a folder that all processes of this machine can write"
-        raise TargetError(f"device lock: cannot use '{path}' ({reason}); {advice}") from error
+        return float(os.environ[HUNG_AFTER])
+    except (KeyError, ValueError):
+        return LEAST_HUNG_AFTER_S

@@ -8,7 +8,9 @@ from typing import TypeVar
 
 import torch
 
-from objectives.device.lock import device_lock, device_named
+from objectives.device.device_name import device_named
+from objectives.device.lock import device_lock
+from spaces.steps import note_step
 
 Batch = TypeVar("Batch")
 
@@ -18,7 +20,7 @@ def claim_device(device: str | torch.device) -> Iterator[None]:
     """Share the device (`cpu`, `0`, `cuda:1`, ...) with other batches, but with no measurement.
 
     Training on a GPU keeps a core or two of the CPU busy, so it waits for measurements on the CPU too. The end of the
-    block waits until the GPU has finished its work.
+    block waits until the GPU has finished its work. Each claim is a step of this process.
 
     Raises:
         TargetError: If there is no folder for locks.
@@ -27,6 +29,7 @@ def claim_device(device: str | torch.device) -> Iterator[None]:
     with ExitStack() as held:
         for used in dict.fromkeys((device_named(name), "cpu")):
             held.enter_context(device_lock(used).training())
+        note_step()
         try:
             yield
         finally:

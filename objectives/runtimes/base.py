@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectives.device.device_name import device_named
 from objectives.device.fingerprint import cpu_fingerprint, gpu_fingerprint
-from objectives.device.lock import device_named
 
 if TYPE_CHECKING:
     from objectives.data.calibration import Calibration

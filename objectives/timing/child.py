@@ -10,16 +10,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
 
 import objectives
 from objectives.device.target import Target
+from spaces.steps import note_step
 
 ALIVE = b"{}"
 """Message that the process sends while it prepares an answer."""
 
+END_S = 5.0
+"""Maximum number of seconds for a process to end that has closed its socket or was killed."""
 COMMAND = (sys.executable, "-P", "-m", "objectives.timing.process")
 
 
@@ -48,12 +52,19 @@ class TimingChild:
             )
         self.connection = Connection(ours.detach())
 
-    def ask(self, request: dict[str, Any], timeout_s: float, longest_s: float = math.inf) -> dict[str, Any]:
+    def ask(
+        self,
+        request: dict[str, Any],
+        timeout_s: float,
+        longest_s: float = math.inf,
+        on_message: Callable[[], None] = lambda: None,
+    ) -> dict[str, Any]:
         """Send a request and wait for the answer.
 
         Args:
             timeout_s: Seconds without a message after which the process counts as hung.
             longest_s: Seconds without an answer after which it counts as hung: a network may be endlessly slow.
+            on_message: Called at each message, which is a sign of life.
 
         Raises:
             ChildDied: If the process ended by a signal, or hung.
@@ -66,12 +77,14 @@ class TimingChild:
                 if not self.connection.poll(min(timeout_s, max(0.0, until - time.monotonic()))):
                     raise ChildDied(None)
                 message = self.connection.recv_bytes()
+                note_step()
+                on_message()
                 if message != ALIVE:
                     answer: dict[str, Any] = json.loads(message)
                     return answer
         except (EOFError, ConnectionError) as error:
-            status = self.process.wait()
-            if status > 0:  # a Python exception: a fault of our code, so another start would not help
+            status = self._status()
+            if (status or 0) > 0:  # a Python exception: a fault of our code, so another start would not help
                 raise RuntimeError(f"the timing process failed: {self._last_error()}") from error
             raise ChildDied(status) from error
 
@@ -79,8 +92,16 @@ class TimingChild:
         """End the process at once."""
         self.connection.close()
         self.process.kill()
-        self.process.wait()
+        self._status()
         self.errors.close()
+
+    def _status(self) -> int | None:
+        """Return how the process ended; None if it does not end, because the kernel holds it."""
+        try:
+            return self.process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return None
 
     def _last_error(self) -> str:
         self.errors.seek(0)

@@ -199,8 +199,9 @@ class LatencyMeter:
         for _ in range(self._tries):
             try:
                 child = self._ready_child()
-                with device_lock(self._device).measuring():
-                    answer = child.ask(request, self._timeout_s, longest_s)
+                with device_lock(self._device).measuring() as hold:
+                    answer = child.ask(request, self._timeout_s, longest_s, hold.renew)
+                    disturbances = hold.disturbances()
             except ChildDied as death:
                 status = death.status
                 self._stop_child()
@@ -210,6 +211,8 @@ class LatencyMeter:
                 raise
             if "error" in answer:
                 raise CandidateError(answer["error"]) if network else RuntimeError(answer["error"])
+            if disturbances:
+                answer["circumstances"]["passed_over"] = list(disturbances)
             return answer
         if status is not None and -status in CRASHES:
             name = signal.Signals(-status).name

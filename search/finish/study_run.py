@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
 from objectives.data.yaml_file import read_definition
+from objectives.device.lock import HUNG_AFTER
 from search.cli.command import error_line, place_options
+from search.findings.training_noise import trials_to_repeat
+from search.finish.final_steps import FinalStep, run_final_step
+from search.finish.finalists import is_confirmed
 from search.prepare.study_entry import select_generation
 from search.record.events import as_lines
 from search.record.folders import RunFolder
@@ -24,6 +30,7 @@ from search.study.definition import StudyDefinition
 from search.study.faults import DefinitionError
 from search.work.job import Job
 from search.work.liveness import STALE_AFTER_S, is_alive
+from search.work.lone_process import LoneProcess
 from search.work.progress import Progress
 from search.work.supervisor import RunEnd, Supervisor, jobs_for_workers
 from spaces.display.terminal import ShownConsole
@@ -47,7 +54,7 @@ class RunRequest:
         device: Device that trains, as Ultralytics spells it: `cpu`, `0`, `1`.
         workers: Number of worker processes.
         threads: torch threads of each worker.
-        timeout_s: Seconds after which no trial begins; None for no limit.
+        timeout_s: Seconds after which the run ends, within a minute; None for no limit. Running trials are released.
         polish_epochs: Epochs that the front's trials are trained further for at the end; None for no polishing.
         confirm: Whether the front's members are timed side by side at the end.
         database_wait_s: Seconds that a database which is away is waited for.
@@ -90,20 +97,23 @@ def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
         StoreError: If the database is not available.
     """
     console = console or ShownConsole()
+    deadline = None if request.timeout_s is None else time.monotonic() + request.timeout_s
     definition = request.definition
     _check_paths(definition)
     store = open_store(request.storage, Patience(request.database_wait_s, as_lines(_shown_on(console))))
     try:
         generation = select_generation(store, definition, new=request.new, resume=request.resume)
-        finish = _run_workers(store, request, generation, console)
+        finish = _run_workers(store, request, generation, console, deadline)
         if finish.why in ENDINGS:
-            _finish_study(store, finish, request, console)
+            _finish_study(store, finish, StepRunner(request, console, deadline))
         return finish
     finally:
         store.close()
 
 
-def _run_workers(store: Store, request: RunRequest, generation: int, console: Console) -> RunEnd:
+def _run_workers(
+    store: Store, request: RunRequest, generation: int, console: Console, deadline: float | None
+) -> RunEnd:
     definition, workers = request.definition, request.workers
     stored = store.latest_study(definition.name)
     counted = store.counted(stored) if stored is not None and stored.generation == generation else 0
@@ -112,7 +122,7 @@ def _run_workers(store: Store, request: RunRequest, generation: int, console: Co
         f"{workers} worker{'s' if workers != 1 else ''}, {mask(request.storage)}",
         highlight=False,
     )
-    _set_threads(request.threads)
+    _set_environment(request.threads, definition.hung_after_s)
     job = Job(
         study=definition.name,
         generation=generation,
@@ -124,14 +134,22 @@ def _run_workers(store: Store, request: RunRequest, generation: int, console: Co
         threads=request.threads,
         n_trials=definition.n_trials,
         timeout_s=request.timeout_s,
+        deadline=deadline,
+        hung_after_s=definition.hung_after_s,
         budget=definition.budget,
         repeats=request.repeats_in_all,
         strict=request.strict,
         database_wait_s=request.database_wait_s,
     )
+
+    def note_death(trial: int, cause: str) -> None:
+        study = store.latest_study(definition.name)
+        if study is not None:
+            store.note_death(study, trial, cause)
+
     expected = definition.n_trials if definition.budget is None else None
     with Progress(console, tuple(definition.objectives), expected, counted) as progress:
-        finish = Supervisor(jobs_for_workers(job, workers), progress.show).run()
+        finish = Supervisor(jobs_for_workers(job, workers), progress.show, note_death).run()
     _release_dead(store, definition)
     return finish
 
@@ -156,19 +174,20 @@ def _release_dead(store: Store, definition: StudyDefinition) -> None:
             store.reconcile(study, is_alive, STALE_AFTER_S)
 
 
-def _finish_study(store: Store, finish: RunEnd, request: RunRequest, console: Console) -> None:
+def _finish_study(store: Store, finish: RunEnd, apart: StepRunner) -> None:
     from search.findings.study_results import read_study_results
     from search.pages.study_report import print_study_results, write_report  # matplotlib: not for usage errors
 
+    request, console = apart.request, apart.console
     study = store.latest_study(request.definition.name)
     if study is None:
         raise StoreError(f"study '{request.definition.name}' is no longer in the database")
     if finish.why != "timeout" and request.repeats_in_all:
-        repeat_at_end(store, study, request, console)
+        repeat_at_end(store, study, apart)
     if finish.why != "timeout" and request.polish_epochs is not None:
-        polish_at_end(store, study, request, console)
+        polish_at_end(study, apart)
     if finish.why != "timeout" and request.confirm:
-        confirm_at_end(store, study, request, console)
+        confirm_at_end(store, study, apart)
     print_study_results(store, study, more_seconds=finish.seconds)
     paths = write_report(store, study, request.runs.study(study.sampler_name))
     console.print(ENDINGS[finish.why])
@@ -181,65 +200,63 @@ def _finish_study(store: Store, finish: RunEnd, request: RunRequest, console: Co
     console.print(f"export: python -m search.export {place} --knee --format onnx", highlight=False)
 
 
-def repeat_at_end(store: Store, study: StudyEntry, request: RunRequest, console: Console) -> None:
+def repeat_at_end(store: Store, study: StudyEntry, apart: StepRunner) -> None:
     """Train the trial at the knee of the front once more, unless that was done, to tell the noise of training."""
-    from search.finish.repeating import repeat_trials
-
-    def work(show_line: Callable[[str], None]) -> None:
-        repeat_trials(
-            store, study, request.runs, count=request.repeats_in_all, device=request.device, show_line=show_line
-        )
-
-    _at_end(work, console, "the noise of training is not known", "the same command tries again")
+    count = apart.request.repeats_in_all
+    if trials_to_repeat(store.records(study), study.objectives, count):
+        apart.run("repeat", study, count, "the noise of training is not known", "the same command tries again")
 
 
-def polish_at_end(store: Store, study: StudyEntry, request: RunRequest, console: Console) -> None:
+def polish_at_end(study: StudyEntry, apart: StepRunner) -> None:
     """Train the networks of the front's trials further."""
-    from search.finish.polishing import polish, select_for_polishing
-
-    def work(show_line: Callable[[str], None]) -> None:
-        members = select_for_polishing(store, study)
-        polish(
-            store,
-            study,
-            request.runs,
-            members,
-            epochs=request.polish_epochs,
-            device=request.device,
-            show_line=show_line,
-        )
-
+    request = apart.request
     place = f"--study {study.sampler_name}{place_options(request.runs, request.storage)}"
     again = f"python -m search.polish {place} --epochs {request.polish_epochs}"
-    _at_end(work, console, "the front is not polished", f"try again: {again}")
+    apart.run("polish", study, request.polish_epochs or 0, "the front is not polished", f"try again: {again}")
 
 
-def confirm_at_end(store: Store, study: StudyEntry, request: RunRequest, console: Console) -> None:
+def confirm_at_end(store: Store, study: StudyEntry, apart: StepRunner) -> None:
     """Time the front's members again, side by side, unless they are confirmed."""
-    from search.finish.finalists import is_confirmed, select_finalists
-
-    def work(show_line: Callable[[str], None]) -> None:
-        if is_confirmed(store, study):
-            return
-        from search.finish.race import confirm_finalists  # imports torch: not for a study without a front
-
-        confirm_finalists(store, study, request.runs, select_finalists(store, study), show_line=show_line)
-
-    place = f"--study {study.sampler_name}{place_options(request.runs, request.storage)}"
-    _at_end(work, console, "the finalists are not confirmed", f"try again: python -m search.confirm {place}")
+    if not is_confirmed(store, study):
+        place = f"--study {study.sampler_name}{place_options(apart.request.runs, apart.request.storage)}"
+        again = f"try again: python -m search.confirm {place}"
+        apart.run("confirm", study, 0, "the finalists are not confirmed", again)
 
 
-def _at_end(work: Callable[[Callable[[str], None]], None], console: Console, failed: str, again: str) -> None:
-    """Run a step that follows the last trial.
+@dataclass(frozen=True)
+class StepRunner:
+    """Runs the steps that follow the last trial.
 
-    The study is complete without it. Any failure, even a fault of this project, is reported with how to
+    The study is complete without them. Any failure, even a fault of this project, is reported with how to
     try it again, so that table and report of hours of training are written anyway.
     """
-    show_line = _shown_on(console)
-    try:
-        work(show_line)
-    except Exception as error:  # reported with how to try it again, so that table and report are written anyway
-        show_line(f"{failed}: {' '.join(error_line(error).split())}; {again}")
+
+    request: RunRequest
+    console: Console
+    deadline: float | None = None
+
+    def run(
+        self, kind: Literal["repeat", "polish", "confirm"], study: StudyEntry, amount: int, failed: str, again: str
+    ) -> None:
+        """Run a step in a process of its own; show its lines, and why it failed."""
+        request = self.request
+        step = FinalStep(
+            kind=kind,
+            study=study.name,
+            url=request.storage,
+            root=request.runs.root,
+            device=request.device,
+            database_wait_s=request.database_wait_s,
+            amount=amount,
+        )
+        show_line = _shown_on(self.console)
+        try:
+            lone = LoneProcess(self.deadline, request.definition.hung_after_s, show_line)
+            error = lone.run(run_final_step, step, kind)
+        except Exception as fault:  # as above
+            error = error_line(fault)
+        if error:
+            show_line(f"{failed}: {' '.join(error.split())}; {again}")
 
 
 def _shown_on(console: Console) -> Callable[[str], None]:
@@ -260,7 +277,9 @@ def _check_paths(definition: StudyDefinition) -> None:
         )
 
 
-def _set_threads(threads: int) -> None:
+def _set_environment(threads: int, hung_after_s: float | None) -> None:
     """Set the environment that the workers inherit; OpenMP reads it when they load torch."""
+    if hung_after_s is not None:
+        os.environ[HUNG_AFTER] = str(hung_after_s)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)

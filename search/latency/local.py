@@ -20,6 +20,7 @@ from search.record.number_text import significant
 from search.store.base import Store
 from search.store.entries import LatencyEntry, TargetEntry
 from spaces.base import Candidate
+from spaces.steps import note_step
 from spaces.structure.shape import Shape
 from spaces.structure.structure import Structure
 
@@ -137,6 +138,7 @@ class LocalLatency(LatencySource):
         clock = self.target.clock
         while observed[-1].contended(clock) and len(observed) < self.wait.tries:
             self.wait.sleep(self.wait.wait_s)
+            note_step()
             observed.append(self.meter.reference_timings())
         best = min(observed, key=lambda timings: _contention(timings, clock))
         entry = TargetEntry(

@@ -66,6 +66,7 @@ def _circumstances(timings: Timings, clock: str) -> str:
     parts += [f"{seen.mhz:.0f} MHz"] if seen.mhz is not None else []
     parts += [f"{seen.celsius:.0f} degrees C"] if seen.celsius is not None else []
     parts += [f"on the device: {', '.join(seen.foreign)}"] if seen.foreign else []
+    parts += [f"passed over: {', '.join(seen.passed_over)}"] if seen.passed_over else []
     contended = timings.contended(clock)
     parts += ["the machine was slow for most of the time"] if contended and not seen.contended else []
     return ", ".join(parts) + {True: "; contended: measure again", False: "; not contended", None: ""}[contended]

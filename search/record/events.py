@@ -10,9 +10,14 @@ from search.record.trial import TrialRecord
 
 @dataclass(frozen=True)
 class Activity:
-    """The present activity of the worker: `trial 7: training`, `training round-2`."""
+    """The present activity of the worker: `trial 7: training`, `training round-2`.
+
+    Attributes:
+        trial: Number of the trial that it belongs to.
+    """
 
     what: str
+    trial: int | None = None
 
 
 @dataclass(frozen=True)

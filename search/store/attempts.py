@@ -54,7 +54,7 @@ def reserve(connection: Connection, study: StudyEntry, worker: WorkerId, limit: 
     }
     if row is not None:
         connection.execute(update(AttemptRow).where(AttemptRow.id == row.id).values(**taken))
-        return Attempt(row.id, study.id, token, row.number, row.tries, row.params)
+        return Attempt(row.id, study.id, token, row.number, row.tries, row.params, tuple(row.deaths or ()))
     is_open = (AttemptRow.study_id == study.id, AttemptRow.state != FINISHED)
     opened = connection.execute(select(func.count()).select_from(AttemptRow).where(*is_open)).scalar_one()
     if counted(connection, study.id) + opened >= limit:
@@ -74,7 +74,7 @@ def assign(connection: Connection, attempt: Attempt, number: int, params: Mappin
         connection.execute(given)
     except IntegrityError:  # the only constraint that this statement can break
         raise AlreadyStored(f"trial {number} is assigned already in this study") from None
-    return Attempt(attempt.id, attempt.study_id, attempt.token, number, held.tries, dict(params))
+    return Attempt(attempt.id, attempt.study_id, attempt.token, number, held.tries, dict(params), attempt.deaths)
 
 
 def claim_identity(connection: Connection, attempt: Attempt, identity: str) -> str | None:
@@ -150,6 +150,16 @@ def make_wait(
     return tuple(sorted(number for number in numbers if number is not None))
 
 
+def note_death(connection: Connection, study: StudyEntry, number: int, cause: str) -> None:
+    """See `Store.note_death`."""
+    lock_study(connection, study.id)
+    is_open = (AttemptRow.study_id == study.id, AttemptRow.number == number, AttemptRow.state != FINISHED)
+    row = connection.execute(select(AttemptRow.id, AttemptRow.deaths).where(*is_open)).one_or_none()
+    if row is not None:
+        deaths = [*(row.deaths or ()), cause]
+        connection.execute(update(AttemptRow).where(AttemptRow.id == row.id).values(deaths=deaths))
+
+
 def open_attempts(connection: Connection, study: StudyEntry) -> tuple[OpenAttempt, ...]:
     """See `Store.open_attempts`."""
     statement = select(AttemptRow.__table__, seconds_since(AttemptRow.heartbeat).label("age"))
@@ -160,6 +170,7 @@ def open_attempts(connection: Connection, study: StudyEntry) -> tuple[OpenAttemp
             WorkerId(row.worker_host, row.worker_pid, row.worker_started) if row.state == RUNNING else None,
             row.tries,
             row.age,
+            row.heartbeat,
         )
         for row in connection.execute(found)
     )

@@ -1,10 +1,8 @@
 """Contract of the database. Our records are the truth; Optuna's tables beside them are advice.
 
 Every method is one transaction, safe against `kill -9` at any moment and against other workers calling at the
-same time. Times are the database's own clock, never the worker's.
-
-A database that is away is waited for: each method is tried again until the time is up, and is made once even if the
-answer to its commit was lost.
+same time. Times are the database's own clock, never the worker's. A database that is away is waited for: each method
+is tried again until the time is up, and is made once even if the answer to its commit was lost.
 
 Errors::
 
@@ -87,7 +85,7 @@ class Attempt:
     Attributes:
         number: The trial's number; None until `assign`.
         tries: Number of times that the trial was begun, this one included; grows if a worker dies, not at a release.
-        params: Empty until `assign`.
+        deaths: What its workers died of, oldest first, as far as it is known.
     """
 
     id: int
@@ -95,7 +93,8 @@ class Attempt:
     token: str
     number: int | None = None
     tries: int = 1
-    params: Mapping[str, ParamValue] | None = None
+    params: Mapping[str, ParamValue] | None = None  # until `assign`
+    deaths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,6 +105,7 @@ class OpenAttempt:
     worker: WorkerId | None
     tries: int
     heartbeat_age_s: float
+    heartbeat: datetime  # the last one, by the database's clock, as is its age
 
 
 @dataclass(frozen=True)
@@ -181,6 +181,10 @@ class Store(ABC):
     @abstractmethod
     def release(self, attempt: Attempt) -> None:
         """Release the attempt, so that the next `reserve` claims it. Does nothing if it was taken away."""
+
+    @abstractmethod
+    def note_death(self, study: StudyEntry, number: int, cause: str) -> None:
+        """Store what a worker of an open trial died of. Does nothing if the trial is finished."""
 
     @abstractmethod
     def reconcile(

@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import RootTransaction
 from sqlalchemy.exc import SQLAlchemyError
@@ -32,6 +32,7 @@ from search.store.faults import is_busy, one_line_faults
 from search.store.outage.patience import Patience, Result
 from search.store.outage.server_lock import ServerLock, number_of
 from search.store.url import mask, sqlite_file
+from spaces.steps import note_step
 
 BUSY_S = 60.0  # how long to wait for another's SQLite transaction; ours take milliseconds
 STEP_S = 1.0  # SQLite waits inside C, where signals are not handled; it returns after this time
@@ -197,7 +198,22 @@ def _file_lock(file: Path, name: str) -> AbstractContextManager[None]:
     except OSError as error:
         raise StoreUnavailable(f"{folder} cannot be made ({error.strerror}); make its folder writable") from error
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60]
-    return FileLock(folder / f"{readable}-{number_of(name) & 0xFFFFFF:06x}.lock")  # type: ignore[return-value]
+    return _held(FileLock(folder / f"{readable}-{number_of(name) & 0xFFFFFF:06x}.lock"))
+
+
+@contextmanager
+def _held(lock: FileLock) -> Iterator[None]:
+    """Hold a lock of a file; each second of waiting is a step, because the holder may train for hours."""
+    while True:
+        try:
+            lock.acquire(timeout=STEP_S)
+            break
+        except Timeout:
+            note_step()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _server_options(url: URL) -> dict[str, Any]:

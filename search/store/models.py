@@ -79,6 +79,7 @@ class AttemptRow(Table):
     tries: Mapped[int]
     params: Mapped[Any | None] = mapped_column(Json(none_as_null=True))
     identity: Mapped[str | None]
+    deaths: Mapped[Any | None] = mapped_column(Json(none_as_null=True))  # what its workers died of, oldest first
     worker_host: Mapped[str]
     worker_pid: Mapped[int]
     worker_started: Mapped[float]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from objectives.base import Direction
 from objectives.quantities import QUANTITIES, USUAL_OBJECTIVES
-from search.study.budget import parse_budget
+from search.study.changeable_fields import ChangeableFields
 from search.study.difference import NOT_IDENTITY
 from search.study.faults import DefinitionError, FieldFault, describe, unknown_key
 from search.study.limits import check_least, check_limits, least_in_full
@@ -28,7 +28,6 @@ from search.study.sections import (
     Recipe,
     RungsSection,
     SamplerSection,
-    Section,
     TargetSection,
     check_targets_differ,
     known_fields,
@@ -45,7 +44,7 @@ BETTER: Mapping[str, Better] = {
 """Possible objectives of a study, each with the direction that is better."""
 
 
-class StudyDefinition(Section):
+class StudyDefinition(ChangeableFields):
     """Definition of a study: data, parent, donors, space, recipe, objectives, limits, target.
 
     Attributes:
@@ -56,9 +55,6 @@ class StudyDefinition(Section):
         further_targets: Where latency is measured besides: a column each, no objective and no limit.
         inherit: Whether a trial begins with the weights of the best trained network near to it: training then adds up
             over trials. False: with the weights that its space names; all trials are then trained equally.
-        n_trials: Total of finished, stopped and ruled-out trials; may change while the study goes on.
-        budget: Instead of `n_trials`: epochs (`300epochs`) or time of work (`2h`) for donors, trials and finalists
-            together; may change while the study goes on.
         copied_from: Study whose networks this one begins with, on another target; set by `--retarget`.
         seed: Each worker draws from a seed of its own, made of this one; trials train with `seed` itself.
     """
@@ -80,8 +76,6 @@ class StudyDefinition(Section):
     sampler: SamplerSection = Field(default_factory=SamplerSection)
     rungs: RungsSection = Field(default_factory=RungsSection)
     inherit: bool = True
-    n_trials: int = Field(default=10, ge=0)
-    budget: str | None = None
     copied_from: str | None = None
     seed: int = Field(default=0, ge=0, lt=2**31)
 
@@ -108,13 +102,6 @@ class StudyDefinition(Section):
     def _known_limits(cls, limits: dict[str, float | None]) -> dict[str, float | None]:
         check_limits(limits)
         return limits
-
-    @field_validator("budget")
-    @classmethod
-    def _is_budget(cls, budget: str | None) -> str | None:
-        if budget is not None:
-            parse_budget(budget)
-        return budget
 
     @model_validator(mode="after")
     def _least_of_objectives(self) -> StudyDefinition:
@@ -201,7 +188,7 @@ class StudyDefinition(Section):
     def as_plain(self) -> dict[str, Any]:
         """Return what is stored: plain values (JSON) of everything that distinguishes this study from others.
 
-        The name, the description, `n_trials` and the budget are left out: they may change while the study goes on.
+        Name, description, `n_trials`, budget and `hung_after` are left out: they may change while the study goes on.
         """
         plain = self.model_dump(mode="json", by_alias=True, exclude={"name", *NOT_IDENTITY})
         return {**plain, "limits": self.upper_limits}
@@ -220,6 +207,7 @@ def load_study(
     seed: int | None = None,
     n_trials: int | None = None,
     budget: str | None = None,
+    hung_after: str | None = None,
 ) -> StudyDefinition:
     """Read a study's YAML, put the command line's options over it, then the overrides, and check the whole.
 
@@ -245,6 +233,7 @@ def load_study(
         "seed": seed,
         "n_trials": n_trials,
         "budget": budget,
+        "hung_after": hung_after,
     }
     given = {key: value for key, value in options.items() if value is not None}
     plain = with_options(plain, {**given, **model_option(model)})

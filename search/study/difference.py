@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-NOT_IDENTITY = ("n_trials", "budget", "description")
+NOT_IDENTITY = ("n_trials", "budget", "hung_after", "description")
 """Fields that may change while a study goes on."""
 
 _ABSENT = object()

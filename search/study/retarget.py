@@ -25,6 +25,7 @@ def retargeted(
     *,
     n_trials: int | None = None,
     budget: str | None = None,
+    hung_after: str | None = None,
 ) -> StudyDefinition:
     """Return the definition of a study with the networks of a stored study and another target.
 
@@ -51,6 +52,7 @@ def retargeted(
         "copied_from": study,
         "n_trials": n_trials or 0,
         "budget": budget,
+        "hung_after": hung_after,
         "target": asked.model_dump(),
         "further_targets": [each.model_dump() for each in old.further_targets if each.name != asked.name],
     }

@@ -9,6 +9,13 @@ from typing import Any
 
 from search.store.outage.patience import PATIENCE_S
 
+TRIES_UNTIL_FAILED = 5
+"""Number of workers that died on a trial after which it is stored as failed: it probably kills its workers."""
+HANGS_UNTIL_FAILED = 2
+"""Number of workers that made no progress on a trial after which it is stored as failed: each costs ten minutes."""
+NO_PROGRESS = "no progress"
+"""Beginning of the cause of death of a worker that hung."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -27,8 +34,10 @@ class Job:
         budget: See `StudyDefinition.budget`; the number of trials does not count then.
         repeats: Number of trials that are trained once more at the end; a budget keeps their part back.
         strict: Whether the warnings about the data set end the run before anything is trained.
-        timeout_s: Seconds after which no trial is begun; None for no limit.
+        timeout_s: Seconds that the run may take; None for no limit.
         database_wait_s: Seconds that the worker waits for a database that is away.
+        deadline: The end of this time, in seconds of `time.monotonic`, which all processes of a machine share.
+        hung_after_s: Seconds without a step after which the worker counts as hung; None for the usual limit.
     """
 
     study: str
@@ -45,3 +54,5 @@ class Job:
     repeats: int = 0
     strict: bool = False
     database_wait_s: float = PATIENCE_S
+    deadline: float | None = None
+    hung_after_s: float | None = None

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import psutil
 
-from search.store.base import WorkerId
+from search.store.base import OpenAttempt, WorkerId
 
 HEARTBEAT_S = 15.0
 """Seconds between two heartbeats."""
 STALE_AFTER_S = 180.0
-"""Seconds without a heartbeat (12 missed ones) after which a worker on another host counts as dead."""
+"""Seconds without a heartbeat (12 missed ones) after which a worker counts as dead, even if its process exists."""
 CLOCK_TOLERANCE_S = 60.0
 """Tolerance in seconds between start times of processes, known to a second, and times of files. Clocks may be set."""
 
@@ -86,3 +89,32 @@ def may_own(pid: int, folder: Path) -> bool:
         return False
     except (psutil.AccessDenied, FileNotFoundError):  # not ours to judge, or another worker has removed the folder
         return True
+
+
+class Heartbeats:
+    """Heartbeats of the workers of this host, as this process has seen them.
+
+    A process that was stopped, or hangs, exists and has no heartbeats. Their age is counted by this process, because
+    the clock of the database may be set: by it all workers would seem to hang at once.
+
+    Args:
+        monotonic: Returns seconds that never go back.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._seen: dict[WorkerId, tuple[datetime, float]] = {}
+
+    def look(self, attempts: Sequence[OpenAttempt]) -> None:
+        """Note the heartbeats of the attempts that are open now, and forget all others."""
+        now = self._monotonic()
+        held = {each.worker: each.heartbeat for each in attempts if each.worker is not None}
+        before = self._seen
+        self._seen = {
+            worker: before[worker] if worker in before and before[worker][0] == beat else (beat, now)
+            for worker, beat in held.items()
+        }
+
+    def idle_s(self, worker: WorkerId) -> float:
+        """Return for how long this process has seen no new heartbeat of a worker."""
+        return self._monotonic() - self._seen[worker][1] if worker in self._seen else 0.0

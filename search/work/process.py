@@ -1,8 +1,9 @@
-"""Process of a worker: it handles signals, writes its output to a log, and ends together with the supervisor."""
+"""Process of a worker: it handles signals, writes its output to a log, and ends together with its supervisor."""
 
 from __future__ import annotations
 
 import faulthandler
+import logging
 import multiprocessing
 import os
 import shutil
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable, MutableSequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -18,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from search.cli.command import Exit, error_line
-from search.record.events import Activity, Event, WorkerEnded
+from search.record.events import Activity, Event, Note, Say, WorkerEnded
 from search.record.folders import RunFolder
 from search.store.base import StoreError
 from search.study.faults import DefinitionError, DefinitionMismatch
@@ -26,6 +28,7 @@ from search.work.job import Job
 from search.work.liveness import host_tag, may_own
 from spaces.base import CandidateError, SpaceError
 from spaces.shown import ShownStream
+from spaces.steps import note_step, share_steps
 
 END_WITH = frozenset({signal.SIGINT, signal.SIGTERM})
 """Signals that end a run. The supervisor blocks them while it starts a worker; the worker unblocks them."""
@@ -37,28 +40,55 @@ class Interrupted(BaseException):
     """Request of the supervisor to end. It is not an `Exception`, so that no handler for errors catches it."""
 
 
-def run_worker(job: Job, pipe: Connection) -> None:
-    """Run a worker until the end of this process. Send events through the pipe, and output to a log."""
+def run_worker(job: Job, pipe: Connection, steps: MutableSequence[float]) -> None:
+    """Run a worker until the end of this process.
+
+    Args:
+        pipe: Receives its events.
+        steps: Where the steps of this process are counted, for the supervisor.
+    """
     folder = RunFolder(job.root)
+    scratch = folder.scratch(host_tag(), os.getpid())
+
+    def work(say: Say) -> WorkerEnded:
+        try:
+            _remove_old_scratches(folder)
+            say(Activity("loading"))
+            from search.work.session import work_on  # not above: the supervisor imports this module, without torch
+
+            return work_on(job, folder, scratch, say)
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    run_process(work, folder.study(job.study) / f"worker-{job.index}.log", pipe, steps)
+
+
+def run_process(work: Callable[[Say], WorkerEnded], log: Path, pipe: Connection, steps: MutableSequence[float]) -> None:
+    """Do the work of this process, and end it. Send events through the pipe, and output to a log.
+
+    Args:
+        work: Called with a function that sends events; returns the last one.
+        pipe: Receives the events.
+        steps: Where the steps of this process are counted, for the supervisor.
+    """
+    share_steps(steps)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; only the supervisor reacts
     signal.signal(signal.SIGTERM, _interrupt)
     _end_with_supervisor()
-    scratch = folder.scratch(host_tag(), os.getpid())
 
     one_at_a_time = threading.Lock()  # the heartbeat's thread says when the database is lost
 
     def say(event: Event) -> None:
         with suppress(BrokenPipeError), one_at_a_time:  # the supervisor died, and this process ends with it
             pipe.send(event)
+        note_step()
 
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, END_WITH)
-        _redirect_output(folder.study(job.study) / f"worker-{job.index}.log")
-        _remove_old_scratches(folder)
-        say(Activity("loading"))
-        from search.work.session import work_on  # not above: the supervisor imports this module, without torch
-
-        ended = work_on(job, folder, scratch, say)
+        _redirect_output(log)
+        logging.getLogger("objectives.device").addHandler(_Teller(say))
+        ended = work(say)
     except Interrupted:
         ended = WorkerEnded("interrupted")
     except Exception as error:  # reported in one line by the supervisor, in full in the log
@@ -67,11 +97,22 @@ def run_worker(job: Job, pipe: Connection) -> None:
         ended = _ended_in_error(error)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        shutil.rmtree(scratch, ignore_errors=True)
     say(ended)
     with suppress(OSError):  # a full disk
         sys.stdout.flush()
     os._exit(0)  # all is closed and sent; with torch a normal exit takes seconds
+
+
+class _Teller(logging.Handler):
+    """Sends warnings to the user, whom the log of a worker does not reach."""
+
+    def __init__(self, say: Say) -> None:
+        super().__init__(logging.WARNING)
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one warning."""
+        self._say(Note(record.getMessage()))
 
 
 def _end_with_supervisor() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -61,7 +59,7 @@ def work_on(job: Job, folder: RunFolder, scratch: Path, say: Say) -> WorkerEnded
     patience = Patience(job.database_wait_s, say, has_answered=True)  # the supervisor has talked with it
     with closing(open_store(job.url, patience)) as store:
         session = _Session(job, folder, scratch, say, store, patience)
-        heartbeat = Heartbeat(store, session.held)
+        heartbeat = Heartbeat(store, session.held, job.hung_after_s)
         heartbeat.start()
         try:
             return session.run()
@@ -78,14 +76,12 @@ class _Session:
         say: Say,
         store: Store,
         patience: Patience,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._job, self._say, self._store, self._patience = job, say, store, patience
         self._definition = stored_definition(job.study, job.definition)
         self._setting = Setting(
             folder=folder, device=job.device, scratch=scratch, threads=job.threads, strict=job.strict
         )
-        self._deadline = None if job.timeout_s is None else monotonic() + job.timeout_s
         self._watch = Stopwatch()
         self._worker: Worker | None = None
 
@@ -224,7 +220,7 @@ class _Session:
             StudyTrials.of(prepared.bench, prepared.plan, prepared.study),
             n_trials=self._job.n_trials if budget is None else sys.maxsize,
             is_over=(lambda: False) if budget is None else budget.is_over,
-            deadline=self._deadline,
+            deadline=self._job.deadline,
             say=self._say,
             rule=self._rule(prepared.study),
         )

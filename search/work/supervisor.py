@@ -1,36 +1,61 @@
-"""Supervisor of the worker processes of one machine: starts and ends them, forwards events, restarts dead ones."""
+"""Supervisor of the worker processes of one machine: starts and ends them, forwards events, replaces dead ones."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from dataclasses import dataclass, field, replace
+from queue import Empty
 from types import FrameType
-from typing import cast
 
 from search.cli.command import Exit
-from search.record.events import Event, Note, RecordStored, WorkerEnded
-from search.work.job import Job
-from search.work.process import END_WITH, WORKER_GRACE_S, run_worker
+from search.record.events import Activity, BatchDone, Event, Note, RecordStored, WorkerEnded
+from search.work.death_notes import DeathNotes, NoteDeath
+from search.work.job import NO_PROGRESS, TRIES_UNTIL_FAILED, Job
+from search.work.process import WORKER_GRACE_S, run_worker
+from search.work.watched_process import Told, WatchedProcess
+from spaces.step_watch import StepWatch
 
 MAX_DEATHS = 5
-"""Number of deaths without a stored record in between after which a worker is not restarted."""
+"""Number of deaths in a row without a trial to blame after which a worker is not replaced."""
+MAX_DEATHS_IN_TRIAL = TRIES_UNTIL_FAILED + 2
+"""Number of deaths in one trial after which it is no longer to blame: it should be stored as failed by then."""
+TIMEOUT_GRACE_S = 10.0
+"""Seconds after the end of the time in which running trials may end by themselves."""
+LOOK_S = 0.5
+"""Seconds between two looks at the workers."""
 
 
 @dataclass
 class _Running:
+    """A worker, its present process, and what that does."""
+
     job: Job
-    process: BaseProcess
-    pipe: Connection
+    process: WatchedProcess
+    watch: StepWatch
     ended: WorkerEnded | None = None
-    deaths: int = 0
+    deaths: int = 0  # in a row, without a trial to blame
+    looked_dead: bool = False  # at the last look; its last events may still be on their way
+    doing: Activity = field(default_factory=lambda: Activity("starting"))
+    batch: BatchDone | None = None
+
+    def note(self, event: Event) -> None:
+        """Keep what tells later where the process was."""
+        if isinstance(event, Activity):
+            self.doing, self.batch = event, None
+        elif isinstance(event, BatchDone):
+            self.batch = event
+        elif isinstance(event, RecordStored):
+            self.deaths = 0
+            self.doing, self.batch = Activity("between trials"), None
+
+    @property
+    def place(self) -> str:
+        """What it does: `trial 3: training, epoch 2 of 10`."""
+        return self.doing.what + ("" if self.batch is None else f", epoch {self.batch.epoch} of {self.batch.epochs}")
 
 
 @dataclass(frozen=True)
@@ -53,17 +78,24 @@ class RunEnd:
 class Supervisor:
     """Runs worker processes until all have ended.
 
+    A worker that dies, or makes no steps for too long and is killed, is replaced. The trial that it worked on is to
+    blame; the database counts that, and a trial that kills its workers again and again is stored as failed.
+
     Args:
         show: Called with a worker's index and each of its events.
+        note_death: Called, in another thread, with the number of a trial and what its worker died of.
     """
 
-    def __init__(self, jobs: list[Job], show: Callable[[int, Event], None]) -> None:
-        # Spawned, not forked: a forked copy of a process with threads (torch, SQL drivers) may deadlock.
-        self._context = multiprocessing.get_context("spawn")
+    def __init__(self, jobs: list[Job], show: Callable[[int, Event], None], note_death: NoteDeath) -> None:
+        self._notes = DeathNotes(note_death)
         self._show = show
         self._jobs = jobs
+        self._deadline = jobs[0].deadline
+        self._told: Told = Told()
         self._workers: list[_Running] = []
+        self._blamed: Counter[int] = Counter()
         self._signal = 0
+        self._looked = 0.0
 
     def run(self) -> RunEnd:
         """Start the workers and wait for them. SIGINT and SIGTERM end them with the reason `interrupted`."""
@@ -77,88 +109,126 @@ class Supervisor:
     def _run(self) -> RunEnd:
         for job in self._jobs:
             if not self._signal:
-                self._workers.append(self._start(job))
+                process = self._start(job)
+                self._workers.append(_Running(job, process, StepWatch(process.steps, job.hung_after_s)))
         while any(worker.ended is None for worker in self._workers):
             if self._signal:
                 self._end_all()
                 return self._end("interrupted", "", _exit_code_of(self._signal))
+            if self._deadline is not None and time.monotonic() >= self._deadline + TIMEOUT_GRACE_S:
+                self._end_all()
+                return self._end("timeout", "", int(Exit.DONE))
             self._listen()
+            self._look()
             failed = next((w.ended for w in self._workers if w.ended is not None and w.ended.why == "error"), None)
             if failed is not None:
                 self._end_all()
                 return self._end("error", failed.error, failed.exit_code)
         for worker in self._workers:
-            worker.process.join(timeout=WORKER_GRACE_S)
-        reasons = [worker.ended.why for worker in self._workers if worker.ended is not None]
-        why = next((reason for reason in ("exhausted", "timeout") if reason in reasons), "done")
-        return self._end(why, "", int(Exit.DONE))
+            worker.process.end(WORKER_GRACE_S)
+        return self._end_of([worker.ended for worker in self._workers if worker.ended is not None])
 
-    def _start(self, job: Job) -> _Running:
-        ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=run_worker, args=(job, theirs), name=f"worker-{job.index}")
-        resource_tracker.ensure_running()  # when it is started, it unblocks signals; so it is started before
-        signal.pthread_sigmask(signal.SIG_BLOCK, END_WITH)  # until the worker has installed its handlers
-        try:
-            process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, END_WITH)
-        theirs.close()
-        return _Running(job, process, ours)
+    def _end_of(self, endings: list[WorkerEnded]) -> RunEnd:
+        """Return the end that follows from those of the workers: they died only if none of them could go on."""
+        reasons = [ended.why for ended in endings]
+        if reasons and all(why == "died" for why in reasons):
+            return self._end("error", endings[-1].error, int(Exit.ERROR))
+        return self._end(next((why for why in ("exhausted", "timeout") if why in reasons), "done"), "", int(Exit.DONE))
+
+    def _start(self, job: Job) -> WatchedProcess:
+        return WatchedProcess(run_worker, job, f"worker-{job.index}", self._told)
 
     def _listen(self) -> None:
-        """Wait at most half a second for events, and handle them."""
-        pipes = {worker.pipe: worker for worker in self._workers if worker.ended is None}
-        for ready in wait(list(pipes), timeout=0.5):
-            worker = pipes[cast(Connection, ready)]
-            try:
-                event = worker.pipe.recv()
-            except (EOFError, OSError):
-                self._died(worker)
+        """Wait at most half a second for an event, and handle it."""
+        try:
+            process, event = self._told.get(timeout=LOOK_S)
+        except Empty:
+            return
+        worker = next((each for each in self._workers if each.process is process and each.ended is None), None)
+        if worker is None:  # of a process that was replaced
+            return
+        if event is None:
+            self._died(worker)
+        elif isinstance(event, WorkerEnded) and event.why == "interrupted":  # by a signal that is not ours
+            self._start_again(worker, "a signal from outside", None)
+        elif isinstance(event, WorkerEnded):
+            worker.ended = event
+        else:
+            worker.note(event)
+            self._show(worker.job.index, event)
+
+    def _look(self) -> None:
+        """Replace the workers that make no progress, and those that are dead while another process keeps their pipe."""
+        if time.monotonic() - self._looked < LOOK_S:
+            return
+        self._looked = time.monotonic()
+        for worker in self._workers:
+            silent = self._told.empty() and not worker.process.is_alive()
+            was_dead, worker.looked_dead = worker.looked_dead, silent
+            if worker.ended is not None:
                 continue
-            if isinstance(event, WorkerEnded):
-                worker.ended = event
-            else:
-                if isinstance(event, RecordStored):
-                    worker.deaths = 0
-                self._show(worker.job.index, event)
+            if was_dead and silent:
+                self._died(worker)
+            elif worker.watch.hangs():
+                cause, trial = f"{NO_PROGRESS} for {worker.watch.idle_s:.0f} s ({worker.place})", worker.doing.trial
+                self._note(trial, cause)  # before another worker can take up the trial
+                self._end_process(worker, 0.0)
+                self._start_again(worker, cause, trial)
 
     def _died(self, worker: _Running) -> None:
-        """Restart a worker that ended without an event: it was killed, ran out of memory or crashed in native code."""
-        worker.process.join(timeout=WORKER_GRACE_S)
-        code = worker.process.exitcode
-        cause = f"signal {-code} ({signal.strsignal(-code)})" if code is not None and code < 0 else f"exit code {code}"
-        if worker.deaths + 1 >= MAX_DEATHS:
-            line = f"worker {worker.job.index} died {worker.deaths + 1} times, last by {cause}; its log has more"
-            worker.ended = WorkerEnded("error", line, int(Exit.ERROR))
+        """Replace a worker that ended without an event: it was killed, ran out of memory or crashed in native code."""
+        self._end_process(worker, WORKER_GRACE_S)
+        cause, trial = worker.process.cause_of_death(), worker.doing.trial
+        self._note(trial, cause)
+        self._start_again(worker, cause, trial)
+
+    def _note(self, trial: int | None, cause: str) -> None:
+        if trial is not None:
+            self._notes.add(trial, cause)
+
+    def _end_process(self, worker: _Running, within_s: float) -> None:
+        if not worker.process.end(within_s):
+            index, pid = worker.job.index, worker.process.pid
+            line = f"worker {index} (process {pid}) does not end: the kernel holds it, in a driver or a file system"
+            self._show(index, Note(line))
+
+    def _start_again(self, worker: _Running, cause: str, trial: int | None) -> None:
+        """Start a worker again, unless it died too often without a trial to blame."""
+        hung = cause.startswith(NO_PROGRESS)
+        what = f"was ended after {cause}" if hung else f"died by {cause} ({worker.place})"
+        how = f"worker {worker.job.index} {what}"
+        blamed = trial is not None and self._blamed[trial] < MAX_DEATHS_IN_TRIAL
+        if blamed and trial is not None:
+            self._blamed[trial] += 1
+        worker.deaths = 0 if blamed else worker.deaths + 1
+        if worker.deaths >= MAX_DEATHS:
+            line = f"{how}, {worker.deaths} times in a row without a trial to blame; its log has more"
+            worker.ended = WorkerEnded("died", line, int(Exit.ERROR))
+            self._show(worker.job.index, Note(f"{line}; it is not started again"))
             return
-        self._show(worker.job.index, Note(f"worker {worker.job.index} died by {cause}; starting it again"))
-        restarted = self._start(worker.job)
-        worker.process, worker.pipe, worker.deaths = restarted.process, restarted.pipe, worker.deaths + 1
+        self._show(worker.job.index, Note(f"{how}; starting it again"))
+        worker.process, worker.doing, worker.batch = self._start(worker.job), Activity("starting"), None
+        worker.watch.begin_again(worker.process.steps)
 
     def _end_all(self) -> None:
         """Ask all workers to release their trials and end; kill those that do not end in time."""
         for worker in self._workers:
-            if worker.process.is_alive() and worker.process.pid is not None:
-                os.kill(worker.process.pid, signal.SIGTERM)
+            worker.process.interrupt()
         until = time.monotonic() + WORKER_GRACE_S
+        while any(worker.process.is_alive() for worker in self._workers) and time.monotonic() < until:
+            self._hear_last_words()
         for worker in self._workers:
-            self._drain(worker, until)
-            worker.process.join(timeout=max(0.0, until - time.monotonic()))
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
+            worker.process.end(until - time.monotonic())
+        self._hear_last_words()
 
-    def _drain(self, worker: _Running, until: float) -> None:
-        """Read the last events of a worker that ends: with a full pipe it could not end."""
-        while worker.ended is None and time.monotonic() < until:
-            try:
-                if worker.pipe.poll(0.1):
-                    event = worker.pipe.recv()
-                    worker.ended = event if isinstance(event, WorkerEnded) else None
-                elif not worker.process.is_alive():
-                    return
-            except (EOFError, OSError):
-                return
+    def _hear_last_words(self) -> None:
+        try:
+            process, event = self._told.get(timeout=0.1)
+        except Empty:
+            return
+        for worker in self._workers:
+            if worker.process is process and isinstance(event, WorkerEnded):
+                worker.ended = event
 
     def _end(self, why: str, error: str, exit_code: int) -> RunEnd:
         return RunEnd(why, error, exit_code, self._seconds())

@@ -12,18 +12,27 @@ from search.record.events import Activity, Note, RecordStored, Say
 from search.record.stopwatch import Clock, utc_now
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.optuna_study import OptunaStudy
-from search.store.base import AlreadyStored, Attempt, Fenced, Store, StoreError, StoreUnavailable, StudyEntry
+from search.store.base import (
+    AlreadyStored,
+    Attempt,
+    Fenced,
+    Store,
+    StoreError,
+    StoreUnavailable,
+    StudyEntry,
+    WorkerId,
+)
 from search.trial.runner import Hooks, TrialRunner
 from search.trial.stopping import NeverStop, RunningTrial, StoppingRule
-from search.work.liveness import STALE_AFTER_S, is_alive, this_worker
+from search.work.job import HANGS_UNTIL_FAILED, NO_PROGRESS, TRIES_UNTIL_FAILED
+from search.work.liveness import STALE_AFTER_S, Heartbeats, is_alive, this_worker
 from spaces.base import ParamValue
+from spaces.steps import note_step
 
 DUPLICATES_UNTIL_EXHAUSTED = 50
 """Number of duplicates in a row after which the space counts as exhausted."""
-TRIES_UNTIL_FAILED = 5
-"""Number of workers that died on a trial after which it is stored as failed: it probably kills its workers."""
-WORKERS_DIED = f"its workers died {TRIES_UNTIL_FAILED} times; out of memory is the usual cause"
-"""Reason that is stored with such a trial."""
+USUAL_CAUSE = "out of memory is the usual cause"
+"""Cause that is named where none is known."""
 IDLE_POLL_S = 0.5
 """Seconds between two queries of the database while the last trials run on other workers."""
 
@@ -71,6 +80,7 @@ class Worker:
         self._n_trials, self._deadline, self._say, self._rule = n_trials, deadline, say, rule or NeverStop()
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._me = this_worker()
+        self._heartbeats = Heartbeats()
         self._held: Attempt | None = None
         self._idle_since = monotonic()  # end of the last evaluation: the time until the next counts as `database`
 
@@ -91,6 +101,7 @@ class Worker:
             self.reconcile()
             n_trials = 0 if self._is_over() else self._n_trials  # with 0 only released trials are continued
             self._held = self._store.reserve(self._study, self._me, n_trials)
+            note_step()
             if self._held is None:
                 if not self._store.open_attempts(self._study):
                     return "done"
@@ -106,9 +117,15 @@ class Worker:
                 return "exhausted"
 
     def reconcile(self) -> None:
-        """Release the attempts of dead workers, and mark their trials as waiting in Optuna's study."""
-        for number in self._store.reconcile(self._study, is_alive, STALE_AFTER_S):
+        """Release the attempts of dead and hung workers, and mark their trials as waiting in Optuna's study."""
+        self._heartbeats.look(self._store.open_attempts(self._study))
+        for number in self._store.reconcile(self._study, self._is_alive, STALE_AFTER_S):
             self._optuna.wait(number)
+
+    def _is_alive(self, worker: WorkerId) -> bool | None:
+        """Return whether a worker works; None if this is unknown, because it is on another host."""
+        alive = is_alive(worker)
+        return alive and self._heartbeats.idle_s(worker) <= STALE_AFTER_S if alive else alive
 
     def settle(self) -> None:
         """Make Optuna's study agree with the records: a crash between `add` and `tell` makes them differ."""
@@ -144,6 +161,7 @@ class Worker:
             return record
         except Fenced:
             self._held = None
+            self._say(Activity("between trials"))
             self._say(Note("a trial was taken over by another worker; this worker goes on with the next"))
             return None
         except BaseException:
@@ -165,14 +183,15 @@ class Worker:
 
     def _evaluate(self, assigned: _Assigned) -> TrialRecord:
         attempt, number = assigned.attempt, assigned.number
-        self._say(Activity(f"trial {number}"))
-        if attempt.tries > TRIES_UNTIL_FAILED:
-            return self._trials.give_up(number, assigned.params, WORKERS_DIED, self._clock())
+        self._say(Activity(f"trial {number}", number))
+        if reason := reason_to_give_up(attempt):
+            return self._trials.give_up(number, assigned.params, reason, self._clock())
 
         kept: list[EpochResult] = []
 
         def report(result: EpochResult) -> None:
             """Store the epoch; while the database is away keep it for later, and train on."""
+            note_step()
             kept.append(result)
             with suppress(StoreUnavailable), self._store.waiting_at_most(0):
                 while kept:
@@ -182,7 +201,7 @@ class Worker:
         hooks = Hooks(
             claim_identity=lambda identity: self._store.claim_identity(attempt, identity),
             report=report,
-            show_stage=lambda stage: self._say(Activity(f"trial {number}: {stage}")),
+            show_stage=lambda stage: self._say(Activity(f"trial {number}: {stage}", number)),
             clock=self._clock,
             reason_to_stop=self._reason_to_stop,
         )
@@ -199,6 +218,17 @@ class Worker:
         except StoreUnavailable:  # nobody knows of a reason at present
             return ""
         return self._rule.reason_to_stop(trial, others)
+
+
+def reason_to_give_up(attempt: Attempt) -> str:
+    """Return why a trial is stored as failed instead of being tried again; empty if it is tried."""
+    hangs = [cause for cause in attempt.deaths if cause.startswith(NO_PROGRESS)]
+    if len(hangs) >= HANGS_UNTIL_FAILED:
+        return f"its workers hung {len(hangs)} times, last: {hangs[-1]}"
+    if attempt.tries > TRIES_UNTIL_FAILED:
+        times = f"its workers died {attempt.tries - 1} times"
+        return f"{times}, last by {attempt.deaths[-1]}" if attempt.deaths else f"{times}; {USUAL_CAUSE}"
+    return ""
 
 
 def _plus(seconds: Mapping[str, float], phase: str, more: float) -> dict[str, float]:

@@ -14,6 +14,7 @@ from typing import TypeVar, final
 from search.record.events import DatabaseBack, DatabaseLost, Event, Say
 from search.store.faults import is_starting, may_pass, reason_of
 from spaces.shown import print_aside
+from spaces.steps import note_step
 
 PATIENCE_S = 15 * 60.0
 """Default of the seconds that a database is waited for."""
@@ -106,6 +107,7 @@ class Patience:
                 self._note_answer(shown_url)
                 return result
             is_first = False
+            note_step()
             self._sleep(min(pause, max(0.0, began + self.seconds - self._monotonic())))
             pause = min(2 * pause, LONGEST_PAUSE_S)
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from search.store.faults import one_line_faults
 from search.store.outage.patience import Patience
+from spaces.steps import note_step
 
 RETRY_AFTER_S = 0.1
 """Seconds between two tries to take a lock."""
@@ -51,6 +52,7 @@ class ServerLock:
     def __enter__(self) -> None:
         try:
             while not self._patience.call(self._try, self._shown_url):
+                note_step()  # the holder may train for hours
                 time.sleep(RETRY_AFTER_S)
         except BaseException:
             self._drop()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from objectives.device.lock import FOLDER
+from objectives.device.lock_files import FOLDER
 from tests.objectives.runtimes import relay, use_new_runtime
 from tests.tree import LAYERS, ROOT
 

@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-from objectives.device.lock import FOLDER as LOCKS
+from objectives.device.lock_files import FOLDER as LOCKS
 from objectives.runtimes.catalogue import RUNTIMES, runtime_named, target_here
 from objectives.runtimes.names import name_of, target_named
 from objectives.timing.meter import LatencyMeter

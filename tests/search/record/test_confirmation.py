@@ -17,7 +17,7 @@ from objectives.timing.timings import Block
 from search.findings.confirmation_table import print_confirmation
 from search.findings.selection import at_knee, best_under, confirmed_study
 from search.finish.race import confirmation_of
-from search.finish.study_run import RunRequest, confirm_at_end
+from search.finish.study_run import RunRequest, StepRunner, confirm_at_end
 from search.record.confirmation import (
     Confirmation,
     ConfirmedStudy,
@@ -156,12 +156,12 @@ def test_the_table_marks_ties_and_names_the_record_that_dominates_a_dropped_memb
 
 def test_a_confirmation_that_fails_at_a_studys_end_is_reported_in_one_line(tmp_path: Path) -> None:
     """The weights that the records name are not there."""
-    store = open_store("sqlite://")
-    study = store_study(store, plausible_study())
     runs = RunFolder(tmp_path)
+    store = open_store(storage_url(None, runs))
+    study = store_study(store, plausible_study())
     request = RunRequest(load_study("nas_head"), runs, storage_url(None, runs))
     said = io.StringIO()
-    confirm_at_end(store, study, request, Console(file=said, soft_wrap=True))
+    confirm_at_end(store, study, StepRunner(request, Console(file=said, soft_wrap=True)))
     (line,) = said.getvalue().splitlines()
     assert line.startswith("the finalists are not confirmed: ")
     assert line.endswith(f"try again: python -m search.confirm --study nas_head --project {tmp_path}")

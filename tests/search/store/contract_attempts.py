@@ -120,6 +120,21 @@ class AttemptContract:
         assert again is not None
         assert (again.number, again.tries, again.params) == (0, 2, held.params)
 
+    def test_what_workers_died_of_stays_with_the_trial_until_it_is_finished(
+        self, store: Store, study: StudyEntry
+    ) -> None:
+        begin(store, study, 0)
+        store.note_death(study, 0, "signal 9 (Killed)")
+        store.note_death(study, 0, "no progress for 612 s")
+        store.note_death(study, 7, "of no trial of this study")
+        store.reconcile(study, all_dead, 1e9)
+        again = store.reserve(study, OTHER, 1)
+        assert again is not None
+        assert again.deaths == ("signal 9 (Killed)", "no progress for 612 s")
+        store.add(study, record_of(0), again)
+        store.note_death(study, 0, "too late")
+        assert store.open_attempts(study) == ()
+
     def test_reconciling_again_changes_nothing(self, store: Store, study: StudyEntry) -> None:
         begin(store, study, 0)
         store.reconcile(study, all_dead, 1e9)

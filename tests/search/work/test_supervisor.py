@@ -51,7 +51,7 @@ def test_a_trial_claimed_just_before_its_worker_was_interrupted_is_released(
         held = begin(store, study, 0, replace(this_worker(), pid=ended.pid))
         ended.wait()
         left = SimpleNamespace(run=lambda: RunEnd(why, "as asked", int(Exit.TERMINATED), {}))
-        monkeypatch.setattr(study_run, "Supervisor", lambda jobs, show: left)
+        monkeypatch.setattr(study_run, "Supervisor", lambda jobs, show, note_death: left)
         place = ["--study", "nas_head", "--storage", url, "--project", str(tmp_path / "runs")]
         assert run_command(run.main, place) == Exit.TERMINATED
         (attempt,) = store.open_attempts(study)

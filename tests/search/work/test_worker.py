@@ -17,7 +17,8 @@ from search.sampler.optuna_study import OptunaStudy
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store
 from search.trial.runner import Hooks
-from search.work.worker import DUPLICATES_UNTIL_EXHAUSTED, TRIES_UNTIL_FAILED, Worker
+from search.work.job import TRIES_UNTIL_FAILED
+from search.work.worker import DUPLICATES_UNTIL_EXHAUSTED, Worker
 from spaces.base import ParamValue
 from tests.search.work import quick_trials
 from tests.search.work.quick_trials import QuickTrials
