@@ -115,8 +115,7 @@ class SqlStore(Store):
         return self._change(lambda connection: attempts.make_wait(connection, study, dead))
 
     def note_death(self, study: StudyEntry, number: int, cause: str) -> None:
-        with self._database.write() as connection:
-            attempts.note_death(connection, study, number, cause)
+        self._change(lambda connection: attempts.note_death(connection, study, number, cause))
 
     def open_attempts(self, study: StudyEntry) -> tuple[OpenAttempt, ...]:
         return self._database.ask(lambda connection: attempts.open_attempts(connection, study))

@@ -94,27 +94,27 @@ def may_own(pid: int, folder: Path) -> bool:
 class Heartbeats:
     """Heartbeats of the workers of this host, as this process has seen them.
 
-    A process that was stopped, or hangs, exists and has no heartbeats. Their age is counted by this process, because
-    the clock of the database may be set: by it all workers would seem to hang at once.
+    A process that was stopped, or hangs, exists and has no heartbeats. Their age is counted by this process, and only
+    over its own looks: if the clock of the database is set, or the database was away, all workers would seem to hang.
 
     Args:
         monotonic: Returns seconds that never go back.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
+        self._monotonic, self._looked = monotonic, monotonic()
         self._seen: dict[WorkerId, tuple[datetime, float]] = {}
 
     def look(self, attempts: Sequence[OpenAttempt]) -> None:
         """Note the heartbeats of the attempts that are open now, and forget all others."""
         now = self._monotonic()
-        held = {each.worker: each.heartbeat for each in attempts if each.worker is not None}
-        before = self._seen
-        self._seen = {
-            worker: before[worker] if worker in before and before[worker][0] == beat else (beat, now)
-            for worker, beat in held.items()
-        }
+        since_look_s, self._looked = min(now - self._looked, 2 * HEARTBEAT_S), now
+        before, self._seen = self._seen, {}
+        for each in attempts:
+            if each.worker is not None:
+                beat, idle_s = before.get(each.worker, (each.heartbeat, -since_look_s))
+                self._seen[each.worker] = each.heartbeat, idle_s + since_look_s if beat == each.heartbeat else 0.0
 
     def idle_s(self, worker: WorkerId) -> float:
         """Return for how long this process has seen no new heartbeat of a worker."""
-        return self._monotonic() - self._seen[worker][1] if worker in self._seen else 0.0
+        return self._seen.get(worker, (None, 0.0))[1]

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from search.record.trial import Outcome
 from search.store.base import Attempt, OpenAttempt, Store, StudyEntry
 from search.store.sql import open_store
-from search.work import heartbeat
+from search.work import heartbeat, liveness
 from search.work.deaths import MemoryKills, cause_of_death
 from search.work.liveness import Heartbeats, this_worker
 from search.work.worker import reason_to_give_up
@@ -78,18 +79,21 @@ def test_a_trial_that_hung_twice_is_stored_as_failed_and_the_study_goes_on(tmp_p
     store.close()
 
 
-def test_the_age_of_a_heartbeat_is_counted_by_the_own_clock() -> None:
-    """The database's clock says that each heartbeat is an hour old."""
-    now = 0.0
+def test_the_age_of_a_heartbeat_is_counted_over_the_own_looks() -> None:
+    """The database's clock says that each heartbeat is an hour old; the database is away between the last two looks."""
+    now, beat = 0.0, datetime(2026, 1, 1, tzinfo=UTC)
     heartbeats = Heartbeats(monotonic=lambda: now)
-    beat = datetime(2026, 1, 1, tzinfo=UTC)
-    for second in (0, 100, 200):
-        now = float(second)
-        last = beat if second < 200 else beat + timedelta(seconds=15)
-        heartbeats.look([OpenAttempt(1, this_worker(), 1, 3600.0, last)])
-        if second == 100:
-            assert heartbeats.idle_s(this_worker()) == 100.0
-    assert heartbeats.idle_s(this_worker()) == 0.0
+
+    def look(at: float, heartbeat: datetime) -> float:
+        nonlocal now
+        now = at
+        heartbeats.look([OpenAttempt(1, this_worker(), 1, 3600.0, heartbeat)])
+        return heartbeats.idle_s(this_worker())
+
+    assert [look(at, beat) for at in (10.0, 20.0, 40.0)] == [0.0, 10.0, 30.0]
+    assert look(50.0, beat + timedelta(seconds=15)) == 0.0
+    assert look(900.0, beat + timedelta(seconds=15)) == 2 * liveness.HEARTBEAT_S
+    assert heartbeats.idle_s(replace(this_worker(), pid=1)) == 0.0
 
 
 def test_a_worker_that_hangs_writes_no_heartbeats_although_its_thread_runs(
