@@ -116,6 +116,7 @@ class Supervisor:
                 self._end_all()
                 return self._end("interrupted", "", _exit_code_of(self._signal))
             if self._deadline is not None and time.monotonic() >= self._deadline + TIMEOUT_GRACE_S:
+                self._say_what_is_cut_off()
                 self._end_all()
                 return self._end("timeout", "", int(Exit.DONE))
             self._listen()
@@ -127,6 +128,12 @@ class Supervisor:
         for worker in self._workers:
             worker.process.end(WORKER_GRACE_S)
         return self._end_of([worker.ended for worker in self._workers if worker.ended is not None])
+
+    def _say_what_is_cut_off(self) -> None:
+        for worker in self._workers:
+            if worker.ended is None:
+                line = f"worker {worker.job.index}: the time is up ({worker.place}); the next run begins this again"
+                self._show(worker.job.index, Note(line))
 
     def _end_of(self, endings: list[WorkerEnded]) -> RunEnd:
         """Return the end that follows from those of the workers: they died only if none of them could go on."""

@@ -122,10 +122,12 @@ def test_a_worker_that_cannot_live_does_not_end_the_run_of_another(
 def test_the_time_of_a_run_ends_it_whatever_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "TIMEOUT_GRACE_S", 0.2)
     monkeypatch.setattr(supervisor, "WORKER_GRACE_S", 0.5)
-    deadline = time.monotonic() + 3.0
+    deadline = time.monotonic() + 5.0
     jobs = [job(tmp_path, "stopped in trial", deadline=deadline), job(tmp_path, "deaf in trial", deadline=deadline)]
-    end, _ = run(*(replace(each, index=index) for index, each in enumerate(jobs)))
+    end, lines = run(*(replace(each, index=index) for index, each in enumerate(jobs)))
     assert (end.why, end.exit_code) == ("timeout", Exit.DONE)
+    assert [line.partition(" (")[0] for line in lines] == [f"worker {index}: the time is up" for index in (0, 1)]
+    assert all(line.endswith("); the next run begins this again") for line in lines)
 
 
 @pytest.mark.parametrize(
