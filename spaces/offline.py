@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from spaces.durable import write_bytes
@@ -49,8 +50,13 @@ def _apply() -> None:
     for name, value in SETTINGS.items():
         os.environ[name] = value
     folder = _private_folder()
+    try:
+        _place_fonts(folder)
+    except OSError:  # the disk is full, which must not end a command that only reads
+        folder = Path(tempfile.mkdtemp(prefix="yolofront-ultralytics-"))
+        with suppress(OSError):
+            _place_fonts(folder)
     os.environ["YOLO_CONFIG_DIR"] = str(folder)
-    _place_fonts(folder)
 
 
 _apply()

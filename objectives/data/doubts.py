@@ -50,10 +50,10 @@ def near_duplicates_of_train(name: str, splits: Mapping[str, Split], checked: Ma
 def _repeated(name: str, split: Split, checked: Mapping[Path, Checked]) -> Iterator[str]:
     repeated = sum(count - 1 for count in Counter(split.images).values())
     if repeated:
-        yield f"split '{name}' names {repeated} images more than once"
+        yield f"split '{name}' names {_count(repeated, 'image')} more than once"
     rows = sum(checked[label].repeated for label in split.labels if label is not None)
     if rows:
-        yield f"split '{name}' has {rows} repeated label rows; each is counted once, as in Ultralytics"
+        yield f"split '{name}' has {_count(rows, 'repeated label row')}; each is counted once, as in Ultralytics"
 
 
 def _empty(name: str, split: Split, checked: Mapping[Path, Checked]) -> Iterator[str]:
@@ -74,5 +74,9 @@ def _shared(name: str, split: Split, train: Split, digests: set[str], checked: M
     shared = sum(checked[image].digest in digests for image in split.images)
     if shared:
         same = set(split.images) == set(train.images)
-        what = "equals 'train'" if same else f"shares {shared} images with 'train'"
+        what = "equals 'train'" if same else f"shares {_count(shared, 'image')} with 'train'"
         yield f"split '{name}' {what}: {_UNSEEN}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

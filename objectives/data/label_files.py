@@ -59,7 +59,7 @@ class LabelFiles:
         yield f"split '{name}': {count} have no label file, they count as background {_names(missing)}"
         beside = [image for image in missing if self._is_there(_beside(image))]
         if beside:
-            place = shown(label_path(beside[0]))
+            place = self._place(label_path(beside[0]))
             yield (
                 f"split '{name}': {len(beside)} of these images have a .txt beside them, which is not read; "
                 f"the first is looked for at {place}"
@@ -79,9 +79,9 @@ class LabelFiles:
                 ignored.append((written, target))
         place = f"split '{name}': the images lie behind a link;"
         if behind:
-            yield f"{place} {len(behind)} labels are those of its target, in {shown(os.path.dirname(behind[0]))}"
+            yield f"{place} {len(behind)} labels are those of its target, in {self._place(os.path.dirname(behind[0]))}"
         if any(map(_differ, ignored)):
-            own, other = (shown(os.path.dirname(each)) for each in ignored[0])
+            own, other = (self._place(os.path.dirname(each)) for each in ignored[0])
             count = f"{len(ignored)} labels"
             yield f"{place} {count} are read beside the link, in {own}, not those of its target, in {other}"
 
@@ -111,6 +111,11 @@ class LabelFiles:
             images = {each.rpartition(".")[0] for each in self._names_in(parent) if _is_image(each)}
             labels = (os.path.join(folder, each) for each in self._names_in(folder) if each.endswith(".txt"))
             yield from (each for each in labels if each in listed or os.path.basename(each)[:-4] not in images)
+
+    def _place(self, path: str) -> str:
+        """Return a path for a message: relative to the data set if it lies there."""
+        relative = os.path.relpath(path, self._definition.root)
+        return shown(path if relative.startswith(os.pardir) else relative)
 
     def _is_there(self, file: str) -> bool:
         return os.path.basename(file) in self._names_in(os.path.dirname(file))

@@ -140,7 +140,7 @@ def test_evaluation_on_training_images_is_allowed_with_a_warning(pets: Path, cac
     shutil.copy(pets / "images/train/a.jpg", pets / "images/val/other.jpg")
     label(pets / "labels/val/other.txt")
     (warning,) = open_dataset(define(pets), cache).warnings
-    assert "shares 1 images" in warning
+    assert "shares 1 image with" in warning
 
 
 def test_a_split_without_any_label_is_refused(pets: Path, cache: Path) -> None:

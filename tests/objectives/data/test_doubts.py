@@ -90,7 +90,7 @@ def labels_beside(data: Path) -> None:
             [
                 "split 'train': 2 of 6 images have no label file, they count as background (b.jpg, x2.jpg)",
                 "split 'train': 2 of these images have a .txt beside them, which is not read; "
-                "the first is looked for at {data}/labels/train/b.txt",
+                "the first is looked for at labels/train/b.txt",
             ],
         ),
     ],
@@ -100,7 +100,7 @@ def test_what_is_odd_is_told_with_counts_and_remembered(
 ) -> None:
     assert open_dataset(herd, cache).warnings == ()
     change(herd)
-    expected = tuple(line.format(data=herd) for line in lines)
+    expected = tuple(lines)
     assert open_dataset(herd, cache).warnings == expected
     assert open_dataset(herd, cache).warnings == expected
     with pytest.raises(DataError, match="--strict allows no doubt:\n  split") as raised:
@@ -187,7 +187,7 @@ def test_labels_beside_a_linked_folder_come_before_those_of_its_target(
     (first, _) = data.splits["train"].labels
     assert first == (view if own else pets) / "labels/train/a.txt"
     assert read_labels(first, 2)[0, 0] == (1 if own else 0)
-    where = f"{view}/labels/train, not those of its target, in {pets}" if own else f"its target, in {pets}/labels/train"
+    where = f"labels/train, not those of its target, in {pets}" if own else f"its target, in {pets}/labels/train"
     assert where in data.warnings[0]
 
 
