@@ -80,7 +80,8 @@ def run_exporter(
         options["nms"] = False  # otherwise the exporter switches back to the branch that needs suppression
     if file_format == "onnx":
         options |= {"opset": ONNX_OPSET, "simplify": simplify}
-    require_space(stem.parent, FILES_AT_MOST * sum(tensor.nbytes for tensor in network.state_dict().values()))
+    if file_format != "onnx":  # which Python writes; other writers end the process where the disk is full
+        require_space(stem.parent, FILES_AT_MOST * sum(tensor.nbytes for tensor in network.state_dict().values()))
     exporter = Exporter(overrides=options)
     for hooks in exporter.callbacks.values():
         hooks.clear()  # Ultralytics' usage statistics among them
@@ -88,6 +89,7 @@ def run_exporter(
         with _quiet(), _any_size():
             return Path(exporter(network))
     except (ImportError, OSError):
+        stem.with_name(f"{stem.name}.onnx").unlink(missing_ok=True)  # a part of it, if the disk is full
         raise
     except Exception as error:  # whatever the exporter raises is the candidate's fault
         raise CandidateError(f"does not export to {file_format}: {_first_line(error)}") from error
