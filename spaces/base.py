@@ -31,6 +31,9 @@ SCRATCH = "scratch"
 MOST_CLASSES = 20_000
 """Maximum number of classes: the largest data sets have 14,000, and a head for many more does not fit into memory."""
 
+MOST_IMGSZ = 8192
+"""Maximum image size in px: one image of it takes 800 MB as float32, before any layer."""
+
 
 class CandidateError(Exception):
     """Fault of a candidate: it does not build, export, train or measure. The study goes on without it."""

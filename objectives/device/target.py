@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from spaces.base import Candidate, SpaceError
+from spaces.base import MOST_IMGSZ, Candidate, SpaceError
 
+MOST_BATCH = 4096
+"""Maximum number of images per call, and of threads."""
 STRIDE = 32
 """Largest stride of the detectors in px: image sizes must be multiples of it."""
 
@@ -56,9 +58,13 @@ class Target:
     def __post_init__(self) -> None:
         if self.imgsz <= 0 or self.imgsz % STRIDE:
             raise TargetError(f"target: imgsz is {self.imgsz}; it must be a multiple of {STRIDE}")
+        if self.imgsz > MOST_IMGSZ:
+            raise TargetError(f"target: imgsz is {self.imgsz}; it must be at most {MOST_IMGSZ}")
         for name in ("batch", "threads"):
             if getattr(self, name) < 1:
                 raise TargetError(f"target: {name} is {getattr(self, name)}; it must be at least 1")
+            if getattr(self, name) > MOST_BATCH:
+                raise TargetError(f"target: {name} is {getattr(self, name)}; it must be at most {MOST_BATCH}")
 
     @cached_property
     def key(self) -> str:

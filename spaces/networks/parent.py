@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spaces.base import PARENT, SCRATCH, ArchSpec, Candidate, CandidateError, Origin, Section, SpaceError
+from spaces.base import MOST_IMGSZ, PARENT, SCRATCH, ArchSpec, Candidate, CandidateError, Origin, Section, SpaceError
 from spaces.networks.fresh_weights import initialise
 from spaces.networks.weights import Classes, ModelYaml, WeightsFile, class_names, read_weights
 from spaces.ranking.importance import order
@@ -78,8 +78,8 @@ class Parent:
             classes = stock.class_count(named)
         names = class_names(classes)
         imgsz = imgsz or (file.imgsz if file else None) or 640
-        if isinstance(imgsz, bool) or not isinstance(imgsz, int) or imgsz < 32:
-            raise SpaceError(f"imgsz is {imgsz!r}; it must be a whole number of px, 32 or more")
+        if isinstance(imgsz, bool) or not isinstance(imgsz, int) or not 32 <= imgsz <= MOST_IMGSZ:
+            raise SpaceError(f"imgsz is {imgsz!r}; it must be a whole number of px, 32 to {MOST_IMGSZ}")
         resolved = stock.resolve(named, len(names))
         if file is not None:
             resolved = _with_class_width(resolved, names, file)

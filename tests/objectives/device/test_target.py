@@ -83,6 +83,8 @@ def test_one_thread_is_timed_by_cpu_time_and_several_by_wall_time() -> None:
     [
         ({"imgsz": 100}, "imgsz is 100; it must be a multiple of 32"),
         ({"batch": 0}, "batch is 0; it must be at least 1"),
+        ({"threads": 10**6}, "threads is 1000000; it must be at most 4096"),
+        ({"imgsz": 32 * 10**6}, "imgsz is 32000000; it must be at most 8192"),
         ({"threads": -1}, "threads is -1"),
         ({"runtime": "onxruntime"}, "did you mean onnxruntime"),
         ({"runtime": "abc"}, "there are onnxruntime"),

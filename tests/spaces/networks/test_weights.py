@@ -194,7 +194,9 @@ def test_a_view_that_claims_more_elements_than_the_file_holds_is_refused(parent:
         read_weights(tmp_path / "view.pt")
 
 
-def test_the_number_of_classes_has_a_bound() -> None:
+def test_the_numbers_of_classes_and_pixels_have_a_bound() -> None:
+    with pytest.raises(SpaceError, match="imgsz is 1000000000; it must be a whole number of px, 32 to 8192"):
+        Parent.load("yolov8n.yaml", classes=2, imgsz=10**9)
     for classes in (10**9, ["x"] * 20_001):
         with pytest.raises(SpaceError, match="at most 20000 are possible"):
             Parent.load("yolov8n.yaml", classes=classes)
