@@ -24,6 +24,7 @@ from objectives.runtimes.parity import Parity, check_parity
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
 from search.latency.study_targets import target_of
+from search.prepare.moved_files import present_place, writable_data_folder
 from search.record.folders import RunFolder, file_stem
 from search.record.latency_text import LATENCY
 from search.record.trial import TrialRecord
@@ -169,7 +170,8 @@ def _parity(
 
 
 def _data(request: ExportRequest, definition: StudyDefinition, folder: RunFolder) -> Dataset:
-    return open_dataset(request.data or definition.data.source, folder.data, seed=definition.seed)
+    source = request.data or present_place(definition.data.source, folder)
+    return open_dataset(source, writable_data_folder(folder), seed=definition.seed)
 
 
 def _facts(request: ExportRequest, candidate: Candidate, remeasured: _Remeasured | None) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from objectives.data.calibration import Calibration
-from objectives.data.dataset import open_dataset
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.race import Race
 from objectives.timing.reference import reference_candidate
 from search.latency.remote import target_of_entry
 from search.latency.study_targets import target_of
+from search.prepare.inputs import open_data
 from search.record.confirmation import Confirmation, Finalist
 from search.record.folders import RunFolder
 from search.record.latency_text import LATENCY
@@ -122,7 +122,7 @@ def _meter(definition: StudyDefinition, folder: RunFolder, trained: Candidate, e
     """Return a meter on the study's target, with the same reference, so that its frozen time applies."""
     calibration = Calibration.for_precision(
         definition.target.precision,
-        lambda: open_dataset(definition.data.source, folder.data, seed=definition.seed),
+        lambda: open_data(definition, folder),
     )
     target = target_of(definition.target, int(entry.description["imgsz"]), calibration)
     parent = Parent.of(trained, target.imgsz)

@@ -13,6 +13,7 @@ import torch
 from objectives.data.dataset import Dataset, open_dataset
 from objectives.recipe import Recipe
 from search.prepare.lineage import StockDetector
+from search.prepare.moved_files import present_place, writable_data_folder
 from search.record.folders import RunFolder
 from search.study.definition import StudyDefinition
 from search.study.faults import DefinitionError
@@ -49,7 +50,8 @@ def open_data(definition: StudyDefinition, folder: RunFolder, *, strict: bool = 
     Raises:
         DataError: If it is wrong; with `strict` also if it is doubtful.
     """
-    data = open_dataset(definition.data.source, folder.data, seed=definition.seed)
+    source = present_place(definition.data.source, folder)
+    data = open_dataset(source, writable_data_folder(folder), seed=definition.seed)
     if strict:
         data.require_no_doubt()
     return data

@@ -26,6 +26,7 @@ from search.prepare.inputs import (
 )
 from search.prepare.layout import layout_of
 from search.prepare.lineage import load_donors
+from search.prepare.moved_files import remember_places
 from search.prepare.reference_rows import StudyTools, make_rows, row_names, train_ahead
 from search.prepare.study_entry import open_study
 from search.record.doubts import DOUBTS, doubt_line
@@ -123,6 +124,7 @@ class Preparation:
             }
             source = self._copied_study(bench, inputs)
             study = open_study(self.store, self.definition, generation, facts)
+            remember_places(self.setting.folder, study.definition, self.definition)
             study = self.store.freeze(study, {DOUBTS: list(inputs.data.warnings)})
             try:
                 if source is None:

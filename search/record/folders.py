@@ -25,6 +25,11 @@ class RunFolder:
         return self.root / "data"
 
     @property
+    def moved(self) -> Path:
+        """File that says where data sets and weights lie that were moved since their study began."""
+        return self.data / "moved.json"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the saved networks, named by content hash."""
         return self.root / "checkpoints"

@@ -28,15 +28,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from search.store.base import StoreError, StoreUnavailable
-from search.store.faults import is_busy, one_line_faults
+from search.store.faults import is_busy, one_line_faults, read_only_fault
 from search.store.outage.patience import Patience, Result
+from search.store.outage.read_only import ReadableCopy
+from search.store.outage.server_connection import connect_arguments, set_up_server
 from search.store.outage.server_lock import ServerLock, number_of
 from search.store.url import mask, sqlite_file
 from spaces.steps import note_step
 
 BUSY_S = 60.0  # how long to wait for another's SQLite transaction; ours take milliseconds
 STEP_S = 1.0  # SQLite waits inside C, where signals are not handled; it returns after this time
-IDLE_IN_TRANSACTION = "60s"  # a process that is stopped within a transaction must not keep its locks
 
 
 class Database:
@@ -47,6 +48,9 @@ class Database:
 
     Args:
         patience: How long its calls wait while the database is away.
+
+    Attributes:
+        is_read_only: Whether every transaction that writes is refused.
     """
 
     def __init__(self, url: URL, patience: Patience | None = None) -> None:
@@ -55,6 +59,8 @@ class Database:
         self.shown_url = mask(url.render_as_string(hide_password=False))
         self.file = sqlite_file(url)
         self.is_sqlite = url.get_backend_name() == "sqlite"
+        self.is_read_only = False
+        self._copy: ReadableCopy | None = None
         self._named_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         with one_line_faults(self.shown_url):
             self._make_folder()
@@ -128,9 +134,25 @@ class Database:
                 with _file_lock(self.file, "first-start"):
                     _until_free(lambda: raw.execute("PRAGMA journal_mode=WAL").fetchone(), BUSY_S)
 
+    @property
+    def lies_read_only(self) -> bool:
+        """Whether it is a file that exists in a folder where nothing can be written."""
+        return self.file is not None and os.access(self.file, os.R_OK) and not os.access(self.file.parent, os.W_OK)
+
+    def readable_copy(self) -> Database:
+        """Return a copy of the file in a temporary folder, which bears the name of this database in messages."""
+        if self.file is None:
+            raise ValueError(f"{self.shown_url} is no file")
+        copy = ReadableCopy(self.file)
+        copied = Database(self._url.set(database=str(copy.file)), self.patience)
+        copied.shown_url, copied._copy = self.shown_url, copy
+        return copied
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+        if self._copy is not None:
+            self._copy.delete()
 
     # -- making connections ----------------------------------------------------------------------------------------
     def _make_folder(self) -> None:
@@ -175,6 +197,8 @@ class Database:
     # -- transactions ----------------------------------------------------------------------------------------------
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+        if writes and self.is_read_only:
+            raise read_only_fault(self.shown_url)
         with one_line_faults(self.shown_url):
             connection = self._engine.connect()
             try:
@@ -225,26 +249,6 @@ def _server_options(url: URL) -> dict[str, Any]:
         "pool_pre_ping": True,  # a restarted server is noticed before a transaction begins
         "connect_args": connect_arguments(url, "yolofront"),
     }
-
-
-def connect_arguments(url: URL, application_name: str) -> dict[str, Any]:
-    """Return arguments of psycopg, but those that the URL gives itself. A dead network is noticed within a minute."""
-    wanted = {
-        "connect_timeout": 5,
-        "application_name": application_name,
-        "keepalives_idle": 30,
-        "keepalives_interval": 10,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 60_000,
-    }
-    return {key: value for key, value in wanted.items() if key not in url.query}
-
-
-def set_up_server(connection: Any, _record: object) -> None:
-    """Let the server end a transaction in which nothing happens: its process is stopped, or its machine is gone."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'")
-    connection.commit()
 
 
 def _as_json(value: object) -> str:

@@ -126,6 +126,11 @@ def is_starting(error: BaseException) -> bool:
     return any(sign in str(found).lower() for sign in ("starting up", "shutting down", "too many clients"))
 
 
+def read_only_fault(shown_url: str) -> StoreUnavailable:
+    """Return the error of a database that can only be read."""
+    return StoreUnavailable(f"{shown_url}: {_SQLITE[sqlite3.SQLITE_READONLY]} {AGAIN}")
+
+
 def reason_of(error: BaseException) -> str:
     """Return why the database is not available, in a few words without advice."""
     found = _of_driver(error)

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from search.store.database import BUSY_S, connect_arguments, set_up_server
+from search.store.database import BUSY_S
 from search.store.faults import one_line_faults
+from search.store.outage.server_connection import connect_arguments, set_up_server
 from search.store.url import mask, parse
 
 

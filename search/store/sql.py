@@ -19,6 +19,7 @@ from search.store.base import (
     FrontEntry,
     OpenAttempt,
     Store,
+    StoreUnavailable,
     StudyEntry,
     WorkerId,
 )
@@ -38,6 +39,8 @@ RELEASE_TIMEOUT_S = 2.0  # an interrupted worker has 10 s in all
 def open_store(url: str, patience: Patience | None = None) -> Store:
     """Open a database; create and migrate our tables first where needed, once among all workers.
 
+    A file on a medium that cannot be written is read from a copy, and refuses whatever would write.
+
     Args:
         url: `sqlite:///folder/file.db` (the folder is made), `sqlite://` (in memory, gone with this process) or
             `postgresql+psycopg://user:password@host/database`.
@@ -50,14 +53,29 @@ def open_store(url: str, patience: Patience | None = None) -> Store:
     """
     database = Database(parse(url), patience)
     try:
-        database.prepare()
+        database, is_read_only = _prepared(database)
         if database.ask(migrate.version) != migrate.HEAD:
             with database.exclusive("schema"):
                 database.change(migrate.upgrade)
+        database.is_read_only = is_read_only
     except BaseException:
         database.close()
         raise
     return SqlStore(database)
+
+
+def _prepared(database: Database) -> tuple[Database, bool]:
+    """Return the database, or a copy of it where it lies on a medium that cannot be written; and which of both."""
+    try:
+        database.prepare()
+    except StoreUnavailable:
+        if not database.lies_read_only:
+            raise
+        copy = database.readable_copy()
+        database.close()
+        copy.prepare()
+        return copy, True
+    return database, False
 
 
 @final

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 NOT_IDENTITY = ("n_trials", "budget", "hung_after", "description")
 """Fields that may change while a study goes on."""
+BY_CONTENT = ("data.source", "parent.weights")
+"""Paths of files that count by their content, which is compared when they are read."""
+DIGITS = "digits"
+"""Data that are made, not read from a path."""
 
 _ABSENT = object()
 
@@ -24,8 +28,20 @@ def definition_differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) 
     return [
         f"{name}: stored {_shown(left.get(name, _ABSENT))}, asked {_shown(right.get(name, _ABSENT))}"
         for name in names
-        if name.partition(".")[0] not in NOT_IDENTITY and left.get(name, _ABSENT) != right.get(name, _ABSENT)
+        if name.partition(".")[0] not in NOT_IDENTITY
+        and left.get(name, _ABSENT) != right.get(name, _ABSENT)
+        and not (name in BY_CONTENT and _is_path(left.get(name)) and _is_path(right.get(name)))
     ]
+
+
+def values_at(plain: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return the leaves of a definition's plain values at these dotted names; None where there is none."""
+    leaves = _flat(plain, "")
+    return {name: leaves.get(name) for name in names}
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and value != DIGITS
 
 
 def _flat(value: Any, name: str) -> dict[str, Any]:

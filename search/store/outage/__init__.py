@@ -1,1 +1,1 @@
-"""A database that is away: patience with it, locks that outlast a restart, transactions that are made once."""
+"""A database that is away or cannot be written: patience, locks that outlast a restart, commits made once, copies."""

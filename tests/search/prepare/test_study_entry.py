@@ -49,6 +49,21 @@ def test_a_changed_definition_is_refused_with_what_differs(store: Store, definit
         select_generation(store, changed, new=False, resume=False)
 
 
+def test_equal_content_under_another_path_continues(store: Store) -> None:
+    there, here = (
+        load_study("nas_head", name="moved", data=f"/{place}/pets.yaml", model=f"/{place}/best.pt")
+        for place in ("there", "here")
+    )
+    facts: dict[str, str | None] = {"data": "a hash", "weights": "another"}
+    first = open_study(store, there, 1, facts)
+    assert select_generation(store, here, new=False, resume=True) == 1
+    assert open_study(store, here, 1, facts).id == first.id
+    with pytest.raises(DefinitionMismatch, match="other content of: data"):
+        open_study(store, here, 1, {**facts, "data": "not the same"})
+    with pytest.raises(DefinitionMismatch, match=r"data\.source: stored /there/pets\.yaml, asked digits"):
+        select_generation(store, load_study("nas_head", name="moved", model="/here/best.pt"), new=False, resume=False)
+
+
 def test_new_begins_again_and_keeps_the_old_study(store: Store, definition: StudyDefinition) -> None:
     old = open_study(store, definition, 1, FACTS)
     changed = load_study("nas_head", ["recipe.lr0=0.5"])

@@ -154,6 +154,30 @@ def test_a_read_only_folder_is_one_clear_line(public_folder: Path, made_before: 
     assert is_one_clear_line(message)
 
 
+def test_a_database_on_a_read_only_medium_is_read_and_not_written(public_folder: Path) -> None:
+    url = f"sqlite:///{public_folder}/a.db"
+    store = open_store(url)
+    add_trial(store, new_study(store), record_of(0))
+    store.close()
+    before = {path.name for path in public_folder.iterdir()}
+    for path in public_folder.iterdir():
+        path.chmod(0o444 if path.is_file() else 0o555)
+    public_folder.chmod(0o555)
+
+    def read() -> None:
+        if os.geteuid() == 0:  # root may write anywhere
+            os.setuid(pwd.getpwnam("nobody").pw_uid)
+        store = open_store(url)
+        (study,) = store.studies()
+        if store.records(study, curves=True) != (record_of(0),) or len(store.fronts(study)) != 1:
+            raise StoreUnavailable("not what was stored")
+        begin(store, study, 1)
+
+    message = in_a_process(read)
+    assert "a.db: it is read-only" in message and is_one_clear_line(message)
+    assert {path.name for path in public_folder.iterdir()} == before
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreUnavailable, match=r"its folder cannot be made .*file"):
