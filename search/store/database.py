@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sqlite3
 import threading
 import time
@@ -18,10 +17,8 @@ import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Any, cast
 
-from filelock import FileLock, Timeout
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import RootTransaction
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,12 +26,12 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from search.store.base import StoreError, StoreUnavailable
 from search.store.faults import is_busy, one_line_faults, read_only_fault
+from search.store.outage.file_lock import file_lock
 from search.store.outage.patience import Patience, Result
 from search.store.outage.read_only import ReadableCopy
 from search.store.outage.server_connection import connect_arguments, set_up_server
 from search.store.outage.server_lock import ServerLock, number_of
 from search.store.url import mask, sqlite_file
-from spaces.steps import note_step
 
 BUSY_S = 60.0  # how long to wait for another's SQLite transaction; ours take milliseconds
 STEP_S = 1.0  # SQLite waits inside C, where signals are not handled; it returns after this time
@@ -110,7 +107,7 @@ class Database:
                 self._engine_for_locks(), number_of(name), self.patience, self.shown_url
             )
         elif self.file is not None:
-            lock = _file_lock(self.file, name)
+            lock = file_lock(self.file, name)
         else:
             lock = self._named_locks[name]
         with lock:
@@ -131,7 +128,7 @@ class Database:
         with one_line_faults(self.shown_url), self._engine.connect() as connection:
             raw = _raw(connection)
             if raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                with _file_lock(self.file, "first-start"):
+                with file_lock(self.file, "first-start"):
                     _until_free(lambda: raw.execute("PRAGMA journal_mode=WAL").fetchone(), BUSY_S)
 
     @property
@@ -213,31 +210,6 @@ class Database:
                     raise
             finally:
                 connection.close()
-
-
-def _file_lock(file: Path, name: str) -> AbstractContextManager[None]:
-    folder = file.with_name(f"{file.name}.locks")
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise StoreUnavailable(f"{folder} cannot be made ({error.strerror}); make its folder writable") from error
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60]
-    return _held(FileLock(folder / f"{readable}-{number_of(name) & 0xFFFFFF:06x}.lock"))
-
-
-@contextmanager
-def _held(lock: FileLock) -> Iterator[None]:
-    """Hold a lock of a file; each second of waiting is a step, because the holder may train for hours."""
-    while True:
-        try:
-            lock.acquire(timeout=STEP_S)
-            break
-        except Timeout:
-            note_step()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _server_options(url: URL) -> dict[str, Any]:

@@ -107,7 +107,8 @@ class Patience:
                 self._note_answer(shown_url)
                 return result
             is_first = False
-            note_step()
+            if threading.current_thread() is threading.main_thread():  # the heartbeat's waiting is no progress
+                note_step()
             self._sleep(min(pause, max(0.0, began + self.seconds - self._monotonic())))
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
