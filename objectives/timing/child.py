@@ -30,9 +30,10 @@ COMMAND = (sys.executable, "-P", "-m", "objectives.timing.process")
 class ChildDied(Exception):
     """Failure of the timing process: it ended or hung before it answered."""
 
-    def __init__(self, status: int | None) -> None:
+    def __init__(self, status: int | None, how: str = "") -> None:
         super().__init__(status)
         self.status = status  # as in `subprocess.Popen.returncode`; None if it hung
+        self.how = how or f"ended with status {status}"
 
 
 class TimingChild:
@@ -75,7 +76,9 @@ class TimingChild:
             until = time.monotonic() + longest_s
             while True:
                 if not self.connection.poll(min(timeout_s, max(0.0, until - time.monotonic()))):
-                    raise ChildDied(None)
+                    late = time.monotonic() >= until
+                    how = f"took longer than {longest_s:g} s" if late else f"was silent for {timeout_s:g} s"
+                    raise ChildDied(None, how)
                 message = self.connection.recv_bytes()
                 note_step()
                 on_message()

@@ -194,7 +194,7 @@ class LatencyMeter:
         return self._runtime.device_name(self.target.provider)
 
     def _ask(self, request: dict[str, Any], network: Path | None) -> dict[str, Any]:
-        status: int | None = None
+        status, how = None, ""
         longest_s = LONGEST * self._timeout_s * len(request.get("race", [network]))
         for _ in range(self._tries):
             try:
@@ -203,7 +203,7 @@ class LatencyMeter:
                     answer = child.ask(request, self._timeout_s, longest_s, hold.renew)
                     disturbances = hold.disturbances()
             except ChildDied as death:
-                status = death.status
+                status, how = death.status, death.how
                 self._stop_child()
                 continue
             except BaseException:  # interrupted before the answer: the next request would get the answer of this one
@@ -218,8 +218,7 @@ class LatencyMeter:
             name = signal.Signals(-status).name
             raise CandidateError(f"{self.target.runtime} crashed on the network ({name}){self._times}")
         if status is None and network is not None:  # else the same trial would end each later run
-            raise CandidateError(f"{self.target.runtime} was silent for {self._timeout_s:g} s{self._times}")
-        how = f"was silent for {self._timeout_s:g} s" if status is None else f"ended with status {status}"
+            raise CandidateError(f"{self.target.runtime} {how}{self._times}")
         raise self._reference_fault(f"the timing process {how}{self._times}; is memory short on this machine?")
 
     @property
