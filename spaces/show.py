@@ -10,6 +10,7 @@ Groups of the same tie keep equal widths.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from spaces.display.charts import groups_png
 from spaces.display.overview import CLASSES, IMGSZ, SECTIONS, GroupRow, Overview, PartialCost, overview_of, total
 from spaces.display.terminal import table_console
 from spaces.durable import file_fault, write_bytes
-from spaces.shown import print_error
+from spaces.shown import TRACEBACK, print_error, program_fault
 
 COLOURS: dict[Section | None, str] = {"backbone": "blue", "neck": "yellow", "detect": "green", None: "default"}
 BAR = 24
@@ -149,6 +150,11 @@ def run(arguments: list[str]) -> int:
         return 2
     except OSError as error:
         print_error(file_fault(error))
+        return 1
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        print_error(program_fault(error))
         return 1
 
 

@@ -10,12 +10,17 @@ from __future__ import annotations
 import shlex
 import sys
 import unicodedata
+from collections.abc import Iterable
 from typing import TextIO
 
+TRACEBACK = "YOLOFRONT_TRACEBACK"
+"""Name of the environment variable that lets a fault of this program end in its traceback."""
 LONGEST_LINE = 2000
 """Maximum number of characters of a line; further ones are counted, not shown."""
 LONGEST_VALUE = 60
 """Maximum number of characters of a value that a message quotes."""
+LONGEST_PATH = 400
+"""Maximum number of characters of a path in a message."""
 
 _IN_MARKDOWN = {ord(sign): f"\\{sign}" for sign in "\\`*|[]"} | {ord("<"): "&lt;", ord("&"): "&amp;"}
 _BEGIN_FORMULAS = tuple("=+-@＝＋－＠")  # those of East Asian keyboards count in some spreadsheets
@@ -65,12 +70,12 @@ def shown_value(value: object) -> str:
 
 def print_line(text: object = "", *, file: TextIO | None = None) -> None:
     """Print one line, or several; standard output by default."""
-    print(shown_lines(text), file=file or sys.stdout, flush=True)
+    _print(shown_lines(text), file or sys.stdout)
 
 
 def print_aside(text: object) -> None:
     """Print one line on standard error, beside the results."""
-    print(shown(text), file=sys.stderr, flush=True)
+    _print(shown(text), sys.stderr)
 
 
 def print_over(text: object) -> None:
@@ -80,7 +85,12 @@ def print_over(text: object) -> None:
 
 def print_error(error: object) -> None:
     """Print an error as one line on standard error."""
-    print(f"error: {shown_message(error)}", file=sys.stderr, flush=True)
+    _print(f"error: {shown_message(error)}", sys.stderr)
+
+
+def program_fault(error: BaseException) -> str:
+    """Return the message of an error that no reader expected: for its user, and how a developer sees more."""
+    return f"{type(error).__name__}: {error}; a fault of this program: {TRACEBACK}=1 shows where"
 
 
 def markdown_text(text: object) -> str:
@@ -111,18 +121,32 @@ def shell_word(text: object) -> str:
 
 
 class ShownStream:
-    """A text stream whose lines pass `shown_lines`: for the log of a process in which libraries print, too."""
+    """A text stream whose lines pass `shown_lines`: for the log of a process in which libraries print, too.
+
+    A line that a progress bar writes over another one becomes a line of its own.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
         """Write text; returns how many characters of it were written, as streams do."""
-        self._stream.write(shown_lines(text))
+        self._stream.write(shown_lines(text.replace("\r\n", "\n").replace("\r", "\n")))
         return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    """Print text; what the stream's encoding does not have is written as codes."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
 
 def _visible(text: str) -> str:

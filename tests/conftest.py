@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from objectives.device.lock_files import FOLDER
-from search.cli.command import TRACEBACK
+from spaces.shown import TRACEBACK
 
 
 @pytest.fixture(scope="session", autouse=True)

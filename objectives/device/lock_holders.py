@@ -126,6 +126,8 @@ def read_note(path: Path) -> Holder | None:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             return None
         plain = json.loads(os.read(file, SIZE))
+        if not (0 < int(plain["pid"]) < 2**31 and 0 <= float(plain["since"]) < 2**33):
+            return None  # from another program: no process, no time
         return Holder(
             str(plain["use"]),
             int(plain["pid"]),

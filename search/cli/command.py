@@ -20,7 +20,7 @@ from search.study.budget import parse_duration
 from search.study.faults import DefinitionError, DefinitionMismatch
 from spaces.base import CandidateError, SpaceError
 from spaces.durable import file_fault
-from spaces.shown import print_error, shell_word
+from spaces.shown import TRACEBACK, print_error, program_fault, shell_word
 
 
 class Exit(IntEnum):
@@ -38,8 +38,6 @@ class Terminated(BaseException):
     """Raised on SIGTERM. Not an `Exception`, so that no handler of ordinary errors catches it."""
 
 
-TRACEBACK = "YOLOFRONT_TRACEBACK"
-"""Name of the environment variable that lets a fault of this program end in its traceback."""
 DEFAULT_PROJECT = Path("runs")
 
 
@@ -94,7 +92,7 @@ def run_command(command: Callable[[list[str]], int], arguments: list[str] | None
     except Exception as error:  # a fault of this program: one line for its user, and how a developer sees more
         if os.environ.get(TRACEBACK):
             raise
-        return _fail(f"{type(error).__name__}: {error}; a fault of this program: {TRACEBACK}=1 shows where", Exit.ERROR)
+        return _fail(program_fault(error), Exit.ERROR)
     except Terminated:
         return _fail("terminated", Exit.TERMINATED)
 

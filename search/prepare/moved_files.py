@@ -18,6 +18,7 @@ from search.record.folders import RunFolder
 from search.study.definition import StudyDefinition
 from search.study.difference import BY_CONTENT, values_at
 from spaces.durable import update_text
+from spaces.foreign.plain_json import Fields, read_json_file
 
 
 def remember_places(folder: RunFolder, stored: Mapping[str, object], present: StudyDefinition) -> None:
@@ -44,8 +45,12 @@ def writable_data_folder(folder: RunFolder) -> Path:
 
 
 def _places(folder: RunFolder) -> dict[str, str]:
-    found: dict[str, str] = json.loads(folder.moved.read_text(encoding="utf-8")) if folder.moved.exists() else {}
-    return found
+    try:
+        plain = read_json_file(folder.moved)
+    except FileNotFoundError:
+        return {}
+    fields = Fields.of(plain, f"'{folder.moved}'")
+    return {old: fields.text(old) for old in fields.values}
 
 
 @functools.cache

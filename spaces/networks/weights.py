@@ -112,6 +112,8 @@ def _read_safetensors(path: Path) -> WeightsFile:
     file = read_tensor_file(path)
     facts = {name: _json(path, file.metadata, name) for name in ("classes", "names", "train_args")}
     imgsz = file.metadata.get("imgsz", "")
+    if imgsz.isdigit() and not _SIZE.fullmatch(imgsz):
+        raise SpaceError(f"weights '{path}': metadata 'imgsz' is {shown_value(imgsz)}; it must be a number of px")
     return WeightsFile(
         path,
         _architecture(path, file.metadata),

@@ -14,7 +14,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import SpaceError
 from spaces.foreign.plain_yaml import YamlFault, parse_yaml_text, read_yaml_text
 from spaces.path_facts import path_fact
-from spaces.shown import LONGEST_VALUE, shown
+from spaces.shown import LONGEST_PATH, shown
 
 # isort: split
 from ultralytics.nn import tasks
@@ -34,7 +34,7 @@ def read_model_yaml(name: str) -> dict[str, Any]:
     Raises:
         SpaceError: If there is no such file, or it is no YAML of a model.
     """
-    called = shown(name, most=LONGEST_VALUE)
+    called = shown(name, most=LONGEST_PATH)
     path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
     if old := _OLD_P6.fullmatch(path.stem):
         path = path.with_name(f"yolov{old[1]}{old[2]}-p6{path.suffix}")

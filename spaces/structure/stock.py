@@ -16,7 +16,7 @@ import torch
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import MOST_CLASSES, SpaceError
 from spaces.foreign.plain_json import check_plain
-from spaces.shown import LONGEST_VALUE, shown, shown_reason, shown_value
+from spaces.shown import LONGEST_PATH, shown, shown_reason, shown_value
 from spaces.structure.class_towers import KEY as CLASS_WIDTH
 from spaces.structure.class_towers import widen
 from spaces.structure.model_cost import check_cost
@@ -51,7 +51,7 @@ def resolve(model: str | Mapping[str, Any], classes: int) -> dict[str, Any]:
     name = model if isinstance(model, str) else content.get("yaml_file", "model")
     if not isinstance(name, str):
         raise SpaceError(f"a model is called {shown_value(name)}; its name must be text")
-    name = shown(name, most=LONGEST_VALUE)
+    name = shown(name, most=LONGEST_PATH)
     check_plain(content, f"model '{name}'")
     content = copy.deepcopy(content)
     for part in ("backbone", "head"):
@@ -142,7 +142,7 @@ def class_count(model: str | Mapping[str, Any]) -> int:
     content = read_model_yaml(model) if isinstance(model, str) else model
     count = content.get("nc")
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        named = shown(model, most=LONGEST_VALUE) if isinstance(model, str) else "given"
+        named = shown(model, most=LONGEST_PATH) if isinstance(model, str) else "given"
         raise SpaceError(f"model '{named}' names no class count; give classes")
     return count
 

@@ -51,7 +51,7 @@ TENSOR_FILES: dict[str, bytes] = {
     ),
     "metadata that is a list": header({"__metadata__": [], "x": X}),
     "metadata of numbers": header({"__metadata__": {"imgsz": 5}, "x": X}),
-    "imgsz superscript two": _facts(imgsz="\u00b2"),
+    "imgsz superscript two": _facts(imgsz="\u00b2", model="yolov8n.yaml"),
     "imgsz of 5000 digits": _facts(imgsz="9" * 5000),
     "classes nested": _facts(classes="[" * DEEP + "]" * DEEP),
     "classes that are lists": _facts(classes="[[1]]", model="yolov8n.yaml"),

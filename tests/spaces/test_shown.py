@@ -161,6 +161,14 @@ def test_printed_lines_and_errors_and_logs_pass_the_same_door(capsys: pytest.Cap
     assert is_harmless(out.rstrip("\n")) and is_harmless(err.removesuffix("\n"))
     assert err.startswith("error: first; second\\x1b")
     assert log.getvalue().startswith("line\n\ttab\\x1b]0;PWN")
+    ShownStream(log).writelines(["\r 50 %", "\r100 %\x07\n"])
+    assert log.getvalue().endswith("\n 50 %\n100 %\\x07\n")
+
+
+def test_a_terminal_without_a_character_shows_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    print_line("Δ mAP ●", file=stream)
+    assert stream.buffer.getvalue() == b"\\u0394 mAP \\u25cf\n"
 
 
 def test_a_picture_shows_a_dollar_sign_as_it_is() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from search.cli.command import TRACEBACK, Exit, run_command, seconds_of
+from search.cli.command import Exit, run_command, seconds_of
 from search.store.url import parse
 from search.study.faults import DefinitionError
+from spaces.shown import TRACEBACK
 
 
 @pytest.mark.parametrize(
