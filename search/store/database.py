@@ -30,7 +30,7 @@ from search.store.outage.file_lock import file_lock
 from search.store.outage.patience import Patience, Result
 from search.store.outage.read_only import ReadableCopy
 from search.store.outage.server_connection import connect_arguments, set_up_server
-from search.store.outage.server_lock import ServerLock, number_of
+from search.store.outage.server_lock import ServerLock
 from search.store.url import mask, sqlite_file
 
 BUSY_S = 60.0  # how long to wait for another's SQLite transaction; ours take milliseconds
@@ -104,7 +104,7 @@ class Database:
         """Hold a named lock among all processes that use this database; freed when the holder dies."""
         if not self.is_sqlite:
             lock: AbstractContextManager[Any] = ServerLock(
-                self._engine_for_locks(), number_of(name), self.patience, self.shown_url
+                self._engine_for_locks(), name, self.patience, self.shown_url
             )
         elif self.file is not None:
             lock = file_lock(self.file, name)

@@ -87,7 +87,8 @@ def run_process(work: Callable[[Say], WorkerEnded], log: Path, pipe: Connection,
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, END_WITH)
         _redirect_output(log)
-        logging.getLogger("objectives.device").addHandler(_Teller(say))
+        for part in ("objectives.device", "search.store"):
+            logging.getLogger(part).addHandler(_Teller(say))
         ended = work(say)
     except Interrupted:
         ended = WorkerEnded("interrupted")

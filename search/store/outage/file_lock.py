@@ -10,8 +10,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from search.store.base import StoreUnavailable
+from search.store.outage.long_wait import LongWait
 from search.store.outage.server_lock import number_of
-from spaces.steps import note_step
 
 LOOK_AGAIN_S = 1.0
 """Seconds between two looks whether the lock is free."""
@@ -25,18 +25,19 @@ def file_lock(file: Path, name: str) -> AbstractContextManager[None]:
     except OSError as error:
         raise StoreUnavailable(f"{folder} cannot be made ({error.strerror}); make its folder writable") from error
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60]
-    return _held(FileLock(folder / f"{readable}-{number_of(name) & 0xFFFFFF:06x}.lock"))
+    return _held(FileLock(folder / f"{readable}-{number_of(name) & 0xFFFFFF:06x}.lock"), name)
 
 
 @contextmanager
-def _held(lock: FileLock) -> Iterator[None]:
-    """Hold a lock of a file; each second of waiting is a step, because the holder may train for hours."""
+def _held(lock: FileLock, name: str) -> Iterator[None]:
+    """Hold a lock of a file."""
+    wait = LongWait(name, f"`fuser -v {lock.lock_file}` names its process")
     while True:
         try:
             lock.acquire(timeout=LOOK_AGAIN_S)
             break
         except Timeout:
-            note_step()
+            wait.look()
     try:
         yield
     finally:

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.store.faults import one_line_faults
+from search.store.outage.long_wait import LongWait
 from search.store.outage.patience import Patience
-from spaces.steps import note_step
 
 RETRY_AFTER_S = 0.1
 """Seconds between two tries to take a lock."""
@@ -41,8 +41,8 @@ class ServerLock:
         engine: Makes connections that commit each statement and are not kept.
     """
 
-    def __init__(self, engine: Engine, number: int, patience: Patience, shown_url: str) -> None:
-        self._engine, self._number = engine, number
+    def __init__(self, engine: Engine, name: str, patience: Patience, shown_url: str) -> None:
+        self._engine, self._name, self._number = engine, name, number_of(name)
         self._patience, self._shown_url = patience, shown_url
         self._connection: Connection | None = None
         self._was_lost = False
@@ -50,9 +50,10 @@ class ServerLock:
         self._keeper = threading.Thread(target=self._keep, name="server lock", daemon=True)
 
     def __enter__(self) -> None:
+        wait = LongWait(self._name, f"the server's pg_locks names its connection (key {self._number})")
         try:
             while not self._patience.call(self._try, self._shown_url):
-                note_step()  # the holder may train for hours
+                wait.look()
                 time.sleep(RETRY_AFTER_S)
         except BaseException:
             self._drop()

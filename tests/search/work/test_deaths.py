@@ -14,6 +14,7 @@ import pytest
 
 from search.record.trial import Outcome
 from search.store.base import Attempt, OpenAttempt, Store, StudyEntry
+from search.store.outage.long_wait import LongWait
 from search.store.sql import open_store
 from search.work import heartbeat, liveness
 from search.work.deaths import MemoryKills, cause_of_death
@@ -132,6 +133,17 @@ def test_waiting_for_a_lock_of_the_database_makes_steps(tmp_path: Path) -> None:
     waiting.join()
     store.close()
     other.close()
+
+
+def test_who_waits_long_for_a_lock_of_the_database_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    times = iter([0.0, 1.0, 599.0, 660.0, 1000.0])
+    wait = LongWait("prepare 3", "`fuser -v a.lock` names its process", monotonic=lambda: next(times))
+    for _ in range(4):
+        wait.look()
+    assert [record.getMessage() for record in caplog.records] == [
+        "waiting for 'prepare 3' for 11 min: another worker does it, or was stopped (Ctrl-Z) while it did; "
+        "`fuser -v a.lock` names its process"
+    ]
 
 
 def _hold(store: Store) -> None:
