@@ -13,13 +13,14 @@ ARGS ?=
 # The options of ARGS count: with a number of trials, or another budget, there is no BUDGET.
 LENGTH = $(if $(findstring --n-trials,$(ARGS))$(findstring --budget,$(ARGS)),,--budget $(BUDGET))
 
-.PHONY: help run test check install clean
+.PHONY: help run test check chaos install clean
 
 help:
 	@echo "make run    search the built-in study: a front of measured detectors, in about ten minutes on two cores"
 	@echo "            (STUDY=channel_ratio, MODEL=yolov5s.yaml, WORKERS=1, ARGS='--n-trials 20 -o recipe.epochs=5')"
 	@echo "make test   run the tests (ARGS='-k front')"
 	@echo "make check  lint and types"
+	@echo "make chaos  disturb a study for ten minutes: kills, restarts, a full disk; nothing may be lost (ARGS='--minutes 2')"
 	@echo "make clean  remove the virtual environment; runs/ is yours and stays"
 
 run: $(VENV)/.installed
@@ -30,6 +31,9 @@ test: $(VENV)/.installed
 
 check: $(VENV)/.installed
 	PYTHON=$(VENV)/bin/python scripts/check
+
+chaos: $(VENV)/.installed
+	$(VENV)/bin/python -m benchmarks.chaos $(ARGS)
 
 install: $(VENV)/.installed
 

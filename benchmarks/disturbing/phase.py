@@ -1,0 +1,173 @@
+"""One study on one database from its begin, through all disturbances, to its undisturbed end."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.disturbing.commands import Command
+from benchmarks.disturbing.databases import DisturbedDatabase
+from benchmarks.disturbing.disturbances import DISTURBANCE_KINDS, HUNG_AFTER_S, Victim, schedule
+from benchmarks.disturbing.run_folder import MovedClock, SmallDisk
+from benchmarks.disturbing.watched_study import RECOVERS_WITHIN_S, WatchedStudy
+from objectives.data.digit_scenes import write_digits
+
+STUDY: Mapping[str, Any] = {
+    "data": "digits",
+    "parent": {"model": "yolov5n.yaml", "recipe": {"epochs": 1, "batch": 8, "warmup_epochs": 0}},
+    "space": {"type": "channels", "low": 0.25, "high": 1.0, "step": 0.125, "multiple": 8},
+    "recipe": {"epochs": 1, "batch": 8, "warmup_epochs": 0},
+    "inherit": False,
+    "sampler": {"name": "random"},
+    "rungs": {"rule": "none"},
+    "objectives": {"size_mib": "minimize", "flops_g": "minimize"},
+}
+"""Smallest study with real trainings. Its objectives differ in every trial, so that the front moves."""
+SCENES = {"train": 16, "val": 8, "test": 8}
+NAME = "chaos"
+WORKERS = (2, 1)
+"""Worker processes of the command on this machine, and of the one that pretends to be elsewhere."""
+BEGINS_WITHIN_S, ENDS_WITHIN_S = 300.0, 300.0
+"""Longest time until the first trial is stored, and of the undisturbed end."""
+AWAITED_AT_ONCE = 3
+"""Number of awaited recoveries at which no further disturbance comes: else killed workers would never get to train."""
+TRIALS_AT_END = 2
+"""Number of trials that follow undisturbed."""
+
+
+@dataclass(frozen=True)
+class PhaseResult:
+    """Row of the table: what was tried on one database, what went wrong, and how fast the study recovered."""
+
+    database: str
+    tried: dict[str, int]
+    trials: int
+    lost: list[str]
+    twice: list[str]
+    stuck: list[str]
+    wrong_fronts: list[str]
+    recoveries: list[float]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing went wrong."""
+        return not (self.lost or self.twice or self.stuck or self.wrong_fronts)
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return plain values for a JSON file."""
+        return asdict(self)
+
+
+class Phase:
+    """Disturbs a study on one database for a time.
+
+    Args:
+        folder: Where the run folder is made, in a folder that exists; it is removed at the end.
+        seconds: Time from the first stored trial to the last disturbance.
+        only: Kinds of disturbances; all that are possible here by default.
+    """
+
+    def __init__(
+        self,
+        database: DisturbedDatabase,
+        folder: Path,
+        dice: random.Random,
+        *,
+        seconds: float,
+        say: Callable[[str], None],
+        only: Sequence[str] = (),
+    ) -> None:
+        self._database, self._dice, self._say = database, dice, say
+        self._disk, self._clock = SmallDisk(folder), MovedClock(folder.parent)
+        self._seconds = seconds
+        self._kinds = [kind for kind in only or DISTURBANCE_KINDS if self._is_possible(kind)]
+        self._tried: Counter[str] = Counter()
+
+    def run(self) -> PhaseResult:
+        """Run the study, disturb it, let it end, and check what it has left."""
+        try:
+            return self._run()
+        finally:
+            self._disk.close()
+
+    def _run(self) -> PhaseResult:
+        arguments = self._arguments()
+        commands = [
+            Command([*arguments, "--workers", str(workers), "--n-trials", "100000"], self._clock.environment, host)
+            for workers, host in zip(WORKERS, (None, "elsewhere"), strict=True)
+        ]
+        study = WatchedStudy(self._database.url, NAME, commands, self._say)
+        try:
+            if study.wait(BEGINS_WITHIN_S, until=lambda: bool(study.stored)):
+                self._disturb(Victim(study, self._database, self._disk, self._clock, self._dice))
+            else:
+                study.stuck(f"no trial within {BEGINS_WITHIN_S:.0f} s: {[each.lines[-1:] for each in commands]}")
+            self._end(study, arguments)
+        finally:
+            for command in study.commands:
+                command.kill_all()
+        faults = study.faults
+        return PhaseResult(
+            self._database.name,
+            dict(self._tried),
+            len(study.stored),
+            faults.lost,
+            faults.twice,
+            faults.stuck,
+            faults.wrong_fronts,
+            study.recoveries,
+        )
+
+    def _is_possible(self, kind: str) -> bool:
+        if kind == "disk full" and not self._disk.can_be_filled:
+            self._say("no disk is filled: a small file system can be mounted by root only")
+            return False
+        if kind == "clock moved" and not self._clock.can_be_moved:
+            self._say("no clock is moved: there is no C compiler (Debian: apt-get install gcc libc6-dev)")
+            return False
+        return True
+
+    def _arguments(self) -> list[str]:
+        self._disk.folder.mkdir(parents=True, exist_ok=True)
+        data = write_digits(self._disk.folder / "digits", scenes=SCENES)
+        file = self._disk.folder / f"{NAME}.yaml"
+        file.write_text(yaml.safe_dump(dict(STUDY)), encoding="utf-8")
+        fixed = ["--study", str(file), "--name", NAME, "--data", str(data), "--imgsz", "64", "--no-confirm"]
+        fixed += ["--hung-after", f"{HUNG_AFTER_S}s"]
+        return [*fixed, "--project", str(self._disk.folder / "runs"), "--storage", self._database.url]
+
+    def _disturb(self, victim: Victim) -> None:
+        end = time.monotonic() + self._seconds
+        while time.monotonic() < end:
+            for kind in schedule(self._dice, self._kinds):
+                if time.monotonic() >= end:
+                    return
+                self._say(f"{self._database.name}: {kind}, {len(victim.study.stored)} trials stored")
+                self._tried[kind] += 1
+                DISTURBANCE_KINDS[kind](victim)
+                victim.study.wait(self._dice.uniform(1, 8))
+                victim.study.wait(RECOVERS_WITHIN_S, until=lambda: victim.study.awaited < AWAITED_AT_ONCE)
+                victim.study.check_front()
+
+    def _end(self, study: WatchedStudy, arguments: Sequence[str]) -> None:
+        """Let the study recover, interrupt its commands, and let one more end undisturbed."""
+        self._clock.move(0)
+        study.wait(ENDS_WITHIN_S, until=lambda: not study.awaited)
+        for command in study.commands:
+            if not command.interrupt(within_s=60):
+                study.stuck("a command did not end within 60 s after its interruption")
+        total = len(study.stored) + TRIALS_AT_END
+        last = Command([*arguments, "--workers", "2", "--n-trials", str(total)], self._clock.environment)
+        study.commands = [*study.commands, last]
+        code = last.wait(ENDS_WITHIN_S)
+        if code != 0:
+            study.stuck(f"the undisturbed end had exit code {code}: {last.lines[-3:]}")
+            last.kill_all()
+        study.check_end()
