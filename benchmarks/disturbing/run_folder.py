@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 DISK_MIB = 2048
@@ -26,8 +27,8 @@ class SmallDisk:
         """Leave no byte free."""
         with self._ballast.open("ab") as file:
             while (free := shutil.disk_usage(self.folder).free) > 0:
-                os.posix_fallocate(file.fileno(), file.tell(), free)
-                file.seek(0, os.SEEK_END)
+                with suppress(OSError):  # others write at the same time, and there is less by now
+                    os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), free)
 
     def free(self) -> None:
         """Make room again."""
