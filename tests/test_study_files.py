@@ -63,15 +63,22 @@ def test_studies_of_one_parent_train_it_alike_so_that_it_is_trained_once(studies
 
 @pytest.mark.parametrize("overrides", [[], ["scale=0.1"]])
 @pytest.mark.parametrize("name", ["nas_head", "nas_distill"])
-def test_the_rounds_by_hand_are_the_donors_and_trained_alike_so_that_they_are_trained_once(
-    name: str, overrides: list[str]
-) -> None:
+def test_the_rounds_by_hand_are_trained_alike_so_that_they_are_trained_once(name: str, overrides: list[str]) -> None:
     by_hand, study = load_study("imp", overrides), load_study(name, overrides)
-    assert by_hand.donors == study.donors[: len(by_hand.donors)]
+    rounds = {row.name for row in by_hand.donors}
+    assert by_hand.donors == tuple(row for row in (*study.donors, *study.controls) if row.name in rounds)
     assert by_hand.space.multiple == study.space.multiple
     for row in by_hand.donors:
         assert study.recipe_of(row) == by_hand.recipe_of(row)
         assert study.sparse_recipe_of(row) == by_hand.sparse_recipe_of(row)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_is_searched_stands_on_taylor_scores(path: Path) -> None:
+    study = load_study(path)
+    if isinstance(study.space, GraftSection | ChannelsSection) and study.n_trials:
+        assert study.space.order_criterion == "taylor"
+        assert study.inherit
 
 
 def test_the_digits_own_settings_do_not_stand_in_the_studies() -> None:

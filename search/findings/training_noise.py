@@ -85,8 +85,9 @@ def trials_to_repeat(
 ) -> tuple[TrialRecord, ...]:
     """Return the complete trials nearest to the knee of the front that are to be trained once more.
 
-    The distance is measured with each objective scaled to its range on the front. None is returned twice: a study
-    that has as many repeated trainings as are asked for needs no more.
+    The distance is measured with each objective scaled to its range on the front. Only trials with the shortest
+    training count: with a budget, that of a finalist would cost several of theirs. None is returned twice: a study that
+    has as many repeated trainings as are asked for needs no more.
 
     Args:
         count: Number of trials that are trained twice, those included that already are.
@@ -100,7 +101,9 @@ def trials_to_repeat(
         return ()
     distances = _distances([values for _, values in known], [direction for _, direction in objectives])
     order = [known[place][0] for place in np.argsort(distances, kind="stable")]
-    return tuple([each for each in order if not each.is_reference and each.name not in repeated][:missing])
+    trials = [each for each in order if not each.is_reference]
+    shortest = min((each.epochs for each in trials), default=0)
+    return tuple([each for each in trials if each.epochs == shortest and each.name not in repeated][:missing])
 
 
 def _is_rival(record: TrialRecord) -> bool:

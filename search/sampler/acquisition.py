@@ -175,7 +175,7 @@ def allowed(
 ) -> list[int]:
     """Return the places of the candidates within the limit and the band of latency.
 
-    If none is within the limit, the fastest one is returned; if none is within the band, those nearest to the fastest.
+    If none is within the limit, the fastest one is returned; if none is within the band, those nearest to it.
 
     Args:
         places: Places to choose from; at least one.
@@ -187,10 +187,12 @@ def allowed(
     fast = fast or [min(places, key=lambda place: float(latency[place]))]
     if band is None:
         return fast
-    near = min(latency[place] for place in fast) * band[1] / band[0]
-    return [place for place in fast if band[0] < latency[place] <= band[1]] or [
-        place for place in fast if latency[place] <= near
-    ]
+    inside = [place for place in fast if band[0] < latency[place] <= band[1]]
+    if inside:
+        return inside
+    away = {place: max(np.log(latency[place] / band[1]), np.log(band[0] / latency[place])) for place in fast}
+    near = min(away.values()) + np.log(band[1] / band[0])
+    return [place for place in fast if away[place] <= near]
 
 
 def parts_by_latency(latency: Values, count: int, loss_increase: Values) -> list[NDArray[np.intp]]:

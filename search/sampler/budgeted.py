@@ -20,6 +20,9 @@ from search.trial.bands import TOLERANCE, Turn
 from search.trial.spending import Spending
 from spaces.base import ParamValue
 
+MOST_MISSES = 3
+"""Number of proposals for a trial whose measured latency may miss the band before the next one is taken as it is."""
+
 
 @dataclass
 class BudgetState:
@@ -70,10 +73,11 @@ class BudgetState:
 
     def band(self, running: int) -> tuple[float, float] | None:
         """Return the latencies in ms that the next trial's network should have; None if any will do."""
-        number = self.turn(running).band
-        if self.chooser is None or number is None:
+        turn = self.turn(running)
+        if self.chooser is None or turn.band is None:
             return None
-        fastest, slowest = self.chooser.bands.of(number)
+        bands = self.chooser.bands
+        fastest, slowest = bands.before(turn.band) if turn.is_between else bands.of(turn.band)
         return fastest, slowest * (1.0 - TOLERANCE)
 
     def next_step(self, running: Sequence[Mapping[str, ParamValue]]) -> NextStep | None:
@@ -130,6 +134,25 @@ class BudgetedSampler(WrappedSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Return the finalist's parameters, else the inner sampler's joint proposal."""
+        """Return the finalist's parameters, else the inner sampler's joint proposal.
+
+        The latency of a proposal is measured. One that misses the band is replaced, a few times: the prediction, which
+        knows little at first, is then corrected by these measurements.
+        """
         finalist = self._finalists.pop(trial.number, None)
-        return finalist if finalist is not None else self._sampler.sample_relative(study, trial, search_space)
+        if finalist is not None:
+            return finalist
+        for _ in range(MOST_MISSES):
+            proposal = self._sampler.sample_relative(study, trial, search_space)
+            if not self._misses_band(proposal):
+                return proposal
+        return self._sampler.sample_relative(study, trial, search_space)
+
+    def _misses_band(self, proposal: dict[str, Any]) -> bool:
+        """Return whether a network's measured latency lies outside the band that is searched."""
+        predictions = self._predictions
+        if predictions is None or predictions.band is None or predictions.measure_latency is None:
+            return False
+        latency_ms = predictions.measure_latency(proposal)
+        fastest, slowest = predictions.band
+        return latency_ms is not None and not fastest < latency_ms <= slowest * (1.0 + 2.0 * TOLERANCE)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.record.staircase import Staircase, Values
-from spaces.base import Categorical, Float, Integer, Parameter, ParamValue
+from spaces.base import Categorical, Float, Integer, Parameter, ParameterRole, ParamValue
 
 Point = Mapping[str, ParamValue]
 
@@ -58,6 +58,16 @@ class CandidatePool:
     def completed(self, point: Point, random: np.random.Generator) -> Point:
         """Return the point, with random values for the parameters that it lacks."""
         return {**self._anywhere(random), **point}
+
+    def clipped(self, point: Point, wider: Point) -> Point:
+        """Return the point with no width above that of a wider one, and with its donors."""
+        found = dict(point)
+        for name, parameter in self.parameters.items():
+            if parameter.role is ParameterRole.DONOR:
+                found[name] = wider[name]
+            elif parameter.role in (ParameterRole.WIDTH, ParameterRole.DEPTH):
+                found[name] = min(point[name], wider[name], key=float)
+        return found
 
     def _anywhere(self, random: np.random.Generator) -> Point:
         """Draw all numbers around one common level: independent draws would give networks of medium size only."""

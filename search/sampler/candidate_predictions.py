@@ -16,16 +16,25 @@ from objectives.quantities import MAP50_95
 from search.latency.predictor import LatencyPredictor
 from search.latency.stored_latencies import stored_key
 from search.record.latency_text import LATENCY
-from search.record.trial import Outcome, TrialRecord
+from search.record.trial import TrialRecord
 from search.sampler.candidate_pool import Point
 from search.sampler.hints import cheapest_points, even_cuts
 from search.sampler.network_features import NetworkFeatures
 from search.sampler.prior_mean import PriorMean, largest_px_of, prior_of_studies, searches_size, sizes_of
-from search.sampler.warm_start import EarlierTraining, KnownPoint, copied_points, earlier_trainings, trained_points
+from search.sampler.warm_start import (
+    EarlierTraining,
+    KnownPoint,
+    copied_points,
+    earlier_trainings,
+    stopped_points,
+    trained_points,
+)
 from search.store.base import Store, StudyEntry
-from search.trial.learning_curves import FinalAccuracyPredictor, LearningCurve, complete_curves
+from search.trial.bands import TOLERANCE
 from search.trial.plan import SearchPlan
 from search.trial.reference_point import worst_point
+from search.trial.trained_networks import is_cut_of
+from search.trial.wider_network import WiderNetwork, wider_network_of
 from search.trial.workbench import Workbench
 from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import ArchSpec
@@ -65,8 +74,10 @@ class CandidatePredictions:
         copied: Number of these copied trials.
         earlier: Trainings of other studies with the same parent and data.
         sensitivity: Loss increase when each channel group is halved, if it was measured.
-        measure_loss: Measures by how much the loss of a point's network, untrained, exceeds the parent's; None if it is
-            not measured.
+        measure_loss: Measures by how much the loss of a point's network, untrained, exceeds the parent's, with the
+            weights of a wider trained network if there is one; None if it is not measured.
+        measure_latency: Measures the latency of a point's network in ms, and returns None if that fails; None if it is
+            not measured before a trial.
         starts: Number of first trials that take start points of the space.
         prior: The prior mean of accuracy, if there is one.
         band: Latencies in ms that the next proposal should have: above the first, at most the second. None for any.
@@ -84,12 +95,13 @@ class CandidatePredictions:
     copied: int = 0
     earlier: Sequence[EarlierTraining] = ()
     sensitivity: SummedSensitivity | None = None
-    measure_loss: Callable[[Point], float] | None = None
+    measure_loss: Callable[[Point, WiderNetwork | None], float] | None = None
+    measure_latency: Callable[[Point], float | None] | None = None
     starts: int = 0
     prior: PriorMean | None = None
     band: tuple[float, float] | None = None
     _losses: dict[str, float] = field(default_factory=dict, repr=False)
-    _cheapest: dict[tuple[float, float] | None, list[Point]] = field(default_factory=dict, repr=False)
+    _cheapest: dict[Hashable, list[Point]] = field(default_factory=dict, repr=False)
     _records: list[TrialRecord] = field(default_factory=list, repr=False)
     _decoded: dict[Hashable, _Decoded] = field(default_factory=dict, repr=False)
 
@@ -131,25 +143,36 @@ class CandidatePredictions:
         """True if there is a sensitivity analysis, which ranks candidates before any training."""
         return self.sensitivity is not None and bool(self.hints)
 
-    @property
-    def measures_loss(self) -> bool:
-        """True if `untrained_losses` can be called."""
-        return self.measure_loss is not None
-
     def untrained_losses(self, points: Sequence[Point]) -> list[float]:
         """Return the increase of the loss of M untrained networks over the parent's; each network is measured once.
+
+        In a band of latency they have the weights of the wider network that it begins with.
 
         Raises:
             ValueError: If it is not measured in this study.
         """
         if self.measure_loss is None:
             raise ValueError("the loss of untrained candidates is not measured in this study")
-        found = []
+        found, wider = [], self.wider()
         for point, decoded in zip(points, self._decode_once(points), strict=True):
-            if decoded.key not in self._losses:
-                self._losses[decoded.key] = self.measure_loss(point)
-            found.append(self._losses[decoded.key])
+            key = decoded.key if wider is None else f"{decoded.key} from {wider.name}"
+            if key not in self._losses:
+                self._losses[key] = self.measure_loss(point, wider)
+            found.append(self._losses[key])
         return found
+
+    def wider(self) -> WiderNetwork | None:
+        """Return the trained network that networks of the band are cut from; None without a band, and in the first."""
+        if self.band is None or not self.plan.inherits:
+            return None
+        return wider_network_of(self._known_records(), self.band[1] / (1.0 - TOLERANCE))
+
+    def cuts_of(self, wider: WiderNetwork | None, points: Sequence[Point], places: Sequence[int]) -> list[int]:
+        """Return the places of the points that have no channel which a wider network lacks; all without one."""
+        if wider is None:
+            return list(places)
+        specs = [each.spec for each in self._decode([points[place] for place in places])]
+        return [place for place, spec in zip(places, specs, strict=True) if is_cut_of(spec, wider.spec)]
 
     def loss_increases(self, points: Sequence[Point]) -> NDArray[np.float64] | None:
         """Return the estimated loss increase of M points, shape (M,).
@@ -190,24 +213,24 @@ class CandidatePredictions:
 
     @cached_property
     def hints(self) -> list[Point]:
-        """Points that are expected to be good before any training: those of the plan, and even cuts by sensitivity.
-
-        Parameters of recipe and depth are not set.
-        """
+        """Points that are expected to be good before any training: those of the plan, and even cuts by sensitivity."""
         even = [] if self.sensitivity is None else even_cuts(self.plan.space, self.sensitivity)
         return [*self.plan.hints, *even]
 
     def cheapest(self) -> list[Point]:
         """Return points that lose least for the time they save, by the present latency predictor, slowest first.
 
-        They reach down to the band that is searched. None without a band or a sensitivity analysis that covers the
+        They are cuts of the wider network that the band begins with, else of the whole one, and reach down to the band
+        that is searched. None without a band or a sensitivity analysis that covers the
         space.
         """
-        if self.band not in self._cheapest:
-            self._cheapest[self.band] = self._found_cheapest()
-        return self._cheapest[self.band]
+        wider = self.wider()
+        key = (self.band, None if wider is None else wider.name)
+        if key not in self._cheapest:
+            self._cheapest[key] = self._found_cheapest(None if wider is None else wider.spec)
+        return self._cheapest[key]
 
-    def _found_cheapest(self) -> list[Point]:
+    def _found_cheapest(self, wider: ArchSpec | None) -> list[Point]:
         first = Shape.of_spec(self.structure.full_spec, self.plan.recipe.imgsz)
         if self.band is None or self.sensitivity is None or self.loss_increases([]) is None:
             return []
@@ -218,27 +241,14 @@ class CandidatePredictions:
             ratios = self.latency.ratios([replace(first, widths=tuple(each)) for each in widths])
             return np.array([]) if ratios is None else ratios.mean * self.latency.reference_ms
 
-        return cheapest_points(self.plan.space, self.sensitivity, latency_of, self.band[0])
+        widest = None if wider is None else [len(kept) for kept in wider.kept]
+        return cheapest_points(self.plan.space, self.sensitivity, latency_of, self.band[0], widest)
 
     def stopped_trials(self) -> list[KnownPoint]:
         """Return the stopped trials, each with the final mAP50-95 that its learning curve predicted."""
         if self.study.objectives[0][0] != MAP50_95.name:
             return []
-        records = self._known_records()
-        found = []
-        predictors: dict[int, FinalAccuracyPredictor] = {}
-        for record in records:
-            latency_ms = record.value(LATENCY)
-            if record.outcome is not Outcome.STOPPED or not record.rungs or latency_ms is None:
-                continue
-            epochs = int(record.recipe["epochs"])
-            if epochs not in predictors:
-                predictors[epochs] = FinalAccuracyPredictor(complete_curves(records, epochs))
-            final = predictors[epochs].predict(LearningCurve(latency_ms, record.rungs))
-            if final is not None:
-                trained = epochs + sum(ancestor.epochs for ancestor in record.ancestors)
-                found.append(KnownPoint(record.params, latency_ms, final.mean, final.error**2, trained))
-        return found
+        return stopped_points(self._known_records())
 
     def line_epochs(self, numbers: Sequence[int]) -> list[int]:
         """Return the epochs of training since the parent of these complete trials."""

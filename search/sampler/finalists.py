@@ -24,6 +24,7 @@ from search.store.base import StudyEntry
 from search.trial.bands import Bands, Division
 from search.trial.plan import SearchPlan
 from search.trial.reference_point import worst_point
+from search.trial.spending import Spending
 from spaces.base import PARENT, ParamValue
 
 USUAL_EXPONENT = 0.45
@@ -228,13 +229,13 @@ class FinalistChooser:
 
 
 def finalist_chooser_of(
-    study: StudyEntry, plan: SearchPlan, records: Sequence[TrialRecord], donors: frozenset[str]
+    study: StudyEntry, plan: SearchPlan, records: Sequence[TrialRecord], spending: Spending
 ) -> FinalistChooser:
     """Return what chooses the finalists of a study whose objectives are an accuracy and latency.
 
     Args:
-        records: With the parent's.
-        donors: Names of the donors.
+        records: With those of the parent and the donors.
+        spending: Tells the donors and the number of bands.
     """
 
     def point_of(row: TrialRecord) -> Params | None:
@@ -244,8 +245,9 @@ def finalist_chooser_of(
 
     parent_ms = next((ms for each in records if each.name == PARENT if (ms := each.value(LATENCY)) is not None), None)
     worst = worst_point(study, plan, records)
-    bands = Bands(worst[0] if parent_ms is None else parent_ms, plan.limits.get(LATENCY))
-    return FinalistChooser(study.objectives[0][0], worst, bands, donors, point_of)
+    count = spending.division(records).bands
+    bands = Bands.dividing(worst[0] if parent_ms is None else parent_ms, plan.limits.get(LATENCY), count)
+    return FinalistChooser(study.objectives[0][0], worst, bands, spending.donors, point_of)
 
 
 def _own_epochs(records: Sequence[TrialRecord]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +24,15 @@ from search.sampler.acquisition import (
 )
 from search.sampler.candidate_pool import CandidatePool, Point, non_dominated_points
 from search.sampler.candidate_predictions import CandidatePredictions
-from search.sampler.factory import SamplerFactory
 from search.sampler.network_features import SENSITIVITY_WEIGHT
-from search.sampler.optuna_samplers import multivariate_tpe
 from search.sampler.optuna_study import distribution_of
 from search.sampler.warm_start import KnownPoint
 
 POOL_SIZE = 400
 SCREENED = 4
 """Number of the most promising candidates whose loss is measured before one of them is trained."""
+SCREENED_IN_BAND = 8
+"""The same in a band of latency, where the smallest loss alone decides: all networks there are about as fast."""
 WORST_LOSS = 10.0
 """Increase of the untrained loss beyond which a larger one says nothing more."""
 MIN_TRAINED = 3
@@ -44,25 +44,6 @@ COARSE_TO_FINE = (4, 3, 2, 1)
 
 These trials come first even if accuracy could be modelled: start points and donors say little about cuts of the parent.
 """
-
-
-@final
-class FrontSamplerFactory(SamplerFactory):
-    """Makes `FrontSampler`; TPE in a study whose objectives are not an accuracy and then latency."""
-
-    name = "front"
-    uses_predictions = True
-    never_repeats = True
-
-    def make(self, seed: int, predictions: CandidatePredictions | None) -> BaseSampler:
-        """See `SamplerFactory`."""
-        return multivariate_tpe(seed) if predictions is None else FrontSampler(predictions, seed)
-
-    def note(self, predictions: CandidatePredictions | None) -> str:
-        """See `SamplerFactory`."""
-        if predictions is not None:
-            return ""
-        return "sampler 'tpe' proposes: 'front' needs two objectives, an accuracy and then latency_ms"
 
 
 class FrontSampler(BaseSampler):
@@ -146,6 +127,8 @@ class FrontSampler(BaseSampler):
         band = self._predictions.band
         self._acquisition.valued_at = self._screening.valued_at = None if band is None else band[1]
         best = self._acquisition.ranked(trained, pool, pending, self._rows(), earlier, count=self._screened)
+        if band is not None:
+            return points[self._least_loss(points, best)]
         first = 0 if len(best) == 1 or earlier is not None else self._screen(complete, running, points, pool, best)
         return points[best[first]]
 
@@ -177,7 +160,9 @@ class FrontSampler(BaseSampler):
     @property
     def _screened(self) -> int:
         """Number of candidates whose loss is measured before one of them is proposed."""
-        return SCREENED if self._predictions.measures_loss else 1
+        if self._predictions.measure_loss is None:
+            return 1
+        return SCREENED if self._predictions.band is None else SCREENED_IN_BAND
 
     def _known_beside_trials(self) -> list[KnownPoint]:
         return [*self._predictions.controls, *self._predictions.stopped_trials()]
@@ -215,7 +200,7 @@ class FrontSampler(BaseSampler):
         place = COARSE_TO_FINE[(number - self._predictions.starts) % len(COARSE_TO_FINE)]
         return self._least_loss(points, parts[min(place, len(parts) - 1)])
 
-    def _least_loss(self, points: Sequence[Point], order: NDArray[np.intp]) -> int:
+    def _least_loss(self, points: Sequence[Point], order: Sequence[int] | NDArray[np.intp]) -> int:
         """Return the best of the first few of an order: their loss is measured, if the study measures it."""
         best = order[: self._screened]
         losses = self._predictions.untrained_losses([points[each] for each in best]) if len(best) > 1 else [0.0]
@@ -252,11 +237,15 @@ class FrontSampler(BaseSampler):
     ) -> tuple[list[Point], Candidates | None]:
         """Return points of networks that were not tried, and their predictions.
 
-        They are within the limit and the band of latency, if there are any.
+        They are within the limit and the band of latency, if there are any, and cuts of the wider network that the band
+        begins with, if such cuts are known.
         """
+        wider = self._predictions.wider()
         promising = [*self._predictions.cheapest(), *self._predictions.hints]
         hints = [self._pool.completed(hint, self._random) for hint in promising]
         points = [*hints, *self._pool.draw(self._size, [*self._front(complete), *hints], self._random)]
+        if wider is not None:
+            points = [self._pool.clipped(point, wider.params) for point in points]
         predicted = self._predictions.predict(points)
         if predicted is None:
             return points, None
@@ -266,6 +255,7 @@ class FrontSampler(BaseSampler):
         first = {key: place for place, key in reversed(list(enumerate(predicted.keys)))}
         new = sorted(place for key, place in first.items() if key not in known) or [0]
         fast = allowed(new, predicted.latency_ms, self._predictions.limit_ms, self._predictions.band)
+        fast = self._predictions.cuts_of(wider, points, fast) or fast
         chosen = [points[place] for place in fast]
         return chosen, Candidates(predicted.features, predicted.latency_ms, None, predicted.expected).at(fast)
 

@@ -47,11 +47,18 @@ def even_cuts(space: Space, sensitivity: SummedSensitivity) -> list[Point]:
     return [point for point in points if point is not None]
 
 
-def cheapest_points(space: Space, sensitivity: SummedSensitivity, latency_of: LatencyOf, fastest: float) -> list[Point]:
+def cheapest_points(
+    space: Space,
+    sensitivity: SummedSensitivity,
+    latency_of: LatencyOf,
+    fastest: float,
+    widest: Sequence[int] | None = None,
+) -> list[Point]:
     """Return points that lose least for the time they save; none if the space does not set each width by itself.
 
     Args:
         fastest: Latency at which the cuts end.
+        widest: Widths of the network that is cut, shape (G,); those of the whole one by default.
     """
     ratios = _ratios(space)
     if not ratios or not all(ratio.step for ratio in ratios):
@@ -62,8 +69,9 @@ def cheapest_points(space: Space, sensitivity: SummedSensitivity, latency_of: La
     widths_at = [[len(kept) for kept in space.decode(point)[0].kept] for point in known if point is not None]
     if not widths_at:
         return []
+    first = None if widest is None else _widest_places(sensitivity, np.array(widths_at), widest)
     points = []
-    for places in cheapest_cuts(sensitivity, widths_at, latency_of, fastest):
+    for places in cheapest_cuts(sensitivity, widths_at, latency_of, fastest, first):
         shares = np.ones(len(sensitivity.whole))
         for indices, place in zip(sensitivity.ties, places, strict=True):
             shares[list(indices)] = grid[int(place)]
@@ -82,6 +90,7 @@ def cheapest_cuts(
     widths_at: Sequence[Sequence[int]],
     latency_of: LatencyOf,
     fastest: float,
+    first: Places | None = None,
 ) -> list[Places]:
     """Return cuts from the slowest to the first one that is fast enough, each as a place on the grid for each tie.
 
@@ -90,10 +99,11 @@ def cheapest_cuts(
         widths_at: Widths of all groups at each place of the grid of ratios, the greatest ratio first, shape (P, G).
         latency_of: Predicts the latency of M networks from their widths, shape (M, G).
         fastest: Latency at which the cuts end.
+        first: Place of each tie in the network that is cut, shape (T,); the whole network by default.
     """
     table = np.array(widths_at)
     ties = [list(indices) for indices in sensitivity.ties]
-    places = np.zeros(len(ties), dtype=np.int64)
+    places = np.zeros(len(ties), dtype=np.int64) if first is None else first
     now = last = float(latency_of([_widths(table, ties, places)])[0])
     found: list[Places] = []
     while now > fastest:
@@ -112,6 +122,15 @@ def cheapest_cuts(
             found.append(places)
             last = now
     return found
+
+
+def _widest_places(sensitivity: SummedSensitivity, table: NDArray[np.int64], widest: Sequence[int]) -> Places:
+    """Return for each tie the first place where it is no wider than a network; the last place if there is none."""
+    found = []
+    for indices in sensitivity.ties:
+        narrow = np.flatnonzero(table[:, indices[0]] <= widest[indices[0]])
+        found.append(int(narrow[0]) if len(narrow) else len(table) - 1)
+    return np.array(found, dtype=np.int64)
 
 
 def _widths(table: NDArray[np.int64], ties: Sequence[Sequence[int]], places: Places) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import final
 
 import numpy as np
 from optuna.samplers import (
@@ -18,9 +19,29 @@ from optuna.samplers import (
 from search.sampler.candidate_predictions import CandidatePredictions
 from search.sampler.factory import SamplerFactory
 from search.sampler.first_trials import StartPoints
-from search.sampler.front_sampler import FrontSamplerFactory
+from search.sampler.front_sampler import FrontSampler
 from search.sampler.optuna_samplers import OptunaSampler, multivariate_tpe
 from spaces.base import ParamValue
+
+
+@final
+class FrontSamplerFactory(SamplerFactory):
+    """Makes `FrontSampler`; TPE in a study whose objectives are not an accuracy and then latency."""
+
+    name = "front"
+    uses_predictions = True
+    never_repeats = True
+
+    def make(self, seed: int, predictions: CandidatePredictions | None) -> BaseSampler:
+        """See `SamplerFactory`."""
+        return multivariate_tpe(seed) if predictions is None else FrontSampler(predictions, seed)
+
+    def note(self, predictions: CandidatePredictions | None) -> str:
+        """See `SamplerFactory`."""
+        if predictions is not None:
+            return ""
+        return "sampler 'tpe' proposes: 'front' needs two objectives, an accuracy and then latency_ms"
+
 
 FACTORIES: Mapping[str, SamplerFactory] = {
     factory.name: factory

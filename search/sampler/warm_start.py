@@ -8,6 +8,7 @@ from typing import NamedTuple
 from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
+from search.trial.learning_curves import FinalAccuracyPredictor, LearningCurve, complete_curves
 from search.trial.plan import SearchPlan
 from search.trial.trained_networks import is_alike
 from spaces.base import Categorical, Parameter, ParamValue
@@ -94,6 +95,24 @@ def trained_points(
         spec, origin, recipe = plan.decode(point)
         if (spec.key, origin.key) == (row.spec.key, row.origin.key) and dict(row.recipe) == recipe.as_plain():
             found.append(KnownPoint(point, latency_ms, reached, epochs=row.line_epochs))
+    return found
+
+
+def stopped_points(records: Sequence[TrialRecord]) -> list[KnownPoint]:
+    """Return the stopped trials, each with the final mAP50-95 that its learning curve predicted."""
+    found = []
+    predictors: dict[int, FinalAccuracyPredictor] = {}
+    for record in records:
+        latency_ms = record.value(LATENCY)
+        if record.outcome is not Outcome.STOPPED or not record.rungs or latency_ms is None:
+            continue
+        epochs = int(record.recipe["epochs"])
+        if epochs not in predictors:
+            predictors[epochs] = FinalAccuracyPredictor(complete_curves(records, epochs))
+        final = predictors[epochs].predict(LearningCurve(latency_ms, record.rungs))
+        if final is not None:
+            trained = epochs + sum(ancestor.epochs for ancestor in record.ancestors)
+            found.append(KnownPoint(record.params, latency_ms, final.mean, final.error**2, trained))
     return found
 
 

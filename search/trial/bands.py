@@ -13,15 +13,17 @@ import math
 from dataclasses import dataclass
 
 SPEED_STEP = 10**0.1
-"""Ratio of the speeds of two bands; ten make a factor of ten (the R10 series of ISO 3): 1.26, 1.58, 2, 2.5, 3.2, 4."""
-TRIALS_SHARE = 0.3
+"""Ratio of the speeds of two bands below a limit; ten make a factor of ten (the R10 series of ISO 3)."""
+TOP_SPEED, MAX_SPEED_STEP = 4.0, 2.0
+"""Speed of the last band without a limit, as a multiple of the parent's, and the maximum ratio of two bands' speeds."""
+TRIALS_SHARE = 0.2
 """Share of a band's epochs that its trials take; its finalist has the others."""
 GROWTH = 0.5
 """Growth of a finalist's epochs from band to band, as a share of the first's: more was cut, more is to be learnt."""
 TOLERANCE = 0.03
 """Share of its latency by which a network may miss a band: proposals are predicted, and prefer its slow end."""
-MIN_BAND_TRIALS = 4
-"""Minimum length of a band, as a multiple of a trial's epochs; a smaller budget has fewer bands."""
+BAND_TRIALS = 10
+"""Length of a band, as a multiple of a trial's epochs; a smaller budget has fewer bands, a greater one longer bands."""
 MIN_FINALIST_EPOCHS = 5
 """Minimum epochs of a finalist's training."""
 
@@ -33,10 +35,12 @@ class Turn:
     Attributes:
         band: Number of its band, from 0; None after the last one.
         is_finalist: True if it trains a network further, False if it tries a new one.
+        is_between: Whether that network lies between the band and the one before it, so that the front has no wide gap.
     """
 
     band: int | None
     is_finalist: bool
+    is_between: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Division:
         band, place = divmod(position, self.trials + 1)
         if band >= self.bands:
             return Turn(None, is_finalist=True)
-        return Turn(band, is_finalist=place == self.trials)
+        return Turn(band, is_finalist=place == self.trials, is_between=place == 0 and self.trials > 1)
 
     def epochs(self, trial_epochs: int) -> int:
         """Return the epochs of all bands."""
@@ -85,12 +89,12 @@ def divided(epochs: int, trial_epochs: int, *, most: int, repeats: int = 0) -> D
         epochs: Epochs after the donors.
         trial_epochs: Epochs of a trial.
         most: Maximum number of bands.
-        repeats: Number of finalists' trainings that are kept back, to be repeated.
+        repeats: Number of trials' trainings that are kept back, to be repeated.
     """
-    bands = max(1, min(most, epochs // (MIN_BAND_TRIALS * trial_epochs)))
+    bands = max(1, min(most, round(epochs / (BAND_TRIALS * trial_epochs))))
     trials = max(1, round(TRIALS_SHARE * epochs / bands / trial_epochs))
     parts = [1.0 + GROWTH * number for number in range(bands)]
-    unit = (epochs - bands * trials * trial_epochs) / (sum(parts) + repeats * sum(parts) / bands)
+    unit = (epochs - (bands * trials + repeats) * trial_epochs) / sum(parts)
     least = max(MIN_FINALIST_EPOCHS, trial_epochs)
     return Division(trials, tuple(max(least, int(unit * part)) for part in parts))
 
@@ -102,20 +106,33 @@ class Bands:
     Attributes:
         parent_ms: Latency of the parent in ms.
         limit_ms: Upper limit of the latency in ms; None for no limit.
+        step: Ratio of the speeds of two bands.
     """
 
     parent_ms: float
     limit_ms: float | None = None
+    step: float = SPEED_STEP
+
+    @classmethod
+    def dividing(cls, parent_ms: float, limit_ms: float | None, count: int) -> Bands:
+        """Return so many bands below a limit; without one they reach from the parent's latency to a quarter of it."""
+        step = SPEED_STEP if limit_ms is not None else min(MAX_SPEED_STEP, TOP_SPEED ** (1.0 / count))
+        return cls(parent_ms, limit_ms, step)
 
     @property
     def slowest(self) -> float:
         """Latency in ms at which the first band ends."""
-        slowest = self.parent_ms / SPEED_STEP
+        slowest = self.parent_ms / self.step
         return slowest if self.limit_ms is None else min(slowest, self.limit_ms)
 
     def of(self, number: int) -> tuple[float, float]:
         """Return the latencies in ms of a band: above the first, at most the second."""
-        return self.slowest / SPEED_STEP ** (number + 1), self.slowest / SPEED_STEP**number
+        return self.slowest / self.step ** (number + 1), self.slowest / self.step**number
+
+    def before(self, number: int) -> tuple[float, float]:
+        """Return the latencies in ms from above a band to the middle of the step to the one before."""
+        slowest = self.of(number)[1]
+        return slowest * (1.0 + 2.0 * TOLERANCE), slowest * math.sqrt(self.step)
 
     def holds(self, number: int, ms: float) -> bool:
         """Return whether a network belongs to a band: it lies there, or is hardly slower."""
@@ -124,5 +141,5 @@ class Bands:
 
     def number_at(self, ms: float, count: int) -> int:
         """Return the number of the band that a latency lies in, or of the nearest of so many bands."""
-        steps = math.floor(math.log(self.slowest / ms) / math.log(SPEED_STEP) + 1e-9)
+        steps = math.floor(math.log(self.slowest / ms) / math.log(self.step) + 1e-9)
         return min(max(steps, 0), count - 1)

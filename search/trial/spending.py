@@ -15,7 +15,7 @@ from search.trial.bands import Division, divided
 from spaces.base import PARENT
 
 MAX_BANDS = 6
-"""Number of bands, from 1.26 to 4 times the parent's speed, if the budget allows as many."""
+"""Number of bands, up to 4 times the parent's speed, if the budget allows as many."""
 MAX_BANDS_BELOW_LIMIT = 4
 """The same where the study has an upper limit of latency: from the limit to half of it."""
 KEPT_SHARE = 0.25
@@ -98,9 +98,8 @@ class Spending:
         return left if self.budget.epochs is not None or left <= 0 else math.inf
 
     def expected_trials(self, records: Sequence[TrialRecord]) -> int:
-        """Return about how many trials the search will have, without finalists."""
-        division = self.division(records)
-        return division.bands * division.trials
+        """Return about how many trials could be trained for what donors leave; a finalist counts as several."""
+        return self.division(records).epochs(self.trial_epochs) // self.trial_epochs
 
     def plan_text(self, records: Sequence[TrialRecord]) -> str:
         """Return how the budget is divided, in one line."""

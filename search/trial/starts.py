@@ -79,12 +79,16 @@ class StartChooser:
         return min(options, key=lambda start: loss.after_cut(start.candidate))
 
     def _inherited(self, candidate: Candidate) -> list[Start]:
-        """Return the starts from the nearest trained networks; one whose file is damaged is left out.
+        """Return the starts from the nearest trained networks, and from the most trained one that it is a cut of.
 
-        The search can do without it, and whoever asks for that network by name is told.
+        A network whose file is damaged is left out: the search can do without it, and whoever asks for that network by
+        name is told.
         """
-        found = []
-        for record in self.trained.nearest(candidate.spec, NEAREST):
+        found, options = [], list(self.trained.nearest(candidate.spec, NEAREST))
+        around = self.trained.most_trained_around(candidate.spec)
+        if around is not None and around not in options:
+            options.append(around)
+        for record in options:
             with suppress(CheckpointError):
                 found.append(self._from(record, candidate))
         return found
@@ -101,10 +105,7 @@ class StartChooser:
 
     def _from(self, record: TrialRecord, candidate: Candidate) -> Start:
         """Return the network with a trained network's weights, and the parent's where that has no such channel."""
-        parent, checkpoint = self.bench.parent, record.saved_checkpoint
-        donor = self.bench.checkpoints.get(checkpoint)
-        origin = Origin((checkpoint,) * len(parent.layer_sections))
-        built = parent.build(candidate.spec, origin, {checkpoint: donor})
+        built = self.bench.build_from(record.saved_checkpoint, candidate.spec)
         same = record.spec == candidate.spec
         return Start(replace(built, imgsz=candidate.imgsz), record.name, record.line, continues=same)
 

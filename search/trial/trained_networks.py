@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,13 +45,23 @@ class TrainedNetworks:
 
         Of networks with equal channels only the one with most training behind it is returned.
         """
+        longest = self._longest()
+        distances = {key: distance(spec, each.spec) for key, each in longest.items() if each.spec is not None}
+        return tuple(longest[key] for key in sorted(distances, key=lambda key: (distances[key], key))[:count])
+
+    def most_trained_around(self, spec: ArchSpec) -> TrialRecord | None:
+        """Return the network with most training behind it of which a spec is a cut; None if there is none."""
+        around = [each for each in self._longest().values() if each.spec is not None and is_cut_of(spec, each.spec)]
+        return max(around, key=lambda record: (record.line_epochs, record.name), default=None)
+
+    def _longest(self) -> Mapping[str, TrialRecord]:
+        """Return the usable records by spec; of equal networks the one with most training."""
         longest: dict[str, TrialRecord] = {}
         for record in (*self._earlier, *self._trials_and_rows()):
             key = "" if record.spec is None else record.spec.key
             if key not in longest or record.line_epochs > longest[key].line_epochs:
                 longest[key] = record
-        distances = {key: distance(spec, each.spec) for key, each in longest.items() if each.spec is not None}
-        return tuple(longest[key] for key in sorted(distances, key=lambda key: (distances[key], key))[:count])
+        return longest
 
     def line_of(self, sources: Sequence[str]) -> tuple[Ancestor, ...]:
         """Return the ancestors of weights that come from these checkpoints of the study's own networks."""
@@ -114,6 +124,11 @@ def distance(spec: ArchSpec, trained: ArchSpec) -> float:
     channels = float(MISSING_WEIGHT * weights[missing].sum() + weights[cut].sum())
     lacks, has = set(trained.dropped) - set(spec.dropped), set(spec.dropped) - set(trained.dropped)
     return channels + MISSING_WEIGHT * len(lacks) + len(has)
+
+
+def is_cut_of(spec: ArchSpec, wider: ArchSpec) -> bool:
+    """Return whether a network has no channel and no bottleneck that a wider one lacks."""
+    return set(wider.dropped) <= set(spec.dropped) and not (_mask(spec) & ~_mask(wider)).any()
 
 
 def _mask(spec: ArchSpec) -> NDArray[np.bool_]:

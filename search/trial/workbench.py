@@ -14,6 +14,7 @@ from search.latency.study_latencies import StudyLatencies
 from search.store.base import Store
 from search.trial.plan import NO_LIMITS
 from search.trial.study_training import StudyTraining
+from spaces.base import ArchSpec, Candidate, Origin
 from spaces.networks.checkpoint import CheckpointStore
 from spaces.networks.parent import Parent
 
@@ -57,6 +58,16 @@ class Workbench:
     def after_training(self) -> tuple[AfterTraining, ...]:
         """The objectives that are measured of a trained network."""
         return objectives_after_training(self.named)
+
+    def build_from(self, checkpoint: str, spec: ArchSpec) -> Candidate:
+        """Return a network with a trained network's weights, and the parent's where that has no such channel.
+
+        Raises:
+            CheckpointError: If the weights are missing or damaged.
+            CandidateError: If the network cannot be built with them.
+        """
+        origin = Origin((checkpoint,) * len(self.parent.layer_sections))
+        return self.parent.build(spec, origin, {checkpoint: self.checkpoints.get(checkpoint)})
 
     def with_parent(self, parent: Parent) -> Workbench:
         """Return the same tools around another parent."""

@@ -127,7 +127,7 @@ class _Session:
         spending = spending_of(self._definition, self._job.budget, self._job.repeats)
         chooser = None
         if can_predict(study.objectives):
-            chooser = finalist_chooser_of(study, plan, self._store.records(study), spending.donors)
+            chooser = finalist_chooser_of(study, plan, self._store.records(study), spending)
         state = BudgetState(self._store, study, spending, chooser)
         self._say_once(spending.plan_text(state.records()))
         return state
@@ -173,14 +173,16 @@ class _Session:
             # With a sensitivity analysis the sampler chooses better cuts than uniform ones, unless these are asked for.
             # The bands of a budget begin with wide networks, and start points of grafts are narrow.
             fixed = self._definition.space.fixes_start_points and budget is None
-            knows_better = predictions is not None and predictions.ranks_untrained and not fixed
+            ranks = budget is not None or (predictions is not None and predictions.ranks_untrained)
+            knows_better = predictions is not None and ranks and not fixed
             starts = () if knows_better or self._definition.copied_from else plan.starts
             if predictions is not None:
                 predictions.starts = len(starts)
-                if (
-                    plan.inherits and sensitivity is not None
-                ):  # the analysis was made because such measurements are cheap
-                    predictions.measure_loss = UntrainedCandidates(prepared.bench, plan).loss_increase
+                candidates = UntrainedCandidates(prepared.bench, plan)
+                if plan.inherits and sensitivity is not None:  # the analysis was made because its like is cheap
+                    predictions.measure_loss = candidates.loss_increase
+                if budget is not None:
+                    predictions.measure_latency = candidates.latency_ms
             if note := sampler_named(sampler_name).note(predictions):
                 self._say_once(note)
             sampler = make_sampler(sampler_name, seed, starts, predictions)

@@ -14,6 +14,7 @@ from search.sampler.candidate_predictions import CandidatePredictions
 from search.sampler.front_sampler import COARSE_TO_FINE, MIN_TRAINED, SCREENED, FrontSampler
 from search.sampler.registry import make_sampler
 from search.trial.reference_point import MISSED_BY, USELESS_SHARE, worst_point
+from search.trial.wider_network import WiderNetwork
 from spaces.base import Categorical, ParamValue
 from spaces.networks.graft import Donor
 from spaces.search_spaces.grafts import GraftSpace
@@ -158,7 +159,7 @@ def test_of_the_first_cuts_the_one_with_the_smallest_measured_loss_is_trained(
 ) -> None:
     asked: dict[tuple[ParamValue, ...], float] = {}
 
-    def measure(point: Point) -> float:
+    def measure(point: Point, wider: WiderNetwork | None) -> float:
         asked[tuple(point.values())] = 0.8 - problem.accuracy(point)
         return asked[tuple(point.values())]
 
@@ -176,7 +177,7 @@ def test_of_the_first_cuts_the_one_with_the_smallest_measured_loss_is_trained(
 def test_a_candidate_is_measured_once_and_the_measurement_is_learnt_from(problem: Problem) -> None:
     asked: list[tuple[ParamValue, ...]] = []
 
-    def measure(point: Point) -> float:
+    def measure(point: Point, wider: WiderNetwork | None) -> float:
         asked.append(tuple(point.values()))
         return 10.0 * (0.8 - problem.accuracy(point))
 

@@ -97,6 +97,24 @@ def test_in_a_space_of_one_ratio_a_group_they_lose_less_than_even_cuts(
         assert least_loss(cheapest, below_ms) <= 1.02 * least_loss(even, below_ms)
 
 
+def test_they_may_begin_with_a_network_that_was_cut_before() -> None:
+    first = np.array([1, 2, 0, 3])
+    found = cheapest_cuts(SENSITIVITY, table().tolist(), padded_latency, 0.0, first)
+    assert found and all((places >= first).all() for places in found)
+
+
+def test_the_cuts_of_a_band_are_those_of_the_wider_network(problem: Problem, measured: CandidatePredictions) -> None:
+    predictions = replace(measured, plan=replace(problem.plan, inherits=True), band=(3.0, 4.5))
+    widest = problem.record(0, dict.fromkeys(problem.plan.parameters, 0.75))
+    problem.store.add(problem.study, replace(widest, checkpoint="wide"), None)
+    wider = predictions.wider()
+    assert wider is not None and wider.name == "trial 0"
+    points = predictions.cheapest()
+    assert points
+    assert predictions.cuts_of(wider, points, range(len(points))) == list(range(len(points)))
+    assert replace(predictions, plan=problem.plan).wider() is None, "nothing is inherited"
+
+
 def test_there_are_none_without_a_sensitivity_analysis(problem: Problem) -> None:
     assert replace(problem.predictions(), band=(3.0, 9.0)).cheapest() == []
 

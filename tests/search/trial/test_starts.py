@@ -20,8 +20,9 @@ from search.store.sql import open_store
 from search.study.definition import load_study
 from search.trial.evaluate import StudyTrials
 from search.trial.starts import Start, StartChooser
-from search.trial.trained_networks import TrainedNetworks, distance
+from search.trial.trained_networks import TrainedNetworks, distance, is_cut_of
 from search.trial.untrained_candidates import UntrainedCandidates
+from search.trial.wider_network import wider_network_of
 from spaces.base import PARENT, ArchSpec, Candidate, CandidateError, Origin, ParamValue
 from spaces.networks.checkpoint import CheckpointStore
 from tests.search.trial.test_evaluate import RecordingHooks
@@ -189,6 +190,45 @@ def test_networks_of_equal_channels_count_once_with_the_longest_line(
     assert [record.name for record in trained.nearest(spec, 5)] == ["trial 2", "trial 0"]
     gone = TrainedNetworks(study.store, study.ready.study, CheckpointStore(Path("nowhere")), bench.parent.structure.key)
     assert gone.nearest(spec, 5) == ()  # weights that are not on this machine
+
+
+def test_a_network_may_begin_with_the_most_trained_one_around_it(
+    records: Sequence[TrialRecord], study: PreparedStudy
+) -> None:
+    bench = study.ready.bench
+    trained = TrainedNetworks(study.store, study.ready.study, bench.checkpoints, bench.parent.structure.key)
+    narrow, wide = records[2].spec, records[0].spec
+    assert narrow is not None and wide is not None
+    assert (is_cut_of(narrow, wide), is_cut_of(wide, narrow), is_cut_of(wide, wide)) == (True, False, True)
+    around = trained.most_trained_around(narrow)
+    assert around is not None and around.name == "trial 2", "six epochs and more; the wide one has two"
+    around = trained.most_trained_around(wide)
+    assert around is not None and around.name == "trial 0"
+    assert trained.most_trained_around(bench.parent.full_spec()) is None
+
+
+def test_the_wider_network_of_a_band_is_the_one_that_was_trained_longest(records: Sequence[TrialRecord]) -> None:
+    wide, narrow, further = records
+    ms = [record.value("latency_ms") or 0.0 for record in records]
+    found = wider_network_of(records, 0.0)
+    assert found is not None and found.name == further.name, "of equal trainings the longest line"
+    longer = replace(wide, recipe={**wide.recipe, "epochs": 9})
+    found = wider_network_of([longer, narrow, further], 0.0)
+    assert found is not None and (found.name, found.params) == (wide.name, wide.params)
+    assert wider_network_of(records, max(ms)) is None
+    assert wider_network_of([replace(record, number=None) for record in records], 0.0) is None, "donors are none"
+
+
+def test_the_untrained_loss_may_be_that_with_the_weights_of_a_wider_network(
+    records: Sequence[TrialRecord], study: PreparedStudy
+) -> None:
+    candidates = UntrainedCandidates(study.ready.bench, study.ready.plan)
+    wider = wider_network_of(records[:1], 0.0)
+    assert wider is not None
+    params = study.params(0.5)
+    assert candidates.loss_increase(params, wider) != candidates.loss_increase(params)
+    gone = replace(wider, checkpoint="0" * 32)
+    assert candidates.loss_increase(params, gone) == math.inf
 
 
 def test_the_space_is_taken_at_its_word_where_nothing_is_inherited(study: PreparedStudy) -> None:

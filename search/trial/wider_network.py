@@ -1,0 +1,48 @@
+"""The trained network that those of the next band of latency are cut from, so that they begin with its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from search.record.latency_text import LATENCY
+from search.record.trial import Outcome, TrialRecord
+from spaces.base import ArchSpec, ParamValue
+
+
+@dataclass(frozen=True)
+class WiderNetwork:
+    """A trained network of a slower band.
+
+    Attributes:
+        params: The parameters of its trial.
+    """
+
+    name: str
+    checkpoint: str
+    spec: ArchSpec
+    params: Mapping[str, ParamValue]
+
+
+def wider_network_of(records: Sequence[TrialRecord], slowest_ms: float) -> WiderNetwork | None:
+    """Return the trial that was trained longest among those that are slower than a band; None without one.
+
+    That is the finalist of the band before, unless that band had none. Of equal trainings the one with the longest
+    line is returned.
+
+    Args:
+        slowest_ms: Latency in ms at which the band ends.
+    """
+    slower = [
+        (record.epochs, record.line_epochs, record.number, record)
+        for record in records
+        if record.number is not None and record.outcome is Outcome.COMPLETE and record.feasible
+        if record.spec is not None and record.checkpoint is not None
+        if not record.is_reference and not record.is_repeated and (record.value(LATENCY) or 0.0) > slowest_ms
+    ]
+    if not slower:
+        return None
+    *_, best = max(slower, key=lambda each: each[:3])
+    if best.spec is None or best.checkpoint is None:  # for the type checker: both were asked for above
+        return None
+    return WiderNetwork(best.name, best.checkpoint, best.spec, best.params)
