@@ -22,6 +22,7 @@ from ultralytics.nn.tasks import guess_model_scale
 from ultralytics.utils import ROOT
 
 _SIZE = re.compile(r"(\d+)([nslmx])(.+)?$")
+_WITH_U = re.compile(r"(yolov[35].*)u\.yaml")
 _OLD_P6 = re.compile(r"yolov([58])([nsmlx])6")
 
 
@@ -76,8 +77,12 @@ def _own_file(path: Path) -> Path | None:
 
 
 def _file_of_ultralytics(path: Path) -> Path | None:
-    """Return the file of that name, or of its family: `yolov8.yaml` for `yolov8n.yaml`."""
-    for wanted in (path.as_posix(), _SIZE.sub(r"\1\3", path.as_posix())):
+    """Return the file of that name, or of its family: `yolov8.yaml` for `yolov8n.yaml`.
+
+    `yolov5nu.yaml` is another name of `yolov5n.yaml`, after the weights that Ultralytics trained with its own head.
+    """
+    name = _WITH_U.sub(r"\1.yaml", path.as_posix())
+    for wanted in (name, _SIZE.sub(r"\1\3", name)):
         found = [file for name, file in _files_of_ultralytics().items() if f"/{name}".endswith(f"/{wanted}")]
         if len(found) == 1:
             return found[0]

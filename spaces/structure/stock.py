@@ -117,7 +117,7 @@ def _check_activation(name: str, activation: Any) -> None:
 def _is_layer(inputs: Any, repeats: Any, module: Any, arguments: Any) -> bool:
     sources = inputs if isinstance(inputs, list) else [inputs]
     counts = all(isinstance(each, int) and not isinstance(each, bool) for each in (*sources, repeats))
-    return counts and bool(sources) and repeats >= 1 and isinstance(module, str) and isinstance(arguments, list)
+    return counts and bool(sources) and repeats >= 0 and isinstance(module, str) and isinstance(arguments, list)
 
 
 def _one_scale(name: str, scales: Any, scale: Any) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def test_the_same_definition_continues_also_with_more_trials(store: Store, defin
 
 def test_a_changed_definition_is_refused_with_what_differs(store: Store, definition: StudyDefinition) -> None:
     open_study(store, definition, 1, FACTS)
-    changed = load_study("nas_head", ["recipe.lr0=0.5", "donors.one-shot.ratio=0.6"])
+    changed = load_study("nas_head", ["recipe.lr0=0.5", "controls.one-shot.ratio=0.6"])
     with pytest.raises(DefinitionMismatch, match=r"(?s)one-shot.*recipe\.lr0: stored .*, asked 0\.5.*--new"):
         select_generation(store, changed, new=False, resume=False)
 

@@ -253,10 +253,10 @@ def test_each_difference_is_a_line_of_its_own(tmp_path: Path) -> None:
 
     lines = definition_differences(
         plain("limits.latency_ms=5"),
-        plain("recipe.epochs=5", "donors.one-shot.ratio=0.6", "recipe.lr0={low: 1e-4, high: 1e-2, log: true}"),
+        plain("recipe.epochs=5", "controls.one-shot.ratio=0.6", "recipe.lr0={low: 1e-4, high: 1e-2, log: true}"),
     )
     assert "recipe.epochs: stored 3, asked 5" in lines
-    assert "donors.one-shot.ratio: stored 0.7, asked 0.6" in lines
+    assert "controls.one-shot.ratio: stored 0.7, asked 0.6" in lines
     assert "limits.latency_ms: stored 5.0, asked nothing" in lines
     assert "recipe.lr0.log: stored nothing, asked true" in lines
 
