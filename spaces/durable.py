@@ -33,7 +33,7 @@ REMEDIES = {
     errno.ENAMETOOLONG: "the name is too long; give a shorter one",
     errno.ELOOP: "its links lead in a circle; mend them or give another path",
 }
-"""What is wrong where a file cannot be read or written, and what mends it, by error number."""
+"""Fault and remedy in words for each error number of reading or writing a file."""
 
 
 def file_fault(error: OSError) -> str:

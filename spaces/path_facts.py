@@ -1,4 +1,4 @@
-"""What is true of a path, for messages about files and folders that are not what they should be.
+"""Describes a path in words (absent, a folder, not readable), for messages about wrong files and folders.
 
 Standard library only: the program for other machines (`objectives.remote`) contains this file.
 """

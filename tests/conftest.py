@@ -1,4 +1,4 @@
-"""What every test has: tracebacks of faults, and locks of devices that no study on this machine knows.
+"""Settings of all tests: tracebacks of faults, and device locks that no study on this machine shares.
 
 Files with slow tests are run first: one of them at the end would leave all other processes idle.
 """

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 SERVER_FOLDERS = Path("/usr/lib/postgresql")
-"""Where Debian keeps the programs of PostgreSQL, one folder for each version."""
+"""Folder of PostgreSQL's programs on Debian, with one subfolder for each version."""
 
 
 class DisturbedDatabase(ABC):
@@ -63,10 +63,10 @@ class PostgresServer(DisturbedDatabase):
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="yolofront-chaos-"))
         # PostgreSQL refuses to run as root.
-        self._account = pwd.getpwnam(_other_user()) if os.geteuid() == 0 else None
+        self._account = pwd.getpwnam(ordinary_user()) if os.geteuid() == 0 else None
         if self._account is not None:
             os.chown(self._folder, self._account.pw_uid, self._account.pw_gid)
-        port = _free_port()
+        port = free_port()
         self._options = f"-p {port} -k {self._folder} -c listen_addresses=127.0.0.1"
         self.url = f"postgresql+psycopg://chaos@127.0.0.1:{port}/chaos"
         self._call("initdb", "-D", str(self._data), "-U", "chaos", "-A", "trust", "-E", "UTF8", "--locale=C")
@@ -126,12 +126,14 @@ def _found(name: str) -> str | None:
     return str(versions[-1]) if versions else shutil.which(name)
 
 
-def _other_user() -> str:
+def ordinary_user() -> str:
+    """Return the name of a user that a server can run as where this process is root's."""
     known = {entry.pw_name for entry in pwd.getpwall()}
     return "postgres" if "postgres" in known else "nobody"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return the number of a port on loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

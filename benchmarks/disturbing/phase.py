@@ -57,7 +57,7 @@ class PhaseResult:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing went wrong."""
+        """True if no fault was found."""
         return not (self.lost or self.twice or self.stuck or self.wrong_fronts)
 
     def as_plain(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Phase:
     """Disturbs a study on one database for a time.
 
     Args:
-        folder: Where the run folder is made, in a folder that exists; it is removed at the end.
+        folder: Path of the run folder, in an existing folder; the run folder is removed at the end.
         seconds: Time from the first stored trial to the last disturbance.
         only: Kinds of disturbances; all that are possible here by default.
     """

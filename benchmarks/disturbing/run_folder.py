@@ -68,7 +68,7 @@ class MovedClock:
 
     @property
     def can_be_moved(self) -> bool:
-        """Whether there was a C compiler."""
+        """True if the clock can be moved: a C compiler has built the library for it."""
         return self._library.exists()
 
     @property

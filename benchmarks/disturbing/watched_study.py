@@ -34,7 +34,7 @@ class Awaited:
 
 @dataclass
 class Faults:
-    """What must not happen; each fault in words, so that one can look for its cause."""
+    """Faults that were found, each in words, so that its cause can be looked for."""
 
     lost: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)

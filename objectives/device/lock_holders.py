@@ -36,7 +36,7 @@ class Holder:
     Attributes:
         use: `training` or `measuring`; empty if it holds nothing now.
         host: Host and process namespace; process numbers are compared only within one.
-        since: When it claimed the lock, in seconds since 1970.
+        since: Time of its claim, in seconds since 1970.
         generation: Of the lock that it holds.
         beats: Number of its signs of life.
         name: Name of its note.

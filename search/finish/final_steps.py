@@ -25,7 +25,7 @@ class FinalStep:
     """One step. It has plain values, because it is sent to the new process.
 
     Attributes:
-        kind: What is done; a key of `FINAL_STEPS`.
+        kind: Name of the step; a key of `FINAL_STEPS`.
         study: Name of the study, without its generation.
         url: URL of the database.
         root: Run folder.

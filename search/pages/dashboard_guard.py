@@ -64,7 +64,7 @@ def ask(app: App, environ: Environ) -> Answer:
 
 
 class Token(Protocol):
-    """What a request must have; `search.pages.dashboard_token` is the one that is used."""
+    """Check of the token in each request; `search.pages.dashboard_token` has the implementation."""
 
     def refusal(self, environ: Environ) -> Answer | None:
         """Return what is answered instead of a request; None for one that is let in."""
@@ -78,7 +78,7 @@ def guarded(
     Args:
         app: The dashboard.
         hosts: Allowed values of the Host header; None allows any.
-        token: What every request must have; without one every request that could change something is refused.
+        token: Check of the token in every request; without one every request that could change something is refused.
         check: Returns the refusal of a request that cannot be answered; it is called last.
     """
 

@@ -1,4 +1,4 @@
-"""What was odd about a study's data set, as it is stored with the study and told below its table."""
+"""Warnings about a study's data set, stored with the study and shown below its table."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ from spaces.structure.structure import Structure
 
 
 class Predictions(NamedTuple):
-    """Of M points: latency in ms, a key that equal networks share, features (M, D), accuracy expected by the prior."""
+    """Predictions for M points: latency in ms, a key shared by equal networks, features (M, D), prior mean accuracy."""
 
     latency_ms: NDArray[np.float64]
     keys: tuple[str, ...]

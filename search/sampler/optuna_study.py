@@ -82,7 +82,7 @@ class OptunaStudy:
         objectives: Names and directions, in the order of the values.
         parameters: The parameters that the sampler sets.
         sampler: From `make_sampler`.
-        patience: How long each call of Optuna's storage waits while the database is away.
+        patience: Waiting time of each call of Optuna's storage while the database is away.
 
     Every method raises `StoreUnavailable` if the database is away for longer.
     """

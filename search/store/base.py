@@ -85,7 +85,7 @@ class Attempt:
     Attributes:
         number: The trial's number; None until `assign`.
         tries: Number of times that the trial was begun, this one included; grows if a worker dies, not at a release.
-        deaths: What its workers died of, oldest first, as far as it is known.
+        deaths: Causes of its workers' deaths, oldest first, as far as they are known.
     """
 
     id: int

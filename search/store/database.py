@@ -44,7 +44,7 @@ class Database:
     take about N of a server's connections.
 
     Args:
-        patience: How long its calls wait while the database is away.
+        patience: Waiting time of its calls while the database is away.
 
     Attributes:
         is_read_only: Whether every transaction that writes is refused.
@@ -133,7 +133,7 @@ class Database:
 
     @property
     def lies_read_only(self) -> bool:
-        """Whether it is a file that exists in a folder where nothing can be written."""
+        """True for an existing SQLite file in a folder that this process cannot write to."""
         return self.file is not None and os.access(self.file, os.R_OK) and not os.access(self.file.parent, os.W_OK)
 
     def readable_copy(self) -> Database:

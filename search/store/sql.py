@@ -44,7 +44,7 @@ def open_store(url: str, patience: Patience | None = None) -> Store:
     Args:
         url: `sqlite:///folder/file.db` (the folder is made), `sqlite://` (in memory, gone with this process) or
             `postgresql+psycopg://user:password@host/database`.
-        patience: How long all calls wait while the database is away; by default a quarter of an hour, with a line on
+        patience: Waiting time of all calls while the database is away; by default a quarter of an hour, with a line on
             standard error.
 
     Raises:

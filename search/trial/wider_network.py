@@ -33,16 +33,12 @@ def wider_network_of(records: Sequence[TrialRecord], slowest_ms: float) -> Wider
     Args:
         slowest_ms: Latency in ms at which the band ends.
     """
-    slower = [
-        (record.epochs, record.line_epochs, record.number, record)
-        for record in records
-        if record.number is not None and record.outcome is Outcome.COMPLETE and record.feasible
-        if record.spec is not None and record.checkpoint is not None
-        if not record.is_reference and not record.is_repeated and (record.value(LATENCY) or 0.0) > slowest_ms
-    ]
-    if not slower:
-        return None
-    *_, best = max(slower, key=lambda each: each[:3])
-    if best.spec is None or best.checkpoint is None:  # for the type checker: both were asked for above
-        return None
-    return WiderNetwork(best.name, best.checkpoint, best.spec, best.params)
+    found: dict[tuple[int, int, int], WiderNetwork] = {}
+    for record in records:
+        complete = record.outcome is Outcome.COMPLETE and record.feasible and not record.is_repeated
+        if record.number is None or not complete or (record.value(LATENCY) or 0.0) <= slowest_ms:
+            continue
+        if record.spec is not None and record.checkpoint is not None:
+            trained = record.epochs, record.line_epochs, record.number
+            found[trained] = WiderNetwork(record.name, record.checkpoint, record.spec, record.params)
+    return found[max(found)] if found else None

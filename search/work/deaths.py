@@ -1,4 +1,4 @@
-"""What a process died of, as far as the kernel tells."""
+"""Causes of a process's death in words, as far as the kernel tells them."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ TIME_IS_UP = "the time is up"
 
 @dataclass(frozen=True)
 class LoneProcess:
-    """How a task is watched that runs in a process of its own.
+    """Runs a task in a process of its own, and watches its progress.
 
     Attributes:
         deadline: Time of `time.monotonic` at which it is ended; None for no limit.

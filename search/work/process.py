@@ -45,7 +45,7 @@ def run_worker(job: Job, pipe: Connection, steps: MutableSequence[float]) -> Non
 
     Args:
         pipe: Receives its events.
-        steps: Where the steps of this process are counted, for the supervisor.
+        steps: Shared counter of this process's steps, for the supervisor.
     """
     folder = RunFolder(job.root)
     scratch = folder.scratch(host_tag(), os.getpid())
@@ -70,7 +70,7 @@ def run_process(work: Callable[[Say], WorkerEnded], log: Path, pipe: Connection,
     Args:
         work: Called with a function that sends events; returns the last one.
         pipe: Receives the events.
-        steps: Where the steps of this process are counted, for the supervisor.
+        steps: Shared counter of this process's steps, for the supervisor.
     """
     share_steps(steps)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; only the supervisor reacts

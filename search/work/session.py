@@ -179,7 +179,7 @@ class _Session:
             if predictions is not None:
                 predictions.starts = len(starts)
                 candidates = UntrainedCandidates(prepared.bench, plan)
-                if plan.inherits and sensitivity is not None:  # the analysis was made because its like is cheap
+                if plan.inherits and sensitivity is not None:  # where the analysis is cheap, a single loss is too
                     predictions.measure_loss = candidates.loss_increase
                 if budget is not None:
                     predictions.measure_latency = candidates.latency_ms

@@ -54,7 +54,7 @@ class _Running:
 
     @property
     def place(self) -> str:
-        """What it does: `trial 3: training, epoch 2 of 10`."""
+        """Present work of the worker: `trial 3: training, epoch 2 of 10`."""
         return self.doing.what + ("" if self.batch is None else f", epoch {self.batch.epoch} of {self.batch.epochs}")
 
 

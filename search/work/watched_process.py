@@ -34,7 +34,7 @@ class WatchedProcess:
 
     Args:
         work: Function that it runs, with the task, the sending end of a pipe for events, and the place of its steps.
-        task: What the function works on.
+        task: Argument of the function.
         told: Receives the events.
     """
 

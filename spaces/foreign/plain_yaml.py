@@ -24,8 +24,8 @@ class YamlFault(Exception):
     """Text that is no plain YAML.
 
     Attributes:
-        problem: What is wrong, on one line.
-        line: Where it is, from 1; None if that is not known. `column` likewise.
+        problem: The fault, on one line.
+        line: Line of the fault, from 1; None if it is not known. `column` likewise.
     """
 
     def __init__(self, problem: str, line: int | None = None, column: int | None = None) -> None:

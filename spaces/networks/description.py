@@ -1,4 +1,4 @@
-"""What a checkpoint's JSON says of its network, each value read by its kind."""
+"""Reads the description of a network from a checkpoint's JSON, and checks the type of each value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `make chaos` counts, on studies without trainings: its verdict must not depend on luck."""
+"""Counts of `make chaos`, on studies without trainings: its verdict must not depend on luck."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Case:
     """A file and the command that must refuse it.
 
     Attributes:
-        name: What is wrong, and the kind of file.
+        name: The fault, and the kind of file.
         command: Words of the command; `{}` stands for the path.
         path: Name of the file, or of the folder.
         write: Writes it.

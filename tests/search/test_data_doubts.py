@@ -1,4 +1,4 @@
-"""What is odd about the data is told when a run begins, in a dry run and below the table; `--strict` refuses it."""
+"""Warnings about the data at the start of a run, in a dry run and below the table; `--strict` makes them errors."""
 
 from __future__ import annotations
 

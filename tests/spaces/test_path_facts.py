@@ -1,4 +1,4 @@
-"""What is true of a path is said, whatever lies there."""
+"""A path is described in words, whatever lies there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who watches a process counts its steps, and only the time in which it looks."""
+"""The watcher of a process counts its steps, and only the time in which the watcher itself ran."""
 
 from __future__ import annotations
 

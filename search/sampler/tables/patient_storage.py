@@ -37,7 +37,7 @@ class PatientStorage(RDBStorage):
 
     Args:
         url: Our database URL, as a user writes it.
-        patience: How long a call waits. Threads and our own store may share it.
+        patience: Waiting time of a call. Threads and our own store may share it.
     """
 
     def __init__(self, url: str, patience: Patience) -> None:

@@ -17,7 +17,7 @@ class LongWait:
 
     Args:
         what: Name of the lock: `prepare 3`.
-        who: What names the holder.
+        who: Name of the holder.
         monotonic: Returns seconds that never go back.
     """
 

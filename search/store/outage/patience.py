@@ -32,7 +32,7 @@ def print_outage(event: Event) -> None:
 
 @final
 class Patience:
-    """How long this process waits for its database, and whether the database is away now. Threads share it.
+    """Waits for a database that is away, and makes failed calls again. All threads of a process share it.
 
     Args:
         seconds: Seconds that one call waits at most; 0 makes every call fail at once.

@@ -1,4 +1,4 @@
-"""What is odd about a data set is told in one line with counts: lost files, absent classes, near-duplicates, links."""
+"""Warnings about a data set, each one line with counts: lost files, absent classes, near-duplicates, links."""
 
 from __future__ import annotations
 

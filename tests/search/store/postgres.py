@@ -7,7 +7,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,8 @@ from typing import Any
 from urllib.parse import quote
 
 import psycopg
+
+from benchmarks.disturbing.databases import free_port, ordinary_user
 
 PASSWORD = "p@ss/w{0}rd:%#?"  # what a URL, Optuna's formatting and a message could trip over
 USER = "yolofront"
@@ -38,9 +39,9 @@ class PostgresServer:
     def __init__(self, binaries: Path, folder: Path) -> None:
         self._binaries, self._folder = binaries, folder
         self._data = folder / "data"
-        self.port = _free_port()
+        self.port = free_port()
         # initdb and postgres refuse to run as root
-        self._account = pwd.getpwnam(_other_user()) if os.geteuid() == 0 else None
+        self._account = pwd.getpwnam(ordinary_user()) if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
         self._make()
         self.start()
@@ -124,14 +125,3 @@ def running_server() -> Iterator[PostgresServer]:
         if server is not None:
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _other_user() -> str:
-    known = {entry.pw_name for entry in pwd.getpwall()}
-    return "postgres" if "postgres" in known else "nobody"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

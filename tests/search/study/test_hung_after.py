@@ -1,4 +1,4 @@
-"""When a worker counts as hung, in a study's YAML or on the command line."""
+"""The time after which a worker counts as hung, in a study's YAML and on the command line."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def job(folder: Path, *script: str, hung_after_s: float | None = None, deadline:
 
 
 def run_scripted(job: Job, pipe: Connection, steps: MutableSequence[float]) -> None:
-    """In place of `run_worker`."""
+    """Act as the job's script says. It takes the place of `run_worker`."""
     run_process(lambda say: _act(job, say), job.root / f"worker-{job.index}.log", pipe, steps)
 
 

@@ -1,4 +1,4 @@
-"""What the display shows of the workers' events."""
+"""The display of the workers' events."""
 
 from __future__ import annotations
 
