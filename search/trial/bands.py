@@ -130,8 +130,13 @@ class Bands:
         return self.slowest / self.step ** (number + 1), self.slowest / self.step**number
 
     def before(self, number: int) -> tuple[float, float]:
-        """Return the latencies in ms from above a band to the middle of the step to the one before."""
+        """Return the latencies in ms from above a band to the middle of the step to the one before.
+
+        Above a limit nothing is allowed: where the first band ends there, its own latencies are returned.
+        """
         slowest = self.of(number)[1]
+        if number == 0 and slowest == self.limit_ms:
+            return self.of(number)
         return slowest * (1.0 + 2.0 * TOLERANCE), slowest * math.sqrt(self.step)
 
     def holds(self, number: int, ms: float) -> bool:

@@ -144,6 +144,8 @@ def test_a_limit_on_latency_is_where_the_bands_begin() -> None:
     assert Bands(10.0, 5.0).of(0) == pytest.approx((5.0 / SPEED_STEP, 5.0))
     assert Bands(10.0, 5.0).of(1)[1] == Bands(10.0, 5.0).of(0)[0]
     assert Bands(10.0, 9.9).of(0) == Bands(10.0).of(0)
+    assert Bands(10.0, 5.0).before(0) == Bands(10.0, 5.0).of(0), "nothing is tried above the limit"
+    assert Bands(10.0, 5.0).before(1)[0] > Bands(10.0, 5.0).of(1)[1]
 
 
 def test_every_latency_belongs_to_a_band() -> None:
