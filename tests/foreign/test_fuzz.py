@@ -55,7 +55,7 @@ SCALARS = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-(10**20), 10**20),
-    st.floats(),
+    st.floats(allow_subnormal=False),  # runtimes of other tests may flush subnormal floats in the whole process
     st.text(max_size=12),
     st.sampled_from([ESCAPE, "", "a" * 3000, "../x", "\0", "nn.Module", "yolov8n.yaml", "1" * 400, 10**400]),
 )
