@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.disturbing.databases import DisturbedDatabase, LockedFile, PostgresServer, postgres_is_installed
 from benchmarks.disturbing.disturbances import DISTURBANCE_KINDS
 from benchmarks.disturbing.page import table_lines, write_reliability_page
-from benchmarks.disturbing.phase import Phase, PhaseResult
+from benchmarks.disturbing.phase import LONGEST_OUTAGE_S, LONGEST_PAUSE_S, Phase, PhaseResult
 from spaces.shown import print_line
 
 DATABASES = ("sqlite", "postgresql")
@@ -46,6 +46,8 @@ def main() -> int:
     if options.keep:
         entry = {
             "seed": seed,
+            "only": options.only,
+            "longest_outage_s": options.longest_outage,
             "seconds": round(time.monotonic() - begun),
             "rows": [each.as_plain() for each in results],
         }
@@ -64,8 +66,17 @@ def _run_phase(name: str, seed: int, options: argparse.Namespace) -> PhaseResult
         database = _database(name, folder)
         try:
             seconds = max(20.0, options.minutes * 60 / len(options.databases) - OVERHEAD_S)
-            dice = random.Random(f"{seed} {name}")
-            return Phase(database, folder / "disk", dice, seconds=seconds, say=say, only=options.only).run()
+            phase = Phase(
+                database,
+                folder / "disk",
+                random.Random(f"{seed} {name}"),
+                seconds=seconds,
+                say=say,
+                only=options.only,
+                longest_outage_s=options.longest_outage,
+                longest_pause_s=options.longest_pause,
+            )
+            return phase.run()
         finally:
             database.close()
 
@@ -87,6 +98,20 @@ def _parser() -> argparse.ArgumentParser:
     usual = DATABASES if postgres_is_installed() else DATABASES[:1]
     parser.add_argument("--databases", nargs="+", choices=DATABASES, default=usual, help="default: those installed")
     parser.add_argument("--only", nargs="+", choices=DISTURBANCE_KINDS, default=[], help="disturbances (default: all)")
+    parser.add_argument(
+        "--longest-outage",
+        type=float,
+        default=LONGEST_OUTAGE_S,
+        metavar="SECONDS",
+        help="longest time that the database is away (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--longest-pause",
+        type=float,
+        default=LONGEST_PAUSE_S,
+        metavar="SECONDS",
+        help="longest pause after a disturbance (default: %(default)s)",
+    )
     parser.add_argument("--keep", action="store_true", help="add the result to the file of results")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file of results (default: %(default)s)")
     parser.add_argument("--page", type=Path, help="write the page from the stored results instead")

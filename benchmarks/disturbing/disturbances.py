@@ -1,4 +1,7 @@
-"""Disturbances, one function each: it disturbs, undoes what does not pass by itself, and says what is awaited."""
+"""Disturbances, one function each: it disturbs, undoes what does not pass by itself, and says what is awaited.
+
+Each returns whether it could be tried: there may be no running trial to disturb.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ import psutil
 
 from benchmarks.disturbing.databases import DisturbedDatabase
 from benchmarks.disturbing.machine import STALE_AFTER_S
-from benchmarks.disturbing.run_folder import MovedClock, SmallDisk
+from benchmarks.disturbing.run_folder import BlockedFileSystem, MovedClock, SmallDisk
 from benchmarks.disturbing.watched_study import WatchedStudy
+from benchmarks.disturbing.worker_faults import DEADLOCK, FILE_SYSTEM
 from search.store.base import OpenAttempt
 
 HUNG_AFTER_S = 45
@@ -25,13 +29,19 @@ GRACE_S = 60.0
 
 @dataclass(frozen=True)
 class Victim:
-    """Everything that can be disturbed, and the dice that choose."""
+    """Everything that can be disturbed, and the dice that choose.
+
+    Attributes:
+        longest_outage_s: Longest time in seconds that the database is away.
+    """
 
     study: WatchedStudy
     database: DisturbedDatabase
     disk: SmallDisk
     clock: MovedClock
+    blocked: BlockedFileSystem
     dice: random.Random
+    longest_outage_s: float
 
     def running_trial(self, command: int | None = None) -> tuple[int, psutil.Process] | None:
         """Return a trial that runs, and its worker; of one command only, if it is given."""
@@ -53,108 +63,166 @@ def _trial_of(attempt: OpenAttempt) -> tuple[int, int]:
     return attempt.number, attempt.worker.pid
 
 
-def kill_in_trial(victim: Victim) -> None:
+def kill_in_trial(victim: Victim) -> bool:
     """Kill a worker within its trial."""
-    found = victim.running_trial()
-    if found is not None:
-        with suppress(psutil.Error):
-            found[1].kill()
-        victim.study.await_trial(found[0], f"trial {found[0]} after its worker was killed")
+    return _disturb_trial(victim, psutil.Process.kill, "its worker was killed")
 
 
-def kill_anywhere(victim: Victim) -> None:
+def kill_anywhere(victim: Victim) -> bool:
     """Kill any worker, whatever it does: it may load, wait or be between two trials."""
     workers = [each for command in victim.study.commands for each in command.workers()]
-    if workers:
-        with suppress(psutil.Error):
-            victim.dice.choice(workers).kill()
-    victim.study.await_any("the study after a worker was killed")
+    killed = bool(workers) and _did(psutil.Process.kill, victim.dice.choice(workers))
+    if killed:
+        victim.study.await_any("the study after a worker was killed")
+    return killed
 
 
-def kill_command(victim: Victim) -> None:
+def kill_command(victim: Victim) -> bool:
     """Kill a command and all its workers."""
     victim.study.may_end_until = time.monotonic() + GRACE_S
     victim.dice.choice(victim.study.commands).kill_all()
     victim.study.await_any("the study after a command was killed")
+    return True
 
 
-def stop_for_a_while(victim: Victim) -> None:
+def stop_for_a_while(victim: Victim) -> bool:
     """Stop a worker within its trial, and let it go on."""
-    found = victim.running_trial()
-    if found is None:
-        return
-    with suppress(psutil.Error):
-        found[1].suspend()
+
+    def stop(worker: psutil.Process) -> None:
+        worker.suspend()
         victim.study.wait(victim.dice.uniform(2, 12))
-        found[1].resume()
-    victim.study.await_trial(found[0], f"trial {found[0]} after its worker was stopped for a while")
+        worker.resume()
+
+    return _disturb_trial(victim, stop, "its worker was stopped for a while")
 
 
-def hang(victim: Victim) -> None:
+def hang(victim: Victim) -> bool:
     """Stop a worker within its trial, and never let it go on: whoever watches its progress must end it."""
-    found = victim.running_trial(command=0)
-    if found is None:
-        return
-    number, worker = found
-    with suppress(psutil.Error):
-        worker.suspend()
-    victim.study.await_trial(number, f"trial {number} after its worker hung", lambda: not worker.is_running())
+    return _disturb_trial(victim, psutil.Process.suspend, "its worker hung", command=0, must_end=True)
 
 
-def lose_sight(victim: Victim) -> None:
+def deadlock(victim: Victim) -> bool:
+    """Let a worker within its trial wait for a thread that waits for it."""
+    return _disturb_trial(victim, _sending(DEADLOCK), "its worker was deadlocked", command=0, must_end=True)
+
+
+def hang_in_file_system(victim: Victim) -> bool:
+    """Let a worker within its trial write to a blocked file system, until its trial is stored by another one.
+
+    The kernel holds that process; it must have ended when the file system is back.
+    """
+    is_blocked = True
+
+    def free() -> None:
+        nonlocal is_blocked
+        if is_blocked:
+            victim.blocked.free()
+        is_blocked = False
+
+    what = "its worker hung in a file system"
+    victim.blocked.block()
+    tried = _disturb_trial(victim, _sending(FILE_SYSTEM), what, command=0, must_end=True, at_end=free)
+    if not tried:
+        free()
+    return tried
+
+
+def lose_sight(victim: Victim) -> bool:
     """Stop a worker on the other machine until its trial is taken up here, then let it go on: it must drop its work."""
-    found = victim.running_trial(command=1)
-    if found is None:
-        return
-    number, worker = found
-    with suppress(psutil.Error):
+
+    def stop(worker: psutil.Process) -> None:
         worker.suspend()
+        timer = threading.Timer(STALE_AFTER_S * 1.5, _did, (psutil.Process.resume, worker))
+        timer.daemon = True
+        timer.start()
 
-    def resume() -> None:
-        with suppress(psutil.Error):
-            worker.resume()
-
-    timer = threading.Timer(STALE_AFTER_S * 1.5, resume)
-    timer.daemon = True
-    timer.start()
-    victim.study.await_trial(number, f"trial {number} after its worker elsewhere was out of sight")
+    return _disturb_trial(victim, stop, "its worker elsewhere was out of sight", command=1)
 
 
-def take_database_away(victim: Victim) -> None:
+def take_database_away(victim: Victim) -> bool:
     """Let the database go away for some seconds. No worker may end because of it."""
     workers = [each for command in victim.study.commands for each in command.workers()]
     hard = victim.dice.random() < 0.5
-    victim.database.go_away(victim.dice.uniform(2, 15), hard=hard)
-    gone = [each.pid for each in workers if not each.is_running()]
+    victim.database.go_away(victim.dice.uniform(2, victim.longest_outage_s), hard=hard)
+    gone = [each for each in workers if not each.is_running()]
     if gone:
         victim.study.stuck(f"{len(gone)} of {len(workers)} workers ended because the database was away")
     victim.study.await_any("the study after the database was away")
+    return True
 
 
-def fill_disk(victim: Victim) -> None:
+def fill_disk(victim: Victim) -> bool:
     """Fill the disk of the run folder for some seconds. The commands may end, and are then started again."""
     victim.study.may_end_until = time.monotonic() + 2 * GRACE_S
     victim.disk.fill()
     time.sleep(victim.dice.uniform(2, 8))
     victim.disk.free()
     victim.study.await_any("the study after the disk was full")
+    return True
 
 
-def move_clock(victim: Victim) -> None:
+def move_clock(victim: Victim) -> bool:
     """Move the clock of all processes by hours or days, forward or back."""
     hours = victim.dice.choice((-1, 1)) * victim.dice.uniform(1, 100)
     victim.clock.move(int(hours * 3600))
     victim.study.await_any("the study after its clock was moved")
+    return True
 
 
-DISTURBANCE_KINDS: Mapping[str, Callable[[Victim], None]] = {
+def _disturb_trial(
+    victim: Victim,
+    disturb: Callable[[psutil.Process], None],
+    what: str,
+    *,
+    command: int | None = None,
+    must_end: bool = False,
+    at_end: Callable[[], None] = lambda: None,
+) -> bool:
+    """Disturb the worker of a running trial, and expect that the trial is stored.
+
+    Args:
+        what: What happened to the worker, for the message about a trial that is not stored.
+        command: Number of the command whose worker is disturbed; any by default.
+        must_end: Whether the worker's process must end as well.
+        at_end: Called when the trial is stored.
+    """
+    found = victim.running_trial(command)
+    if found is None or not _did(disturb, found[1]):
+        return False
+    number, worker = found
+
+    def is_over() -> bool:
+        at_end()
+        return not (must_end and worker.is_running())
+
+    victim.study.await_trial(number, f"trial {number} after {what}", is_over)
+    return True
+
+
+def _did(act: Callable[[psutil.Process], None], worker: psutil.Process) -> bool:
+    """Do something to a worker. Return whether it was still there."""
+    with suppress(psutil.Error):
+        act(worker)
+        return True
+    return False
+
+
+def _sending(number: int) -> Callable[[psutil.Process], None]:
+    return lambda worker: worker.send_signal(number)
+
+
+OUTAGE = "database away"
+"""The disturbance after which no trial may begin again."""
+DISTURBANCE_KINDS: Mapping[str, Callable[[Victim], bool]] = {
     "worker killed within a trial": kill_in_trial,
     "worker killed at any moment": kill_anywhere,
     "command killed with its workers": kill_command,
     "worker stopped and continued": stop_for_a_while,
     "worker hangs": hang,
+    "worker deadlocked": deadlock,
+    "worker hangs in a file system": hang_in_file_system,
     "worker out of sight, then back": lose_sight,
-    "database away": take_database_away,
+    OUTAGE: take_database_away,
     "disk full": fill_disk,
     "clock moved": move_clock,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import runpy
 
+from benchmarks.disturbing import worker_faults
 from search.work import liveness
 
 HOST = "YOLOFRONT_CHAOS_HOST"
@@ -19,6 +20,7 @@ HEARTBEAT_S, STALE_AFTER_S = 2.0, 20.0
 if HOST in os.environ:  # not where the constants alone are wanted
     liveness.HEARTBEAT_S, liveness.STALE_AFTER_S = HEARTBEAT_S, STALE_AFTER_S
     liveness._host = lambda: os.environ[HOST]
+worker_faults.install()
 
 if __name__ == "__main__":
     runpy.run_module("search.run", run_name="__main__")

@@ -14,9 +14,10 @@ import yaml
 
 from benchmarks.disturbing.commands import Command
 from benchmarks.disturbing.databases import DisturbedDatabase
-from benchmarks.disturbing.disturbances import DISTURBANCE_KINDS, HUNG_AFTER_S, Victim, schedule
-from benchmarks.disturbing.run_folder import MovedClock, SmallDisk
+from benchmarks.disturbing.disturbances import DISTURBANCE_KINDS, HUNG_AFTER_S, OUTAGE, Victim, schedule
+from benchmarks.disturbing.run_folder import BlockedFileSystem, MovedClock, SmallDisk
 from benchmarks.disturbing.watched_study import RECOVERS_WITHIN_S, WatchedStudy
+from benchmarks.disturbing.worker_faults import BLOCKED
 from objectives.data.digit_scenes import write_digits
 
 STUDY: Mapping[str, Any] = {
@@ -36,6 +37,10 @@ WORKERS = (2, 1)
 """Worker processes of the command on this machine, and of the one that pretends to be elsewhere."""
 BEGINS_WITHIN_S, ENDS_WITHIN_S = 300.0, 300.0
 """Longest time until the first trial is stored, and of the undisturbed end."""
+LONGEST_OUTAGE_S = 15.0
+"""Longest time that the database is away, in a run of ten minutes."""
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 8.0
+"""Time between two disturbances, at least and at most, where nothing is awaited."""
 AWAITED_AT_ONCE = 3
 """Number of awaited recoveries at which no further disturbance comes: else killed workers would never get to train."""
 TRIALS_AT_END = 2
@@ -65,6 +70,17 @@ class PhaseResult:
         return asdict(self)
 
 
+def study_arguments(folder: Path, url: str) -> list[str]:
+    """Write the study and its data into a run folder. Return the arguments of `search.run` for it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = write_digits(folder / "digits", scenes=SCENES)
+    file = folder / f"{NAME}.yaml"
+    file.write_text(yaml.safe_dump(dict(STUDY)), encoding="utf-8")
+    fixed = ["--study", str(file), "--name", NAME, "--data", str(data), "--imgsz", "64", "--no-confirm"]
+    fixed += ["--hung-after", f"{HUNG_AFTER_S}s"]
+    return [*fixed, "--project", str(folder / "runs"), "--storage", url]
+
+
 class Phase:
     """Disturbs a study on one database for a time.
 
@@ -72,6 +88,8 @@ class Phase:
         folder: Path of the run folder, in an existing folder; the run folder is removed at the end.
         seconds: Time from the first stored trial to the last disturbance.
         only: Kinds of disturbances; all that are possible here by default.
+        longest_outage_s: Longest time in seconds that the database is away.
+        longest_pause_s: Longest pause in seconds after a disturbance.
     """
 
     def __init__(
@@ -83,9 +101,13 @@ class Phase:
         seconds: float,
         say: Callable[[str], None],
         only: Sequence[str] = (),
+        longest_outage_s: float = LONGEST_OUTAGE_S,
+        longest_pause_s: float = LONGEST_PAUSE_S,
     ) -> None:
         self._database, self._dice, self._say = database, dice, say
         self._disk, self._clock = SmallDisk(folder), MovedClock(folder.parent)
+        self._blocked = BlockedFileSystem(folder.parent)
+        self._longest_outage_s, self._longest_pause_s = longest_outage_s, longest_pause_s
         self._seconds = seconds
         self._kinds = [kind for kind in only or DISTURBANCE_KINDS if self._is_possible(kind)]
         self._tried: Counter[str] = Counter()
@@ -95,18 +117,21 @@ class Phase:
         try:
             return self._run()
         finally:
+            self._blocked.close()
             self._disk.close()
 
     def _run(self) -> PhaseResult:
-        arguments = self._arguments()
+        arguments = study_arguments(self._disk.folder, self._database.url)
+        environment = {**self._clock.environment, BLOCKED: str(self._blocked.file)}
         commands = [
-            Command([*arguments, "--workers", str(workers), "--n-trials", "100000"], self._clock.environment, host)
+            Command([*arguments, "--workers", str(workers), "--n-trials", "100000"], environment, host)
             for workers, host in zip(WORKERS, (None, "elsewhere"), strict=True)
         ]
         study = WatchedStudy(self._database.url, NAME, commands, self._say)
         try:
             if study.wait(BEGINS_WITHIN_S, until=lambda: bool(study.stored)):
-                self._disturb(Victim(study, self._database, self._disk, self._clock, self._dice))
+                places = (self._database, self._disk, self._clock, self._blocked)
+                self._disturb(Victim(study, *places, self._dice, self._longest_outage_s))
             else:
                 study.stuck(f"no trial within {BEGINS_WITHIN_S:.0f} s: {[each.lines[-1:] for each in commands]}")
             self._end(study, arguments)
@@ -132,16 +157,10 @@ class Phase:
         if kind == "clock moved" and not self._clock.can_be_moved:
             self._say("no clock is moved: there is no C compiler (Debian: apt-get install gcc libc6-dev)")
             return False
+        if kind == "worker hangs in a file system" and not self._blocked.can_be_blocked:
+            self._say("no file system is blocked: root with mkfs.ext4 and fsfreeze can do so")
+            return False
         return True
-
-    def _arguments(self) -> list[str]:
-        self._disk.folder.mkdir(parents=True, exist_ok=True)
-        data = write_digits(self._disk.folder / "digits", scenes=SCENES)
-        file = self._disk.folder / f"{NAME}.yaml"
-        file.write_text(yaml.safe_dump(dict(STUDY)), encoding="utf-8")
-        fixed = ["--study", str(file), "--name", NAME, "--data", str(data), "--imgsz", "64", "--no-confirm"]
-        fixed += ["--hung-after", f"{HUNG_AFTER_S}s"]
-        return [*fixed, "--project", str(self._disk.folder / "runs"), "--storage", self._database.url]
 
     def _disturb(self, victim: Victim) -> None:
         end = time.monotonic() + self._seconds
@@ -150,9 +169,8 @@ class Phase:
                 if time.monotonic() >= end:
                     return
                 self._say(f"{self._database.name}: {kind}, {len(victim.study.stored)} trials stored")
-                self._tried[kind] += 1
-                DISTURBANCE_KINDS[kind](victim)
-                victim.study.wait(self._dice.uniform(1, 8))
+                self._tried[kind] += DISTURBANCE_KINDS[kind](victim)
+                victim.study.wait(self._dice.uniform(SHORTEST_PAUSE_S, self._longest_pause_s))
                 victim.study.wait(RECOVERS_WITHIN_S, until=lambda: victim.study.awaited < AWAITED_AT_ONCE)
                 victim.study.check_front()
 
@@ -160,6 +178,8 @@ class Phase:
         """Let the study recover, interrupt its commands, and let one more end undisturbed."""
         self._clock.move(0)
         study.wait(ENDS_WITHIN_S, until=lambda: not study.awaited)
+        if self._kinds == [OUTAGE]:
+            study.check_tries()
         for command in study.commands:
             if not command.interrupt(within_s=60):
                 study.stuck("a command did not end within 60 s after its interruption")

@@ -1,4 +1,4 @@
-"""A run folder whose disk can be filled, and a clock that can be moved for the processes of a study alone."""
+"""A disk that can be filled, a file system that can be blocked, and a clock that can be moved for a study alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 
 DISK_MIB = 2048
 """Size of the small disk."""
+BLOCKED_MIB = 16
+"""Size of the file system that can be blocked."""
 CLOCK_SOURCE = Path(__file__).with_name("moved_clock.c")
 """Library that shows a process another clock."""
 
@@ -43,6 +45,54 @@ class SmallDisk:
     @property
     def _ballast(self) -> Path:
         return self.folder / "ballast"
+
+
+class BlockedFileSystem:
+    """File system on which writes can be blocked, as on one whose server does not answer; if this process may do so.
+
+    The kernel holds a process that writes there meanwhile: it cannot be killed.
+    """
+
+    def __init__(self, scratch: Path) -> None:
+        self._image, self._folder, self._blocks = scratch / "blocked.img", scratch / "blocked", 0
+        self._folder.mkdir()
+        with self._image.open("wb") as file:
+            file.truncate(BLOCKED_MIB << 20)
+        made = os.geteuid() == 0 and _succeeds("mkfs.ext4", "-q", str(self._image))
+        self._is_mounted = made and _succeeds("mount", "-o", "loop", str(self._image), str(self._folder))
+        self.can_be_blocked = self._is_mounted and _succeeds("fsfreeze", "-f", str(self._folder)) and self._thaw()
+
+    @property
+    def file(self) -> Path:
+        """A file on it."""
+        return self._folder / "file"
+
+    def block(self) -> None:
+        """Block writes."""
+        self._blocks += 1
+        if self._blocks == 1:
+            _succeeds("fsfreeze", "-f", str(self._folder))
+
+    def free(self) -> None:
+        """Take back one block; with the last one, writes go on."""
+        self._blocks -= 1
+        if self._blocks == 0:
+            self._thaw()
+
+    def close(self) -> None:
+        """Let all writes go on, and remove it."""
+        if self._is_mounted:
+            if self._blocks > 0:
+                self._thaw()
+            _succeeds("umount", "-l", str(self._folder))
+
+    def _thaw(self) -> bool:
+        return _succeeds("fsfreeze", "-u", str(self._folder))
+
+
+def _succeeds(*command: str) -> bool:
+    """Run a command. Return whether it is there and succeeds."""
+    return shutil.which(command[0]) is not None and subprocess.run(command, capture_output=True).returncode == 0
 
 
 class MovedClock:

@@ -45,6 +45,9 @@ class Faults:
 class WatchedStudy:
     """A study and the commands that work on it.
 
+    Attributes:
+        tries: How often each trial was begun that was seen running, by its number.
+
     Args:
         say: Shows a line to the user.
     """
@@ -54,6 +57,7 @@ class WatchedStudy:
         self.faults = Faults()
         self.recoveries: list[float] = []
         self.may_end_until = 0.0
+        self.tries: dict[int, int] = {}
         self._url, self._name = url, name
         self._store: Store | None = None
         self._study: StudyEntry | None = None
@@ -101,6 +105,7 @@ class WatchedStudy:
         if self._store is None or self._study is None:
             return ()
         attempts = self._store.open_attempts(self._study)
+        self.tries |= {each.number: each.tries for each in attempts if each.number is not None}
         return [each for each in attempts if each.number is not None and each.worker is not None]
 
     def await_trial(self, number: int, what: str, and_also: Callable[[], bool] = lambda: True) -> None:
@@ -111,6 +116,12 @@ class WatchedStudy:
         """Expect that any trial is stored soon."""
         before = len(self._numbers)
         self._expect(what, lambda: len(self._numbers) > before)
+
+    def check_tries(self) -> None:
+        """Check that no trial was begun twice, where nothing has happened that allows it."""
+        for number, tries in self.tries.items():
+            if tries > 1:
+                self.stuck(f"trial {number} was begun {tries} times")
 
     def stuck(self, what: str) -> None:
         """Note that something did not go on as it should."""
@@ -166,6 +177,7 @@ class WatchedStudy:
         if self._store is not None and self._study is not None:
             seen = self._store.records(self._study)
             self._numbers = [each.number for each in seen if each.number is not None]
+            self.running()  # for the tries
 
     def _ended(self, command: Command) -> None:
         """Start a command again; it is a fault if nothing allows its end."""

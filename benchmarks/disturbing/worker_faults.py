@@ -1,0 +1,100 @@
+"""Faults within a worker that cannot be made from outside: deadlocks, waits for a dead file system, deadly trials.
+
+`benchmarks.disturbing.machine` installs them in the processes of a disturbed study. A signal starts a hang; a trial is
+deadly by its number.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+import psutil
+
+DEADLOCK, FILE_SYSTEM = signal.SIGUSR2, signal.SIGRTMIN
+"""Signals that let a worker hang: in threads that wait for each other, and in a write to a file."""
+BLOCKED = "YOLOFRONT_CHAOS_BLOCKED"
+"""Environment variable: file on a file system that may be blocked."""
+DEADLY = "YOLOFRONT_CHAOS_DEADLY"
+"""Environment variable: JSON object with the numbers of deadly trials, and of what each of them dies."""
+MEMORY_GROUP = "YOLOFRONT_CHAOS_MEMORY"
+"""Environment variable: folder of a control group with a limit on memory; empty if there is none."""
+DIES_AFTER_S = 0.5
+"""Seconds from a deadly trial's begin to its end."""
+ADDRESS_SPACE_LEFT = 64 << 20
+"""Bytes that a trial may still take when its address space is limited."""
+
+
+def install() -> None:
+    """Install the faults that the environment asks for in this process."""
+    if BLOCKED in os.environ:
+        signal.signal(DEADLOCK, _deadlock)
+        signal.signal(FILE_SYSTEM, _write_to_blocked_file)
+    if DEADLY in os.environ:
+        _let_trials_die({int(number): how for number, how in json.loads(os.environ[DEADLY]).items()})
+
+
+def _deadlock(_signal: int, _frame: FrameType | None) -> None:
+    """Let the main thread wait for a thread that waits for it, as in a deadlocked data loader."""
+    lock = threading.Lock()
+    with lock:
+        loader = threading.Thread(target=lock.acquire, name="loader", daemon=True)
+        loader.start()
+        loader.join()
+
+
+def _write_to_blocked_file(_signal: int, _frame: FrameType | None) -> None:
+    with Path(os.environ[BLOCKED]).open("ab") as file:
+        file.write(b"x")
+
+
+def _let_trials_die(deadly: Mapping[int, str]) -> None:
+    """Let these trials end their worker, each time a worker begins them."""
+    from search.work import worker
+
+    usual, limits = worker.reason_to_give_up, resource.getrlimit(resource.RLIMIT_AS)
+
+    def begin(attempt: worker.Attempt) -> str:  # type: ignore[name-defined]
+        with suppress(ValueError):
+            resource.setrlimit(resource.RLIMIT_AS, limits)  # of the trial before
+        reason = usual(attempt)
+        if not reason and attempt.number in deadly:
+            threading.Timer(DIES_AFTER_S, _ENDS[deadly[attempt.number]]).start()
+        return reason
+
+    worker.reason_to_give_up = begin
+
+
+def _take_all_memory() -> None:
+    """Take more memory than the control group allows: the kernel's out-of-memory killer ends this process."""
+    (Path(os.environ[MEMORY_GROUP]) / "cgroup.procs").write_text(f"{os.getpid()}\n")
+    taken = []
+    while True:
+        taken.append(bytearray(os.urandom(1 << 20) * 16))
+
+
+def _limit_address_space() -> None:
+    """Leave almost no address space: what happens then depends on who asks for memory next."""
+    taken = psutil.Process().memory_info().vms
+    resource.setrlimit(resource.RLIMIT_AS, (taken + ADDRESS_SPACE_LEFT, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _fall(number: int) -> Callable[[], None]:
+    return lambda: os.kill(os.getpid(), number)
+
+
+_ENDS: Mapping[str, Callable[[], None]] = {
+    "segfault": _fall(signal.SIGSEGV),
+    "killed": _fall(signal.SIGKILL),
+    "memory of the control group": _take_all_memory,
+    "address space": _limit_address_space,
+}
+ENDS = tuple(_ENDS)
+"""Everything that a deadly trial may die of."""
