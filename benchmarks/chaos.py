@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from benchmarks.disturbing.databases import DisturbedDatabase, LockedFile, PostgresServer, postgres_is_installed
+from benchmarks.disturbing.deadly import run_deadly
 from benchmarks.disturbing.disturbances import DISTURBANCE_KINDS
 from benchmarks.disturbing.page import table_lines, write_reliability_page
 from benchmarks.disturbing.phase import LONGEST_OUTAGE_S, LONGEST_PAUSE_S, Phase, PhaseResult
@@ -26,6 +27,8 @@ from spaces.shown import print_line
 
 DATABASES = ("sqlite", "postgresql")
 RESULTS = Path("docs/results/reliability.json")
+DEADLY_WITH_WORKERS = (1, 3)
+"""Numbers of workers with which deadly trials are tried."""
 OVERHEAD_S = 50.0
 """About the seconds of a phase before its first trial and after its last disturbance."""
 
@@ -40,13 +43,16 @@ def main() -> int:
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
     print_line(f"seed {seed}: the same schedule again by --seed {seed}")
     begun = time.monotonic()
-    results = [_run_phase(name, seed, options) for name in options.databases]
+    if options.deadly:
+        results = [_run_deadly(workers) for workers in DEADLY_WITH_WORKERS]
+    else:
+        results = [_run_phase(name, seed, options) for name in options.databases]
     for line in table_lines([each.as_plain() for each in results]):
         print_line(line)
     if options.keep:
         entry = {
             "seed": seed,
-            "only": options.only,
+            "only": ["trials that end their worker"] if options.deadly else options.only,
             "longest_outage_s": options.longest_outage,
             "seconds": round(time.monotonic() - begun),
             "rows": [each.as_plain() for each in results],
@@ -81,6 +87,11 @@ def _run_phase(name: str, seed: int, options: argparse.Namespace) -> PhaseResult
             database.close()
 
 
+def _run_deadly(workers: int) -> PhaseResult:
+    with tempfile.TemporaryDirectory(prefix="yolofront-chaos-") as scratch:
+        return run_deadly(_database("sqlite", Path(scratch)), Path(scratch) / "run", workers, print_line)
+
+
 def _database(name: str, folder: Path) -> DisturbedDatabase:
     return LockedFile(folder / "chaos.db") if name == "sqlite" else PostgresServer()
 
@@ -98,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     usual = DATABASES if postgres_is_installed() else DATABASES[:1]
     parser.add_argument("--databases", nargs="+", choices=DATABASES, default=usual, help="default: those installed")
     parser.add_argument("--only", nargs="+", choices=DISTURBANCE_KINDS, default=[], help="disturbances (default: all)")
+    parser.add_argument("--deadly", action="store_true", help="instead: trials that end their worker each time")
     parser.add_argument(
         "--longest-outage",
         type=float,

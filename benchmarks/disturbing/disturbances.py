@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psutil
 
@@ -33,6 +33,7 @@ class Victim:
 
     Attributes:
         longest_outage_s: Longest time in seconds that the database is away.
+        hung: Workers that were made to hang; they are not disturbed again.
     """
 
     study: WatchedStudy
@@ -42,6 +43,7 @@ class Victim:
     blocked: BlockedFileSystem
     dice: random.Random
     longest_outage_s: float
+    hung: set[psutil.Process] = field(default_factory=set)
 
     def running_trial(self, command: int | None = None) -> tuple[int, psutil.Process] | None:
         """Return a trial that runs, and its worker; of one command only, if it is given."""
@@ -53,7 +55,7 @@ class Victim:
 
     def _running(self, command: int | None) -> list[tuple[int, psutil.Process]]:
         commands = self.study.commands if command is None else [self.study.commands[command]]
-        workers = {each.pid: each for one in commands for each in one.workers()}
+        workers = {each.pid: each for one in commands for each in one.workers() if each not in self.hung}
         return [(number, workers[pid]) for number, pid in map(_trial_of, self.study.running()) if pid in workers]
 
 
@@ -190,6 +192,8 @@ def _disturb_trial(
     if found is None or not _did(disturb, found[1]):
         return False
     number, worker = found
+    if must_end:
+        victim.hung.add(worker)
 
     def is_over() -> bool:
         at_end()

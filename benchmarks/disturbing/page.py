@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.disturbing.disturbances import OUTAGE
 from benchmarks.setup.markdown import NOTES_HEADING, markdown_table, read_notes, wrap_markdown
 
 FAULTS = {"lost": "lost", "twice": "twice", "stuck": "stuck", "wrong_fronts": "front wrong"}
@@ -35,7 +36,13 @@ def write_reliability_page(results: Path, page: Path) -> None:
     runs = json.loads(results.read_text(encoding="utf-8"))
     lines = ["# Reliability", "", wrap_markdown(_intro(runs)), ""]
     for run in runs:
-        lines += [f"## Seed {run['seed']}, {run['seconds'] / 60:.0f} min", "", *table_lines(run["rows"]), ""]
+        lines += [
+            f"## Seed {run['seed']}, {run['seconds'] / 60:.0f} min",
+            "",
+            *_kinds(run),
+            *table_lines(run["rows"]),
+            "",
+        ]
     lines += ["## What was tried in all", "", *_tried(runs), ""]
     notes = read_notes(page)
     if notes:
@@ -53,6 +60,15 @@ def _intro(runs: Sequence[Mapping[str, Any]]) -> str:
     """
 
 
+def _kinds(run: Mapping[str, Any]) -> list[str]:
+    """Return the paragraph that says what was tried in a run, if that was not everything."""
+    only = [f"`{kind}`" for kind in run.get("only", ())]
+    if not only:
+        return []
+    outages = f" of up to {run['longest_outage_s']:.0f} s" if f"`{OUTAGE}`" in only else ""
+    return [wrap_markdown(f"Only {', '.join(only)}{outages}."), ""]
+
+
 def _tried(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     total: dict[str, Counter[str]] = {}
     for run in runs:
@@ -60,4 +76,5 @@ def _tried(runs: Sequence[Mapping[str, Any]]) -> list[str]:
             total.setdefault(row["database"], Counter()).update(row["tried"])
     kinds = list(dict.fromkeys(kind for counts in total.values() for kind in counts))
     rows = [[kind, *(str(counts[kind]) for counts in total.values())] for kind in sorted(kinds)]
-    return markdown_table(["disturbance", *total], rows).splitlines()
+    summed = [["in all", *(str(counts.total()) for counts in total.values())]]
+    return markdown_table(["disturbance", *total], rows + summed).splitlines()

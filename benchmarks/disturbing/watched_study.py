@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from benchmarks.disturbing.commands import Command
 from search.record.events import say_nothing
 from search.record.front import hypervolume, non_dominated
-from search.record.trial import Outcome
+from search.record.trial import Outcome, TrialRecord
 from search.sampler.optuna_study import optuna_storage
 from search.store.base import OpenAttempt, Store, StoreError, StudyEntry
 from search.store.outage.patience import Patience
@@ -99,6 +99,11 @@ class WatchedStudy:
                 return True
             time.sleep(LOOK_S)
         return until()
+
+    def records(self) -> Sequence[TrialRecord]:
+        """Read all records."""
+        self._read()
+        return () if self._store is None or self._study is None else self._store.records(self._study)
 
     def running(self) -> Sequence[OpenAttempt]:
         """Return the attempts that a worker holds and whose trial has begun."""

@@ -26,6 +26,12 @@ DEADLY = "YOLOFRONT_CHAOS_DEADLY"
 """Environment variable: JSON object with the numbers of deadly trials, and of what each of them dies."""
 MEMORY_GROUP = "YOLOFRONT_CHAOS_MEMORY"
 """Environment variable: folder of a control group with a limit on memory; empty if there is none."""
+SEGFAULT, CGROUP_MEMORY, ADDRESS_SPACE = "segfault", "memory of a control group", "address space"
+"""Everything that a deadly trial may die of."""
+DATABASE_CODE = ("/search/store/", "/search/sampler/tables/", "/sqlalchemy/", "/optuna/")
+"""Parts of the paths of code that may be within a transaction."""
+LOOK_AGAIN_S = 0.05
+"""Seconds until a worker that was within a transaction may hang."""
 DIES_AFTER_S = 0.5
 """Seconds from a deadly trial's begin to its end."""
 ADDRESS_SPACE_LEFT = 64 << 20
@@ -50,9 +56,20 @@ def _deadlock(_signal: int, _frame: FrameType | None) -> None:
         loader.join()
 
 
-def _write_to_blocked_file(_signal: int, _frame: FrameType | None) -> None:
+def _write_to_blocked_file(number: int, frame: FrameType | None) -> None:
+    if _is_in_transaction(frame):  # its locks would stay with a process that nobody can end
+        threading.Timer(LOOK_AGAIN_S, os.kill, (os.getpid(), number)).start()
+        return
     with Path(os.environ[BLOCKED]).open("ab") as file:
         file.write(b"x")
+
+
+def _is_in_transaction(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if any(part in frame.f_code.co_filename for part in DATABASE_CODE):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _let_trials_die(deadly: Mapping[int, str]) -> None:
@@ -86,15 +103,8 @@ def _limit_address_space() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (taken + ADDRESS_SPACE_LEFT, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
-def _fall(number: int) -> Callable[[], None]:
-    return lambda: os.kill(os.getpid(), number)
-
-
 _ENDS: Mapping[str, Callable[[], None]] = {
-    "segfault": _fall(signal.SIGSEGV),
-    "killed": _fall(signal.SIGKILL),
-    "memory of the control group": _take_all_memory,
-    "address space": _limit_address_space,
+    SEGFAULT: lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    CGROUP_MEMORY: _take_all_memory,
+    ADDRESS_SPACE: _limit_address_space,
 }
-ENDS = tuple(_ENDS)
-"""Everything that a deadly trial may die of."""

@@ -27,7 +27,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from search.store.base import StoreError, StoreUnavailable
 from search.store.faults import is_busy, one_line_faults, read_only_fault
 from search.store.outage.file_lock import file_lock
-from search.store.outage.patience import Patience, Result
+from search.store.outage.patience import Patience, Result, note_waiting
 from search.store.outage.read_only import ReadableCopy
 from search.store.outage.server_connection import connect_arguments, set_up_server
 from search.store.outage.server_lock import ServerLock
@@ -129,7 +129,7 @@ class Database:
             raw = _raw(connection)
             if raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                 with file_lock(self.file, "first-start"):
-                    _until_free(lambda: raw.execute("PRAGMA journal_mode=WAL").fetchone(), BUSY_S)
+                    until_free(lambda: raw.execute("PRAGMA journal_mode=WAL").fetchone(), BUSY_S)
 
     @property
     def lies_read_only(self) -> bool:
@@ -249,10 +249,11 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 def _begin_sqlite(connection: Connection, writes: bool, busy_s: float) -> None:
     """Take the write lock at once: a transaction that reads first and then writes cannot wait its turn."""
     raw = _raw(connection)
-    _until_free(lambda: raw.execute("BEGIN IMMEDIATE" if writes else "BEGIN"), busy_s)
+    until_free(lambda: raw.execute("BEGIN IMMEDIATE" if writes else "BEGIN"), busy_s)
 
 
-def _until_free(statement: Any, busy_s: float) -> None:
+def until_free(statement: Any, busy_s: float) -> None:
+    """Make a statement again and again while another transaction keeps it from SQLite's lock; each time is a step."""
     deadline = time.monotonic() + busy_s
     while True:
         try:
@@ -261,6 +262,7 @@ def _until_free(statement: Any, busy_s: float) -> None:
         except sqlite3.OperationalError as error:
             if not is_busy(error) or time.monotonic() >= deadline:
                 raise
+        note_waiting()
         time.sleep(0.01)  # lets a signal through
 
 

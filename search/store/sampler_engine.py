@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from search.store.database import BUSY_S
+from search.store import database
+from search.store.database import until_free
 from search.store.faults import one_line_faults
 from search.store.outage.server_connection import connect_arguments, set_up_server
 from search.store.url import mask, parse
@@ -20,7 +21,7 @@ from search.store.url import mask, parse
 def engine_options(url: str) -> dict[str, Any]:
     """Return arguments of `create_engine` for Optuna's storage."""
     if parse(url).get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": BUSY_S}}
+        return {"connect_args": {"timeout": database.BUSY_S}}
     return {
         "pool_size": 1,
         "max_overflow": 1,  # a worker must not take more than a few of the server's places
@@ -67,8 +68,13 @@ def _fault_below(error: BaseException) -> BaseException | None:
 
 def _leave_transactions_to_us(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout={int(1000 * database.STEP_S)}")  # the longer wait is ours
     connection.execute("PRAGMA synchronous=NORMAL")  # this is advice; what must survive a power cut is in our tables
 
 
 def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    raw = cast(sqlite3.Connection, connection.connection.dbapi_connection)
+    with suppress(sqlite3.OperationalError):
+        until_free(lambda: raw.execute("BEGIN IMMEDIATE"), database.BUSY_S)
+        return
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises what Optuna knows

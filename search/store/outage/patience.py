@@ -107,8 +107,7 @@ class Patience:
                 self._note_answer(shown_url)
                 return result
             is_first = False
-            if threading.current_thread() is threading.main_thread():  # the heartbeat's waiting is no progress
-                note_step()
+            note_waiting()
             self._sleep(min(pause, max(0.0, began + self.seconds - self._monotonic())))
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
@@ -135,3 +134,9 @@ def _waits_for(seconds: float) -> str:
         return "nothing waits for it"
     span = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
     return f"waiting up to {span} for it, trainings go on"
+
+
+def note_waiting() -> None:
+    """Count a step where the main thread waits for a database; the heartbeat's waiting is no progress."""
+    if threading.current_thread() is threading.main_thread():
+        note_step()

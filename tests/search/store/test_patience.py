@@ -27,6 +27,7 @@ from search.store.outage.patience import Patience
 from search.store.sql import open_store
 from search.trial.runner import Hooks
 from spaces.base import ParamValue
+from spaces.steps import steps_made
 from tests.search.store.examples import ME, begin, new_study, record_of
 from tests.search.store.postgres import PostgresServer
 from tests.search.work import quick_trials
@@ -226,6 +227,28 @@ def test_a_database_that_another_program_locks_is_waited_for(
     attempt = begin(store, study, 0)
     assert attempt.number == 0
     assert [type(event) for event in said] == [DatabaseLost, DatabaseBack]
+    store.close()
+    other.close()
+
+
+@pytest.mark.parametrize("asks_optuna", [False, True])
+def test_waiting_for_a_locked_file_makes_steps(
+    asks_optuna: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for another program's transaction does not hang; one wait may last a minute."""
+    monkeypatch.setattr(database, "STEP_S", 0.05)
+    url = f"sqlite:///{tmp_path}/a.db"
+    study, store = quick_trials.begin_study(url), open_store(url)
+    optuna = quick_trials.optuna_study_of(url, study, 0)
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    before = steps_made()
+    threading.Timer(0.5, other.rollback).start()
+    if asks_optuna:
+        optuna.ask()
+    else:
+        begin(store, study, 0)
+    assert steps_made() - before >= 3
     store.close()
     other.close()
 
