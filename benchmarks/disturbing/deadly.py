@@ -22,7 +22,7 @@ TRIALS = 8
 """Number of trials of the study."""
 MEMORY_LIMIT = 512 << 20
 """Limit in bytes of the control group that a deadly trial enters."""
-ENDS_WITHIN_S = 1200.0
+REACHES_TRIALS_WITHIN_S = 1200.0
 """Longest time of the study: each deadly trial ends several workers."""
 
 
@@ -43,7 +43,7 @@ def run_deadly(database: DisturbedDatabase, folder: Path, workers: int, say: Cal
         command = Command(arguments, environment)
         study = WatchedStudy(database.url, NAME, [command], say)
         try:
-            code = command.wait(ENDS_WITHIN_S)
+            code = command.wait(REACHES_TRIALS_WITHIN_S)
         finally:
             command.kill_all()
     if code != 0:
