@@ -42,7 +42,8 @@ RACE_WAIT_S = 30.0  # maximum for a whole race, to wait until slow phases of the
 def main(arguments: list[str]) -> int:
     """Answer requests until the parent is gone."""
     fd, parent, target = int(arguments[0]), int(arguments[1]), Target(**json.loads(arguments[2]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)  # they reach the whole group; the parent decides
     _die_with_parent()
     if target.runs_on_cpu:
         limit_memory(free_memory_bytes())

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -30,12 +30,30 @@ class Exit(IntEnum):
     ERROR = 1
     USAGE = 2  # wrong arguments or a wrong definition: nothing ran
     MISMATCH = 3  # the definition does not match the stored study
+    COME_BACK = 75  # SIGUSR1 or SIGUSR2: the machine is needed, the same command continues (EX_TEMPFAIL of sysexits.h)
     INTERRUPTED = 130  # SIGINT
     TERMINATED = 143  # SIGTERM
 
 
+EXIT_OF_SIGNAL: Mapping[int, Exit] = {
+    signal.SIGINT: Exit.INTERRUPTED,
+    signal.SIGTERM: Exit.TERMINATED,
+    signal.SIGUSR1: Exit.COME_BACK,
+    signal.SIGUSR2: Exit.COME_BACK,
+}
+"""The signals that end a command, each with the exit code that follows."""
+
+
 class Terminated(BaseException):
-    """Raised on SIGTERM. Not an `Exception`, so that no handler of ordinary errors catches it."""
+    """Raised on a signal that ends a command. Not an `Exception`, so that no handler of ordinary errors catches it.
+
+    Args:
+        number: Number of the signal.
+    """
+
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__("terminated" if number == signal.SIGTERM else "interrupted; the same command continues")
+        self.exit = EXIT_OF_SIGNAL[number]
 
 
 DEFAULT_PROJECT = Path("runs")
@@ -79,7 +97,7 @@ def place_options(folder: RunFolder, url: str) -> str:
 def run_command(command: Callable[[list[str]], int], arguments: list[str] | None = None) -> int:
     """Run a command; errors that users can fix become one line on stderr and an exit code."""
     try:
-        with _sigterm_raises():
+        with _signals_raise():
             return command(sys.argv[1:] if arguments is None else arguments)
     except (DefinitionError, SpaceError, StorageUrlError) as error:
         return _fail(error, Exit.USAGE)
@@ -93,25 +111,26 @@ def run_command(command: Callable[[list[str]], int], arguments: list[str] | None
         if os.environ.get(TRACEBACK):
             raise
         return _fail(program_fault(error), Exit.ERROR)
-    except Terminated:
-        return _fail("terminated", Exit.TERMINATED)
+    except Terminated as end:
+        return _fail(end, end.exit)
 
 
 @contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Let SIGTERM end a command like Ctrl-C: with a message and without half-written files."""
+def _signals_raise() -> Iterator[None]:
+    """Let the other signals end a command like Ctrl-C: with a message and without half-written files."""
 
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        raise Terminated
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise Terminated(number)
 
     if threading.current_thread() is not threading.main_thread():  # signals can only be handled there
         yield
         return
-    before = signal.signal(signal.SIGTERM, end)
+    before = {number: signal.signal(number, end) for number in EXIT_OF_SIGNAL if number != signal.SIGINT}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def seconds_of(text: str, option: str = "--timeout") -> float:

@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
-from search.cli.command import Exit, error_line
+from search.cli.command import EXIT_OF_SIGNAL, Exit, error_line
 from search.record.events import Activity, Event, Note, Say, WorkerEnded
 from search.record.folders import RunFolder
 from search.store.base import StoreError
@@ -30,7 +30,7 @@ from spaces.base import CandidateError, SpaceError
 from spaces.shown import ShownStream
 from spaces.steps import note_step, share_steps
 
-END_WITH = frozenset({signal.SIGINT, signal.SIGTERM})
+END_WITH = frozenset(EXIT_OF_SIGNAL)
 """Signals that end a run. The supervisor blocks them while it starts a worker; the worker unblocks them."""
 WORKER_GRACE_S = 8.0
 """Maximum number of seconds for an interrupted worker to release its trial, before it is killed."""
@@ -73,7 +73,8 @@ def run_process(work: Callable[[Say], WorkerEnded], log: Path, pipe: Connection,
         steps: Shared counter of this process's steps, for the supervisor.
     """
     share_steps(steps)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; only the supervisor reacts
+    for number in END_WITH:  # a terminal or a batch system sends them to all processes; only the supervisor reacts
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
     _end_with_supervisor()
 

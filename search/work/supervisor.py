@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from queue import Empty
 from types import FrameType
 
-from search.cli.command import Exit
+from search.cli.command import EXIT_OF_SIGNAL, Exit
 from search.record.events import Activity, BatchDone, Event, Note, RecordStored, WorkerEnded
 from search.work.death_notes import DeathNotes, NoteDeath
 from search.work.job import NO_PROGRESS, TRIES_UNTIL_FAILED, Job
@@ -27,6 +27,10 @@ TIMEOUT_GRACE_S = 10.0
 """Seconds after the end of the time in which running trials may end by themselves."""
 LOOK_S = 0.5
 """Seconds between two looks at the workers."""
+SIGNAL_SPREAD_S = 1.0
+"""Seconds between the first and the last process of a run that get the same signal: some senders take one by one."""
+FINAL = frozenset({signal.SIGINT, signal.SIGTERM})
+"""Signals that mean the end even if the run was told to come back later just before."""
 
 
 @dataclass
@@ -98,13 +102,17 @@ class Supervisor:
         self._looked = 0.0
 
     def run(self) -> RunEnd:
-        """Start the workers and wait for them. SIGINT and SIGTERM end them with the reason `interrupted`."""
+        """Start the workers and wait for them. Signals end them with the reason `interrupted`.
+
+        That holds whatever the workers themselves made of a signal that reached them as well.
+        """
         with self._signals_noted():
             try:
-                return self._run()
+                end = self._run()
             except BaseException:  # for example a closed standard output: no worker may outlive the supervisor
                 self._end_all()
                 raise
+        return self._end("interrupted", "", int(EXIT_OF_SIGNAL[self._signal])) if self._signal else end
 
     def _run(self) -> RunEnd:
         for job in self._jobs:
@@ -114,7 +122,7 @@ class Supervisor:
         while any(worker.ended is None for worker in self._workers):
             if self._signal:
                 self._end_all()
-                return self._end("interrupted", "", _exit_code_of(self._signal))
+                break
             if self._deadline is not None and time.monotonic() >= self._deadline + TIMEOUT_GRACE_S:
                 self._say_what_is_cut_off()
                 self._end_all()
@@ -156,13 +164,21 @@ class Supervisor:
             return
         if event is None:
             self._died(worker)
-        elif isinstance(event, WorkerEnded) and event.why == "interrupted":  # by a signal that is not ours
-            self._start_again(worker, "a signal from outside", None)
+        elif isinstance(event, WorkerEnded) and event.why == "interrupted":
+            if not self._is_signalled_too():
+                self._start_again(worker, "a signal from outside", None)
         elif isinstance(event, WorkerEnded):
             worker.ended = event
         else:
             worker.note(event)
             self._show(worker.job.index, event)
+
+    def _is_signalled_too(self) -> bool:
+        """Return whether the signal that ended a worker ends the run as well; wait a moment for it."""
+        until = time.monotonic() + SIGNAL_SPREAD_S
+        while not self._signal and time.monotonic() < until:
+            time.sleep(0.05)
+        return bool(self._signal)
 
     def _look(self) -> None:
         """Replace the workers that make no progress, and those that are dead while another process keeps their pipe."""
@@ -250,18 +266,15 @@ class Supervisor:
     @contextmanager
     def _signals_noted(self) -> Iterator[None]:
         def note(number: int, _frame: FrameType | None) -> None:
-            self._signal = number
+            if self._signal not in FINAL:
+                self._signal = number
 
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, note) for number in EXIT_OF_SIGNAL}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def _exit_code_of(number: int) -> int:
-    return int(Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED)
 
 
 def jobs_for_workers(job: Job, workers: int) -> list[Job]:

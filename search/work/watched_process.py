@@ -44,7 +44,8 @@ class WatchedProcess:
         self._count = context.RawArray("d", 1)
         self._kills = MemoryKills.now()
         self._process = context.Process(target=work, args=(task, theirs, self._count), name=name)
-        resource_tracker.ensure_running()  # when it is started, it unblocks signals; so it is started before
+        signal.pthread_sigmask(signal.SIG_BLOCK, END_WITH)
+        resource_tracker.ensure_running()  # it hears none of them; when it is started, it unblocks some here
         signal.pthread_sigmask(signal.SIG_BLOCK, END_WITH)  # until the process has installed its handlers
         try:
             self._process.start()

@@ -100,6 +100,10 @@ def _deadlocked(_job: Job) -> None:
         loader.join()
 
 
+def _signals_its_run(_job: Job) -> None:
+    os.kill(os.getppid(), signal.SIGTERM)
+
+
 def _deaf(_job: Job) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Event().wait()
@@ -113,5 +117,7 @@ _END: dict[str, Callable[[Job], object]] = {
     "blocked": _blocked,
     "deadlocked": _deadlocked,
     "deaf": _deaf,
+    "waiting": lambda _job: threading.Event().wait(),
+    "signals its run": _signals_its_run,
     "done": lambda _job: None,
 }
