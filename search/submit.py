@@ -33,6 +33,7 @@ def main(arguments: list[str]) -> int:
         time=options.time,
         partition=options.partition,
         gpus=options.gpus,
+        max_requeues=options.max_requeues,
     )
     script = SYSTEMS[DEFAULT_SYSTEM].script(job)
     if not options.print:
@@ -61,6 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--array", type=int, default=1, metavar="N", help="number of jobs on one study (default: %(default)s)")
     add("--workers", type=int, default=1, metavar="N", help="processes in each job (default: %(default)s)")
     add("--threads", type=int, default=1, metavar="N", help="torch threads of each worker (default: %(default)s)")
+    add(
+        "--max-requeues",
+        type=int,
+        default=BatchJob.max_requeues,
+        metavar="N",
+        help="times that a job whose time is up queues up again (default: %(default)s)",
+    )
     add("--python", default=sys.executable, metavar="FILE", help="interpreter on the cluster (default: this one)")
     return parser
 

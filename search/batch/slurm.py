@@ -8,8 +8,8 @@ from typing import ClassVar, final
 
 from search.batch.system import BatchJob, BatchSystem, HeaderValue
 
-SIGNAL_BEFORE_END_S = 60
-"""Seconds before the time limit at which Slurm sends SIGTERM; a trial is released within 10 s."""
+SIGNAL_BEFORE_END_S = 120
+"""Seconds before the time limit at which Slurm sends SIGUSR2. It may be late, and a trial is released in 10 s."""
 
 
 @final
@@ -41,8 +41,12 @@ class Slurm(BatchSystem):
         if job.array > 1:
             yield f"#SBATCH --array=1-{job.array}"
         yield "#SBATCH --requeue"
-        yield f"#SBATCH --signal=B:TERM@{SIGNAL_BEFORE_END_S}"
+        yield f"#SBATCH --signal=B:USR2@{SIGNAL_BEFORE_END_S}"
 
     def requeue(self) -> str:
         """Return the `scontrol requeue` of this job, or of this task of an array."""
         return 'scontrol requeue "${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_}${SLURM_ARRAY_TASK_ID:-$SLURM_JOB_ID}"'
+
+    def restarts(self) -> str:
+        """Return the number that Slurm counts, preemptions included."""
+        return "${SLURM_RESTART_COUNT:-0}"

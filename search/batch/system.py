@@ -22,22 +22,31 @@ _SCRIPT = """\
 #!/bin/bash
 {headers}
 
-# On SIGTERM (time limit near, or preempted) the run hands its trial back. It is passed on, because {title} signals
-# this shell; afterwards the job queues up again, since the same command continues the study.
-{storage}{command} &
+{storage}# {title} signals this shell, which passes the signal on. The run hands its trials back to the study and ends:
+# USR2, the time limit is near: with {come_back}, and the job queues up again, at most {max_requeues} times.
+# TERM, the job is cancelled or preempted: with {terminated}. {title} itself queues a preempted job up again.
+# Other ends are final: {done} the study is done, {error} an error, {usage} wrong arguments, {mismatch} another study of that name.
+trap 'kill -USR2 "$run" 2>/dev/null' USR2
+trap 'kill -TERM "$run" 2>/dev/null' TERM
+{command} &
 run=$!
-trap 'kill -TERM "$run"' TERM
+while kill -0 "$run" 2>/dev/null; do
+    wait "$run" # a signal ends this waiting, not the run
+done
 wait "$run"
 code=$?
-if [ "$code" -gt 128 ]; then # the signal may have ended only the waiting
-    wait "$run"
-    code=$?
+if [ "$code" -eq {killed} ]; then
+    code={come_back} # USR2 came before the run listened
 fi
-if [ "$code" -eq {terminated} ]; then
+if [ "$code" -eq {come_back} ] && [ "{restarts}" -lt {max_requeues} ]; then
     {requeue}
+elif [ "$code" -eq {come_back} ]; then
+    echo "not queued again after {max_requeues} times (--max-requeues); the same command continues the study" >&2
 fi
 exit "$code"
 """
+_KILLED_BY_USR2 = 140
+"""Exit code of a process on Linux that SIGUSR2 ended because it did not listen yet."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,7 @@ class BatchJob:
         time: Time limit of each job, in the batch system's notation; `partition` and `gpus` likewise.
         partition: Queue that the job waits in; None leaves it to the batch system.
         gpus: GPUs of each job; None for none. Training runs on the first.
+        max_requeues: How often a job that hands back its trials queues up again.
     """
 
     study: str
@@ -69,6 +79,7 @@ class BatchJob:
     time: str = "08:00:00"
     partition: str | None = None
     gpus: str | None = None
+    max_requeues: int = 20
 
     @property
     def name(self) -> str:
@@ -119,13 +130,17 @@ class BatchSystem(ABC):
     def headers(self, job: BatchJob) -> Iterator[str]:
         """Yield the comment lines that tell the batch system what the job needs.
 
-        They must ask for SIGTERM to the shell before the time limit, early enough for a trial to be released (10 s),
-        and for `job.array` jobs.
+        They must ask for SIGUSR2 to the shell before the time limit, early enough for a trial to be released (10 s),
+        for `job.array` jobs, and that a preempted job queues up again.
         """
 
     @abstractmethod
     def requeue(self) -> str:
         """Return the shell command that puts the running job into the queue again."""
+
+    @abstractmethod
+    def restarts(self) -> str:
+        """Return the shell expression for the number of times that this job queued up again before."""
 
     @final
     def script(self, job: BatchJob) -> str:
@@ -143,7 +158,10 @@ class BatchSystem(ABC):
             storage=storage if job.has_password else "",
             command=" ".join(map(shell_word, job.command)),
             requeue=self.requeue(),
-            terminated=int(Exit.TERMINATED),
+            restarts=self.restarts(),
+            max_requeues=job.max_requeues,
+            killed=_KILLED_BY_USR2,
+            **{code.name.lower(): int(code) for code in Exit},
         )
 
     def _check(self, job: BatchJob) -> None:
@@ -161,6 +179,8 @@ class BatchSystem(ABC):
         for name, number in (("workers", job.workers), ("threads", job.threads), ("array", job.array)):
             if number < 1:
                 raise DefinitionError(f"--{name} is {number}; it must be at least 1")
+        if job.max_requeues < 0:
+            raise DefinitionError(f"--max-requeues is {job.max_requeues}; it must be 0 or a number of times")
         if job.array > 1 and storage_url(job.storage, RunFolder(job.runs)).startswith("sqlite"):
             raise DefinitionError(
                 f"--array is {job.array}: jobs on several machines need a database server, SQLite is for one; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,7 @@ def test_the_script_asks_slurm_for_what_was_asked_and_for_a_signal_in_time(capsy
     headers = [line for line in script.splitlines() if line.startswith("#SBATCH")]
     for wanted in ("--time=1-12", "--partition=gpu", "--gpus=a100:1", "--cpus-per-task=3", "--requeue"):
         assert f"#SBATCH {wanted}" in headers
-    assert "#SBATCH --signal=B:TERM@60" in headers
+    assert "#SBATCH --signal=B:USR2@120" in headers
     assert not any("--array" in line for line in headers), "one job is no array"
     assert run_line(script)[-2:] == ["--device", "0"]
 
@@ -87,7 +88,13 @@ def test_without_print_nothing_is_submitted_and_the_exit_code_says_so(capsys: py
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--time", "8h\n#SBATCH --uid=0"), ("--partition", "a b"), ("--gpus", "$(id)"), ("--workers", "0")],
+    [
+        ("--time", "8h\n#SBATCH --uid=0"),
+        ("--partition", "a b"),
+        ("--gpus", "$(id)"),
+        ("--workers", "0"),
+        ("--max-requeues", "-1"),
+    ],
 )
 def test_a_header_takes_no_foreign_text(capsys: pytest.CaptureFixture[str], arguments: tuple[str, str]) -> None:
     assert arguments[0] in refusal(capsys, "--print", *arguments)
@@ -117,24 +124,60 @@ class Job:
         )
 
 
-def test_a_run_that_was_told_to_stop_is_queued_again(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    script = printed(capsys, "--python", str(tmp_path / "python"))
-    program = (
-        "import signal, sys\n"
-        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
-        "print('ready', flush=True)\n"
-        "while True: signal.pause()\n"
-    )
+LISTENS = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+signal.signal(signal.SIGUSR2, lambda *_: sys.exit(75))
+print("ready", flush=True)
+while True: signal.pause()
+"""
+DEAF = "import signal\nprint('ready', flush=True)\nsignal.pause()\n"
+"""A run that is so young that it does not listen to signals yet."""
+
+
+@pytest.mark.parametrize(
+    ("program", "number", "restarts", "code", "comes_back"),
+    [
+        (LISTENS, signal.SIGUSR2, 0, 75, True),
+        (LISTENS, signal.SIGUSR2, 2, 75, True),
+        (LISTENS, signal.SIGUSR2, 3, 75, False),
+        (LISTENS, signal.SIGTERM, 0, 143, False),
+        (DEAF, signal.SIGUSR2, 0, 75, True),
+        (DEAF, signal.SIGTERM, 0, 143, False),
+    ],
+    ids=["near the limit", "again", "too often", "cancelled", "young and near the limit", "young and cancelled"],
+)
+def test_a_job_comes_back_if_its_time_is_up_and_not_if_it_is_cancelled(
+    *,
+    program: str,
+    number: int,
+    restarts: int,
+    code: int,
+    comes_back: bool,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    script = printed(capsys, "--python", str(tmp_path / "python"), "--max-requeues", "3")
     job = Job(tmp_path, script, program)
+    job.environment["SLURM_RESTART_COUNT"] = str(restarts)
     with job.start() as shell:
         assert shell.stdout is not None
         assert shell.stdout.readline() == b"ready\n"
-        shell.terminate()
-        assert shell.wait(timeout=60) == 143
-    assert job.requeued.read_text() == "requeue 17\n"
+        shell.send_signal(number)
+        assert shell.wait(timeout=60) == code
+    assert job.requeued.exists() == comes_back
+    assert not comes_back or job.requeued.read_text() == "requeue 17\n"
 
 
-@pytest.mark.parametrize("code", [0, 1, 2, 3])
+def test_a_task_of_an_array_queues_up_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    job = Job(tmp_path, printed(capsys, "--python", str(tmp_path / "python")), "raise SystemExit(75)\n")
+    job.environment.update(SLURM_ARRAY_JOB_ID="15", SLURM_ARRAY_TASK_ID="2")
+    with job.start() as shell:
+        assert shell.wait(timeout=60) == 75
+    assert job.requeued.read_text() == "requeue 15_2\n"
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 130, 143])
 def test_a_run_that_ended_by_itself_is_not_queued_again(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, code: int
 ) -> None:

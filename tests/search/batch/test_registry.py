@@ -33,6 +33,9 @@ class Pbs(BatchSystem):
     def requeue(self) -> str:
         return 'qrerun "$PBS_JOBID"'
 
+    def restarts(self) -> str:
+        return "${PBS_RESTARTS:-0}"
+
 
 class TestPbs(BatchSystemContract):
     @pytest.fixture
@@ -48,7 +51,7 @@ def test_the_command_writes_for_a_system_that_is_registered(
     assert run_command(submit.main, ["--study", "nas_head", "--print", "--time", "1:00:00"]) == Exit.DONE
     printed = capsys.readouterr().out
     assert "#PBS -l select=1:ncpus=1,walltime=1:00:00" in printed
-    assert "because PBS signals" in printed and 'qrerun "$PBS_JOBID"' in printed
+    assert "PBS signals this shell" in printed and 'qrerun "$PBS_JOBID"' in printed
     assert "SBATCH" not in printed
 
 
