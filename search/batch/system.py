@@ -25,7 +25,7 @@ _SCRIPT = """\
 {storage}# {title} signals this shell, which passes the signal on. The run hands its trials back to the study and ends:
 # USR2, the time limit is near: with {come_back}, and the job queues up again, at most {max_requeues} times.
 # TERM, the job is cancelled or preempted: with {terminated}. {title} itself queues a preempted job up again.
-# Other ends are final: {done} it is done, {error} an error, {usage} wrong arguments, {mismatch} another study of that name.
+# Other ends are final: {done} done, {error} an error, {usage} wrong arguments, {mismatch} another study of that name.
 trap 'kill -USR2 "$run" 2>/dev/null' USR2
 trap 'kill -TERM "$run" 2>/dev/null' TERM
 {command} &
