@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +17,16 @@ STRIDE = 32
 """Largest stride of the detectors in px: image sizes must be multiples of it."""
 
 
+_CORES = re.compile(r", \d+ cores(?=,|$)")
+
+
 class TargetError(SpaceError):
     """Fault of the target's definition, or a target that this machine cannot measure."""
+
+
+def without_cores(fingerprint: str) -> str:
+    """Return the fingerprint of a CPU without the number of cores that the process might use."""
+    return _CORES.sub("", fingerprint)
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,8 @@ class Target:
         imgsz: Image size in px (square) of the reference, and of all candidates without a size of their own.
         batch: Number of images per call.
         threads: Number of CPU threads of the runtime.
-        device: Fingerprint of the device, without hostnames: `AMD EPYC (family 25, model 1), 2 cores, x86_64`.
+        device: Fingerprint of the device, without hostnames: `AMD EPYC (family 25, model 1), x86_64`. Cores are counted
+            where several threads are timed (`AMD EPYC (family 25, model 1), 8 cores, x86_64`), and in older databases.
         engine: The runtime's own version: `onnxruntime 1.31.1`.
         reference: Model that is timed in turn with the networks, and its shape: `yolov8n 0f3a...`. Latencies relative
             to different references have different targets: the frozen time of the reference belongs to the target.
@@ -81,6 +91,12 @@ class Target:
             raise TargetError("target: nms is true, but this model's output is final (end-to-end); use nms: false")
         model = Path(str(getattr(reference.network, "yaml", {}).get("yaml_file", "custom"))).stem
         return replace(self, reference=f"{model} {reference.spec.shape_key}")
+
+    def on_same_device(self, device: str) -> bool:
+        """Return whether a fingerprint is that of an equal device; cores do not count for one thread."""
+        if self.clock == "cpu":
+            return without_cores(device) == without_cores(self.device)
+        return device == self.device
 
     def description(self) -> dict[str, str | int]:
         """Return plain values. Fields added later are left out if empty, so that keys stored before them stay valid."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from objectives.device.target import Target, TargetError
+from objectives.device.target import Target, TargetError, without_cores
 from objectives.runtimes.base import Runtime
 from objectives.runtimes.openvino import OpenVino
 from objectives.runtimes.ort import OnnxRuntime
@@ -80,7 +80,7 @@ def target_here(
     if nms and not engine.suppresses:
         others = " or ".join(each.name for each in RUNTIMES.values() if each.suppresses)
         raise TargetError(f"target: nms is true, which {runtime} has not; use runtime: {others}")
-    on_cpu = engine.on_cpu(provider)
+    on_cpu, device = engine.on_cpu(provider), engine.device(provider)
     return Target(
         runtime=runtime,
         provider=provider,
@@ -88,7 +88,7 @@ def target_here(
         imgsz=imgsz,
         batch=batch,
         threads=threads,
-        device=engine.device(provider),
+        device=without_cores(device) if on_cpu and threads == 1 else device,
         engine=engine.version(),
         calibration=calibration,
         nms=nms,

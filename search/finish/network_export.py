@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -124,7 +124,9 @@ def _target(
     measured = record.measurement(LATENCY)
     entry = None if measured is None or measured.target is None else store.target(measured.target)
     size = imgsz if entry is None else int(entry.description["imgsz"])
-    return target_of(definition.target, size, calibration)
+    target = target_of(definition.target, size, calibration)
+    device = "" if entry is None else str(entry.description["device"])
+    return replace(target, device=device) if target.on_same_device(device) else target
 
 
 def _remeasure(

@@ -125,6 +125,8 @@ def _meter(definition: StudyDefinition, folder: RunFolder, trained: Candidate, e
         lambda: open_data(definition, folder),
     )
     target = target_of(definition.target, int(entry.description["imgsz"]), calibration)
+    if target.on_same_device(str(entry.description["device"])):
+        target = replace(target, device=str(entry.description["device"]))
     parent = Parent.of(trained, target.imgsz)
     meter = LatencyMeter(target, reference_candidate(parent), calibration=calibration)
     if meter.target.key != entry.key:

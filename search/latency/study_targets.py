@@ -15,6 +15,7 @@ from search.latency.local import IdleWait, LocalLatency
 from search.latency.predictor import fit_of
 from search.latency.remote import remote_latency
 from search.latency.source import LatencySource
+from search.latency.stored_target import stored_target
 from search.record.events import Say
 from search.record.latency_text import FURTHER, LATENCY
 from search.store.base import Store
@@ -66,11 +67,15 @@ def latency_sources(
         DefinitionError: If a further target cannot, or too few measurements of a remote target are stored.
     """
     reference = reference_candidate(parent)
+    stored = store.latest_study(definition.name)
+    of_study = None if stored is None else stored.frozen.get("target")
 
     def local(asked: TargetSection, name: str) -> LocalLatency:
         calibration = Calibration.for_precision(asked.precision, lambda: data)
-        target = target_of(asked, parent.imgsz, calibration)
-        meter = LatencyMeter(target, reference, scratch=scratch, calibration=calibration)
+        target = target_of(asked, parent.imgsz, calibration).compared_with(reference)
+        meter = LatencyMeter(
+            stored_target(store, target, of_study), reference, scratch=scratch, calibration=calibration
+        )
         return LocalLatency(store, opened.enter_context(meter), name, wait, say)
 
     def source(asked: TargetSection, name: str) -> LatencySource:

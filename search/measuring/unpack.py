@@ -16,6 +16,7 @@ from search.latency.prediction_error import left_out_error
 from search.latency.predictor import MIN_MEASURED, fit_of
 from search.latency.remote import options_for
 from search.latency.stored_latencies import best_entries, latency_entry, stored_key
+from search.latency.stored_target import stored_target
 from search.record.confirmation import Confirmation, Finalist
 from search.record.latency_text import LATENCY, LOADED_MARK, latency_text
 from search.record.number_text import significant
@@ -46,7 +47,7 @@ def unpack(store: Store, folder: Path, *, name: str | None = None) -> Iterator[s
     results = read_results(folder, plan)
     if results.reference is None or not results.timings:
         raise DefinitionError(f"nothing was measured in '{folder}' yet; run measure.pyz on the machine first")
-    target = replace(results.target, remote=name)
+    target = stored_target(store, replace(results.target, remote=name))
     frozen = store.add_target(frozen_reference(target, results.reference))
     yield f"target: {target}, {target.engine}"
     yield f"reference: {plan.compared_with}, {significant(frozen.reference_ms)} ms, frozen{_mark(frozen)}"
