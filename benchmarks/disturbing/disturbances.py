@@ -23,6 +23,8 @@ from search.store.base import OpenAttempt
 
 HUNG_AFTER_S = 45
 """Seconds without progress after which the supervisor ends a worker."""
+BLOCKS_WITHIN_S = 5.0
+"""Seconds in which a worker reaches a file system that is blocked."""
 GRACE_S = 60.0
 """Seconds after a disturbance that ends commands in which they may end."""
 
@@ -52,6 +54,10 @@ class Victim:
             self.study.wait(GRACE_S, until=lambda: bool(self._running(command)))
             found = self._running(command)
         return self.dice.choice(found) if found else None
+
+    def trials_of(self, worker: psutil.Process) -> list[int]:
+        """Return the numbers of the trials that a worker runs now: one or none."""
+        return [number for number, each in self._running(None) if each == worker]
 
     def _running(self, command: int | None) -> list[tuple[int, psutil.Process]]:
         commands = self.study.commands if command is None else [self.study.commands[command]]
@@ -121,9 +127,16 @@ def hang_in_file_system(victim: Victim) -> bool:
             victim.blocked.free()
         is_blocked = False
 
+    def hang_within(worker: psutil.Process) -> None:
+        trials = victim.trials_of(worker)
+        worker.send_signal(FILE_SYSTEM)
+        hangs = victim.study.wait(BLOCKS_WITHIN_S, until=lambda: worker.status() == psutil.STATUS_DISK_SLEEP)
+        if not hangs or victim.trials_of(worker) != trials:  # it has just ended its trial
+            raise psutil.NoSuchProcess(worker.pid)
+
     what = "its worker hung in a file system"
     victim.blocked.block()
-    tried = _disturb_trial(victim, _sending(FILE_SYSTEM), what, command=0, must_end=True, at_end=free)
+    tried = _disturb_trial(victim, hang_within, what, command=0, must_end=True, at_end=free)
     if not tried:
         free()
     return tried

@@ -81,6 +81,9 @@ class Worker:
     def send_signal(self, number: int) -> None:
         self.signals.append(number)
 
+    def status(self) -> str:
+        return psutil.STATUS_DISK_SLEEP
+
     def is_running(self) -> bool:
         return self.lives
 
@@ -114,6 +117,7 @@ def test_a_file_system_is_blocked_until_the_trial_is_stored(
     worker, blocked = Worker(), Blocked()
     found = None if number is None else (number, cast(psutil.Process, worker))
     monkeypatch.setattr(disturbances.Victim, "running_trial", lambda self, command=None: found)
+    monkeypatch.setattr(disturbances.Victim, "trials_of", lambda self, worker: [number])
     database, disk, clock = LockedFile(tmp_path / "a.db"), cast(SmallDisk, None), cast(MovedClock, None)
     places = (database, disk, clock, cast(BlockedFileSystem, blocked))
     victim = disturbances.Victim(study, *places, random.Random(1), 15.0)
