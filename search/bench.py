@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
+from search.cli.hard_end import ended_when_hung
 from search.store.url import parse
 from search.study.faults import DefinitionError
 from spaces.durable import write_text
@@ -32,7 +33,8 @@ def main(arguments: list[str]) -> int:
     elif options.unpack is not None:
         _unpack(options)
     else:
-        _measure(options)
+        with ended_when_hung():
+            _measure(options)
     return Exit.DONE
 
 

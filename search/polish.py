@@ -11,6 +11,7 @@ import argparse
 import sys
 
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
+from search.cli.hard_end import ended_when_hung
 from search.cli.stored_study import existing_store, find_study
 from search.finish.polishing import EPOCHS_FACTOR, polish, select_for_polishing
 from spaces.shown import print_line
@@ -19,7 +20,7 @@ from spaces.shown import print_line
 def main(arguments: list[str]) -> int:
     """Run the command line."""
     options = _parser().parse_args(arguments)
-    with existing_store(url_of(options)) as store:
+    with ended_when_hung(), existing_store(url_of(options)) as store:
         study = find_study(store, options.study)
         members = select_for_polishing(store, study, options.records)
         polish(

@@ -16,6 +16,7 @@ from pathlib import Path
 from objectives.device.target import Target, TargetError
 from objectives.remote.plan import RESULTS, PackedNetwork, Plan, PlanError, read_plan
 from objectives.remote.results import Results, read_results
+from objectives.remote.time_limit import ended_after, longest_s
 from objectives.runtimes.catalogue import target_here
 from objectives.runtimes.ort import ORT_PROVIDERS
 from objectives.timing.process import NetworkTimer
@@ -133,8 +134,11 @@ def _with_network(
     if results.begun.get(network.name, 0) >= TRIES_UNTIL_LEFT_OUT:
         return results.with_failure(network.name, f"the process died {TRIES_UNTIL_LEFT_OUT} times while it was timed")
     results.beginning(network.name).write(folder)
+    limit_s = longest_s(budget.budget_s)
+    hanging = results.with_failure(network.name, f"it did not end within {limit_s:.0f} s")
     try:
-        return results.with_timings(network.name, timer.time(folder / network.file, budget))
+        with ended_after(limit_s, network.name, lambda: hanging.write(folder)):
+            return results.with_timings(network.name, timer.time(folder / network.file, budget))
     except CandidateError as error:
         return results.with_failure(network.name, str(error))
     except KeyboardInterrupt:  # not the network's fault

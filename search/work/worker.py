@@ -148,6 +148,8 @@ class Worker:
 
     def _run(self, attempt: Attempt) -> TrialRecord | None:
         """Run the trial of the held attempt. Return None if another worker took it over meanwhile."""
+        if attempt.number is not None:  # said at once: it is to blame if this process dies now
+            self._say(Activity(f"trial {attempt.number}", attempt.number))
         try:
             assigned = self._assign(attempt)
             overhead = self._monotonic() - self._idle_since

@@ -13,6 +13,7 @@ IDLE_IN_TRANSACTION = "60s"
 def connect_arguments(url: URL, application_name: str) -> dict[str, Any]:
     """Return arguments of psycopg, but those that the URL gives itself. A dead network is noticed within a minute."""
     wanted = {
+        "client_encoding": "utf8",  # a database in SQL_ASCII names no encoding, and text would come as bytes
         "connect_timeout": 5,
         "application_name": application_name,
         "keepalives_idle": 30,

@@ -12,6 +12,7 @@ from search.store.sql import open_store
 from tests.search.store.contract_faults import HoldDatabase
 from tests.search.store.postgres import PostgresServer
 from tests.search.store.store_contract import SharedStoreContract
+from tests.search.work import quick_trials
 
 
 class TestPostgresqlStore(SharedStoreContract):
@@ -44,3 +45,15 @@ class TestPostgresqlStore(SharedStoreContract):
                 yield
 
         return hold
+
+
+def test_a_database_in_sql_ascii_keeps_text(postgres_server: PostgresServer) -> None:
+    """The driver gives bytes there unless it is told an encoding."""
+    with postgres_server.database("TEMPLATE template0 ENCODING 'SQL_ASCII'") as name:
+        url = postgres_server.url(name)
+        store = open_store(url)
+        study = store.add_study("Größe", {"what": "naïve"}, quick_trials.OBJECTIVES)
+        assert (store.latest_study("Größe"), study.name) == (study, "Größe")
+        number, params = quick_trials.optuna_study_of(url, study, 0).ask()
+        assert number == 0 and params["backbone"] in ("one", "two")
+        store.close()

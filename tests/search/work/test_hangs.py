@@ -152,6 +152,36 @@ def test_a_step_after_the_last_trial_ends_too(
     assert time.monotonic() - begun < ENOUGH_S
 
 
+def test_a_command_that_makes_no_progress_is_ended_and_one_that_makes_some_is_not() -> None:
+    script = """
+import threading, time
+from search.cli import hard_end
+from spaces.steps import note_step
+hard_end.LOOK_S = 0.05
+with hard_end.ended_when_hung(0.3):
+    for _ in range(10):
+        time.sleep(0.1)
+        note_step()
+    print("works", flush=True)
+    threading.Event().wait()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=ENOUGH_S)
+    assert (done.returncode, done.stdout) == (Exit.ERROR, "works\n")
+    assert done.stderr.startswith("error: the command made no progress for 0 s; it hung in threading.py, line ")
+
+
+def test_a_measurement_elsewhere_that_hangs_is_noted_and_the_program_ends() -> None:
+    script = """
+import threading
+from objectives.remote.time_limit import ended_after, longest_s
+with ended_after(0.2, "shape-3", lambda: print("noted", longest_s(1.4), longest_s(100.0), flush=True)):
+    threading.Event().wait()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=ENOUGH_S)
+    assert (done.returncode, done.stdout) == (Exit.ERROR, "noted 600.0 1000.0\n")
+    assert done.stderr == "error: shape-3 did not end within 0 s; the same command continues with the next\n"
+
+
 def test_a_command_that_hangs_after_its_time_is_ended_with_its_processes() -> None:
     script = """
 import subprocess, sys, threading

@@ -11,13 +11,14 @@ from pathlib import Path
 import optuna
 import pytest
 
-from search.record.events import say_nothing
+from search.record.events import Activity, Event, say_nothing
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.optuna_study import OptunaStudy
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.sql import open_store
 from search.trial.runner import Hooks
 from search.work.job import TRIES_UNTIL_FAILED
+from search.work.liveness import this_worker
 from search.work.worker import DUPLICATES_UNTIL_EXHAUSTED, Worker
 from spaces.base import ParamValue
 from tests.search.work import quick_trials
@@ -54,6 +55,28 @@ def test_a_greater_total_continues(url: str, study: StudyEntry) -> None:
     store = open_store(url)
     assert store.counted(study) == 9
     assert [record.number for record in store.records(study)] == list(range(9))
+
+
+def test_a_trial_that_is_claimed_again_is_named_before_anything_is_done_for_it(
+    url: str, study: StudyEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker may die at once, and the supervisor must know which trial is to blame."""
+    store, optuna = open_store(url), quick_trials.optuna_study_of(url, study, 0)
+    attempt = store.reserve(study, this_worker(), 1)
+    assert attempt is not None
+    number, params = optuna.ask()
+    store.release(store.assign(attempt, number, params))
+    said: list[Event] = []
+
+    def die(number: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(optuna, "resume", die)
+    worker = Worker(store, study, optuna, QuickTrials(), n_trials=1, deadline=None, say=said.append)
+    with pytest.raises(MemoryError):
+        worker.work()
+    assert said == [Activity(f"trial {number}", number)]
+    store.close()
 
 
 @pytest.mark.slow
