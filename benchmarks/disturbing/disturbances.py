@@ -210,9 +210,16 @@ def _disturb_trial(
 
     def is_over() -> bool:
         at_end()
-        return not (must_end and worker.is_running())
+        return not must_end or _has_ended(worker)
 
     victim.study.await_trial(number, f"trial {number} after {what}", is_over)
+    return True
+
+
+def _has_ended(worker: psutil.Process) -> bool:
+    """Return whether a process has ended; its parent may not have asked for its exit code yet."""
+    with suppress(psutil.NoSuchProcess):
+        return not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
     return True
 
 

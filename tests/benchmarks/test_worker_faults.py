@@ -82,10 +82,10 @@ class Worker:
         self.signals.append(number)
 
     def status(self) -> str:
-        return psutil.STATUS_DISK_SLEEP
+        return psutil.STATUS_DISK_SLEEP if self.lives else psutil.STATUS_ZOMBIE
 
     def is_running(self) -> bool:
-        return self.lives
+        return True
 
 
 class Blocked:
