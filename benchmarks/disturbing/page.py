@@ -54,9 +54,10 @@ def _intro(runs: Sequence[Mapping[str, Any]]) -> str:
     trials = sum(row["trials"] for run in runs for row in run["rows"])
     return f"""
         A study of real trainings (handwritten digits, a pruned yolov5n, one epoch a trial) is worked on by two commands
-        with three workers, and disturbed all the time: {trials} trials in {len(runs)} runs. What is promised, and what
-        not, stands in [reliability](../reliability.md). This page is written by
-        `python -m benchmarks.chaos --page docs/results/reliability.md`; `make chaos ARGS=--keep` adds a run.
+        with three workers, and disturbed all the time: {trials} trials in {len(runs)} runs. What is promised, what not,
+        and what is expected after each disturbance stands in [reliability](../reliability.md). This page is written by
+        `python -m benchmarks.chaos --page docs/results/reliability.md`; `make chaos ARGS=--keep` adds a run. Trials
+        that end their worker each time are those of one command with one or three workers (`--deadly`).
     """
 
 
