@@ -21,7 +21,7 @@ HARD_END_S = 55.0
 """Seconds after its timeout at which a command is ended."""
 LAST_RESORT_S = 3.0
 """Seconds after that at which it is ended without a message: a hanging library may keep the interpreter's lock."""
-LOOK_S = 1.0
+WATCH_LOOK_S = 1.0
 """Seconds between two looks at a command's steps."""
 LONGEST_S = 10 * 365 * 86400.0
 """Maximum number of seconds that are waited for."""
@@ -61,7 +61,7 @@ def ended_when_hung(hung_after_s: float | None = None) -> Iterator[None]:
 
     def look() -> None:
         silence_this_thread()
-        while not is_over.wait(LOOK_S):
+        while not is_over.wait(WATCH_LOOK_S):
             if watch.hangs():
                 _end(f"the command made no progress for {watch.idle_s:.0f} s")
 

@@ -157,7 +157,7 @@ def test_a_command_that_makes_no_progress_is_ended_and_one_that_makes_some_is_no
 import threading, time
 from search.cli import hard_end
 from spaces.steps import note_step
-hard_end.LOOK_S = 0.05
+hard_end.WATCH_LOOK_S = 0.05
 with hard_end.ended_when_hung(0.3):
     for _ in range(10):
         time.sleep(0.1)
