@@ -14,7 +14,8 @@ from search.record.confirmation import Confirmation, ConfirmedStudy, confirmatio
 from search.record.doubts import doubt_lines
 from search.record.latency_text import LATENCY, further_names
 from search.record.trial import Outcome, TrialRecord
-from search.store.base import FrontEntry, Store, StudyEntry
+from search.store.base import Store, StudyEntry
+from search.store.entries import FrontEntry
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from search.record.continuation import continued_trials
 from search.record.number_text import duration
 from search.record.trial import Outcome, TrialRecord
-from search.store.base import FrontEntry
+from search.store.entries import FrontEntry
 
 
 class HypervolumePoint(NamedTuple):

@@ -29,7 +29,7 @@ from search.study.budget import repeats_in_all
 from search.study.definition import StudyDefinition
 from search.study.faults import DefinitionError
 from search.work.job import Job
-from search.work.liveness import STALE_AFTER_S, is_alive
+from search.work.liveness import STALE_AFTER_S, is_alive, this_worker
 from search.work.lone_process import LoneProcess
 from search.work.progress import Progress
 from search.work.supervisor import RunEnd, Supervisor, jobs_for_workers
@@ -105,7 +105,11 @@ def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
         generation = select_generation(store, definition, new=request.new, resume=request.resume)
         finish = _run_workers(store, request, generation, console, deadline)
         if finish.why in ENDINGS:
-            _finish_study(store, finish, StepRunner(request, console, deadline))
+            with store.exclusive_if_free(f"end of {definition.name}") as is_alone:
+                if is_alone or finish.why == "timeout":
+                    _finish_study(store, finish, StepRunner(request, console, deadline))
+                else:
+                    console.print(f"{ENDINGS[finish.why]}; another command confirms the front and writes the report")
         return finish
     finally:
         store.close()
@@ -148,8 +152,14 @@ def _run_workers(
             store.note_death(study, trial, cause)
 
     expected = definition.n_trials if definition.budget is None else None
-    with Progress(console, tuple(definition.objectives), expected, counted) as progress:
-        finish = Supervisor(jobs_for_workers(job, workers), progress.show, note_death).run()
+    this_run, studied = this_worker(), (definition.name, generation)
+    numbers = store.join(studied, this_run, workers, is_alive)
+    try:
+        with Progress(console, tuple(definition.objectives), expected, counted) as progress:
+            finish = Supervisor(jobs_for_workers(job, numbers), progress.show, note_death).run()
+    finally:
+        with suppress(StoreError):  # the next run on this machine finds the numbers free
+            store.leave(studied, this_run)
     _release_dead(store, definition)
     return finish
 

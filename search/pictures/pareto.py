@@ -29,7 +29,7 @@ from search.findings.panels import Panel, panels_of
 from search.pictures.labels import Label, place_labels
 from search.record.latency_text import MEANINGS, PREDICTED_MARK, is_predicted
 from search.record.trial import Outcome, TrialRecord
-from search.store.base import FrontEntry
+from search.store.entries import FrontEntry
 from spaces.display.charts import BLUE, GREY, INK, ORANGE, VERMILLION, simplify_axes
 from spaces.shown import picture_text
 

@@ -24,7 +24,7 @@ from typing import Any
 from objectives.base import Direction, EpochResult
 from search.record.confirmation import Confirmation
 from search.record.trial import TrialRecord
-from search.store.entries import LatencyEntry, TargetEntry, TrainedEntry
+from search.store.entries import FrontEntry, LatencyEntry, TargetEntry, TrainedEntry
 from spaces.base import ParamValue
 
 
@@ -108,26 +108,6 @@ class OpenAttempt:
     heartbeat: datetime  # the last one, by the database's clock, as is its age
 
 
-@dataclass(frozen=True)
-class FrontEntry:
-    """Pareto front at a change: complete, feasible records that no other one dominates.
-
-    Attributes:
-        sequence: 1, 2, ... within the study.
-        after: Number of counted trials (everything but duplicates and reference rows) stored at that moment.
-        members: Names of the records (reference rows too; of equals only the earlier), ascending in the last objective.
-        hypervolume: Hypervolume of the members against the reference point, in the product of the units.
-        reference_point: One value per objective, in the objectives' own direction.
-    """
-
-    sequence: int
-    after: int
-    members: tuple[str, ...]
-    hypervolume: float
-    reference_point: tuple[float, ...]
-    at: datetime
-
-
 class Store(ABC):
     """Records of studies. Append-only and ordered: `records` returns them as they were added."""
 
@@ -149,6 +129,23 @@ class Store(ABC):
     @abstractmethod
     def freeze(self, study: StudyEntry, facts: Mapping[str, Any]) -> StudyEntry:
         """Write facts (JSON values) once; the first writer wins, and everybody gets what is stored."""
+
+    # -- workers ---------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def join(
+        self, study: tuple[str, int], run: WorkerId, workers: int, is_alive: Callable[[WorkerId], bool | None]
+    ) -> tuple[int, ...]:
+        """Give the workers of a run the smallest numbers that no other worker of the study has, on any machine.
+
+        Args:
+            study: Name and generation of the study, which need not be stored yet.
+            run: Process that starts the workers, one after the other if they die.
+            is_alive: As in `reconcile`; the numbers of dead runs are free.
+        """
+
+    @abstractmethod
+    def leave(self, study: tuple[str, int], run: WorkerId) -> None:
+        """Free the numbers of a run's workers."""
 
     # -- attempts --------------------------------------------------------------------------------------------------
     @abstractmethod
@@ -293,6 +290,10 @@ class Store(ABC):
     @abstractmethod
     def exclusive(self, name: str) -> AbstractContextManager[None]:
         """Hold a named lock among all workers of this database; freed when the holder dies."""
+
+    @abstractmethod
+    def exclusive_if_free(self, name: str) -> AbstractContextManager[bool]:
+        """Hold the lock of `exclusive`, unless another one holds it now; says whether it is held."""
 
     @abstractmethod
     def close(self) -> None:

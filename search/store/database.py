@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from search.store.base import StoreError, StoreUnavailable
 from search.store.faults import is_busy, one_line_faults, read_only_fault
-from search.store.outage.file_lock import file_lock
+from search.store.outage.file_lock import file_lock, thread_lock
 from search.store.outage.patience import Patience, Result, note_waiting
 from search.store.outage.read_only import ReadableCopy
 from search.store.outage.server_connection import connect_arguments, set_up_server
@@ -102,16 +102,19 @@ class Database:
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:
         """Hold a named lock among all processes that use this database; freed when the holder dies."""
-        if not self.is_sqlite:
-            lock: AbstractContextManager[Any] = ServerLock(
-                self._engine_for_locks(), name, self.patience, self.shown_url
-            )
-        elif self.file is not None:
-            lock = file_lock(self.file, name)
-        else:
-            lock = self._named_locks[name]
-        with lock:
+        with self._lock(name, waits=True):
             yield
+
+    def exclusive_if_free(self, name: str) -> AbstractContextManager[bool]:
+        """Hold the lock of that name, unless another one holds it now; says whether it is held."""
+        return self._lock(name, waits=False)
+
+    def _lock(self, name: str, *, waits: bool) -> AbstractContextManager[bool]:
+        if not self.is_sqlite:
+            return ServerLock(self._engine_for_locks(), name, self.patience, self.shown_url, waits=waits)
+        if self.file is not None:
+            return file_lock(self.file, name, waits=waits)
+        return thread_lock(self._named_locks[name], waits=waits)
 
     def prepare(self) -> None:
         """Check that the database answers; put an SQLite file in WAL mode once.

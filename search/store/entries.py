@@ -1,4 +1,4 @@
-"""Entries of the database that live longer than a study: trained networks, targets, latencies."""
+"""Entries of the database beside studies and trials: trained networks, targets, latencies, fronts."""
 
 from __future__ import annotations
 
@@ -87,3 +87,23 @@ class LatencyEntry:
     circumstances: Mapping[str, Any] | None = None
     blocks: Mapping[str, Any] | None = None
     at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class FrontEntry:
+    """Pareto front at a change: complete, feasible records that no other one dominates.
+
+    Attributes:
+        sequence: 1, 2, ... within the study.
+        after: Number of counted trials (everything but duplicates and reference rows) stored at that moment.
+        members: Names of the records (reference rows too; of equals only the earlier), ascending in the last objective.
+        hypervolume: Hypervolume of the members against the reference point, in the product of the units.
+        reference_point: One value per objective, in the objectives' own direction.
+    """
+
+    sequence: int
+    after: int
+    members: tuple[str, ...]
+    hypervolume: float
+    reference_point: tuple[float, ...]
+    at: datetime

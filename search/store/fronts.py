@@ -12,7 +12,8 @@ from search.record.confirmation import Confirmation, Finalist
 from search.record.front import Front
 from search.record.trial import Outcome, TrialRecord
 from search.store.attempts import counted
-from search.store.base import FrontEntry, StoreError, StudyEntry
+from search.store.base import StoreError, StudyEntry
+from search.store.entries import FrontEntry
 from search.store.latency_models import ConfirmationMemberRow, ConfirmationRow
 from search.store.models import FrontMemberRow, FrontRow, FrozenRow, RecordRow
 from search.store.statements import lock_study

@@ -11,6 +11,7 @@ What is stored and what can be asked of it::
     trained --- records               parents and donors, with their figures and lineage
     targets, latencies                append-only, with raw samples: in `search.store.latency_models`
     confirmations --< confirmation_members --> records           finalists timed again, there too
+    workers                           the number of each worker within a study
     writers                           the last transaction of each process: see `search.store.outage.once`
 
 The front after 20 trials, in SQL::
@@ -51,6 +52,20 @@ class WriterRow(Table):
     writer: Mapped[str] = mapped_column(primary_key=True)
     last: Mapped[str]
     at: Mapped[Moment]
+
+
+class WorkerRow(Table):
+    """Number of a worker within a study, and the run that has it, or had it last."""
+
+    __tablename__ = f"{PREFIX}workers"
+    study: Mapped[str] = mapped_column(primary_key=True)
+    generation: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    host: Mapped[str]
+    pid: Mapped[int]
+    started: Mapped[float]
+    joined: Mapped[Moment]
+    is_free: Mapped[bool]
 
 
 class FrozenRow(Table):

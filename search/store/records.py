@@ -12,8 +12,9 @@ from objectives.base import Curves, EpochResult, Evaluation, Measurement
 from search.record.ancestors import Ancestor
 from search.record.trial import Outcome, TrialRecord
 from search.store import attempts, fronts
-from search.store.base import AlreadyStored, Attempt, FrontEntry, StudyEntry
+from search.store.base import AlreadyStored, Attempt, StudyEntry
 from search.store.columns import Table
+from search.store.entries import FrontEntry
 from search.store.models import (
     ArchitectureRow,
     CurvesRow,

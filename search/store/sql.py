@@ -14,9 +14,9 @@ from objectives.base import Direction, EpochResult
 from search.record.confirmation import Confirmation
 from search.record.trial import TrialRecord
 from search.store import attempts, fronts, records, reusable, studies
+from search.store import workers as numbering
 from search.store.base import (
     Attempt,
-    FrontEntry,
     OpenAttempt,
     Store,
     StoreUnavailable,
@@ -24,7 +24,7 @@ from search.store.base import (
     WorkerId,
 )
 from search.store.database import Database
-from search.store.entries import LatencyEntry, TargetEntry, TrainedEntry
+from search.store.entries import FrontEntry, LatencyEntry, TargetEntry, TrainedEntry
 from search.store.latency_models import ConfirmationRow
 from search.store.migrations import migrate
 from search.store.models import FrontRow, TrainedRow
@@ -102,6 +102,18 @@ class SqlStore(Store):
 
     def freeze(self, study: StudyEntry, facts: Mapping[str, Any]) -> StudyEntry:
         return self._change(lambda connection: studies.freeze(connection, study, facts))
+
+    # -- workers ---------------------------------------------------------------------------------------------------
+    def join(
+        self, study: tuple[str, int], run: WorkerId, workers: int, is_alive: Callable[[WorkerId], bool | None]
+    ) -> tuple[int, ...]:
+        known = self._database.ask(lambda connection: numbering.runs(connection, study))
+        dead = [each for each in known if is_alive(each) is False]  # asks the system: outside of any transaction
+        return self._change(lambda connection: numbering.join(connection, study, run, workers, dead))
+
+    def leave(self, study: tuple[str, int], run: WorkerId) -> None:
+        with self._database.patience.at_most(RELEASE_TIMEOUT_S):
+            self._change(lambda connection: numbering.leave(connection, study, run))
 
     # -- attempts --------------------------------------------------------------------------------------------------
     def reserve(self, study: StudyEntry, worker: WorkerId, limit: int) -> Attempt | None:
@@ -199,6 +211,9 @@ class SqlStore(Store):
 
     def exclusive(self, name: str) -> AbstractContextManager[None]:
         return self._database.exclusive(name)
+
+    def exclusive_if_free(self, name: str) -> AbstractContextManager[bool]:
+        return self._database.exclusive_if_free(name)
 
     def close(self) -> None:
         self._database.close()

@@ -27,7 +27,7 @@ class Job:
         definition: Definition of the study as plain values.
         url: URL of the database.
         root: Run folder.
-        index: Number of the worker, from 0; it samples with seed + index.
+        index: Number of the worker among all of the study, on all machines, from 0. It samples with seed + index.
         device: Device for training, in Ultralytics' notation: `cpu`, `0`, `cuda:1`.
         threads: Number of torch threads.
         n_trials: Number of trials of the study.
@@ -38,6 +38,7 @@ class Job:
         database_wait_s: Seconds that the worker waits for a database that is away.
         deadline: The end of this time, in seconds of `time.monotonic`, which all processes of a machine share.
         hung_after_s: Seconds without a step after which the worker counts as hung; None for the usual limit.
+        is_first: Whether it is the first worker of its command, which says what all of them would say.
     """
 
     study: str
@@ -56,3 +57,4 @@ class Job:
     database_wait_s: float = PATIENCE_S
     deadline: float | None = None
     hung_after_s: float | None = None
+    is_first: bool = True

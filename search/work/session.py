@@ -106,8 +106,10 @@ class _Session:
                 prepared = _with_budget(prepared, budget)
             optuna_study = self._optuna_study(prepared, self._sensitivity(prepared, budget), budget)
             why = self._search(prepared, optuna_study, budget)
-            if why != "timeout" and self._job.index == 0:  # one worker: two at once would disturb each other
-                prepared.bench.latencies.remeasure_contended(prepared.bench.parent, MAX_REMEASURED)
+            if why != "timeout" and self._job.is_first:
+                with self._store.exclusive_if_free(f"measure again {prepared.study.id}") as is_alone:
+                    if is_alone:  # two at once would disturb each other
+                        prepared.bench.latencies.remeasure_contended(prepared.bench.parent, MAX_REMEASURED)
         spent = self._watch.seconds()
         return WorkerEnded(why, seconds={phase: spent.get(phase, 0.0) for phase in ("data", "sensitivity")})
 
@@ -210,8 +212,8 @@ class _Session:
         return NeverStop()
 
     def _say_once(self, line: str) -> None:
-        """Send a line that is the same for all workers, if this is the first worker."""
-        if self._job.index == 0:
+        """Send a line that is the same for all workers, if this is the first worker of the command."""
+        if self._job.is_first:
             self._say(Note(line))
 
     def _search(self, prepared: Prepared, optuna_study: OptunaStudy, budget: BudgetState | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from queue import Empty
@@ -277,6 +277,6 @@ class Supervisor:
                 signal.signal(number, handler)
 
 
-def jobs_for_workers(job: Job, workers: int) -> list[Job]:
-    """Return the jobs of several workers on one machine."""
-    return [replace(job, index=index) for index in range(workers)]
+def jobs_for_workers(job: Job, numbers: Iterable[int]) -> list[Job]:
+    """Return the jobs of the workers with these numbers."""
+    return [replace(job, index=number, is_first=position == 0) for position, number in enumerate(numbers)]

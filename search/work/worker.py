@@ -46,6 +46,34 @@ class _Assigned:
     params: Mapping[str, ParamValue]
 
 
+class _DuplicatesInARow:
+    """Counts duplicates while nobody, on any machine, finds a new network. Many of them mean an exhausted space.
+
+    While others train the same network, a sampler that does not know their results may propose it again and again.
+    """
+
+    def __init__(self, store: Store, study: StudyEntry) -> None:
+        self._store, self._study = store, study
+        self._number, self._counted = 0, store.counted(study)
+
+    def note(self, record: TrialRecord) -> None:
+        """Count a trial of this worker."""
+        self._number = self._number + 1 if record.outcome is Outcome.DUPLICATE else 0
+        self._begin_again_if_new()
+
+    @property
+    def are_many(self) -> bool:
+        """Whether so many were counted."""
+        if self._number >= DUPLICATES_UNTIL_EXHAUSTED:
+            self._begin_again_if_new()
+        return self._number >= DUPLICATES_UNTIL_EXHAUSTED
+
+    def _begin_again_if_new(self) -> None:
+        before, self._counted = self._counted, self._store.counted(self._study)
+        if self._counted != before:
+            self._number = 0
+
+
 class Worker:
     """Works on one study until it has its trials, the time is up or the space is exhausted.
 
@@ -94,27 +122,34 @@ class Worker:
 
         On any exception (an interruption, a full disk) the held trial is released before the exception is passed on.
         """
-        duplicates = 0
+        duplicates = _DuplicatesInARow(self._store, self._study)
         while True:
             if self._deadline is not None and self._monotonic() >= self._deadline:
                 return "timeout"
             self.reconcile()
+            others = self._store.open_attempts(self._study) if duplicates.are_many else ()
+            if not others and duplicates.are_many:
+                return "exhausted"
+            if others and all(attempt.worker is not None for attempt in others):
+                self._idle()  # the sampler learns of their trials
+                continue
             n_trials = 0 if self._is_over() else self._n_trials  # with 0 only released trials are continued
             self._held = self._store.reserve(self._study, self._me, n_trials)
             note_step()
             if self._held is None:
                 if not self._store.open_attempts(self._study):
                     return "done"
-                self._idle_since = self._monotonic() + IDLE_POLL_S
-                self._sleep(IDLE_POLL_S)  # other workers run the last trials; a released one would continue here
+                self._idle()  # other workers run the last trials; a released one would continue here
                 continue
             record = self._run(self._held)
-            if record is not None and record.outcome is Outcome.DUPLICATE:
-                duplicates += 1
-            elif record is not None:
-                duplicates = 0
-            if duplicates >= DUPLICATES_UNTIL_EXHAUSTED:
-                return "exhausted"
+            if record is not None:
+                duplicates.note(record)
+
+    def _idle(self) -> None:
+        """Wait a moment for other workers."""
+        note_step()
+        self._idle_since = self._monotonic() + IDLE_POLL_S
+        self._sleep(IDLE_POLL_S)
 
     def reconcile(self) -> None:
         """Release the attempts of dead and hung workers, and mark their trials as waiting in Optuna's study."""

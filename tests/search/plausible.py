@@ -11,8 +11,8 @@ from objectives.base import Curves, Direction, EpochResult, Evaluation, Measurem
 from objectives.quantities import MAP75, MEMORY_MIB, MIB
 from search.record.front import Front
 from search.record.trial import Outcome, TrialRecord
-from search.store.base import FrontEntry, Store, StudyEntry, WorkerId
-from search.store.entries import TargetEntry
+from search.store.base import Store, StudyEntry, WorkerId
+from search.store.entries import FrontEntry, TargetEntry
 from spaces.base import PARENT, ArchSpec, Origin, ParamValue
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

@@ -39,9 +39,11 @@ class ServerLock:
 
     Args:
         engine: Makes connections that commit each statement and are not kept.
+        waits: Whether it waits until the lock is free. It says whether it is held.
     """
 
-    def __init__(self, engine: Engine, name: str, patience: Patience, shown_url: str) -> None:
+    def __init__(self, engine: Engine, name: str, patience: Patience, shown_url: str, *, waits: bool = True) -> None:
+        self._waits = waits
         self._engine, self._name, self._number = engine, name, number_of(name)
         self._patience, self._shown_url = patience, shown_url
         self._connection: Connection | None = None
@@ -49,22 +51,27 @@ class ServerLock:
         self._ended = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="server lock", daemon=True)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> bool:
         wait = LongWait(self._name, f"the server's pg_locks names its connection (key {self._number})")
         try:
             while not self._patience.call(self._try, self._shown_url):
+                if not self._waits:
+                    self._drop()
+                    return False
                 wait.look()
                 time.sleep(RETRY_AFTER_S)
         except BaseException:
             self._drop()
             raise
         self._keeper.start()
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
-        self._keeper.join(timeout=CLOSE_S)
+        if self._keeper.ident is not None:
+            self._keeper.join(timeout=CLOSE_S)
         self._drop()
 
     def _try(self) -> bool:

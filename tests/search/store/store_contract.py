@@ -13,6 +13,7 @@ from tests.search.store.contract_confirmations import ConfirmationContract
 from tests.search.store.contract_faults import FaultContract
 from tests.search.store.contract_latencies import LatencyContract
 from tests.search.store.contract_records import FrontContract, RecordContract, StudyContract, TrainedContract
+from tests.search.store.contract_workers import SharedWorkerContract, WorkerContract
 from tests.search.store.examples import new_study
 
 
@@ -24,6 +25,7 @@ class StoreContract(
     TrainedContract,
     LatencyContract,
     ConfirmationContract,
+    WorkerContract,
 ):
     """For any database; a subclass has a fixture `url` of a fresh, empty one."""
 
@@ -38,5 +40,5 @@ class StoreContract(
         return new_study(store)
 
 
-class SharedStoreContract(StoreContract, SharedAttemptContract, FaultContract):
+class SharedStoreContract(StoreContract, SharedAttemptContract, SharedWorkerContract, FaultContract):
     """For a database that several processes use; `empty_url` is of one without tables."""

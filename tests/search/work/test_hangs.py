@@ -85,7 +85,7 @@ def test_a_trial_may_kill_a_lone_worker_more_often_than_a_worker_may_die_without
 def test_a_trial_that_kills_each_worker_is_recorded_and_the_study_reaches_its_trials(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'deadly.db'}"
     study = quick_trials.begin_study(url)
-    jobs = jobs_for_workers(replace(job(tmp_path, "deadly trials"), url=url, n_trials=6), 2)
+    jobs = jobs_for_workers(replace(job(tmp_path, "deadly trials"), url=url, n_trials=6), range(2))
     end, lines = run(*jobs)
     assert end.why == "done"
     with closing(open_store(url)) as store:

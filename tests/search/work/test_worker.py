@@ -12,9 +12,10 @@ import optuna
 import pytest
 
 from search.record.events import Activity, Event, say_nothing
+from search.record.stopwatch import utc_now
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.optuna_study import OptunaStudy
-from search.store.base import Attempt, Store, StudyEntry
+from search.store.base import Attempt, Store, StudyEntry, WorkerId
 from search.store.sql import open_store
 from search.trial.runner import Hooks
 from search.work.job import TRIES_UNTIL_FAILED
@@ -23,6 +24,8 @@ from search.work.worker import DUPLICATES_UNTIL_EXHAUSTED, Worker
 from spaces.base import ParamValue
 from tests.search.work import quick_trials
 from tests.search.work.quick_trials import QuickTrials
+
+SAME: dict[str, ParamValue] = {"backbone": "one", "ratio": 0.5}
 
 
 @pytest.fixture
@@ -89,6 +92,45 @@ def test_a_space_of_few_points_is_exhausted_and_duplicates_do_not_count(url: str
     assert len(duplicates) >= DUPLICATES_UNTIL_EXHAUSTED
     assert store.counted(study) == len(records) - len(duplicates) == 4  # two backbones x ratios 0 and 1
     assert all("duplicate of trial" in record.reason for record in duplicates)
+
+
+def test_duplicates_of_a_trial_that_another_worker_trains_are_no_exhausted_space(url: str, study: StudyEntry) -> None:
+    """The sampler learns when that trial ends, and goes on."""
+    store, optuna = open_store(url), quick_trials.optuna_study_of(url, study, seed=1)
+    elsewhere = store.reserve(study, WorkerId("another host", 1, 0.0), 2)
+    assert elsewhere is not None
+    number, _ = optuna.ask()
+    elsewhere = store.assign(elsewhere, number, SAME)
+    training = QuickTrials(0.0).run(number, SAME, _hooks_of(store, elsewhere))
+    ended: list[TrialRecord] = []
+
+    class _FirstTheSame(QuickTrials):
+        def run(self, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
+            return super().run(number, params if ended else SAME, hooks)
+
+    def let_the_other_end(_seconds: float) -> None:
+        assert len(store.records(study)) == DUPLICATES_UNTIL_EXHAUSTED
+        store.add(study, training, elsewhere)
+        optuna.tell(training)
+        ended.append(training)
+
+    mine = quick_trials.optuna_study_of(url, study, seed=2)
+    worker = Worker(
+        store, study, mine, _FirstTheSame(0.0), n_trials=2, deadline=None, say=say_nothing, sleep=let_the_other_end
+    )
+    assert worker.work() == "done"
+    assert len(ended) == 1
+    assert store.counted(study) == 2
+
+
+def _hooks_of(store: Store, attempt: Attempt) -> Hooks:
+    return Hooks(
+        claim_identity=lambda identity: store.claim_identity(attempt, identity),
+        report=lambda _: None,
+        show_stage=lambda _: None,
+        clock=utc_now,
+        reason_to_stop=lambda *_: "",
+    )
 
 
 @dataclass(frozen=True)
