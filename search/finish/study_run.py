@@ -107,7 +107,7 @@ def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
         if finish.why in ENDINGS:
             with store.exclusive_if_free(f"end of {definition.name}") as is_alone:
                 if is_alone or finish.why == "timeout":
-                    _finish_study(store, finish, StepRunner(request, console, deadline))
+                    finish_study(store, finish, StepRunner(request, console, deadline))
                 else:
                     console.print(f"{ENDINGS[finish.why]}; another command confirms the front and writes the report")
         return finish
@@ -184,7 +184,8 @@ def _release_dead(store: Store, definition: StudyDefinition) -> None:
             store.reconcile(study, is_alive, STALE_AFTER_S)
 
 
-def _finish_study(store: Store, finish: RunEnd, apart: StepRunner) -> None:
+def finish_study(store: Store, finish: RunEnd, apart: StepRunner) -> None:
+    """Repeat, polish and confirm as was asked for; print the table and write the report."""
     from search.findings.study_results import read_study_results
     from search.pages.study_report import print_study_results, write_report  # matplotlib: not for usage errors
 

@@ -14,7 +14,6 @@ from objectives.base import Direction, EpochResult
 from search.record.confirmation import Confirmation
 from search.record.trial import TrialRecord
 from search.store import attempts, fronts, records, reusable, studies
-from search.store import workers as numbering
 from search.store.base import (
     Attempt,
     OpenAttempt,
@@ -107,13 +106,13 @@ class SqlStore(Store):
     def join(
         self, study: tuple[str, int], run: WorkerId, workers: int, is_alive: Callable[[WorkerId], bool | None]
     ) -> tuple[int, ...]:
-        known = self._database.ask(lambda connection: numbering.runs(connection, study))
+        known = self._database.ask(lambda connection: studies.runs(connection, study))
         dead = [each for each in known if is_alive(each) is False]  # asks the system: outside of any transaction
-        return self._change(lambda connection: numbering.join(connection, study, run, workers, dead))
+        return self._change(lambda connection: studies.join(connection, study, run, workers, dead))
 
     def leave(self, study: tuple[str, int], run: WorkerId) -> None:
         with self._database.patience.at_most(RELEASE_TIMEOUT_S):
-            self._change(lambda connection: numbering.leave(connection, study, run))
+            self._change(lambda connection: studies.leave(connection, study, run))
 
     # -- attempts --------------------------------------------------------------------------------------------------
     def reserve(self, study: StudyEntry, worker: WorkerId, limit: int) -> Attempt | None:

@@ -1,17 +1,20 @@
-"""Studies and the facts frozen when they start. Every function runs inside the caller's transaction."""
+"""Studies, their frozen facts and the numbers of their workers. Every function runs inside the caller's transaction."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import count, islice
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from objectives.base import Direction
-from search.store.base import StudyEntry
-from search.store.models import FrozenRow, StudyRow
-from search.store.statements import insert_if_new
+from search.store.base import StudyEntry, WorkerId
+from search.store.columns import database_now
+from search.store.models import FrozenRow, StudyRow, WorkerRow
+from search.store.statements import insert_if_new, insert_or_replace
 
 
 def add_study(
@@ -72,3 +75,42 @@ def freeze(connection: Connection, study: StudyEntry, facts: Mapping[str, Any]) 
     if rows:
         insert_if_new(connection, FrozenRow, rows)
     return study_of(connection, study.id)
+
+
+def runs(connection: Connection, study: tuple[str, int]) -> set[WorkerId]:
+    """Return the runs that have numbers of the study."""
+    return set(_runs_by_number(connection, study).values())
+
+
+def join(
+    connection: Connection, study: tuple[str, int], run: WorkerId, workers: int, dead: Collection[WorkerId]
+) -> tuple[int, ...]:
+    """See `Store.join`.
+
+    Args:
+        dead: Runs whose numbers are free.
+    """
+    if connection.dialect.name == "postgresql":  # two runs at once must not get the same number
+        connection.execute(text(f"LOCK TABLE {WorkerRow.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
+    taken = {number for number, holder in _runs_by_number(connection, study).items() if holder not in dead}
+    numbers = tuple(islice((number for number in count() if number not in taken), workers))
+    name, generation = study
+    for number in numbers:
+        row = {"study": name, "generation": generation, "number": number, "is_free": False, "joined": database_now()}
+        insert_or_replace(connection, WorkerRow, row | vars(run))
+    return numbers
+
+
+def leave(connection: Connection, study: tuple[str, int], run: WorkerId) -> None:
+    """See `Store.leave`."""
+    own = (WorkerRow.host == run.host, WorkerRow.pid == run.pid, WorkerRow.started == run.started)
+    connection.execute(update(WorkerRow).where(*_numbers_of(study), *own).values(is_free=True))
+
+
+def _runs_by_number(connection: Connection, study: tuple[str, int]) -> dict[int, WorkerId]:
+    rows = connection.execute(select(WorkerRow.__table__).where(*_numbers_of(study), WorkerRow.is_free.is_(False)))
+    return {row.number: WorkerId(row.host, row.pid, row.started) for row in rows}
+
+
+def _numbers_of(study: tuple[str, int]) -> tuple[ColumnElement[bool], ...]:
+    return WorkerRow.study == study[0], WorkerRow.generation == study[1]

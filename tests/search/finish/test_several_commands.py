@@ -34,7 +34,7 @@ class Commands:
         self.while_working: Callable[[], object] | None = None
         self.while_ending: Callable[[], object] | None = None
         monkeypatch.setattr(study_run, "Supervisor", self._supervise)
-        monkeypatch.setattr(study_run, "_finish_study", self._finish)
+        monkeypatch.setattr(study_run, "finish_study", self._finish)
         with closing(open_store(self.url)) as store:
             store.add_study(self.definition.name, self.definition.as_plain(), OBJECTIVES)
 
