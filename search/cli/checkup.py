@@ -25,6 +25,7 @@ from search.record.folders import RunFolder
 from search.store.base import StoreError
 from search.store.database import Database
 from search.store.migrations.migrate import HEAD, version
+from search.store.outage.network_mount import refuse_network_file
 from search.store.sql import open_store
 from search.store.url import mask, parse, sqlite_file
 from search.study.definition import load_study
@@ -126,6 +127,8 @@ def check_database(url: str) -> Check:
     """Check that the database can be reached, and count its studies. No SQLite file is created."""
     try:
         file = sqlite_file(parse(url))
+        if file is not None:
+            refuse_network_file(file)
         if file is not None and not file.exists():
             return Check("database", f"{mask(url)} does not exist yet; the first run creates it")
         found = _schema(url)

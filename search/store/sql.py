@@ -27,9 +27,10 @@ from search.store.entries import FrontEntry, LatencyEntry, TargetEntry, TrainedE
 from search.store.latency_models import ConfirmationRow
 from search.store.migrations import migrate
 from search.store.models import FrontRow, TrainedRow
+from search.store.outage.network_mount import refuse_network_file
 from search.store.outage.once import Once
 from search.store.outage.patience import Patience, Result
-from search.store.url import parse
+from search.store.url import parse, sqlite_file
 from spaces.base import ParamValue
 
 RELEASE_TIMEOUT_S = 2.0  # an interrupted worker has 10 s in all
@@ -48,9 +49,13 @@ def open_store(url: str, patience: Patience | None = None) -> Store:
 
     Raises:
         StoreUnavailable: If it cannot be reached, opened or written.
-        StoreError: If the URL is not understood, or the schema is newer than this code.
+        StoreError: If the URL is not understood or names a file on a network file system, or if the schema is newer
+            than this code.
     """
-    database = Database(parse(url), patience)
+    parsed = parse(url)
+    if (file := sqlite_file(parsed)) is not None:
+        refuse_network_file(file)
+    database = Database(parsed, patience)
     try:
         database, is_read_only = _prepared(database)
         if database.ask(migrate.version) != migrate.HEAD:
