@@ -12,10 +12,10 @@ MOUNTS = Path("/proc/self/mountinfo")
 """Table of this process's mounts; only Linux has it, and elsewhere nothing is refused."""
 ALLOW = "YOLOFRONT_SQLITE_ANYWHERE"
 """Environment variable that, if it is not empty, allows every file system."""
-NETWORK = frozenset(
-    ("acfs", "afs", "beegfs", "ceph", "cifs", "coda", "gfs2", "glusterfs", "gpfs", "lustre", "mmfs", "ncpfs", "nfs")
-    + ("nfs4", "ocfs2", "orangefs", "panfs", "pvfs2", "smb2", "smb3", "smbfs")
-)
+NETWORK = frozenset({
+    "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "gfs2", "glusterfs", "gpfs", "lustre", "mmfs", "ncpfs", "nfs",
+    "nfs4", "ocfs2", "orangefs", "panfs", "pvfs2", "smb2", "smb3", "smbfs",
+})  # fmt: skip
 """Types of network and cluster file systems, as the kernel names them."""
 LOCAL_FUSE = frozenset({"fuse.fuse-overlayfs", "fuse.ntfs-3g", "fuse.exfat"})
 """Programs behind a FUSE mount that keep files on a disk of this machine, as `fuseblk` does."""
