@@ -23,12 +23,20 @@ RECOVERS_WITHIN_S = 240.0
 """Seconds after which a disturbed study that has not recovered counts as stuck."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Awaited:
-    """Recovery that is awaited after a disturbance."""
+    """Recovery that is awaited after a disturbance.
+
+    Attributes:
+        trial: Number of the trial that must be stored; None if any will do.
+        since: Time of the disturbance.
+        disturbed: Time of the last disturbance of the same trial: it had to begin again then.
+    """
 
     what: str
+    trial: int | None
     since: float
+    disturbed: float
     is_met: Callable[[], bool]
 
 
@@ -81,7 +89,7 @@ class WatchedStudy:
         for each in list(self._awaited):
             if each.is_met():
                 self.recoveries.append(now - each.since)
-            elif now - each.since > RECOVERS_WITHIN_S:
+            elif now - each.disturbed > RECOVERS_WITHIN_S:
                 self.stuck(f"{each.what}: not recovered after {RECOVERS_WITHIN_S:.0f} s")
             else:
                 continue
@@ -115,12 +123,15 @@ class WatchedStudy:
 
     def await_trial(self, number: int, what: str, and_also: Callable[[], bool] = lambda: True) -> None:
         """Expect that a trial is stored soon."""
-        self._expect(what, lambda: number in self._numbers and and_also())
+        for each in self._awaited:
+            if each.trial == number:
+                each.disturbed = time.monotonic()
+        self._expect(what, number, lambda: number in self._numbers and and_also())
 
     def await_any(self, what: str) -> None:
         """Expect that any trial is stored soon."""
         before = len(self._numbers)
-        self._expect(what, lambda: len(self._numbers) > before)
+        self._expect(what, None, lambda: len(self._numbers) > before)
 
     def check_tries(self) -> None:
         """Check that no trial was begun twice, where nothing has happened that allows it."""
@@ -171,8 +182,9 @@ class WatchedStudy:
                 self.stuck(f"trial {trial.number} is not finished in Optuna's tables")
         self._store.close()
 
-    def _expect(self, what: str, is_met: Callable[[], bool]) -> None:
-        self._awaited.append(Awaited(what, time.monotonic(), is_met))
+    def _expect(self, what: str, trial: int | None, is_met: Callable[[], bool]) -> None:
+        now = time.monotonic()
+        self._awaited.append(Awaited(what, trial, now, now, is_met))
 
     def _read(self) -> None:
         if self._store is None or self._study is None:

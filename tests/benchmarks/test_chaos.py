@@ -95,6 +95,21 @@ def test_a_study_that_does_not_recover_is_stuck_and_an_end_without_reason_too(
     assert study.faults.stuck[2:] == ["a command ended with exit code 1: ['the end']"]
 
 
+def test_a_trial_that_is_disturbed_again_has_time_from_then_on(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(watched_study.time, "monotonic", lambda: now)
+    study = watched(url)
+    study.await_trial(99, "trial 99")
+    now = 200.0
+    study.await_trial(99, "trial 99, again")
+    now = 300.0
+    study.look()
+    assert (study.awaited, study.faults.stuck) == (2, [])
+    now = 441.0
+    study.look()
+    assert (study.awaited, len(study.faults.stuck)) == (0, 2)
+
+
 def test_the_schedule_follows_from_the_seed_and_half_of_the_kills_are_within_trials() -> None:
     one, same = (schedule(random.Random(5), list(DISTURBANCE_KINDS)) for _ in range(2))
     assert one == same and set(one) == set(DISTURBANCE_KINDS)
