@@ -23,6 +23,7 @@ from benchmarks.disturbing.deadly import run_deadly
 from benchmarks.disturbing.disturbances import DISTURBANCE_KINDS
 from benchmarks.disturbing.page import table_lines, write_reliability_page
 from benchmarks.disturbing.phase import LONGEST_OUTAGE_S, LONGEST_PAUSE_S, Phase, PhaseResult
+from benchmarks.disturbing.watched_study import RECOVERS_WITHIN_S
 from spaces.shown import print_line
 
 DATABASES = ("sqlite", "postgresql")
@@ -54,6 +55,7 @@ def main() -> int:
             "seed": seed,
             "only": ["trials that end their worker"] if options.deadly else options.only,
             "longest_outage_s": options.longest_outage,
+            "recovers_within_s": options.recovers_within,
             "seconds": round(time.monotonic() - begun),
             "rows": [each.as_plain() for each in results],
         }
@@ -81,6 +83,7 @@ def _run_phase(name: str, seed: int, options: argparse.Namespace) -> PhaseResult
                 only=options.only,
                 longest_outage_s=options.longest_outage,
                 longest_pause_s=options.longest_pause,
+                recovers_within_s=options.recovers_within,
             )
             return phase.run()
         finally:
@@ -123,6 +126,13 @@ def _parser() -> argparse.ArgumentParser:
         default=LONGEST_PAUSE_S,
         metavar="SECONDS",
         help="longest pause after a disturbance (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--recovers-within",
+        type=float,
+        default=RECOVERS_WITHIN_S,
+        metavar="SECONDS",
+        help="longer than that counts as stuck; more where other work slows all (default: %(default)s)",
     )
     parser.add_argument("--keep", action="store_true", help="add the result to the file of results")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file of results (default: %(default)s)")

@@ -49,10 +49,9 @@ class Command:
         self._begin()
 
     def workers(self) -> list[psutil.Process]:
-        """Return its worker processes."""
+        """Return its worker processes that live."""
         with suppress(psutil.Error):
-            children = psutil.Process(self._process.pid).children()
-            return [each for each in children if "spawn_main" in " ".join(each.cmdline())]
+            return [each for each in psutil.Process(self._process.pid).children() if _is_worker(each)]
         return []
 
     def kill_all(self) -> None:
@@ -97,3 +96,9 @@ class Command:
             self.lines.append(line.rstrip("\n"))
             if found := STORED.match(line):
                 self.acknowledged.append(int(found[1]))
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):  # it may have ended, and its parent has not asked for its exit code yet
+        return "spawn_main" in " ".join(process.cmdline())
+    return False

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.disturbing.disturbances import OUTAGE
+from benchmarks.disturbing.watched_study import RECOVERS_WITHIN_S
 from benchmarks.setup.markdown import NOTES_HEADING, markdown_table, read_notes, wrap_markdown
 
 FAULTS = {"lost": "lost", "twice": "twice", "stuck": "stuck", "wrong_fronts": "front wrong"}
@@ -62,12 +63,13 @@ def _intro(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _kinds(run: Mapping[str, Any]) -> list[str]:
-    """Return the paragraph that says what was tried in a run, if that was not everything."""
-    only = [f"`{kind}`" for kind in run.get("only", ())]
-    if not only:
-        return []
+    """Return the paragraph that says what was tried in a run, and how, if that was not as usual."""
+    only, within_s = [f"`{kind}`" for kind in run.get("only", ())], run.get("recovers_within_s", RECOVERS_WITHIN_S)
     outages = f" of up to {run['longest_outage_s']:.0f} s" if f"`{OUTAGE}`" in only else ""
-    return [wrap_markdown(f"Only {', '.join(only)}{outages}."), ""]
+    said = [f"Only {', '.join(only)}{outages}."] if only else []
+    if within_s != RECOVERS_WITHIN_S:
+        said.append(f"What takes longer than {within_s:.0f} s counts as stuck.")
+    return [wrap_markdown(" ".join(said)), ""] if said else []
 
 
 def _tried(runs: Sequence[Mapping[str, Any]]) -> list[str]:

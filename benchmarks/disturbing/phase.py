@@ -90,6 +90,7 @@ class Phase:
         only: Kinds of disturbances; all that are possible here by default.
         longest_outage_s: Longest time in seconds that the database is away.
         longest_pause_s: Longest pause in seconds after a disturbance.
+        recovers_within_s: Seconds after which a disturbed study that has not recovered counts as stuck.
     """
 
     def __init__(
@@ -103,11 +104,13 @@ class Phase:
         only: Sequence[str] = (),
         longest_outage_s: float = LONGEST_OUTAGE_S,
         longest_pause_s: float = LONGEST_PAUSE_S,
+        recovers_within_s: float = RECOVERS_WITHIN_S,
     ) -> None:
         self._database, self._dice, self._say = database, dice, say
         self._disk, self._clock = SmallDisk(folder), MovedClock(folder.parent)
         self._blocked = BlockedFileSystem(folder.parent)
         self._longest_outage_s, self._longest_pause_s = longest_outage_s, longest_pause_s
+        self._recovers_within_s = recovers_within_s
         self._seconds = seconds
         self._kinds = [kind for kind in only or DISTURBANCE_KINDS if self._is_possible(kind)]
         self._tried: Counter[str] = Counter()
@@ -127,7 +130,7 @@ class Phase:
             Command([*arguments, "--workers", str(workers), "--n-trials", "100000"], environment, host)
             for workers, host in zip(WORKERS, (None, "elsewhere"), strict=True)
         ]
-        study = WatchedStudy(self._database.url, NAME, commands, self._say)
+        study = WatchedStudy(self._database.url, NAME, commands, self._say, self._recovers_within_s)
         try:
             if study.wait(BEGINS_WITHIN_S, until=lambda: bool(study.stored)):
                 places = (self._database, self._disk, self._clock, self._blocked)
@@ -171,7 +174,7 @@ class Phase:
                 self._say(f"{self._database.name}: {kind}, {len(victim.study.stored)} trials stored")
                 self._tried[kind] += DISTURBANCE_KINDS[kind](victim)
                 victim.study.wait(self._dice.uniform(SHORTEST_PAUSE_S, self._longest_pause_s))
-                victim.study.wait(RECOVERS_WITHIN_S, until=lambda: victim.study.awaited < AWAITED_AT_ONCE)
+                victim.study.wait(self._recovers_within_s, until=lambda: victim.study.awaited < AWAITED_AT_ONCE)
                 victim.study.check_front()
 
     def _end(self, study: WatchedStudy, arguments: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ from search.store.sql import open_store
 LOOK_S = 0.3
 """Seconds between two looks at the database."""
 RECOVERS_WITHIN_S = 240.0
-"""Seconds after which a disturbed study that has not recovered counts as stuck."""
+"""Seconds after which a disturbed study that has not recovered counts as stuck, where no other time is given."""
 
 
 @dataclass
@@ -58,10 +58,18 @@ class WatchedStudy:
 
     Args:
         say: Shows a line to the user.
+        recovers_within_s: Seconds after which a disturbed study that has not recovered counts as stuck.
     """
 
-    def __init__(self, url: str, name: str, commands: Sequence[Command], say: Callable[[str], None]) -> None:
-        self.commands, self.say = commands, say
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        commands: Sequence[Command],
+        say: Callable[[str], None],
+        recovers_within_s: float = RECOVERS_WITHIN_S,
+    ) -> None:
+        self.commands, self.say, self.recovers_within_s = commands, say, recovers_within_s
         self.faults = Faults()
         self.recoveries: list[float] = []
         self.may_end_until = 0.0
@@ -89,8 +97,8 @@ class WatchedStudy:
         for each in list(self._awaited):
             if each.is_met():
                 self.recoveries.append(now - each.since)
-            elif now - each.disturbed > RECOVERS_WITHIN_S:
-                self.stuck(f"{each.what}: not recovered after {RECOVERS_WITHIN_S:.0f} s")
+            elif now - each.disturbed > self.recovers_within_s:
+                self.stuck(f"{each.what}: not recovered after {self.recovers_within_s:.0f} s")
             else:
                 continue
             self._awaited.remove(each)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 OUT_OF_MEMORY = re.compile(
-    r"out of memory|not enough memory|can't allocate memory|cannot allocate memory|CUBLAS_STATUS_ALLOC_FAILED", re.I
+    r"out of memory|not enough memory|can't allocate memory|cannot allocate memory|CUBLAS_STATUS_ALLOC_FAILED"
+    r"|bad[_ ]alloc|could not create a primitive(?! descriptor)",
+    re.I,
 )
-"""Pattern in the text of a `RuntimeError` of CUDA, PyTorch's CPU allocator, `mmap` or cuBLAS."""
+"""Pattern in the text of a `RuntimeError` of CUDA, PyTorch's CPU allocator, `mmap`, cuBLAS, C++ or oneDNN."""
 
 
 def out_of_memory(error: BaseException) -> str | None:

@@ -75,12 +75,10 @@ def test_what_is_lost_doubled_open_or_wrong_is_found(url: str) -> None:
     store.close()
 
 
-def test_a_study_that_does_not_recover_is_stuck_and_an_end_without_reason_too(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watched_study, "RECOVERS_WITHIN_S", 0.1)
+def test_a_study_that_does_not_recover_is_stuck_and_an_end_without_reason_too(url: str) -> None:
     command = Ended()
     study = watched(url, command)
+    study.recovers_within_s = 0.1
     study.may_end_until = time.monotonic() + 60
     study.look()
     study.await_trial(99, "trial 99")

@@ -16,6 +16,8 @@ from objectives.device.memory import out_of_memory
         RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory"),
         RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 4 bytes."),
         RuntimeError("unable to mmap 8 bytes: Cannot allocate memory (12)"),
+        RuntimeError("could not create a primitive"),  # of oneDNN, seen with little address space left
+        RuntimeError("std::bad_alloc"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     ],
 )
@@ -30,6 +32,14 @@ def test_the_real_errors_of_torch_and_python_are_recognised() -> None:
     assert out_of_memory(MemoryError()) == "no memory left"
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a bug"), ValueError("out of memory"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("a bug"),
+        RuntimeError("could not create a primitive descriptor for a convolution"),
+        ValueError("out of memory"),
+        KeyboardInterrupt(),
+    ],
+)
 def test_other_errors_are_not_recognised(error: BaseException) -> None:
     assert out_of_memory(error) is None
