@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import psutil
@@ -130,6 +131,23 @@ def test_a_file_system_is_blocked_until_the_trial_is_stored(
     worker.lives = False
     study.look()
     assert study.awaited == 0 and worker.signals == ([FILE_SYSTEM] if tried else [])
+
+
+def test_workers_are_found_beside_one_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Child:
+        def __init__(self, ended: bool) -> None:
+            self.ended = ended
+
+        def cmdline(self) -> list[str]:
+            if self.ended:
+                raise psutil.ZombieProcess(1)
+            return ["python", "-c", "spawn_main()"]
+
+    ended, lives = Child(True), Child(False)
+    monkeypatch.setattr(psutil.Process, "children", lambda self: [ended, lives])
+    command = Command.__new__(Command)
+    monkeypatch.setattr(command, "_process", SimpleNamespace(pid=os.getpid()), raising=False)
+    assert command.workers() == [lives]
 
 
 def test_a_trial_that_was_begun_twice_is_found(study: WatchedStudy) -> None:
