@@ -95,7 +95,7 @@ def test_a_study_that_does_not_recover_is_stuck_and_an_end_without_reason_too(ur
 
 def test_a_trial_that_is_disturbed_again_has_time_from_then_on(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr(watched_study.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     study = watched(url)
     study.await_trial(99, "trial 99")
     now = 200.0
