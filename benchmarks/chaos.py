@@ -22,7 +22,7 @@ from benchmarks.disturbing.databases import DisturbedDatabase, LockedFile, Postg
 from benchmarks.disturbing.deadly import run_deadly
 from benchmarks.disturbing.disturbances import DISTURBANCE_KINDS
 from benchmarks.disturbing.page import table_lines, write_reliability_page
-from benchmarks.disturbing.phase import LONGEST_OUTAGE_S, LONGEST_PAUSE_S, Phase, PhaseResult
+from benchmarks.disturbing.phase import HUNG_AFTER_S, LONGEST_OUTAGE_S, LONGEST_PAUSE_S, Phase, PhaseResult
 from benchmarks.disturbing.watched_study import RECOVERS_WITHIN_S
 from spaces.shown import print_line
 
@@ -45,7 +45,7 @@ def main() -> int:
     print_line(f"seed {seed}: the same schedule again by --seed {seed}")
     begun = time.monotonic()
     if options.deadly:
-        results = [_run_deadly(workers) for workers in DEADLY_WITH_WORKERS]
+        results = [_run_deadly(workers, options.hung_after) for workers in DEADLY_WITH_WORKERS]
     else:
         results = [_run_phase(name, seed, options) for name in options.databases]
     for line in table_lines([each.as_plain() for each in results]):
@@ -56,6 +56,7 @@ def main() -> int:
             "only": ["trials that end their worker"] if options.deadly else options.only,
             "longest_outage_s": options.longest_outage,
             "recovers_within_s": options.recovers_within,
+            "hung_after_s": options.hung_after,
             "seconds": round(time.monotonic() - begun),
             "rows": [each.as_plain() for each in results],
         }
@@ -84,15 +85,16 @@ def _run_phase(name: str, seed: int, options: argparse.Namespace) -> PhaseResult
                 longest_outage_s=options.longest_outage,
                 longest_pause_s=options.longest_pause,
                 recovers_within_s=options.recovers_within,
+                hung_after_s=options.hung_after,
             )
             return phase.run()
         finally:
             database.close()
 
 
-def _run_deadly(workers: int) -> PhaseResult:
+def _run_deadly(workers: int, hung_after_s: float) -> PhaseResult:
     with tempfile.TemporaryDirectory(prefix="yolofront-chaos-") as scratch:
-        return run_deadly(_database("sqlite", Path(scratch)), Path(scratch) / "run", workers, print_line)
+        return run_deadly(_database("sqlite", Path(scratch)), Path(scratch) / "run", workers, hung_after_s, print_line)
 
 
 def _database(name: str, folder: Path) -> DisturbedDatabase:
@@ -133,6 +135,13 @@ def _parser() -> argparse.ArgumentParser:
         default=RECOVERS_WITHIN_S,
         metavar="SECONDS",
         help="longer than that counts as stuck; more where other work slows all (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--hung-after",
+        type=float,
+        default=HUNG_AFTER_S,
+        metavar="SECONDS",
+        help="time without progress after which a worker is ended; more where loading is slow (default: %(default)s)",
     )
     parser.add_argument("--keep", action="store_true", help="add the result to the file of results")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file of results (default: %(default)s)")

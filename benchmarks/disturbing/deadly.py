@@ -26,12 +26,15 @@ REACHES_TRIALS_WITHIN_S = 1200.0
 """Longest time of the study: each deadly trial ends several workers."""
 
 
-def run_deadly(database: DisturbedDatabase, folder: Path, workers: int, say: Callable[[str], None]) -> PhaseResult:
+def run_deadly(
+    database: DisturbedDatabase, folder: Path, workers: int, hung_after_s: float, say: Callable[[str], None]
+) -> PhaseResult:
     """Run the study to its end, and check what it has left.
 
     Args:
         folder: Path of the run folder, in an existing folder.
         workers: Number of worker processes.
+        hung_after_s: Seconds without progress after which the supervisor ends a worker.
         say: Shows a line to the user.
     """
     with _memory_group() as group:
@@ -39,7 +42,8 @@ def run_deadly(database: DisturbedDatabase, folder: Path, workers: int, say: Cal
         if not group:
             say("no trial runs out of memory: a control group of version 1 can be made by root only")
         environment = {DEADLY: json.dumps(deadly), MEMORY_GROUP: group}
-        arguments = [*study_arguments(folder, database.url), "--workers", str(workers), "--n-trials", str(TRIALS)]
+        arguments = study_arguments(folder, database.url, hung_after_s)
+        arguments += ["--workers", str(workers), "--n-trials", str(TRIALS)]
         command = Command(arguments, environment)
         study = WatchedStudy(database.url, NAME, [command], say)
         try:

@@ -21,8 +21,6 @@ from benchmarks.disturbing.watched_study import WatchedStudy
 from benchmarks.disturbing.worker_faults import DEADLOCK, FILE_SYSTEM
 from search.store.base import OpenAttempt
 
-HUNG_AFTER_S = 45
-"""Seconds without progress after which the supervisor ends a worker."""
 BLOCKS_WITHIN_S = 5.0
 """Seconds in which a worker reaches a file system that is blocked."""
 GRACE_S = 60.0

@@ -14,7 +14,7 @@ import yaml
 
 from benchmarks.disturbing.commands import Command
 from benchmarks.disturbing.databases import DisturbedDatabase
-from benchmarks.disturbing.disturbances import DISTURBANCE_KINDS, HUNG_AFTER_S, OUTAGE, Victim, schedule
+from benchmarks.disturbing.disturbances import DISTURBANCE_KINDS, OUTAGE, Victim, schedule
 from benchmarks.disturbing.run_folder import BlockedFileSystem, MovedClock, SmallDisk
 from benchmarks.disturbing.watched_study import RECOVERS_WITHIN_S, WatchedStudy
 from benchmarks.disturbing.worker_faults import BLOCKED
@@ -37,6 +37,8 @@ WORKERS = (2, 1)
 """Worker processes of the command on this machine, and of the one that pretends to be elsewhere."""
 BEGINS_WITHIN_S, ENDS_WITHIN_S = 300.0, 300.0
 """Longest time until the first trial is stored, and of the undisturbed end."""
+HUNG_AFTER_S = 45.0
+"""Seconds without progress after which the supervisor ends a worker."""
 LONGEST_OUTAGE_S = 15.0
 """Longest time that the database is away, in a run of ten minutes."""
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 8.0
@@ -70,14 +72,14 @@ class PhaseResult:
         return asdict(self)
 
 
-def study_arguments(folder: Path, url: str) -> list[str]:
+def study_arguments(folder: Path, url: str, hung_after_s: float) -> list[str]:
     """Write the study and its data into a run folder. Return the arguments of `search.run` for it."""
     folder.mkdir(parents=True, exist_ok=True)
     data = write_digits(folder / "digits", scenes=SCENES)
     file = folder / f"{NAME}.yaml"
     file.write_text(yaml.safe_dump(dict(STUDY)), encoding="utf-8")
     fixed = ["--study", str(file), "--name", NAME, "--data", str(data), "--imgsz", "64", "--no-confirm"]
-    fixed += ["--hung-after", f"{HUNG_AFTER_S}s"]
+    fixed += ["--hung-after", f"{hung_after_s:.0f}s"]
     return [*fixed, "--project", str(folder / "runs"), "--storage", url]
 
 
@@ -91,6 +93,7 @@ class Phase:
         longest_outage_s: Longest time in seconds that the database is away.
         longest_pause_s: Longest pause in seconds after a disturbance.
         recovers_within_s: Seconds after which a disturbed study that has not recovered counts as stuck.
+        hung_after_s: Seconds without progress after which the supervisor ends a worker.
     """
 
     def __init__(
@@ -105,12 +108,13 @@ class Phase:
         longest_outage_s: float = LONGEST_OUTAGE_S,
         longest_pause_s: float = LONGEST_PAUSE_S,
         recovers_within_s: float = RECOVERS_WITHIN_S,
+        hung_after_s: float = HUNG_AFTER_S,
     ) -> None:
         self._database, self._dice, self._say = database, dice, say
         self._disk, self._clock = SmallDisk(folder), MovedClock(folder.parent)
         self._blocked = BlockedFileSystem(folder.parent)
         self._longest_outage_s, self._longest_pause_s = longest_outage_s, longest_pause_s
-        self._recovers_within_s = recovers_within_s
+        self._recovers_within_s, self._hung_after_s = recovers_within_s, hung_after_s
         self._seconds = seconds
         self._kinds = [kind for kind in only or DISTURBANCE_KINDS if self._is_possible(kind)]
         self._tried: Counter[str] = Counter()
@@ -124,7 +128,7 @@ class Phase:
             self._disk.close()
 
     def _run(self) -> PhaseResult:
-        arguments = study_arguments(self._disk.folder, self._database.url)
+        arguments = study_arguments(self._disk.folder, self._database.url, self._hung_after_s)
         environment = {**self._clock.environment, BLOCKED: str(self._blocked.file)}
         commands = [
             Command([*arguments, "--workers", str(workers), "--n-trials", "100000"], environment, host)
