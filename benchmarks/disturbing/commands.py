@@ -51,7 +51,7 @@ class Command:
     def workers(self) -> list[psutil.Process]:
         """Return its worker processes that live."""
         with suppress(psutil.Error):
-            return [each for each in psutil.Process(self._process.pid).children() if _is_worker(each)]
+            return [each for each in psutil.Process(self._process.pid).children() if is_worker(each)]
         return []
 
     def kill_all(self) -> None:
@@ -98,7 +98,8 @@ class Command:
                 self.acknowledged.append(int(found[1]))
 
 
-def _is_worker(process: psutil.Process) -> bool:
+def is_worker(process: psutil.Process) -> bool:
+    """Return whether a process that a command has started is a worker that lives."""
     with suppress(psutil.Error):  # it may have ended, and its parent has not asked for its exit code yet
         return "spawn_main" in " ".join(process.cmdline())
     return False

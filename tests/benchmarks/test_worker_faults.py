@@ -9,14 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import cast
 
 import psutil
 import pytest
 
 from benchmarks.disturbing import disturbances
-from benchmarks.disturbing.commands import Command
+from benchmarks.disturbing.commands import Command, is_worker
 from benchmarks.disturbing.databases import LockedFile
 from benchmarks.disturbing.deadly import check_deadly
 from benchmarks.disturbing.run_folder import BlockedFileSystem, MovedClock, SmallDisk
@@ -57,7 +56,6 @@ def test_a_process_that_gets_the_signal_hangs_but_lives(number: int, tmp_path: P
 
 def test_a_deadly_trial_ends_its_process_each_time() -> None:
     script = """
-from types import SimpleNamespace
 from benchmarks.disturbing import worker_faults
 worker_faults.DIES_AFTER_S = 0.01
 worker_faults.install()
@@ -133,7 +131,9 @@ def test_a_file_system_is_blocked_until_the_trial_is_stored(
     assert study.awaited == 0 and worker.signals == ([FILE_SYSTEM] if tried else [])
 
 
-def test_workers_are_found_beside_one_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_has_ended_is_no_worker() -> None:
+    """Its parent may not have asked for its exit code yet; the workers beside it must be found nevertheless."""
+
     class Child:
         def __init__(self, ended: bool) -> None:
             self.ended = ended
@@ -143,11 +143,8 @@ def test_workers_are_found_beside_one_that_has_ended(monkeypatch: pytest.MonkeyP
                 raise psutil.ZombieProcess(1)
             return ["python", "-c", "spawn_main()"]
 
-    ended, lives = Child(True), Child(False)
-    monkeypatch.setattr(psutil.Process, "children", lambda self: [ended, lives])
-    command = Command.__new__(Command)
-    monkeypatch.setattr(command, "_process", SimpleNamespace(pid=os.getpid()), raising=False)
-    assert command.workers() == [lives]
+    found = [is_worker(cast(psutil.Process, Child(ended))) for ended in (True, False)]
+    assert found == [False, True]
 
 
 def test_a_trial_that_was_begun_twice_is_found(study: WatchedStudy) -> None:
