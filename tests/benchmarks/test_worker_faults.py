@@ -56,6 +56,7 @@ def test_a_process_that_gets_the_signal_hangs_but_lives(number: int, tmp_path: P
 
 def test_a_deadly_trial_ends_its_process_each_time() -> None:
     script = """
+from types import SimpleNamespace
 from benchmarks.disturbing import worker_faults
 worker_faults.DIES_AFTER_S = 0.01
 worker_faults.install()
