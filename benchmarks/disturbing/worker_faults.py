@@ -18,8 +18,8 @@ from types import FrameType
 
 import psutil
 
-DEADLOCK, FILE_SYSTEM = signal.SIGUSR2, signal.SIGRTMIN
-"""Signals that let a worker hang: in threads that wait for each other, and in a write to a file."""
+DEADLOCK, FILE_SYSTEM = signal.SIGRTMIN + 1, signal.SIGRTMIN
+"""Signals that let a worker hang: in threads that wait for each other, and in a write to a file. It uses neither."""
 BLOCKED = "YOLOFRONT_CHAOS_BLOCKED"
 """Environment variable: file on a file system that may be blocked."""
 DEADLY = "YOLOFRONT_CHAOS_DEADLY"
