@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from search.cli.checkup import Verdict, check_all, print_checks
+from search.batch.site_defaults import defaults_file, read_defaults
+from search.cli.checkup import Check, Verdict, check_all, print_checks
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
+from search.study.faults import DefinitionError
 from spaces.shown import print_line
 
 
@@ -18,12 +20,24 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m search.doctor", description=__doc__)
     add_study_options(parser, required=False)
     options = parser.parse_args(arguments)
-    groups = check_all(run_folder(options), url_of(options), options.study)
+    groups = [*check_all(run_folder(options), url_of(options), options.study), ("cluster", _check_cluster())]
     print_checks(groups)
     broken = sum(check.verdict is Verdict.BROKEN for _, checks in groups for check in checks)
     faults = f"{broken} fault{'s' * (broken > 1)} to fix first"
     print_line(faults if broken else "everything that a run needs is here")
     return Exit.ERROR if broken else Exit.DONE
+
+
+def _check_cluster() -> list[Check]:
+    """Check the file of defaults for `search.submit`, if there is one."""
+    file = defaults_file()
+    if not file.is_file():
+        return [Check("defaults", f"none; {file} may set partition, account, ...")]
+    try:
+        values = read_defaults()
+    except DefinitionError as error:
+        return [Check("defaults", str(error), Verdict.BROKEN)]
+    return [Check("defaults", f"{file}: " + ", ".join(f"{name} {value}" for name, value in values.items()))]
 
 
 if __name__ == "__main__":

@@ -1,18 +1,28 @@
-"""Print a batch script for Slurm: `python -m search.submit --study nas_head --print`. It submits nothing itself.
+"""Submit jobs to Slurm that work on a study together.
 
 Arguments after `--` are passed to `python -m search.run` unchanged::
 
-    python -m search.submit --study nas_head --print --array 4 --gpus 1 -- --data my.yaml --n-trials 200
+    python -m search.submit --study nas_head --array 4 --gpus 1 -- --data my.yaml --n-trials 200
+    python -m search.submit --study nas_head --add 4      # four more jobs like these
+
+`--print` shows the batch script and submits nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
+from dataclasses import replace
 
+from search.batch.job import BatchJob
+from search.batch.job_files import JobFiles
 from search.batch.registry import DEFAULT_SYSTEM, SYSTEMS
-from search.batch.system import BatchJob
-from search.cli.command import Exit, add_study_options, run_command
+from search.batch.site_defaults import SITE_OPTIONS, read_defaults
+from search.batch.system import ONE_AT_A_TIME
+from search.cli.checkup import Verdict, check_database, check_run_folder
+from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.study.faults import DefinitionError
 from spaces.shown import print_line
 
@@ -20,26 +30,72 @@ from spaces.shown import print_line
 def main(arguments: list[str]) -> int:
     """Run the command line."""
     own, passed_on = _split(arguments)
-    options = _parser().parse_args(own)
-    job = BatchJob(
-        options.study,
-        options.project,
-        options.storage,
-        tuple(passed_on),
-        python=options.python,
-        workers=options.workers,
-        threads=options.threads,
-        array=options.array,
-        time=options.time,
-        partition=options.partition,
-        gpus=options.gpus,
-        max_requeues=options.max_requeues,
-    )
-    script = SYSTEMS[DEFAULT_SYSTEM].script(job)
-    if not options.print:
-        raise DefinitionError("--print is missing: jobs are not submitted yet, only printed; try: --print > job.sh")
-    print_line(script.removesuffix("\n"))
+    parser = _parser()
+    parser.set_defaults(**read_defaults())
+    options = parser.parse_args(own)
+    files = JobFiles(run_folder(options).study(BatchJob(options.study).name) / "jobs")
+    if options.add is not None:
+        return _add(options, files)
+    job = _job(options, tuple(passed_on))
+    if options.print:
+        print_line(SYSTEMS[DEFAULT_SYSTEM].script(job).removesuffix("\n"))
+        return Exit.DONE
+    return _submit(job, files, options)
+
+
+def _job(options: argparse.Namespace, passed_on: tuple[str, ...]) -> BatchJob:
+    """Return the job; the URL of the database is that of now, whatever the environment on the node is."""
+    storage = options.storage or os.environ.get("SEARCH_STORAGE") or None
+    asked = {name: getattr(options, name) for name in (*SITE_OPTIONS, "array", "dependency")}
+    return BatchJob(options.study, options.project, storage, passed_on, **asked)
+
+
+def _submit(job: BatchJob, files: JobFiles, options: argparse.Namespace) -> int:
+    system = SYSTEMS[DEFAULT_SYSTEM]
+    system.script(job)  # what is wrong in the options is said first
+    for check in (check_run_folder(options.project), check_database(url_of(options))):
+        if check.verdict is Verdict.BROKEN:
+            raise DefinitionError(f"{check.name}: {check.value}")
+    if not options.no_check:
+        _check_run(job)
+    if job.storage is not None and job.has_password:
+        files.keep_storage(job.storage)
+        job = replace(job, storage_file=files.storage)
+    file = files.keep_script(system.script(replace(job, shared=files.folder)))
+    try:
+        system.submit(file, test_only=True)
+        number = system.submit(file)
+    except BaseException:
+        file.unlink()
+        raise
+    many = f"{job.array} jobs" if job.array > 1 else "job"
+    print_line(f"submitted {many} {number}: {file}")
     return Exit.DONE
+
+
+def _add(options: argparse.Namespace, files: JobFiles) -> int:
+    if options.add < 1:
+        raise DefinitionError(f"--add is {options.add}; it must be at least 1")
+    file = files.newest()
+    if ONE_AT_A_TIME in file.read_text(encoding="utf-8"):
+        raise DefinitionError(f"--add: {file} is for an SQLite file, which one job uses at a time; use PostgreSQL")
+    number = SYSTEMS[DEFAULT_SYSTEM].submit(file, options.add)
+    print_line(f"added {options.add} {'jobs' if options.add > 1 else 'job'}, {number}: {file}")
+    return Exit.DONE
+
+
+def _check_run(job: BatchJob) -> None:
+    """Let `search.run` read the study with all its options, as it will on the node.
+
+    Raises:
+        DefinitionError: If it refuses them.
+    """
+    checked = [*job.command, "--print-config"]
+    environment = os.environ if job.storage is None else {**os.environ, "SEARCH_STORAGE": job.storage}
+    done = subprocess.run(checked, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"{job.python} ended with exit code {done.returncode}"]
+        raise DefinitionError(f"the jobs would fail: {lines[-1].removeprefix('error: ')}")
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -51,15 +107,23 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m search.submit",
-        description="Print a batch script for Slurm. Arguments after -- are passed to search.run unchanged.",
+        description="Submit jobs to Slurm that work on a study. Arguments after -- are passed to search.run unchanged.",
     )
     add_study_options(parser)
     add = parser.add_argument
-    add("--print", action="store_true", help="print the batch script")
-    add("--time", default="08:00:00", metavar="HH:MM:SS", help="time limit of a job (default: %(default)s)")
-    add("--partition", metavar="NAME", help="Slurm partition")
-    add("--gpus", metavar="N", help="GPUs of each job; training then runs on the first")
+    add("--print", action="store_true", help="print the batch script and submit nothing")
+    add("--add", type=int, metavar="N", help="submit N more jobs like the last ones")
+    add("--no-check", action="store_true", help="do not let search.run read the study before")
     add("--array", type=int, default=1, metavar="N", help="number of jobs on one study (default: %(default)s)")
+    add("--gpus", metavar="N", help="GPUs of each job; training then runs on the first")
+    add("--time", default="08:00:00", metavar="HH:MM:SS", help="time limit of a job (default: %(default)s)")
+    add("--mem", metavar="16G", help="memory of each job (default: 4G for each worker)")
+    add("--partition", metavar="NAME", help="queue that the jobs wait in")
+    add("--account", metavar="NAME", help="account that pays")
+    add("--qos", metavar="NAME", help="quality of service")
+    add("--constraint", metavar="FEATURES", help="features that a node must have: 'a100|h100'")
+    add("--mail", metavar="ADDRESS", help="who is told when a job ends, fails or has used 80 %% of its time")
+    add("--dependency", metavar="afterok:1234", help="jobs that must have ended before")
     add("--workers", type=int, default=1, metavar="N", help="processes in each job (default: %(default)s)")
     add("--threads", type=int, default=1, metavar="N", help="torch threads of each worker (default: %(default)s)")
     add(

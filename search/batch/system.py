@@ -1,16 +1,18 @@
-"""A batch system as an abstract class, and the job that it is given. `script` makes the batch script."""
+"""A batch system as an abstract class. `script` makes the batch script, `submit` hands it in."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, NamedTuple, final
 
+from search.batch.job import BatchJob
 from search.cli.command import Exit
-from search.record.folders import RunFolder, storage_url
 from search.store.url import has_password, parse
 from search.study.faults import DefinitionError
 from search.study.names import find_yaml
@@ -22,7 +24,7 @@ _SCRIPT = """\
 #!/bin/bash
 {headers}
 
-{storage}# {title} signals this shell, which passes the signal on. The run hands its trials back to the study and ends:
+{first}# {title} signals this shell, which passes the signal on. The run hands its trials back to the study and ends:
 # USR2, the time limit is near: with {come_back}, and the job queues up again, at most {max_requeues} times.
 # TERM, the job is cancelled or preempted: with {terminated}. {title} itself queues a preempted job up again.
 # Other ends are final: {done} done, {error} an error, {usage} wrong arguments, {mismatch} another study of that name.
@@ -45,67 +47,24 @@ elif [ "$code" -eq {come_back} ]; then
 fi
 exit "$code"
 """
+ONE_AT_A_TIME = "# The database is an SQLite file: only one job at a time.\n"
+"""Line of the scripts that may not run several times at once."""
+SUBMIT_S = 120.0
+"""Maximum number of seconds for the batch system to answer."""
+_SHARED = """\
+if ! [ -d {folder} ]; then # a run would make another folder here, without the study's weights
+    echo "the run folder "{folder}" is not there on $(hostname): it must be on a file system that all nodes share" >&2
+    exit 2
+fi
+"""
+_STORAGE_FILE = """\
+# The URL of the database holds a password. So it stands in a file that only its owner can read.
+SEARCH_STORAGE=$(cat -- {file}) || exit 2
+export SEARCH_STORAGE
+
+"""
 _KILLED_BY_USR2 = 140
 """Exit code of a process on Linux that SIGUSR2 ended because it did not listen yet."""
-
-
-@dataclass(frozen=True)
-class BatchJob:
-    """A run of a study on a cluster.
-
-    Attributes:
-        study: Name of the study, or path of its YAML.
-        runs: Run folder on the cluster.
-        storage: URL of the database as the user gave it; None leaves the choice to the run.
-        arguments: Further arguments of `search.run`, passed on unchanged.
-        python: Interpreter on the cluster.
-        workers: Number of worker processes in each job.
-        threads: torch threads of each worker.
-        array: Number of jobs that work on the study together.
-        time: Time limit of each job, in the batch system's notation; `partition` and `gpus` likewise.
-        partition: Queue that the job waits in; None leaves it to the batch system.
-        gpus: GPUs of each job; None for none. Training runs on the first.
-        max_requeues: How often a job that hands back its trials queues up again.
-    """
-
-    study: str
-    runs: Path = Path("runs")
-    storage: str | None = field(default=None, repr=False)
-    arguments: tuple[str, ...] = ()
-    python: str = "python"
-    workers: int = 1
-    threads: int = 1
-    array: int = 1
-    time: str = "08:00:00"
-    partition: str | None = None
-    gpus: str | None = None
-    max_requeues: int = 20
-
-    @property
-    def name(self) -> str:
-        """The study's name, without the folder and ending of a path."""
-        return Path(self.study).stem
-
-    @property
-    def cores(self) -> int:
-        """CPU cores that the workers of one job use."""
-        return self.workers * self.threads
-
-    @property
-    def has_password(self) -> bool:
-        """Whether the URL of the database holds a password, which must not stand in a file."""
-        return self.storage is not None and has_password(self.storage)
-
-    @property
-    def command(self) -> tuple[str, ...]:
-        """Words of the command that runs the study; a database URL with a password is left out."""
-        words = [self.python, "-m", "search.run", "--study", self.study, "--project", str(self.runs)]
-        if self.storage is not None and not self.has_password:
-            words += ["--storage", self.storage]
-        words += ["--workers", str(self.workers), "--threads", str(self.threads)]
-        if self.gpus:
-            words += ["--device", "0"]
-        return (*words, *self.arguments)
 
 
 class HeaderValue(NamedTuple):
@@ -121,10 +80,10 @@ class BatchSystem(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     """Name of the batch system as its users write it."""
-    submit: ClassVar[str]
+    command: ClassVar[str]
     """Command that a user gives the script to."""
     header_values: ClassVar[Mapping[str, HeaderValue]]
-    """For each of `time`, `partition` and `gpus` that `headers` writes, the texts that are allowed."""
+    """For each field of the job that `headers` writes as it is, the texts that are allowed."""
 
     @abstractmethod
     def headers(self, job: BatchJob) -> Iterator[str]:
@@ -139,6 +98,15 @@ class BatchSystem(ABC):
         """Return the shell command that puts the running job into the queue again."""
 
     @abstractmethod
+    def submission(self, file: Path, array: int | None, *, test_only: bool) -> list[str]:
+        """Return the command that hands in a script, and prints the job's number alone.
+
+        Args:
+            array: Number of jobs; None for that in the script.
+            test_only: Whether the batch system shall only check it.
+        """
+
+    @abstractmethod
     def restarts(self) -> str:
         """Return the shell expression for the number of times that this job queued up again before."""
 
@@ -151,11 +119,11 @@ class BatchSystem(ABC):
             StorageUrlError: If the URL of the database is written wrongly.
         """
         self._check(job)
-        storage = f': "${{SEARCH_STORAGE:?set it to the URL of the database before you call {self.submit}}}"\n'
         return _SCRIPT.format(
             headers="\n".join(self.headers(job)),
             title=self.title,
-            storage=storage if job.has_password else "",
+            first=("" if job.shared is None else _SHARED.format(folder=shell_word(str(job.shared))))
+            + self._storage(job),
             command=" ".join(map(shell_word, job.command)),
             requeue=self.requeue(),
             restarts=self.restarts(),
@@ -163,6 +131,34 @@ class BatchSystem(ABC):
             killed=_KILLED_BY_USR2,
             **{code.name.lower(): int(code) for code in Exit},
         )
+
+    @final
+    def submit(self, file: Path, array: int | None = None, *, test_only: bool = False) -> str:
+        """Hand a script in. Return the job's number, or with `test_only` what the batch system would do.
+
+        Args:
+            array: Number of jobs; None for that in the script.
+
+        Raises:
+            DefinitionError: If the batch system is not here, or refuses the job.
+        """
+        words = self.submission(file, array, test_only=test_only)
+        if shutil.which(words[0]) is None:
+            raise DefinitionError(f"{words[0]} is not here; use a login node, or --print > job.sh")
+        # The URL of the database may hold a password, and batch systems keep the environment of a submission.
+        environment = {name: value for name, value in os.environ.items() if name != "SEARCH_STORAGE"}
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=SUBMIT_S, check=False)
+        if done.returncode:
+            said = " ".join((done.stderr or done.stdout).split())
+            raise DefinitionError(f"{self.title} refuses the job: {said or f'exit code {done.returncode}'}")
+        return " ".join((done.stderr if test_only else done.stdout).split())
+
+    def _storage(self, job: BatchJob) -> str:
+        if not job.has_password:
+            return ONE_AT_A_TIME if not job.uses_server else ""
+        if job.storage_file is None:
+            return f': "${{SEARCH_STORAGE:?set it to the URL of the database before you call {self.command}}}"\n'
+        return _STORAGE_FILE.format(file=shell_word(str(job.storage_file)))
 
     def _check(self, job: BatchJob) -> None:
         find_yaml(job.study)
@@ -181,7 +177,7 @@ class BatchSystem(ABC):
                 raise DefinitionError(f"--{name} is {number}; it must be at least 1")
         if job.max_requeues < 0:
             raise DefinitionError(f"--max-requeues is {job.max_requeues}; it must be 0 or a number of times")
-        if job.array > 1 and storage_url(job.storage, RunFolder(job.runs)).startswith("sqlite"):
+        if job.array > 1 and not job.uses_server:
             raise DefinitionError(
                 f"--array is {job.array}: jobs on several machines need a database server, SQLite is for one; "
                 "give --storage postgresql+psycopg://... or set SEARCH_STORAGE"

@@ -20,6 +20,12 @@ MOST_NODES = 200_000
 """Maximum number of values after every alias was replaced by what it stands for."""
 
 
+class TextLoader(yaml.SafeLoader):
+    """Reads every value as the text that stands there: `time: 12:00:00` is no number."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012  (so PyYAML declares it)
+
+
 class YamlFault(Exception):
     """Text that is no plain YAML.
 

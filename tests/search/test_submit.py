@@ -36,7 +36,7 @@ def run_line(script: str) -> list[str]:
 def test_the_script_asks_slurm_for_what_was_asked_and_for_a_signal_in_time(capsys: pytest.CaptureFixture[str]) -> None:
     script = printed(capsys, "--time", "1-12", "--partition", "gpu", "--gpus", "a100:1", "--workers", "3")
     headers = [line for line in script.splitlines() if line.startswith("#SBATCH")]
-    for wanted in ("--time=1-12", "--partition=gpu", "--gpus=a100:1", "--cpus-per-task=3", "--requeue"):
+    for wanted in ("--time=1-12", "--partition=gpu", "--gpus=a100:1", "--cpus-per-task=3", "--mem=12G", "--requeue"):
         assert f"#SBATCH {wanted}" in headers
     assert "#SBATCH --signal=B:USR2@120" in headers
     assert not any("--array" in line for line in headers), "one job is no array"
@@ -80,10 +80,6 @@ def test_several_jobs_on_sqlite_are_refused(
 ) -> None:
     monkeypatch.delenv("SEARCH_STORAGE", raising=False)
     assert "need a database server" in refusal(capsys, "--print", "--array", "2")
-
-
-def test_without_print_nothing_is_submitted_and_the_exit_code_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "not submitted yet" in refusal(capsys)
 
 
 @pytest.mark.parametrize(

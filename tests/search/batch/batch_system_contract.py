@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from search.batch.system import BatchJob, BatchSystem
+from search.batch.job import BatchJob
+from search.batch.system import BatchSystem
 from search.study.faults import DefinitionError
 
 POSTGRES = "postgresql+psycopg://worker:s3cret@db.example/yolofront"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import ClassVar, final
 
 import pytest
 
 from search import submit
 from search.batch import registry
-from search.batch.system import BatchJob, BatchSystem, HeaderValue
+from search.batch.job import BatchJob
+from search.batch.system import BatchSystem, HeaderValue
 from search.cli.command import Exit, run_command
 from tests.search.batch.batch_system_contract import BatchSystemContract
 
@@ -21,7 +23,7 @@ class Pbs(BatchSystem):
 
     name = "pbs"
     title = "PBS"
-    submit = "qsub"
+    command = "qsub"
     header_values: ClassVar[Mapping[str, HeaderValue]] = {"time": HeaderValue(re.compile(r"\d+:\d\d:\d\d"), "hh:mm:ss")}
 
     def headers(self, job: BatchJob) -> Iterator[str]:
@@ -32,6 +34,9 @@ class Pbs(BatchSystem):
 
     def requeue(self) -> str:
         return 'qrerun "$PBS_JOBID"'
+
+    def submission(self, file: Path, array: int | None, *, test_only: bool) -> list[str]:
+        return ["true" if test_only else self.command, str(file)]
 
     def restarts(self) -> str:
         return "${PBS_RESTARTS:-0}"
