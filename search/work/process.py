@@ -22,7 +22,8 @@ from types import FrameType
 from search.cli.command import EXIT_OF_SIGNAL, Exit, error_line
 from search.record.events import Activity, Event, Note, Say, WorkerEnded
 from search.record.folders import RunFolder
-from search.store.base import StoreError
+from search.store.base import StoreError, StoreUnavailable
+from search.store.faults import may_pass
 from search.study.faults import DefinitionError, DefinitionMismatch
 from search.work.job import Job
 from search.work.liveness import host_tag, may_own
@@ -150,6 +151,8 @@ def _ended_in_error(error: Exception) -> WorkerEnded:
         return WorkerEnded("error", line, int(Exit.MISMATCH))
     if isinstance(error, DefinitionError | SpaceError):
         return WorkerEnded("error", line, int(Exit.USAGE))
+    if isinstance(error, StoreUnavailable) and may_pass(error):  # it was waited for in vain
+        return WorkerEnded("error", line, int(Exit.COME_BACK))
     if isinstance(error, StoreError | CandidateError | OSError):
         return WorkerEnded("error", line, int(Exit.ERROR))
     return WorkerEnded("error", f"{type(error).__name__}: {line}", int(Exit.ERROR))

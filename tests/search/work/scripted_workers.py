@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable, Mapping, MutableSequence
+from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.record.events import Activity, Say, WorkerEnded
+from search.store.outage.patience import Patience
+from search.store.sql import open_store
 from search.work.job import Job
 from search.work.process import run_process
 
@@ -61,7 +65,6 @@ def _act(job: Job, say: Say) -> WorkerEnded:
 def _work_on_deadly_trials(job: Job, say: Say) -> WorkerEnded:
     """Work on a real study whose second trial ends its process by a signal each time."""
     from search.sampler.registry import sampler_seed
-    from search.store.sql import open_store
     from search.work import worker
     from tests.search.work import quick_trials
 
@@ -100,6 +103,14 @@ def _deadlocked(_job: Job) -> None:
         loader.join()
 
 
+def _without_database(job: Job) -> None:
+    """Waits in vain: another one keeps the database locked."""
+    file = job.root / "locked.db"
+    with closing(sqlite3.connect(file)) as other, closing(open_store(f"sqlite:///{file}", Patience(0.1))) as store:
+        other.execute("BEGIN EXCLUSIVE")
+        store.add_study("locked", {}, ())
+
+
 def _signals_its_run(_job: Job) -> None:
     os.kill(os.getppid(), signal.SIGTERM)
 
@@ -117,6 +128,7 @@ _END: dict[str, Callable[[Job], object]] = {
     "blocked": _blocked,
     "deadlocked": _deadlocked,
     "deaf": _deaf,
+    "without its database": _without_database,
     "waiting": lambda _job: threading.Event().wait(),
     "signals its run": _signals_its_run,
     "done": lambda _job: None,

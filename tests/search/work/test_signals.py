@@ -102,6 +102,12 @@ def test_a_signal_in_the_moment_in_which_the_last_worker_is_done_is_no_ending_of
     assert not any(isinstance(event, Note) for event in notes)
 
 
+def test_a_run_whose_database_stays_away_may_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "run_worker", run_scripted)
+    end = Supervisor([job(tmp_path, "without its database")], lambda *_: None, lambda *_: None).run()
+    assert (end.why, end.exit_code) == ("error", Exit.COME_BACK), end.error
+
+
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
 def test_a_command_that_is_told_to_come_back_before_its_workers_start_says_so_by_its_exit_code(
     number: int, capsys: pytest.CaptureFixture[str]
