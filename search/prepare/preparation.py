@@ -1,13 +1,14 @@
 """Prepares a study for its workers: its data, parent, donors and controls, its space and its reference point.
 
-Every worker runs this. The first one trains what is missing; the others wait for it and load it.
+Every worker runs this. They share the training of what is missing, and load what others have trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,7 +28,7 @@ from search.prepare.inputs import (
 from search.prepare.layout import layout_of
 from search.prepare.lineage import load_donors
 from search.prepare.moved_files import remember_places
-from search.prepare.reference_rows import StudyTools, make_rows, row_names, train_ahead
+from search.prepare.reference_rows import StudyTools, make_rows, row_names
 from search.prepare.study_entry import open_study
 from search.record.doubts import DOUBTS, doubt_line
 from search.record.events import Activity, BatchDone, Note, Say, say_nothing
@@ -70,11 +71,13 @@ class Prepared:
     Attributes:
         study: With the parent, the donors, the target and the reference point frozen.
         bench: The tools of this process, around the trained parent.
+        make_controls: Makes the controls that are not stored, but for those that another worker trains now.
     """
 
     study: StudyEntry
     plan: SearchPlan
     bench: Workbench
+    make_controls: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +88,8 @@ class Preparation:
         say: Receives events about what happens.
         clock: Returns the present time, for the records.
         watch: Counts the seconds of the phase `data`.
-        ahead: True if this process trains rows that another process needs later, instead of waiting for it.
+        is_first: True for the first worker of a command, which says what is the same for all.
+        with_controls: True if this worker makes controls before its first trial; see `make_rows`.
     """
 
     definition: StudyDefinition
@@ -94,7 +98,8 @@ class Preparation:
     say: Say = say_nothing
     clock: Clock = utc_now
     watch: Stopwatch = field(default_factory=Stopwatch)
-    ahead: bool = False
+    is_first: bool = True
+    with_controls: bool = True
 
     @contextmanager
     def run(self, generation: int = 1) -> Iterator[Prepared]:
@@ -128,10 +133,13 @@ class Preparation:
             study = self.store.freeze(study, {DOUBTS: list(inputs.data.warnings)})
             try:
                 if source is None:
-                    study = self._make_missing_rows(study, bench, inputs)
+                    study = self._make_missing_rows(study, bench, inputs, with_controls=self.with_controls)
                 else:
                     study = self._copy_missing_rows(study, bench, source)
                 prepared = self._lay_out(study, bench, inputs)
+                if source is None:
+                    make_controls = partial(self._make_missing_rows, study, bench, inputs, with_controls=True)
+                    prepared = replace(prepared, make_controls=make_controls)
             except CheckpointError as error:
                 remedy = "put it back, or delete what is left of it and begin again with --new, which makes it again"
                 raise CheckpointError(f"{error}; {remedy}") from error
@@ -149,7 +157,7 @@ class Preparation:
 
     def _say_doubts(self, data: Dataset) -> None:
         """Say what is odd about the data set, if this is the first worker."""
-        if not self.ahead:
+        if self.is_first:
             for line in data.warnings:
                 self.say(Note(doubt_line(line)))
 
@@ -202,16 +210,15 @@ class Preparation:
             progress=lambda *numbers: self.say(BatchDone(*numbers)),
         )
 
-    def _make_missing_rows(self, study: StudyEntry, bench: Workbench, inputs: StudyInputs) -> StudyEntry:
-        """Make the reference rows that are not stored, one worker at a time. Returns the study as it is stored then."""
+    def _make_missing_rows(
+        self, study: StudyEntry, bench: Workbench, inputs: StudyInputs, *, with_controls: bool
+    ) -> StudyEntry:
+        """Make reference rows that are not stored. Returns the study as it is stored then."""
         stored = {record.name for record in self.store.records(study) if record.is_reference}
         if not stored >= row_names(self.definition):
             self.say(Activity("waiting for the parent"))
             tools = StudyTools(self.definition, self.store, study, bench, inputs, self.say, self.clock)
-            if self.ahead:
-                train_ahead(tools)
-            with self.store.exclusive(f"prepare {study.id}"):
-                study = make_rows(tools)
+            make_rows(tools, with_controls=with_controls)
         return self._as_stored(study)
 
     def _copied_study(self, bench: Workbench, inputs: StudyInputs) -> CopiedStudy | None:

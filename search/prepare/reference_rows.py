@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,7 +33,10 @@ from search.study.rows import PARENT_NAME, SCRATCH_NAME, GraftOf, RowSection
 from search.trial.plan import excess_over
 from search.trial.workbench import Workbench
 from spaces.base import ParamValue, SpaceError
+from spaces.steps import note_step
 
+LOOK_AGAIN_S = 0.2
+"""Seconds between two looks whether another worker has trained a donor."""
 REFERENCE_LATENCY = 1.1
 """Reference point of the hypervolume: a minimized objective's value, as a multiple of the parent's."""
 
@@ -60,52 +64,56 @@ class StudyTools:
     clock: Clock
 
 
-def make_rows(tools: StudyTools) -> StudyEntry:
-    """Find or train all reference rows and store them. Returns the study with its parent and donors frozen."""
-    root, parent = _root_of_study(tools)
-    bench, definition, store = root.rows.bench, tools.definition, tools.store
-    row = reference_row(bench, parent)
-    facts = {"parent": row.checkpoint, "reference_point": reference_point_of(tools.study, row)}
-    maker = _RowMaker(tools=replace(tools, study=store.freeze(tools.study, facts)), roots={PARENT_NAME: root})
-    maker.add(row)
-    for section in (*definition.donors, *definition.controls):
-        maker.make(section)
-    space = definition.space
-    if space.needs_sensitivity_map:  # measured here, because only one worker runs this
-        criterion = space.order_criterion
-        load_or_measure_sensitivity(bench, multiple=space.multiple, criterion=criterion, say=tools.say)
-    # The epoch with the best F1 is a row to compare with. As a donor it would be nearly the same as the last epoch.
-    donors = {donor.name: maker.entries[donor.name].key for donor in definition.donors}
-    return store.freeze(maker.tools.study, {"donors": donors})
+def make_rows(tools: StudyTools, *, with_controls: bool) -> StudyEntry:
+    """Find or train the study's reference rows and store them. Returns the study with its parent and donors frozen.
 
+    Workers share the rows: each takes the next one that no other worker trains and whose sources are there.
 
-def train_ahead(tools: StudyTools) -> None:
-    """Train rows for the worker that makes them all, which finds them trained then. Stores no row.
-
-    These are the rows that do not depend on the first one: that worker is busy with it.
+    Args:
+        with_controls: Whether this worker makes controls too, or donors only, because trials can begin with these. It
+            waits for donors that another worker trains, but not for controls.
     """
-    root, _ = _root_of_study(tools)
-    maker = _RowMaker(tools=tools, roots={PARENT_NAME: root})
-    for section in independent_rows((*tools.definition.donors, *tools.definition.controls)):
-        maker.train(section)
+    maker = _maker_around_parent(tools)
+    definition, store, study = tools.definition, tools.store, maker.tools.study
+    donors, controls = list(definition.donors), list(definition.controls) if with_controls else []
+    while donors or controls:
+        if not maker.make_next(donors) and not maker.make_next(controls):
+            if not donors:
+                break  # the workers that train these controls store them
+            note_step()
+            time.sleep(LOOK_AGAIN_S)
+    space = definition.space
+    if space.needs_sensitivity_map:
+        with store.exclusive(f"map {study.id}"):  # one worker measures it, and the others load it
+            load_or_measure_sensitivity(
+                maker.roots[PARENT_NAME].rows.bench,
+                multiple=space.multiple,
+                criterion=space.order_criterion,
+                say=tools.say,
+            )
+    # The epoch with the best F1 is a row to compare with. As a donor it would be nearly the same as the last epoch.
+    keys = {donor.name: maker.entries[donor.name].key for donor in definition.donors}
+    return store.freeze(study, {"donors": keys})
 
 
-def independent_rows(sections: Sequence[RowSection]) -> list[RowSection]:
-    """Return the rows that are made neither from the first one nor from what is made from it."""
-    dependent: set[str] = set()
-    for section in sections:
-        if not dependent or dependent.intersection(section.sources):
-            dependent.update(section.names)
-    return [section for section in sections if not dependent.intersection(section.names)]
+def _maker_around_parent(tools: StudyTools) -> _RowMaker:
+    """Return a maker of further rows, after the parent's row is stored and its facts are frozen."""
+    with tools.store.exclusive(f"row {tools.study.id} {PARENT_NAME}"):
+        root, parent = _root_of_study(tools)
+        row = reference_row(root.rows.bench, parent)
+        facts = {"parent": row.checkpoint, "reference_point": reference_point_of(tools.study, row)}
+        frozen = replace(tools, study=tools.store.freeze(tools.study, facts))
+        maker = _RowMaker(tools=frozen, roots={PARENT_NAME: root})
+        maker.add(row)
+    return maker
 
 
 def _root_of_study(tools: StudyTools) -> tuple[_Root, TrainedNetwork]:
-    """Return the trained parent with a trainer around it, and as a network; one worker trains it."""
+    """Return the trained parent with a trainer around it, and as a network; train it if it is missing."""
     bench, initial = tools.bench, tools.inputs.parent
     rows = RowTrainer(bench=bench, say=tools.say, clock=tools.clock)
     recipe = complete_recipe(tools.definition.parent.recipe.fixed, tools.inputs)
-    with tools.store.exclusive(f"row {tools.study.id} {PARENT_NAME}"):
-        parent = ensure_parent(rows, recipe, is_trained=initial.is_trained, weights_hash=initial.weights_hash)
+    parent = ensure_parent(rows, recipe, is_trained=initial.is_trained, weights_hash=initial.weights_hash)
     bench = bench.with_parent(bench.parent.with_weights(bench.checkpoints.get(parent.entry.checkpoint)))
     return _Root(replace(rows, bench=bench), parent.entry), parent
 
@@ -134,20 +142,27 @@ class _RowMaker:
     def __post_init__(self) -> None:
         self.entries = {name: root.entry for name, root in self.roots.items()}
 
-    def make(self, section: RowSection) -> None:
-        """Find or train the networks of one section, and store their rows."""
-        root, networks = self.train(section)
-        for network in networks:
-            self.add(reference_row(root.rows.bench, network))
+    def make_next(self, sections: list[RowSection]) -> bool:
+        """Make the first of these rows that can be made now, and take it off the list. Return whether there was one.
 
-    def train(self, section: RowSection) -> tuple[_Root, list[TrainedNetwork]]:
-        """Find or train the networks of one section; a worker that trains it at the same time is waited for."""
-        with self.tools.store.exclusive(f"row {self.tools.study.id} {section.name}"):
-            root, found = self._ensure(section)
-            networks = list(found)
+        A row can be made if its sources are there and no other worker trains it.
+        """
+        for section in sections:
+            if not all(name == SCRATCH_NAME or name in self.entries for name in section.sources):
+                continue
+            with self.tools.store.exclusive_if_free(f"row {self.tools.study.id} {section.name}") as is_held:
+                if is_held:
+                    self._make(section)
+                    sections.remove(section)
+                    return True
+        return False
+
+    def _make(self, section: RowSection) -> None:
+        """Find or train the networks of one section, and store their rows."""
+        root, networks = self._ensure(section)
         for network in networks:
             self.entries[network.entry.name], self.roots[network.entry.name] = network.entry, root
-        return root, networks
+            self.add(reference_row(root.rows.bench, network))
 
     def add(self, row: TrialRecord) -> None:
         """Store a row, unless it was stored before a crash."""

@@ -128,7 +128,7 @@ class BudgetedSampler(WrappedSampler):
             self._finalists[trial.number] = dict(step.params)
             return self._distributions
         if self._predictions is not None:
-            self._predictions.band = self._state.band(len(running))
+            self._predictions.band, self._predictions.running = self._state.band(len(running)), running
         return self._sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(

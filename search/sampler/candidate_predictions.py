@@ -81,6 +81,7 @@ class CandidatePredictions:
         starts: Number of first trials that take start points of the space.
         prior: The prior mean of accuracy, if there is one.
         band: Latencies in ms that the next proposal should have: above the first, at most the second. None for any.
+        running: Parameters of the trials that run now.
     """
 
     plan: SearchPlan
@@ -100,6 +101,7 @@ class CandidatePredictions:
     starts: int = 0
     prior: PriorMean | None = None
     band: tuple[float, float] | None = None
+    running: Sequence[Point] = ()
     _losses: dict[str, float] = field(default_factory=dict, repr=False)
     _cheapest: dict[Hashable, list[Point]] = field(default_factory=dict, repr=False)
     _records: list[TrialRecord] = field(default_factory=list, repr=False)
@@ -165,7 +167,7 @@ class CandidatePredictions:
         """Return the trained network that networks of the band are cut from; None without a band, and in the first."""
         if self.band is None or not self.plan.inherits:
             return None
-        return wider_network_of(self._known_records(), self.band[1] / (1.0 - TOLERANCE))
+        return wider_network_of(self._known_records(), self.band[1] / (1.0 - TOLERANCE), self.running)
 
     def cuts_of(self, wider: WiderNetwork | None, points: Sequence[Point], places: Sequence[int]) -> list[int]:
         """Return the places of the points that have no channel which a wider network lacks; all without one."""

@@ -24,21 +24,25 @@ class WiderNetwork:
     params: Mapping[str, ParamValue]
 
 
-def wider_network_of(records: Sequence[TrialRecord], slowest_ms: float) -> WiderNetwork | None:
+def wider_network_of(
+    records: Sequence[TrialRecord], slowest_ms: float, running: Sequence[Mapping[str, ParamValue]] = ()
+) -> WiderNetwork | None:
     """Return the trial that was trained longest among those that are slower than a band; None without one.
 
-    That is the finalist of the band before, unless that band had none. Of equal trainings the one with the longest
-    line is returned.
+    That is the finalist of the band before, unless that band had none. While another worker trains the finalist
+    further, it is the trial with the same network, so that cuts of this are cuts of the finalist as well. Of equal
+    trainings the one with the longest line is returned.
 
     Args:
         slowest_ms: Latency in ms at which the band ends.
+        running: Parameters of the trials that run now.
     """
-    found: dict[tuple[int, int, int], WiderNetwork] = {}
+    found: dict[tuple[bool, int, int, int], WiderNetwork] = {}
     for record in records:
         complete = record.outcome is Outcome.COMPLETE and record.feasible and not record.is_repeated
         if record.number is None or not complete or (record.value(LATENCY) or 0.0) <= slowest_ms:
             continue
         if record.spec is not None and record.checkpoint is not None:
-            trained = record.epochs, record.line_epochs, record.number
+            trained = record.params in running, record.epochs, record.line_epochs, record.number
             found[trained] = WiderNetwork(record.name, record.checkpoint, record.spec, record.params)
     return found[max(found)] if found else None

@@ -28,6 +28,7 @@ class Job:
         url: URL of the database.
         root: Run folder.
         index: Number of the worker among all of the study, on all machines, from 0. It samples with seed + index.
+        workers: Number of workers of the command.
         device: Device for training, in Ultralytics' notation: `cpu`, `0`, `cuda:1`.
         threads: Number of torch threads.
         n_trials: Number of trials of the study.
@@ -58,3 +59,9 @@ class Job:
     deadline: float | None = None
     hung_after_s: float | None = None
     is_first: bool = True
+    workers: int = 1
+
+    @property
+    def makes_controls_first(self) -> bool:
+        """True if the worker makes controls before trials. The first of several begins with trials at once."""
+        return not self.is_first or self.workers == 1

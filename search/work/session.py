@@ -97,7 +97,8 @@ class _Session:
             setting=self._setting,
             say=self._say,
             watch=self._watch,
-            ahead=self._job.index > 0,
+            is_first=self._job.is_first,
+            with_controls=self._job.makes_controls_first,
         )
         with preparation.run(self._job.generation) as prepared:
             self._say_left_out(prepared)
@@ -106,6 +107,8 @@ class _Session:
                 prepared = _with_budget(prepared, budget)
             optuna_study = self._optuna_study(prepared, self._sensitivity(prepared, budget), budget)
             why = self._search(prepared, optuna_study, budget)
+            if why != "timeout":
+                prepared.make_controls()
             if why != "timeout" and self._job.is_first:
                 with self._store.exclusive_if_free(f"measure again {prepared.study.id}") as is_alone:
                     if is_alone:  # two at once would disturb each other

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from queue import Empty
@@ -277,6 +277,9 @@ class Supervisor:
                 signal.signal(number, handler)
 
 
-def jobs_for_workers(job: Job, numbers: Iterable[int]) -> list[Job]:
+def jobs_for_workers(job: Job, numbers: Sequence[int]) -> list[Job]:
     """Return the jobs of the workers with these numbers."""
-    return [replace(job, index=number, is_first=position == 0) for position, number in enumerate(numbers)]
+    return [
+        replace(job, index=number, is_first=position == 0, workers=len(numbers))
+        for position, number in enumerate(numbers)
+    ]

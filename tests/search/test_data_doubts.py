@@ -69,16 +69,16 @@ def test_a_dry_run_tells_them(
     assert second == LOST
 
 
-@pytest.mark.parametrize(("ahead", "said"), [(False, [Note(LOST)]), (True, [])])
+@pytest.mark.parametrize(("is_first", "said"), [(True, [Note(LOST)]), (False, [])])
 def test_the_first_worker_tells_them(
-    shrunk: Path, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, ahead: bool, said: list[Event]
+    shrunk: Path, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, is_first: bool, said: list[Event]
 ) -> None:
     monkeypatch.setattr(Preparation, "open_workbench", _stop)
     monkeypatch.setattr(preparation, "load_initial_parent", lambda *_: None)
     events: list[Event] = []
     setting = Setting(folder=RunFolder(tmp_path / "runs"), device="cpu", scratch=tmp_path / "scratch")
     definition = load_study("nas_head", data=str(shrunk))
-    prepared = Preparation(definition=definition, store=store, setting=setting, say=events.append, ahead=ahead)
+    prepared = Preparation(definition=definition, store=store, setting=setting, say=events.append, is_first=is_first)
     with pytest.raises(SpaceError, match="here the test ends"), prepared.run():
         pass
     assert [event for event in events if isinstance(event, Note)] == said

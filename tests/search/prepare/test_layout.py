@@ -108,6 +108,28 @@ def test_every_row_has_the_flops_that_the_study_asks_for(combined: PreparedStudy
     assert 0.65 * half < again <= 0.8 * half
 
 
+def test_controls_are_made_beside_trials_by_whoever_is_free(studies: Studies, combined: PreparedStudy) -> None:
+    definition = load_study(
+        "nas_head", [PARENT, ROWS, CONTROLS], name="shared", data=studies.scenes, imgsz=64, epochs=1
+    )
+    setting = Setting(
+        folder=studies.folder, device="cpu", scratch=studies.folder.root / "scratch", idle_wait=IdleWait(tries=1)
+    )
+    preparation = Preparation(definition=definition, store=studies.store, setting=setting, with_controls=False)
+    donors = ["parent", "global", "slim", "again"]
+    with preparation.run() as ready:
+
+        def rows() -> list[str]:
+            return [record.name for record in studies.store.records(ready.study)]
+
+        assert rows() == donors
+        with studies.store.exclusive(f"row {ready.study.id} thinned"):  # another worker trains it
+            ready.make_controls()
+            assert rows() == [*donors, "chance", "fresh", "other"]
+        ready.make_controls()
+        assert rows() == [*donors, "chance", "fresh", "other", "thinned"]
+
+
 def test_a_row_of_a_donor_keeps_only_what_the_donor_has(combined: PreparedStudy) -> None:
     for name, source in (("again", "global"), ("thinned", "global")):
         new, old = combined.rows[name].spec, combined.rows[source].spec

@@ -53,6 +53,22 @@ class FaultContract:
         with interruption_in(20), store.exclusive("parent"):
             pass
 
+    def test_a_named_lock_that_another_holds_is_not_waited_for(self, store: Store, url: str) -> None:
+        here, there = Pipe()
+        holder = FORK.Process(target=hold_lock, args=(url, there))
+        holder.start()
+        assert here.recv() == "held"
+        with interruption_in(20), store.exclusive_if_free("parent") as is_held:
+            assert not is_held
+        os.kill(holder.pid or 0, signal.SIGKILL)
+        holder.join()
+        with interruption_in(20), store.exclusive("parent"):
+            pass  # a server frees it some milliseconds after the death
+        with store.exclusive_if_free("parent") as is_held:
+            assert is_held
+        with store.exclusive_if_free("parent") as is_held:
+            assert is_held, "the block before has freed it"
+
     def test_locks_of_different_names_do_not_wait_for_each_other(self, store: Store) -> None:
         with interruption_in(20), store.exclusive("parent"), store.exclusive("donors"):
             pass

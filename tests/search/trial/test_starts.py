@@ -216,6 +216,8 @@ def test_the_wider_network_of_a_band_is_the_one_that_was_trained_longest(records
     found = wider_network_of([longer, narrow, further], 0.0)
     assert found is not None and (found.name, found.params) == (wide.name, wide.params)
     assert wider_network_of(records, max(ms)) is None
+    found = wider_network_of(records, 0.0, running=[wide.params])
+    assert found is not None and found.name == wide.name, "it is trained further now, as a finalist"
     assert wider_network_of([replace(record, number=None) for record in records], 0.0) is None, "donors are none"
 
 
