@@ -13,9 +13,11 @@ from search.record.trial import POLISHED
 from search.study.definition import load_study
 
 HAND_ARMS = ("H1", "H2", "H3")
-SEARCH_ARMS = ("S0", "S1", "S2", "S3")
-OUR_SEARCH, ALONE, STOCK, THINNER = "S3", "X", "stock", "thin"
-ARMS = (*HAND_ARMS, OUR_SEARCH, "S0", "S1", "S2", ALONE, STOCK, THINNER)
+OUR_SEARCH, WISHED, ALONE, STOCK, THINNER = "S3", "S4", "X", "stock", "thin"
+SEARCH_ARMS = ("S0", "S1", "S2", OUR_SEARCH, WISHED)
+BUDGETED_ARMS = (OUR_SEARCH, WISHED)
+"""Searches that divide their budget themselves."""
+ARMS = (*HAND_ARMS, OUR_SEARCH, WISHED, "S0", "S1", "S2", ALONE, STOCK, THINNER)
 """All arms, in the order in which they run."""
 POLISHED_SHARE = 0.4
 """Share of what the donors leave of the budget that polishes two networks, in searches without a division of it."""
@@ -24,6 +26,7 @@ NEEDED_ARMS: Mapping[str, Sequence[str]] = {
     "S0": HAND_ARMS,  # the latency of the best by hand chooses which networks are polished
     "S1": HAND_ARMS,
     "S2": HAND_ARMS,
+    WISHED: HAND_ARMS,
     ALONE: (*HAND_ARMS, OUR_SEARCH),
     THINNER: HAND_ARMS,
 }
@@ -37,6 +40,7 @@ ARM_TITLES: Mapping[str, str] = {
     "S1": "S0 with Taylor order and Taylor donors",
     "S2": "S1 with inheritance",
     "S3": "S2 with one budget: the default search",
+    "S4": "S3 with a limit on latency: that of the slowest network by hand",
     "X": "the network that S3 chose, cut from the parent by Taylor scores and trained alone",
     "stock": "the parent at a smaller image size, trained on",
     "thin": "the networks by hand, cut further and trained shortly",
@@ -117,7 +121,7 @@ def _study_by_hand(arm: str, plan: Plan) -> ArmStudy:
 
 def _search_study(arm: str, plan: Plan) -> ArmStudy:
     scale = {"scale": str(plan.search_scale), **WITHOUT_CONTROLS}
-    if arm == OUR_SEARCH:
+    if arm in BUDGETED_ARMS:
         return ArmStudy("nas_head", (*override_arguments(scale), "--budget", f"{plan.budget}epochs"))
     yaml = "imp" if arm == "S0" else "nas_head"
     changes = {"space": OLD_SPACE, **ONE_EPOCH_EACH} if arm == "S0" else {}

@@ -11,12 +11,14 @@ from benchmarks.compounding.arm_records import ArmRecords, mark_file, ratio_of, 
 from benchmarks.compounding.arms import (
     ALONE,
     ARMS,
+    BUDGETED_ARMS,
     HAND_ARMS,
     NEEDED_ARMS,
     OUR_SEARCH,
     SEARCH_ARMS,
     THINNER,
     TRAINED_ON,
+    WISHED,
     ArmStudy,
     arm_study,
     parent_study,
@@ -69,11 +71,13 @@ class SeedRuns:
         elif arm == THINNER:
             self._run_study(arm, arm_study(arm, self.plan))
             self._train_thinner()
+        elif arm == WISHED:
+            self._search_below_hand()
         else:
             self._run_study(arm, arm_study(arm, self.plan))
             if arm in TRAINED_ON:
                 self._train_on(arm, TRAINED_ON[arm])
-            elif arm in SEARCH_ARMS and arm != OUR_SEARCH:
+            elif arm in SEARCH_ARMS and arm not in BUDGETED_ARMS:
                 self._polish_two(arm)
         write_text(self.mark_of(arm), "done\n")
 
@@ -124,12 +128,14 @@ class SeedRuns:
             known = self._records(PARENT_STUDY)
         return self.folder / "checkpoints" / known.parent.saved_checkpoint
 
-    def _run_study(self, arm: str, study: ArmStudy) -> None:
-        self._run(arm, study.yaml, [*study.arguments, "--model", str(self._parent_weights())])
+    def _run_study(self, arm: str, study: ArmStudy, name: str | None = None) -> None:
+        """Run a study in an arm's database; by default under the arm's name."""
+        arguments = [*study.arguments, "--model", str(self._parent_weights())]
+        self._run(name or arm, study.yaml, arguments, storage_of(self.folder, arm))
 
-    def _run(self, name: str, yaml: str, arguments: Sequence[str]) -> None:
+    def _run(self, name: str, yaml: str, arguments: Sequence[str], storage: str | None = None) -> None:
         size = [] if self.plan.imgsz is None else ["--imgsz", str(self.plan.imgsz)]
-        shared = ["--storage", storage_of(self.folder, name), "--name", name, "--no-confirm"]
+        shared = ["--storage", storage or storage_of(self.folder, name), "--name", name, "--no-confirm"]
         inputs = ["--data", self.plan.data, "--seed", str(self.plan.seed), *size]
         run_command("search.run", yaml, self.folder, [*shared, *inputs, *arguments])
 
@@ -150,6 +156,18 @@ class SeedRuns:
         members = self._front_as_fast_as_hand(arm)
         self._polish(arm, members, epochs_left(self.plan, spent) // len(members))
 
+    def _search_below_hand(self) -> None:
+        """Search below the latency of the slowest network by hand.
+
+        In ms it is known once the reference network is timed for this database, which a study of the parent does.
+        """
+        self._run_study(WISHED, parent_study({}), name=PARENT_STUDY)
+        parent = self._parent_of(WISHED, PARENT_STUDY)
+        slowest = max(ratio_of(final) for final in self._finals_by_hand())
+        study = arm_study(WISHED, self.plan)
+        limit = override_arguments({"limits.latency_ms": f"{slowest * _reference_ms(parent):.4f}"})
+        self._run_study(WISHED, ArmStudy(study.yaml, (*study.arguments, *limit)))
+
     def _front_as_fast_as_hand(self, arm: str) -> Sequence[TrialRecord]:
         store = open_store(storage_of(self.folder, arm))
         try:
@@ -160,14 +178,24 @@ class SeedRuns:
         finally:
             store.close()
         parent = next(record for record in found.records if record.name == PARENT_NAME)
-        latency = parent.measurement(LATENCY)
-        reference_ms = 1.0 if latency is None else latency.value / (latency.ratio or 1.0)
-        return front_members_below(found, ratio_of(self._best_by_hand()) * reference_ms)[:POLISHED_TRIALS]
+        return front_members_below(found, ratio_of(self._best_by_hand()) * _reference_ms(parent))[:POLISHED_TRIALS]
+
+    def _parent_of(self, arm: str, study: str) -> TrialRecord:
+        """Return the parent's row of a study in an arm's database."""
+        store = open_store(storage_of(self.folder, arm))
+        try:
+            found = store.latest_study(study)
+            records = () if found is None else store.records(found)
+        finally:
+            store.close()
+        return next(record for record in records if record.name == PARENT_NAME)
 
     def _best_by_hand(self) -> TrialRecord:
         """Return the final network by hand with the best accuracy on val."""
-        found = [final for arm in HAND_ARMS if (final := self._records(arm).final) is not None]
-        return max(found, key=accuracy_of)
+        return max(self._finals_by_hand(), key=accuracy_of)
+
+    def _finals_by_hand(self) -> list[TrialRecord]:
+        return [final for arm in HAND_ARMS if (final := self._records(arm).final) is not None]
 
     def _train_alone(self) -> None:
         from benchmarks.compounding.made_rows import train_alone  # imports torch, which other arms do not need here
@@ -182,6 +210,12 @@ class SeedRuns:
 
         finals = {arm: final for arm in HAND_ARMS if (final := self._records(arm).final) is not None}
         train_thinner(self.folder, storage_of(self.folder, THINNER), finals, thinner_epochs(self.plan))
+
+
+def _reference_ms(parent: TrialRecord) -> float:
+    """Return the time of the reference network in the parent's database, in ms."""
+    latency = parent.measurement(LATENCY)
+    return 1.0 if latency is None else latency.value / (latency.ratio or 1.0)
 
 
 def epochs_left(plan: Plan, spent: int) -> int:

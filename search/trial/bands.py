@@ -24,6 +24,9 @@ TOLERANCE = 0.03
 """Share of its latency by which a network may miss a band: proposals are predicted, and prefer its slow end."""
 BAND_TRIALS = 10
 """Length of a band, as a multiple of a trial's epochs; a smaller budget has fewer bands, a greater one longer bands."""
+LIMIT_SHARE = 0.5
+"""Share of the finalists' epochs that the one at a limit of latency gets: it is what was asked for, and the faster ones
+begin with its weights."""
 MIN_FINALIST_EPOCHS = 5
 """Minimum epochs of a finalist's training."""
 
@@ -46,6 +49,8 @@ class Turn:
 @dataclass(frozen=True)
 class Division:
     """Bands with equally many trials, whose finalists are trained for longer and longer.
+
+    Below a limit of latency the first finalist is trained the longest.
 
     Attributes:
         trials: Number of trials in a band, before its finalist.
@@ -79,10 +84,12 @@ class Division:
             return f"1 band of latency, with {each} and a finalist of {self.finalist_epochs[0]}"
         least, most = self.finalist_epochs[0], self.finalist_epochs[-1]
         longer = f"{least}" if least == most else f"{least} to {most}"
+        if least > most:
+            longer = f"{most}, the first of {least}"
         return f"{self.bands} bands of latency from slow to fast, each with {each} and a finalist of {longer}"
 
 
-def divided(epochs: int, trial_epochs: int, *, most: int, repeats: int = 0) -> Division:
+def divided(epochs: int, trial_epochs: int, *, most: int, repeats: int = 0, below_limit: bool = False) -> Division:
     """Return the division of a number of epochs.
 
     Args:
@@ -90,10 +97,13 @@ def divided(epochs: int, trial_epochs: int, *, most: int, repeats: int = 0) -> D
         trial_epochs: Epochs of a trial.
         most: Maximum number of bands.
         repeats: Number of trials' trainings that are kept back, to be repeated.
+        below_limit: Whether the first band ends at a limit of latency.
     """
     bands = max(1, min(most, round(epochs / (BAND_TRIALS * trial_epochs))))
     trials = max(1, round(TRIALS_SHARE * epochs / bands / trial_epochs))
     parts = [1.0 + GROWTH * number for number in range(bands)]
+    if below_limit and bands > 1:
+        parts = [LIMIT_SHARE * bands, *[(1.0 - LIMIT_SHARE) * bands / (bands - 1)] * (bands - 1)]
     unit = (epochs - (bands * trials + repeats) * trial_epochs) / sum(parts)
     least = max(MIN_FINALIST_EPOCHS, trial_epochs)
     return Division(trials, tuple(max(least, int(unit * part)) for part in parts))

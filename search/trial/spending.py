@@ -33,14 +33,14 @@ class Spending:
             begin with its weights.
         trial_epochs: Epochs of a trial.
         repeats: Number of trials that are trained once more at the end.
-        most_bands: Maximum number of bands.
+        has_limit: Whether the study has an upper limit of latency, below which all bands lie.
     """
 
     budget: Budget
     donors: frozenset[str]
     trial_epochs: int
     repeats: int = 0
-    most_bands: int = MAX_BANDS
+    has_limit: bool = False
 
     def spent(self, records: Sequence[TrialRecord], running: int = 0) -> float:
         """Return how much donors and trials have spent, in the budget's unit.
@@ -67,7 +67,8 @@ class Spending:
     def division(self, records: Sequence[TrialRecord]) -> Division:
         """Return the bands that the budget is divided into, after the donors."""
         left = self._epochs_in_all(records) - self._donors_only(records)
-        return divided(int(left), self.trial_epochs, most=self.most_bands, repeats=self._repeats(records))
+        most, repeats = MAX_BANDS_BELOW_LIMIT if self.has_limit else MAX_BANDS, self._repeats(records)
+        return divided(int(left), self.trial_epochs, most=most, repeats=repeats, below_limit=self.has_limit)
 
     def is_spent(self, records: Sequence[TrialRecord], running: int = 0) -> bool:
         """Return whether nothing is left for another trial."""
@@ -136,11 +137,6 @@ class Spending:
 
     def _donor_seconds(self, records: Sequence[TrialRecord]) -> float:
         return sum(sum(record.seconds.values()) for record in self._rows(records))
-
-
-def most_bands(limit_ms: float | None) -> int:
-    """Return the maximum number of bands of a study with this upper limit of latency, or with none."""
-    return MAX_BANDS if limit_ms is None else MAX_BANDS_BELOW_LIMIT
 
 
 def _seconds_each(records: Sequence[TrialRecord]) -> float:

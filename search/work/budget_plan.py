@@ -10,7 +10,7 @@ from search.record.trial import Outcome, TrialRecord
 from search.study.budget import parse_budget
 from search.study.definition import StudyDefinition
 from search.study.rows import RowSection
-from search.trial.spending import Spending, most_bands
+from search.trial.spending import Spending
 
 
 def budget_text(definition: StudyDefinition, repeats: int, epoch_s: float | None = None) -> str:
@@ -37,8 +37,7 @@ def spending_of(definition: StudyDefinition, budget: str, repeats: int) -> Spend
     names = (donor.name for donor in definition.donors)
     donors = frozenset[str]() if definition.copied_from else frozenset(names)  # copies cost no training
     epochs = fewest_epochs(fixed, definition.recipe.searched)
-    most = most_bands(definition.upper_limits.get(LATENCY))
-    return Spending(parse_budget(budget), donors, epochs, repeats, most)
+    return Spending(parse_budget(budget), donors, epochs, repeats, LATENCY in definition.upper_limits)
 
 
 def expected_rows(definition: StudyDefinition, epoch_s: float = 0.0) -> tuple[TrialRecord, ...]:
