@@ -44,15 +44,19 @@ class BudgetState:
         return self._records
 
     def is_over(self) -> bool:
-        """Return whether no further trial begins: the budget is spent, or no step is worth its training."""
-        records, running = self.records(), len(self.store.open_attempts(self.study))
+        """Return whether no further trial begins now: the budget is spent, or no step is worth its training.
+
+        After the bands that may change when a trial that runs now has ended.
+        """
+        attempts = self.store.open_attempts(self.study)
+        records, running = self.records(), len(attempts)
         if self.spending.is_spent(records, running):
             return True
         if self.chooser is None or self.turn(running).band is not None:
             return False
         if self.spending.epochs_left(records, running) < min(self.spending.division(records).finalist_epochs):
             return True
-        return not running and self.next_step(()) is None
+        return self.next_step([each.params or {} for each in attempts]) is None
 
     def turn(self, running: int) -> Turn:
         """Return the turn of the next trial.

@@ -171,6 +171,7 @@ def open_attempts(connection: Connection, study: StudyEntry) -> tuple[OpenAttemp
             row.tries,
             row.age,
             row.heartbeat,
+            row.params,
         )
         for row in connection.execute(found)
     )

@@ -99,13 +99,14 @@ class Attempt:
 
 @dataclass(frozen=True)
 class OpenAttempt:
-    """Attempt that is not finished. `worker` is None while it waits to be claimed again."""
+    """Attempt not finished. `worker` is None while it waits to be claimed again, `params` until it is assigned."""
 
     number: int | None
     worker: WorkerId | None
     tries: int
     heartbeat_age_s: float
     heartbeat: datetime  # the last one, by the database's clock, as is its age
+    params: Mapping[str, ParamValue] | None = None
 
 
 class Store(ABC):

@@ -15,8 +15,9 @@ from search.sampler.budgeted import BudgetedSampler, BudgetState
 from search.sampler.finalists import SAMPLES, FinalistChooser, params_key
 from search.sampler.optuna_study import OptunaStudy, distribution_of
 from search.sampler.registry import make_sampler
+from search.store.base import WorkerId
 from search.study.budget import Budget
-from search.trial.bands import SPEED_STEP, Bands, Division, divided
+from search.trial.bands import SPEED_STEP, Bands, Division, Turn, divided
 from search.trial.spending import Spending
 from spaces.base import ParamValue
 from tests.search.sampler.problem import Problem
@@ -195,6 +196,22 @@ def test_a_network_that_trains_now_is_not_given_to_another_worker(finished: Budg
     assert first is not None
     second = chooser.next_step(records, STEPS, 99, {params_key(first.params)})
     assert second is not None and second.params != first.params
+
+
+def test_a_worker_waits_while_the_one_network_that_is_worth_it_is_trained(
+    problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spending = Spending(Budget(epochs=400), frozenset(), EPOCHS)
+    state = BudgetState(problem.store, problem.study, spending, CHOOSER)
+    params = dict.fromkeys(problem.plan.parameters, 0.5)
+    problem.store.add(problem.study, replace(problem.record(0, params), checkpoint="0"), None)
+    monkeypatch.setattr(BudgetState, "turn", lambda *_: Turn(None, is_finalist=True))
+    assert not state.is_over()
+    attempt = problem.store.reserve(problem.study, WorkerId("here", 1, 0.0), 9)
+    assert attempt is not None
+    attempt = problem.store.assign(attempt, 1, params)
+    assert state.is_over(), "for now"
+    problem.store.release(attempt)
 
 
 def test_a_limit_on_latency_keeps_slower_networks_from_being_finalists(finished: BudgetedSearch) -> None:

@@ -76,6 +76,7 @@ class AttemptContract:
         lost = begin(store, study, 0)
         store.release(lost)
         while_waiting = store.open_attempts(study)
+        assert [each.params for each in while_waiting] == [lost.params]
         self._every_call_is_fenced(store, study, lost)
         assert [(a.number, a.worker, a.tries) for a in store.open_attempts(study)] == [
             (a.number, a.worker, a.tries) for a in while_waiting
