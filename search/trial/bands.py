@@ -24,9 +24,9 @@ TOLERANCE = 0.03
 """Share of its latency by which a network may miss a band: proposals are predicted, and prefer its slow end."""
 BAND_TRIALS = 10
 """Length of a band, as a multiple of a trial's epochs; a smaller budget has fewer bands, a greater one longer bands."""
-LIMIT_SHARE = 0.5
-"""Share of the finalists' epochs that the one at a limit of latency gets: it is what was asked for, and the faster ones
-begin with its weights."""
+LIMIT_SHARE, LIMIT_BANDS = 2 / 3, 0.5
+"""Share of the finalists' epochs that the one at a limit of latency gets, because it is what was asked for; and number
+of bands, as a share of that without a limit."""
 MIN_FINALIST_EPOCHS = 5
 """Minimum epochs of a finalist's training."""
 
@@ -99,7 +99,8 @@ def divided(epochs: int, trial_epochs: int, *, most: int, repeats: int = 0, belo
         repeats: Number of trials' trainings that are kept back, to be repeated.
         below_limit: Whether the first band ends at a limit of latency.
     """
-    bands = max(1, min(most, round(epochs / (BAND_TRIALS * trial_epochs))))
+    wanted = epochs / (BAND_TRIALS * trial_epochs) * (LIMIT_BANDS if below_limit else 1.0)
+    bands = max(1, min(most, round(wanted)))
     trials = max(1, round(TRIALS_SHARE * epochs / bands / trial_epochs))
     parts = [1.0 + GROWTH * number for number in range(bands)]
     if below_limit and bands > 1:
