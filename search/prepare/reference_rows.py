@@ -35,7 +35,7 @@ from search.trial.workbench import Workbench
 from spaces.base import ParamValue, SpaceError
 from spaces.steps import note_step
 
-LOOK_AGAIN_S = 0.2
+DONOR_POLL_S = 0.2
 """Seconds between two looks whether another worker has trained a donor."""
 REFERENCE_LATENCY = 1.1
 """Reference point of the hypervolume: a minimized objective's value, as a multiple of the parent's."""
@@ -81,7 +81,7 @@ def make_rows(tools: StudyTools, *, with_controls: bool) -> StudyEntry:
             if not donors:
                 break  # the workers that train these controls store them
             note_step()
-            time.sleep(LOOK_AGAIN_S)
+            time.sleep(DONOR_POLL_S)
     space = definition.space
     if space.needs_sensitivity_map:
         with store.exclusive(f"map {study.id}"):  # one worker measures it, and the others load it
