@@ -283,7 +283,6 @@ class Store(ABC):
     def confirmations(self, study: StudyEntry) -> tuple[Confirmation, ...]:
         """Return all confirmations of the study, oldest first; the newest counts."""
 
-    # -- the whole -------------------------------------------------------------------------------------------------
     @abstractmethod
     def waiting_at_most(self, seconds: float) -> AbstractContextManager[None]:
         """Let the calls of this thread wait no longer for a database that is away within the block."""

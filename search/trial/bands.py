@@ -14,19 +14,19 @@ from dataclasses import dataclass
 
 SPEED_STEP = 10**0.1
 """Ratio of the speeds of two bands below a limit; ten make a factor of ten (the R10 series of ISO 3)."""
-TOP_SPEED, MAX_SPEED_STEP = 4.0, 2.0
-"""Speed of the last band without a limit, as a multiple of the parent's, and the maximum ratio of two bands' speeds."""
+TOP_SPEED = 4.0
+"""Speed at which the last of many bands begins without a limit, as a multiple of the parent's."""
+WIDE_STEP, WIDE_BANDS = 2**0.5, 4
+"""Ratio of the speeds of two bands without a limit where there are at most so many."""
 TRIALS_SHARE = 0.2
 """Share of a band's epochs that its trials take; its finalist has the others."""
-GROWTH = 0.5
-"""Growth of a finalist's epochs from band to band, as a share of the first's: more was cut, more is to be learnt."""
 TOLERANCE = 0.03
 """Share of its latency by which a network may miss a band: proposals are predicted, and prefer its slow end."""
-BAND_TRIALS = 10
-"""Length of a band, as a multiple of a trial's epochs; a smaller budget has fewer bands, a greater one longer bands."""
-LIMIT_SHARE, LIMIT_BANDS = 2 / 3, 0.5
-"""Share of the finalists' epochs that the one at a limit of latency gets, because it is what was asked for; and number
-of bands, as a share of that without a limit."""
+BAND_TRIALS, MIN_BANDS = 20, 2
+"""Length of a band, as a multiple of a trial's epochs: a smaller budget has fewer bands, a greater one longer bands.
+Without a limit there are at least so many, if each can have half of that length."""
+LIMIT_SHARE = 2 / 3
+"""Share of the finalists' epochs that the one at a limit of latency gets, because it is what was asked for."""
 MIN_FINALIST_EPOCHS = 5
 """Minimum epochs of a finalist's training."""
 
@@ -48,7 +48,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Division:
-    """Bands with equally many trials, whose finalists are trained for longer and longer.
+    """Bands with equally many trials, whose finalists are trained equally long.
 
     Below a limit of latency the first finalist is trained the longest.
 
@@ -99,10 +99,11 @@ def divided(epochs: int, trial_epochs: int, *, most: int, repeats: int = 0, belo
         repeats: Number of trials' trainings that are kept back, to be repeated.
         below_limit: Whether the first band ends at a limit of latency.
     """
-    wanted = epochs / (BAND_TRIALS * trial_epochs) * (LIMIT_BANDS if below_limit else 1.0)
-    bands = max(1, min(most, round(wanted)))
+    wanted = epochs / (BAND_TRIALS * trial_epochs)
+    fewest = MIN_BANDS if wanted >= MIN_BANDS / 2 and not below_limit else 1
+    bands = max(fewest, min(most, round(wanted)))
     trials = max(1, round(TRIALS_SHARE * epochs / bands / trial_epochs))
-    parts = [1.0 + GROWTH * number for number in range(bands)]
+    parts = [1.0] * bands
     if below_limit and bands > 1:
         parts = [LIMIT_SHARE * bands, *[(1.0 - LIMIT_SHARE) * bands / (bands - 1)] * (bands - 1)]
     unit = (epochs - (bands * trials + repeats) * trial_epochs) / sum(parts)
@@ -118,22 +119,29 @@ class Bands:
         parent_ms: Latency of the parent in ms.
         limit_ms: Upper limit of the latency in ms; None for no limit.
         step: Ratio of the speeds of two bands.
+        first_speed: Speed at which the first band begins without a limit, as a multiple of the parent's.
     """
 
     parent_ms: float
     limit_ms: float | None = None
     step: float = SPEED_STEP
+    first_speed: float = SPEED_STEP
 
     @classmethod
     def dividing(cls, parent_ms: float, limit_ms: float | None, count: int) -> Bands:
-        """Return so many bands below a limit; without one they reach from the parent's latency to a quarter of it."""
-        step = SPEED_STEP if limit_ms is not None else min(MAX_SPEED_STEP, TOP_SPEED ** (1.0 / count))
-        return cls(parent_ms, limit_ms, step)
+        """Return so many bands: below a limit, or from the speed of the parent to 4 times its speed.
+
+        One or two bands begin at twice the parent's speed: what is hardly faster needs hardly any training.
+        """
+        if limit_ms is not None:
+            return cls(parent_ms, limit_ms)
+        step = WIDE_STEP if count <= WIDE_BANDS else TOP_SPEED ** (1.0 / count)
+        return cls(parent_ms, None, step, step**2 if count <= WIDE_BANDS / 2 else step)
 
     @property
     def slowest(self) -> float:
         """Latency in ms at which the first band ends."""
-        slowest = self.parent_ms / self.step
+        slowest = self.parent_ms / self.first_speed
         return slowest if self.limit_ms is None else min(slowest, self.limit_ms)
 
     def of(self, number: int) -> tuple[float, float]:
