@@ -20,6 +20,8 @@ from search.trial.bands import TOLERANCE, Turn
 from search.trial.spending import Spending
 from spaces.base import ParamValue
 
+LEAST_STEP = 1 / 3
+"""Minimum of the last step, as a share of the shortest finalist's epochs: a budget hardly ever ends at a whole one."""
 MOST_MISSES = 3
 """Number of proposals for a trial whose measured latency may miss the band before the next one is taken as it is."""
 
@@ -54,9 +56,24 @@ class BudgetState:
             return True
         if self.chooser is None or self.turn(running).band is not None:
             return False
-        if self.spending.epochs_left(records, running) < min(self.spending.division(records).finalist_epochs):
+        least = LEAST_STEP * min(self.spending.division(records).finalist_epochs)
+        if self.spending.epochs_left(records, running) < least:
             return True
         return self.next_step([each.params or {} for each in attempts]) is None
+
+    def finalist_epochs(self, ms: float) -> int:
+        """Return the epochs that the held trial trains a network of this latency further for.
+
+        After the bands they are fewer where the budget ends before.
+        """
+        if self.chooser is None:
+            return self.spending.trial_epochs
+        records, others = self.records(), max(0, len(self.store.open_attempts(self.study)) - 1)
+        epochs = self.spending.division(records).finalist_epochs
+        planned = epochs[self.chooser.bands.number_at(ms, len(epochs))]
+        if self.turn(others).band is not None:
+            return planned
+        return int(max(self.spending.trial_epochs, min(planned, self.spending.epochs_left(records, others))))
 
     def turn(self, running: int) -> Turn:
         """Return the turn of the next trial.

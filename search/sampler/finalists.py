@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,15 +137,14 @@ class FinalistChooser:
         Args:
             records: The study's records.
             division: Tells the epochs of a step in each band.
-            left: Epochs that are left; longer steps are left out.
+            left: Epochs that are left; longer steps are shortened.
             running: Keys (`params_key`) of the parameters of trials that run now.
         """
-        epochs_of = division.finalist_epochs
-        timed = [(line, epochs_of[self.bands.number_at(line.ms, len(epochs_of))]) for line in self._lines(records)]
-        lines = [line for line, epochs in timed if epochs <= left]
-        if not lines:
+        lines = self._lines(records)
+        if not lines or left < 1:
             return None
-        epochs = np.array([epochs for _, epochs in timed if epochs <= left])
+        whole = division.finalist_epochs
+        epochs = np.array([min(whole[self.bands.number_at(line.ms, len(whole))], left) for line in lines])
         gains = self._gains(lines, records, epochs)
         widths = self._widths_on_front(lines, gains, records)
         seconds = np.array([_seconds_an_epoch(line.record) for line in lines]) * epochs
@@ -172,7 +172,7 @@ class FinalistChooser:
                 found.append(line)
         return found
 
-    def _gains(self, lines: Sequence[_Line], records: Sequence[TrialRecord], epochs: NDArray[np.int64]) -> Values:
+    def _gains(self, lines: Sequence[_Line], records: Sequence[TrialRecord], epochs: NDArray[Any]) -> Values:
         """Return the accuracy that each network is expected to gain by its number of epochs, shape (M,)."""
         ceiling = MARGIN + max((self._reached(record) for record in records if self._counts(record)), default=0.0)
         steps = self._exponents(records, ceiling)

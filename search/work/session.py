@@ -240,9 +240,4 @@ def _with_budget(prepared: Prepared, budget: BudgetState) -> Prepared:
     """Return the same with the epochs that finalists are trained further for."""
     if budget.chooser is None:
         return prepared
-    epochs, bands = budget.spending.division(budget.records()).finalist_epochs, budget.chooser.bands
-
-    def continued_epochs(ms: float) -> int:
-        return epochs[bands.number_at(ms, len(epochs))]
-
-    return replace(prepared, plan=replace(prepared.plan, continued_epochs=continued_epochs))
+    return replace(prepared, plan=replace(prepared.plan, continued_epochs=budget.finalist_epochs))

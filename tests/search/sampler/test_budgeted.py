@@ -11,7 +11,7 @@ import pytest
 from search.findings.training_effort import effort_text, training_effort
 from search.record.copied import named_with_study
 from search.record.trial import TrialRecord
-from search.sampler.budgeted import BudgetedSampler, BudgetState
+from search.sampler.budgeted import LEAST_STEP, BudgetedSampler, BudgetState
 from search.sampler.finalists import SAMPLES, FinalistChooser, params_key
 from search.sampler.optuna_study import OptunaStudy, distribution_of
 from search.sampler.registry import make_sampler
@@ -69,8 +69,7 @@ class BudgetedSearch:
         record = replace(self.problem.record(number, params), checkpoint=f"{number}", seconds={"training": 3.0})
         before = [each for each in self.state.records() if each.params == record.params]
         if before:
-            of_bands = self.state.spending.division(self.state.records()).finalist_epochs
-            epochs = of_bands[BANDS.number_at(record.value("latency_ms") or 0, len(of_bands))]
+            epochs = self.state.finalist_epochs(record.value("latency_ms") or 0)
             record = replace(record, lineage=before[-1].name, ancestors=before[-1].line, recipe={"epochs": epochs})
         gained = self.rate * math.log(record.line_epochs / EPOCHS)
         return replace(record, evaluations=(_score(self.problem.accuracy(params) * 0.9 + gained),))
@@ -141,6 +140,8 @@ def test_bands_end_where_no_network_would_be_of_use(problem: Problem) -> None:
     _, continued = parts(records)
     networks = [each.spec.key for each in continued if each.spec]
     assert len(networks) > len(set(networks)), "the rest of the budget trains finalists further"
+    least = LEAST_STEP * min(search.state.spending.division(records).finalist_epochs)
+    assert 400 - least <= sum(each.epochs for each in records) <= 400, "the last step is as long as what is left"
 
 
 def test_a_limit_on_latency_is_where_the_bands_begin() -> None:
