@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.compounding.arms import ALONE, ARM_TITLES, HAND_ARMS, OUR_SEARCH, SEARCH_ARMS, STOCK
+from benchmarks.compounding.arms import ALONE, ARM_TITLES, HAND_ARMS, OUR_SEARCH, SEARCH_ARMS, STOCK, WISHED
 from benchmarks.compounding.figures import (
     ArmFigures,
     Figures,
@@ -17,6 +17,7 @@ from benchmarks.compounding.figures import (
 from benchmarks.compounding.picture import draw_seeds
 from benchmarks.compounding.verdict import (
     MAX_COST,
+    NO_MEMBER,
     WANTED_GAIN,
     WANTED_MEMBERS,
     WANTED_RUNS,
@@ -58,6 +59,7 @@ def compound_page_text(figures: Figures, pictures: str, commands: str, notes: st
         "# The best by hand and the search, at equal training",
         f"```sh\n{commands}\n```",
         NO_FIGURES if verdict is None else wrap_markdown(f"**{verdict.text()}** {_verdict_details(verdict)}"),
+        *_verdict_with_limit(figures),
         wrap_markdown(_explanation()),
     ]
     if verdict is not None:
@@ -79,6 +81,25 @@ def _verdict_details(verdict: Verdict) -> str:
         f"{WANTED_MEMBERS} such networks in every run, and at most {MAX_COST:g} times the epochs weighted by FLOPs and "
         "the seconds of the best by hand."
     )
+
+
+def _verdict_with_limit(figures: Figures) -> list[str]:
+    """Return a sentence on the search with a limit on latency, if there is one."""
+    verdict = verdict_of(figures, WISHED)
+    if verdict is None:
+        return []
+    gains = [each for each in verdict.gains if each > NO_MEMBER]
+    missing = len(verdict.gains) - len(gains)
+    without = f" At {missing} it has no network that is as fast." if missing else ""
+    if not gains:
+        return []
+    return [
+        wrap_markdown(
+            f"{WISHED}, which is told that latency, is at least the best by hand at {sum(each >= 0 for each in gains)} "
+            f"of {len(gains)} latencies of networks by hand, on average {signed(sum(gains) / len(gains))}, at worst "
+            f"{signed(min(gains))}.{without}"
+        )
+    ]
 
 
 def _explanation() -> str:

@@ -13,12 +13,13 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.compounding.arms import ALONE, HAND_ARMS, OUR_SEARCH, SEARCH_ARMS, STOCK, THINNER
+from benchmarks.compounding.arms import ALONE, BUDGETED_ARMS, HAND_ARMS, OUR_SEARCH, SEARCH_ARMS, STOCK, THINNER, WISHED
 from benchmarks.compounding.figures import NetworkFigures, SeedFigures
 from spaces.display.charts import BLUE, GREEN, GREY, INK, ORANGE, VERMILLION, simplify_axes
 
 COLUMNS = 3
-SEARCH_COLOURS = {"S0": GREY, "S1": ORANGE, "S2": GREEN, OUR_SEARCH: BLUE}
+PURPLE = "#CC79A7"  # of the same palette (Okabe and Ito) as the others
+SEARCH_COLOURS = {"S0": GREY, "S1": ORANGE, "S2": GREEN, OUR_SEARCH: BLUE, WISHED: PURPLE}
 
 
 def draw_seeds(seeds: Mapping[int, SeedFigures]) -> bytes:
@@ -47,7 +48,7 @@ def draw_seeds(seeds: Mapping[int, SeedFigures]) -> bytes:
 def _draw(axes: Axes, figures: SeedFigures) -> None:
     for arm in SEARCH_ARMS:
         if arm in figures.arms:
-            is_ours = arm == OUR_SEARCH
+            is_ours = arm in BUDGETED_ARMS
             _scatter(
                 axes, figures.arms[arm].networks, f"{arm}, its front", SEARCH_COLOURS[arm], "o", 26 if is_ours else 14
             )

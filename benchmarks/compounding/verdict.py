@@ -73,9 +73,10 @@ class RunVerdict:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict over all runs; at least one."""
+    """The verdict on a search over all runs; at least one."""
 
     runs: Sequence[RunVerdict]
+    search: str = OUR_SEARCH
 
     @property
     def gains(self) -> list[float]:
@@ -113,7 +114,7 @@ class Verdict:
         partial = sum(not run.is_complete for run in self.runs)
         lacking = f" ({partial} of them lack a network by hand)" if partial else ""
         return (
-            f"{OUR_SEARCH} is at least the best of {HAND_ARMS[0]} to {HAND_ARMS[-1]} in {self.held} of "
+            f"{self.search} is at least the best of {HAND_ARMS[0]} to {HAND_ARMS[-1]} in {self.held} of "
             f"{len(self.runs)} runs{lacking}, on average {signed(self.mean)}, at worst {signed(min(self.gains))}."
         )
 
@@ -126,7 +127,7 @@ def verdict_of(figures: Figures, search: str = OUR_SEARCH) -> Verdict | None:
         for seed, each in seeds.items()
         if search in each.arms and hand_networks(each)
     ]
-    return Verdict(runs) if runs else None
+    return Verdict(runs, search) if runs else None
 
 
 def _run_verdict(data: str, seed: int, figures: SeedFigures, search: str) -> RunVerdict:

@@ -78,7 +78,7 @@ def test_a_verdict_is_won_if_everything_holds() -> None:
 
 
 # -- page ------------------------------------------------------------------------------------------------------------
-FIGURES: Figures = {"digits": {0: _seed(**HAND, S3=FRONT), 1: _seed(H3=HAND["H3"], S3=FRONT)}}
+FIGURES: Figures = {"digits": {0: _seed(**HAND, S3=FRONT), 1: _seed(H3=HAND["H3"], S3=FRONT, S4=FRONT[1:])}}
 
 
 def test_figures_are_kept_where_their_databases_are_not_there(tmp_path: Path) -> None:
