@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -158,22 +159,30 @@ class BudgetedSampler(WrappedSampler):
         """Return the finalist's parameters, else the inner sampler's joint proposal.
 
         The latency of a proposal is measured. One that misses the band is replaced, a few times: the prediction, which
-        knows little at first, is then corrected by these measurements.
+        knows little at first, is then corrected by these measurements. If the next one is no nearer to the band, the
+        band may be out of reach, and the nearer one is taken.
         """
         finalist = self._finalists.pop(trial.number, None)
         if finalist is not None:
             return finalist
+        nearest, nearest_away = dict[str, Any](), math.inf
         for _ in range(MOST_MISSES):
             proposal = self._sampler.sample_relative(study, trial, search_space)
-            if not self._misses_band(proposal):
+            away = self._away_from_band(proposal)
+            if away == 0.0:
                 return proposal
+            if away >= nearest_away:
+                return nearest
+            nearest, nearest_away = proposal, away
         return self._sampler.sample_relative(study, trial, search_space)
 
-    def _misses_band(self, proposal: dict[str, Any]) -> bool:
-        """Return whether a network's measured latency lies outside the band that is searched."""
+    def _away_from_band(self, proposal: dict[str, Any]) -> float:
+        """Return the distance of a network's measured latency from the band that is searched, on a log scale."""
         predictions = self._predictions
         if predictions is None or predictions.band is None or predictions.measure_latency is None:
-            return False
+            return 0.0
         latency_ms = predictions.measure_latency(proposal)
         fastest, slowest = predictions.band
-        return latency_ms is not None and not fastest < latency_ms <= slowest * (1.0 + 2.0 * TOLERANCE)
+        if latency_ms is None or fastest < latency_ms <= slowest * (1.0 + 2.0 * TOLERANCE):
+            return 0.0
+        return max(math.log(latency_ms / slowest), math.log(fastest / latency_ms))

@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
+from optuna import create_study
+from optuna.samplers import RandomSampler
+from optuna.trial import create_trial
 
 from search.findings.training_effort import effort_text, training_effort
 from search.record.copied import named_with_study
@@ -103,6 +107,38 @@ def test_trials_and_finalists_keep_to_the_bands_from_slow_to_fast(finished: Budg
             fastest, slowest = BANDS.before(1 + number // 5)
         slack = 1.1 if not record.lineage else 1.03  # the latency of a trial is predicted, a finalist's is known
         assert fastest / slack < (record.value("latency_ms") or 0) <= slowest * slack, record.name
+
+
+@pytest.mark.parametrize(
+    ("measured_ms", "taken"),
+    [
+        ([4.5, 9.0], 0),  # within the band
+        ([7.0, 6.0, 4.5], 2),  # each is nearer to it
+        ([3.0, 4.5], 1),
+        ([7.0, 7.2, 4.5], 0),  # no nearer: the band may be out of reach
+        ([9.0, 8.0, 7.0, 6.0, 4.5], 3),  # it is given up
+    ],
+)
+def test_a_proposal_whose_latency_misses_the_band_is_replaced(
+    problem: Problem, measured_ms: list[float], taken: int
+) -> None:
+    class Numbered(RandomSampler):
+        """Proposes 0, 1, 2, ..."""
+
+        count = 0
+
+        def sample_relative(self, *_: object) -> dict[str, Any]:
+            self.count += 1
+            return {"number": self.count - 1}
+
+    predictions = replace(
+        problem.predictions(), band=(4.0, 5.0), measure_latency=lambda point: measured_ms[int(point["number"])]
+    )
+    state = BudgetState(problem.store, problem.study, Spending(Budget(epochs=90), frozenset(), EPOCHS), CHOOSER)
+    sampler = BudgetedSampler(Numbered(), state, {}, predictions)
+    study = create_study(directions=["maximize", "minimize"])
+    trial = create_trial(values=[0.5, 5.0])
+    assert sampler.sample_relative(study, trial, {}) == {"number": taken}
 
 
 def test_a_finalist_is_the_most_accurate_network_of_its_band(finished: BudgetedSearch) -> None:
