@@ -113,9 +113,13 @@ class Verdict:
         """Return the verdict as a sentence."""
         partial = sum(not run.is_complete for run in self.runs)
         lacking = f" ({partial} of them lack a network by hand)" if partial else ""
+        known = [gain for gain in self.gains if gain > NO_MEMBER]
+        missing = len(self.gains) - len(known)
+        without = f" At {missing} of {len(self.gains)} latencies it has no network that is as fast." if missing else ""
+        figures = f", on average {signed(sum(known) / len(known))}, at worst {signed(min(known))}" if known else ""
         return (
             f"{self.search} is at least the best of {HAND_ARMS[0]} to {HAND_ARMS[-1]} in {self.held} of "
-            f"{len(self.runs)} runs{lacking}, on average {signed(self.mean)}, at worst {signed(min(self.gains))}."
+            f"{len(self.runs)} runs{lacking}{figures}.{without}"
         )
 
 
