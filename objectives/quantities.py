@@ -59,12 +59,12 @@ class Quantity:
 
     @property
     def limitable(self) -> bool:
-        """Whether a study can set an upper limit: known before training, and less is better."""
+        """True if a study can set an upper limit: known before training, and less is better."""
         return self.before_training and self.direction is Direction.MINIMIZE
 
     @property
     def in_evaluation(self) -> bool:
-        """Whether it is a field of `Evaluation`; all other quantities are measurements."""
+        """True if it is a field of `Evaluation`; all other quantities are measurements."""
         return self.name in _EVALUATED
 
     @property

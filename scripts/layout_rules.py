@@ -1,4 +1,4 @@
-"""What the project's layout must keep to. Each fault is one line that begins with the file and line it is found at."""
+"""Rules of the project's layout. Each fault is one line that begins with the file and line it is found at."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def imported_commands(tree: SourceTree) -> Iterator[str]:
 
 
 def strangers_at_the_top(tree: SourceTree) -> Iterator[str]:
-    """What lies at the top of `search/` and is neither a command nor a wing."""
+    """Yield files and folders at the top of `search/` that are neither a command nor a wing."""
     top = tree.root / "search"
     for path in sorted(top.iterdir()) if top.is_dir() else ():
         if path.name in ("__init__.py", "__pycache__", "py.typed"):
@@ -119,7 +119,7 @@ def floors(tree: SourceTree, layer: str) -> dict[str, int]:
 
 
 def unit_arrows(tree: SourceTree, layer: str) -> Arrows:
-    """Which wing of a layer, or file beside them, imports which; commands are left out, for they stand above all."""
+    """Return the imports among the wings and files of a layer; commands are left out, for they stand above all."""
     arrows: Arrows = {module.unit: {} for module in tree.modules if module.layer == layer and _has_floor(module)}
     for module in tree.modules:
         if module.unit in arrows:

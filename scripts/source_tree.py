@@ -55,7 +55,7 @@ class Module:
 
     @property
     def is_init(self) -> bool:
-        """Whether the file is the `__init__` of its folder."""
+        """True if the file is the `__init__` of its folder."""
         return self.parts[-1] == "__init__.py"
 
     @property
@@ -65,7 +65,7 @@ class Module:
 
     @property
     def unit(self) -> str:
-        """What has a floor: the wing that the file lies in, or the file itself if it lies at the layer's top."""
+        """Owner of a floor: the wing that the file lies in, or the file itself if it lies at the layer's top."""
         return "/".join(self.parts[:2])
 
     @property
@@ -85,12 +85,12 @@ class Module:
 
     @property
     def is_command(self) -> bool:
-        """Whether the file is run from a command line: it lies at its layer's top, and nobody may import it."""
+        """True if the file is run from a command line: it lies at its layer's top, and nobody may import it."""
         return len(self.parts) == 2 and not self.is_init and (self.layer in ALL_COMMANDS or self.can_be_run)
 
     @property
     def can_be_run(self) -> bool:
-        """Whether the file has `if __name__ == "__main__"`."""
+        """True if the file has `if __name__ == "__main__"`."""
         return any(
             isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'" for node in self.tree.body
         )

@@ -81,7 +81,7 @@ def _cell(text: str) -> str:
 
 
 def is_current(tree: SourceTree) -> bool:
-    """Whether the page holds the table as it is today."""
+    """Return whether the page holds the table as it is today."""
     page = _page(tree)
     return page.exists() and _with_table(page.read_text(encoding="utf-8"), tree) == page.read_text(encoding="utf-8")
 

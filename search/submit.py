@@ -122,7 +122,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--account", metavar="NAME", help="account that pays")
     add("--qos", metavar="NAME", help="quality of service")
     add("--constraint", metavar="FEATURES", help="features that a node must have: 'a100|h100'")
-    add("--mail", metavar="ADDRESS", help="who is told when a job ends, fails or has used 80 %% of its time")
+    add(
+        "--mail",
+        metavar="ADDRESS",
+        help="address told when a job ends, fails or has used 80 %% of its time",
+    )
     add("--dependency", metavar="afterok:1234", help="jobs that must have ended before")
     add("--workers", type=int, default=1, metavar="N", help="processes in each job (default: %(default)s)")
     add("--threads", type=int, default=1, metavar="N", help="torch threads of each worker (default: %(default)s)")
@@ -131,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=BatchJob.max_requeues,
         metavar="N",
-        help="times that a job whose time is up queues up again (default: %(default)s)",
+        help="times that a job queues up again, preemptions included (default: %(default)s)",
     )
     add("--python", default=sys.executable, metavar="FILE", help="interpreter on the cluster (default: this one)")
     return parser

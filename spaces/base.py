@@ -186,7 +186,7 @@ class ArchSpec:
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is cut: the parent itself."""
+        """True if nothing is cut: the parent itself."""
         return not self.dropped and all(map(int.__eq__, map(len, self.kept), self.widths))
 
     @property

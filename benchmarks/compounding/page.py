@@ -17,7 +17,6 @@ from benchmarks.compounding.figures import (
 from benchmarks.compounding.picture import draw_seeds
 from benchmarks.compounding.verdict import (
     MAX_COST,
-    NO_MEMBER,
     WANTED_GAIN,
     WANTED_MEMBERS,
     WANTED_RUNS,
@@ -73,31 +72,26 @@ def compound_page_text(figures: Figures, pictures: str, commands: str, notes: st
 
 
 def _verdict_details(verdict: Verdict) -> str:
-    words = "It is won" if verdict.is_won else "It is not won"
+    words = "The goal is reached" if verdict.is_won else "The goal is not reached"
     members = verdict.fewest_members
     return (
-        f"In the run with the fewest, {members} of its networks dominate a thinner cut of a network by hand. {words}: "
-        f"that asks for {WANTED_RUNS:.0%} of the runs, {signed(WANTED_GAIN)} on average, never below {WANTED_WORST:g}, "
-        f"{WANTED_MEMBERS} such networks in every run, and at most {MAX_COST:g} times the epochs weighted by FLOPs and "
-        "the seconds of the best by hand."
+        f"In the run with the fewest, {members} of its networks dominate a thinner cut of a network by hand. {words}. "
+        f"It is: at least equal in {WANTED_RUNS:.0%} of the runs, {signed(WANTED_GAIN)} on average, never below "
+        f"{WANTED_WORST:g}, {WANTED_MEMBERS} such networks in every run, and at most {MAX_COST:g} times the epochs "
+        "weighted by FLOPs and the seconds of the best by hand."
     )
 
 
 def _verdict_with_limit(figures: Figures) -> list[str]:
     """Return a sentence on the search with a limit on latency, if there is one."""
     verdict = verdict_of(figures, WISHED)
-    if verdict is None:
+    if verdict is None or not verdict.known_gains:
         return []
-    gains = [each for each in verdict.gains if each > NO_MEMBER]
-    missing = len(verdict.gains) - len(gains)
-    without = f" At {missing} it has no network that is as fast." if missing else ""
-    if not gains:
-        return []
+    known = verdict.known_gains
     return [
         wrap_markdown(
-            f"{WISHED}, which is told that latency, is at least the best by hand at {sum(each >= 0 for each in gains)} "
-            f"of {len(gains)} latencies of networks by hand, on average {signed(sum(gains) / len(gains))}, at worst "
-            f"{signed(min(gains))}.{without}"
+            f"{WISHED}, with a limit at the latency of the slowest network by hand, is at least the best by hand at "
+            f"{sum(gain >= 0 for gain in known)} of {len(known)} latencies{verdict.gains_text()}"
         )
     ]
 
@@ -113,8 +107,8 @@ def _explanation() -> str:
         Networks are chosen on val and compared on test. At the latency of a network by hand, the most accurate member
         of the search's front (on val) that is no slower is compared with the best network by hand (on val) that is no
         slower. Two latencies that cannot be told apart are equal. The table of the runs has the gain of the search on
-        test, the search's training as a multiple of that of the best by hand, and the difference between two trainings
-        of one trial (noise).
+        test (in brackets the network by hand that it is compared with, if that is another one), the search's training
+        as a multiple of that of the best by hand, and the difference between two trainings of one trial (noise).
 
         {arms}
         """

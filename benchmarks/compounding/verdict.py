@@ -84,8 +84,13 @@ class Verdict:
         return [each.gain for run in self.runs for each in run.comparisons]
 
     @property
+    def known_gains(self) -> list[float]:
+        """Gains where the search has a network that is as fast."""
+        return [gain for gain in self.gains if gain > NO_MEMBER]
+
+    @property
     def mean(self) -> float:
-        """Mean of the gains."""
+        """Mean of the gains; minus infinity if the search lacks a network for one of them."""
         return sum(self.gains) / len(self.gains)
 
     @property
@@ -113,14 +118,18 @@ class Verdict:
         """Return the verdict as a sentence."""
         partial = sum(not run.is_complete for run in self.runs)
         lacking = f" ({partial} of them lack a network by hand)" if partial else ""
-        known = [gain for gain in self.gains if gain > NO_MEMBER]
-        missing = len(self.gains) - len(known)
-        without = f" At {missing} of {len(self.gains)} latencies it has no network that is as fast." if missing else ""
-        figures = f", on average {signed(sum(known) / len(known))}, at worst {signed(min(known))}" if known else ""
         return (
             f"{self.search} is at least the best of {HAND_ARMS[0]} to {HAND_ARMS[-1]} in {self.held} of "
-            f"{len(self.runs)} runs{lacking}{figures}.{without}"
+            f"{len(self.runs)} runs{lacking}{self.gains_text()}"
         )
+
+    def gains_text(self) -> str:
+        """Return the end of a sentence: mean and minimum of the known gains, and the number of those that are not."""
+        known, count = self.known_gains, len(self.gains)
+        missing = count - len(known)
+        without = f" At {missing} of {count} latencies it has no network that is as fast." if missing else ""
+        figures = f", on average {signed(sum(known) / len(known))}, at worst {signed(min(known))}" if known else ""
+        return f"{figures}.{without}"
 
 
 def verdict_of(figures: Figures, search: str = OUR_SEARCH) -> Verdict | None:

@@ -23,7 +23,7 @@ FAMILIES = ("yolov8n.yaml", "yolo11n.yaml")
 
 @dataclass(frozen=True)
 class BenchSize:
-    """How much is measured.
+    """Numbers of networks and measurements.
 
     Attributes:
         ladder_networks: Networks of each ladder.

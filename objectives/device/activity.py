@@ -37,7 +37,7 @@ class DeviceActivity:
 
     @property
     def contended(self) -> bool | None:
-        """Whether other work was observed; None if it cannot be observed."""
+        """True if other work was observed; None if it cannot be observed."""
         if self.foreign or self.slow or self.passed_over:
             return True
         return None if self.others_busy is None else self.others_busy > CONTENDED_CORES

@@ -117,7 +117,7 @@ class Target:
 
     @property
     def runs_on_cpu(self) -> bool:
-        """Whether the network runs on the CPU."""
+        """True if the network runs on the CPU."""
         return self.provider == "cpu" if self.on_cpu is None else self.on_cpu
 
     @property

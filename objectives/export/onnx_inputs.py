@@ -32,7 +32,7 @@ class OnnxInput:
 
     @property
     def is_image(self) -> bool:
-        """Whether it is a batch of images: (N, 3, H, W), or with one channel, or four."""
+        """True if it is a batch of images: (N, 3, H, W), or with one channel, or four."""
         return len(self.shape) == 4 and self.shape[1] in (1, 3, 4)
 
     def __str__(self) -> str:

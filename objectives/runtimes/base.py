@@ -53,7 +53,7 @@ class Runtime(ABC):
     reads: tuple[str, ...] = ()
     """Formats of `python -m search.export` that it can load unchanged: `onnx`, `openvino`."""
     suppresses: bool = False
-    """Whether its files can end in non-maximum suppression (`Target.nms`)."""
+    """True if its files can end in non-maximum suppression (`Target.nms`)."""
 
     @abstractmethod
     def unavailable(self, provider: str, precision: str = "fp32") -> str | None:

@@ -34,7 +34,7 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        """Whether both are within tolerance."""
+        """True if both are within tolerance."""
         return self.score <= SCORE_TOLERANCE and self.box_px <= BOX_TOLERANCE_PX
 
     def __str__(self) -> str:

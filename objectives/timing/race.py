@@ -49,7 +49,7 @@ class Pair:
 
     @property
     def decided(self) -> bool:
-        """Whether the interval decides which is faster."""
+        """True if the interval decides which is faster."""
         return self.difference.low > 0 or self.difference.high < 0
 
     @property

@@ -32,7 +32,7 @@ class ReferenceSpeed:
 
     @property
     def known(self) -> bool:
-        """Whether enough blocks were observed to tell undisturbed phases from slow ones."""
+        """True if enough blocks were observed to tell undisturbed phases from slow ones."""
         return len(self._blocks_s) >= LEAST_REMEMBERED
 
     @property

@@ -29,7 +29,7 @@ class BatchJob:
             the batch system.
         gpus: GPUs of each job; None for none. Training runs on the first.
         partition: Queue that the job waits in.
-        account: Who pays for it.
+        account: Account that pays for it.
         qos: Quality of service.
         constraint: Features that a node must have.
         mem: Memory of each job; None for `MEMORY_GB` for each worker.
@@ -37,7 +37,7 @@ class BatchJob:
         dependency: Jobs that must have ended before.
         storage_file: File with the URL of the database, where that has a password; None if the environment has it.
         shared: Folder that every node must see; None if it need not exist yet.
-        max_requeues: How often a job that hands back its trials queues up again.
+        max_requeues: Maximum number of times that a job which hands back its trials queues up again.
     """
 
     study: str
@@ -78,12 +78,12 @@ class BatchJob:
 
     @property
     def uses_server(self) -> bool:
-        """Whether several jobs may use the database."""
+        """True if several jobs may use the database."""
         return not storage_url(self.storage, RunFolder(self.runs)).startswith("sqlite")
 
     @property
     def has_password(self) -> bool:
-        """Whether the URL of the database holds a password, which must not stand in a file."""
+        """True if the URL of the database holds a password, which must not stand in a script."""
         return self.storage is not None and has_password(self.storage)
 
     @property

@@ -42,7 +42,7 @@ class Meter(Protocol):
 
 @dataclass(frozen=True)
 class IdleWait:
-    """How to wait for an idle device.
+    """Patience with a device that is not idle.
 
     Attributes:
         tries: Maximum number of measurements of the reference; the last one is frozen even if it was contended.

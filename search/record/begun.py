@@ -46,7 +46,7 @@ class Begun:
 
     @property
     def feasible(self) -> bool:
-        """Whether every limit is met."""
+        """True if every limit is met."""
         return all(excess <= 0 for excess in self.constraints.values())
 
     def value(self, name: str) -> float | None:

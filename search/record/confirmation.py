@@ -59,7 +59,7 @@ class Confirmation:
 
     @property
     def contended(self) -> bool | None:
-        """Whether other work was seen on the device; None if that is unknown."""
+        """True if other work was seen on the device; None if that is unknown."""
         return None if self.circumstances is None else DeviceActivity.from_plain(self.circumstances).contended
 
     def named(self, name: str) -> Finalist | None:

@@ -21,7 +21,7 @@ COPIED = "/trial "
 
 
 class Outcome(StrEnum):
-    """How a trial ended. Every outcome except `COMPLETE` has a reason."""
+    """Ending of a trial. Every outcome except `COMPLETE` has a reason."""
 
     COMPLETE = "complete"
     STOPPED = "stopped"  # at a rung
@@ -72,12 +72,12 @@ class TrialRecord:
 
     @property
     def is_reference(self) -> bool:
-        """Whether this is a reference row: parent, donor or control, made outside the search."""
+        """True if this is a reference row: parent, donor or control, made outside the search."""
         return self.number is None
 
     @property
     def is_polished(self) -> bool:
-        """Whether this is another record's network, trained further after the search."""
+        """True if this is another record's network, trained further after the search."""
         return self.is_reference and self.name.endswith(POLISHED)
 
     @property
@@ -127,7 +127,7 @@ class TrialRecord:
 
     @property
     def feasible(self) -> bool:
-        """Whether every limit is met."""
+        """True if every limit is met."""
         return all(excess <= 0 for excess in self.constraints.values())
 
     def measurement(self, name: str) -> Measurement | None:

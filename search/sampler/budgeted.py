@@ -22,7 +22,7 @@ from search.trial.spending import Spending
 from spaces.base import ParamValue
 
 LEAST_STEP = 1 / 3
-"""Minimum of the last step, as a share of the shortest finalist's epochs: a budget hardly ever ends at a whole one."""
+"""Minimum of the last step, as a share of the shortest finalist's epochs: a budget rarely ends with a whole step."""
 MOST_MISSES = 3
 """Number of proposals for a trial whose measured latency may miss the band before the next one is taken as it is."""
 
@@ -63,7 +63,7 @@ class BudgetState:
         return self.next_step([each.params or {} for each in attempts]) is None
 
     def finalist_epochs(self, ms: float) -> int:
-        """Return the epochs that the held trial trains a network of this latency further for.
+        """Return the epochs of further training of the held trial's network, by its latency in ms.
 
         After the bands they are fewer where the budget ends before.
         """

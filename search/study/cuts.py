@@ -7,13 +7,13 @@ from typing import Literal
 from search.study.faults import FieldFault
 
 Cut = Literal["uniform", "global", "slimming", "sensitivity"]
-"""How many channels each group keeps; see `search.study.rows.RowSection`."""
+"""Rule for the number of channels that each group keeps; see `search.study.rows.RowSection`."""
 
 Criterion = Literal["l1", "l2", "lamp", "taylor", "batchnorm", "random"]
-"""What makes a channel important."""
+"""Measure of the importance of a channel."""
 
 OrderCriterion = Literal["l1", "l2", "lamp", "taylor", "batchnorm"]
-"""What a search may order channels by; random is for controls."""
+"""Measure that a search may order channels by; random is for controls."""
 
 
 COMPARABLE: tuple[Criterion, ...] = ("lamp", "taylor", "batchnorm")

@@ -170,7 +170,7 @@ class StudyDefinition(ChangeableFields):
 
     @property
     def reads_parents_scales(self) -> bool:
-        """Whether BatchNorm's scales rank channels of the parent."""
+        """True if BatchNorm's scales rank channels of the parent."""
         rows = [row for row in (*self.donors, *self.controls) if row.source in (PARENT_NAME, SCRATCH_NAME)]
         of_parent = self.space.ranks_by_scales and not self.space.takes_from_donors
         return of_parent or any(row.ranks_by_scales for row in rows)

@@ -136,7 +136,7 @@ class RowSection(Section):
 
     @property
     def ranks_by_scales(self) -> bool:
-        """Whether BatchNorm scales rank channels of what it is cut from, which needs training with sparsity."""
+        """True if BatchNorm scales rank channels of what it is cut from, which needs training with sparsity."""
         return self.criterion == "batchnorm"
 
     @property

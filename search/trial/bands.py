@@ -16,15 +16,18 @@ SPEED_STEP = 10**0.1
 """Ratio of the speeds of two bands below a limit; ten make a factor of ten (the R10 series of ISO 3)."""
 TOP_SPEED = 4.0
 """Speed at which the last of many bands begins without a limit, as a multiple of the parent's."""
-WIDE_STEP, WIDE_BANDS = 2**0.5, 4
-"""Ratio of the speeds of two bands without a limit where there are at most so many."""
+WIDE_STEP = 2**0.5
+"""Ratio of the speeds of two bands without a limit where there are at most `WIDE_BANDS`."""
+WIDE_BANDS = 4
+"""Maximum number of bands that use `WIDE_STEP`."""
 TRIALS_SHARE = 0.2
 """Share of a band's epochs that its trials take; its finalist has the others."""
 TOLERANCE = 0.03
 """Share of its latency by which a network may miss a band: proposals are predicted, and prefer its slow end."""
-BAND_TRIALS, MIN_BANDS = 20, 2
-"""Length of a band, as a multiple of a trial's epochs: a smaller budget has fewer bands, a greater one longer bands.
-Without a limit there are at least so many, if each can have half of that length."""
+BAND_TRIALS = 20
+"""Length of a band, as a multiple of a trial's epochs: a smaller budget has fewer bands, a greater one longer bands."""
+MIN_BANDS = 2
+"""Minimum number of bands without a limit, if each can have half of `BAND_TRIALS`."""
 LIMIT_SHARE = 2 / 3
 """Share of the finalists' epochs that the one at a limit of latency gets, because it is what was asked for."""
 MIN_FINALIST_EPOCHS = 5
@@ -129,7 +132,7 @@ class Bands:
 
     @classmethod
     def dividing(cls, parent_ms: float, limit_ms: float | None, count: int) -> Bands:
-        """Return so many bands: below a limit, or from the speed of the parent to 4 times its speed.
+        """Return a number of bands: below a limit, or up to 4 times the speed of the parent.
 
         One or two bands begin at twice the parent's speed: what is hardly faster needs hardly any training.
         """
@@ -149,9 +152,9 @@ class Bands:
         return self.slowest / self.step ** (number + 1), self.slowest / self.step**number
 
     def before(self, number: int) -> tuple[float, float]:
-        """Return the latencies in ms from above a band to the middle of the step to the one before.
+        """Return the latencies in ms just slower than a band, up to half a step (on a log scale).
 
-        Above a limit nothing is allowed: where the first band ends there, its own latencies are returned.
+        At a limit it is the band itself, because slower networks are not allowed.
         """
         slowest = self.of(number)[1]
         if number == 0 and slowest == self.limit_ms:

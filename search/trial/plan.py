@@ -15,7 +15,7 @@ NO_LIMITS: Mapping[str, float] = {}
 
 @dataclass(frozen=True, kw_only=True)
 class SearchPlan:
-    """What a study searches, and under which limits.
+    """Space, recipe and limits of a search.
 
     Attributes:
         starts: Parameters of the first trials.

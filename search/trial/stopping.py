@@ -37,7 +37,7 @@ class RunningTrial:
 
     @property
     def may_stop(self) -> bool:
-        """Whether anything is left to save: it was scored, and this is not its last epoch."""
+        """True if anything is left to save: it was scored, and this is not its last epoch."""
         return 0 < self.epoch < self.epochs
 
 

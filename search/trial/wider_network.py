@@ -27,11 +27,11 @@ class WiderNetwork:
 def wider_network_of(
     records: Sequence[TrialRecord], slowest_ms: float, running: Sequence[Mapping[str, ParamValue]] = ()
 ) -> WiderNetwork | None:
-    """Return the trial that was trained longest among those that are slower than a band; None without one.
+    """Return the network that those of a band are cut from: a trial that is slower than the band; None without one.
 
-    That is the finalist of the band before, unless that band had none. While another worker trains the finalist
-    further, it is the trial with the same network, so that cuts of this are cuts of the finalist as well. Of equal
-    trainings the one with the longest line is returned.
+    That is the one that was trained longest: the finalist of the band before, unless that band had none. While another
+    worker trains the finalist further, it is the trial with the same network, so that cuts of this are cuts of the
+    finalist as well. Of equal trainings the one with the longest line is returned.
 
     Args:
         slowest_ms: Latency in ms at which the band ends.
@@ -43,6 +43,6 @@ def wider_network_of(
         if record.number is None or not complete or (record.value(LATENCY) or 0.0) <= slowest_ms:
             continue
         if record.spec is not None and record.checkpoint is not None:
-            trained = record.params in running, record.epochs, record.line_epochs, record.number
-            found[trained] = WiderNetwork(record.name, record.checkpoint, record.spec, record.params)
+            rank = record.params in running, record.epochs, record.line_epochs, record.number
+            found[rank] = WiderNetwork(record.name, record.checkpoint, record.spec, record.params)
     return found[max(found)] if found else None

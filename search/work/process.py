@@ -74,7 +74,7 @@ def run_process(work: Callable[[Say], WorkerEnded], log: Path, pipe: Connection,
         steps: Shared counter of this process's steps, for the supervisor.
     """
     share_steps(steps)
-    for number in END_WITH:  # a terminal or a batch system sends them to all processes; only the supervisor reacts
+    for number in END_WITH:  # a terminal or a batch system sends them to all processes; the supervisor reacts
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
     _end_with_supervisor()

@@ -237,7 +237,7 @@ class _Session:
 
 
 def _with_budget(prepared: Prepared, budget: BudgetState) -> Prepared:
-    """Return the same with the epochs that finalists are trained further for."""
+    """Return the same with the epochs of the finalists' further training."""
     if budget.chooser is None:
         return prepared
     return replace(prepared, plan=replace(prepared.plan, continued_epochs=budget.finalist_epochs))

@@ -61,9 +61,8 @@ class _DuplicatesInARow:
         self._number = self._number + 1 if record.outcome is Outcome.DUPLICATE else 0
         self._begin_again_if_new()
 
-    @property
-    def are_many(self) -> bool:
-        """Whether so many were counted."""
+    def look(self) -> bool:
+        """Return whether there were enough of them in a row to call the space exhausted, unless there is news."""
         if self._number >= DUPLICATES_UNTIL_EXHAUSTED:
             self._begin_again_if_new()
         return self._number >= DUPLICATES_UNTIL_EXHAUSTED
@@ -127,8 +126,8 @@ class Worker:
             if self._deadline is not None and self._monotonic() >= self._deadline:
                 return "timeout"
             self.reconcile()
-            others = self._store.open_attempts(self._study) if duplicates.are_many else ()
-            if not others and duplicates.are_many:
+            others = self._store.open_attempts(self._study) if duplicates.look() else ()
+            if not others and duplicates.look():  # again: the last of the others may have ended in between
                 return "exhausted"
             if others and all(attempt.worker is not None for attempt in others):
                 self._idle()  # the sampler learns of their trials

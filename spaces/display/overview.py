@@ -57,7 +57,7 @@ class GroupRow:
 
     @property
     def is_deployed(self) -> bool:
-        """Whether the deployed parent has it: the head's second branch is for training alone."""
+        """True if the deployed parent has it: the head's second branch is for training alone."""
         return self.part.parameters[0] > 0
 
 
@@ -88,7 +88,7 @@ class Overview:
 
     @property
     def is_cut(self) -> bool:
-        """Whether any channel of the parent is cut or any bottleneck dropped."""
+        """True if any channel of the parent is cut or any bottleneck dropped."""
         return bool(self.dropped) or any(row.kept < row.width for row in self.groups)
 
     def section(self, name: Section) -> tuple[GroupRow, ...]:

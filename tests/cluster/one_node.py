@@ -66,7 +66,7 @@ PartitionName=high PriorityTier=10 PreemptMode=OFF
 
 
 def is_installed() -> bool:
-    """Whether all programs of a Slurm are there."""
+    """Return whether all programs of Slurm are installed."""
     return all(shutil.which(name, path=PATHS) for name in PROGRAMS)
 
 

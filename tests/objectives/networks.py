@@ -49,7 +49,7 @@ def state_of(network: Any) -> dict[str, Any]:
 
 
 def unchanged(network: Any, before: dict[str, Any]) -> bool:
-    """Whether the network is as `state_of` found it."""
+    """Return whether the network is as `state_of` found it."""
     import torch
 
     now = state_of(network)

@@ -245,7 +245,7 @@ def _rows(project: Project) -> int:
 
 
 def _running(project: Project) -> bool:
-    """Whether a trial is under way that a live worker holds."""
+    """Return whether a trial is under way that a live worker holds."""
     store = project.store()
     study = store.latest_study("small")
     attempts = () if study is None else store.open_attempts(study)

@@ -22,7 +22,7 @@ def file_lock(file: Path, name: str, *, waits: bool = True) -> AbstractContextMa
     """Return a named lock among all processes that use an SQLite file; a process that dies frees it.
 
     Args:
-        waits: Whether it waits until the lock is free. It says whether it is held.
+        waits: If False, entering returns False at once if another process holds the lock.
     """
     folder = file.with_name(f"{file.name}.locks")
     try:

@@ -39,7 +39,7 @@ class ServerLock:
 
     Args:
         engine: Makes connections that commit each statement and are not kept.
-        waits: Whether it waits until the lock is free. It says whether it is held.
+        waits: If False, entering returns False at once if another process holds the lock.
     """
 
     def __init__(self, engine: Engine, name: str, patience: Patience, shown_url: str, *, waits: bool = True) -> None:
@@ -70,7 +70,7 @@ class ServerLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
-        if self._keeper.ident is not None:
+        if self._keeper.ident is not None:  # it was never started if the lock was not free
             self._keeper.join(timeout=CLOSE_S)
         self._drop()
 

@@ -38,7 +38,7 @@ class Layout:
 
 
 class LayoutTools(ABC):
-    """What a section can ask about the trained parent while it lays out its space."""
+    """Facts about the trained parent that a section can ask for while it lays out its space."""
 
     @property
     @abstractmethod
@@ -59,7 +59,7 @@ class LayoutTools(ABC):
 
 
 class SpaceSection(Section):
-    """What a study searches. A new space defines `type` and `layout`; the rest has defaults.
+    """Section of a study that says what is searched. A new space defines `type` and `layout`; the rest has defaults.
 
     Attributes:
         type: The name of the space, a `Literal` of one word.
@@ -97,17 +97,17 @@ class SpaceSection(Section):
 
     @property
     def ranks_by_scales(self) -> bool:
-        """Whether BatchNorm scales rank channels of the donors, or of the parent; these need training with sparsity."""
+        """True if BatchNorm scales rank channels of the donors, or of the parent; these need training with sparsity."""
         return False
 
     @property
     def needs_sensitivity_map(self) -> bool:
-        """Whether the layout needs the sensitivity map of the trained parent."""
+        """True if the layout needs the sensitivity map of the trained parent."""
         return False
 
     @property
     def drops_bottlenecks(self) -> bool:
-        """Whether the number of residual bottlenecks is searched."""
+        """True if the number of residual bottlenecks is searched."""
         return False
 
     @property

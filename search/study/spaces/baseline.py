@@ -48,10 +48,10 @@ class BaselineSection(SpaceSection, RatioGrid):
 
     @property
     def ranks_by_scales(self) -> bool:
-        """Whether BatchNorm scales rank channels of the parent."""
+        """True if BatchNorm scales rank channels of the parent."""
         return self.criterion == "batchnorm"
 
     @property
     def needs_sensitivity_map(self) -> bool:
-        """Whether cuts go by sensitivity."""
+        """True if cuts go by sensitivity."""
         return self.cut == "sensitivity"

@@ -70,22 +70,22 @@ class ChannelsSection(SpaceSection, RatioGrid):
 
     @property
     def ranks_by_scales(self) -> bool:
-        """Whether BatchNorm scales rank channels of the parent."""
+        """True if BatchNorm scales rank channels of the parent."""
         return self.criterion == "batchnorm"
 
     @property
     def needs_sensitivity_map(self) -> bool:
-        """Whether the first trials are sensitivity cuts."""
+        """True if the first trials are sensitivity cuts."""
         return "sensitivity" in self.starts
 
     @property
     def drops_bottlenecks(self) -> bool:
-        """Whether the number of residual bottlenecks is searched."""
+        """True if the number of residual bottlenecks is searched."""
         return self.repeats
 
     @property
     def fixes_start_points(self) -> bool:
-        """Whether the study names its start points."""
+        """True if the study names its start points."""
         return bool(self.starts)
 
     def check_parent(self, parent: Parent) -> None:

@@ -89,12 +89,12 @@ class GraftSection(SpaceSection, RatioGrid):
 
     @property
     def ranks_by_scales(self) -> bool:
-        """Whether BatchNorm scales rank channels of the donors."""
+        """True if BatchNorm scales rank channels of the donors."""
         return self.criterion == "batchnorm"
 
     @property
     def drops_bottlenecks(self) -> bool:
-        """Whether the number of residual bottlenecks is searched."""
+        """True if the number of residual bottlenecks is searched."""
         return self.repeats
 
     @property

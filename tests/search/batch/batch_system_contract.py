@@ -1,4 +1,4 @@
-"""What every batch system must do: one inherited test class, run in a real shell."""
+"""Contract of batch systems: one inherited test class, run in a real shell."""
 
 from __future__ import annotations
 
@@ -28,11 +28,7 @@ JOBS = {
 
 
 class BatchSystemContract:
-    """Subclass it, and return the batch system from the fixture `system`."""
-
-    @pytest.fixture
-    def system(self) -> BatchSystem:
-        raise NotImplementedError
+    """Subclass it, with a fixture `system` that returns the batch system."""
 
     @pytest.fixture
     def echo(self, tmp_path: Path) -> Path:

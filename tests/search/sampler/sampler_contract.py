@@ -32,7 +32,7 @@ def asked(parent: Parent, name: str, *, seed: int, trials: int = TRIALS, starts:
 
 
 def is_valid(parameter: Parameter, value: ParamValue) -> bool:
-    """Whether a value is one of the options, or a number in the range and on the grid."""
+    """Return whether a value is one of the options, or a number in the range and on the grid."""
     if isinstance(parameter, Categorical):
         return value in parameter.options
     if isinstance(value, str) or not parameter.low <= value <= parameter.high:

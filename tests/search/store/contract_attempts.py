@@ -1,4 +1,4 @@
-"""What every store promises about attempts: who works on which trial."""
+"""Contract of stores: attempts, and who works on which trial."""
 
 from __future__ import annotations
 

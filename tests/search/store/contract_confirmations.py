@@ -1,4 +1,4 @@
-"""What every store promises about confirmations of a study's finalists."""
+"""Contract of stores: confirmations of a study's finalists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every shared store promises when processes start together, wait, are interrupted or die."""
+"""Contract of shared stores when processes start together, wait, are interrupted or die."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store promises about targets and latencies."""
+"""Contract of stores: targets and latencies."""
 
 from __future__ import annotations
 

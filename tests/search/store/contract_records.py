@@ -1,4 +1,4 @@
-"""What every store promises about studies, records, fronts and trained networks."""
+"""Contract of stores: studies, records, fronts and trained networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store promises about the numbers of workers and about locks that are not waited for."""
+"""Contract of stores: numbers of workers, and locks that are only taken if they are free."""
 
 from __future__ import annotations
 

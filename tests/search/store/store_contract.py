@@ -1,4 +1,4 @@
-"""What every `Store` promises, in words. A new store subclasses this and gives a `url`."""
+"""Contract of stores, in words. A new store subclasses this and gives a `url`."""
 
 from __future__ import annotations
 

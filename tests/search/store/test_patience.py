@@ -235,7 +235,7 @@ def test_a_database_that_another_program_locks_is_waited_for(
 def test_waiting_for_a_locked_file_makes_steps(
     asks_optuna: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who waits for another program's transaction does not hang; one wait may last a minute."""
+    """A process that waits for another program's transaction does not hang; one wait may last a minute."""
     monkeypatch.setattr(database, "STEP_S", 0.05)
     url = f"sqlite:///{tmp_path}/a.db"
     study, store = quick_trials.begin_study(url), open_store(url)

@@ -75,7 +75,7 @@ class Oracle:
             return self.graph.get_pruning_group(producer, torch_pruning.prune_conv_out_channels, idxs=list(positions))
 
     def is_in_attention(self, module: str) -> bool:
-        """Whether a layer of the original is a part of attention."""
+        """Return whether a layer of the original is a part of attention."""
         return any(module.startswith(f"{attention}.") for attention in self.attention)
 
     def _places(self, name: str, item: Any, at: int) -> list[Place]:

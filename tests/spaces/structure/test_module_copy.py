@@ -17,7 +17,7 @@ CONTAINERS = (dict, list, set)
 
 
 def is_alike(own: object, other: object) -> bool:
-    """Whether two attributes have the same type and value, tensors and modules compared by their shape and class."""
+    """Return whether two attributes have the same type and value; of tensors and modules, the same shape and class."""
     if isinstance(own, Tensor) and isinstance(other, Tensor):
         return own.shape == other.shape and own.requires_grad == other.requires_grad
     if isinstance(own, dict) and isinstance(other, dict):
