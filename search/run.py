@@ -53,7 +53,8 @@ def _main(options: argparse.Namespace) -> int:
 
 
 def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
-    from search.finish.study_run import RunRequest, run_study
+    from search.finish.run_request import RunRequest
+    from search.finish.study_run import run_study
 
     request = RunRequest(
         definition,

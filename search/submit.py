@@ -15,12 +15,14 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from search.batch.job import BatchJob
 from search.batch.job_files import JobFiles
+from search.batch.queued import Submission
 from search.batch.registry import DEFAULT_SYSTEM, SYSTEMS
+from search.batch.script_system import ONE_AT_A_TIME
 from search.batch.site_defaults import SITE_OPTIONS, read_defaults
-from search.batch.system import ONE_AT_A_TIME
 from search.cli.checkup import Verdict, check_database, check_run_folder
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.study.faults import DefinitionError
@@ -38,7 +40,7 @@ def main(arguments: list[str]) -> int:
         return _add(options, files)
     job = _job(options, tuple(passed_on))
     if options.print:
-        print_line(SYSTEMS[DEFAULT_SYSTEM].script(job).removesuffix("\n"))
+        print_line(SYSTEMS[DEFAULT_SYSTEM].render(job).removesuffix("\n"))
         return Exit.DONE
     return _submit(job, files, options)
 
@@ -52,7 +54,7 @@ def _job(options: argparse.Namespace, passed_on: tuple[str, ...]) -> BatchJob:
 
 def _submit(job: BatchJob, files: JobFiles, options: argparse.Namespace) -> int:
     system = SYSTEMS[DEFAULT_SYSTEM]
-    system.script(job)  # what is wrong in the options is said first
+    system.render(job)  # what is wrong in the options is said first
     for check in (check_run_folder(options.project), check_database(url_of(options))):
         if check.verdict is Verdict.BROKEN:
             raise DefinitionError(f"{check.name}: {check.value}")
@@ -61,13 +63,14 @@ def _submit(job: BatchJob, files: JobFiles, options: argparse.Namespace) -> int:
     if job.storage is not None and job.has_password:
         files.keep_storage(job.storage)
         job = replace(job, storage_file=files.storage)
-    file = files.keep_script(system.script(replace(job, shared=files.folder)))
+    file = files.keep_script(system.render(replace(job, shared=files.folder)))
     try:
         system.submit(file, test_only=True)
         number = system.submit(file)
     except BaseException:
         file.unlink()
         raise
+    files.note_submission(_submission(number, job.array, job.name))
     many = f"{job.array} jobs" if job.array > 1 else "job"
     print_line(f"submitted {many} {number}: {file}")
     return Exit.DONE
@@ -80,8 +83,13 @@ def _add(options: argparse.Namespace, files: JobFiles) -> int:
     if ONE_AT_A_TIME in file.read_text(encoding="utf-8"):
         raise DefinitionError(f"--add: {file} is for an SQLite file, which one job uses at a time; use PostgreSQL")
     number = SYSTEMS[DEFAULT_SYSTEM].submit(file, options.add)
+    files.note_submission(_submission(number, options.add, BatchJob(options.study).name))
     print_line(f"added {options.add} {'jobs' if options.add > 1 else 'job'}, {number}: {file}")
     return Exit.DONE
+
+
+def _submission(number: str, tasks: int, name: str) -> Submission:
+    return Submission(system=DEFAULT_SYSTEM, number=number, tasks=tasks, name=name, folder=str(Path.cwd()))
 
 
 def _check_run(job: BatchJob) -> None:

@@ -31,6 +31,7 @@ OWN = {
     "search/measuring/pack.py": "values that were turned into JSON in the line above",
     "objectives/export/pt_file.py": "the same",
     "spaces/structure/model_cost.py": "the same",
+    "search/batch/job_files.py": "what `search.submit` wrote of its jobs; anything else is one line that says so",
     "search/store/packing.py": "a column of our own database",
     "search/sampler/prior_mean.py": "a table that comes with the project",
     "search/pages/dashboard_records.py": "the answer of optuna-dashboard in this process",

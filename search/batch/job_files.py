@@ -1,12 +1,14 @@
-"""Files of a study's jobs in the run folder: the scripts that were handed in, and the URL of the database."""
+"""Files of a study's jobs in the run folder: scripts and numbers of what was handed in, and the database's URL."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from search.batch.queued import Submission
 from search.study.faults import DefinitionError
 
 
@@ -29,6 +31,10 @@ class JobFiles:
         with open(handle, "w", encoding="utf-8") as file:
             file.write(url + "\n")
 
+    def read_storage(self) -> str | None:
+        """Return the URL of the database that the jobs use; None if it has no password and stands in the script."""
+        return self.storage.read_text(encoding="utf-8").strip() if self.storage.is_file() else None
+
     def keep_script(self, script: str) -> Path:
         """Write a script under the next number. Return its place."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -48,6 +54,31 @@ class JobFiles:
         if not scripts:
             raise DefinitionError(f"--add: nothing was submitted from {self.folder} yet; submit without --add first")
         return scripts[-1]
+
+    def note_submission(self, submission: Submission) -> None:
+        """Keep the number of jobs that were handed in."""
+        with self._submitted.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(submission)) + "\n")
+
+    def submissions(self) -> tuple[Submission, ...]:
+        """Return all that was handed in from this folder, oldest first.
+
+        Raises:
+            DefinitionError: If the file of them was changed by hand and cannot be read.
+        """
+        if not self._submitted.is_file():
+            return ()
+        try:
+            lines = self._submitted.read_text(encoding="utf-8").splitlines()
+            return tuple(Submission(**json.loads(line)) for line in lines)
+        except (ValueError, TypeError) as error:
+            raise DefinitionError(
+                f"{self._submitted} is damaged; delete it: the jobs themselves are not lost"
+            ) from error
+
+    @property
+    def _submitted(self) -> Path:
+        return self.folder / "submitted.jsonl"
 
     def _scripts(self) -> list[Path]:
         found = [path for path in self.folder.glob("*.sh") if re.fullmatch(r"\d+", path.stem)]

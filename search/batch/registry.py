@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+
+from search.batch.queued import OwnJob
 from search.batch.slurm import Slurm
 from search.batch.system import BatchSystem
 
@@ -9,3 +13,8 @@ SYSTEMS: dict[str, BatchSystem] = {system.name: system for system in (Slurm(),)}
 
 DEFAULT_SYSTEM = "slurm"
 """Name of the batch system that `search.submit` writes scripts for."""
+
+
+def own_job(environment: Mapping[str, str] = os.environ) -> OwnJob | None:
+    """Return the job that this process belongs to; None if it is not in a job."""
+    return next((job for system in SYSTEMS.values() if (job := system.own_job(environment)) is not None), None)

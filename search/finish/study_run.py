@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 
 from objectives.data.yaml_file import read_definition
-from objectives.device.lock import HUNG_AFTER
 from search.cli.command import error_line, place_options
 from search.findings.training_noise import trials_to_repeat
 from search.finish.final_steps import FinalStep, run_final_step
 from search.finish.finalists import is_confirmed
+from search.finish.run_request import RunRequest
+from search.finish.study_workers import run_workers
 from search.prepare.study_entry import select_generation
 from search.record.events import as_lines
-from search.record.folders import RunFolder
 from search.store.base import Store, StoreError, StudyEntry
-from search.store.outage.patience import PATIENCE_S, Patience
-from search.store.sql import RELEASE_TIMEOUT_S, open_store
-from search.store.url import mask
-from search.study.budget import repeats_in_all
+from search.store.outage.patience import Patience
+from search.store.sql import open_store
 from search.study.definition import StudyDefinition
 from search.study.faults import DefinitionError
-from search.work.job import Job
-from search.work.liveness import STALE_AFTER_S, is_alive, this_worker
 from search.work.lone_process import LoneProcess
-from search.work.progress import Progress
-from search.work.supervisor import RunEnd, Supervisor, jobs_for_workers
+from search.work.supervisor import RunEnd
 from spaces.display.terminal import ShownConsole
 
 ENDINGS = {
@@ -40,48 +33,6 @@ ENDINGS = {
     "timeout": "the time is up; the same command continues",
     "exhausted": "the space is exhausted: 50 proposals in a row were duplicates",
 }
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """A study to run on this machine, and how.
-
-    Attributes:
-        runs: Run folder for data, checkpoints and reports.
-        storage: URL of the database.
-        new: Begin the study again; the stored one stays in the database.
-        resume: Refuse to begin a study that is not stored.
-        device: Device that trains, as Ultralytics spells it: `cpu`, `0`, `1`.
-        workers: Number of worker processes.
-        threads: torch threads of each worker.
-        timeout_s: Seconds after which the run ends, within a minute; None for no limit. Running trials are released.
-        polish_epochs: Epochs that the front's trials are trained further for at the end; None for no polishing.
-        confirm: Whether the front's members are timed side by side at the end.
-        database_wait_s: Seconds that a database which is away is waited for.
-        repeats: Number of trials that are trained once more at the end, to tell the noise of training; None is one if
-            the study has a budget, else none.
-        strict: Whether the warnings about the data set end the run before anything is trained.
-    """
-
-    definition: StudyDefinition
-    runs: RunFolder
-    storage: str = field(repr=False)
-    new: bool = False
-    resume: bool = False
-    device: str = "cpu"
-    workers: int = 1
-    threads: int = 1
-    timeout_s: float | None = None
-    polish_epochs: int | None = None
-    confirm: bool = True
-    repeats: int | None = None
-    strict: bool = False
-    database_wait_s: float = PATIENCE_S
-
-    @property
-    def repeats_in_all(self) -> int:
-        """The number of repeated trials, with its default in place."""
-        return repeats_in_all(self.definition.budget, self.repeats)
 
 
 def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
@@ -103,7 +54,7 @@ def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
     store = open_store(request.storage, Patience(request.database_wait_s, as_lines(_shown_on(console))))
     try:
         generation = select_generation(store, definition, new=request.new, resume=request.resume)
-        finish = _run_workers(store, request, generation, console, deadline)
+        finish = run_workers(store, request, generation, console, deadline)
         if finish.why in ENDINGS:
             with store.exclusive_if_free(f"end of {definition.name}") as is_alone:
                 if is_alone or finish.why == "timeout":
@@ -113,75 +64,6 @@ def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
         return finish
     finally:
         store.close()
-
-
-def _run_workers(
-    store: Store, request: RunRequest, generation: int, console: Console, deadline: float | None
-) -> RunEnd:
-    definition, workers = request.definition, request.workers
-    stored = store.latest_study(definition.name)
-    counted = store.counted(stored) if stored is not None and stored.generation == generation else 0
-    console.print(
-        f"study {definition.name}: {_done(counted, definition)}, "
-        f"{workers} worker{'s' if workers != 1 else ''}, {mask(request.storage)}",
-        highlight=False,
-    )
-    _set_environment(request.threads, definition.hung_after_s)
-    job = Job(
-        study=definition.name,
-        generation=generation,
-        definition=definition.as_plain(),
-        url=request.storage,
-        root=request.runs.root,
-        index=0,
-        device=request.device,
-        threads=request.threads,
-        n_trials=definition.n_trials,
-        timeout_s=request.timeout_s,
-        deadline=deadline,
-        hung_after_s=definition.hung_after_s,
-        budget=definition.budget,
-        repeats=request.repeats_in_all,
-        strict=request.strict,
-        database_wait_s=request.database_wait_s,
-    )
-
-    def note_death(trial: int, cause: str) -> None:
-        study = store.latest_study(definition.name)
-        if study is not None:
-            store.note_death(study, trial, cause)
-
-    expected = definition.n_trials if definition.budget is None else None
-    this_run, studied = this_worker(), (definition.name, generation)
-    numbers = store.join(studied, this_run, workers, is_alive)
-    try:
-        with Progress(console, tuple(definition.objectives), expected, counted) as progress:
-            finish = Supervisor(jobs_for_workers(job, numbers), progress.show, note_death).run()
-    finally:
-        with suppress(StoreError):  # the next run on this machine finds the numbers free
-            store.leave(studied, this_run)
-    _release_dead(store, definition)
-    return finish
-
-
-def _done(counted: int, definition: StudyDefinition) -> str:
-    """Return how far the study is: `3 of 10 trials done`, or `3 trials done, budget 300epochs`."""
-    if definition.budget is not None:
-        return f"{counted} trials done, budget {definition.budget}"
-    if definition.copied_from is not None and not definition.n_trials:
-        return f"the networks of {definition.copied_from} on {definition.target.name}, no training"
-    return f"{counted} of {definition.n_trials} trials done"
-
-
-def _release_dead(store: Store, definition: StudyDefinition) -> None:
-    """Release trials of workers that were killed, or were interrupted before they knew that they had claimed one.
-
-    If the database is not available, the next run does it.
-    """
-    with suppress(StoreError), store.waiting_at_most(RELEASE_TIMEOUT_S):
-        study = store.latest_study(definition.name)
-        if study is not None:
-            store.reconcile(study, is_alive, STALE_AFTER_S)
 
 
 def finish_study(store: Store, finish: RunEnd, apart: StepRunner) -> None:
@@ -286,11 +168,3 @@ def _check_paths(definition: StudyDefinition) -> None:
         raise DefinitionError(
             f"parent.weights (--model) is '{weights}', which does not exist; give a .pt or .safetensors file"
         )
-
-
-def _set_environment(threads: int, hung_after_s: float | None) -> None:
-    """Set the environment that the workers inherit; OpenMP reads it when they load torch."""
-    if hung_after_s is not None:
-        os.environ[HUNG_AFTER] = str(hung_after_s)
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(threads)

@@ -1,8 +1,8 @@
 """Contract of the database. Our records are the truth; Optuna's tables beside them are advice.
 
-Every method is one transaction, safe against `kill -9` at any moment and against other workers calling at the
-same time. Times are the database's own clock, never the worker's. A database that is away is waited for: each method
-is tried again until the time is up, and is made once even if the answer to its commit was lost.
+Every method is one transaction, safe against `kill -9` at any moment and against other workers. Times are the
+database's own. A database that is away is waited for: each method is made again until the time is up, and is made once
+even if the answer to its commit was lost.
 
 Errors::
 
@@ -14,7 +14,7 @@ Errors::
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from objectives.base import Direction, EpochResult
 from search.record.confirmation import Confirmation
 from search.record.trial import TrialRecord
 from search.store.entries import FrontEntry, LatencyEntry, TargetEntry, TrainedEntry
+from search.store.runs.register import RunRegister
 from spaces.base import ParamValue
 
 
@@ -109,7 +110,7 @@ class OpenAttempt:
     params: Mapping[str, ParamValue] | None = None
 
 
-class Store(ABC):
+class Store(RunRegister):
     """Records of studies. Append-only and ordered: `records` returns them as they were added."""
 
     # -- studies ---------------------------------------------------------------------------------------------------
@@ -188,13 +189,10 @@ class Store(ABC):
     def reconcile(
         self, study: StudyEntry, is_alive: Callable[[WorkerId], bool | None], stale_after_s: float
     ) -> tuple[int, ...]:
-        """Make attempts of dead workers wait for a new one; idempotent.
+        """Make attempts of dead workers wait for a new one; idempotent. Return the numbers of those that wait now.
 
         A worker is dead if `is_alive` returns False, or None (unknown: another host) while its last
         heartbeat is older than `stale_after_s`. An unassigned attempt of a dead worker is removed.
-
-        Returns:
-            Numbers of the attempts that this call made wait.
         """
 
     @abstractmethod

@@ -12,6 +12,7 @@ What is stored and what can be asked of it::
     targets, latencies                append-only, with raw samples: in `search.store.latency_models`
     confirmations --< confirmation_members --> records           finalists timed again, there too
     workers                           the number of each worker within a study
+    runs                              jobs, nodes and activities of the runs: in `search.store.runs.run_table`
     writers                           the last transaction of each process: see `search.store.outage.once`
 
 The front after 20 trials, in SQL::

@@ -30,6 +30,8 @@ from search.store.models import FrontRow, TrainedRow
 from search.store.outage.network_mount import refuse_network_file
 from search.store.outage.once import Once
 from search.store.outage.patience import Patience, Result
+from search.store.runs import run_table
+from search.store.runs.register import RunEntry, StoredRun
 from search.store.url import parse, sqlite_file
 from spaces.base import ParamValue
 
@@ -118,6 +120,14 @@ class SqlStore(Store):
     def leave(self, study: tuple[str, int], run: WorkerId) -> None:
         with self._database.patience.at_most(RELEASE_TIMEOUT_S):
             self._change(lambda connection: studies.leave(connection, study, run))
+
+    def note_run(self, entry: RunEntry) -> None:
+        """See `RunRegister`."""
+        self._change(lambda connection: run_table.note_run(connection, entry))
+
+    def runs(self, study: str, generation: int) -> tuple[StoredRun, ...]:
+        """See `RunRegister`."""
+        return self._database.ask(lambda connection: run_table.stored_runs(connection, study, generation))
 
     # -- attempts --------------------------------------------------------------------------------------------------
     def reserve(self, study: StudyEntry, worker: WorkerId, limit: int) -> Attempt | None:

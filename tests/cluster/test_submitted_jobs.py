@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from search import submit
+from search import jobs, submit
 from search.cli.checkup import Check
 from search.cli.command import Exit, run_command
 from tests.cluster.one_node import INSTALL, PATHS, Slurm, is_installed, one_node
@@ -28,6 +28,7 @@ signal.signal(signal.SIGUSR2, end_with(75))
 if "--wrong" in sys.argv:
     sys.exit(2)
 pathlib.Path(sys.argv[0]).with_name("storage").write_text(os.environ.get("SEARCH_STORAGE", ""))
+print("this is the run", flush=True)
 pathlib.Path(sys.argv[0]).with_name("begun").touch()
 time.sleep(600)
 """
@@ -84,6 +85,24 @@ def site(
     monkeypatch.chdir(tmp_path)
     yield Site(slurm, tmp_path, capsys)
     slurm.call("scancel", "--user", str(os.getuid()))
+
+
+def test_jobs_are_shown_with_their_logs_and_are_cancelled(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    job = site.submit_and_wait_until_it_runs()
+    later = site.submit("--dependency", f"afterok:{job}")
+
+    def jobs_of(*arguments: str) -> list[str]:
+        place = ["--study", "nas_head", "--project", str(site.folder / "runs")]
+        assert run_command(jobs.main, [*place, *arguments]) == Exit.DONE
+        return capsys.readouterr().out.splitlines()
+
+    _, running, waiting, _ = jobs_of()
+    assert running.split()[:3] == [job, "running", site.slurm.shown(job)["NodeList"]]
+    assert waiting.split()[:2] == [later, "pending"] and waiting.endswith("Dependency")
+    assert jobs_of("--logs", job) == [f"== {job}: {site.folder}/nas_head-{job}.out", "this is the run"]
+    assert jobs_of("--cancel")[0].startswith(f"cancelled {job}, {later}")
+    for each in (job, later):
+        site.slurm.wait_for(each, "CANCELLED")
 
 
 def test_a_cancelled_job_stays_cancelled(site: Site) -> None:

@@ -22,7 +22,8 @@ from search.findings.selection import select_network
 from search.finish.finalists import is_confirmed, select_finalists
 from search.finish.network_export import ExportRequest, export_network
 from search.finish.polishing import polish, select_for_polishing
-from search.finish.study_run import RunRequest, run_study
+from search.finish.run_request import RunRequest
+from search.finish.study_run import run_study
 from search.measuring.best_multiple import find_best_multiple
 from search.measuring.network import BenchRequest, measure_network
 from search.measuring.pack import PackRequest, pack

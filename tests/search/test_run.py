@@ -18,7 +18,8 @@ import pytest
 from rich.console import Console
 
 from objectives.data.digit_scenes import write_digits
-from search.finish.study_run import RunRequest, run_study
+from search.finish.run_request import RunRequest
+from search.finish.study_run import run_study
 from search.record.folders import RunFolder
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
 VERSION_TABLE = "yolofront_alembic_version"  # Optuna's is `alembic_version`, under the same URL
-HEAD = "0007"
+HEAD = "0008"
 """Newest revision. It is compared first, so that Alembic is imported only if there is something to do."""
 
 

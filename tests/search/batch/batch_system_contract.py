@@ -1,4 +1,4 @@
-"""Contract of batch systems: one inherited test class, run in a real shell."""
+"""Contracts of batch systems: inherited test classes; scripts are run in a real shell."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from search.batch.job import BatchJob
+from search.batch.script_system import ScriptSystem
 from search.batch.system import BatchSystem
 from search.study.faults import DefinitionError
 
@@ -28,6 +29,34 @@ JOBS = {
 
 
 class BatchSystemContract:
+    """Subclass it, with a fixture `system` that returns the batch system."""
+
+    def test_what_is_rendered_holds_no_password(self, system: BatchSystem) -> None:
+        assert "s3cret" not in system.render(JOBS["array"])
+        hidden = replace(JOBS["array"], arguments=("--storage", POSTGRES))
+        with pytest.raises(DefinitionError, match="password would stand in the script"):
+            system.render(hidden)
+
+    def test_a_process_outside_of_any_job_has_none(self, system: BatchSystem) -> None:
+        assert system.own_job({"HOME": "/", "PATH": "/usr/bin"}) is None
+
+    @pytest.mark.parametrize("name", ["workers", "threads", "array"])
+    def test_counts_below_one_are_refused(self, system: BatchSystem, name: str) -> None:
+        with pytest.raises(DefinitionError, match=f"--{name} is 0; it must be at least 1"):
+            system.render(replace(JOBS["plain"], **{name: 0}))  # type: ignore[arg-type]
+
+    def test_several_jobs_need_a_database_server(self, system: BatchSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("SEARCH_STORAGE", raising=False)
+        with pytest.raises(DefinitionError, match="need a database server"):
+            system.render(replace(JOBS["plain"], array=2))
+        assert system.render(JOBS["array"]) != system.render(replace(JOBS["array"], array=5))
+
+    def test_a_study_that_does_not_exist_is_refused(self, system: BatchSystem) -> None:
+        with pytest.raises(DefinitionError, match=r"did you mean nas_head\?"):
+            system.render(BatchJob("nas_hed"))
+
+
+class ScriptSystemContract(BatchSystemContract):
     """Subclass it, with a fixture `system` that returns the batch system."""
 
     @pytest.fixture
@@ -47,8 +76,8 @@ class BatchSystemContract:
         )
 
     @pytest.mark.parametrize("name", JOBS)
-    def test_the_script_is_valid_shell_that_begins_with_its_headers(self, system: BatchSystem, name: str) -> None:
-        script = system.script(JOBS[name])
+    def test_the_script_is_valid_shell_that_begins_with_its_headers(self, system: ScriptSystem, name: str) -> None:
+        script = system.render(JOBS[name])
         checked = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
         assert (checked.returncode, checked.stderr) == (0, "")
         first, *rest = script.splitlines()
@@ -58,10 +87,10 @@ class BatchSystemContract:
         assert all(header.startswith("#") and "\n" not in header for header in headers)
 
     def test_a_password_is_not_in_the_script_which_asks_for_the_environment(
-        self, system: BatchSystem, echo: Path
+        self, system: ScriptSystem, echo: Path
     ) -> None:
         job = replace(JOBS["array"], python=str(echo))
-        script = system.script(job)
+        script = system.render(job)
         assert "s3cret" not in script
         told = self.run(script, SEARCH_STORAGE=POSTGRES)
         assert "--storage" not in json.loads(told.stdout)
@@ -69,14 +98,14 @@ class BatchSystemContract:
         assert silent.returncode != 0 and silent.stdout == ""
         assert "SEARCH_STORAGE" in silent.stderr
 
-    def test_a_url_without_a_password_is_passed_on(self, system: BatchSystem, echo: Path) -> None:
+    def test_a_url_without_a_password_is_passed_on(self, system: ScriptSystem, echo: Path) -> None:
         url = "postgresql+psycopg://db.example/yolofront"
-        words = json.loads(self.run(system.script(BatchJob("nas_head", storage=url, python=str(echo)))).stdout)
+        words = json.loads(self.run(system.render(BatchJob("nas_head", storage=url, python=str(echo)))).stdout)
         assert words[words.index("--storage") + 1] == url
 
-    def test_paths_and_arguments_reach_the_run_unchanged(self, system: BatchSystem, echo: Path) -> None:
+    def test_paths_and_arguments_reach_the_run_unchanged(self, system: ScriptSystem, echo: Path) -> None:
         job = replace(JOBS["awkward"], python=str(echo), workers=2, threads=3)
-        words = json.loads(self.run(system.script(job)).stdout)
+        words = json.loads(self.run(system.render(job)).stdout)
         assert words[:2] == ["-m", "search.run"]
         assert dict(zip(words[2:10:2], words[3:10:2], strict=True)) == {
             "--study": "nas_head",
@@ -86,37 +115,22 @@ class BatchSystemContract:
         }
         assert tuple(words[10:]) == AWKWARD
 
-    def test_the_script_ends_as_the_run_ends(self, system: BatchSystem, echo: Path) -> None:
+    def test_the_script_ends_as_the_run_ends(self, system: ScriptSystem, echo: Path) -> None:
         job = BatchJob("nas_head", python=str(echo))
-        assert self.run(system.script(job)).returncode == 7
-        (line,) = (line for line in system.script(job).splitlines() if " -m search.run " in line)
+        assert self.run(system.render(job)).returncode == 7
+        (line,) = (line for line in system.render(job).splitlines() if " -m search.run " in line)
         assert shlex.split(line.removesuffix(" &")) == list(job.command)
 
-    def test_headers_take_no_foreign_text(self, system: BatchSystem) -> None:
+    def test_headers_take_no_foreign_text(self, system: ScriptSystem) -> None:
         foreign = "1\n#SBATCH --uid=0"
         for name in ("time", "partition", "gpus"):
             job = replace(JOBS["plain"], **{name: foreign})  # type: ignore[arg-type]
             if name in system.header_values:
                 with pytest.raises(DefinitionError, match=f"--{name} is "):
-                    system.script(job)
+                    system.render(job)
             else:
                 assert foreign not in "\n".join(system.headers(job))
 
-    @pytest.mark.parametrize("name", ["workers", "threads", "array"])
-    def test_counts_below_one_are_refused(self, system: BatchSystem, name: str) -> None:
-        with pytest.raises(DefinitionError, match=f"--{name} is 0; it must be at least 1"):
-            system.script(replace(JOBS["plain"], **{name: 0}))  # type: ignore[arg-type]
-
-    def test_several_jobs_need_a_database_server(self, system: BatchSystem, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv("SEARCH_STORAGE", raising=False)
-        with pytest.raises(DefinitionError, match="need a database server"):
-            system.script(replace(JOBS["plain"], array=2))
-        assert system.script(JOBS["array"]) != system.script(replace(JOBS["array"], array=5))
-
-    def test_a_study_that_does_not_exist_is_refused(self, system: BatchSystem) -> None:
-        with pytest.raises(DefinitionError, match=r"did you mean nas_head\?"):
-            system.script(BatchJob("nas_hed"))
-
-    def test_what_queues_a_job_again_is_one_command(self, system: BatchSystem) -> None:
+    def test_what_queues_a_job_again_is_one_command(self, system: ScriptSystem) -> None:
         assert system.requeue() and "\n" not in system.requeue()
-        assert system.requeue() in system.script(JOBS["plain"])
+        assert system.requeue() in system.render(JOBS["plain"])

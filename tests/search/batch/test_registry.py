@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, final
 
@@ -12,13 +12,15 @@ import pytest
 from search import submit
 from search.batch import registry
 from search.batch.job import BatchJob
-from search.batch.system import BatchSystem, HeaderValue
+from search.batch.queued import OwnJob, QueuedJob, Submission
+from search.batch.script_system import ScriptSystem
+from search.batch.system import HeaderValue
 from search.cli.command import Exit, run_command
-from tests.search.batch.batch_system_contract import BatchSystemContract
+from tests.search.batch.batch_system_contract import ScriptSystemContract
 
 
 @final
-class Pbs(BatchSystem):
+class Pbs(ScriptSystem):
     """As much of PBS as the contract asks for."""
 
     name = "pbs"
@@ -35,16 +37,28 @@ class Pbs(BatchSystem):
     def requeue(self) -> str:
         return 'qrerun "$PBS_JOBID"'
 
-    def submission(self, file: Path, array: int | None, *, test_only: bool) -> list[str]:
-        return ["true" if test_only else self.command, str(file)]
+    def submit(self, file: Path, tasks: int | None = None, *, test_only: bool = False) -> str:
+        return "" if test_only else self.call_program([self.command, str(file)], "the job")[0].strip()
+
+    def look(self, submissions: Sequence[Submission]) -> tuple[QueuedJob, ...]:
+        return ()
+
+    def cancel(self, jobs: Sequence[str]) -> None:
+        self.call_program(["qdel", *jobs], "to cancel")
+
+    def log_of(self, submission: Submission, job: str) -> Path:
+        return Path(submission.folder) / f"{submission.name}.o{job}"
+
+    def own_job(self, environment: Mapping[str, str]) -> OwnJob | None:
+        return None
 
     def restarts(self) -> str:
         return "${PBS_RESTARTS:-0}"
 
 
-class TestPbs(BatchSystemContract):
+class TestPbs(ScriptSystemContract):
     @pytest.fixture
-    def system(self) -> BatchSystem:
+    def system(self) -> ScriptSystem:
         return Pbs()
 
 

@@ -126,7 +126,7 @@ def test_more_jobs_like_the_last_ones_are_added(cluster: Cluster) -> None:
     cluster.submit("--array", "4", "--storage", "postgresql://db.example/yolofront")
     assert cluster.submit("--add", "1").startswith("added 1 job, 17: ")
     first, again = cluster.calls[1:]
-    assert again["words"] == ["--parsable", "--array=1-1"]
+    assert again["words"] == ["--parsable", "--array=1-1", "--output=%x-%A_%a.out"]
     assert again["script"] == first["script"]
 
 

@@ -15,7 +15,8 @@ from objectives.data.digit_scenes import write_digits
 from search.findings.training_noise import training_noise
 from search.finish import repeater
 from search.finish.repeater import Repeater
-from search.finish.study_run import RunRequest, run_study
+from search.finish.run_request import RunRequest
+from search.finish.study_run import run_study
 from search.finish.trained_workbench import open_trained_workbench
 from search.record.events import say_nothing
 from search.record.folders import RunFolder

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from search.finish import study_run
-from search.finish.study_run import RunRequest, run_study
+from search.finish import study_run, study_workers
+from search.finish.run_request import RunRequest
+from search.finish.study_run import run_study
 from search.record.folders import RunFolder
 from search.store.base import WorkerId
 from search.store.sql import open_store
@@ -33,7 +34,7 @@ class Commands:
         self.why = "done"
         self.while_working: Callable[[], object] | None = None
         self.while_ending: Callable[[], object] | None = None
-        monkeypatch.setattr(study_run, "Supervisor", self._supervise)
+        monkeypatch.setattr(study_workers, "Supervisor", self._supervise)
         monkeypatch.setattr(study_run, "finish_study", self._finish)
         with closing(open_store(self.url)) as store:
             store.add_study(self.definition.name, self.definition.as_plain(), OBJECTIVES)
@@ -67,7 +68,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
 def test_no_two_workers_of_a_study_have_the_same_number(commands: Commands) -> None:
     def run_on_another_node() -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(study_run, "this_worker", lambda: WorkerId("another host", 1, 0.0))
+            patch.setattr(study_workers, "this_worker", lambda: WorkerId("another host", 1, 0.0))
             commands.run(workers=2)
 
     commands.while_working = run_on_another_node

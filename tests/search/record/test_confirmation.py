@@ -17,7 +17,8 @@ from objectives.timing.timings import Block
 from search.findings.confirmation_table import print_confirmation
 from search.findings.selection import at_knee, best_under, confirmed_study
 from search.finish.race import confirmation_of
-from search.finish.study_run import RunRequest, StepRunner, confirm_at_end
+from search.finish.run_request import RunRequest
+from search.finish.study_run import StepRunner, confirm_at_end
 from search.record.confirmation import (
     Confirmation,
     ConfirmedStudy,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from search.store.base import Store, WorkerId
+from search.store.runs.register import RunEntry
 from search.store.sql import open_store
 from tests.search.store.examples import ME, OTHER, as_processes
 
 STUDY = ("nas_head", 1)
+RUN = RunEntry(study="nas_head", generation=1, host="here", pid=7, started=1.5, job="41_1", gpus=2, gpu_hours=60.0)
 ELSEWHERE = WorkerId("another host", 4711, 1_700_000_000.25)
 
 
@@ -45,6 +47,20 @@ class WorkerContract:
         for _ in range(2):
             with store.exclusive_if_free("end") as is_held:
                 assert is_held
+
+    def test_the_entry_of_a_run_is_renewed_and_keeps_its_beginning(self, store: Store) -> None:
+        store.note_run(RUN)
+        store.note_run(replace(RUN, pid=8, job="41_2"))
+        store.note_run(replace(RUN, study="another"))
+        (begun, _) = store.runs("nas_head", 1)
+        doing = ("trial 3: training, epoch 2 of 10", "training round-1")
+        store.note_run(replace(RUN, doing=doing, progress_s=2.5, why="done"))
+        first, second = store.runs("nas_head", 1)
+        assert first.entry == replace(RUN, doing=doing, progress_s=2.5, why="done")
+        assert (first.began, second.entry.job) == (begun.began, "41_2")
+        assert 0.0 <= first.seconds < 60.0 and 0.0 <= first.age_s < 60.0
+        assert first.gpu_hours == 2 * first.seconds / 3600.0
+        assert store.runs("nas_head", 2) == ()
 
 
 class SharedWorkerContract:

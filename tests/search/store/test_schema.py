@@ -62,7 +62,7 @@ def test_the_newest_revision_is_the_one_that_the_code_compares_with() -> None:
 def test_a_schema_newer_than_the_code_is_refused_by_name(url: str, database: Database) -> None:
     with database.write() as connection:
         connection.execute(text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '9999'"))
-    with pytest.raises(StoreError, match=r"schema is '9999', which is newer than this version knows \('0007'\)"):
+    with pytest.raises(StoreError, match=r"schema is '9999', which is newer than this version knows \('0008'\)"):
         open_store(url)
 
 

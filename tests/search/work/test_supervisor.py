@@ -19,7 +19,7 @@ import pytest
 from objectives.data.digit_scenes import write_digits
 from search import run
 from search.cli.command import Exit, Terminated, run_command
-from search.finish import study_run
+from search.finish import study_workers
 from search.store.sql import open_store
 from search.study.definition import load_study
 from search.work.liveness import this_worker
@@ -51,7 +51,7 @@ def test_a_trial_claimed_just_before_its_worker_was_interrupted_is_released(
         held = begin(store, study, 0, replace(this_worker(), pid=ended.pid))
         ended.wait()
         left = SimpleNamespace(run=lambda: RunEnd(why, "as asked", int(Exit.TERMINATED), {}))
-        monkeypatch.setattr(study_run, "Supervisor", lambda jobs, show, note_death: left)
+        monkeypatch.setattr(study_workers, "Supervisor", lambda jobs, show, note_death: left)
         place = ["--study", "nas_head", "--storage", url, "--project", str(tmp_path / "runs")]
         assert run_command(run.main, place) == Exit.TERMINATED
         (attempt,) = store.open_attempts(study)

@@ -1,0 +1,52 @@
+"""What a user asks of a run: the study, and how it is run on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from search.record.folders import RunFolder
+from search.store.outage.patience import PATIENCE_S
+from search.study.budget import repeats_in_all
+from search.study.definition import StudyDefinition
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A study to run on this machine, and how.
+
+    Attributes:
+        runs: Run folder for data, checkpoints and reports.
+        storage: URL of the database.
+        new: Begin the study again; the stored one stays in the database.
+        resume: Refuse to begin a study that is not stored.
+        device: Device that trains, as Ultralytics spells it: `cpu`, `0`, `1`.
+        workers: Number of worker processes.
+        threads: torch threads of each worker.
+        timeout_s: Seconds after which the run ends, within a minute; None for no limit. Running trials are released.
+        polish_epochs: Epochs that the front's trials are trained further for at the end; None for no polishing.
+        confirm: Whether the front's members are timed side by side at the end.
+        database_wait_s: Seconds that a database which is away is waited for.
+        repeats: Number of trials that are trained once more at the end, to tell the noise of training; None is one if
+            the study has a budget, else none.
+        strict: Whether the warnings about the data set end the run before anything is trained.
+    """
+
+    definition: StudyDefinition
+    runs: RunFolder
+    storage: str = field(repr=False)
+    new: bool = False
+    resume: bool = False
+    device: str = "cpu"
+    workers: int = 1
+    threads: int = 1
+    timeout_s: float | None = None
+    polish_epochs: int | None = None
+    confirm: bool = True
+    repeats: int | None = None
+    strict: bool = False
+    database_wait_s: float = PATIENCE_S
+
+    @property
+    def repeats_in_all(self) -> int:
+        """The number of repeated trials, with its default in place."""
+        return repeats_in_all(self.definition.budget, self.repeats)
