@@ -18,8 +18,6 @@ from search.cli.stored_study import existing_store
 from search.findings.comparison import Difference, difference_table, record_differences
 from search.findings.formats import terminal_table
 from search.findings.leaderboard import leaderboard
-from search.pages.compared_records import select_compared
-from search.pages.comparison import write_comparison
 from spaces.display.terminal import table_console
 from spaces.shown import print_line
 
@@ -27,6 +25,9 @@ from spaces.shown import print_line
 def main(arguments: list[str]) -> int:
     """Run the command line."""
     options = _parser().parse_args(arguments)
+    from search.pages.compared_records import select_compared  # with pictures: matplotlib is not for --help
+    from search.pages.comparison import write_comparison
+
     with existing_store(url_of(options)) as store:
         compared = select_compared(store, study=options.study, names=options.runs)
     console = table_console()

@@ -7,9 +7,7 @@ import sys
 
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.cli.stored_study import existing_store, find_study
-from search.pages.dashboard_server import LOOPBACK, serve
 from search.pages.dashboard_token import AccessToken
-from search.sampler.optuna_study import create_optuna_tables
 from search.study.faults import DefinitionError
 from spaces.shown import print_line
 
@@ -17,6 +15,9 @@ from spaces.shown import print_line
 def main(arguments: list[str]) -> int:
     """Run the command line."""
     options = _parser().parse_args(arguments)
+    from search.pages.dashboard_server import LOOPBACK, serve  # imports Optuna: not for --help
+    from search.sampler.optuna_study import create_optuna_tables
+
     host, url = options.host, url_of(options)
     if options.writable and host not in LOOPBACK:
         raise DefinitionError(f"--host is {host}; --writable is for this machine alone: {' or '.join(LOOPBACK)}")

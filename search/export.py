@@ -14,7 +14,6 @@ from search.cli.command import Exit, add_study_options, run_command, run_folder,
 from search.cli.stored_study import find_study
 from search.findings.selection import milliseconds, select_network
 from search.record.folders import file_stem
-from search.store.sql import open_store
 from search.study.faults import DefinitionError
 from spaces.shown import print_line
 
@@ -26,6 +25,8 @@ def main(arguments: list[str]) -> int:
         raise DefinitionError(f"--images is {options.images}; it must be at least 1")
     under_ms = None if options.best_under is None else milliseconds(options.best_under)
     folder = run_folder(options)
+    from search.store.sql import open_store  # imports SQLAlchemy: not for --help
+
     store = open_store(url_of(options))
     try:
         study = find_study(store, options.study)

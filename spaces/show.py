@@ -19,8 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spaces.base import Section, SpaceError
-from spaces.display.charts import groups_png
-from spaces.display.overview import CLASSES, IMGSZ, SECTIONS, GroupRow, Overview, PartialCost, overview_of, total
+from spaces.display.group_rows import CLASSES, IMGSZ, SECTIONS, GroupRow, Overview, PartialCost, total
 from spaces.display.terminal import table_console
 from spaces.durable import file_fault, write_bytes
 from spaces.shown import TRACEBACK, print_error, program_fault
@@ -45,6 +44,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--imgsz", type=_count, help=f"image size in px (default: the file's own, else {IMGSZ})")
     parser.add_argument("--out", type=Path, metavar="PNG", help="picture (default: groups-MODEL.png, in this folder)")
     options = parser.parse_args(arguments)
+    from spaces.display.charts import groups_png
+    from spaces.display.overview import overview_of  # imports torch: not for --help
+
     seen = overview_of(options.what, model=options.model, classes=options.classes, imgsz=options.imgsz)
     out = options.out or Path(f"groups-{Path(options.what).stem}.png")
     write_bytes(out, groups_png(seen, headline(seen)))

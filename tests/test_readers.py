@@ -34,7 +34,7 @@ OWN = {
     "search/batch/job_files.py": "what `search.submit` wrote of its jobs; anything else is one line that says so",
     "search/store/packing.py": "a column of our own database",
     "search/sampler/prior_mean.py": "a table that comes with the project",
-    "search/pages/dashboard_records.py": "the answer of optuna-dashboard in this process",
+    "search/pages/dashboard_answers.py": "the answer of optuna-dashboard in this process",
     "objectives/export/onnx_file.py": "a file that the exporter has just written",
     "objectives/runtimes/suppression.py": "the same",
     "objectives/runtimes/torch_native.py": "a program that this run exported",

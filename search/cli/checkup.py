@@ -23,10 +23,7 @@ from objectives.runtimes.catalogue import RuntimeOption, runtime_options
 from objectives.runtimes.names import name_of
 from search.record.folders import RunFolder
 from search.store.base import StoreError
-from search.store.database import Database
-from search.store.migrations.migrate import HEAD, version
 from search.store.outage.network_mount import refuse_network_file
-from search.store.sql import open_store
 from search.store.url import mask, parse, sqlite_file
 from search.study.definition import load_study
 from search.study.faults import DefinitionError
@@ -125,6 +122,9 @@ def check_run_folder(root: Path) -> Check:
 
 def check_database(url: str) -> Check:
     """Check that the database can be reached, and count its studies. No SQLite file is created."""
+    from search.store.migrations.migrate import HEAD  # imports SQLAlchemy: not for --help
+    from search.store.sql import open_store
+
     try:
         file = sqlite_file(parse(url))
         if file is not None:
@@ -163,6 +163,9 @@ def _study(name: str, wanted: bool) -> Check:
 
 def _schema(url: str) -> str | None:
     """Return the version of our tables; creates and changes nothing."""
+    from search.store.database import Database
+    from search.store.migrations.migrate import version
+
     found = Database(parse(url))
     try:
         if found.file is None:

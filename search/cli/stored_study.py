@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import PurePath
 
 from search.store.base import Store, StoreError, StudyEntry
-from search.store.sql import open_store
 from search.store.url import mask, parse, sqlite_file
 from search.study.faults import DefinitionError
 from search.study.names import RETARGETED
@@ -32,6 +31,8 @@ def existing_store(url: str) -> Iterator[Store]:
     Raises:
         StoreError: If there is no database at the URL; none is created.
     """
+    from search.store.sql import open_store  # imports SQLAlchemy: not for --help
+
     require_database(url)
     store = open_store(url)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from objectives.base import Direction
@@ -62,3 +62,14 @@ def panels_of(objectives: Sequence[tuple[str, Direction]]) -> tuple[Panel, ...]:
     """Return the plots of a study's objectives; one for two objectives."""
     first, *others = objectives
     return tuple(Panel(other, first, len(others) == 1) for other in others)
+
+
+def kind_of(record: TrialRecord, front: Collection[str], parent: TrialRecord | None) -> str:
+    """Return the kind of mark that a complete record is drawn with; a repeated training is drawn as a trial."""
+    if record is parent:
+        return "parent"
+    if record.is_beside_trials and not record.is_repeated:
+        return "reference"
+    if not record.feasible:
+        return "infeasible"
+    return "front" if record.name in front else "trial"

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from objectives.base import Measurement
 from search.findings.leaderboard import Row, leaderboard
 from search.findings.parent_training import training_remarks
-from search.findings.selection import confirmed_study
 from search.findings.summary_sentence import summary_sentence
-from search.record.confirmation import Confirmation, ConfirmedStudy, confirmation_remarks
+from search.record.confirmation import Confirmation, ConfirmedStudy, apply_confirmation, confirmation_remarks
 from search.record.doubts import doubt_lines
 from search.record.latency_text import LATENCY, further_names
 from search.record.trial import Outcome, TrialRecord
@@ -78,11 +77,23 @@ class StudyResults:
 
 def read_study_results(store: Store, study: StudyEntry, *, curves: bool = True) -> StudyResults:
     """Read a study from the store; `curves` is that of `Store.records`."""
-    confirmed = confirmed_study(store, study, curves=curves)
+    newest = next(reversed(store.confirmations(study)), None)
+    return study_results(store, study, store.records(study, curves=curves), newest)
+
+
+def study_results(
+    store: Store, study: StudyEntry, records: Sequence[TrialRecord], newest: Confirmation | None
+) -> StudyResults:
+    """Return the results of a study whose records are read already.
+
+    Args:
+        records: All records, in the order of adding.
+        newest: The newest confirmation; None if there is none.
+    """
     fronts = store.fronts(study)
+    confirmed = apply_confirmation(records, fronts[-1].members if fronts else (), study.objectives, newest)
     if fronts:  # confirmation changes only the present front, not its history
         fronts = (*fronts[:-1], replace(fronts[-1], members=confirmed.front))
-    newest = next(reversed(store.confirmations(study)), None)
     records = confirmed.records
     further = {name: _target(store, records, name) for name in further_names(records)}
     return StudyResults(study, records, fronts, _target(store, records, LATENCY), confirmed, newest, further)

@@ -7,10 +7,9 @@ from typing import Any
 
 from objectives.base import Curves, Direction
 from search.findings.leaderboard import Row, parent_of
-from search.findings.panels import Panel, panels_of
+from search.findings.panels import Panel, kind_of, panels_of
 from search.findings.study_results import StudyResults
 from search.findings.training_effort import hypervolume_history
-from search.pictures.pareto import kind_of
 from search.record.latency_text import is_predicted
 from search.record.trial import Outcome, TrialRecord
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any, BinaryIO, final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from optuna_dashboard._app import create_app
-
+from search.pages.dashboard_answers import Stock, with_records
 from search.pages.dashboard_guard import App, guarded
-from search.pages.dashboard_records import DashboardRecords, with_records
+from search.pages.dashboard_records import DashboardRecords
 from search.pages.dashboard_requests import complete
 from search.pages.dashboard_token import AccessToken
 from search.store.base import Store
@@ -51,8 +51,23 @@ def dashboard_app(
         hosts: Allowed values of the Host header; None allows any.
         token: Token that every request must have; without one nothing can be changed.
     """
+    with_stock = ThreadPoolExecutor(max_workers=1, thread_name_prefix="load dashboard")
+    stock = with_stock.submit(_load_stock, storage, artifacts)  # takes a second, while the address is shown
+    with_stock.shutdown(wait=False)
+    return guarded(with_records(stock.result, DashboardRecords(store, storage)), hosts, token=token, check=complete)
+
+
+def _load_stock(storage: Any, artifacts: Path) -> Stock:
+    """Import optuna-dashboard, which imports scikit-learn, and return it over a storage."""
+    from optuna_dashboard._app import create_app
+    from optuna_dashboard._serializer import serialize_frozen_trial
+
+    def serialize(study: Any, trial: Any) -> dict[str, Any]:
+        found: dict[str, Any] = serialize_frozen_trial(study._study_id, trial, study.system_attrs)
+        return found
+
     app: Any = create_app(storage, artifact_store=ArtifactFolder(artifacts))
-    return guarded(with_records(app, DashboardRecords(store, storage)), hosts, token=token, check=complete)
+    return Stock(app, app._inmemory_cache._trials_last_fetched_at.clear, serialize)
 
 
 @final

@@ -10,8 +10,6 @@ from search.findings.formats import FRONT_MARK, csv_text, markdown, shortened, s
 from search.findings.study_results import read_study_results
 from search.findings.time_table import terminal_times, time_table
 from search.findings.training_effort import effort_text, hypervolume_history, training_effort
-from search.pages.report import html_report
-from search.pictures.pareto import pareto_png
 from search.record.confirmation import confirmation_summary
 from search.record.latency_text import legend
 from search.record.number_text import duration
@@ -33,6 +31,9 @@ def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, .
     Raises:
         OSError: If the folder cannot be written.
     """
+    from search.pages.report import html_report  # with pictures: matplotlib is not for --help
+    from search.pictures.pareto import pareto_png
+
     found = read_study_results(store, study)
     splits = splits_of(found.records)
     title = f"{study.sampler_name}: front after {found.counted} trials"

@@ -25,7 +25,7 @@ from matplotlib.ticker import MaxNLocator
 from objectives.base import Direction
 from objectives.quantities import USUAL_OBJECTIVES
 from search.findings.leaderboard import front_roles, parent_of
-from search.findings.panels import Panel, panels_of
+from search.findings.panels import Panel, kind_of, panels_of
 from search.pictures.labels import Label, place_labels
 from search.record.latency_text import MEANINGS, PREDICTED_MARK, is_predicted
 from search.record.trial import Outcome, TrialRecord
@@ -62,17 +62,6 @@ WIDE, NARROW = 3.3, 2.4
 """Width of the only panel, and of each of several, in widths of the legend."""
 
 LEGEND = ("Pareto front", EDGE, "trial on the front", "parent", "donors, controls", "trial", "trial over a limit")
-
-
-def kind_of(record: TrialRecord, front: Collection[str], parent: TrialRecord | None) -> str:
-    """Return the one of `KINDS` that a complete record is drawn as; a repeated training is drawn as a trial."""
-    if record is parent:
-        return "parent"
-    if record.is_beside_trials and not record.is_repeated:
-        return "reference"
-    if not record.feasible:
-        return "infeasible"
-    return "front" if record.name in front else "trial"
 
 
 def pareto_png(

@@ -16,7 +16,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.storages import BaseStorage, InMemoryStorage, get_storage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -59,9 +59,12 @@ def optuna_storage(url: str, patience: Patience | None = None) -> BaseStorage:
 
 
 def create_optuna_tables(store: Store, url: str) -> BaseStorage:
-    """Return Optuna's storage with its tables created: optuna-dashboard crashes without them."""
+    """Return Optuna's storage with its tables created: optuna-dashboard crashes without them.
+
+    It reads each finished trial once: a study of a thousand trials takes seconds to read.
+    """
     with store.exclusive("optuna tables"):
-        return optuna_storage(url, Patience(WEB_PATIENCE_S))
+        return get_storage(optuna_storage(url, Patience(WEB_PATIENCE_S)))
 
 
 def distribution_of(parameter: Parameter) -> BaseDistribution:

@@ -208,11 +208,7 @@ class Store(RunRegister):
     def add(self, study: StudyEntry, record: TrialRecord, attempt: Attempt | None) -> FrontEntry | None:
         """Store a finished trial, close its attempt and move the front, all in one transaction.
 
-        Args:
-            attempt: The attempt that it ends; None for a reference row.
-
-        Returns:
-            The new front if this record changed it.
+        Returns the new front if this record changed it. `attempt` is the one that it ends; None for a reference row.
 
         Raises:
             Fenced: If the attempt was taken away; nothing is stored.
@@ -220,8 +216,13 @@ class Store(RunRegister):
         """
 
     @abstractmethod
-    def records(self, study: StudyEntry, *, curves: bool = False, after: int = 0) -> tuple[TrialRecord, ...]:
-        """Return all records but the first `after`, in the order of adding; `curves` loads confidence curves too."""
+    def records(
+        self, study: StudyEntry, *, curves: bool = False, after: int = 0, names: Sequence[str] | None = None
+    ) -> tuple[TrialRecord, ...]:
+        """Return all records but the first `after`, in the order of adding; `curves` loads confidence curves too.
+
+        With `names` only the records that have one of them.
+        """
 
     @abstractmethod
     def counted(self, study: StudyEntry) -> int:

@@ -167,16 +167,20 @@ def read_records(connection: Connection, *conditions: Any, curves: bool = False)
     }
 
 
-def records_after(connection: Connection, study_id: int, after: int, *, curves: bool) -> tuple[TrialRecord, ...]:
+def records_after(
+    connection: Connection, study_id: int, after: int, *, curves: bool, names: Sequence[str] | None = None
+) -> tuple[TrialRecord, ...]:
     """See `Store.records`. A record is added under the study's lock, so row numbers rise in the order of adding."""
-    of_study = RecordRow.study_id == study_id
-    if not after:
-        return tuple(read_records(connection, of_study, curves=curves).values())
-    last = select(RecordRow.id).where(of_study).order_by(RecordRow.id).offset(after - 1).limit(1)
-    known = connection.execute(last).scalar_one_or_none()
-    if known is None:
-        return ()
-    return tuple(read_records(connection, of_study, RecordRow.id > known, curves=curves).values())
+    wanted = [RecordRow.study_id == study_id]
+    if after:
+        first = select(RecordRow.id).where(*wanted).order_by(RecordRow.id).offset(after).limit(1)
+        found = connection.execute(first).scalar_one_or_none()
+        if found is None:
+            return ()
+        wanted.append(RecordRow.id >= found)
+    if names is not None:
+        wanted.append(RecordRow.name.in_(names))
+    return tuple(read_records(connection, *wanted, curves=curves).values())
 
 
 def _children(connection: Connection, table: type[Table], wanted: Any) -> defaultdict[int, list[dict[str, Any]]]:

@@ -171,8 +171,12 @@ class SqlStore(Store):
     def add(self, study: StudyEntry, record: TrialRecord, attempt: Attempt | None) -> FrontEntry | None:
         return self._change(lambda connection: records.add_record(connection, study, record, attempt))
 
-    def records(self, study: StudyEntry, *, curves: bool = False, after: int = 0) -> tuple[TrialRecord, ...]:
-        return self._database.ask(lambda connection: records.records_after(connection, study.id, after, curves=curves))
+    def records(
+        self, study: StudyEntry, *, curves: bool = False, after: int = 0, names: Sequence[str] | None = None
+    ) -> tuple[TrialRecord, ...]:
+        return self._database.ask(
+            lambda connection: records.records_after(connection, study.id, after, curves=curves, names=names)
+        )
 
     def counted(self, study: StudyEntry) -> int:
         return self._database.ask(lambda connection: attempts.counted(connection, study.id))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlencode
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
-
 from search.store.base import StoreError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 HIDDEN = "***"
 _DRIVERS = {
@@ -50,7 +51,7 @@ def parse(url: str) -> URL:
         return _file_url(rest)
     try:
         return _server_url(driver, rest)
-    except (ArgumentError, ValueError):
+    except ValueError:
         raise StorageUrlError(f"database url '{mask(url)}' is not well formed") from None
 
 
@@ -81,7 +82,7 @@ def mask(url: str) -> str:
         return f"{place}?{HIDDEN}" if question else url
     try:
         parsed = _server_url(driver or _DRIVERS["postgresql"], rest)  # others are refused, but look alike
-    except (ArgumentError, ValueError):
+    except ValueError:
         return f"{scheme}://{HIDDEN}" if _SCHEME.fullmatch(scheme) else HIDDEN
     secret = {name: HIDDEN for name in parsed.query if _SECRET_OPTION.search(name)}
     if parsed.password is None and not secret:
@@ -103,8 +104,8 @@ def _file_url(rest: str) -> URL:
     if rest and not rest.startswith("/") and "@" not in rest:
         raise StorageUrlError(f"database url 'sqlite://{rest}' has two slashes; write sqlite:///{rest} (three slashes)")
     try:
-        found = make_url(f"sqlite://{rest}")
-    except (ArgumentError, ValueError):
+        found = _read(f"sqlite://{rest}")
+    except ValueError:
         found = None
     if found is None or found.host or found.query or "\0" in (found.database or ""):
         raise StorageUrlError(
@@ -118,14 +119,34 @@ def _server_url(driver: str, rest: str) -> URL:
     """Read what follows `postgresql://`, and let the driver look at it.
 
     Raises:
-        ArgumentError: If a part is wrong. `ValueError` likewise.
+        ValueError: If a part is wrong.
     """
+    from sqlalchemy.exc import ArgumentError
+
     parts = _WITH_USER.fullmatch(rest)
-    found = make_url(f"{driver}://{rest if parts is None else parts['rest']}")
+    found = _read(f"{driver}://{rest if parts is None else parts['rest']}")
     if parts is not None:
         password = None if parts["password"] is None else unquote(parts["password"])
         found = found.set(username=unquote(parts["user"]), password=password)
-    found.get_dialect()().create_connect_args(found)
+    try:
+        found.get_dialect()().create_connect_args(found)
+    except ArgumentError as error:
+        raise ValueError(str(error)) from None
     if found.port is not None and not 0 < found.port < 2**16:
         raise ValueError(f"port {found.port}")
     return found
+
+
+def _read(url: str) -> URL:
+    """Read a whole URL.
+
+    Raises:
+        ValueError: If it is not well formed.
+    """
+    from sqlalchemy import make_url  # takes a third of a second: not for --help
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        raise ValueError(str(error)) from None

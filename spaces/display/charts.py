@@ -25,7 +25,7 @@ from spaces.base import Section
 from spaces.shown import picture_text
 
 if TYPE_CHECKING:
-    from spaces.display.overview import GroupRow, Overview, PartialCost
+    from spaces.display.group_rows import GroupRow, Overview, PartialCost
 
 BLUE, ORANGE, GREEN, VERMILLION, GREY, INK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#9AA0A6", "#30343B"
 SECTION_COLOURS: dict[Section, str] = {"backbone": BLUE, "neck": ORANGE, "detect": GREEN}

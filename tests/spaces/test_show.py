@@ -15,7 +15,8 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from spaces.display.charts import SECTION_COLOURS, lighten
-from spaces.display.overview import Overview, condensed, overview, overview_of, total
+from spaces.display.group_rows import Overview, total
+from spaces.display.overview import condensed, overview, overview_of
 from spaces.networks import checkpoint
 from spaces.networks.cost_formula import CostFormula
 from spaces.networks.parent import Parent

@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from objectives.base import Direction
+from search.findings.panels import kind_of
 from search.pictures.curves import channel_picture, curves_picture
 from search.pictures.labels import Label, place_labels
-from search.pictures.pareto import KINDS, kind_of, pareto_bytes, pareto_png
+from search.pictures.pareto import KINDS, pareto_bytes, pareto_png
 from search.record.trial import Outcome
 from tests.search.plausible import LIMIT_MS, THREE_OBJECTIVES, Plausible, plausible_study, with_memory
 

@@ -74,6 +74,7 @@ class RecordContract:
         store.add(other, reference_of("parent"), None)
         for known in range(len(added) + 2):
             assert store.records(study, curves=True, after=known) == tuple(added[known:])
+        assert store.records(study, curves=True, names=["trial 2", "parent", "another"]) == (added[0], added[2])
 
     def test_a_long_curve_comes_back_digit_for_digit(self, store: Store, study: StudyEntry) -> None:
         chance = random.Random(0)
