@@ -8,7 +8,8 @@ from rich.text import Text
 
 from objectives.quantities import MAP50_95
 from search.findings.selection import confirmed_study
-from search.record.confirmation import Confirmation, ConfirmedStudy, Finalist
+from search.record.confirmation import Confirmation, Finalist
+from search.record.confirmed_study import ConfirmedStudy
 from search.record.latency_text import LATENCY, latency_text
 from search.record.number_text import score, significant
 from search.store.base import Store, StudyEntry

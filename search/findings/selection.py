@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from objectives.base import Direction
 from objectives.quantities import LATENCY_MS, MAP50_95
-from search.record.confirmation import ConfirmedStudy, apply_confirmation
+from search.record.confirmed_study import ConfirmedStudy, apply_confirmation
 from search.record.front import knee
 from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry

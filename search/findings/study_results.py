@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from objectives.base import Measurement
 from search.findings.leaderboard import Row, leaderboard
 from search.findings.parent_training import training_remarks
 from search.findings.summary_sentence import summary_sentence
-from search.record.confirmation import Confirmation, ConfirmedStudy, apply_confirmation, confirmation_remarks
+from search.record.confirmation import Confirmation, confirmation_summary
+from search.record.confirmed_study import ConfirmedStudy, apply_confirmation, confirmation_remarks
 from search.record.doubts import doubt_lines
 from search.record.latency_text import LATENCY, further_names
 from search.record.trial import Outcome, TrialRecord
@@ -22,7 +22,7 @@ class StudyResults:
     """One stored study with its records and fronts.
 
     Attributes:
-        records: In their stored order; finalists have their confirmed latency.
+        records: In their stored order, with the latencies that follow from the newest confirmation.
         fronts: The front after each change, oldest first; the last one follows the newest confirmation.
         confirmed: The changes by the newest confirmation.
         target: Description of the latencies' target, with `reference_ms`; empty if it is not stored.
@@ -61,13 +61,15 @@ class StudyResults:
     @property
     def summary(self) -> str:
         """One sentence: the search against the networks by hand; empty if there is nothing to compare."""
-        return summary_sentence(self.records_as_measured, self.study.definition)
+        return summary_sentence(self.records, self.study.definition)
 
     @property
-    def records_as_measured(self) -> tuple[TrialRecord, ...]:
-        """The records with the latencies that were measured in the study, also those of finalists."""
-        before = {} if self.confirmed is None else self.confirmed.trial_latencies
-        return tuple(_with_latency(each, before[each.name]) if each.name in before else each for each in self.records)
+    def latency_line(self) -> str:
+        """What was re-measured, and what that means for the other rows; empty without a confirmation."""
+        if self.confirmation is None:
+            return ""
+        change = None if self.confirmed is None else self.confirmed.change
+        return confirmation_summary(self.confirmation) + ("" if change is None else f"; {change.text()}")
 
     def rows(self, split: str = "val") -> tuple[Row, ...]:
         """Return the leaderboard with one split's accuracy."""
@@ -97,12 +99,6 @@ def study_results(
     records = confirmed.records
     further = {name: _target(store, records, name) for name in further_names(records)}
     return StudyResults(study, records, fronts, _target(store, records, LATENCY), confirmed, newest, further)
-
-
-def _with_latency(record: TrialRecord, latency: Measurement) -> TrialRecord:
-    """Return the record with another latency."""
-    others = tuple(latency if each.name == LATENCY else each for each in record.measurements)
-    return replace(record, measurements=others)
 
 
 def _target(store: Store, records: Sequence[TrialRecord], name: str) -> Mapping[str, object]:

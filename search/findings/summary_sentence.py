@@ -81,8 +81,7 @@ def summary_sentence(records: Sequence[TrialRecord], definition: Mapping[str, An
     The networks by hand alone choose the speed: that of the most accurate one with at least `MIN_SPEED_UP` times the
     parent's speed, or of the fastest one if none is as fast. At this latency the most accurate network of the search
     and the most accurate one by hand are compared, both chosen on val; the test split scores the same two. A network
-    is no slower than another one if its latency is below the upper end of the other's 95 % interval. Latencies are
-    those of the study, which all networks have; only some are confirmed, often on another day. The last part
+    is no slower than another one if its latency is below the upper end of the other's 95 % interval. The last part
     counts the results at the speed of each network by hand that no other one by hand beats in both figures: on test
     if there is one, else on val.
 
@@ -90,7 +89,7 @@ def summary_sentence(records: Sequence[TrialRecord], definition: Mapping[str, An
     Differences below the noise of training are a tie.
 
     Args:
-        records: The study's, with the latencies that were measured in it.
+        records: The study's, with the latencies that follow from its newest confirmation.
         definition: The study's definition as plain values.
     """
     parent = parent_of(records)

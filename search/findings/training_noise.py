@@ -9,11 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from objectives.base import Direction
 from objectives.quantities import MAP50_95
-from search.record.front import knee, non_dominated
 from search.record.number_text import score
 from search.record.trial import REPEATED, Outcome, TrialRecord
 
@@ -80,40 +76,24 @@ def rounded_up(value: float) -> float:
     return step * size
 
 
-def trials_to_repeat(
-    records: Sequence[TrialRecord], objectives: Sequence[tuple[str, Direction]], count: int
-) -> tuple[TrialRecord, ...]:
-    """Return the complete trials nearest to the knee of the front that are to be trained once more.
+def trials_to_repeat(records: Sequence[TrialRecord], count: int) -> tuple[TrialRecord, ...]:
+    """Return the most accurate complete trials, which are to be trained once more.
 
-    The distance is measured with each objective scaled to its range on the front. Only trials with the shortest
-    training count: with a budget, that of a finalist would cost several of theirs. None is returned twice: a study that
-    has as many repeated trainings as are asked for needs no more.
+    Networks that are far from their best accuracy differ more between two trainings, so a weak one would tell too much
+    noise for those that are compared. Only trials with the shortest training count: with a budget, that of a finalist
+    would cost several of theirs. None is returned twice: a study that has as many repeated trainings as are asked for
+    needs no more.
 
     Args:
         count: Number of trials that are trained twice, those included that already are.
     """
     repeated = {record.name.removesuffix(REPEATED) for record in records if record.is_repeated}
-    names = [name for name, _ in objectives]
-    rows = [(r, [r.value(name) for name in names]) for r in records if _is_rival(r)]
-    known = [(record, [v for v in values if v is not None]) for record, values in rows if None not in values]
-    missing = count - len(repeated)
-    if not known or missing <= 0:
-        return ()
-    distances = _distances([values for _, values in known], [direction for _, direction in objectives])
-    order = [known[place][0] for place in np.argsort(distances, kind="stable")]
-    trials = [each for each in order if not each.is_reference]
-    shortest = min((each.epochs for each in trials), default=0)
-    return tuple([each for each in trials if each.epochs == shortest and each.name not in repeated][:missing])
+    known = [(each, value) for each in records if _is_trial(each) and (value := each.value(MAP50_95.name)) is not None]
+    shortest = min((each.epochs for each, _ in known), default=0)
+    rest = [(each, value) for each, value in known if each.epochs == shortest and each.name not in repeated]
+    best = sorted(rest, key=lambda each: -each[1])
+    return tuple([each for each, _ in best][: max(0, count - len(repeated))])
 
 
-def _is_rival(record: TrialRecord) -> bool:
-    return record.outcome is Outcome.COMPLETE and record.feasible and not record.is_repeated
-
-
-def _distances(values: Sequence[Sequence[float]], directions: Sequence[Direction]) -> Sequence[float]:
-    """Return each row's distance from the knee, with each objective scaled to its range on the front."""
-    points = np.array(values, dtype=np.float64)
-    spread = np.ptp(points[list(non_dominated(values, directions))], axis=0)
-    scaled = (points - points[knee(values, directions)]) / np.where(spread > 0, spread, 1.0)
-    found: list[float] = np.linalg.norm(scaled, axis=1).tolist()
-    return found
+def _is_trial(record: TrialRecord) -> bool:
+    return record.outcome is Outcome.COMPLETE and record.feasible and not record.is_reference

@@ -1,4 +1,4 @@
-"""Time finalists again: load them, export each once, and time them in turn on the study's target. Imports torch."""
+"""Time networks again: load them, export each once, and time them in turn on the study's target. Imports torch."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from search.latency.remote import target_of_entry
 from search.latency.study_targets import target_of
 from search.prepare.inputs import open_data
 from search.record.confirmation import Confirmation, Finalist
+from search.record.confirmed_study import shapes_of
 from search.record.folders import RunFolder
 from search.record.latency_text import LATENCY
 from search.record.trial import TrialRecord
@@ -58,21 +59,23 @@ def confirm_finalists(
             f"`python -m search.bench --pack DIR --study {study.sampler_name} --front`"
         )
     checkpoints = CheckpointStore(folder.checkpoints)
-    candidates = [checkpoints.get(record.checkpoint or "") for record in finalists]
+    shapes = shapes_of(finalists)
+    candidates = [checkpoints.get(records[0].checkpoint or "") for records in shapes]
     with ExitStack() as opened:
         parent = checkpoints.get(study.frozen["parent"])  # a finalist may be a control of another family
         meter = opened.enter_context(_meter(definition, folder, parent, entry))
-        show_line(f"timing {len(finalists)} finalists in turn with each other on {meter.target}")
+        show_line(f"timing {len(shapes)} networks in turn with each other on {meter.target}")
         files = [opened.enter_context(meter.exported(candidate)) for candidate in candidates]
         race = meter.race(files, cpu_budget_s=cpu_s_per_finalist * len(files), seed=SEED)
-    names = [record.name for record in finalists]
+    names = [[record.name for record in records] for records in shapes]
     return store.add_confirmation(study, confirmation_of(race, names, entry, meter.target.clock))
 
 
-def confirmation_of(race: Race, names: Sequence[str], target: TargetEntry, loaded_clock: str) -> Confirmation:
+def confirmation_of(race: Race, names: Sequence[Sequence[str]], target: TargetEntry, loaded_clock: str) -> Confirmation:
     """Return the confirmation that follows from a race of the networks with these names.
 
     Args:
+        names: For each network the names of the records that have its shape; they tie with each other.
         loaded_clock: Clock to use if other work was seen: `cpu` for a target of one thread, because other work hardly
             changes it. On an idle device wall time is used, because users wait for it.
     """
@@ -84,18 +87,19 @@ def confirmation_of(race: Race, names: Sequence[str], target: TargetEntry, loade
     members = []
     for number in result.order:
         ratio = result.ratios[number]
-        members.append(
-            Finalist(
-                name=names[number],
+        tied = [name for other in (number, *result.ties[number]) for name in names[other]]
+        for name in names[number]:
+            member = Finalist(
+                name=name,
                 value=ratio.median * target.reference_ms,
                 low=ratio.low * target.reference_ms,
                 high=ratio.high * target.reference_ms,
                 ratio=ratio.median,
                 runs=race.runs(number),
-                ties=tuple(names[other] for other in result.ties[number]),
+                ties=tuple(each for each in tied if each != name),
                 samples=tuple(sample * target.reference_ms for sample in race.samples(number, clock)),
             )
-        )
+            members.append(member)
     return Confirmation(target.key, clock, tuple(members), None if seen is None else seen.as_plain())
 
 

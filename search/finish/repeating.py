@@ -25,7 +25,7 @@ def repeat_trials(
     device: str = "cpu",
     show_line: Callable[[str], None] = lambda line: None,
 ) -> tuple[TrialRecord, ...]:
-    """Train trials near the knee of the front once more, from the same start with another seed.
+    """Train the most accurate trials once more, from the same start with another seed.
 
     Each is stored as a row of the study, beside the front and unknown to the sampler.
 
@@ -40,7 +40,7 @@ def repeat_trials(
         CandidateError: If a training diverges or runs out of memory.
         CheckpointError: If weights are missing or damaged.
     """
-    if not trials_to_repeat(store.records(study), study.objectives, count):
+    if not trials_to_repeat(store.records(study), count):
         return ()
     from search.finish.repeater import Repeater  # imports torch, which a finished study need not wait for
     from search.finish.trained_workbench import open_trained_workbench
@@ -52,7 +52,7 @@ def repeat_trials(
         tempfile.TemporaryDirectory(prefix="repeat-") as scratch,
         open_trained_workbench(store, study, folder, device, Path(scratch), say) as bench,
     ):
-        for trial in trials_to_repeat(store.records(study), study.objectives, count):  # another run may have repeated
+        for trial in trials_to_repeat(store.records(study), count):  # another run may have repeated
             row = Repeater(bench, limits, say).repeat(trial)
             store.add(study, row, None)
             figures = outcome_line(row, tuple(name for name, _ in study.objectives))

@@ -27,7 +27,6 @@ from search.findings.time_table import time_table
 from search.findings.training_effort import effort_text, training_effort
 from search.pages.charts import chart_data, counted_text
 from search.pages.page import part, render, trusted
-from search.record.confirmation import confirmation_summary
 from search.record.latency_text import FURTHER, legend
 from search.record.number_text import duration, score, significant
 from search.record.trial import Outcome
@@ -101,7 +100,7 @@ def _facts(found: StudyResults, now: datetime) -> list[tuple[str, str]]:
         ("trials", ", ".join(f"{count} {word}" for word, count in outcomes if count) or "none yet"),
         ("data", str(data.get("source", "")) if isinstance(data, Mapping) else str(data)),
         ("latency on", " ".join(str(found.target[key]) for key in TARGET_WORDS if key in found.target)),
-        ("finalists", "" if found.confirmation is None else confirmation_summary(found.confirmation)),
+        ("latencies", found.latency_line),
         ("limits", ", ".join(f"{name} up to {limit:g}" for name, limit in found.limits.items() if limit is not None)),
         ("started", f"{found.study.created:%Y-%m-%d %H:%M} UTC"),
         ("report made", f"{now:%Y-%m-%d %H:%M} UTC"),

@@ -10,7 +10,6 @@ from search.findings.formats import FRONT_MARK, csv_text, markdown, shortened, s
 from search.findings.study_results import read_study_results
 from search.findings.time_table import terminal_times, time_table
 from search.findings.training_effort import effort_text, hypervolume_history, training_effort
-from search.record.confirmation import confirmation_summary
 from search.record.latency_text import legend
 from search.record.number_text import duration
 from search.store.base import Store, StudyEntry
@@ -80,8 +79,8 @@ def print_study_results(
         console.print(f"{len(rows) - len(shown)} more trials are in leaderboard.csv")
     marks = [f"{FRONT_MARK} on the Pareto front", "bold: best of its column", *legend([row.record for row in shown])]
     console.print("\n".join(["; ".join(marks), *found.remarks]) + "\n")
-    if found.confirmation is not None:
-        console.print(f"finalists: {confirmation_summary(found.confirmation)}\n")
+    if found.latency_line:
+        console.print(f"latencies: {found.latency_line}\n")
     console.print(f"trials: {effort_text(training_effort(found.records))}")
     for last in hypervolume_history(found.records, found.fronts)[-1:]:
         spent = f"{last.trials} trials and {duration(last.training_s)} of training"

@@ -228,13 +228,18 @@ class FinalistChooser:
 
 
 def finalist_chooser_of(
-    study: StudyEntry, plan: SearchPlan, records: Sequence[TrialRecord], spending: Spending
+    study: StudyEntry,
+    plan: SearchPlan,
+    records: Sequence[TrialRecord],
+    spending: Spending,
+    narrowest_ms: float | None = None,
 ) -> FinalistChooser:
     """Return what chooses the finalists of a study whose objectives are an accuracy and latency.
 
     Args:
         records: With those of the parent and the donors.
         spending: Tells the donors and the number of bands.
+        narrowest_ms: Latency in ms of the narrowest network of the space, beyond which no band begins.
     """
 
     def point_of(row: TrialRecord) -> Params | None:
@@ -245,7 +250,8 @@ def finalist_chooser_of(
     parent_ms = next((ms for each in records if each.name == PARENT if (ms := each.value(LATENCY)) is not None), None)
     worst = worst_point(study, plan, records)
     count = spending.division(records).bands
-    bands = Bands.dividing(worst[0] if parent_ms is None else parent_ms, plan.limits.get(LATENCY), count)
+    parent_ms = worst[0] if parent_ms is None else parent_ms
+    bands = Bands.dividing(parent_ms, plan.limits.get(LATENCY), count, narrowest_ms)
     return FinalistChooser(study.objectives[0][0], worst, bands, spending.donors, point_of)
 
 

@@ -8,7 +8,7 @@ the latency predictor the time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from search.record.staircase import Values
 from search.sampler.candidate_pool import Point
 from spaces.allocation.summed_sensitivity import SummedSensitivity
-from spaces.base import Float, ParameterRole, Space
+from spaces.base import Categorical, Float, Parameter, ParameterRole, ParamValue, Space
 
 EVEN_CUTS = 24
 """Number of even cuts, from hardly any cut to the narrowest."""
@@ -34,6 +34,25 @@ Places = NDArray[np.int64]
 
 LatencyOf = Callable[[Sequence[Sequence[int]]], Values]
 """Predicts the latency of M networks, shape (M,), from their widths, shape (M, G)."""
+
+
+def narrowest_point(space: Space, parameters: Mapping[str, Parameter], groups: int) -> Point | None:
+    """Return the point of the narrowest network; None if the space does not set the width of each of its G groups.
+
+    Args:
+        parameters: All that the sampler sets, those of the recipe included; each has its least value.
+    """
+    ratios = _ratios(space)
+    cut = space.nearest([min(ratio.low for ratio in ratios)] * groups) if ratios else None
+    return None if cut is None else {**{name: _least(each) for name, each in parameters.items()}, **cut}
+
+
+def _least(parameter: Parameter) -> ParamValue:
+    """Return the least value of a number, or the first option if the options are no numbers."""
+    if not isinstance(parameter, Categorical):
+        return parameter.low
+    numbers = [each for each in parameter.options if isinstance(each, int | float)]
+    return min(numbers) if len(numbers) == len(parameter.options) else parameter.options[0]
 
 
 def even_cuts(space: Space, sensitivity: SummedSensitivity) -> list[Point]:

@@ -16,10 +16,14 @@ SPEED_STEP = 10**0.1
 """Ratio of the speeds of two bands below a limit; ten make a factor of ten (the R10 series of ISO 3)."""
 TOP_SPEED = 4.0
 """Speed at which the last of many bands begins without a limit, as a multiple of the parent's."""
-WIDE_STEP = 2**0.5
-"""Ratio of the speeds of two bands without a limit where there are at most `WIDE_BANDS`."""
-WIDE_BANDS = 4
-"""Maximum number of bands that use `WIDE_STEP`."""
+TOP_SPEEDS = {1: 2.0, 2: 2**1.5, 3: 2**1.5}
+"""The same where there are only so many bands: what is hardly faster than the parent needs hardly any training."""
+FIRST_STEPS = {1: 2, 2: 2}
+"""Number of steps from the parent to the first band where there are only so many bands; else it is one step."""
+REACH = 0.95
+"""Speed at which the last band begins at most, as a share of that of the narrowest network of the space."""
+MIN_SPEED_STEP = 1.05
+"""Minimum ratio of the speeds of two bands."""
 TRIALS_SHARE = 0.2
 """Share of a band's epochs that its trials take; its finalist has the others."""
 TOLERANCE = 0.03
@@ -131,15 +135,24 @@ class Bands:
     first_speed: float = SPEED_STEP
 
     @classmethod
-    def dividing(cls, parent_ms: float, limit_ms: float | None, count: int) -> Bands:
+    def dividing(cls, parent_ms: float, limit_ms: float | None, count: int, narrowest_ms: float | None = None) -> Bands:
         """Return a number of bands: below a limit, or up to 4 times the speed of the parent.
 
-        One or two bands begin at twice the parent's speed: what is hardly faster needs hardly any training.
+        One or two bands begin at twice the parent's speed. No band begins beyond the reach of the space: its trials and
+        its finalist would be lost.
+
+        Args:
+            narrowest_ms: Latency in ms of the narrowest network of the space; None if it is not known.
         """
+        reach = math.inf if narrowest_ms is None else REACH * parent_ms / narrowest_ms
         if limit_ms is not None:
-            return cls(parent_ms, limit_ms)
-        step = WIDE_STEP if count <= WIDE_BANDS else TOP_SPEED ** (1.0 / count)
-        return cls(parent_ms, None, step, step**2 if count <= WIDE_BANDS / 2 else step)
+            below = max(1.0, reach * min(limit_ms, parent_ms) / parent_ms)
+            step = min(SPEED_STEP, below ** (1.0 / max(1, count - 1)))
+            return cls(parent_ms, limit_ms, max(MIN_SPEED_STEP, step))
+        first = FIRST_STEPS.get(count, 1)
+        step = min(TOP_SPEEDS.get(count, TOP_SPEED), reach) ** (1.0 / (first + count - 1))
+        step = max(MIN_SPEED_STEP, step)
+        return cls(parent_ms, None, step, step**first)
 
     @property
     def slowest(self) -> float:

@@ -25,6 +25,7 @@ from search.record.stopwatch import Stopwatch
 from search.sampler.budgeted import BudgetedSampler, BudgetState
 from search.sampler.candidate_predictions import can_predict, candidate_predictions_of
 from search.sampler.finalists import finalist_chooser_of
+from search.sampler.hints import narrowest_point
 from search.sampler.optuna_study import OptunaStudy, distribution_of
 from search.sampler.registry import make_sampler, sampler_named, sampler_seed
 from search.store.base import Attempt, Store, StudyEntry
@@ -132,10 +133,17 @@ class _Session:
         spending = spending_of(self._definition, self._job.budget, self._job.repeats)
         chooser = None
         if can_predict(study.objectives):
-            chooser = finalist_chooser_of(study, plan, self._store.records(study), spending)
+            records, narrowest_ms = self._store.records(study), self._narrowest_ms(prepared)
+            chooser = finalist_chooser_of(study, plan, records, spending, narrowest_ms)
         state = BudgetState(self._store, study, spending, chooser)
         self._say_once(spending.plan_text(state.records()))
         return state
+
+    def _narrowest_ms(self, prepared: Prepared) -> float | None:
+        """Return the latency in ms of the narrowest network of the space; None if it is not known."""
+        plan, bench = prepared.plan, prepared.bench
+        point = narrowest_point(plan.space, plan.parameters, len(bench.parent.structure.groups))
+        return None if point is None else UntrainedCandidates(bench, plan).latency_ms(point)
 
     def _sensitivity(self, prepared: Prepared, budget: BudgetState | None) -> SummedSensitivity | None:
         """Return the sensitivity analysis, if the sampler uses it and it takes a small part of the study's time."""

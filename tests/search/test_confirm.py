@@ -101,7 +101,7 @@ def line_of(text: str, name: str) -> str:
 
 
 def test_the_table_shows_both_latencies_and_who_left(printed: str) -> None:
-    assert "4 finalists in turn with each other on onnxruntime cpu fp32, 64 px" in printed
+    assert "4 networks in turn with each other on onnxruntime cpu fp32, 64 px" in printed
     assert "2.00" in line_of(printed, "trial 2"), "what the trial said stays visible"
     assert "no longer: dominated by trial " in line_of(printed, "trial 2")
     assert line_of(printed, "parent").rstrip().endswith("yes")
@@ -151,14 +151,14 @@ def test_reports_show_the_settled_front_beside_what_the_trials_said(
     assert float(rows["trial 2"]["latency_ms"]) > 2.5
     assert rows["trial 2"]["note"].endswith("2 ms in the study")
     assert run_command(report, place) == Exit.DONE
-    assert "finalists: 4 timed side by side" in capsys.readouterr().out
-    assert "4 timed side by side" in (stored.root / "nas_head" / "report.html").read_text()
+    assert "latencies: 4 networks re-measured side by side" in capsys.readouterr().out
+    assert "4 networks re-measured side by side" in (stored.root / "nas_head" / "report.html").read_text()
 
 
 def test_named_records_are_timed_instead_of_the_front(stored: Stored, capsys: pytest.CaptureFixture[str]) -> None:
     assert stored.confirm("--records", "trial 0, parent") == Exit.DONE
     printed = capsys.readouterr().out
-    assert "timing 2 finalists" in printed
+    assert "timing 2 networks" in printed
     assert "trial 1" not in printed
 
 

@@ -14,7 +14,7 @@ from search.findings.study_results import StudyResults
 from search.findings.summary_sentence import search_epochs, summary_sentence
 from search.pages.study_report import print_study_results, write_report
 from search.record.ancestors import Ancestor
-from search.record.confirmation import ConfirmedStudy
+from search.record.confirmed_study import ConfirmedStudy
 from search.record.trial import Outcome, TrialRecord
 from search.store.sql import open_store
 from tests.search.plausible import Plausible, plausible_evaluation, plausible_record, plausible_study, store_study
@@ -167,14 +167,14 @@ def study() -> Plausible:
     return replace(found, study=replace(found.study, definition={**found.study.definition, **DEFINITION}))
 
 
-def test_finalists_are_compared_by_the_latency_that_all_networks_have(study: Plausible) -> None:
-    found = StudyResults(study.study, study.records, study.fronts)
-    name = next(each.name for each in study.records if not each.is_reference)
-    before = Measurement("latency_ms", 99.0, "ms")
-    confirmed = ConfirmedStudy(study.records, (), trial_latencies={name: before})
-    records = {each.name: each for each in replace(found, confirmed=confirmed).records_as_measured}
-    assert records.pop(name).measurement("latency_ms") is before
-    assert list(records.values()) == [each for each in study.records if each.name != name]
+def test_networks_are_compared_by_the_latencies_that_count_now(study: Plausible) -> None:
+    """The same ones as in the table: those of the race, and of all others what follows from it."""
+    slower = tuple(
+        replace(each, measurements=tuple(replace(m, value=2 * m.value, high=None) for m in each.measurements))
+        for each in study.records
+    )
+    found = StudyResults(study.study, slower, study.fronts, confirmed=ConfirmedStudy(slower, ()))
+    assert found.summary == summary_sentence(slower, study.study.definition)
 
 
 def test_terminal_page_and_markdown_have_it(

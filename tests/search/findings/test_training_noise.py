@@ -19,7 +19,6 @@ from search.finish.polishing import select_for_polishing
 from search.pages.compared_records import select_compared
 from search.pages.report import headline
 from search.pages.study_report import print_study_results, write_report
-from search.record.front import knee
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
@@ -61,9 +60,9 @@ def store() -> Iterator[Store]:
 
 @pytest.fixture
 def study(store: Store) -> StudyEntry:
-    """A study whose trial at the knee was trained again and came out far better than everything else."""
+    """A study whose best trial was trained again and came out far better than everything else."""
     study = store_study(store, STUDY)
-    (trial,) = trials_to_repeat(RECORDS, OBJECTIVES, 1)
+    (trial,) = trials_to_repeat(RECORDS, 1)
     assert store.add(study, repeated(trial, 0.3), None) is None, "it does not move the front"
     return study
 
@@ -112,28 +111,20 @@ def test_the_figure_is_rounded_up(value: float, up: float) -> None:
     assert rounded_up(value) == pytest.approx(up)
 
 
-def test_the_trials_nearest_to_the_knee_are_repeated_and_each_once() -> None:
-    competing = [r for r in RECORDS if r.outcome is Outcome.COMPLETE and r.feasible]
-    values = [[r.value(name) or 0.0 for name, _ in OBJECTIVES] for r in competing]
-    at = competing[knee(values, [direction for _, direction in OBJECTIVES])]
-    first, second = trials_to_repeat(RECORDS, OBJECTIVES, 2)
-    assert not first.is_reference and not second.is_reference
-    if not at.is_reference:
-        assert first is at
+def test_the_most_accurate_of_the_shortest_trainings_are_repeated_and_each_once() -> None:
+    """A weak network differs more between two trainings, and a long training costs more."""
+    complete = [
+        each for each in RECORDS if each.outcome is Outcome.COMPLETE and each.feasible and each.number is not None
+    ]
+    first, second = trials_to_repeat(RECORDS, 2)
+    assert [reached(first), reached(second)] == sorted(map(reached, complete), reverse=True)[:2]
     done = [*RECORDS, repeated(first, 0.01)]
-    assert trials_to_repeat(done, OBJECTIVES, 1) == ()
-    assert trials_to_repeat(done, OBJECTIVES, 2) == (second,)
+    assert trials_to_repeat(done, 1) == ()
+    assert trials_to_repeat(done, 2) == (second,)
+    longer = [replace(each, recipe={**each.recipe, "epochs": 99}) if each is first else each for each in RECORDS]
+    assert trials_to_repeat(longer, 1) == (second,)
     rows = [record for record in RECORDS if record.is_reference]
-    assert trials_to_repeat(rows, OBJECTIVES, 1) == (), "no trial is complete"
-
-
-def test_a_knee_that_is_no_trial_is_represented_by_the_nearest() -> None:
-    """With few trials the knee may be a donor."""
-    (first,) = trials_to_repeat(RECORDS, OBJECTIVES, 1)
-    row = replace(first, number=None, name="nas_final", identity="row")
-    others = [record for record in RECORDS if record is not first]
-    (second,) = trials_to_repeat([*others, row], OBJECTIVES, 1)
-    assert second.number is not None and second is not first
+    assert trials_to_repeat(rows, 1) == (), "no trial is complete"
 
 
 def test_a_repeated_training_is_no_network_to_choose(store: Store, study: StudyEntry) -> None:
@@ -169,7 +160,7 @@ def test_its_cost_is_shown_by_itself(store: Store, study: StudyEntry) -> None:
 
 
 def test_table_and_report_say_it(store: Store, study: StudyEntry, tmp_path: Path) -> None:
-    (trial,) = trials_to_repeat(RECORDS, OBJECTIVES, 1)
+    (trial,) = trials_to_repeat(RECORDS, 1)
     said = f"two trainings of {trial.name} differ by 0.300: differences below 1 mean nothing"
     printed = io.StringIO()
     print_study_results(store, study, to=printed)

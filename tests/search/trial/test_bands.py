@@ -42,3 +42,15 @@ def test_the_finalist_at_a_limit_is_trained_for_twice_as_long_as_all_faster_ones
     assert found.finalist_epochs[0] == pytest.approx(2 * sum(found.finalist_epochs[1:]), abs=5)
     assert found.text(3).endswith("and a finalist of 27, the first of 109")
     assert divided(20, 3, most=4, below_limit=True).bands == 1
+
+
+def test_no_band_begins_beyond_the_narrowest_network_of_the_space() -> None:
+    """On digits a band began at 2.83 times the parent's speed, where the space ended at 2.5: three trials were lost."""
+    free = [10.0 / Bands.dividing(10.0, None, 2, 1.0).of(number)[1] for number in range(2)]
+    assert free == pytest.approx([2.0, 2.0**1.5])
+    near = [10.0 / Bands.dividing(10.0, None, 2, 4.0).of(number)[1] for number in range(2)]
+    assert near[1] == pytest.approx(0.95 * 2.5) and 1.5 < near[0] < near[1]
+    assert 10.0 / Bands.dividing(10.0, None, 6).of(5)[1] == pytest.approx(4.0)
+    limited = Bands.dividing(10.0, 5.0, 2, 4.5)
+    assert limited.of(0)[1] == 5.0 and limited.of(1)[1] == pytest.approx(4.5 / 0.95)
+    assert Bands.dividing(10.0, 4.0, 2, 5.0).of(0)[1] == 4.0, "a limit that no network meets is still the limit"
