@@ -94,9 +94,9 @@ def finish_study(store: Store, finish: RunEnd, apart: StepRunner) -> None:
 
 
 def repeat_at_end(store: Store, study: StudyEntry, apart: StepRunner) -> None:
-    """Train a short trial near the knee of the front once more, unless that was done, to tell the noise of training."""
+    """Train the most accurate of the short trials once more, unless that was done, to tell the noise of training."""
     count = apart.request.repeats_in_all
-    if trials_to_repeat(store.records(study), study.objectives, count):
+    if trials_to_repeat(store.records(study), count):
         apart.run("repeat", study, count, "the noise of training is not known", "the same command tries again")
 
 

@@ -76,16 +76,7 @@ def ensure_parent(rows: RowTrainer, recipe: Recipe, *, is_trained: bool, weights
         is_trained: Whether the given weights are a detector for the same classes: they are the parent as they are.
         weights_hash: Content hash of the weights file that it starts from, if any.
     """
-    bench = rows.bench
-    key = key_of(
-        kind=PARENT_NAME,
-        data=bench.training.data.key,
-        structure=bench.parent.key,
-        imgsz=bench.parent.imgsz,
-        weights=weights_hash,
-        recipe=None if is_trained else recipe.as_plain(),
-        seed=None if is_trained else bench.training.seed,
-    )
+    bench, key = rows.bench, _parent_key(rows, recipe, is_trained=is_trained, weights_hash=weights_hash)
     known = rows.find(key)
     if known is not None:
         return TrainedNetwork(known, False)
@@ -95,8 +86,31 @@ def ensure_parent(rows: RowTrainer, recipe: Recipe, *, is_trained: bool, weights
     return TrainedNetwork(bench.store.add_trained(entry), True)
 
 
+def is_parent_known(rows: RowTrainer, recipe: Recipe, *, is_trained: bool, weights_hash: str | None) -> bool:
+    """Return whether the parent needs no training; the arguments are those of `ensure_parent`."""
+    return is_trained or rows.find(_parent_key(rows, recipe, is_trained=False, weights_hash=weights_hash)) is not None
+
+
+def _parent_key(rows: RowTrainer, recipe: Recipe, *, is_trained: bool, weights_hash: str | None) -> str:
+    bench = rows.bench
+    return key_of(
+        kind=PARENT_NAME,
+        data=bench.training.data.key,
+        structure=bench.parent.key,
+        imgsz=bench.parent.imgsz,
+        weights=weights_hash,
+        recipe=None if is_trained else recipe.as_plain(),
+        seed=None if is_trained else bench.training.seed,
+    )
+
+
 def ensure_pruned(
-    rows: RowTrainer, pruning: Pruning, *, root: TrainedEntry, sources: Mapping[str, TrainedEntry]
+    rows: RowTrainer,
+    pruning: Pruning,
+    *,
+    root: TrainedEntry,
+    sources: Mapping[str, TrainedEntry],
+    ahead: tuple[TrialRecord, ...] | None = None,
 ) -> tuple[TrainedNetwork, ...]:
     """Return a pruned and fine-tuned network; prune and train it now unless that was done before.
 
@@ -104,6 +118,7 @@ def ensure_pruned(
         rows: Its workbench has the trained network that all of this is pruned from: the parent, or a stock detector.
         root: That network's entry.
         sources: Networks by the name of their row.
+        ahead: Its row, or two rows, if it was trained before the root was there.
     """
     bench = rows.bench
     source = sources.get(pruning.source)
@@ -118,22 +133,37 @@ def ensure_pruned(
     )
 
     def train() -> tuple[TrialRecord, ...]:
-        network = pruning.prune(rows, source, root)
-        return rows.train(
-            pruning.name,
-            network.candidate,
-            pruning.recipe,
-            lineage=source.name if source else None,
-            inherited=pruning.source != SCRATCH,
-            also_best_f1=pruning.also_best_f1,
-            params=network.params,
-            ancestors=network.ancestors,
-            earlier_training_s=network.earlier_training_s,
-        )
+        return ahead or _train_pruned(rows, pruning, source, root)
 
     lineage = source.key if source is not None and pruning.is_donor else None
     return _find_or_train(
         rows, key=key, train=train, parent=root.checkpoint, lineage=lineage, also_best_f1=pruning.also_best_f1
+    )
+
+
+def train_ahead(rows: RowTrainer, pruning: Pruning) -> tuple[TrialRecord, ...]:
+    """Train a network that needs nothing of the trained parent (`begins_fresh`), before that is there.
+
+    Args:
+        rows: Its workbench has the untrained parent.
+    """
+    return _train_pruned(rows, pruning, None, None)
+
+
+def _train_pruned(
+    rows: RowTrainer, pruning: Pruning, source: TrainedEntry | None, root: TrainedEntry | None
+) -> tuple[TrialRecord, ...]:
+    network = pruning.prune(rows, source, root)
+    return rows.train(
+        pruning.name,
+        network.candidate,
+        pruning.recipe,
+        lineage=source.name if source else None,
+        inherited=pruning.source != SCRATCH,
+        also_best_f1=pruning.also_best_f1,
+        params=network.params,
+        ancestors=network.ancestors,
+        earlier_training_s=network.earlier_training_s,
     )
 
 

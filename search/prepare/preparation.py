@@ -28,7 +28,8 @@ from search.prepare.inputs import (
 from search.prepare.layout import layout_of
 from search.prepare.lineage import load_donors
 from search.prepare.moved_files import remember_places
-from search.prepare.reference_rows import StudyTools, make_rows, row_names
+from search.prepare.reference_rows import make_rows, row_names
+from search.prepare.row_plans import StudyTools
 from search.prepare.study_entry import open_study
 from search.record.doubts import DOUBTS, doubt_line
 from search.record.events import Activity, BatchDone, Note, Say, say_nothing

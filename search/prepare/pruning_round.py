@@ -66,13 +66,13 @@ class Pruning(ABC):
         """Return the facts that go into its key. A newer fact is left out where it has no effect: old keys stay."""
 
     @abstractmethod
-    def prune(self, rows: RowTrainer, source: TrainedEntry | None, root: TrainedEntry) -> PrunedNetwork:
+    def prune(self, rows: RowTrainer, source: TrainedEntry | None, root: TrainedEntry | None) -> PrunedNetwork:
         """Prune the source.
 
         Args:
             rows: Trains what the pruning needs trained first.
             source: The network that is pruned; None for fresh weights.
-            root: The trained parent of the workbench.
+            root: The trained parent of the workbench; None if it is not trained yet, for fresh weights.
         """
 
 
@@ -92,7 +92,7 @@ class _PruningByRule(Pruning):
             facts |= {"cut": self.rule.cut, "criterion": self.rule.criterion}
         return facts
 
-    def prune(self, rows: RowTrainer, source: TrainedEntry | None, root: TrainedEntry) -> PrunedNetwork:
+    def prune(self, rows: RowTrainer, source: TrainedEntry | None, root: TrainedEntry | None) -> PrunedNetwork:
         """See `Pruning`."""
         bench, parent = rows.bench, rows.bench.parent
         if source is None or source == root:
@@ -164,13 +164,13 @@ class ThresholdPruning(Pruning):
         rule = {"multiple": self.multiple, "cut": "threshold", "criterion": "l2"}
         return {**rule, "ratio": self.ratio, "threshold": self.threshold, "sparse": self.sparse.as_plain()}
 
-    def prune(self, rows: RowTrainer, source: TrainedEntry | None, root: TrainedEntry) -> PrunedNetwork:
+    def prune(self, rows: RowTrainer, source: TrainedEntry | None, root: TrainedEntry | None) -> PrunedNetwork:
         """See `Pruning`.
 
         Raises:
             SpaceError: If there is no source: fresh weights have no trained scales.
         """
-        if source is None:
+        if source is None or root is None:
             raise SpaceError(
                 f"'{self.name}' is cut at a threshold, and 'from' is {self.source}, which has no trained scales; "
                 "cut from parent or an earlier row"

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from objectives.base import Direction
-from objectives.recipe import Recipe
-from search.prepare.cutting import ChannelRule, load_or_measure_sensitivity
-from search.prepare.inputs import StudyInputs, complete_recipe, load_stock_detector
+from search.prepare.cutting import load_or_measure_sensitivity
+from search.prepare.inputs import complete_recipe, load_stock_detector
 from search.prepare.lineage import (
-    Grafting,
     TrainedNetwork,
     ensure_grafted,
     ensure_parent,
     ensure_pruned,
     ensure_stock,
+    is_parent_known,
     reference_row,
+    train_ahead,
 )
-from search.prepare.pruning_round import FlopsPruning, Pruning, RatioPruning, ThresholdPruning
+from search.prepare.row_plans import StudyTools, begins_fresh, grafting_of, pruning_of
 from search.prepare.row_training import RowTrainer
-from search.record.events import RecordStored, Say
-from search.record.stopwatch import Clock
+from search.record.events import RecordStored
 from search.record.trial import TrialRecord
-from search.store.base import AlreadyStored, Store, StudyEntry
+from search.store.base import AlreadyStored, StudyEntry
 from search.store.entries import TrainedEntry
 from search.study.definition import StudyDefinition
-from search.study.rows import PARENT_NAME, SCRATCH_NAME, GraftOf, RowSection
+from search.study.rows import PARENT_NAME, SCRATCH_NAME, RowSection
 from search.trial.plan import excess_over
-from search.trial.workbench import Workbench
-from spaces.base import ParamValue, SpaceError
+from spaces.base import SpaceError
 from spaces.steps import note_step
 
 DONOR_POLL_S = 0.2
@@ -46,24 +43,6 @@ def row_names(definition: StudyDefinition) -> set[str]:
     return {PARENT_NAME, *(name for row in (*definition.donors, *definition.controls) for name in row.names)}
 
 
-@dataclass(frozen=True)
-class StudyTools:
-    """A study, and what a process makes its rows with.
-
-    Attributes:
-        bench: The tools of this process, around the untrained parent.
-        say: Receives an event at the start of each training, and for each row that is stored.
-    """
-
-    definition: StudyDefinition
-    store: Store
-    study: StudyEntry
-    bench: Workbench
-    inputs: StudyInputs
-    say: Say
-    clock: Clock
-
-
 def make_rows(tools: StudyTools, *, with_controls: bool) -> StudyEntry:
     """Find or train the study's reference rows and store them. Returns the study with its parent and donors frozen.
 
@@ -73,7 +52,10 @@ def make_rows(tools: StudyTools, *, with_controls: bool) -> StudyEntry:
         with_controls: Whether this worker makes controls too, or donors only, because trials can begin with these. It
             waits for donors that another worker trains, but not for controls.
     """
-    maker = _maker_around_parent(tools)
+    with ExitStack() as held:
+        ahead = _rows_ahead(tools, held) if with_controls else {}
+        maker = _maker_around_parent(tools, ahead)
+        maker.store_ahead()
     definition, store, study = tools.definition, tools.store, maker.tools.study
     donors, controls = list(definition.donors), list(definition.controls) if with_controls else []
     while donors or controls:
@@ -96,14 +78,43 @@ def make_rows(tools: StudyTools, *, with_controls: bool) -> StudyEntry:
     return store.freeze(study, {"donors": keys})
 
 
-def _maker_around_parent(tools: StudyTools) -> _RowMaker:
+def _rows_ahead(tools: StudyTools, held: ExitStack) -> dict[str, tuple[TrialRecord, ...]]:
+    """Train the first control that needs nothing of the trained parent while another worker trains that.
+
+    Args:
+        held: Holds the control's lock until its row is stored, so that no other worker trains it.
+    """
+    definition, initial = tools.definition, tools.inputs.parent
+    rows, recipe = _fresh_rows(tools), complete_recipe(definition.parent.recipe.fixed, tools.inputs)
+    with tools.store.exclusive_if_free(_lock_of(tools, PARENT_NAME)) as is_free:
+        if is_free or is_parent_known(rows, recipe, is_trained=initial.is_trained, weights_hash=initial.weights_hash):
+            return {}
+    for section in definition.controls:
+        if section.source != SCRATCH_NAME or section.graft is not None:
+            continue
+        pruning = pruning_of(tools, section, section.source)
+        if begins_fresh(pruning) and held.enter_context(tools.store.exclusive_if_free(_lock_of(tools, section.name))):
+            return {section.name: train_ahead(rows, pruning)}
+    return {}
+
+
+def _lock_of(tools: StudyTools, name: str) -> str:
+    return f"row {tools.study.id} {name}"
+
+
+def _fresh_rows(tools: StudyTools) -> RowTrainer:
+    """Return a trainer around the untrained parent."""
+    return RowTrainer(bench=tools.bench, say=tools.say, clock=tools.clock)
+
+
+def _maker_around_parent(tools: StudyTools, ahead: dict[str, tuple[TrialRecord, ...]]) -> _RowMaker:
     """Return a maker of further rows, after the parent's row is stored and its facts are frozen."""
-    with tools.store.exclusive(f"row {tools.study.id} {PARENT_NAME}"):
+    with tools.store.exclusive(_lock_of(tools, PARENT_NAME)):
         root, parent = _root_of_study(tools)
         row = reference_row(root.rows.bench, parent)
         facts = {"parent": row.checkpoint, "reference_point": reference_point_of(tools.study, row)}
         frozen = replace(tools, study=tools.store.freeze(tools.study, facts))
-        maker = _RowMaker(tools=frozen, roots={PARENT_NAME: root})
+        maker = _RowMaker(tools=frozen, roots={PARENT_NAME: root}, ahead=ahead)
         maker.add(row)
     return maker
 
@@ -111,7 +122,7 @@ def _maker_around_parent(tools: StudyTools) -> _RowMaker:
 def _root_of_study(tools: StudyTools) -> tuple[_Root, TrainedNetwork]:
     """Return the trained parent with a trainer around it, and as a network; train it if it is missing."""
     bench, initial = tools.bench, tools.inputs.parent
-    rows = RowTrainer(bench=bench, say=tools.say, clock=tools.clock)
+    rows = _fresh_rows(tools)
     recipe = complete_recipe(tools.definition.parent.recipe.fixed, tools.inputs)
     parent = ensure_parent(rows, recipe, is_trained=initial.is_trained, weights_hash=initial.weights_hash)
     bench = bench.with_parent(bench.parent.with_weights(bench.checkpoints.get(parent.entry.checkpoint)))
@@ -132,11 +143,13 @@ class _RowMaker:
 
     Attributes:
         roots: For each row so far the unpruned network that it was pruned from.
+        ahead: Rows that were trained before the parent was there, by the name of their section.
         entries: The network of each row so far.
     """
 
     tools: StudyTools
     roots: dict[str, _Root]
+    ahead: dict[str, tuple[TrialRecord, ...]]
     entries: dict[str, TrainedEntry] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -150,12 +163,18 @@ class _RowMaker:
         for section in sections:
             if not all(name == SCRATCH_NAME or name in self.entries for name in section.sources):
                 continue
-            with self.tools.store.exclusive_if_free(f"row {self.tools.study.id} {section.name}") as is_held:
+            with self.tools.store.exclusive_if_free(_lock_of(self.tools, section.name)) as is_held:
                 if is_held:
                     self._make(section)
                     sections.remove(section)
                     return True
         return False
+
+    def store_ahead(self) -> None:
+        """Store the rows that were trained before the parent was there."""
+        for section in self.tools.definition.controls:
+            if section.name in self.ahead:
+                self._make(section)
 
     def _make(self, section: RowSection) -> None:
         """Find or train the networks of one section, and store their rows."""
@@ -174,12 +193,13 @@ class _RowMaker:
     def _ensure(self, section: RowSection) -> tuple[_Root, Iterable[TrainedNetwork]]:
         if section.graft is not None:
             root = self._root_of(section)
-            grafting = self._grafting(section, section.graft)
+            grafting = grafting_of(self.tools, section, section.graft)
             return root, ensure_grafted(root.rows, grafting, root=root.entry, sources=self.entries)
         if section.source is not None:
-            root = self._root_of(section)
-            pruning = self._pruning(section, section.source)
-            return root, ensure_pruned(root.rows, pruning, root=root.entry, sources=self.entries)
+            root, pruning = self._root_of(section), pruning_of(self.tools, section, section.source)
+            rows = _fresh_rows(self.tools) if begins_fresh(pruning) else root.rows
+            ahead = self.ahead.pop(section.name, None)
+            return root, ensure_pruned(rows, pruning, root=root.entry, sources=self.entries, ahead=ahead)
         return self._ensure_stock(section)
 
     def _root_of(self, section: RowSection) -> _Root:
@@ -187,36 +207,6 @@ class _RowMaker:
         if len({root.entry.key for root in roots}) > 1:
             raise SpaceError(f"'{section.name}' joins {' and '.join(section.sources)}, which are of different networks")
         return roots[0]
-
-    def _grafting(self, section: RowSection, graft: GraftOf) -> Grafting:
-        return Grafting(backbone=graft.backbone, head=graft.head, **self._shared(section))
-
-    def _pruning(self, section: RowSection, source: str) -> Pruning:
-        multiple = self.tools.definition.space.multiple
-        shared = {**self._shared(section), "source": source}
-        if section.threshold is not None and section.ratio is not None:
-            sparse = self._recipe(self.tools.definition.sparse_recipe_of(section))
-            return ThresholdPruning(
-                threshold=section.threshold, ratio=section.ratio, multiple=multiple, sparse=sparse, **shared
-            )
-        rule = ChannelRule(section.cut, section.criterion, multiple)
-        if section.flops is not None:
-            return FlopsPruning(rule=rule, flops=section.flops, **shared)
-        if section.ratio is not None:
-            return RatioPruning(rule=rule, ratio=section.ratio, **shared)
-        raise ValueError(f"'{section.name}' has neither ratio nor flops; it cannot be pruned")
-
-    def _shared(self, section: RowSection) -> dict[str, Any]:
-        """Return the fields that every network to be pruned or grafted has."""
-        return {
-            "name": section.name,
-            "recipe": self._recipe(self.tools.definition.recipe_of(section)),
-            "is_donor": section in self.tools.definition.donors,
-            "also_best_f1": section.also is not None,
-        }
-
-    def _recipe(self, fixed: Mapping[str, ParamValue]) -> Recipe:
-        return complete_recipe(fixed, self.tools.inputs)
 
     def _ensure_stock(self, section: RowSection) -> tuple[_Root, Iterable[TrainedNetwork]]:
         """Return a stock detector as the root of what is pruned from it, and its networks."""

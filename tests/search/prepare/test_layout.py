@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from search.prepare import cutting
 from search.prepare.inputs import load_initial_parent, open_data
 from search.prepare.preparation import Preparation, Setting
 from search.prepare.sensitivity_analysis import TakesTooLong, summed_sensitivity
-from search.record.events import Event, say_nothing
+from search.record.events import Activity, Event, say_nothing
 from search.record.folders import RunFolder
 from search.record.trial import TrialRecord
 from search.store.base import Store
@@ -128,6 +129,28 @@ def test_controls_are_made_beside_trials_by_whoever_is_free(studies: Studies, co
             assert rows() == [*donors, "chance", "fresh", "other"]
         ready.make_controls()
         assert rows() == [*donors, "chance", "fresh", "other", "thinned"]
+
+
+def test_fresh_weights_are_trained_while_another_worker_trains_the_parent(
+    studies: Studies, combined: PreparedStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of two workers would wait for the parent otherwise. The row is the same as if it were trained afterwards."""
+    free, said = studies.store.exclusive_if_free, len(studies.said)
+
+    @contextmanager
+    def busy_with_parent(name: str) -> Iterator[bool]:
+        with free(name) as is_free:
+            yield is_free and not name.endswith(" parent")
+
+    monkeypatch.setattr(studies.store, "exclusive_if_free", busy_with_parent)
+    unknown = "parent.recipe.sparsity=0.31"
+    donors = "donors=[{name: half, from: parent, ratio: 0.5}]"
+    ahead = studies.prepared("ahead", donors, "controls=[{name: fresh, from: scratch, ratio: 0.5}]", unknown)
+    doing = [each.what for each in studies.said[said:] if isinstance(each, Activity) and "training" in each.what]
+    assert doing == ["training fresh", "training parent", "training half"]
+    assert list(ahead.rows) == ["parent", "fresh", "half"]
+    assert ahead.rows["fresh"].checkpoint == combined.rows["fresh"].checkpoint
+    assert ahead.rows["fresh"].seconds["training"] > 0
 
 
 def test_a_row_of_a_donor_keeps_only_what_the_donor_has(combined: PreparedStudy) -> None:
