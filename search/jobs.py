@@ -19,9 +19,7 @@ from search.batch.registry import SYSTEMS
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.cli.stored_study import find_study, require_database
 from search.store.base import StoreError
-from search.store.outage.patience import Patience
 from search.store.runs.register import StoredRun
-from search.store.sql import open_store
 from search.store.url import mask
 from search.study.faults import DefinitionError
 from spaces.shown import print_aside, print_line
@@ -61,6 +59,9 @@ def _queued(submissions: Sequence[Submission]) -> list[QueuedJob]:
 
 def _runs(options: argparse.Namespace, files: JobFiles) -> tuple[StoredRun, ...]:
     """Return the runs in the database; none, with a line that says why, if it cannot be asked."""
+    from search.store.outage.patience import Patience  # imports SQLAlchemy: not for --help
+    from search.store.sql import open_store
+
     url = options.storage or files.read_storage() or url_of(options)
     try:
         require_database(url)
