@@ -16,7 +16,7 @@ from search.study.retarget import retargeted
 from spaces.display.terminal import ShownConsole
 from spaces.shown import print_error
 
-OF_THE_STORED_STUDY = ("data", "model", "imgsz", "epochs", "batch", "seed", "name", "dry_run")
+OF_THE_STORED_STUDY = ("data", "model", "imgsz", "skip_bad", "epochs", "batch", "seed", "name", "dry_run")
 """Options that cannot be given for a second target."""
 WORKERS_PER_CORE = 4
 """Maximum number of workers per core: more would only slow each other down. It also catches typing errors."""
@@ -111,6 +111,7 @@ def _definition(options: argparse.Namespace) -> StudyDefinition:
         data=options.data,
         model=options.model,
         imgsz=options.imgsz,
+        skip_bad=options.skip_bad,
         epochs=options.epochs,
         batch=options.batch,
         seed=options.seed,
@@ -146,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", metavar="YAML", help="data set in Ultralytics format (default: the study's own)")
     add("--model", metavar="FILE", help="model YAML, or trained weights: .pt, .safetensors, a checkpoint folder")
     add("--imgsz", type=int, metavar="PX", help="image size of the study (default: the data's, the weights', or 640)")
+    add("--skip-bad", action="store_true", help="leave out a few images that cannot be used (at most 5 %%)")
     add("--epochs", type=int, help="epochs of each trial")
     add("--batch", type=int, help="images per batch")
     add("--device", default="cpu", help="where training runs: cpu, 0, 1, ... (default: %(default)s)")

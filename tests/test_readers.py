@@ -23,7 +23,7 @@ READERS = {
     "spaces/networks/pt_archive.py": "`.pt`, before it is inflated",
     "spaces/networks/weights.py": "`.pt`",
     "spaces/networks/checkpoint.py": "checkpoints",
-    "objectives/data/yaml_file.py": "YAML of data sets",
+    "objectives/data/yaml_text.py": "YAML of data sets",
     "objectives/export/onnx_reading.py": "ONNX",
     "search/pages/dashboard_requests.py": "bodies of requests",
 }

@@ -1,17 +1,15 @@
-"""Checks images by decoding them and labels row by row, and parses labels the way Ultralytics does.
+"""Checks images by decoding them, and labels row by row; what cannot be used is counted, and the first are named.
 
-Rows that Ultralytics would drop silently are reported. All that it accepts is accepted: coordinates up to 1 % out
-of [0, 1] (rounding), polygons in place of boxes, repeated rows (removed), images without a label file (background).
+A few images of many may be left out (`--skip-bad`): those that cannot be read, and those whose label is wrong.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from os import cpu_count
 from pathlib import Path
@@ -19,14 +17,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from objectives.data.label_rows import parse_labels
 from objectives.data.pixels import MOST_IMAGE_BYTES, check_pixels
-from objectives.data.yaml_file import DataError
+from objectives.data.split import Split
+from objectives.data.yaml_text import DataError
 from spaces.shown import shown
 from spaces.steps import note_step
 
-PROBLEMS_SHOWN = 10
+FILES_SHOWN = 5
+"""Maximum number of wrong files that an error names."""
+MOST_SKIPPED = 0.05
+"""Largest share of the images that may be left out."""
 _MOST_LABEL_BYTES = 16 * 1024**2  # 400,000 boxes; a file that is larger holds something else
-_TOLERANCE = 0.01  # Ultralytics takes coordinates in [-0.01, 1.01]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Checked:
         repeated: Number of label rows that repeat an earlier one.
         classes: Class numbers that occur in a label file.
         look: Look of an image, by which near-duplicates are found: see `objectives.data.looks`.
+        odd: Number of label rows of each kind in `objectives.data.label_rows.ODDITIES`.
     """
 
     digest: str
@@ -46,35 +49,72 @@ class Checked:
     repeated: int = 0
     classes: tuple[int, ...] = ()
     look: str = ""
+    odd: Mapping[str, int] = field(default_factory=dict)
 
 
 def check_all(paths: Sequence[Path], check: Callable[[Path], Checked]) -> list[Checked]:
-    """Check files in parallel threads (decoding releases the interpreter lock), in the order given.
-
-    Raises:
-        DataError: If files have problems; the first ones are named. Once there are enough, no more files are checked.
-    """
+    """Check files in parallel threads (decoding releases the interpreter lock), in the order given."""
     results: list[Checked] = []
-    problems: list[str] = []
     remaining = iter(paths)
     with ThreadPoolExecutor(min(8, cpu_count() or 1)) as pool:
-        while len(problems) < PROBLEMS_SHOWN and (chunk := list(islice(remaining, 256))):
+        while chunk := list(islice(remaining, 256)):
             for result in pool.map(check, chunk):
                 results.append(result)
                 note_step()
-                problems.extend(result.problems)
-    raise_problems(problems)
     return results
 
 
-def raise_problems(problems: Sequence[str]) -> None:
-    """Raise one error that names the first problems, if there are any."""
-    if len(problems) == 1:
-        raise DataError(problems[0])
-    if problems:
-        more = "; more may follow" if len(problems) >= PROBLEMS_SHOWN else ""
-        listed = "".join(f"\n  {problem}" for problem in problems[:PROBLEMS_SHOWN])
-        raise DataError(f"the data set has problems{more}:{listed}")
+def without_bad(
+    splits: Mapping[str, Split], checked: Mapping[Path, Checked], *, skip: bool
+) -> tuple[dict[str, Split], tuple[str, ...]]:
+    """Return the splits without the images that cannot be used, and a line for each split that lost some.
+
+    Args:
+        checked: Results of the check, by image and label file.
+        skip: Whether a few may be left out; else each is an error.
+
+    Raises:
+        DataError: If there are such images and `skip` is False, or they are too many.
+    """
+    bad: dict[Path, tuple[str, ...]] = {}
+    for split in splits.values():
+        for image, label in zip(split.images, split.labels, strict=True):
+            problems = checked[image].problems + (() if label is None else checked[label].problems)
+            if problems:
+                bad[image] = problems
+    if not bad:
+        return dict(splits), ()
+    images = {image for split in splits.values() for image in split.images}
+    if not skip or len(bad) > MOST_SKIPPED * len(images):
+        raise DataError(_problems(list(bad.values()), len(images), skip=skip))
+    kept = {name: _without(split, bad) for name, split in splits.items()}
+    return kept, tuple(_skipped(name, split, bad) for name, split in splits.items() if bad.keys() & set(split.images))
+
+
+def _problems(bad: Sequence[Sequence[str]], images: int, *, skip: bool) -> str:
+    """Return the message for images that cannot be used: one line for one problem, else a count and the first files."""
+    if len(bad) == 1 and len(bad[0]) == 1 and not skip:
+        return bad[0][0]
+    first = [problem for problems in bad[:FILES_SHOWN] for problem in problems]
+    listed = "".join(f"\n  {problem}" for problem in first)
+    more = f"; the first {FILES_SHOWN}" if len(bad) > FILES_SHOWN else ""
+    share = f"{len(bad)} of {images} images ({len(bad) / images:.1%}) cannot be used"
+    if len(bad) <= MOST_SKIPPED * images:
+        return f"{share}; --skip-bad leaves them out{more}:{listed}"
+    most = f" --skip-bad leaves out {MOST_SKIPPED:.0%} at most" if skip else ""
+    return f"the data set has problems: {share}{';' * bool(most)}{most}{more}:{listed}"
+
+
+def _without(split: Split, bad: Collection[Path]) -> Split:
+    kept = [(image, label) for image, label in zip(split.images, split.labels, strict=True) if image not in bad]
+    return Split(split.name, tuple(image for image, _ in kept), tuple(label for _, label in kept))
+
+
+def _skipped(name: str, split: Split, bad: Mapping[Path, Sequence[str]]) -> str:
+    lost = [image for image in dict.fromkeys(split.images) if image in bad]
+    first = ", ".join(shown(image.name)[:60] for image in lost[:3])
+    more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+    return f"split '{name}': {len(lost)} of {len(split.images)} images cannot be used and are left out ({first}{more})"
 
 
 def check_image(path: Path) -> Checked:
@@ -91,10 +131,10 @@ def check_labels(path: Path, classes: int) -> Checked:
     content, problem = _read(path, _MOST_LABEL_BYTES)
     if problem is not None:
         return Checked(_digest(content), (f"{shown(path)}: {problem}",))
-    boxes, repeated, problems = parse_labels(content, classes)
-    named = tuple(f"{shown(path)}{problem}" for problem in problems)
-    present = tuple(int(number) for number in np.unique(boxes[:, 0]))
-    return Checked(_digest(content), named, len(boxes), repeated, present)
+    found = parse_labels(content, classes)
+    named = tuple(f"{shown(path)}{problem}" for problem in found.problems)
+    present = tuple(int(number) for number in np.unique(found.boxes[:, 0]))
+    return Checked(_digest(content), named, len(found.boxes), found.repeated, present, odd=found.odd)
 
 
 def read_labels(path: Path | None, classes: int) -> NDArray[np.float32]:
@@ -111,102 +151,10 @@ def read_labels(path: Path | None, classes: int) -> NDArray[np.float32]:
     content, problem = _read(path, _MOST_LABEL_BYTES)
     if problem is not None:
         raise DataError(f"{shown(path)}: {problem}")
-    boxes, _, problems = parse_labels(content, classes)
-    raise_problems([f"{shown(path)}{problem}" for problem in problems])
-    return boxes
-
-
-def parse_labels(content: bytes, classes: int) -> tuple[NDArray[np.float32], int, list[str]]:
-    """Parse a label file's bytes.
-
-    Returns:
-        Boxes `(N, 5)` without repeated rows, the number of those, and problems as `:line: what is wrong`.
-    """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return np.zeros((0, 5), np.float32), 0, [f": not a text file (byte {error.start} is not UTF-8)"]
-    rows: list[tuple[float, ...]] = []
-    problems: list[str] = []
-    polygons: bool | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
-        columns = line.split()
-        if not columns:
-            continue
-        row, problem = _row(columns, classes)
-        if problem is None and polygons is not None and polygons != (len(columns) > 5):
-            problem = "polygons and boxes are mixed in one file"
-        if problem is not None:
-            problems.append(f":{number}: {problem}")
-            if len(problems) == PROBLEMS_SHOWN:
-                break
-            continue
-        polygons = len(columns) > 5
-        rows.append(row)
-    boxes = _boxes(rows)
-    return boxes, len(rows) - len(boxes), problems
-
-
-def _row(columns: Sequence[str], classes: int) -> tuple[tuple[float, ...], str | None]:
-    """Return the numbers of one row, and its problem if there is one."""
-    polygon = len(columns) >= 7 and len(columns) % 2 == 1
-    if len(columns) != 5 and not polygon:
-        expected = "5 (class x y width height), or a class and at least 3 points"
-        return (), f"{len(columns)} columns; a detection label has {expected}"
-    try:
-        row = tuple(_number(column) for column in columns)
-    except ValueError:
-        wrong = next(column for column in columns if not _is_number(column))
-        return (), f"'{shown(wrong)[:40]}' is not a finite number"
-    if row[0] != int(row[0]) or not 0 <= row[0] < classes:
-        return (), f"class {shown(columns[0])[:40]} is out of range; the data set has classes 0 to {classes - 1}"
-    outside = [text for text, value in zip(columns[1:], row[1:], strict=True) if not _in_range(value)]
-    if outside:
-        return (
-            (),
-            f"coordinate {shown(outside[0])[:40]} is out of range; coordinates are shares of the image, in [0, 1]",
-        )
-    width, height = row[3:] if not polygon else (_spread(row[1::2]), _spread(row[2::2]))
-    if width <= 0 or height <= 0:
-        return (), f"a box of size {width:g} x {height:g}; width and height must be above 0"
-    return row, None
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    if "_" in text or not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        _number(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _in_range(value: float) -> bool:
-    return -_TOLERANCE <= value <= 1 + _TOLERANCE
-
-
-def _spread(values: Iterable[float]) -> float:
-    values = tuple(values)
-    return max(values) - min(values)
-
-
-def _boxes(rows: Sequence[tuple[float, ...]]) -> NDArray[np.float32]:
-    distinct = list(dict.fromkeys(rows))
-    boxes = np.array([row if len(row) == 5 else _around(row) for row in distinct], dtype=np.float32)
-    return boxes.reshape(-1, 5)
-
-
-def _around(polygon: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the box around a polygon: class, centre x, y, width, height."""
-    xs, ys = polygon[1::2], polygon[2::2]
-    centre = ((min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2)
-    return (polygon[0], *centre, max(xs) - min(xs), max(ys) - min(ys))
+    found = parse_labels(content, classes)
+    if found.problems:
+        raise DataError(f"{shown(path)}{found.problems[0]}")
+    return found.boxes
 
 
 def _read(path: Path, most_bytes: int) -> tuple[bytes, str | None]:

@@ -17,7 +17,7 @@ from typing import Any, TypeGuard
 from objectives.data.check import Checked
 from spaces.durable import update_text
 
-CHECK_VERSION = 3
+CHECK_VERSION = 4
 """Version of the checks; raise it when a check becomes stricter, so that no older result counts."""
 
 
@@ -26,8 +26,8 @@ class CheckMemory:
     """Results of checks that passed.
 
     Attributes:
-        entries: By file path: size, mtime in ns, ctime in ns, digest, objects, repeated rows, classes, look. Under a
-            name that is no absolute path: a hash of what was compared, and the lines that were found.
+        entries: By file path: size, mtime in ns, ctime in ns, digest, objects, repeated rows, classes, look, oddities. Under
+            a name that is no absolute path: a hash of what was compared, and the lines that were found.
         used: The entries that this start has used or added.
     """
 
@@ -47,26 +47,22 @@ class CheckMemory:
         return cls(file, entries if isinstance(entries, dict) else {})
 
     def check(self, paths: Sequence[Path], check_new: Callable[[Sequence[Path]], list[Checked]]) -> dict[Path, Checked]:
-        """Return results for all the files; only those that changed are checked.
-
-        Raises:
-            DataError: From `check_new`.
-        """
+        """Return results for all the files; only those that changed, or did not pass, are checked."""
         stamps = {path: _stamp(path) for path in dict.fromkeys(paths)}  # before reading: a later change is noticed
         results: dict[Path, Checked] = {}
         new: list[Path] = []
         for path, stamp in stamps.items():
             entry = self.entries.get(str(path))
             if _is_valid(entry) and entry[:3] == stamp:
-                results[path] = Checked(entry[3], (), entry[4], entry[5], tuple(entry[6]), entry[7])
+                results[path] = Checked(entry[3], (), entry[4], entry[5], tuple(entry[6]), entry[7], entry[8])
                 self.used[str(path)] = entry
             else:
                 new.append(path)
         for path, result in zip(new, check_new(new), strict=True):
             results[path] = result
-            if (stamp := stamps[path]) is not None:
+            if (stamp := stamps[path]) is not None and not result.problems:
                 counts = [result.digest, result.objects, result.repeated]
-                self.used[str(path)] = [*stamp, *counts, list(result.classes), result.look]
+                self.used[str(path)] = [*stamp, *counts, list(result.classes), result.look, dict(result.odd)]
         return results
 
     def lines(self, name: str, facts: str, find: Callable[[], Iterable[str]]) -> list[str]:
@@ -97,9 +93,11 @@ def _stamp(path: Path) -> list[int] | None:
 
 
 def _is_valid(entry: object) -> TypeGuard[list[Any]]:
-    if not isinstance(entry, list) or len(entry) != 8 or not isinstance(entry[6], list):
+    if not isinstance(entry, list) or len(entry) != 9 or not isinstance(entry[6], list):
         return False
-    texts, counts = (entry[3], entry[7]), (*entry[4:6], *entry[6])
+    if not isinstance(entry[8], dict):
+        return False
+    texts, counts = (entry[3], entry[7], *entry[8]), (*entry[4:6], *entry[6], *entry[8].values())
     return all(isinstance(text, str) for text in texts) and all(isinstance(count, int) for count in counts)
 
 

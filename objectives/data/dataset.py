@@ -15,13 +15,16 @@ from pathlib import Path
 
 import yaml
 
-from objectives.data.check import Checked, check_all, check_image, check_labels
+from objectives.data.check import Checked, check_all, check_image, check_labels, without_bad
 from objectives.data.check_memory import CheckMemory
+from objectives.data.coco_json import write_labels
 from objectives.data.digit_scenes import DEFAULTS, SCENES, write_digits
 from objectives.data.doubts import doubts_of, near_duplicates_of_train
 from objectives.data.label_files import LabelFiles
+from objectives.data.places import label_path
 from objectives.data.split import Split
-from objectives.data.yaml_file import DataError, Definition, label_path, read_definition
+from objectives.data.yaml_file import Definition, read_definition
+from objectives.data.yaml_text import DataError
 from spaces.base import ParamValue
 from spaces.durable import update_text
 from spaces.shown import shown
@@ -63,7 +66,9 @@ class Dataset:
             raise DataError(f"data set '{shown(self.name)}' is doubtful, and --strict allows no doubt:{listed}")
 
 
-def open_dataset(source: str | Path, cache: Path, seed: int = 0, *, scenes: Mapping[str, int] = SCENES) -> Dataset:
+def open_dataset(
+    source: str | Path, cache: Path, seed: int = 0, *, scenes: Mapping[str, int] = SCENES, skip_bad: bool = False
+) -> Dataset:
     """Open a data set and check all of it; a check that passed is remembered until a file changes.
 
     Args:
@@ -71,6 +76,7 @@ def open_dataset(source: str | Path, cache: Path, seed: int = 0, *, scenes: Mapp
         cache: Folder for our own files: the digits, the resolved YAML, the memory of checks.
         seed: Seed of the digits; not used for a YAML.
         scenes: Number of digit scenes of each split; not used for a YAML.
+        skip_bad: Whether a few images that cannot be used are left out, with a warning.
 
     Raises:
         DataError: If anything is wrong with the data; the first problems are named with file and line.
@@ -81,11 +87,15 @@ def open_dataset(source: str | Path, cache: Path, seed: int = 0, *, scenes: Mapp
         return _checked(definition, "digits", cache, DEFAULTS)
     definition = read_definition(Path(source).expanduser())
     stem = definition.file.stem
-    return _checked(definition, definition.file.parent.name if stem == "data" else stem, cache, {})
+    name = definition.file.parent.name if stem == "data" else stem
+    return _checked(definition, name, cache, {}, skip_bad=skip_bad)
 
 
-def _checked(definition: Definition, name: str, cache: Path, defaults: Mapping[str, ParamValue]) -> Dataset:
-    files = LabelFiles(definition)
+def _checked(
+    definition: Definition, name: str, cache: Path, defaults: Mapping[str, ParamValue], *, skip_bad: bool = False
+) -> Dataset:
+    converted, notes = _converted(definition, cache)
+    files = LabelFiles(definition, converted)
     splits = {key: Split(key, images, files.labels[key]) for key, images in definition.images.items()}
     memory = CheckMemory.load(cache, definition.file, len(definition.classes))
     digests: dict[Path, Checked] = {}
@@ -94,13 +104,24 @@ def _checked(definition: Definition, name: str, cache: Path, defaults: Mapping[s
     count = len(definition.classes)
     digests |= memory.check(labels, lambda paths: check_all(paths, partial(check_labels, classes=count)))
     digests |= memory.check(images, lambda paths: check_all(paths, check_image))
+    for place in definition.places.values():
+        digests |= {image: Checked("", (problem,)) for image, problem in place.absent.items()}
+    splits, skipped = without_bad(splits, digests, skip=skip_bad)
     splits, warnings = _usable(definition.file, splits, digests)
+    warnings = [*definition.notes, *notes, *skipped, *warnings]
     warnings += [*files.doubts(list(splits)), *doubts_of(splits, definition.classes, digests)]
     warnings += _near_duplicates(splits, digests, memory)
     memory.save()
     key = _key(definition, splits, digests)
-    copy = _write_yaml(cache, f"{name}-{key[:12]}", definition, splits)
+    copy = _write_yaml(cache, f"{name}-{key[:12]}", definition, splits, lists=bool(skipped))
     return Dataset(name, copy, definition.classes, splits, key, defaults, tuple(warnings))
+
+
+def _converted(definition: Definition, cache: Path) -> tuple[Mapping[Path, Path] | None, tuple[str, ...]]:
+    """Return label files made of JSON files, and what is odd about these; None if the data set has label files."""
+    if not definition.annotations:
+        return None, ()
+    return write_labels(definition.annotations, definition.places, definition.classes, definition.root, cache)
 
 
 def _near_duplicates(splits: Mapping[str, Split], checked: Mapping[Path, Checked], memory: CheckMemory) -> list[str]:
@@ -147,11 +168,13 @@ def _key(definition: Definition, splits: Mapping[str, Split], digests: Mapping[P
     return digest.hexdigest()[:32]
 
 
-def _write_yaml(cache: Path, stem: str, definition: Definition, splits: Mapping[str, Split]) -> Path:
+def _write_yaml(
+    cache: Path, stem: str, definition: Definition, splits: Mapping[str, Split], *, lists: bool
+) -> Path:
     content: dict[str, object] = {"path": str(definition.root)}
     for name, split in splits.items():
         folders = definition.roots[name]
-        if folders:
+        if folders and not lists:
             content[name] = [str(folder) for folder in folders]
         else:
             listed = cache / f"{stem}-{hashlib.sha256(name.encode()).hexdigest()[:6]}.txt"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from objectives.data.check import Checked
 from objectives.data.label_files import listed_names
+from objectives.data.label_rows import ODDITIES
 from objectives.data.looks import near_duplicates
 from objectives.data.split import Split
 
@@ -28,6 +29,7 @@ def doubts_of(splits: Mapping[str, Split], classes: Sequence[str], checked: Mapp
     train = {checked[image].digest for image in splits["train"].images}
     for name, split in splits.items():
         yield from _repeated(name, split, checked)
+        yield from _odd_rows(name, split, checked)
         yield from _empty(name, split, checked)
         if name in ("train", "val"):
             yield from _absent_classes(name, split, classes, checked)
@@ -54,6 +56,15 @@ def _repeated(name: str, split: Split, checked: Mapping[Path, Checked]) -> Itera
     rows = sum(checked[label].repeated for label in split.labels if label is not None)
     if rows:
         yield f"split '{name}' has {_count(rows, 'repeated label row')}; each is counted once, as in Ultralytics"
+
+
+def _odd_rows(name: str, split: Split, checked: Mapping[Path, Checked]) -> Iterator[str]:
+    labels = [label for label in split.labels if label is not None]
+    for kind, words in ODDITIES.items():
+        found = [(label.name, checked[label].odd[kind]) for label in labels if kind in checked[label].odd]
+        if found:
+            files = listed_names([file for file, _ in found])
+            yield f"split '{name}' has {sum(count for _, count in found)} {words} {files}"
 
 
 def _empty(name: str, split: Split, checked: Mapping[Path, Checked]) -> Iterator[str]:

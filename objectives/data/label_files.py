@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from objectives.data.yaml_file import IMAGE_SUFFIXES, Definition, label_path
+from objectives.data.places import IMAGE_SUFFIXES, label_path
+from objectives.data.yaml_file import Definition
 from spaces.shown import shown
 
 MOST_NAMED = 3
@@ -21,10 +22,15 @@ _HEAD_BYTES = 400
 
 
 class LabelFiles:
-    """The label files of one data set. Each folder is listed once: cheaper than a system call for each file."""
+    """The label files of one data set. Each folder is listed once: cheaper than a system call for each file.
 
-    def __init__(self, definition: Definition) -> None:
+    Args:
+        converted: Label files by image where the boxes come from JSON files; None where label files are looked for.
+    """
+
+    def __init__(self, definition: Definition, converted: Mapping[Path, Path] | None = None) -> None:
         self._definition = definition
+        self._converted = converted
         self._listed: dict[str, frozenset[str]] = {}
         self._real: dict[str, str] = {}
 
@@ -32,18 +38,23 @@ class LabelFiles:
     def labels(self) -> Mapping[str, tuple[Path | None, ...]]:
         """Label files by split, one for each image; None for an image that has none."""
         return {
-            name: tuple(self._label_of(str(image)) for image in images)
+            name: tuple(self._label_of(image) for image in images)
             for name, images in self._definition.images.items()
         }
 
     def doubts(self, splits: Sequence[str]) -> Iterator[str]:
         """Yield a line for each likely mistake in where the label files of these splits lie."""
         for name in splits:
-            yield from self._linked(name)
+            if self._converted is None:
+                yield from self._linked(name)
             yield from self._missing(name)
-        yield from self._without_image(splits)
+        if self._converted is None:
+            yield from self._without_image(splits)
 
-    def _label_of(self, image: str) -> Path | None:
+    def _label_of(self, path: Path) -> Path | None:
+        if self._converted is not None:
+            return self._converted.get(path)
+        image = str(path)
         written = label_path(image)
         if self._is_there(written):
             return Path(written)
@@ -56,6 +67,9 @@ class LabelFiles:
         if not missing:
             return
         count = f"{len(missing)} of {len(images)} images"
+        if self._converted is not None:
+            yield f"split '{name}': {count} are in no JSON file, they count as background {_names(missing)}"
+            return
         yield f"split '{name}': {count} have no label file, they count as background {_names(missing)}"
         beside = [image for image in missing if self._is_there(_beside(image))]
         if beside:

@@ -173,7 +173,8 @@ def _parity(
 
 def _data(request: ExportRequest, definition: StudyDefinition, folder: RunFolder) -> Dataset:
     source = request.data or present_place(definition.data.source, folder)
-    return open_dataset(source, writable_data_folder(folder), seed=definition.seed)
+    skip_bad = definition.data.skip_bad
+    return open_dataset(source, writable_data_folder(folder), seed=definition.seed, skip_bad=skip_bad)
 
 
 def _facts(request: ExportRequest, candidate: Candidate, remeasured: _Remeasured | None) -> dict[str, Any]:

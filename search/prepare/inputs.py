@@ -51,7 +51,7 @@ def open_data(definition: StudyDefinition, folder: RunFolder, *, strict: bool = 
         DataError: If it is wrong; with `strict` also if it is doubtful.
     """
     source = present_place(definition.data.source, folder)
-    data = open_dataset(source, writable_data_folder(folder), seed=definition.seed)
+    data = open_dataset(source, writable_data_folder(folder), seed=definition.seed, skip_bad=definition.data.skip_bad)
     if strict:
         data.require_no_doubt()
     return data

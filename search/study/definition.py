@@ -202,6 +202,7 @@ def load_study(
     data: str | Path | None = None,
     model: str | Path | None = None,
     imgsz: int | None = None,
+    skip_bad: bool = False,
     epochs: int | None = None,
     batch: int | None = None,
     seed: int | None = None,
@@ -216,6 +217,7 @@ def load_study(
         overrides: `-o key=value`, in their order; they win over the other options.
         name: The name to store the study under.
         model: A model YAML, or weights: `.pt`, `.safetensors` or a checkpoint folder.
+        skip_bad: Leave out a few images that cannot be used.
         epochs: Of every trial, and of donors and controls that do not set their own; not of the parent.
         batch: As `epochs`.
 
@@ -228,6 +230,7 @@ def load_study(
     options = {
         "data.source": None if data is None else str(data),
         "data.imgsz": imgsz,
+        "data.skip_bad": True if skip_bad else None,
         "recipe.epochs": epochs,
         "recipe.batch": batch,
         "seed": seed,

@@ -32,10 +32,12 @@ class DataSection(Section):
         source: `digits`, or the path of an Ultralytics data set YAML (from the working directory).
         imgsz: Image size in px, square, of the parent, of the target's reference, and of every recipe that sets no
             other; null: the data's, the checkpoint's, or 640.
+        skip_bad: Whether a few images that cannot be used (at most 5 %) are left out, with a warning.
     """
 
     source: str = Field(min_length=1)
     imgsz: int | None = Field(default=None, ge=32, multiple_of=32)
+    skip_bad: bool = Field(default=False, exclude_if=lambda skipped: not skipped)  # studies before it had no such field
 
 
 def without_ranges(recipe: RecipeDefinition) -> RecipeDefinition:
