@@ -26,8 +26,8 @@ class CheckMemory:
     """Results of checks that passed.
 
     Attributes:
-        entries: By file path: size, mtime in ns, ctime in ns, digest, objects, repeated rows, classes, look, oddities. Under
-            a name that is no absolute path: a hash of what was compared, and the lines that were found.
+        entries: By file path: size, mtime in ns, ctime in ns, digest, objects, repeated rows, classes, look, oddities.
+            Under a name that is no absolute path: a hash of what was compared, and the lines that were found.
         used: The entries that this start has used or added.
     """
 

@@ -72,7 +72,7 @@ def class_names(files: Mapping[str, Path]) -> tuple[str, ...]:
     for file, names in others:
         if names != first[1]:
             raise DataError(
-                f"{shown(file)} has other categories than {shown(first[0].name)}; name the classes in the YAML ('names')"
+                f"{shown(file)} has other categories than {shown(first[0].name)}; name the classes in the YAML"
             )
     return first[1]
 

@@ -168,9 +168,7 @@ def _key(definition: Definition, splits: Mapping[str, Split], digests: Mapping[P
     return digest.hexdigest()[:32]
 
 
-def _write_yaml(
-    cache: Path, stem: str, definition: Definition, splits: Mapping[str, Split], *, lists: bool
-) -> Path:
+def _write_yaml(cache: Path, stem: str, definition: Definition, splits: Mapping[str, Split], *, lists: bool) -> Path:
     content: dict[str, object] = {"path": str(definition.root)}
     for name, split in splits.items():
         folders = definition.roots[name]

@@ -38,8 +38,7 @@ class LabelFiles:
     def labels(self) -> Mapping[str, tuple[Path | None, ...]]:
         """Label files by split, one for each image; None for an image that has none."""
         return {
-            name: tuple(self._label_of(image) for image in images)
-            for name, images in self._definition.images.items()
+            name: tuple(self._label_of(image) for image in images) for name, images in self._definition.images.items()
         }
 
     def doubts(self, splits: Sequence[str]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Rows of a label file, read as Ultralytics reads them. What it would drop without a word is reported or counted.
 
-Accepted beyond Ultralytics, each counted: polygons among boxes, a sixth column, text in UTF-16, rows without size (which
-Ultralytics keeps, and which no network can find). Boxes that reach out of the image by rounding end at its border.
+Accepted beyond Ultralytics, each counted: polygons among boxes, a sixth column, text in UTF-16, rows without size
+(which Ultralytics keeps, and which no network can find). Boxes that reach out of the image by rounding end at its
+border.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Finds the images of a split: in folders, in lists, at paths of other systems. What is missing is named with its place.
+"""Finds the images of a split: in folders, in lists, at paths of other systems. What is missing is named.
 
-Paths that people bring come from other machines: `C:\\data\\images\\train`, `/content/set/images/train`. A relative path
-with backslashes is read as it was meant. Of an absolute one the error names the part that is there.
+Paths that people bring come from other machines, from Windows or a notebook's `/content`. A relative path with
+backslashes is read as it was meant. Of an absolute one the error names the part that is there.
 """
 
 from __future__ import annotations
@@ -170,7 +170,9 @@ def _listed(file: Path, root: Path, absent: dict[Path, str]) -> Iterator[str]:
             raise DataError(f"{shown(file)}:{number}: {shown(entry)} is not an image")
         if found is None:
             found = Path(os.path.normpath(file.parent / entry))
-            absent[found] = f"{shown(file)}:{number}: image {shown(entry)} does not exist{_entry_hint(entry, file, root)}"
+            absent[found] = (
+                f"{shown(file)}:{number}: image {shown(entry)} does not exist{_entry_hint(entry, file, root)}"
+            )
         yield os.path.normpath(found)
 
 

@@ -7,9 +7,10 @@ Nothing is downloaded, imported or executed. Paths are resolved as Ultralytics d
   and beside it; the first that exists counts;
 - a split is a folder, a list of folders, or a `.txt` file with one image path a line. `./` begins a path relative to
   the `.txt`; other relative lines are looked for in the working directory, beside the `.txt`, under `path`;
-- `train` and `val` must be there. Further splits are `minival` and every key that begins with `test`, which are left out
-  with a note if their images are missing, and any other key whose value looks like images (a folder below `images`, or
-  a list) and has labels;
+- `train` and `val` must be there. Further splits are `minival` and every key that begins with `test`, which are left
+  out with a note if their images are missing, and any other key whose value looks like images (a folder below
+  `images`, or a list) and has labels;
+- `annotations` names a JSON file in the format of COCO, for all splits or (a mapping) for each;
 - the label of `.../images/a/b.jpg` is `.../labels/a/b.txt` (the last `images` counts), else the `.txt` beside it.
 
 Source: https://docs.ultralytics.com/datasets/detect
@@ -271,7 +272,8 @@ def _annotations(content: Mapping[str, Any], root: Path, fail: Any) -> dict[str,
     by_split = given if isinstance(given, dict) else dict.fromkeys(splits, given)
     if not by_split or not all(isinstance(each, str) and each.endswith(".json") for each in by_split.values()):
         return {}  # a licence, a folder, ... as in sets that only name where they came from
-    files = {str(split): root / place.replace("\\", "/") for split, place in by_split.items()}
+    named = {str(split): str(place) for split, place in by_split.items()}
+    files = {split: root / place.replace("\\", "/") for split, place in named.items()}
     for split, file in files.items():
         if split in splits and not file.is_file():
             raise fail(ANNOTATIONS, f"'{ANNOTATIONS}': {shown(file)} does not exist ('path' is {shown(root)})")

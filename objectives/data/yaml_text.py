@@ -1,7 +1,7 @@
 """Reads the text of a data set's files: a YAML as inert values with the line of each key, lists and labels as lines.
 
-Text comes from many editors: UTF-8 with or without a mark at its beginning, UTF-16, Windows-1252; with carriage returns,
-and with tabs where YAML wants spaces. Nothing in it is executed.
+Text comes from many editors: UTF-8 with or without a mark at its beginning, UTF-16, Windows-1252; with carriage
+returns, and with tabs where YAML wants spaces. Nothing in it is executed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Forms of data sets as people bring them: each changes a small set, and says how it must be read."""
+"""A small data set, and changes that give it the forms in which people bring theirs."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def picture(name: str, kind: str, mode: str = "RGB") -> Change:
     return change
 
 
-def test_split(value: str) -> Change:
+def with_test(value: str) -> Change:
     """Return a change that names a test split, which is there as `images/test`."""
 
     def change(root: Path) -> None:
@@ -141,7 +141,9 @@ def linked_set(root: Path) -> None:
 
 def odd_names(root: Path) -> None:
     """Add images whose names are hard on shells and URLs."""
-    for number, name in enumerate(("a b", "it's", 'say "x"', "50%20", "#1", "naïve-日本", "a.b.c", "x&y;z", "[1]", "$HOME")):
+    for number, name in enumerate(
+        ("a b", "it's", 'say "x"', "50%20", "#1", "naïve-日本", "a.b.c", "x&y;z", "[1]", "$HOME")
+    ):
         put(root / f"images/train/{name}.png", pixels(20 + number))
         put(root / f"labels/train/{name}.txt", BOX)
 
@@ -158,7 +160,9 @@ def coco(root: Path, **changes: object) -> None:
     shutil.rmtree(root / "labels")
     for split, names in (("train", "abcd"), ("val", "ef")):
         images = [{"id": i, "file_name": f"{name}.png", "width": 24, "height": 16} for i, name in enumerate(names)]
-        boxes = [{"id": i, "image_id": i, "category_id": 5, "bbox": [6, 4, 12, 8], "iscrowd": 0} for i in range(len(names))]
+        boxes = [
+            {"id": i, "image_id": i, "category_id": 5, "bbox": [6, 4, 12, 8], "iscrowd": 0} for i in range(len(names))
+        ]
         content = {
             "images": images,
             "annotations": boxes,
@@ -193,122 +197,3 @@ def archive(root: Path) -> None:
     """Leave the images in an archive beside the YAML."""
     shutil.rmtree(root / "images")
     put(root / "set.zip", b"PK")
-
-
-FORMS = (
-    Form("as documented", lambda root: None),
-    # the YAML as text
-    Form("byte order mark", yaml(YAML, "utf-8-sig")),
-    Form("carriage returns", yaml(YAML.replace("\n", "\r\n"))),
-    Form("UTF-16", yaml(YAML, "utf-16"), beyond_stock=True),
-    Form("Windows-1252", yaml(YAML.replace("red", "bébé"), "cp1252"), says="Windows-1252", beyond_stock=True),
-    Form("UTF-8", yaml(YAML.replace("red", "красный"))),
-    Form("tab after a colon", yaml(YAML.replace("names: ", "names:\t")), beyond_stock=True),
-    Form("tabs for spaces", yaml(YAML.split("names")[0] + "names:\n\t0: red\n\t1: green\n\t2: blue\n"), None, "tabs", True),
-    Form("comments and blank lines", yaml("# mine\n\n" + YAML.replace("\n", "  # x\n\n"))),
-    Form("a key that stands twice", yaml("nc: 4\n" + YAML + "nc: 3\n")),
-    # classes
-    Form("names by number", yaml(YAML.split("names")[0] + "names:\n  0: red\n  1: green\n  2: blue\n")),
-    Form("names by text", yaml(YAML.split("names")[0] + "names: {'0': red, '1': green, '2': blue}\n")),
-    Form("names in any order", yaml(YAML.split("names")[0] + "names: {2: blue, 0: red, 1: green}\n")),
-    Form("numbers by name", yaml(YAML.split("names")[0] + "names: {green: 1, red: 0, blue: 2}\n"), beyond_stock=True),
-    Form("names that are no text", yaml(YAML.replace("red", "yes").replace("green", "7"))),
-    Form("nc beside names", yaml("nc: 3\n" + YAML)),
-    Form("nc as text", yaml("nc: '3'\n" + YAML)),
-    Form("nc with a point", yaml("nc: 3.0\n" + YAML)),
-    Form("nc alone", yaml(YAML.split("names")[0] + "nc: 3\n")),
-    Form("another nc", yaml("nc: 4\n" + YAML), "'nc' is 4 but 'names' has 3 classes"),
-    Form("names from 1", yaml(YAML.split("names")[0] + "names: {1: red, 2: green, 3: blue}\n"), "must be 0 to 2"),
-    Form("more classes than occur", yaml(YAML.replace("blue", "blue, black")), says="occur nowhere"),
-    # splits
-    Form("validation for val", yaml(YAML.replace("val:", "validation:"))),
-    Form("lists of folders", yaml(YAML.replace("images/train", "[images/train]").replace("images/val", "[images/val]"))),
-    Form("a folder above", yaml(YAML.replace("images/train", "./images/../images/train/"))),
-    Form("test", test_split("test: images/test\n")),
-    Form("test as a list of folders", test_split("test: [images/test]\n")),
-    Form("test without images", yaml(YAML + "test: images/test\n"), says="split 'test' is left out"),
-    Form("test that is None", yaml(YAML + "test: None\n")),
-    Form("test that is empty", yaml(YAML + "test:\n")),
-    Form("minival that is missing", yaml(YAML + "minival: images/mini\n"), says="split 'minival' is left out"),
-    Form("a number under test", yaml(YAML + "testset_version: 2\ntest_date: 2024-05-06\n")),
-    Form("an export of Roboflow", roboflow, says="split 'test' is left out"),
-    Form("val that is train", yaml(YAML.replace("images/val", "images/train")), says="equals 'train'"),
-    Form("train that is missing", yaml(YAML.replace("images/train", "images/trian")), "images/trian does not exist"),
-    Form("no val", yaml(YAML.replace("val:", "valid:")), "key 'val' is missing"),
-    Form("an absolute path", lambda root: put(root / "data.yaml", f"path: {root}\n" + YAML)),
-    Form("a folder by its name", lambda root: put(root / "data.yaml", YAML), opened="."),
-    Form("subfolders", lambda root: [
-        moved("images/train/a.png", "images/train/deep/a.png")(root),
-        moved("labels/train/a.txt", "labels/train/deep/a.txt")(root)]),
-    Form("images beside labels in a folder of each split", lambda root: [
-        moved("images/val", "v/images")(root), moved("labels/val", "v/labels", YAML.replace("images/val", "v/images"))(root)]),
-    Form("a folder without images in its path", lambda root: [
-        shutil.copytree(root / "images/train", root / "photos"), shutil.copytree(root / "labels/train", root / "photos",
-        dirs_exist_ok=True), put(root / "data.yaml", YAML.replace("images/train", "photos"))]),
-    Form("hidden files", lambda root: put(root / "images/train/.a.png", b"")),
-    Form("other files among images", lambda root: put(root / "images/train/notes.txt", "seen")),
-    Form("linked images", linked_images, beyond_stock=True),
-    Form("a linked set", linked_set),
-    Form("odd names", odd_names),
-    Form("odd folders", odd_folder),
-    Form("an archive beside the YAML", archive, "holds set.zip: unpack it first"),
-    Form("an archive", lambda root: shutil.make_archive(str(root / "set"), "zip", root), "is an archive", opened="set.zip"),
-    # lists of images
-    Form("a list", listed("./images/train/a.png\n./images/train/b.png\n")),
-    Form("a list of whole paths", listed("ROOT/images/train/a.png\nROOT/images/train/b.png\n")),
-    Form("a list from Windows", listed("\ufeff./images/train/a.png\r\n\r\n./images/train/b.png")),
-    Form("a list that repeats", listed("./images/train/a.png\n" * 2), says="more than once"),
-    Form("a list with backslashes", listed(".\\images\\train\\a.png\n"), beyond_stock=True),
-    Form("a list relative to the YAML", listed("images/train/a.png\n"), beyond_stock=True),
-    Form("a list of another machine", listed("C:\\set\\images\\train\\a.png\n"), "the file is at images/train/a.png"),
-    Form("a list with a lost image", listed("./images/train/a.png\n./images/train/z.png\n"), "train.txt:2: image"),
-    Form("lists of lists", lambda root: [
-        listed("./images/train/a.png\n")(root), put(root / "more.txt", "./images/train/b.png\n"),
-        put(root / "data.yaml", YAML.replace("images/train", "[train.txt, more.txt]"))]),
-    # paths of other systems
-    Form("backslashes", yaml(YAML.replace("images/train", "images\\train")), beyond_stock=True),
-    Form("a Windows path", yaml("path: C:\\Users\\me\\set\n" + YAML), "is a Windows path (the folder of this file has"),
-    Form("a split on Windows", yaml(YAML.replace("images/train", "D:\\set\\images\\train")), "write 'train: images/train'"),
-    Form("a path of Colab", yaml("path: /content/set\n" + YAML), "has images/train: remove the key 'path'"),
-    # images
-    Form("JPEG", picture("x.jpg", "JPEG")),
-    Form("upper case", picture("X.JPG", "JPEG")),
-    Form("a JPEG that is called PNG", picture("x.png", "JPEG")),
-    Form("grey", picture("x.png", "PNG", "L")),
-    Form("palette", picture("x.png", "PNG", "P")),
-    Form("alpha", picture("x.png", "PNG", "RGBA")),
-    Form("WebP", picture("x.webp", "WEBP")),
-    Form("BMP", picture("x.bmp", "BMP")),
-    Form("TIFF", picture("x.tif", "TIFF")),
-    Form("an empty image", lambda root: put(root / "images/train/x.png", b""), "x.png: the file is empty"),
-    Form("a GIF", picture("x.jpg", "GIF", "P"), "format GIF is not one that Ultralytics reads"),
-    Form("background images", lambda root: (root / "labels/train/b.txt").unlink(), says="have no label file"),
-    Form("an empty label file", row("")),
-    # labels
-    Form("labels from Windows", row("\ufeff" + BOX.replace("\n", "\r\n"))),
-    Form("labels in UTF-16", lambda root: put(root / "labels/train/a.txt", BOX.encode("utf-16")), beyond_stock=True),
-    Form("tabs and blanks", row("  0\t0.5  0.5\t0.25 0.5  \n\n\n")),
-    Form("classes with a point", row("0.0 0.5 0.5 0.25 0.5\n2.000 0.5 0.5 0.1 0.1\n")),
-    Form("scientific notation", row("1 5e-1 5.0E-01 2.5e-1 .5\n")),
-    Form("repeated rows", row(BOX * 3), says="2 repeated label rows"),
-    Form("polygons", row("1 0.1 0.2 0.5 0.2 0.3 0.6\n0 0.2 0.2 0.4 0.2 0.4 0.5 0.2 0.5\n"), says="2 polygons in place"),
-    Form("polygons among boxes", row(BOX + "1 0.1 0.2 0.5 0.2 0.3 0.6\n"), None, "1 polygons in place", True),
-    Form("a sixth column", row("0 0.5 0.5 0.25 0.5 0.93\n"), None, "1 rows with a sixth column", True),
-    Form("rows without size", row(BOX + "1 0.4 0.4 0 0.1\n"), says="1 rows without width or height"),
-    Form("out by rounding", row("0 0.95 0.5 0.1004 0.5\n1 1.004 0.5 0.2 0.2\n"), says="reach out of the image by"),
-    Form("out by rounding errors", row("0 0.9500003 0.5 0.1 0.5\n")),
-    Form("a box beyond the border", row("0 0.95 0.5 0.3 0.5\n"), says="taken as they are"),
-    Form("in px", row("0 12 8 6 8\n"), "a.txt:1: coordinate 12 is out of range"),
-    Form("out by more", row("0 1.2 0.5 0.1 0.1\n"), "a.txt:1: coordinate 1.2 is out of range"),
-    Form("a class too many", row("3 0.5 0.5 0.1 0.1\n"), "class 3 is out of range; the data set has classes 0 to 2"),
-    Form("classes by name", row("red 0.5 0.5 0.1 0.1\n"), "'red' is not a finite number"),
-    Form("commas", row("0,0.5,0.5,0.1,0.1\n"), "1 columns; a detection label has 5"),
-    Form("a width below 0", row("0 0.5 0.5 -0.1 0.1\n"), "coordinate -0.1 is out of range"),
-    # boxes in JSON
-    Form("COCO", coco, beyond_stock=True),
-    Form("COCO without names", coco_without_names, beyond_stock=True),
-    Form("COCO in one file", coco_in_one_file, beyond_stock=True),
-    Form("COCO with another category", lambda root: coco(root, categories=[{"id": 5, "name": "pink"}]), "'pink' is no class"),
-    Form("COCO that is no COCO", lambda root: coco(root, images={}), "'images' is"),
-    Form("COCO alone", coco, "is JSON; write a YAML", opened="annotations/train.json"),
-)  # fmt: skip

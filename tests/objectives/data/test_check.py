@@ -180,9 +180,7 @@ def test_a_few_wrong_files_may_be_left_out(pets: Path, cache: Path) -> None:
     for _ in range(2):  # a wrong file is not remembered as right
         data = open_dataset(pets, cache, skip_bad=True)
         assert len(data.splits["train"].images) == 40
-        assert (
-            "split 'train': 2 of 42 images cannot be used and are left out (x00.jpg, x39.jpg)" in data.warnings
-        )
+        assert "split 'train': 2 of 42 images cannot be used and are left out (x00.jpg, x39.jpg)" in data.warnings
     assert open_dataset(data.yaml, cache).key == data.key  # our own definition lists what is left
     (pets / "images/train/x38.jpg").write_bytes(b"")
     with pytest.raises(DataError, match=r"3 of 43 images \(7.0%\) cannot be used; --skip-bad leaves out 5% at most:"):

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.data.check import read_labels
 from objectives.data.dataset import DataError, Dataset, open_dataset
-from tests.objectives.data.forms import FORMS, Form, write_base
-
-import spaces.offline  # noqa: F401  (before ultralytics)
+from tests.objectives.data.forms import Form, write_base
+from tests.objectives.data.named_forms import FORMS
 
 # isort: split
 from ultralytics.data.dataset import YOLODataset
@@ -55,7 +55,10 @@ def by_us(data: Dataset) -> tuple[list[str], Read]:
     """Return a data set as it was read by us."""
     splits = {}
     for name, split in data.splits.items():
-        rows = [(image, read_labels(label, len(data.classes))) for image, label in zip(split.images, split.labels, strict=True)]
+        rows = [
+            (image, read_labels(label, len(data.classes)))
+            for image, label in zip(split.images, split.labels, strict=True)
+        ]
         splits[name] = Counter((os.path.realpath(image), tidied(boxes)) for image, boxes in rows)
     return list(data.classes), splits
 
