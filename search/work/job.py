@@ -15,6 +15,8 @@ HANGS_UNTIL_FAILED = 2
 """Number of workers that made no progress on a trial after which it is stored as failed: each costs ten minutes."""
 NO_PROGRESS = "no progress"
 """Beginning of the cause of death of a worker that hung."""
+RENEW = "renew"
+"""Reason to end with which a worker asks for a new process."""
 
 
 @dataclass(frozen=True)

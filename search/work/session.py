@@ -38,7 +38,7 @@ from search.trial.stopping_rules import rule_named
 from search.trial.untrained_candidates import UntrainedCandidates
 from search.work.budget_plan import spending_of
 from search.work.heartbeat import Heartbeat
-from search.work.job import Job
+from search.work.job import RENEW, Job
 from search.work.worker import Worker
 from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import CandidateError
@@ -108,9 +108,9 @@ class _Session:
                 prepared = _with_budget(prepared, budget)
             optuna_study = self._optuna_study(prepared, self._sensitivity(prepared, budget), budget)
             why = self._search(prepared, optuna_study, budget)
-            if why != "timeout":
+            if why not in ("timeout", RENEW):
                 prepared.make_controls()
-            if why != "timeout" and self._job.is_first:
+            if why not in ("timeout", RENEW) and self._job.is_first:
                 with self._store.exclusive_if_free(f"measure again {prepared.study.id}") as is_alone:
                     if is_alone:  # two at once would disturb each other
                         prepared.bench.latencies.remeasure_contended(prepared.bench.parent, MAX_REMEASURED)

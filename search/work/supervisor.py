@@ -14,7 +14,7 @@ from types import FrameType
 from search.cli.command import EXIT_OF_SIGNAL, Exit
 from search.record.events import Activity, BatchDone, Event, Note, RecordStored, WorkerEnded
 from search.work.death_notes import DeathNotes, NoteDeath
-from search.work.job import NO_PROGRESS, TRIES_UNTIL_FAILED, Job
+from search.work.job import NO_PROGRESS, RENEW, TRIES_UNTIL_FAILED, Job
 from search.work.process import WORKER_GRACE_S, run_worker
 from search.work.watched_process import Told, WatchedProcess
 from spaces.step_watch import StepWatch
@@ -167,6 +167,8 @@ class Supervisor:
         elif isinstance(event, WorkerEnded) and event.why == "interrupted":
             if not self._is_signalled_too():
                 self._start_again(worker, "a signal from outside", None)
+        elif isinstance(event, WorkerEnded) and event.why == RENEW:
+            self._renew(worker)
         elif isinstance(event, WorkerEnded):
             worker.ended = event
         else:
@@ -215,6 +217,17 @@ class Supervisor:
             line = f"worker {index} (process {pid}) does not end: the kernel holds it, in a driver or a file system"
             self._show(index, Note(line))
 
+    def _renew(self, worker: _Running) -> None:
+        """Start a new process for a worker whose trial had not enough memory; that is no death."""
+        self._end_process(worker, WORKER_GRACE_S)
+        line = f"worker {worker.job.index}: a new process goes on, because memory ran out in the last trial"
+        self._show(worker.job.index, Note(line))
+        self._start_process(worker)
+
+    def _start_process(self, worker: _Running) -> None:
+        worker.process, worker.doing, worker.batch = self._start(worker.job), Activity("starting"), None
+        worker.watch.begin_again(worker.process.steps)
+
     def _start_again(self, worker: _Running, cause: str, trial: int | None) -> None:
         """Start a worker again, unless it died too often without a trial to blame."""
         hung = cause.startswith(NO_PROGRESS)
@@ -230,8 +243,7 @@ class Supervisor:
             self._show(worker.job.index, Note(f"{line}; it is not started again"))
             return
         self._show(worker.job.index, Note(f"{how}; starting it again"))
-        worker.process, worker.doing, worker.batch = self._start(worker.job), Activity("starting"), None
-        worker.watch.begin_again(worker.process.steps)
+        self._start_process(worker)
 
     def _end_all(self) -> None:
         """Ask all workers to release their trials and end; kill those that do not end in time."""

@@ -24,7 +24,7 @@ from search.store.base import (
 )
 from search.trial.runner import Hooks, TrialRunner
 from search.trial.stopping import NeverStop, RunningTrial, StoppingRule
-from search.work.job import HANGS_UNTIL_FAILED, NO_PROGRESS, TRIES_UNTIL_FAILED
+from search.work.job import HANGS_UNTIL_FAILED, NO_PROGRESS, RENEW, TRIES_UNTIL_FAILED
 from search.work.liveness import STALE_AFTER_S, Heartbeats, is_alive, this_worker
 from spaces.base import ParamValue
 from spaces.steps import note_step
@@ -33,6 +33,8 @@ DUPLICATES_UNTIL_EXHAUSTED = 50
 """Number of duplicates in a row after which the space counts as exhausted."""
 USUAL_CAUSE = "out of memory is the usual cause"
 """Cause that is named where none is known."""
+SHORT_OF_MEMORY = "out of memory"
+"""Beginning of the reason of a trial for which the memory was too small."""
 IDLE_POLL_S = 0.5
 """Seconds between two queries of the database while the last trials run on other workers."""
 
@@ -117,7 +119,10 @@ class Worker:
         return self._held
 
     def work(self) -> str:
-        """Run trials. Return the reason why no more are run: `done`, `timeout` or `exhausted`.
+        """Run trials. Return the reason why no more are run: `done`, `timeout`, `exhausted` or `renew`.
+
+        After a trial without enough memory this process ends, and another one goes on: libraries may keep what they had
+        reserved, or fail from then on (seen of oneDNN), and the next trial would be stored as failed by that.
 
         On any exception (an interruption, a full disk) the held trial is released before the exception is passed on.
         """
@@ -143,6 +148,8 @@ class Worker:
             record = self._run(self._held)
             if record is not None:
                 duplicates.note(record)
+                if record.outcome is Outcome.FAILED and record.reason.startswith(SHORT_OF_MEMORY):
+                    return RENEW
 
     def _idle(self) -> None:
         """Wait a moment for other workers."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from search.record.events import Activity, Say, WorkerEnded
 from search.store.outage.patience import Patience
 from search.store.sql import open_store
-from search.work.job import Job
+from search.work.job import RENEW, Job
 from search.work.process import run_process
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def _act(job: Job, say: Say) -> WorkerEnded:
     where, _, what = word.rpartition(" in ")
     if what == "trial":
         say(Activity("trial 3: training", 3))
+    if what == RENEW:
+        return WorkerEnded(RENEW)
     _END[where or what](job)
     return WorkerEnded("done")
 

@@ -97,6 +97,13 @@ def test_a_trial_that_kills_each_worker_is_recorded_and_the_study_reaches_its_tr
     assert lines.count("trial 1: signal 11 (Segmentation fault)") == 2
 
 
+def test_a_worker_that_asks_for_a_new_process_has_not_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "MAX_DEATHS", 1)
+    end, lines = run(job(tmp_path, "renew", "renew", "done"))
+    assert (end.why, end.exit_code) == ("done", Exit.DONE)
+    assert lines == ["worker 0: a new process goes on, because memory ran out in the last trial"] * 2
+
+
 def test_workers_that_die_without_a_trial_end_the_run_which_says_of_what(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

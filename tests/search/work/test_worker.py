@@ -123,6 +123,27 @@ def test_duplicates_of_a_trial_that_another_worker_trains_are_no_exhausted_space
     assert store.counted(study) == 2
 
 
+def test_after_a_trial_without_enough_memory_another_process_goes_on(tmp_path: Path) -> None:
+    """A library may fail from then on: the next trials of this process were stored as failed by that."""
+
+    class Greedy(QuickTrials):
+        def run(self, number: int, params: Mapping[str, ParamValue], hooks: Hooks) -> TrialRecord:
+            if number == 1:
+                return self.give_up(
+                    number, params, "out of memory with batch 8 at 64 px on cpu: no memory", hooks.clock()
+                )
+            return super().run(number, params, hooks)
+
+    url = f"sqlite:///{tmp_path / 'greedy.db'}"
+    study = quick_trials.begin_study(url)
+    assert quick_trials.work(url, 3, seed=0, trials=Greedy()) == "renew"
+    store = open_store(url)
+    assert [each.outcome for each in store.records(study)] == [Outcome.COMPLETE, Outcome.FAILED]
+    assert quick_trials.work(url, 3, seed=0, trials=Greedy()) == "done"
+    assert len(store.records(study)) == 3
+    store.close()
+
+
 def _hooks_of(store: Store, attempt: Attempt) -> Hooks:
     return Hooks(
         claim_identity=lambda identity: store.claim_identity(attempt, identity),
