@@ -50,10 +50,11 @@ def make_rows(tools: StudyTools, *, with_controls: bool) -> StudyEntry:
 
     Args:
         with_controls: Whether this worker makes controls too, or donors only, because trials can begin with these. It
-            waits for donors that another worker trains, but not for controls.
+            waits for donors that another worker trains, but not for controls. While it would wait for the parent it
+            trains a control all the same.
     """
     with ExitStack() as held:
-        ahead = _rows_ahead(tools, held) if with_controls else {}
+        ahead = _rows_ahead(tools, held)
         maker = _maker_around_parent(tools, ahead)
         maker.store_ahead()
     definition, store, study = tools.definition, tools.store, maker.tools.study
