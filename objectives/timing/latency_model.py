@@ -175,8 +175,8 @@ def _fitted(features: Features, shapes: Sequence[Shape], ratios: Amounts) -> tup
     mean, deviation = features.prior
     level = float(np.median(ratios / (known @ mean)))
     mean, variance = level * mean, (level * deviation) ** 2
-    relative = known / ratios[:, None]
-    found = [_posterior(relative, mean, variance, scatter) for scatter in SCATTERS]
+    sums = _Sums.of(known / ratios[:, None], mean, variance)
+    found = [_posterior(sums, mean, scatter) for scatter in SCATTERS]
     log_prior = -0.5 * (np.log(SCATTERS / SCATTER) / SCATTER_DOUBT) ** 2
     evidence = np.array([each[2] for each in found]) + log_prior
     weights = np.exp(evidence - evidence.max())
@@ -185,12 +185,45 @@ def _fitted(features: Features, shapes: Sequence[Shape], ratios: Amounts) -> tup
     return total, FittedLatency(features, level, prices, covariances, weights / weights.sum())
 
 
-def _posterior(relative: Amounts, mean: Amounts, variance: Amounts, scatter: float) -> tuple[Amounts, Amounts, float]:
-    """Return prices (F,), their covariance (F, F) and the log evidence; features (N, F) are divided by the ratio."""
-    missing = 1.0 - relative @ mean
-    shared = variance[:, None] * relative.T  # (F, N)
-    spread = relative @ shared + scatter**2 * np.eye(len(relative))
-    solved = np.linalg.solve(spread, missing)
-    covariance = np.diag(variance) - shared @ np.linalg.solve(spread, shared.T)
-    evidence = -0.5 * float(missing @ solved) - float(np.log(np.diag(np.linalg.cholesky(spread))).sum())
-    return mean + shared @ solved, covariance, evidence
+@dataclass(frozen=True)
+class _Sums:
+    """Sums over N measurements. With them the work of a posterior depends on the number of features alone.
+
+    Attributes:
+        deviation: (F,), standard deviations of the prices by the prior.
+        axes: (F, F), columns in which features, in units of `deviation`, do not correlate.
+        lengths: (F,), sum of squares of the measurements' features in each of them, at least 0.
+        missing: (F,), sum over measurements of features times what the prior's mean leaves of the ratio.
+        square: Sum of the squares of what it leaves.
+        count: N.
+    """
+
+    deviation: Amounts
+    axes: Amounts
+    lengths: Amounts
+    missing: Amounts
+    square: float
+    count: int
+
+    @classmethod
+    def of(cls, relative: Amounts, mean: Amounts, variance: Amounts) -> _Sums:
+        """Sum over features (N, F) that are divided by the measured ratio."""
+        deviation, missing = np.sqrt(variance), 1.0 - relative @ mean
+        scaled = relative * deviation
+        lengths, axes = np.linalg.eigh(scaled.T @ scaled)
+        toward = axes.T @ (scaled.T @ missing)
+        return cls(deviation, axes, np.maximum(lengths, 0.0), toward, float(missing @ missing), len(relative))
+
+
+def _posterior(sums: _Sums, mean: Amounts, scatter: float) -> tuple[Amounts, Amounts, float]:
+    """Return prices (F,), their covariance (F, F) and the log evidence.
+
+    Source: the matrix inversion and determinant lemmas; Rasmussen and Williams (2006), A.3.
+    """
+    noise = scatter**2
+    spread = noise + sums.lengths
+    prices = mean + sums.deviation * (sums.axes @ (sums.missing / spread))
+    half = sums.deviation[:, None] * sums.axes * np.sqrt(noise / spread)
+    left = (sums.square - float((sums.missing**2 / spread).sum())) / noise
+    log_determinant = sums.count * np.log(noise) + np.log(spread / noise).sum()
+    return prices, half @ half.T, -0.5 * (left + float(log_determinant))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from functools import cache
 
 import numpy as np
 import pytest
 
 from objectives.timing.features import Features
-from objectives.timing.latency_model import FIRST, LatencyModel, Observation
+from objectives.timing.latency_model import FIRST, SCATTERS, LatencyModel, Observation
 from spaces.base import SpaceError
 from spaces.networks.cost_formula import CostFormula
 from spaces.networks.parent import Parent
@@ -97,3 +98,24 @@ def test_a_shape_of_another_structure_is_refused() -> None:
 def test_a_fit_without_measurements_is_refused() -> None:
     with pytest.raises(SpaceError, match="at least one measurement"):
         LatencyModel(parent().structure, IMGSZ).fit([])
+
+
+def test_thousands_of_measurements_are_fitted_at_once_and_exactly() -> None:
+    some = shapes(24, 5)
+    asked = some * 125
+    ratios = machine(asked)
+    begun = time.process_time()
+    fitted = LatencyModel(parent().structure, IMGSZ).fit(
+        [Observation(*pair) for pair in zip(asked, ratios, strict=True)]
+    )
+    assert time.process_time() - begun < 2.0  # with matrices of measurements by measurements it takes a minute
+
+    few, scatter = Observation(some[0], float(ratios[0])), float(SCATTERS[3])
+    fitted = LatencyModel(parent().structure, IMGSZ).fit([few, Observation(some[1], float(ratios[1]))])
+    known = fitted.features.of(some[:2]) / ratios[:2, None]
+    mean, deviation = (fitted.level * each for each in fitted.features.prior)
+    spread = (known * deviation**2) @ known.T + scatter**2 * np.eye(2)
+    gain = np.linalg.solve(spread, known * deviation**2).T
+    assert fitted.prices[3] == pytest.approx(mean + gain @ (1.0 - known @ mean), rel=1e-6, abs=1e-9)
+    covariance = np.diag(deviation**2) - gain @ (known * deviation**2)
+    assert fitted.covariances[3] == pytest.approx(covariance, rel=1e-6, abs=1e-9)
