@@ -10,7 +10,7 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -24,6 +24,8 @@ from objectives.base import Direction
 from objectives.quantities import BEST_F1, MAP50, PRECISION, RECALL
 from search.record.trial import Outcome, TrialRecord
 from search.sampler.tables.patient_storage import PatientStorage
+from search.sampler.tables.trial_rows import end_trial, write_params
+from search.store.advice import Advice
 from search.store.base import Store
 from search.store.outage.patience import Patience
 from spaces.base import Categorical, Float, Parameter, ParamValue
@@ -76,6 +78,18 @@ def distribution_of(parameter: Parameter) -> BaseDistribution:
     return IntDistribution(parameter.low, parameter.high, step=parameter.step)
 
 
+class Proposal(NamedTuple):
+    """A trial that a sampler proposes.
+
+    Attributes:
+        advice: Stores its parameters in Optuna's tables; None for a study in memory, which has them already.
+    """
+
+    number: int
+    params: dict[str, ParamValue]
+    advice: Advice | None = None
+
+
 class OptunaStudy:
     """A study in Optuna's tables: it is asked for parameters and told results.
 
@@ -101,10 +115,11 @@ class OptunaStudy:
     ) -> None:
         self._objectives = tuple(objectives)
         self._distributions = {key: distribution_of(parameter) for key, parameter in parameters.items()}
+        self._tables = optuna_storage(url, patience)
         directions = [StudyDirection[direction.name] for _, direction in self._objectives]
         names = [key for key, _ in self._objectives]
         self._study = optuna.create_study(
-            storage=optuna_storage(url, patience),
+            storage=self._tables,
             study_name=name,
             directions=directions,
             sampler=sampler,
@@ -120,9 +135,30 @@ class OptunaStudy:
         return self._study
 
     def ask(self) -> tuple[int, dict[str, ParamValue]]:
-        """Return a new trial's number and parameters."""
-        trial = self._study.ask(self._distributions)
-        return trial.number, dict(trial.params)
+        """Return a new trial's number and parameters, which Optuna's tables then hold."""
+        proposal = self.propose()
+        self.keep(proposal.advice)
+        return proposal.number, proposal.params
+
+    def propose(self) -> Proposal:
+        """Return a new trial. Its parameters are not in Optuna's tables yet: its advice is to be written."""
+        if not isinstance(self._tables, PatientStorage):
+            trial = self._study.ask(self._distributions)
+            return Proposal(trial.number, dict(trial.params))
+        with self._tables.params_kept_back():
+            trial = self._study.ask(self._distributions)
+        params, trial_id = dict(trial.params), trial._trial_id
+
+        def write(connection: Any) -> bool:
+            write_params(connection, trial_id, params, self._distributions)
+            return True
+
+        return Proposal(trial.number, params, Advice(write))
+
+    def keep(self, advice: Advice | None) -> None:
+        """Write an advice in a transaction of its own, unless it was written in one of the store's."""
+        if advice is not None and not advice.is_written and isinstance(self._tables, PatientStorage):
+            self._tables.write(advice)
 
     def resume(self, number: int) -> None:
         """Mark a waiting trial as running again."""
@@ -142,23 +178,55 @@ class OptunaStudy:
         Raises:
             ValueError: If the record is a reference row.
         """
-        if record.number is None:
-            raise ValueError(f"reference row '{record.name}' is not a trial; only trials are told")
-        with suppress(UpdateFinishedTrialError):  # another worker that settles told it at the same moment
-            self._tell(record.number, record)
+        advice = self.telling(record)
+        if advice is not None:
+            self.keep(advice)
+        else:
+            with suppress(UpdateFinishedTrialError):
+                self._tell_in_memory(record)
 
-    def _tell(self, number: int, record: TrialRecord) -> None:
+    def telling(self, record: TrialRecord) -> Advice | None:
+        """Return what tells Optuna a record once it is written; None for a study in memory, which must be told.
+
+        Raises:
+            ValueError: If the record is a reference row.
+        """
+        number = record.number
+        if number is None:
+            raise ValueError(f"reference row '{record.name}' is not a trial; only trials are told")
+        if not isinstance(self._tables, PatientStorage):
+            return None
+        state, values = self._end(record)
+        self._call_sampler_after(number, state, values)
+        user, system, study_id = dashboard_attributes(record), _constraint_attributes(record), self._study._study_id
+        return Advice(
+            lambda connection: end_trial(connection, study_id, number, state, values=values, user=user, system=system)
+        )
+
+    def _call_sampler_after(self, number: int, state: TrialState, values: Sequence[float] | None) -> None:
+        """Call the sampler's own work after a trial, as Optuna does, if the trial is not told yet."""
+        with suppress(KeyError):  # the study was deleted in the dashboard
+            trial = self._storage.get_trial(self.trial_id(number))
+            if not trial.state.is_finished():
+                self._study.sampler.after_trial(self._study, trial, state, values)
+
+    def _tell_in_memory(self, record: TrialRecord) -> None:
+        number = int(record.number or 0)
         trial_id = self.trial_id(number)
         if self._storage.get_trial(trial_id).state.is_finished():
             return
         self._set_state(number, TrialState.RUNNING)
-        for key, excess in record.constraints.items():
-            self._storage.set_trial_system_attr(trial_id, CONSTRAINT_PREFIX + key, float(excess))
+        for key, excess in _constraint_attributes(record).items():
+            self._storage.set_trial_system_attr(trial_id, key, excess)
         for key, value in dashboard_attributes(record).items():
             self._storage.set_trial_user_attr(trial_id, key, value)
-        state = STATE_OF[record.outcome]
-        values = self._values(record) if state is TrialState.COMPLETE else None
+        state, values = self._end(record)
         self._study.tell(number, values, state=state, skip_if_finished=True)
+
+    def _end(self, record: TrialRecord) -> tuple[TrialState, list[float] | None]:
+        """Return the state that a trial ends in, and its values if it is complete."""
+        state = STATE_OF[record.outcome]
+        return state, self._values(record) if state is TrialState.COMPLETE else None
 
     def unfinished(self) -> tuple[int, ...]:
         """Return the numbers of the trials that run or wait in Optuna's tables."""
@@ -195,15 +263,15 @@ class OptunaStudy:
     def _rebuilt(self, record: TrialRecord | None) -> FrozenTrial:
         if record is None:
             return create_trial(state=TrialState.FAIL, user_attrs={"reason": "no record of this trial"})
-        state = STATE_OF[record.outcome]
+        state, values = self._end(record)
         params = {key: value for key, value in record.params.items() if key in self._distributions}
         return create_trial(
             state=state,
-            values=self._values(record) if state is TrialState.COMPLETE else None,
+            values=values,
             params=params,
             distributions={key: self._distributions[key] for key in params},
             user_attrs=dashboard_attributes(record),
-            system_attrs={CONSTRAINT_PREFIX + key: float(excess) for key, excess in record.constraints.items()},
+            system_attrs=_constraint_attributes(record),
         )
 
     def _values(self, record: TrialRecord) -> list[float]:
@@ -218,6 +286,10 @@ class OptunaStudy:
         trial_id = self.trial_id(number)
         if not self._storage.get_trial(trial_id).state.is_finished():
             self._storage.set_trial_state_values(trial_id, state)
+
+
+def _constraint_attributes(record: TrialRecord) -> dict[str, float]:
+    return {CONSTRAINT_PREFIX + key: float(excess) for key, excess in record.constraints.items()}
 
 
 def dashboard_attributes(record: TrialRecord) -> dict[str, Any]:

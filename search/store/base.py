@@ -24,6 +24,7 @@ from typing import Any
 from objectives.base import Direction, EpochResult
 from search.record.confirmation import Confirmation
 from search.record.trial import TrialRecord
+from search.store.advice import Advice
 from search.store.entries import FrontEntry, LatencyEntry, TargetEntry, TrainedEntry
 from search.store.runs.register import RunRegister
 from spaces.base import ParamValue
@@ -155,8 +156,10 @@ class Store(RunRegister):
         """Claim a waiting attempt, else open a new one while counted + open trials < `limit`; else None."""
 
     @abstractmethod
-    def assign(self, attempt: Attempt, number: int, params: Mapping[str, ParamValue]) -> Attempt:
-        """Give a new attempt its trial number and parameters.
+    def assign(
+        self, attempt: Attempt, number: int, params: Mapping[str, ParamValue], advice: Advice | None = None
+    ) -> Attempt:
+        """Give a new attempt its trial number and parameters; `advice` is written in the same transaction.
 
         Raises:
             Fenced: If the attempt was taken away meanwhile.
@@ -205,10 +208,13 @@ class Store(RunRegister):
 
     # -- records ---------------------------------------------------------------------------------------------------
     @abstractmethod
-    def add(self, study: StudyEntry, record: TrialRecord, attempt: Attempt | None) -> FrontEntry | None:
+    def add(
+        self, study: StudyEntry, record: TrialRecord, attempt: Attempt | None, advice: Advice | None = None
+    ) -> FrontEntry | None:
         """Store a finished trial, close its attempt and move the front, all in one transaction.
 
         Returns the new front if this record changed it. `attempt` is the one that it ends; None for a reference row.
+        `advice` is written in the same transaction.
 
         Raises:
             Fenced: If the attempt was taken away; nothing is stored.

@@ -117,6 +117,17 @@ def may_pass(error: BaseException) -> bool:
     return type(found).__name__ in _WITHOUT_ANSWER and not refused
 
 
+def is_of_statement(error: BaseException) -> bool:
+    """Return whether only the statement is at fault, for a table that is absent or a violated constraint.
+
+    The transaction can go on from its last savepoint. After other errors SQLite may have ended it by itself.
+    """
+    found = _of_driver(error)
+    if isinstance(found, sqlite3.Error):
+        return _primary_code(found) in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT)
+    return str(getattr(found, "sqlstate", None) or "").startswith(("23", "42"))
+
+
 def is_starting(error: BaseException) -> bool:
     """Return whether a server has answered that it starts, stops or is full. A wrong URL gives no such answer."""
     found = _of_driver(error)

@@ -17,6 +17,9 @@ from search.store.faults import one_line_faults
 from search.store.outage.server_connection import connect_arguments, set_up_server
 from search.store.url import mask, parse
 
+READS_ONLY = {"yolofront_reads_only": True}
+"""Execution option of a connection whose transactions only read."""
+
 
 def engine_options(url: str) -> dict[str, Any]:
     """Return arguments of `create_engine` for Optuna's storage."""
@@ -74,6 +77,9 @@ def _leave_transactions_to_us(connection: sqlite3.Connection, _record: object) -
 
 def _begin_immediate(connection: Connection) -> None:
     raw = cast(sqlite3.Connection, connection.connection.dbapi_connection)
+    if connection.get_execution_options().get(*READS_ONLY):
+        raw.execute("BEGIN")
+        return
     with suppress(sqlite3.OperationalError):
         until_free(lambda: raw.execute("BEGIN IMMEDIATE"), database.BUSY_S)
         return

@@ -14,6 +14,8 @@ from objectives.base import Direction, EpochResult
 from search.record.confirmation import Confirmation
 from search.record.trial import TrialRecord
 from search.store import attempts, fronts, records, reusable, studies
+from search.store.advice import Advice
+from search.store.advice_rows import write_advice
 from search.store.base import (
     Attempt,
     OpenAttempt,
@@ -94,6 +96,17 @@ class SqlStore(Store):
     def _change(self, work: Callable[[Connection], Result]) -> Result:
         return self._database.change(Once(work))
 
+    def _change_with(self, advice: Advice | None, work: Callable[[Connection], Result]) -> Result:
+        """Return what the work returns; the advice is written last, in the same transaction."""
+
+        def both(connection: Connection) -> Result:
+            result = work(connection)
+            if advice is not None:
+                write_advice(connection, advice)
+            return result
+
+        return self._change(both)
+
     # -- studies ---------------------------------------------------------------------------------------------------
     def add_study(
         self, name: str, definition: Mapping[str, Any], objectives: Sequence[tuple[str, Direction]]
@@ -133,8 +146,10 @@ class SqlStore(Store):
     def reserve(self, study: StudyEntry, worker: WorkerId, limit: int) -> Attempt | None:
         return self._change(lambda connection: attempts.reserve(connection, study, worker, limit))
 
-    def assign(self, attempt: Attempt, number: int, params: Mapping[str, ParamValue]) -> Attempt:
-        return self._change(lambda connection: attempts.assign(connection, attempt, number, params))
+    def assign(
+        self, attempt: Attempt, number: int, params: Mapping[str, ParamValue], advice: Advice | None = None
+    ) -> Attempt:
+        return self._change_with(advice, lambda connection: attempts.assign(connection, attempt, number, params))
 
     def claim_identity(self, attempt: Attempt, identity: str) -> str | None:
         return self._change(lambda connection: attempts.claim_identity(connection, attempt, identity))
@@ -168,8 +183,10 @@ class SqlStore(Store):
         self._change(lambda connection: attempts.report(connection, attempt, result))
 
     # -- records ---------------------------------------------------------------------------------------------------
-    def add(self, study: StudyEntry, record: TrialRecord, attempt: Attempt | None) -> FrontEntry | None:
-        return self._change(lambda connection: records.add_record(connection, study, record, attempt))
+    def add(
+        self, study: StudyEntry, record: TrialRecord, attempt: Attempt | None, advice: Advice | None = None
+    ) -> FrontEntry | None:
+        return self._change_with(advice, lambda connection: records.add_record(connection, study, record, attempt))
 
     def records(
         self, study: StudyEntry, *, curves: bool = False, after: int = 0, names: Sequence[str] | None = None

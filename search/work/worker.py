@@ -197,9 +197,11 @@ class Worker:
             record = self._evaluate(assigned)
             record = replace(record, seconds=_plus(record.seconds, "database", overhead))
             self._idle_since = self._monotonic()
-            front = self._store.add(self._study, record, assigned.attempt)
+            advice = self._optuna.telling(record)
+            front = self._store.add(self._study, record, assigned.attempt, advice)
             self._held = None
-            self._optuna.tell(record)
+            if advice is None or not advice.is_written:
+                self._optuna.tell(record)
             self._say(RecordStored(record, front is not None))
             return record
         except Fenced:
@@ -217,12 +219,13 @@ class Worker:
             self._optuna.resume(attempt.number)
             return _Assigned(attempt, attempt.number, attempt.params or {})
         while True:
-            number, params = self._optuna.ask()
+            number, params, advice = self._optuna.propose()
             try:
-                self._held = self._store.assign(attempt, number, params)
-                return _Assigned(self._held, number, params)
+                self._held = self._store.assign(attempt, number, params, advice)
             except AlreadyStored:
                 continue  # Optuna returned a waiting trial that another worker has claimed already
+            self._optuna.keep(advice)
+            return _Assigned(self._held, number, params)
 
     def _evaluate(self, assigned: _Assigned) -> TrialRecord:
         attempt, number = assigned.attempt, assigned.number

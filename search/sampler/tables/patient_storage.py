@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
+from copy import deepcopy as make_deepcopy
 from functools import wraps
-from typing import Any, final
+from typing import Any, TypeVar, final
 
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from search.sampler.tables.trial_rows import read_trial, read_trials, write_attributes, write_params
+from search.store.advice import Advice
+from search.store.advice_rows import write_advice
 from search.store.outage.patience import Patience
-from search.store.sampler_engine import engine_options, faults_in_one_line, set_up_engine
+from search.store.sampler_engine import READS_ONLY, engine_options, faults_in_one_line, set_up_engine
 from search.store.url import canonical, mask
 
+Found = TypeVar("Found")
 KEY = "yolofront:key"
 """System attribute of a trial: which call has added it."""
 _ONE_TRANSACTION_EACH = (
-    *BaseStorage.__abstractmethods__ - {"create_new_trial", "set_trial_state_values"},
+    *BaseStorage.__abstractmethods__
+    - {"create_new_trial", "set_trial_state_values", "get_all_trials", "get_trial", "set_trial_param"},
     "get_trial_id_from_study_id_trial_number",
-    "_set_trial_param",
-    "_get_trials",
 )
 
 
@@ -43,6 +49,7 @@ class PatientStorage(RDBStorage):
     def __init__(self, url: str, patience: Patience) -> None:
         self._patience, self._our_url = patience, url
         self._adding = threading.local()
+        self._asking = threading.local()
         # Only creates tables that are absent, and may be called again.
         self.patiently(lambda: RDBStorage.__init__(self, canonical(url), engine_kwargs=engine_options(url)))
         set_up_engine(self.engine)
@@ -78,6 +85,74 @@ class PatientStorage(RDBStorage):
 
         return bool(self.patiently(once))
 
+    def write(self, advice: Advice) -> None:
+        """Write rows in a transaction of its own."""
+
+        def once() -> None:
+            with self.engine.begin() as connection:
+                write_advice(connection, advice)
+
+        self.patiently(once)
+
+    @contextmanager
+    def params_kept_back(self) -> Iterator[None]:
+        """Store no parameter that this thread sets within the block: the caller stores them all at once."""
+        self._asking.keeps_back = True
+        try:
+            yield
+        finally:
+            self._asking.keeps_back = False
+
+    def _set_trial_param(
+        self,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+        previous_distribution: BaseDistribution | None,
+    ) -> None:
+        """Store a parameter, unless it is kept back."""
+        if getattr(self._asking, "keeps_back", False):
+            if previous_distribution is not None:
+                check_distribution_compatibility(previous_distribution, distribution)
+            return
+        values = (trial_id, param_name, param_value_internal, distribution, previous_distribution)
+        self.patiently(lambda: RDBStorage._set_trial_param(self, *values))
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """Return one trial."""
+        return self._read(lambda connection: read_trial(connection, trial_id))
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """Return the trials of a study that are in one of the states; in any, if there are none given."""
+        trials = self._get_trials(study_id, states, set(), -1)
+        return make_deepcopy(trials) if deepcopy else trials
+
+    def _get_trials(
+        self,
+        study_id: int,
+        states: Container[TrialState] | None,
+        included_trial_ids: set[int],
+        trial_id_greater_than: int,
+    ) -> list[FrozenTrial]:
+        """Return the trials with a greater id, and those that are included."""
+        trials = self._read(
+            lambda connection: read_trials(connection, study_id, after=trial_id_greater_than, named=included_trial_ids)
+        )
+        return trials if states is None else [trial for trial in trials if trial.state in states]
+
+    def _read(self, read: Callable[[Any], Found]) -> Found:
+        """Return what is read in a transaction that takes no lock."""
+
+        def once() -> Found:
+            with self.engine.connect().execution_options(**READS_ONLY) as connection:
+                return read(connection)
+
+        found: Found = self.patiently(once)
+        return found
+
     def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
         """Return a new trial, or the one that this call has added before."""
         template = copy(template_trial) or create_trial(state=TrialState.RUNNING)
@@ -92,7 +167,15 @@ class PatientStorage(RDBStorage):
         if self._adding.is_again and (found := _find_by_key(session, self._adding.key)) is not None:
             return found
         self._adding.is_again = True
-        return super()._get_prepared_new_trial(study_id, template_trial, session)
+        if template_trial is None:
+            return super()._get_prepared_new_trial(study_id, None, session)
+        bare = copy(template_trial)  # its parameters and attributes are written at once, not one by one
+        bare.params, bare.distributions, bare.user_attrs, bare.system_attrs = {}, {}, {}, {}
+        row: Any = super()._get_prepared_new_trial(study_id, bare, session)
+        connection = session.connection()
+        write_params(connection, row.trial_id, template_trial.params, template_trial.distributions)
+        write_attributes(connection, row.trial_id, template_trial.user_attrs, template_trial.system_attrs)
+        return row
 
 
 def _find_by_key(session: Any, key: str) -> Any:
