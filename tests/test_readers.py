@@ -33,6 +33,7 @@ OWN = {
     "spaces/structure/model_cost.py": "the same",
     "search/batch/job_files.py": "what `search.submit` wrote of its jobs; anything else is one line that says so",
     "search/store/packing.py": "a column of our own database",
+    "search/sampler/tables/trial_rows.py": "columns that Optuna has written, as its own storage reads them",
     "search/sampler/prior_mean.py": "a table that comes with the project",
     "search/pages/dashboard_answers.py": "the answer of optuna-dashboard in this process",
     "objectives/export/onnx_file.py": "a file that the exporter has just written",

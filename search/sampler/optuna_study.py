@@ -21,28 +21,19 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from objectives.base import Direction
-from objectives.quantities import BEST_F1, MAP50, PRECISION, RECALL
-from search.record.trial import Outcome, TrialRecord
+from search.record.trial import TrialRecord
 from search.sampler.tables.patient_storage import PatientStorage
+from search.sampler.tables.told_attributes import STATE_OF, constraint_attributes, dashboard_attributes
 from search.sampler.tables.trial_rows import end_trial, write_params
-from search.store.advice import Advice
 from search.store.base import Store
 from search.store.outage.patience import Patience
+from search.store.sampling.advice import Advice
 from spaces.base import Categorical, Float, Parameter, ParamValue
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
-STATE_OF = {
-    Outcome.COMPLETE: TrialState.COMPLETE,
-    Outcome.STOPPED: TrialState.PRUNED,
-    Outcome.RULED_OUT: TrialState.PRUNED,
-    Outcome.DUPLICATE: TrialState.PRUNED,  # without values: discourages asking for the same again
-    Outcome.FAILED: TrialState.FAIL,
-}
-CONSTRAINT_PREFIX = "constraints:"
-"""Optuna keeps `trial.set_constraint(name, value)` under this prefix in a trial's system attributes."""
 WEB_PATIENCE_S = 30.0
 """Seconds that a page of the dashboard waits for a database that is away."""
 
@@ -198,7 +189,7 @@ class OptunaStudy:
             return None
         state, values = self._end(record)
         self._call_sampler_after(number, state, values)
-        user, system, study_id = dashboard_attributes(record), _constraint_attributes(record), self._study._study_id
+        user, system, study_id = dashboard_attributes(record), constraint_attributes(record), self._study._study_id
         return Advice(
             lambda connection: end_trial(connection, study_id, number, state, values=values, user=user, system=system)
         )
@@ -216,7 +207,7 @@ class OptunaStudy:
         if self._storage.get_trial(trial_id).state.is_finished():
             return
         self._set_state(number, TrialState.RUNNING)
-        for key, excess in _constraint_attributes(record).items():
+        for key, excess in constraint_attributes(record).items():
             self._storage.set_trial_system_attr(trial_id, key, excess)
         for key, value in dashboard_attributes(record).items():
             self._storage.set_trial_user_attr(trial_id, key, value)
@@ -271,7 +262,7 @@ class OptunaStudy:
             params=params,
             distributions={key: self._distributions[key] for key in params},
             user_attrs=dashboard_attributes(record),
-            system_attrs=_constraint_attributes(record),
+            system_attrs=constraint_attributes(record),
         )
 
     def _values(self, record: TrialRecord) -> list[float]:
@@ -286,21 +277,3 @@ class OptunaStudy:
         trial_id = self.trial_id(number)
         if not self._storage.get_trial(trial_id).state.is_finished():
             self._storage.set_trial_state_values(trial_id, state)
-
-
-def _constraint_attributes(record: TrialRecord) -> dict[str, float]:
-    return {CONSTRAINT_PREFIX + key: float(excess) for key, excess in record.constraints.items()}
-
-
-def dashboard_attributes(record: TrialRecord) -> dict[str, Any]:
-    """Return what Optuna's dashboard shows of a record as columns."""
-    shown: dict[str, Any] = {"outcome": record.outcome.value}
-    if record.reason:
-        shown["reason"] = record.reason
-    for measurement in record.measurements:
-        shown[f"{measurement.name} (predicted)" if measurement.predicted else measurement.name] = measurement.value
-    if record.evaluation() is not None:
-        shown |= {each.name: record.value(each.name) for each in (MAP50, PRECISION, RECALL, BEST_F1)}
-    if record.checkpoint:
-        shown["checkpoint"] = record.checkpoint
-    return {key: round(value, 6) if isinstance(value, float) else value for key, value in shown.items()}

@@ -24,9 +24,9 @@ from typing import Any
 from objectives.base import Direction, EpochResult
 from search.record.confirmation import Confirmation
 from search.record.trial import TrialRecord
-from search.store.advice import Advice
 from search.store.entries import FrontEntry, LatencyEntry, TargetEntry, TrainedEntry
 from search.store.runs.register import RunRegister
+from search.store.sampling.advice import Advice
 from spaces.base import ParamValue
 
 
@@ -211,10 +211,9 @@ class Store(RunRegister):
     def add(
         self, study: StudyEntry, record: TrialRecord, attempt: Attempt | None, advice: Advice | None = None
     ) -> FrontEntry | None:
-        """Store a finished trial, close its attempt and move the front, all in one transaction.
+        """Store a finished trial with advice, close its attempt and move the front, all in one transaction.
 
-        Returns the new front if this record changed it. `attempt` is the one that it ends; None for a reference row.
-        `advice` is written in the same transaction.
+        `attempt` is the one that it ends; None for a reference row. Returns the new front if this record changed it.
 
         Raises:
             Fenced: If the attempt was taken away; nothing is stored.
@@ -225,10 +224,7 @@ class Store(RunRegister):
     def records(
         self, study: StudyEntry, *, curves: bool = False, after: int = 0, names: Sequence[str] | None = None
     ) -> tuple[TrialRecord, ...]:
-        """Return all records but the first `after`, in the order of adding; `curves` loads confidence curves too.
-
-        With `names` only the records that have one of them.
-        """
+        """Return the records after the first `after`, or those named, as they were added; `curves` loads curves too."""
 
     @abstractmethod
     def counted(self, study: StudyEntry) -> int:
@@ -278,11 +274,7 @@ class Store(RunRegister):
     # -- finalists -------------------------------------------------------------------------------------------------
     @abstractmethod
     def add_confirmation(self, study: StudyEntry, confirmation: Confirmation) -> Confirmation:
-        """Store a confirmation of the study's finalists; returns it with its number and time. Append-only.
-
-        Raises:
-            StoreError: If the study has no record of a finalist's name.
-        """
+        """Store a confirmation of finalists; returns it with its number and time. `StoreError` if one is no record."""
 
     @abstractmethod
     def confirmations(self, study: StudyEntry) -> tuple[Confirmation, ...]:

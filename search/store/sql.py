@@ -14,8 +14,6 @@ from objectives.base import Direction, EpochResult
 from search.record.confirmation import Confirmation
 from search.record.trial import TrialRecord
 from search.store import attempts, fronts, records, reusable, studies
-from search.store.advice import Advice
-from search.store.advice_rows import write_advice
 from search.store.base import (
     Attempt,
     OpenAttempt,
@@ -34,6 +32,8 @@ from search.store.outage.once import Once
 from search.store.outage.patience import Patience, Result
 from search.store.runs import run_table
 from search.store.runs.register import RunEntry, StoredRun
+from search.store.sampling.advice import Advice
+from search.store.sampling.advice_rows import write_advice
 from search.store.url import parse, sqlite_file
 from spaces.base import ParamValue
 

@@ -18,10 +18,10 @@ from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.sampler.tables.trial_rows import read_trial, read_trials, write_attributes, write_params
-from search.store.advice import Advice
-from search.store.advice_rows import write_advice
 from search.store.outage.patience import Patience
-from search.store.sampler_engine import READS_ONLY, engine_options, faults_in_one_line, set_up_engine
+from search.store.sampling.advice import Advice
+from search.store.sampling.advice_rows import write_advice
+from search.store.sampling.sampler_engine import READS_ONLY, engine_options, faults_in_one_line, set_up_engine
 from search.store.url import canonical, mask
 
 Found = TypeVar("Found")

@@ -22,7 +22,7 @@ from search.pages.report import html_report
 from search.pictures.pareto import pareto_bytes
 from search.record.latency_text import latency_text, legend, measured_ms
 from search.record.trial import Outcome, TrialRecord
-from search.sampler.optuna_study import dashboard_attributes
+from search.sampler.tables.told_attributes import dashboard_attributes
 from tests.search.plausible import Plausible, plausible_study
 
 PREDICTED = Measurement("latency_ms", 7.3, "ms", 7.1, 7.5, 0, 0.9, "a target", None, predicted=True)

@@ -20,9 +20,9 @@ from search.record.trial import Outcome, TrialRecord
 from search.sampler.optuna_study import OptunaStudy
 from search.sampler.registry import make_sampler
 from search.sampler.tables.patient_storage import PatientStorage
-from search.store.advice import Advice
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.outage.patience import Patience
+from search.store.sampling.advice import Advice
 from search.store.sql import open_store
 from tests.search.store.examples import ME, record_of
 from tests.search.work import quick_trials

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from search.store.advice import Advice
 from search.store.faults import is_of_statement
+from search.store.sampling.advice import Advice
 
 
 def write_advice(connection: Connection, advice: Advice) -> None:
