@@ -21,7 +21,7 @@ READERS = {
     "spaces/foreign/plain_yaml.py": "YAML of studies and models",
     "spaces/networks/tensor_file.py": "safetensors",
     "spaces/networks/pt_archive.py": "`.pt`, before it is inflated",
-    "spaces/networks/weights.py": "`.pt`",
+    "spaces/networks/pt_file.py": "`.pt`",
     "spaces/networks/checkpoint.py": "checkpoints",
     "objectives/data/yaml_text.py": "YAML of data sets",
     "objectives/export/onnx_reading.py": "ONNX",

@@ -95,6 +95,7 @@ def load_initial_parent(definition: StudyDefinition, data: Dataset) -> InitialPa
         imgsz=imgsz,
         seed=definition.seed,
         weights=None if path is None else Path(path),
+        as_is=definition.parent.as_is,
     )
     content = None if path is None else _content_hash(Path(path))
     initial = InitialParent(parent, parent.weights_match, weights, content)

@@ -31,7 +31,7 @@ from search.prepare.moved_files import remember_places
 from search.prepare.reference_rows import make_rows, row_names
 from search.prepare.row_plans import StudyTools
 from search.prepare.study_entry import open_study
-from search.record.doubts import DOUBTS, doubt_line
+from search.record.doubts import DOUBTS, WEIGHTS_DOUBTS, doubt_line
 from search.record.events import Activity, BatchDone, Note, Say, say_nothing
 from search.record.folders import RunFolder
 from search.record.stopwatch import Clock, Stopwatch, utc_now
@@ -120,7 +120,7 @@ class Preparation:
         with self.watch.phase("data"):
             self.say(Activity("checking the data"))
             inputs = self.read_inputs()
-            self._say_doubts(inputs.data)
+            self._say_doubts(inputs)
         with self.open_workbench(inputs) as bench:
             # Only now: a definition that cannot run here must not be stored, or its correction would be refused.
             facts = {
@@ -131,7 +131,8 @@ class Preparation:
             source = self._copied_study(bench, inputs)
             study = open_study(self.store, self.definition, generation, facts)
             remember_places(self.setting.folder, study.definition, self.definition)
-            study = self.store.freeze(study, {DOUBTS: list(inputs.data.warnings)})
+            note = inputs.parent.parent.note
+            study = self.store.freeze(study, {DOUBTS: list(inputs.data.warnings), WEIGHTS_DOUBTS: [note] * bool(note)})
             try:
                 if source is None:
                     study = self._make_missing_rows(study, bench, inputs, with_controls=self.with_controls)
@@ -156,11 +157,13 @@ class Preparation:
         data = open_data(self.definition, self.setting.folder, strict=self.setting.strict)
         return StudyInputs(data, load_initial_parent(self.definition, data))
 
-    def _say_doubts(self, data: Dataset) -> None:
-        """Say what is odd about the data set, if this is the first worker."""
+    def _say_doubts(self, inputs: StudyInputs) -> None:
+        """Say what is odd about the data set and the weights, if this is the first worker."""
         if self.is_first:
-            for line in data.warnings:
+            for line in inputs.data.warnings:
                 self.say(Note(doubt_line(line)))
+            if inputs.parent.parent.note:
+                self.say(Note(f"warning: {inputs.parent.parent.note}"))
 
     @contextmanager
     def open_workbench(self, inputs: StudyInputs) -> Iterator[Workbench]:

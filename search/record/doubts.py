@@ -1,4 +1,4 @@
-"""Warnings about a study's data set, stored with the study and shown below its table."""
+"""Warnings about a study's data set and weights, stored with the study and shown below its table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 DOUBTS = "data_doubts"
-"""Name of the fact of a study that holds the lines."""
+"""Name of the fact of a study that holds the lines about its data."""
+WEIGHTS_DOUBTS = "weights_doubts"
+"""Name of the fact that holds the lines about the weights that it begins with."""
 
 
 def doubt_line(warning: str) -> str:
@@ -15,9 +17,10 @@ def doubt_line(warning: str) -> str:
 
 
 def doubt_lines(frozen: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the lines of a stored study; none for one that is older than they are.
+    """Return the lines of a stored study about its data and weights; none for one that is older than they are.
 
     Args:
         frozen: Facts of the study that were frozen when it began.
     """
-    return tuple(map(doubt_line, frozen.get(DOUBTS) or ()))
+    weights = (f"warning: {line}" for line in frozen.get(WEIGHTS_DOUBTS) or ())
+    return (*map(doubt_line, frozen.get(DOUBTS) or ()), *weights)

@@ -57,11 +57,13 @@ class ParentSection(Section):
     Attributes:
         model: Ultralytics model YAML: the structure, where the weights do not name one.
         weights: `.pt`, `.safetensors` or one of our checkpoint folders; null trains from fresh weights.
+        as_is: Whether the weights are a detector of the data's classes, in the same order, whatever their names are.
         recipe: How it is trained; not used where the weights are already those of a detector for these classes.
     """
 
     model: str = "yolov8n.yaml"
     weights: str | None = None
+    as_is: bool = Field(default=False, exclude_if=lambda given: not given)  # studies before it had no such field
     recipe: Recipe = Field(default_factory=RecipeDefinition)
 
     @field_validator("model")

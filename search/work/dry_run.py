@@ -90,6 +90,8 @@ def dry_run(
             console.print(doubt_line(line), markup=False)
         initial = load_initial_parent(definition, data)
         console.print(f"parent: {_describe_parent(initial)}, {initial.parent.imgsz} px")
+        if initial.parent.note:
+            console.print(f"warning: {initial.parent.note}", markup=False)
         setting = Setting(
             folder=temporary,
             device=device,

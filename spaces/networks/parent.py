@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from spaces.base import MOST_IMGSZ, PARENT, SCRATCH, ArchSpec, Candidate, CandidateError, Origin, Section, SpaceError
+from spaces.networks.class_matching import Matching, match_classes
 from spaces.networks.fresh_weights import initialise
-from spaces.networks.weights import Classes, ModelYaml, WeightsFile, class_names, read_weights
+from spaces.networks.inheriting import inherit, model_of_file
+from spaces.networks.weights import Classes, ModelYaml, class_names, read_weights
 from spaces.ranking.importance import order
-from spaces.structure import class_towers, stock
+from spaces.structure import stock
 from spaces.structure.groups import ChannelGroup, check_ties, chosen_channels
 from spaces.structure.repeats import Repeat
 from spaces.structure.slicing import SEAMS, Seam, Slicer, resized
@@ -35,6 +37,7 @@ class Parent:
         weights_match: Whether its weights came from a detector of the same classes, so that it can be used as it is.
             Otherwise it has to be trained first.
         inherited: Share of the tensors that were loaded from the weights given, in [0, 1].
+        note: What the user should know about the weights, in one line; empty if there is nothing to say.
     """
 
     key: str
@@ -45,6 +48,7 @@ class Parent:
     seed: int = 0
     weights_match: bool = False
     inherited: float = 0.0
+    note: str = ""
 
     @staticmethod
     def load(
@@ -54,6 +58,7 @@ class Parent:
         imgsz: int | None = None,
         seed: int = 0,
         weights: Path | str | None = None,
+        as_is: bool = False,
     ) -> Parent:
         """Build a detector, with weights where they are given.
 
@@ -64,6 +69,7 @@ class Parent:
             seed: Seed of the weights that are not loaded.
             weights: `.pt`, `.safetensors` or a checkpoint's folder. If it has the same classes it is the
                 parent as it is; otherwise tensors of equal shape are loaded as a start for training.
+            as_is: Whether the classes of the weights are those given, in the same order, whatever their names.
 
         Raises:
             SpaceError: If the model is unknown or cannot be cut, or the weights cannot be read or do not fit.
@@ -81,12 +87,17 @@ class Parent:
         if isinstance(imgsz, bool) or not isinstance(imgsz, int) or not 32 <= imgsz <= MOST_IMGSZ:
             raise SpaceError(f"imgsz is {imgsz!r}; it must be a whole number of px, 32 to {MOST_IMGSZ}")
         resolved = stock.resolve(named, len(names))
+        matching = Matching(None) if file is None else match_classes(file.classes, names, as_is=as_is)
         if file is not None:
-            resolved = _with_class_width(resolved, names, file)
+            resolved = model_of_file(resolved, names, file, matching)
         structure = stock.structure_of(resolved)
         network = stock.build(resolved, names, imgsz, seed)
         parent = Parent(structure.key, resolved, network, names, imgsz, seed)
-        return parent if file is None else _loaded(parent, file)
+        if file is None:
+            return parent
+        share, same = inherit(network, file, matching), matching.order is not None
+        note = f"weights '{file.path}' {matching.note}" if matching.note and (same or share == 1) else ""
+        return replace(parent, weights_match=same, inherited=share, note=note)
 
     @classmethod
     def of(cls, candidate: Candidate, imgsz: int | None = None) -> Parent:
@@ -242,40 +253,3 @@ class Parent:
                 tensor = donor.put(name, tensor, tensors[name].detach(), seam)
             state[name] = slicer.take(name, tensor)
         return state
-
-
-def _with_class_width(model: Mapping[str, Any], names: tuple[str, ...], file: WeightsFile) -> dict[str, Any]:
-    """Return the model with the class towers of the file if its classes are the same, else with those of the YAML."""
-    plain = {name: value for name, value in model.items() if name != class_towers.KEY}
-    network = stock.build(plain, names, imgsz=640, seed=0)
-    width = class_towers.class_width_in(file.state, network)
-    own = class_towers.class_width(network)
-    if file.classes != names or own is None or width in (None, own) or not class_towers.is_possible(network, width):
-        return plain
-    return {**plain, class_towers.KEY: width}
-
-
-def _loaded(parent: Parent, file: WeightsFile) -> Parent:
-    """Return the parent with a file's weights: all of them if it is of the same classes, else those that fit."""
-    own = parent.network.state_dict()
-    fitting = {name: tensor for name, tensor in file.state.items() if name in own and tensor.shape == own[name].shape}
-    same = file.classes is not None and file.classes == parent.classes
-    odd = sorted((own.keys() | file.state.keys()) - fitting.keys())
-    if not same:  # the head depends on the classes; the model determines the rest, where the file names it
-        head = f"model.{len(parent.layer_sections) - 1}."
-        odd = [name for name in odd if file.model is not None and not name.startswith(head)]
-    if odd:
-        raise SpaceError(
-            f"weights '{file.path}' are not those of {parent.model['yaml_file']}: tensor '{odd[0]}' is "
-            f"{_shape(file.state, odd[0])} there and {_shape(own, odd[0])} in the model"
-        )
-    if not fitting:
-        raise SpaceError(f"weights '{file.path}' have no tensor in common with {parent.model['yaml_file']}")
-    if any(not torch.isfinite(tensor).all() for tensor in fitting.values()):
-        raise SpaceError(f"weights '{file.path}' hold values that are not finite")
-    parent.network.load_state_dict(fitting, strict=same)
-    return replace(parent, weights_match=same, inherited=len(fitting) / len(own))
-
-
-def _shape(state: Mapping[str, Tensor], name: str) -> str:
-    return str(tuple(state[name].shape)) if name in state else "absent"

@@ -9,21 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import MOST_CLASSES, SpaceError
 from spaces.foreign.plain_json import Fields, parse_json
 from spaces.networks.checkpoint import facts_of, load
-from spaces.networks.pt_archive import check_archive
+from spaces.networks.pt_file import as_detectors, detector_in, read_pt, tensors_in
 from spaces.networks.tensor_file import float32, read_tensor_file
 from spaces.path_facts import path_fact
-from spaces.shown import shown, shown_value
+from spaces.shown import shown_reason, shown_value
 from spaces.structure.model_yaml import is_known
-
-# isort: split
-from ultralytics.nn.tasks import DetectionModel, torch_safe_load
+from spaces.structure.module_facts import module_facts
 
 ModelYaml = str | Mapping[str, Any]
 Classes = int | Sequence[str] | Mapping[int, str]
@@ -48,6 +44,7 @@ class WeightsFile:
         train_args: Arguments of the training that made it, as Ultralytics names them; empty where unknown.
         state: Its tensors, floating ones in float32, by their names in `DetectionModel.state_dict()`.
         imgsz: Image size in px it was trained for; None where unknown.
+        modules: Kind and settings of its modules by path, as `module_facts`; empty where the file has none.
     """
 
     path: Path
@@ -56,6 +53,7 @@ class WeightsFile:
     state: Mapping[str, Tensor] = field(repr=False)
     train_args: Mapping[str, Any] = field(default_factory=dict)
     imgsz: int | None = None
+    modules: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def class_names(classes: Classes) -> tuple[str, ...]:
@@ -140,27 +138,24 @@ def _json(path: Path, metadata: Mapping[str, str], key: str) -> Any:
 
 
 def _read_pt(path: Path) -> WeightsFile:
-    content = _load_pt(path)
-    model: Any = _detector(path, content)
+    content = read_pt(path)
+    model: Any = detector_in(path, content)
+    train_args = content.get("train_args")
+    train_args = {str(name): value for name, value in train_args.items()} if isinstance(train_args, Mapping) else {}
+    imgsz = train_args.get("imgsz")
+    usual = isinstance(imgsz, int) and not isinstance(imgsz, bool) and 0 < imgsz < 10**5
+    size = imgsz if usual else None
+    if model is None:
+        state = as_detectors(path, tensors_in(content) or {})
+        names = _class_names(path, content.get("names"))
+        return WeightsFile(path, None, names, _copied(path, state), train_args, size)
     yaml = getattr(model, "yaml", None)
     if not isinstance(yaml, Mapping):
         raise SpaceError(f"weights '{path}' do not say how their network is built: its YAML is {shown_value(yaml)}")
     if PRUNED in yaml:
         raise SpaceError(f"weights '{path}' hold a pruned network; a parent must be whole")
-    train_args = content.get("train_args")
-    train_args = {str(name): value for name, value in train_args.items()} if isinstance(train_args, Mapping) else {}
-    imgsz = train_args.get("imgsz")
-    usual = isinstance(imgsz, int) and not isinstance(imgsz, bool) and 0 < imgsz < 10**5
     names = _class_names(path, getattr(model, "names", None))
-    return WeightsFile(path, dict(yaml), names, _state_of(path, model), train_args, imgsz if usual else None)
-
-
-def _detector(path: Path, content: Mapping[str, Any]) -> Any:
-    found = [content.get(name) for name in ("ema", "model")]
-    model = next((each for each in found if each is not None), None)
-    if type(model) is not DetectionModel:
-        raise SpaceError(f"weights '{path}' hold {shown_value(model)}; a DetectionModel is needed")
-    return model
+    return WeightsFile(path, dict(yaml), names, _state_of(path, model), train_args, size, module_facts(model))
 
 
 def _state_of(path: Path, model: Any) -> dict[str, Tensor]:
@@ -170,31 +165,7 @@ def _state_of(path: Path, model: Any) -> dict[str, Tensor]:
     except SpaceError:
         raise
     except Exception as error:  # torch takes the attributes of its modules for granted
-        raise SpaceError(f"weights '{path}' hold a network that is damaged: {_reason(error)}") from error
-
-
-def _load_pt(path: Path) -> Mapping[str, Any]:
-    if not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):  # torch before 2.6
-        raise SpaceError(f"weights '{path}': torch {torch.__version__} cannot load a .pt safely; 2.6 or newer can")
-    check_archive(path)  # else the unpickler reads any bytes, and may raise any error
-    try:
-        content, _ = torch_safe_load(path, safe_only=True)
-    except ModuleNotFoundError as error:
-        raise SpaceError(
-            f"weights '{path}' need the module {shown_value(error.name)}; only stock detectors are read"
-        ) from error
-    except Exception as error:  # unpickling odd bytes raises errors of any kind; nothing in them was run
-        raise SpaceError(f"weights '{path}' are refused: {_reason(error)}") from error
-    if not isinstance(content, Mapping):
-        raise SpaceError(f"weights '{path}' hold a {type(content).__name__}, not an Ultralytics checkpoint")
-    return content
-
-
-def _reason(error: BaseException) -> str:
-    """Return the one line of torch's message that names what was not allowed, else the first line."""
-    cause = error.__cause__ or error
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()] or [type(cause).__name__]
-    return shown(next((line for line in lines if "Unsupported" in line or "GLOBAL" in line), lines[0]), most=160)
+        raise SpaceError(f"weights '{path}' hold a network that is damaged: {shown_reason(error)}") from error
 
 
 def _class_names(path: Path, names: Any) -> tuple[str, ...] | None:

@@ -17,6 +17,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import MOST_CLASSES, SpaceError
 from spaces.foreign.plain_json import check_plain
 from spaces.shown import LONGEST_PATH, shown, shown_reason, shown_value
+from spaces.structure.activations import set_activations
 from spaces.structure.class_towers import KEY as CLASS_WIDTH
 from spaces.structure.class_towers import widen
 from spaces.structure.model_cost import check_cost
@@ -25,6 +26,7 @@ from spaces.structure.repeats import Detector
 from spaces.structure.structure import Structure, derive
 
 # isort: split
+from ultralytics.nn.modules.conv import Conv
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace
 
@@ -169,15 +171,21 @@ def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: in
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        usual_activation = Conv.default_act  # of the whole process; a builder that fails would leave the model's
         try:
             network: Detector = DetectionModel(copy.deepcopy(dict(model)), verbose=False)
             if model.get(CLASS_WIDTH) is not None:
                 widen(network, model[CLASS_WIDTH])
+            set_activations(network, model)
+        except SpaceError as error:
+            raise SpaceError(f"model '{model.get('yaml_file')}' cannot be built: {error}") from error
         except Exception as error:  # Ultralytics' builder raises any error on a model that it cannot build
             reason = shown_reason(error)
             unknown = "unknown name " * isinstance(error, KeyError)
             where = _layer_at_work(error)
             raise SpaceError(f"model '{model.get('yaml_file')}' cannot be built: {where}{unknown}{reason}") from error
+        finally:
+            Conv.default_act = usual_activation
     set_ultralytics_attributes(network, classes, imgsz)
     network.eval()
     return network

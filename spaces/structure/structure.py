@@ -162,6 +162,10 @@ def derive(key: str, network: Detector) -> Structure:
 
     repeats = found_in(network, sections, stages)
     groups = groups_of(tracer, place_of)
+    if not groups:
+        ties = ", ".join(dict.fromkeys(each.partition(" in ")[0] for each in tracer.unknown)) or "its layers"
+        hint = "; take nn.LeakyReLU(0.1) in place of nn.PReLU()" if "prelu" in ties else ""
+        raise SpaceError(f"nothing can be cut: all channels are fixed by {ties}{hint}")
     structure = Structure(key, network, groups, sections, tuple(stages), repeats, tuple(tracer.unknown))
     _try_cut(structure)
     return structure

@@ -99,9 +99,20 @@ def test_weights_of_other_classes_are_a_start(parent: Parent, tmp_path: Path) ->
 
 
 def test_as_many_classes_of_other_names_are_only_a_start(parent: Parent, tmp_path: Path) -> None:
-    loaded = Parent.load(classes=("bird", "cat", "dog"), weights=write_pt(parent, tmp_path / "best.pt"))
+    path = write_pt(parent, tmp_path / "best.pt")
+    loaded = Parent.load(classes=("Vogel", "Katze", "dog"), weights=path)
     assert not loaded.weights_match
     assert loaded.inherited == 1
+    assert loaded.note == (
+        f"weights '{path}' have as many classes as the data, by other names (cat for Vogel, dog for Katze, bird for dog), "
+        "so they are trained over; if they are the same classes in the same order, -o parent.as_is=true takes them as "
+        "they are"
+    )
+    taken = Parent.load(classes=("Vogel", "Katze", "dog"), weights=path, as_is=True)
+    assert taken.weights_match
+    assert "taken as they are, as you said" in taken.note
+    with pytest.raises(SpaceError, match="as_is is true, but the weights have 3 classes and the data 5"):
+        Parent.load(classes=5, weights=path, as_is=True)
 
 
 class _Exploit:
