@@ -9,7 +9,6 @@ from numbers import Number
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from spaces.base import MOST_IMGSZ, PARENT, SCRATCH, ArchSpec, Candidate, CandidateError, Origin, Section, SpaceError

@@ -168,5 +168,5 @@ def _foreign_class(name: str) -> str:
         )
     return (
         f"they hold {called}, which stock Ultralytics lacks, and nothing in a file is run. If its layers are those of a "
-        "model YAML, save its tensors alone (torch.save(model.state_dict(), 'tensors.pt')) and add -o parent.model=YAML"
+        "model YAML, save its tensors (torch.save(model.state_dict(), 'tensors.pt')) and add -o parent.model=YAML"
     )

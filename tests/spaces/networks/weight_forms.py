@@ -171,25 +171,26 @@ def _foreign(home: str, name: str) -> Any:
 
 def script(path: Path) -> None:
     """Write a TorchScript archive."""
-    torch.jit.script(nn.ReLU()).save(str(path))
+    archive: Any = torch.jit.script(nn.ReLU())
+    archive.save(str(path))
 
 
 WEIGHT_FORMS = (
     # checkpoints of Ultralytics
     WeightForm("as the trainer leaves it", lambda: trainer(net())),
-    WeightForm("in the middle of a training", lambda: trainer(net(), model=net(seed=1).half(), epoch=3, best_fitness=0.5)),
+    WeightForm("in the middle of a training", lambda: trainer(net(), model=net(seed=1).half(), epoch=3)),
     WeightForm("with the optimizer", lambda: trainer(net(), optimizer={"state": {0: {"step": torch.ones(1)}}})),
     WeightForm("the model alone in a checkpoint", lambda: {"model": net()}),
     WeightForm("in full precision", lambda: trainer(net(), ema=net())),
     WeightForm("saved without a checkpoint", net),
     WeightForm("names as a list", lambda: {"model": named(net(), list(CLASSES))}),
     WeightForm("names by text", lambda: {"model": named(net(), {"0": "cat", "1": "dog", "2": "bird"})}),
-    WeightForm("an old checkpoint", lambda: {"epoch": -1, "model": net(), "train_args": {"imgsz": "64", "v5loader": False}}),
+    WeightForm("an old checkpoint", lambda: {"model": net(), "train_args": {"imgsz": "64", "v5loader": False}}),
     WeightForm("called yolov5s.pt", lambda: trainer(net()), file="yolov5s.pt"),
     WeightForm("in a folder with quotes", lambda: trainer(net()), file="Ann's \"50%\" #1 é/best model.pt"),
     # class names
     WeightForm("names spelled otherwise", lambda: {"model": named(net(), ["Cat", "DOG", "bird "])}, note="spell their"),
-    WeightForm("numbers for names", lambda: {"model": named(net(), ["class_0", "class_1", "class_2"])}, note="have no names"),
+    WeightForm("numbers for names", lambda: {"model": named(net(), ["class_0", "class_1", "class_2"])}, note="have no"),
     WeightForm("names in another order", lambda: {"model": named(net(), ["dog", "bird", "cat"])}, note="another order"),
     # tensors alone
     WeightForm("a state dictionary", tensors, note="name no classes", given=v8()),
@@ -201,7 +202,7 @@ WEIGHT_FORMS = (
                network=lambda: net().half()),
     WeightForm("the layers alone", lambda: net().model, note="name no classes", given=v8()),
     WeightForm("with names beside", lambda: {"model": tensors(), "names": list(CLASSES)}, given=v8()),
-    WeightForm("of another model", tensors, "give the YAML of their model: -o parent.model", given=family("yolov8n.yaml")),
+    WeightForm("of another model", tensors, "give the YAML of their model", given=family("yolov8n.yaml")),
     WeightForm("of SAM", lambda: {"model": {"image_encoder.pos_embed": torch.ones(1), "b.0.w": torch.ones(1)}},
                "not those of a YOLO detector: one is called 'image_encoder.pos_embed'", given=v8()),
     # changed beside the YAML
