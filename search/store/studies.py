@@ -7,14 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import count, islice
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, func, insert, inspect, select, text, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from objectives.base import Direction
-from search.store.base import StudyEntry, WorkerId
+from search.store.base import StoreError, StudyEntry, WorkerId
 from search.store.columns import database_now
 from search.store.models import FrozenRow, StudyRow, WorkerRow
 from search.store.statements import insert_if_new, insert_or_replace
+
+_OPTUNA_STUDIES = "studies"
 
 
 def add_study(
@@ -31,7 +33,25 @@ def add_study(
         "objectives": [[objective, str(direction)] for objective, direction in objectives],
     }
     (study_id,) = connection.execute(insert(StudyRow).values(**values)).inserted_primary_key or (0,)
-    return study_of(connection, int(study_id))
+    study = study_of(connection, int(study_id))
+    _refuse_foreign(connection, study.sampler_name)
+    return study
+
+
+def _refuse_foreign(connection: Connection, name: str) -> None:
+    """Refuse a new study if Optuna has one of its name already: ours are made later, so it is somebody else's.
+
+    Raises:
+        StoreError: If there is one; the transaction is undone.
+    """
+    if not inspect(connection).has_table(_OPTUNA_STUDIES):
+        return
+    statement = text(f"SELECT 1 FROM {_OPTUNA_STUDIES} WHERE study_name = :name")
+    if connection.execute(statement, {"name": name}).first() is not None:
+        raise StoreError(
+            f"the database holds an Optuna study '{name}' that was not made by this program, and its trials are not "
+            "touched; take another name: --name"
+        )
 
 
 def study_of(connection: Connection, study_id: int) -> StudyEntry:

@@ -12,8 +12,7 @@ from spaces.base import SpaceError
 from spaces.networks.class_matching import Matching, in_order
 from spaces.networks.weights import WeightsFile
 from spaces.structure import class_towers, stock
-from spaces.structure.activations import KEY as ACTIVATIONS
-from spaces.structure.activations import with_activation, with_single_activations
+from spaces.structure.activations import ACTIVATIONS, with_activation, with_single_activations
 from spaces.structure.module_facts import Difference, differences, is_activation, module_facts
 from spaces.structure.repeats import Detector
 

@@ -167,6 +167,6 @@ def _foreign_class(name: str) -> str:
             "networks have other heads. Train yolov5nu.pt and the like, or yolov5n.yaml here"
         )
     return (
-        f"they hold {called}, which stock Ultralytics lacks, and nothing in a file is run. If its layers are those of a "
-        "model YAML, save its tensors (torch.save(model.state_dict(), 'tensors.pt')) and add -o parent.model=YAML"
+        f"they hold {called}, which stock Ultralytics lacks, and nothing in a file is run. If its layers are those of "
+        "a model YAML, save its tensors (torch.save(model.state_dict(), 'tensors.pt')) and add -o parent.model=YAML"
     )

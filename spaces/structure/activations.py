@@ -17,7 +17,7 @@ from spaces.base import SpaceError
 from spaces.shown import shown_value
 from spaces.structure.module_facts import Difference, is_activation
 
-KEY = "activations"
+ACTIVATIONS = "activations"
 """Key of a resolved model: activations by the path of their module; absent if the YAML says all."""
 MOST = 2000
 """Maximum number of modules."""
@@ -60,16 +60,16 @@ def set_activations(network: nn.Module, model: Mapping[str, Any]) -> None:
     Raises:
         SpaceError: If a path is that of no activation of this network, or a text is none.
     """
-    given = model.get(KEY)
+    given = model.get(ACTIVATIONS)
     if given is None:
         return
     if not isinstance(given, Mapping) or len(given) > MOST:
-        raise SpaceError(f"'{KEY}' is {shown_value(given)}; it must name activations by path")
+        raise SpaceError(f"'{ACTIVATIONS}' is {shown_value(given)}; it must name activations by path")
     modules = dict(network.named_modules(remove_duplicate=False))
     for path, text in given.items():
         own, parent = modules.get(path), modules.get(str(path).rpartition(".")[0])
         if own is None or parent is None or any(True for _ in own.parameters()) or any(True for _ in own.children()):
-            raise SpaceError(f"'{KEY}' names {shown_value(path)}, which is no activation of this network")
+            raise SpaceError(f"'{ACTIVATIONS}' names {shown_value(path)}, which is no activation of this network")
         setattr(parent, str(path).rpartition(".")[2], activation_of(text))
 
 
@@ -90,4 +90,4 @@ def with_activation(model: Mapping[str, Any], found: Sequence[Difference]) -> di
 def with_single_activations(model: Mapping[str, Any], found: Sequence[Difference]) -> dict[str, Any]:
     """Return a model that names the activations of these modules one by one."""
     own = {each.path: each.theirs for each in found if is_activation(each.theirs) and is_activation(each.ours)}
-    return {**model, KEY: own} if own else dict(model)
+    return {**model, ACTIVATIONS: own} if own else dict(model)

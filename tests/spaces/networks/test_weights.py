@@ -105,8 +105,8 @@ def test_as_many_classes_of_other_names_are_only_a_start(parent: Parent, tmp_pat
     assert loaded.inherited == 1
     assert loaded.note == (
         f"weights '{path}' have as many classes as the data, by other names (cat for Vogel, dog for Katze, bird for "
-        "dog), so they are trained over; if they are the same classes in the same order, -o parent.as_is=true takes them as "
-        "they are"
+        "dog), so they are trained over; if they are the same classes in the same order, -o parent.as_is=true takes "
+        "them as they are"
     )
     taken = Parent.load(classes=("Vogel", "Katze", "dog"), weights=path, as_is=True)
     assert taken.weights_match
