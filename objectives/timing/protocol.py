@@ -40,6 +40,7 @@ SETTLE_S = 0.02  # duration of the untimed runs before those
 PATIENCE = 2  # multiple of the budget that may be spent while the machine is slow
 FAR_BEYOND = 1.3  # multiple of a limit: slow phases change a ratio by less, and noise by much less
 WAIT_S = 12.0  # maximum in total, until slow phases end; our other processes wait during this time
+LEAST_WAIT_S = 1.5  # the same after long waits: each that was used up halves the next one, each shorter one doubles it
 CHECK_S = 0.15  # between two checks whether the machine is undisturbed
 
 
@@ -74,6 +75,7 @@ class InterleavedTiming:
         self._references, self._clock, self._judged_by = tuple(references), clock, judged_by
         self._sleep, self._speed = sleep, ReferenceSpeed()
         self._waited = (0.0, 0.0)
+        self._patience_s = WAIT_S
 
     @property
     def waited(self) -> tuple[float, float]:
@@ -88,11 +90,14 @@ class InterleavedTiming:
     def time(self, load: Load, budget: MeasuringBudget, aside: Aside = nullcontext) -> Timings:
         """Load and time a network repeatedly, until the interval is narrow or the budget is spent.
 
+        A machine that is slow again and again would cost `WAIT_S` for each network: after long waits it waits less.
+
         Args:
             load: Loads the network again and runs it twice, so that the engine has allocated its memory.
             aside: Context for the time of waiting.
         """
-        wait, begun, waited = self.waiting(WAIT_S, aside), self._clock(), self._waited
+        patience_s = self._patience_s
+        wait, begun, waited = self.waiting(patience_s, aside), self._clock(), self._waited
         loadings: list[Loading] = []
         while True:
             hurried = budget.limit is not None and len(loadings) < LEAST_LOADINGS
@@ -104,7 +109,12 @@ class InterleavedTiming:
             which, spent_s = (0, cpu_s) if self._judged_by == "cpu" else (1, wall_s)
             spent_s -= self._waited[which] - waited[which]
             if self._enough(timings, budget, spent_s):
+                self._learn_patience(self._waited[1] - waited[1], patience_s)
                 return timings
+
+    def _learn_patience(self, waited_s: float, most_s: float) -> None:
+        """Wait less for the next network if all of the time was used up, else more again."""
+        self._patience_s = max(LEAST_WAIT_S, most_s / 2) if waited_s >= most_s else min(WAIT_S, 2 * most_s)
 
     def _enough(self, timings: Timings, budget: MeasuringBudget, spent_s: float) -> bool:
         count, undisturbed = len(timings.loadings), len(timings.undisturbed(self._judged_by))

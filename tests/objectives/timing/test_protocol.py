@@ -13,6 +13,7 @@ import pytest
 
 from objectives.device.activity import DeviceActivity
 from objectives.timing.protocol import (
+    LEAST_WAIT_S,
     LOADINGS,
     MOST_LOADINGS,
     MOST_PAIRS,
@@ -162,6 +163,28 @@ def test_waiting_for_the_end_of_a_slow_phase_does_not_count_for_the_network() ->
     assert len(timings.undisturbed("cpu")) >= LOADINGS
     assert not timings.contended("cpu")
     assert timings.ratio("cpu").median == pytest.approx(0.6, rel=0.01)
+
+
+def test_waits_in_vain_become_shorter_and_longer_again_where_they_help() -> None:
+    """A machine that was slow for an hour cost twelve seconds of two workers for each network."""
+    machine = Machine(0, noise=0.01)
+    timing = machine.timing()
+
+    def slept_s() -> float:
+        before = machine.slept_s
+        timing.time(lambda: machine.load(0.6 * REFERENCE_S), MeasuringBudget())
+        return machine.slept_s - before
+
+    slept_s()  # learns the undisturbed speed
+    machine.slow_share = 1.0
+    waits = [slept_s() for _ in range(10)]
+    assert waits[0] > 10.0 and waits[1] < 0.6 * waits[0]
+    assert sum(waits) < 36.0 and max(waits[-3:]) <= 1.2 * LEAST_WAIT_S
+    machine.slow_share = 0.0
+    for _ in range(6):
+        slept_s()
+    machine.slow_share = 1.0
+    assert slept_s() > 10.0
 
 
 @pytest.mark.parametrize("slow_share", [0.0, 1.0])
