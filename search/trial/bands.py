@@ -27,7 +27,7 @@ that finalist was as accurate as the parent itself (0.987 and 0.986 on val, 0.98
 REACH = 0.9
 """Speed at which the last band begins at most, as a share of that of the narrowest network of the space.
 
-Close to that network accuracy falls steeply: on digits a finalist at 0.94 of its speed has 0.958, one at 0.97 has 0.861.
+Close to that network accuracy falls steeply: on digits a finalist at 0.94 of its speed has 0.958, one at 0.97 0.861.
 """
 MIN_SPEED_STEP = 1.05
 """Minimum ratio of the speeds of two bands."""

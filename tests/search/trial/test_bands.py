@@ -51,6 +51,6 @@ def test_no_band_begins_beyond_the_narrowest_network_of_the_space() -> None:
     near = [10.0 / Bands.dividing(10.0, None, 2, 4.0).of(number)[1] for number in range(2)]
     assert near[1] == pytest.approx(0.9 * 2.5) and 1.8 < near[0] < near[1]
     assert 10.0 / Bands.dividing(10.0, None, 6).of(5)[1] == pytest.approx(4.0)
-    limited = Bands.dividing(10.0, 5.0, 2, 4.5)
-    assert limited.of(0)[1] == 5.0 and limited.of(1)[1] == pytest.approx(4.5 / 0.9)
+    limited = Bands.dividing(10.0, 5.0, 2, 4.0)
+    assert limited.of(0)[1] == 5.0 and limited.of(1)[1] == pytest.approx(4.0 / 0.9)
     assert Bands.dividing(10.0, 4.0, 2, 5.0).of(0)[1] == 4.0, "a limit that no network meets is still the limit"
