@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-LAYERS = ("spaces", "objectives", "search", "benchmarks")
+LAYERS = ("spaces", "objectives", "search", "yolofront", "benchmarks")
 """From below to above: an import may only go to the left."""
 
 ALL_COMMANDS = ("search", "benchmarks")

@@ -1,8 +1,8 @@
-"""Compare runs, and list the differences between two: `python -m search.compare --study nas_head`.
+"""Compare runs, and list the differences between two: `yolofront compare --study nas_head`.
 
-    python -m search.compare --study nas_head                             parent, donors, controls and the front
-    python -m search.compare --study nas_head parent "trial 7"            these, and the differences between the two
-    python -m search.compare nas_head/parent "channel_ratio/trial 7"      of any studies of one database
+    yolofront compare --study nas_head                             parent, donors, controls and the front
+    yolofront compare --study nas_head parent "trial 7"            these, and the differences between the two
+    yolofront compare nas_head/parent "channel_ratio/trial 7"      of any studies of one database
 
 Writes `comparison.html` (one file, works offline), the table as Markdown and CSV, and the pictures.
 """
@@ -18,6 +18,7 @@ from search.cli.stored_study import existing_store
 from search.findings.comparison import Difference, difference_table, record_differences
 from search.findings.formats import terminal_table
 from search.findings.leaderboard import leaderboard
+from spaces.command_line import CommandParser
 from spaces.display.terminal import table_console
 from spaces.shown import print_line
 
@@ -42,10 +43,8 @@ def main(arguments: list[str]) -> int:
     return Exit.DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m search.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _parser() -> CommandParser:
+    parser = CommandParser("search.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*", metavar="RUN", help="NAME of a record of the study, or STUDY/NAME")
     add_study_options(parser, required=False)
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (default: in the run folder)")

@@ -1,14 +1,14 @@
-"""Show a study in optuna-dashboard: `python -m search.dashboard --study nas_head`."""
+"""Show a study in optuna-dashboard: `yolofront dashboard --study nas_head`."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.cli.stored_study import existing_store, find_study
 from search.pages.dashboard_token import AccessToken
 from search.study.faults import DefinitionError
+from spaces.command_line import CommandParser
 from spaces.shown import print_line
 
 
@@ -48,8 +48,8 @@ def _print_address(address: str, *, writable: bool) -> None:
     print_line("Ctrl-C ends it")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m search.dashboard", description=__doc__)
+def _parser() -> CommandParser:
+    parser = CommandParser("search.dashboard", description=__doc__)
     add_study_options(parser, required=False)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="port; 0 takes a free one (default: %(default)s)")

@@ -1,4 +1,4 @@
-"""Export a network of a study: `python -m search.export --study nas_head --trial 12 --format onnx`.
+"""Export a network of a study: `yolofront export --study nas_head --trial 12 --format onnx`.
 
 The network is measured again and exported. An ONNX file is compared with torch on real images, a `.pt` is read back by
 Ultralytics, and the weights and figures are written beside it.
@@ -6,7 +6,6 @@ Ultralytics, and the weights and figures are written beside it.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from search.cli.stored_study import find_study
 from search.findings.selection import milliseconds, select_network
 from search.record.folders import file_stem
 from search.study.faults import DefinitionError
+from spaces.command_line import CommandParser
 from spaces.shown import print_line
 
 
@@ -42,8 +42,8 @@ def main(arguments: list[str]) -> int:
     return Exit.DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m search.export", description=__doc__)
+def _parser() -> CommandParser:
+    parser = CommandParser("search.export", description=__doc__)
     add_study_options(parser)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--trial", type=int, metavar="N", help="the trial with that number")

@@ -1,4 +1,4 @@
-"""Show a study's jobs: `python -m search.jobs --study nas_head`. Or cancel them, or show their logs.
+"""Show a study's jobs: `yolofront jobs --study nas_head`. Or cancel them, or show their logs.
 
 It asks the batch system and the database once. Do not call it in a loop: many clusters forbid frequent questions.
 """
@@ -22,6 +22,7 @@ from search.store.base import StoreError
 from search.store.runs.register import StoredRun
 from search.store.url import mask
 from search.study.faults import DefinitionError
+from spaces.command_line import CommandParser
 from spaces.shown import print_aside, print_line
 
 TAIL = 10
@@ -120,8 +121,8 @@ def _chosen(queued: Sequence[QueuedJob], wanted: str) -> list[QueuedJob]:
     return chosen
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m search.jobs", description=__doc__)
+def _parser() -> CommandParser:
+    parser = CommandParser("search.jobs", description=__doc__)
     add_study_options(parser)
     action = parser.add_mutually_exclusive_group().add_argument
     action("--cancel", nargs="?", const=ALL, metavar="JOB", help="end all jobs, or this one; they do not come back")

@@ -1,4 +1,4 @@
-"""Train the front's members for longer and score them again: `python -m search.polish --study nas_head --epochs 100`.
+"""Train the front's members for longer and score them again: `yolofront polish --study nas_head --epochs 100`.
 
 Trials are trained only as long as ranking them requires; a network that is used needs more. Each polished network
 becomes a row of the study beside its trial, and a member of the front if it is good enough. Networks that are polished
@@ -7,14 +7,13 @@ already are skipped, so an interrupted command can be repeated.
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.cli.hard_end import ended_when_hung
 from search.cli.stored_study import existing_store, find_study
 from search.finish.polishing import EPOCHS_FACTOR, polish, select_for_polishing
-from spaces.shown import print_line
+from spaces.command_line import CommandParser, print_progress
 
 
 def main(arguments: list[str]) -> int:
@@ -30,13 +29,13 @@ def main(arguments: list[str]) -> int:
             members,
             epochs=options.epochs,
             device=options.device,
-            show_line=print_line,
+            show_line=print_progress,
         )
     return Exit.DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m search.polish", description=__doc__)
+def _parser() -> CommandParser:
+    parser = CommandParser("search.polish", description=__doc__)
     add_study_options(parser)
     add = parser.add_argument
     add("--epochs", type=int, metavar="N", help=f"epochs for each network (default: {EPOCHS_FACTOR} times its own)")

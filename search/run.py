@@ -1,11 +1,14 @@
-"""Run a study: `python -m search.run --study nas_head`. The same command again continues it."""
+"""Run a study: `yolofront run --study nas_head`. The same command again continues it."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Iterator
+from dataclasses import fields
 
+from objectives.recipe import Recipe
 from search.cli.command import add_study_options, run_command, run_folder, seconds_of, url_of
 from search.cli.hard_end import ended_after
 from search.cli.stored_study import existing_store, find_study
@@ -13,6 +16,7 @@ from search.study.budget import repeats_in_all
 from search.study.definition import StudyDefinition, load_study
 from search.study.faults import DefinitionError
 from search.study.retarget import retargeted
+from spaces.command_line import CommandParser, verbosity
 from spaces.display.terminal import ShownConsole
 from spaces.shown import print_error
 
@@ -55,6 +59,7 @@ def _main(options: argparse.Namespace) -> int:
 def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
     from search.finish.run_request import RunRequest
     from search.finish.study_run import run_study
+    from search.work.json_log import JsonConsole
 
     request = RunRequest(
         definition,
@@ -71,9 +76,12 @@ def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
         repeats=options.repeat,
         strict=options.strict,
         database_wait_s=seconds_of(options.database_wait, "--database-wait"),
+        verbosity=verbosity(),
     )
-    console = ShownConsole()
+    console = JsonConsole() if options.log_format == "json" else ShownConsole()
     finish = run_study(request, console)
+    if isinstance(console, JsonConsole) and finish.why in ("interrupted", "error"):
+        console.tell("end", why=finish.why, error=finish.error)
     if finish.why == "interrupted":
         console.print("interrupted; the running trials were released, the same command continues")
     if finish.why == "error":
@@ -140,8 +148,12 @@ def _retargeted(options: argparse.Namespace) -> StudyDefinition:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m search.run", description=__doc__)
+def _recipe_fields() -> Iterator[str]:
+    return (f"recipe.{each.name}" for each in fields(Recipe))
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser("search.run", fields=_recipe_fields, description=__doc__)
     add_study_options(parser)
     add = parser.add_argument
     add("--data", metavar="YAML", help="data set in Ultralytics format (default: the study's own)")
@@ -166,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int, default=1, metavar="N", help="torch threads of each worker (default: %(default)s)")
     add("--name", help="store the study under this name")
     add("-o", "--override", action="append", default=[], metavar="KEY=VALUE", help="set a field: -o recipe.lr0=0.01")
+    add("--log-format", choices=("text", "json"), default="text", help="json: one JSON object a line")
     add("--new", action="store_true", help="begin the study again; the old one stays in the database")
     add("--resume", action="store_true", help="continue; an error if the study is not in the database")
     add("--no-confirm", action="store_true", help="do not time the front's members again, side by side, at the end")

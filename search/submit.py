@@ -1,9 +1,9 @@
 """Submit jobs to Slurm that work on a study together.
 
-Arguments after `--` are passed to `python -m search.run` unchanged::
+Arguments after `--` are passed to `yolofront run` unchanged::
 
-    python -m search.submit --study nas_head --array 4 --gpus 1 -- --data my.yaml --n-trials 200
-    python -m search.submit --study nas_head --add 4      # four more jobs like these
+    yolofront submit --study nas_head --array 4 --gpus 1 -- --data my.yaml --n-trials 200
+    yolofront submit --study nas_head --add 4      # four more jobs like these
 
 `--print` shows the batch script and submits nothing.
 """
@@ -26,6 +26,7 @@ from search.batch.site_defaults import SITE_OPTIONS, read_defaults
 from search.cli.checkup import Verdict, check_database, check_run_folder
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.study.faults import DefinitionError
+from spaces.command_line import CommandParser
 from spaces.shown import print_line
 
 
@@ -112,9 +113,9 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     return arguments[:at], arguments[at + 1 :]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m search.submit",
+def _parser() -> CommandParser:
+    parser = CommandParser(
+        "search.submit",
         description="Submit jobs to Slurm that work on a study. Arguments after -- are passed to search.run unchanged.",
     )
     add_study_options(parser)

@@ -1,4 +1,4 @@
-"""Find which channel counts a target runs fastest: `python -m search.widths --provider cpu --threads 1`.
+"""Find which channel counts a target runs fastest: `yolofront widths --provider cpu --threads 1`.
 
 Times a plain block of convolutions at many widths and prints the multiple for a study's space. Give the options of the
 study's target: the answer holds for that target only.
@@ -6,10 +6,10 @@ study's target: the answer holds for that target only.
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from search.cli.command import Exit, run_command
+from spaces.command_line import CommandParser, Verbosity, verbosity
 from spaces.shown import print_line, print_over
 
 
@@ -26,8 +26,8 @@ def main(arguments: list[str]) -> int:
     return Exit.ERROR if found.steps.multiple is None else Exit.DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m search.widths", description=__doc__)
+def _parser() -> CommandParser:
+    parser = CommandParser("search.widths", description=__doc__)
     parser.add_argument("--runtime", default="onnxruntime", help="inference engine (default: %(default)s)")
     parser.add_argument("--provider", default="cpu", help="the engine's way of running (default: %(default)s)")
     parser.add_argument("--precision", default="fp32", help="fp32 or fp16 (default: %(default)s)")
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _show_progress(text: str) -> None:
     """Overwrite the terminal's line; write nothing to a log."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and verbosity() > Verbosity.QUIET:
         print_over(text)
 
 

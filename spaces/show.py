@@ -1,4 +1,4 @@
-"""Show what can be cut of a detector: `python -m spaces.show yolo26s.yaml`.
+"""Show what can be cut of a detector: `yolofront show yolo26s.yaml`.
 
 Prints the channel groups as a table and draws them as a picture. A group's share is its part of the deployed (fused)
 network's parameters and FLOPs: half of each layer that makes its channels and half of each that reads them (all of a
@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spaces.base import Section, SpaceError
+from spaces.command_line import CommandParser
 from spaces.display.group_rows import CLASSES, IMGSZ, SECTIONS, GroupRow, Overview, PartialCost, total
 from spaces.display.terminal import table_console
 from spaces.durable import file_fault, write_bytes
@@ -31,9 +32,7 @@ BAR = 24
 
 def main(arguments: list[str]) -> int:
     """Run the command; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m spaces.show", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser("spaces.show", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "what",
         metavar="MODEL",

@@ -7,11 +7,14 @@ other machines (`objectives.remote`) contains this file.
 
 from __future__ import annotations
 
+import json
+import math
+import os
 import shlex
 import sys
 import unicodedata
-from collections.abc import Iterable
-from typing import TextIO
+from collections.abc import Iterable, Mapping
+from typing import IO, TextIO
 
 TRACEBACK = "YOLOFRONT_TRACEBACK"
 """Name of the environment variable that lets a fault of this program end in its traceback."""
@@ -71,6 +74,21 @@ def shown_value(value: object) -> str:
 def print_line(text: object = "", *, file: TextIO | None = None) -> None:
     """Print one line, or several; standard output by default."""
     _print(shown_lines(text), file or sys.stdout)
+
+
+def print_json(value: object, *, file: IO[str] | None = None) -> None:
+    """Print a value as one line of JSON in ASCII; standard output by default. Infinite figures become null."""
+    _print(json.dumps(_finite(value), default=str), file or sys.stdout)
+
+
+def is_output_closed() -> bool:
+    """Return whether the reader of standard output has gone; nothing is written to it from then on."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+        return True
+    return False
 
 
 def print_aside(text: object) -> None:
@@ -143,10 +161,18 @@ class ShownStream:
         return getattr(self._stream, name)
 
 
-def _print(text: str, stream: TextIO) -> None:
+def _print(text: str, stream: IO[str]) -> None:
     """Print text; what the stream's encoding does not have is written as codes."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _visible(text: str) -> str:

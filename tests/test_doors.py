@@ -10,7 +10,7 @@ import pytest
 from tests.tree import ROOT
 
 DOORS = ("spaces/shown.py", "spaces/display/terminal.py")
-PRODUCT = ("search", "objectives", "spaces")
+PRODUCT = ("yolofront", "search", "objectives", "spaces")
 MAY_TOUCH_STREAMS = {
     "search/work/process.py": "sends a worker's output into its log, through ShownStream",
     "search/cli/checkup.py": "asks whether standard output is a terminal",

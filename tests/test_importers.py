@@ -40,6 +40,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "openvino": ("objectives/runtimes/*",),
     "sklearn": ("objectives/data/digit_scenes.py", "search/sampler/accuracy_model.py"),
     "scipy": ("search/sampler/accuracy_model.py", "search/record/staircase.py", "search/trial/learning_curves.py"),
+    "shtab": ("yolofront/completion.py",),
     "pynvml": ("objectives/device/gpu_activity.py",),
     "PIL": ("objectives/data/digit_scenes.py", "objectives/data/pixels.py"),
     "cv2": (
@@ -122,5 +123,5 @@ def test_each_dependency_has_a_comment_that_names_a_home_which_exists() -> None:
             continue
         package, _, comment = line.partition("#")
         assert comment.strip(), f"{package.strip()} has no comment that names its home"
-        for home in re.findall(r"\b(?:search|objectives|spaces|scripts|tests)/[\w/.-]*", comment):
+        for home in re.findall(r"\b(?:yolofront|search|objectives|spaces|scripts|tests)/[\w/.-]*", comment):
             assert (ROOT / home).exists(), f"{package.strip()} names {home}, which is not there"

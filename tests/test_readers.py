@@ -9,7 +9,7 @@ import pytest
 
 from tests.tree import ROOT
 
-PRODUCT = ("search", "objectives", "spaces")
+PRODUCT = ("yolofront", "search", "objectives", "spaces")
 PARSERS = {
     "json.load", "json.loads", "yaml.load", "yaml.safe_load", "yaml.compose", "yaml.parse", "safe_open", "torch.load",
     "torch_safe_load", "parse_tensors", "onnx.load", "onnx.load_model_from_string", "pickle.load", "pickle.loads",

@@ -16,6 +16,8 @@ from search.findings.columns import COLUMNS
 from search.study.definition import BETTER
 from search.study.limits import LIMITABLE
 from tests.tree import ROOT, named, sources
+from yolofront.commands import BY_NAME
+from yolofront.commands import COMMANDS as OURS
 
 README = (ROOT / "README.md").read_text()
 FENCE = re.compile(r"^```(?:sh|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -28,7 +30,16 @@ def _commands() -> list[list[str]]:
 
 
 COMMANDS = [command for command in _commands() if command]
-MODULES = sorted({command[2] for command in COMMANDS if command[:2] == ["python", "-m"]})
+
+
+def _module(command: list[str]) -> str:
+    """The module that a command line calls; empty for a command of others."""
+    if command[0] == "yolofront":
+        return BY_NAME[command[1]].module
+    return command[2] if command[:2] == ["python", "-m"] else ""
+
+
+MODULES = sorted({module for command in COMMANDS if (module := _module(command))})
 
 
 @cache
@@ -64,7 +75,7 @@ def test_every_objective_is_named_and_every_column_explained() -> None:
 def test_every_command_is_there_and_knows_the_options_that_the_readme_gives_it(module: str) -> None:
     known = _help(module)
     for command in COMMANDS:
-        if command[:3] != ["python", "-m", module]:
+        if _module(command) != module:
             continue
         own = command[: command.index("--")] if "--" in command else command
         for option in (part.partition("=")[0] for part in own if re.match(r"--?[a-z]", part) and part != "-m"):
@@ -78,5 +89,5 @@ def test_every_exit_code_is_explained_as_it_is() -> None:
 
 def test_every_command_line_is_named_in_the_readme() -> None:
     modules = {named(path)[:-3].replace("/", "."): path.read_text() for path in sources()}
-    commands = {module for module, text in modules.items() if f'prog="python -m {module}"' in text}
-    assert commands == set(MODULES)
+    commands = {module for module, text in modules.items() if re.search(rf'CommandParser\(\s*"{module}"', text)}
+    assert commands == set(MODULES) == {command.module for command in OURS}

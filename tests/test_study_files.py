@@ -29,7 +29,7 @@ def test_a_study_is_accepted_and_says_in_one_sentence_what_it_asks(path: Path) -
 def test_a_study_begins_with_the_question_and_the_command_that_answers_it(path: Path) -> None:
     comment = [line for line in path.read_text().splitlines() if line.startswith("#")]
     assert comment[0].endswith("?")
-    assert any(f"python -m search.run --study {path.stem}" in line for line in comment)
+    assert any(f"yolofront run --study {path.stem}" in line for line in comment)
 
 
 def test_the_two_spaces_each_have_a_study() -> None:

@@ -17,7 +17,7 @@ import psutil
 
 from benchmarks.disturbing.machine import HOST
 
-STORED = re.compile(r"^\s*\d+:\d\d  trial (\d+): ")
+STORED = re.compile(r"^\d\d:\d\d:\d\d\s+\d+:\d\d  trial (\d+): ")
 """Line of the progress that acknowledges a stored trial."""
 CHECKOUT = Path(__file__).resolve().parents[2]
 

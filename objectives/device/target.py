@@ -34,7 +34,7 @@ class Target:
     """Runtime, precision, shape of the input and the device on which latency is measured.
 
     Attributes:
-        runtime: Name of a `Runtime`: `onnxruntime`, `openvino`, ... (`python -m search.targets` lists them).
+        runtime: Name of a `Runtime`: `onnxruntime`, `openvino`, ... (`yolofront targets` lists them).
         provider: Processor that the runtime uses: `cpu`, `cuda`.
         precision: `fp32`, `fp16` or `int8`.
         imgsz: Image size in px (square) of the reference, and of all candidates without a size of their own.

@@ -51,7 +51,7 @@ class Runtime(ABC):
     short_name: str = ""
     """Part of the short names of targets (`ort` in `ort-cpu`); if empty, `name` is used."""
     reads: tuple[str, ...] = ()
-    """Formats of `python -m search.export` that it can load unchanged: `onnx`, `openvino`."""
+    """Formats of `yolofront export` that it can load unchanged: `onnx`, `openvino`."""
     suppresses: bool = False
     """True if its files can end in non-maximum suppression (`Target.nms`)."""
 

@@ -224,6 +224,11 @@ def _target(option: RuntimeOption) -> Check:
     return Check(name, str(option), Verdict.WARNING if option.missing else Verdict.GOOD)
 
 
+def checks_as_plain(groups: Sequence[CheckGroup]) -> list[dict[str, str]]:
+    """Return the checks as plain values, each with its group, name, value and verdict."""
+    return [{"group": group, **vars(check)} for group, checks in groups for check in checks]
+
+
 def print_checks(groups: Sequence[CheckGroup]) -> None:
     """Print a table for each group on a terminal; in files and pipes one line for each check."""
     if not sys.stdout.isatty():

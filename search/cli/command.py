@@ -20,7 +20,7 @@ from search.study.budget import parse_duration
 from search.study.faults import DefinitionError, DefinitionMismatch
 from spaces.base import CandidateError, SpaceError
 from spaces.durable import file_fault
-from spaces.shown import TRACEBACK, print_error, program_fault, shell_word
+from spaces.shown import TRACEBACK, is_output_closed, print_error, program_fault, shell_word
 
 
 class Exit(IntEnum):
@@ -103,6 +103,8 @@ def run_command(command: Callable[[list[str]], int], arguments: list[str] | None
         return _fail(error, Exit.USAGE)
     except DefinitionMismatch as error:
         return _fail(error, Exit.MISMATCH)
+    except BrokenPipeError as error:
+        return int(Exit.ERROR) if is_output_closed() else _fail(error, Exit.ERROR)  # such as `| head`: no message
     except (StoreError, CandidateError, OSError) as error:
         return _fail(error, Exit.ERROR)
     except KeyboardInterrupt:

@@ -21,7 +21,7 @@ def require_database(url: str) -> None:
     """
     file = sqlite_file(parse(url))
     if file is not None and not file.exists():
-        raise StoreError(f"there is no database at {mask(url)}; `python -m search.run --study ...` creates it")
+        raise StoreError(f"there is no database at {mask(url)}; `yolofront run --study ...` creates it")
 
 
 @contextmanager
@@ -66,5 +66,5 @@ def find_study(store: Store, name: str) -> StudyEntry:
 def _advice(wanted: str, studies: Sequence[StudyEntry]) -> str:
     names = list(dict.fromkeys(study.name for study in studies))
     if not names:
-        return f"the database is empty; start it with `python -m search.run --study {wanted}`"
+        return f"the database is empty; start it with `yolofront run --study {wanted}`"
     return did_you_mean(wanted, names, f"stored: {', '.join(names)}", cutoff=0.5)

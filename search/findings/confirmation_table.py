@@ -72,5 +72,5 @@ def closing_lines(confirmed: ConfirmedStudy, confirmation: Confirmation) -> tupl
     kept = " (the machine was slow for most of the time)" if seen.get("slow") else kept
     return (
         f"{clock}, {why}: the device was not idle{kept}; {front}",
-        "contended: run `python -m search.confirm` again when nothing else runs there",
+        "contended: run `yolofront confirm` again when nothing else runs there",
     )

@@ -56,7 +56,7 @@ def confirm_finalists(
     if definition.target.remote is not None:
         raise DefinitionError(
             f"the study's target is another machine, {definition.target.remote}; measure its front there: "
-            f"`python -m search.bench --pack DIR --study {study.sampler_name} --front`"
+            f"`yolofront bench --pack DIR --study {study.sampler_name} --front`"
         )
     checkpoints = CheckpointStore(folder.checkpoints)
     shapes = shapes_of(finalists)

@@ -8,6 +8,7 @@ from search.record.folders import RunFolder
 from search.store.outage.patience import PATIENCE_S
 from search.study.budget import repeats_in_all
 from search.study.definition import StudyDefinition
+from spaces.command_line import Verbosity
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class RunRequest:
         repeats: Number of trials that are trained once more at the end, to tell the noise of training; None is one if
             the study has a budget, else none.
         strict: Whether the warnings about the data set end the run before anything is trained.
+        verbosity: Amount that is said of the progress.
     """
 
     definition: StudyDefinition
@@ -45,6 +47,7 @@ class RunRequest:
     repeats: int | None = None
     strict: bool = False
     database_wait_s: float = PATIENCE_S
+    verbosity: Verbosity = Verbosity.NORMAL
 
     @property
     def repeats_in_all(self) -> int:

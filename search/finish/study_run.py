@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,7 +23,9 @@ from search.store.outage.patience import Patience
 from search.store.sql import open_store
 from search.study.definition import StudyDefinition
 from search.study.faults import DefinitionError
+from search.work.json_log import JsonConsole
 from search.work.lone_process import LoneProcess
+from search.work.progress import progress_lines
 from search.work.supervisor import RunEnd
 from spaces.display.terminal import ShownConsole
 
@@ -51,7 +52,9 @@ def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
     deadline = None if request.timeout_s is None else time.monotonic() + request.timeout_s
     definition = request.definition
     _check_paths(definition)
-    store = open_store(request.storage, Patience(request.database_wait_s, as_lines(_shown_on(console))))
+    store = open_store(
+        request.storage, Patience(request.database_wait_s, as_lines(progress_lines(console, request.verbosity)))
+    )
     try:
         generation = select_generation(store, definition, new=request.new, resume=request.resume)
         finish = run_workers(store, request, generation, console, deadline)
@@ -68,6 +71,7 @@ def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
 
 def finish_study(store: Store, finish: RunEnd, apart: StepRunner) -> None:
     """Repeat, polish and confirm as was asked for; print the table and write the report."""
+    from search.findings.plain_results import plain_results
     from search.findings.study_results import read_study_results
     from search.pages.study_report import print_study_results, write_report  # matplotlib: not for usage errors
 
@@ -81,16 +85,21 @@ def finish_study(store: Store, finish: RunEnd, apart: StepRunner) -> None:
         polish_at_end(study, apart)
     if finish.why != "timeout" and request.confirm:
         confirm_at_end(store, study, apart)
-    print_study_results(store, study, more_seconds=finish.seconds)
+    if not isinstance(console, JsonConsole):
+        print_study_results(store, study, more_seconds=finish.seconds)
     paths = write_report(store, study, request.runs.study(study.sampler_name))
+    if isinstance(console, JsonConsole):
+        found = read_study_results(store, study, curves=False)
+        console.tell("end", why=finish.why, files=list(map(str, paths)), **plain_results(found))
+        return
     console.print(ENDINGS[finish.why])
     for line in read_study_results(store, study, curves=False).remarks:
         console.print(line, highlight=False, markup=False)
     for path in paths:
         console.print(str(path), highlight=False)
     place = f"--study {study.sampler_name}{place_options(request.runs, request.storage)}"
-    console.print(f"dashboard: python -m search.dashboard {place}", highlight=False)
-    console.print(f"export: python -m search.export {place} --knee --format onnx", highlight=False)
+    console.print(f"dashboard: yolofront dashboard {place}", highlight=False)
+    console.print(f"export: yolofront export {place} --knee --format onnx", highlight=False)
 
 
 def repeat_at_end(store: Store, study: StudyEntry, apart: StepRunner) -> None:
@@ -104,7 +113,7 @@ def polish_at_end(study: StudyEntry, apart: StepRunner) -> None:
     """Train the networks of the front's trials further."""
     request = apart.request
     place = f"--study {study.sampler_name}{place_options(request.runs, request.storage)}"
-    again = f"python -m search.polish {place} --epochs {request.polish_epochs}"
+    again = f"yolofront polish {place} --epochs {request.polish_epochs}"
     apart.run("polish", study, request.polish_epochs or 0, "the front is not polished", f"try again: {again}")
 
 
@@ -112,7 +121,7 @@ def confirm_at_end(store: Store, study: StudyEntry, apart: StepRunner) -> None:
     """Time the front's members again, side by side, unless they are confirmed."""
     if not is_confirmed(store, study):
         place = f"--study {study.sampler_name}{place_options(apart.request.runs, apart.request.storage)}"
-        again = f"try again: python -m search.confirm {place}"
+        again = f"try again: yolofront confirm {place}"
         apart.run("confirm", study, 0, "the finalists are not confirmed", again)
 
 
@@ -142,21 +151,15 @@ class StepRunner:
             database_wait_s=request.database_wait_s,
             amount=amount,
         )
-        show_line = _shown_on(self.console)
+        show_line = progress_lines(self.console)
+        show_progress = progress_lines(self.console, request.verbosity)
         try:
-            lone = LoneProcess(self.deadline, request.definition.hung_after_s, show_line)
+            lone = LoneProcess(self.deadline, request.definition.hung_after_s, show_progress)
             error = lone.run(run_final_step, step, kind)
         except Exception as fault:  # as above
             error = error_line(fault)
         if error:
             show_line(f"{failed}: {' '.join(error.split())}; {again}")
-
-
-def _shown_on(console: Console) -> Callable[[str], None]:
-    def show_line(line: str) -> None:
-        console.print(line, highlight=False, markup=False)
-
-    return show_line
 
 
 def _check_paths(definition: StudyDefinition) -> None:

@@ -18,8 +18,9 @@ from search.store.sql import RELEASE_TIMEOUT_S
 from search.store.url import mask
 from search.study.definition import StudyDefinition
 from search.work.job import Job
+from search.work.json_log import progress_on
 from search.work.liveness import STALE_AFTER_S, is_alive, this_worker
-from search.work.progress import Progress
+from search.work.progress import StudyProgress, progress_lines
 from search.work.signs_of_life import SignsOfLife
 from search.work.supervisor import RunEnd, Supervisor, jobs_for_workers
 
@@ -29,10 +30,10 @@ def run_workers(store: Store, request: RunRequest, generation: int, console: Con
     definition, workers = request.definition, request.workers
     stored = store.latest_study(definition.name)
     counted = store.counted(stored) if stored is not None and stored.generation == generation else 0
-    console.print(
+    show_line = progress_lines(console, request.verbosity)
+    show_line(
         f"study {definition.name}: {_done(counted, definition)}, "
-        f"{workers} worker{'s' if workers != 1 else ''}, {mask(request.storage)}",
-        highlight=False,
+        f"{workers} worker{'s' if workers != 1 else ''}, {mask(request.storage)}"
     )
     _set_environment(request.threads, definition.hung_after_s)
     job = Job(
@@ -60,11 +61,12 @@ def run_workers(store: Store, request: RunRequest, generation: int, console: Con
             store.note_death(study, trial, cause)
 
     expected = definition.n_trials if definition.budget is None else None
+    progress_of = StudyProgress(tuple(definition.objectives), expected, counted, request.verbosity)
     this_run, studied = this_worker(), (definition.name, generation)
     numbers = store.join(studied, this_run, workers, is_alive)
     try:
         with (
-            Progress(console, tuple(definition.objectives), expected, counted) as progress,
+            progress_on(console, progress_of) as progress,
             SignsOfLife(store, _entry(request, generation, this_run)) as signs,
         ):
 

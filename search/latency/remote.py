@@ -138,6 +138,6 @@ def _other(entry: TargetEntry, asked: TargetSection, reference: Target) -> str:
 def _refusal(remote: str, count: int) -> str:
     return (
         f"target.remote is '{remote}', where {count or 'none'} of the {MIN_MEASURED} measurements that a prediction "
-        "needs are stored for this study: pack networks with `python -m search.bench --pack DIR --study NAME`, run "
-        f"measure.pyz there, then `python -m search.bench --unpack DIR --name {remote}`"
+        "needs are stored for this study: pack networks with `yolofront bench --pack DIR --study NAME`, run "
+        f"measure.pyz there, then `yolofront bench --unpack DIR --name {remote}`"
     )

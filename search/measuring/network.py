@@ -42,7 +42,7 @@ class BenchRequest:
 
     Attributes:
         model: An ONNX file, weights, a model YAML, a checkpoint's folder or an architecture as JSON.
-        target: Name of the target, as `python -m search.targets` lists them.
+        target: Name of the target, as `yolofront targets` lists them.
         imgsz: Image size in px; the model's own by default. Needed if an ONNX file leaves it open.
         batch: Images per call; by default the file's own, or 1.
         reference: ONNX file to compare with; by default the smallest stock model of the network's family.

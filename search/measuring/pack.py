@@ -41,7 +41,7 @@ whether other work disturbed. Options: --provider cpu|cuda|tensorrt, --threads N
 It takes a few seconds for each of the {count} networks and prints its progress. If it is interrupted, the same command
 continues. Then copy results.json into the folder that this one was copied from, and run there:
 
-    python -m search.bench --unpack {folder} --name a-name-for-this-machine
+    yolofront bench --unpack {folder} --name a-name-for-this-machine
 """
 
 

@@ -143,7 +143,7 @@ def _confirm(store: Store, plan: Plan, results: Results, target: Target, frozen:
         if (found.target_key, found.members) in known:
             return
         store.add_confirmation(study, found)
-    yield f"{len(timed)} members of the front of '{plan.study}' are measured: see `python -m search.report`"
+    yield f"{len(timed)} members of the front of '{plan.study}' are measured: see `yolofront report`"
 
 
 def remote_confirmation(results: Results, names: Sequence[str], target: Target, frozen: TargetEntry) -> Confirmation:

@@ -45,7 +45,7 @@ class AccessToken:
             rest = urlencode([(name, value) for name, value in query if name != PARAMETER])
             path = "/" + quote(environ.get("PATH_INFO", "").encode("latin-1", "replace")).lstrip("/")
             return Answer("303 See Other", [("Location", f"{path}{'?' * bool(rest)}{rest}"), *self._headers()], b"")
-        return refuse("401 Unauthorized", "open the address with the token that `python -m search.dashboard` printed")
+        return refuse("401 Unauthorized", "open the address with the token that `yolofront dashboard` printed")
 
     def _headers(self) -> list[tuple[str, str]]:
         cookie = f"{self.cookie}={self.secret}; Path=/; HttpOnly; SameSite=Strict"

@@ -85,7 +85,7 @@ class TargetSection(Section):
     """Target of latency. Its image size is the study's. A name such as `openvino-cpu` is its short form.
 
     Attributes:
-        remote: Name of another machine (`python -m search.bench --unpack DIR --name jetson`): latencies are predicted
+        remote: Name of another machine (`yolofront bench --unpack DIR --name jetson`): latencies are predicted
             from what was measured there, with this provider, precision, batch and threads.
         nms: Time the network with non-maximum suppression, of the same boxes for every network.
     """

@@ -116,8 +116,8 @@ def test_the_schedule_follows_from_the_seed_and_half_of_the_kills_are_within_tri
 
 
 def test_an_acknowledged_trial_is_read_from_the_progress() -> None:
-    assert STORED.match("  1:05  trial 12: size_mib 3.1; the front moved")
-    assert not STORED.match("  1:05  worker 0: trial 12, epoch 1 of 1")
+    assert STORED.match("09:05:10    1:05  trial 12: size_mib 3.1 (3 of 9); the front moved")
+    assert not STORED.match("09:05:10    1:05  worker 0: trial 12, epoch 1 of 1")
 
 
 def test_a_locked_file_is_waited_for(url: str, tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_a_contended_confirmation_names_the_remedy_and_an_idle_one_need_not_be_r
     study = store.latest_study("nas_head")
     assert study is not None
     newest = store.confirmations(study)[-1]
-    assert ("contended: run `python -m search.confirm` again" in printed) is bool(newest.contended)
+    assert ("contended: run `yolofront confirm` again" in printed) is bool(newest.contended)
     for others_busy in (1.0, 0.0):
         seen: dict[str, object] = {"others_busy": others_busy, "mhz": None, "celsius": None, "foreign": []}
         store.add_confirmation(study, replace(newest, circumstances=seen))

@@ -142,7 +142,7 @@ def test_the_report_and_the_table_are_there(project: Project, finished: str) -> 
         "leaderboard.csv",
     }
     assert "where the time went" in finished
-    assert "export: python -m search.export --study small" in finished
+    assert "export: yolofront export --study small" in finished
     assert "uniform-0.5" in finished
     told = "warning: data: split 'train': 1 of 33 label files have no image (gone.txt)"
     assert finished.count(told) == 3, "when the run begins, below the table, and after the last trial"

@@ -200,7 +200,7 @@ def test_the_table_marks_ties_and_names_the_record_that_dominates_a_dropped_memb
     assert f"= {second}" in lines[fastest]
     assert f"dominated by {third}" in lines[fastest]
     assert "CPU time, which other work hardly changes: the device was not idle (others kept 1.5 cores busy)" in printed
-    assert "contended: run `python -m search.confirm` again" in printed
+    assert "contended: run `yolofront confirm` again" in printed
 
 
 def test_a_confirmation_that_fails_at_a_studys_end_is_reported_in_one_line(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_confirmation_that_fails_at_a_studys_end_is_reported_in_one_line(tmp_p
     confirm_at_end(store, study, StepRunner(request, Console(file=said, soft_wrap=True)))
     (line,) = said.getvalue().splitlines()
     assert line.startswith("the finalists are not confirmed: ")
-    assert line.endswith(f"try again: python -m search.confirm --study nas_head --project {tmp_path}")
+    assert line.endswith(f"try again: yolofront confirm --study nas_head --project {tmp_path}")
     assert store.confirmations(study) == ()
     store.close()
 
