@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import fields
 
 from objectives.recipe import Recipe
@@ -16,6 +15,7 @@ from search.study.budget import repeats_in_all
 from search.study.definition import StudyDefinition, load_study
 from search.study.faults import DefinitionError
 from search.study.retarget import retargeted
+from search.study.scale import SCALE
 from spaces.command_line import CommandParser, verbosity
 from spaces.display.terminal import ShownConsole
 from spaces.shown import print_error
@@ -148,12 +148,12 @@ def _retargeted(options: argparse.Namespace) -> StudyDefinition:
     )
 
 
-def _recipe_fields() -> Iterator[str]:
-    return (f"recipe.{each.name}" for each in fields(Recipe))
+def _fields_to_set() -> tuple[str, ...]:
+    return (SCALE, *StudyDefinition.model_fields, *(f"recipe.{each.name}" for each in fields(Recipe)))
 
 
 def _parser() -> CommandParser:
-    parser = CommandParser("search.run", fields=_recipe_fields, description=__doc__)
+    parser = CommandParser("search.run", fields=_fields_to_set, description=__doc__)
     add_study_options(parser)
     add = parser.add_argument
     add("--data", metavar="YAML", help="data set in Ultralytics format (default: the study's own)")

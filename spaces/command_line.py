@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import IntEnum
@@ -64,11 +64,11 @@ class CommandParser(argparse.ArgumentParser):
 
     Args:
         module: Module of the command: `search.run`.
-        fields: Dotted names of fields that `-o` sets and that people write without their section: `recipe.lr0`.
+        fields: Returns the names of fields that `-o` sets: `scale`, and `recipe.lr0`, which may be meant by `lr0`.
         options: Those of `argparse.ArgumentParser`.
     """
 
-    def __init__(self, module: str, *, fields: Callable[[], Iterable[str]] = tuple, **options: Any) -> None:
+    def __init__(self, module: str, *, fields: Callable[[], Sequence[str]] = tuple, **options: Any) -> None:
         super().__init__(prog=_CALLED_AS.get() or f"python -m {module}", **options)
         self._fields = fields
         self.add_argument("-q", "--quiet", action="store_true", help="say nothing but results and errors")
@@ -165,7 +165,7 @@ class CommandParser(argparse.ArgumentParser):
         option = f"--{key.replace('_', '-')}"
         action = self._option_string_actions.get(option)
         if action is None:
-            if "." in key and "--override" in self._option_string_actions:
+            if "--override" in self._option_string_actions and ("." in key or key in self._fields()):
                 return ["-o", f"{key}={value}"]
             raise CommandLineError(f"{key} is no option of `{self.prog}`; {self._near_key(key)}")
         if action.nargs != 0:
