@@ -296,4 +296,5 @@ def candidate_predictions_of(
         earlier=earlier_trainings(bench.store, study, plan, rows),
         sensitivity=sensitivity,
         prior=prior_of_studies(bench.store, study, plan),
+        _records=list(records),
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from search.sampler.accuracy_model import JITTER, AccuracyModel
+from search.sampler.accuracy_model import JITTER, AccuracyModel, Likelihood
 
 NOISE_SD = 0.01
 
@@ -117,3 +118,23 @@ def test_what_is_expected_of_networks_that_were_seen_includes_the_prior_mean() -
     mean, sd = fitted.predict(described[:5], described[5:7])
     assert mean == pytest.approx(fitted.mean(described[:5]))
     assert (sd <= fitted.predict(described[:5])[1] + 1e-9).all()
+
+
+def test_the_likelihood_is_that_of_scikit_learn() -> None:
+    features, accuracy = seen(30, 6, seed=3)
+    observed, extra = (accuracy - accuracy.mean()) / accuracy.std(), np.full(30, 1e-3)
+    theta = np.random.default_rng(4).normal(-0.3, 0.4, 8)
+    kernel = ConstantKernel(1.0) * Matern(np.ones(6), nu=2.5) + WhiteKernel(1e-2)
+    process = GaussianProcessRegressor(kernel, alpha=extra, optimizer=None).fit(features, observed)
+    value, slope = process.log_marginal_likelihood(theta, eval_gradient=True)
+    ours, our_slope = Likelihood(features, observed, extra).of(theta)
+    assert ours == pytest.approx(value, rel=1e-9)
+    assert our_slope == pytest.approx(slope, rel=1e-7, abs=1e-9)
+
+    with_mean = Likelihood(features, observed, extra, has_prior_mean=True)
+    for place in range(8):
+        step = 1e-5 * np.eye(8)[place]
+        rise = (with_mean.of(theta + step)[0] - with_mean.of(theta - step)[0]) / 2e-5
+        assert with_mean.of(theta)[1][place] == pytest.approx(rise, rel=1e-4, abs=1e-6)
+    without = Likelihood(features[:, :5], observed, extra).of(np.delete(theta, 6))[0]
+    assert with_mean.of(np.where(np.arange(8) == 6, -30.0, theta))[0] == pytest.approx(without, rel=1e-9)
