@@ -219,6 +219,11 @@ class OptunaStudy:
         state = STATE_OF[record.outcome]
         return state, self._values(record) if state is TrialState.COMPLETE else None
 
+    @property
+    def known(self) -> int:
+        """Number of trials in Optuna's tables; their numbers count from 0."""
+        return len(self._study.get_trials(deepcopy=False))
+
     def unfinished(self) -> tuple[int, ...]:
         """Return the numbers of the trials that run or wait in Optuna's tables."""
         trials = self._study.get_trials(deepcopy=False)
@@ -230,14 +235,14 @@ class OptunaStudy:
         """Make Optuna's study agree with the records: add missing trials, end those without a worker. Idempotent.
 
         Args:
-            records: All stored records of the study, read after `unfinished`.
+            records: Stored records of the study, read after `unfinished`: at least those of the unfinished trials, and
+                all if there are trials that Optuna does not know.
             held: Trial numbers of attempts that are running or waiting, read after `unfinished`.
             unfinished: From `unfinished()`, read first; trials that were asked for since then are left alone.
             may_be_asking: Whether a live worker may have an Optuna trial that no attempt names yet.
         """
         told = {record.number: record for record in records if record.number is not None}
-        known = len(self._study.get_trials(deepcopy=False))
-        for number in range(known, max((*told, *held), default=-1) + 1):
+        for number in range(self.known, max((*told, *held), default=-1) + 1):
             self._study.add_trial(self._rebuilt(told.get(number)))
         for number in unfinished:
             if number in told:

@@ -38,6 +38,11 @@ def counted(connection: Connection, study_id: int) -> int:
     return connection.execute(statement).scalar_one()
 
 
+def last_number(connection: Connection, study_id: int) -> int | None:
+    """See `Store.last_number`."""
+    return connection.execute(select(func.max(RecordRow.number)).where(RecordRow.study_id == study_id)).scalar()
+
+
 def reserve(connection: Connection, study: StudyEntry, worker: WorkerId, limit: int) -> Attempt | None:
     """See `Store.reserve`."""
     lock_study(connection, study.id)

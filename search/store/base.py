@@ -170,10 +170,7 @@ class Store(RunRegister):
     def claim_identity(self, attempt: Attempt, identity: str) -> str | None:
         """Claim an identity for this attempt; the name of the trial or row that has it already, else None.
 
-        A claim made by this attempt before (in an earlier try) is its own.
-
-        Raises:
-            Fenced: If the attempt was taken away meanwhile.
+        A claim made by this attempt before (in an earlier try) is its own. Raises `Fenced` if it was taken away.
         """
 
     @abstractmethod
@@ -229,6 +226,10 @@ class Store(RunRegister):
     @abstractmethod
     def counted(self, study: StudyEntry) -> int:
         """Return the number of stored trials without duplicates and reference rows."""
+
+    @abstractmethod
+    def last_number(self, study: StudyEntry) -> int | None:
+        """Return the greatest number of a stored trial."""
 
     @abstractmethod
     def fronts(self, study: StudyEntry) -> tuple[FrontEntry, ...]:

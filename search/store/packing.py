@@ -6,9 +6,12 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from objectives.base import Curves
 from spaces.base import ArchSpec
@@ -28,13 +31,18 @@ def unpack_masks(
     packed: bytes, parent: str, groups: Sequence[str], widths: Sequence[int], dropped: Sequence[str]
 ) -> ArchSpec:
     """Return the spec whose masks these are, without the bottlenecks of these names."""
-    kept, start = [], 0
-    for width in widths:
-        end = start + (width + 7) // 8
-        bits = np.unpackbits(np.frombuffer(packed[start:end], dtype=np.uint8), count=width)
-        kept.append(tuple(np.flatnonzero(bits).tolist()))
-        start = end
-    return ArchSpec(parent, tuple(groups), tuple(widths), tuple(kept), tuple(dropped))
+    begins = _first_bits(tuple(widths))
+    bits = np.flatnonzero(np.unpackbits(np.frombuffer(packed, dtype=np.uint8)))
+    ends = np.searchsorted(bits, begins)
+    channels = (bits - np.repeat(begins[:-1], np.diff(ends))).tolist()
+    kept = tuple(tuple(channels[first:last]) for first, last in pairwise(ends.tolist()))
+    return ArchSpec(parent, tuple(groups), tuple(widths), kept, tuple(dropped))
+
+
+@lru_cache
+def _first_bits(widths: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return the first bit of each group's mask, and the end of the last one, shape (G + 1,)."""
+    return np.cumsum([0, *(8 * ((width + 7) // 8) for width in widths)])
 
 
 def layout_key(spec: ArchSpec) -> str:

@@ -188,7 +188,7 @@ def _children(connection: Connection, table: type[Table], wanted: Any) -> defaul
     columns = table.__table__.c
     statement = select(table.__table__).where(columns.record_id.in_(wanted))
     found: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
-    for row in connection.execute(statement.order_by(columns.record_id, columns.position)).mappings():
+    for row in connection.execute(statement.order_by(columns.record_id, columns.position)).mappings().all():
         found[row["record_id"]].append({name: value for name, value in row.items() if name not in _OWNER})
     return found
 

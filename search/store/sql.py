@@ -198,6 +198,9 @@ class SqlStore(Store):
     def counted(self, study: StudyEntry) -> int:
         return self._database.ask(lambda connection: attempts.counted(connection, study.id))
 
+    def last_number(self, study: StudyEntry) -> int | None:
+        return self._database.ask(lambda connection: attempts.last_number(connection, study.id))
+
     def fronts(self, study: StudyEntry) -> tuple[FrontEntry, ...]:
         return self._database.ask(lambda connection: fronts.entries(connection, FrontRow.study_id == study.id))
 

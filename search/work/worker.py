@@ -35,6 +35,8 @@ USUAL_CAUSE = "out of memory is the usual cause"
 """Cause that is named where none is known."""
 SHORT_OF_MEMORY = "out of memory"
 """Beginning of the reason of a trial for which the memory was too small."""
+MOST_SETTLED = 500
+"""Number of unfinished trials up to which only their records are read at the start."""
 IDLE_POLL_S = 0.5
 """Seconds between two queries of the database while the last trials run on other workers."""
 
@@ -172,10 +174,20 @@ class Worker:
         """Make Optuna's study agree with the records: a crash between `add` and `tell` makes them differ."""
         unfinished = self._optuna.unfinished()
         attempts = self._store.open_attempts(self._study)
-        records = self._store.records(self._study)
+        records = self._records_to_settle(unfinished)
         held = [attempt.number for attempt in attempts if attempt.number is not None]
         asking = any(attempt.number is None for attempt in attempts)
         self._optuna.settle(records, held, unfinished, may_be_asking=asking)
+
+    def _records_to_settle(self, unfinished: Sequence[int]) -> Sequence[TrialRecord]:
+        """Return the records that Optuna may not know; all of them if it lacks trials."""
+        last = self._store.last_number(self._study)
+        if last is None:
+            return ()
+        if last >= self._optuna.known or len(unfinished) > MOST_SETTLED:
+            return self._store.records(self._study)
+        names = [f"trial {number}" for number in unfinished]
+        return self._store.records(self._study, names=names) if names else ()
 
     def release(self) -> None:
         """Release the held trial, so that any worker can claim it."""

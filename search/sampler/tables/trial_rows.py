@@ -88,7 +88,7 @@ def _children(connection: Any, table: Any, wanted: Any) -> defaultdict[int, list
     """Return the rows that belong to the wanted trials, in the order of writing."""
     (key,) = table.primary_key
     found: defaultdict[int, list[Any]] = defaultdict(list)
-    for row in connection.execute(table.select().where(table.c.trial_id.in_(wanted)).order_by(key)):
+    for row in connection.execute(table.select().where(table.c.trial_id.in_(wanted)).order_by(key)).all():
         found[row.trial_id].append(row)
     return found
 
