@@ -13,7 +13,7 @@ from objectives.base import Direction
 from objectives.quantities import USUAL_OBJECTIVES, VAL
 from search.findings.columns import Column, columns_of
 from search.findings.notes import note
-from search.record.front import knee
+from search.findings.roles import front_roles, least_for_roles
 from search.record.latency_text import LATENCY, half_interval_ms, is_latency, latency_text, measured_ms
 from search.record.trial import Outcome, TrialRecord
 from search.study.rows import PARENT_NAME
@@ -72,6 +72,7 @@ def leaderboard(
     split: str = VAL,
     remarks: Mapping[str, str] | None = None,
     at_best_f1: bool = False,
+    at_least: Mapping[str, float] | None = None,
 ) -> tuple[Row, ...]:
     """Return the rows: the parent, reference rows in the order they were made, then trials, best first.
 
@@ -83,12 +84,14 @@ def leaderboard(
         split: Split whose accuracy the columns show; the front is always that of val.
         remarks: Text for the end of the note, by record: see `search.record.confirmation.confirmation_remarks`.
         at_best_f1: See `columns_of`.
+        at_least: See `search.findings.roles.least_for_roles`.
     """
     parent, remarks = parent_of(records), remarks or {}
     columns = columns_of(records, at_best_f1=at_best_f1)
     values = {each.name: {column.key: each.value(column.key, split) for column in columns} for each in records}
     best = _best_values(records, values, columns)
-    roles = front_roles([record for record in records if record.name in front], objectives)
+    least = least_for_roles(parent, objectives, at_least)
+    roles = front_roles([record for record in records if record.name in front], objectives, least)
     return tuple(
         Row(
             record=record,
@@ -110,38 +113,6 @@ def parent_of(records: Sequence[TrialRecord]) -> TrialRecord | None:
     references = [record for record in records if record.is_reference]
     named = (record for record in references if record.name == PARENT_NAME)
     return next(named, next((record for record in references if record.lineage is None), None))
-
-
-def front_roles(
-    members: Sequence[TrialRecord], objectives: Sequence[tuple[str, Direction]] = USUAL_OBJECTIVES
-) -> dict[str, tuple[str, ...]]:
-    """Return the roles of a front's members: `best` in the first objective, `fastest`, `best size_mib`, and `knee`.
-
-    The knee has a role only if it has no other.
-    """
-    points = {member.name: _point(member, objectives) for member in members}
-    values = {name: point for name, point in points.items() if point is not None}
-    if not values:
-        return {}
-    names, directions = list(values), [direction for _, direction in objectives]
-    roles: dict[str, list[str]] = {name: [] for name in names}
-    for axis, (name, direction) in enumerate(objectives):
-        role = "best" if axis == 0 else "fastest" if name == LATENCY else f"best {name}"
-        roles[_extreme(values, axis, direction)].append(role)
-    middle = names[knee(list(values.values()), directions)]
-    if not roles[middle]:
-        roles[middle].append("knee")
-    return {name: tuple(found) for name, found in roles.items()}
-
-
-def _point(record: TrialRecord, objectives: Sequence[tuple[str, Direction]]) -> tuple[float, ...] | None:
-    found = [value for name, _ in objectives if (value := record.value(name)) is not None]
-    return tuple(found) if len(found) == len(objectives) else None
-
-
-def _extreme(values: Mapping[str, tuple[float, ...]], axis: int, direction: Direction) -> str:
-    choose = max if direction is Direction.MAXIMIZE else min
-    return choose(values, key=lambda name: values[name][axis])
 
 
 def spread_ms(record: TrialRecord) -> float | None:

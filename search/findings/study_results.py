@@ -53,6 +53,11 @@ class StudyResults:
         return self.study.definition.get("limits") or {}
 
     @property
+    def at_least(self) -> Mapping[str, float]:
+        """The accuracies that the study asks for."""
+        return self.study.definition.get("at_least") or {}
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """Lines below the table: doubts about the data, the noise of training, a parent that needs more training."""
         trained = training_remarks(self.records, self.study.definition.get("copied_from"))
@@ -74,7 +79,14 @@ class StudyResults:
     def rows(self, split: str = "val") -> tuple[Row, ...]:
         """Return the leaderboard with one split's accuracy."""
         remarks = {} if self.confirmed is None else confirmation_remarks(self.confirmed)
-        return leaderboard(self.records, self.front, objectives=self.study.objectives, split=split, remarks=remarks)
+        return leaderboard(
+            self.records,
+            self.front,
+            objectives=self.study.objectives,
+            split=split,
+            remarks=remarks,
+            at_least=self.at_least,
+        )
 
 
 def read_study_results(store: Store, study: StudyEntry, *, curves: bool = True) -> StudyResults:

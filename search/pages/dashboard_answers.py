@@ -164,7 +164,7 @@ def _detail(stock: Stock, study: Any, trials: Sequence[Any], results: StudyResul
         return whole
     detail = json.loads(whole.body)
     if not detail.get("is_preferential"):
-        best = _best(trials, [Direction(name) for name in detail["directions"]])
+        best = _members(trials, results) if results else _best(trials, detail["directions"])
         detail["best_trials"] = [stock.serialize(study, trial) for trial in best]
     excess = {trial.number: list(trial.constraints.values()) for trial in trials}
     for trial in (*detail["trials"], *detail["best_trials"]):
@@ -174,12 +174,19 @@ def _detail(stock: Stock, study: Any, trials: Sequence[Any], results: StudyResul
     return Answer(whole.status, whole.headers, json.dumps(detail).encode())
 
 
-def _best(trials: Sequence[Any], directions: Sequence[Direction]) -> list[Any]:
+def _members(trials: Sequence[Any], results: StudyResults) -> list[Any]:
+    """Return the trials on the front of the report; reference rows of it are no trials."""
+    members = {record.number for record in results.records if record.name in results.front}
+    return [trial for trial in trials if trial.number in members]
+
+
+def _best(trials: Sequence[Any], directions: Sequence[str]) -> list[Any]:
     """Return the non-dominated trials among those that are complete and within all limits."""
     complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
     rivals = [trial for trial in complete if all(excess <= 0 for excess in trial.constraints.values())]
     rivals = [trial for trial in rivals if all(map(math.isfinite, trial.values))]
-    return [rivals[position] for position in non_dominated([trial.values for trial in rivals], directions)]
+    kept = non_dominated([trial.values for trial in rivals], [Direction(name) for name in directions])
+    return [rivals[position] for position in kept]
 
 
 def _add_notes(detail: dict[str, Any], found: StudyResults, study_id: int) -> None:
@@ -277,6 +284,12 @@ def _report(records: DashboardRecords, study_id: int) -> Answer:
         found = None
     if found is None:
         return refuse("404 Not Found", f"study {study_id} is not stored")
-    picture = pareto_bytes(found.records, found.fronts, objectives=found.study.objectives, limits=found.limits)
+    picture = pareto_bytes(
+        found.records,
+        found.fronts,
+        objectives=found.study.objectives,
+        limits=found.limits,
+        at_least=found.at_least,
+    )
     page = html_report(found, picture)
     return Answer("200 OK", [("Content-Type", "text/html; charset=utf-8")], page.encode())

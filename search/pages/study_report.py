@@ -42,6 +42,7 @@ def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, .
         found.fronts,
         objectives=study.objectives,
         limits=found.limits,
+        at_least=found.at_least,
         title=title,
     )
     tables = "\n".join(f"## {markdown_text(split)}\n\n{markdown(found.rows(split))}" for split in splits)

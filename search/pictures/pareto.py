@@ -24,8 +24,9 @@ from matplotlib.ticker import MaxNLocator
 
 from objectives.base import Direction
 from objectives.quantities import USUAL_OBJECTIVES
-from search.findings.leaderboard import front_roles, parent_of
+from search.findings.leaderboard import parent_of
 from search.findings.panels import Panel, kind_of, panels_of
+from search.findings.roles import front_roles, least_for_roles
 from search.pictures.labels import Label, place_labels
 from search.record.latency_text import MEANINGS, PREDICTED_MARK, is_predicted
 from search.record.trial import Outcome, TrialRecord
@@ -71,6 +72,7 @@ def pareto_png(
     *,
     objectives: Sequence[tuple[str, Direction]] = USUAL_OBJECTIVES,
     limits: Mapping[str, float | None] | None = None,
+    at_least: Mapping[str, float] | None = None,
     title: str = "",
 ) -> Path:
     """Write the plot, with the first objective (accuracy) as vertical axis and the other (latency) as horizontal axis.
@@ -80,11 +82,12 @@ def pareto_png(
     Args:
         fronts: The front after each change; the last one is drawn, all give the hypervolume panel.
         limits: The study's limits by objective; one of a horizontal axis is drawn as a line.
+        at_least: See `search.findings.roles.least_for_roles`.
 
     Returns:
         The path of the complete file.
     """
-    picture = pareto_bytes(records, fronts, objectives=objectives, limits=limits, title=title)
+    picture = pareto_bytes(records, fronts, objectives=objectives, limits=limits, at_least=at_least, title=title)
     return write_bytes(path, picture)
 
 
@@ -94,6 +97,7 @@ def pareto_bytes(
     *,
     objectives: Sequence[tuple[str, Direction]] = USUAL_OBJECTIVES,
     limits: Mapping[str, float | None] | None = None,
+    at_least: Mapping[str, float] | None = None,
     title: str = "",
 ) -> bytes:
     """The plot of `pareto_png` as the bytes of a PNG."""
@@ -103,6 +107,7 @@ def pareto_bytes(
     grid = figure.add_gridspec(2, len(panels) + 1, width_ratios=ratios, height_ratios=(1, 1))
     plots = [figure.add_subplot(grid[:, position]) for position in range(len(panels))]
     front = fronts[-1].members if fronts else ()
+    least = least_for_roles(parent_of(records), objectives, at_least)
     drawn = [_draw_records(axes, records, front, panel) for axes, panel in zip(plots, panels, strict=True)]
     for axes, panel in zip(plots, panels, strict=True):
         _draw_limit(axes, (limits or {}).get(panel.horizontal[0]), "" if panel.is_whole else f" {panel.unit}")
@@ -111,7 +116,7 @@ def pareto_bytes(
     if title:
         figure.suptitle(picture_text(title), x=0.01, ha="left", fontsize=13, color=INK, fontweight="bold")
     for axes, points in zip(plots, drawn, strict=True):
-        labels = _labels(points, front, objectives)
+        labels = _labels(points, front, objectives, least)
         place_labels(figure, axes, labels, [point[:2] for found in points.values() for point in found], INK)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
@@ -151,10 +156,12 @@ def _draw_records(axes: Axes, records: Sequence[TrialRecord], front: Collection[
     return points
 
 
-def _labels(points: PlotPoints, front: Collection[str], objectives: Sequence[tuple[str, Direction]]) -> list[Label]:
+def _labels(
+    points: PlotPoints, front: Collection[str], objectives: Sequence[tuple[str, Direction]], least: float | None
+) -> list[Label]:
     """Return the labels of the front and of the reference rows; those with a role on the front first."""
     everything = [point for found in points.values() for point in found]
-    roles = front_roles([record for *_, record in everything if record.name in front], objectives)
+    roles = front_roles([record for *_, record in everything if record.name in front], objectives, least)
     named = [
         Label(", ".join((r.name, *roles.get(r.name, ()))), x, y, True) for x, y, _, r in everything if r.name in front
     ]

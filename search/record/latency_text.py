@@ -50,6 +50,15 @@ def half_interval_ms(measured: Measurement) -> float | None:
     return max(measured.high - measured.value, measured.value - measured.low)
 
 
+def is_told_apart(one: TrialRecord, other: TrialRecord) -> bool:
+    """Return whether the latencies of two records differ: one at least lies outside of the other's 95 % interval."""
+    first, second = one.measurement(LATENCY), other.measurement(LATENCY)
+    if first is None or second is None or half_interval_ms(first) is None or half_interval_ms(second) is None:
+        return True
+    (low, high), (other_low, other_high) = first.interval, second.interval
+    return not (low <= second.value <= high and other_low <= first.value <= other_high)
+
+
 def legend(records: Sequence[TrialRecord]) -> tuple[str, ...]:
     """Return the meanings of the marks of these records' latencies: `† timed while ...`."""
     latencies = [each for record in records for each in record.measurements if is_latency(each.name)]

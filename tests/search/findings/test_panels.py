@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from search.findings.leaderboard import front_roles
 from search.findings.panels import panels_of
+from search.findings.roles import front_roles
 from search.record.trial import TrialRecord
 from tests.search.plausible import OBJECTIVES, THREE_OBJECTIVES, Plausible, plausible_study, with_memory
 
