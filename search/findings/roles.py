@@ -14,11 +14,11 @@ from search.study.limits import resolved
 SHARE_OF_PARENT = 0.5
 """Share of the parent's accuracy that a member needs for a role, if the study asks for no accuracy itself."""
 
-Objectives = Sequence[tuple[str, Direction]]
+_Objectives = Sequence[tuple[str, Direction]]
 
 
 def least_for_roles(
-    parent: TrialRecord | None, objectives: Objectives, at_least: Mapping[str, float] | None = None
+    parent: TrialRecord | None, objectives: _Objectives, at_least: Mapping[str, float] | None = None
 ) -> float | None:
     """Return the value of the first objective that a member needs for a role; None if any will do.
 
@@ -36,7 +36,7 @@ def least_for_roles(
 
 
 def front_roles(
-    members: Sequence[TrialRecord], objectives: Objectives = USUAL_OBJECTIVES, least: float | None = None
+    members: Sequence[TrialRecord], objectives: _Objectives = USUAL_OBJECTIVES, least: float | None = None
 ) -> dict[str, tuple[str, ...]]:
     """Return the roles of a front's members: `best` in the first objective, `fastest`, `best size_mib`, and `knee`.
 
@@ -67,7 +67,7 @@ def front_roles(
     return {name: tuple(found) for name, found in roles.items()}
 
 
-def _point(record: TrialRecord, objectives: Objectives) -> tuple[float, ...] | None:
+def _point(record: TrialRecord, objectives: _Objectives) -> tuple[float, ...] | None:
     found = [value for name, _ in objectives if (value := record.value(name)) is not None]
     return tuple(found) if len(found) == len(objectives) else None
 
