@@ -47,13 +47,21 @@ def export_onnx(
     )
 
 
+OF_ULTRALYTICS = frozenset(
+    {"author", "batch", "channels", "date", "description", "docs", "end2end", "imgsz", "license", "names", "stride"}
+    | {"args", "task", "version"}
+)
+"""Facts that Ultralytics' exporter writes and its validator reads, such as `imgsz` as `[96, 96]`. They stay."""
+
+
 def add_metadata(path: Path, facts: Mapping[str, str]) -> None:
-    """Write facts into an ONNX file's `metadata_props`, in place of those of the same name."""
+    """Write facts into an ONNX file's `metadata_props`, in place of those of the same name; not over Ultralytics'."""
     import onnx
 
     model = onnx.load(str(path))
     kept = {entry.key: entry.value for entry in model.metadata_props}
-    onnx.helper.set_model_props(model, kept | dict(facts))
+    own = {name: value for name, value in facts.items() if not (name in OF_ULTRALYTICS and name in kept)}
+    onnx.helper.set_model_props(model, kept | own)
     onnx.save(model, str(path))
 
 

@@ -6,6 +6,7 @@ import re
 
 from spaces.base import Candidate
 from spaces.networks.parent import Parent
+from spaces.structure.model_yaml import is_known
 
 FAMILY = re.compile(r"(?P<family>yolov?\d+)(?P<size>[a-z])(?P<rest>[-\w]*)\.ya?ml")
 SMALLEST = {"yolov9": "t"}  # every other family begins with n
@@ -29,4 +30,5 @@ def smallest_of_family(model: str | None) -> str | None:
     if match is None:
         return None
     family = match["family"]
-    return f"{family}{SMALLEST.get(family, 'n')}{match['rest']}.yaml"
+    smallest = f"{family}{SMALLEST.get(family, 'n')}{match['rest']}.yaml"
+    return smallest if is_known(smallest) else None  # a user's own model may be called like a size of a family

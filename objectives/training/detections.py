@@ -94,6 +94,15 @@ def detect_in_training(
     return _detect(scored, data, split, imgsz=imgsz, batch=batch, device=device, iou=0.5, loss=loss)
 
 
+def detect_exported(network: nn.Module, data: Dataset, split: str, *, imgsz: int, batch: int, iou: float) -> Detections:
+    """Find the detections of an exported network, which takes square images in batches of one size.
+
+    Args:
+        network: Has the attributes `stride` and `end2end` of a `DetectionModel`; its input has any number of images.
+    """
+    return _detect(network, data, split, imgsz=imgsz, batch=batch, device="cpu", iou=iou, loss=False, rect=False)
+
+
 class CheckedValidator(DetectionValidator):  # type: ignore[misc]  # Ultralytics has no types
     """Ultralytics' validator that writes no files and has no time limit.
 
@@ -125,11 +134,12 @@ def _detect(
     device: str,
     iou: float,
     loss: bool,
+    rect: bool = True,
 ) -> Detections:
     """Run the network over a split. The network must be a copy: it is moved to the device."""
     stride = max(int(network.stride.max()), 32)
     dataset = detection_dataset(
-        data, split, imgsz=math.ceil(imgsz / stride) * stride, batch=batch, augment=None, rect=True, stride=stride
+        data, split, imgsz=math.ceil(imgsz / stride) * stride, batch=batch, augment=None, rect=rect, stride=stride
     )
     validator = _validator(dataset, data, batch, device, iou)
     shortage: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,9 +19,9 @@ from search.study.definition import StudyDefinition
 from search.study.faults import DefinitionError
 from search.study.recipe import Resolved, Source, image_size, resolve_recipe
 from search.study.rows import RowSection
-from spaces.base import ParamValue
+from spaces.base import Categorical, Integer, ParamValue
 from spaces.networks.checkpoint import hash_of
-from spaces.networks.parent import Parent
+from spaces.networks.parent import Parent, check_size
 from spaces.networks.weights import WeightsFile, read_weights
 
 
@@ -120,9 +120,22 @@ def _check_against_parent(definition: StudyDefinition, inputs: StudyInputs) -> N
                 "trained with sparsity; take another criterion, or cut from a donor whose recipe sets sparsity"
             )
     definition.space.check_parent(initial.parent)
+    for size in _image_sizes(definition):
+        check_size(initial.parent.network, size)
     for row in definition.controls:
         if not row.sources:
             load_stock_detector(definition, row, inputs)
+
+
+def _image_sizes(definition: StudyDefinition) -> Iterator[int]:
+    """Yield the image sizes that recipes set or search."""
+    rows = (definition.recipe_of(row) for row in (*definition.donors, *definition.controls))
+    yield from (int(fixed["imgsz"]) for fixed in (definition.recipe.fixed, *rows) if fixed.get("imgsz"))
+    searched = definition.recipe.searched.get("recipe.imgsz")
+    if isinstance(searched, Categorical):
+        yield from (int(size) for size in searched.options)
+    elif isinstance(searched, Integer):
+        yield from range(searched.low, searched.high + 1, searched.step)
 
 
 def complete_recipe(fixed: Mapping[str, ParamValue], inputs: StudyInputs) -> Recipe:

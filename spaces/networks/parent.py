@@ -23,6 +23,24 @@ from spaces.structure.repeats import Repeat
 from spaces.structure.slicing import SEAMS, Seam, Slicer, resized
 from spaces.structure.structure import Structure
 
+USUAL_STRIDE = 32
+"""Largest stride of most detectors, in px."""
+
+
+def check_size(network: nn.Module, imgsz: int) -> None:
+    """Refuse an image size that is no multiple of a network's largest stride, if that is above the usual 32 px.
+
+    Raises:
+        SpaceError: If the network's layers would not meet: with a stride of 64, features of 96 px have no whole size.
+    """
+    model: Any = network
+    stride = int(model.stride.max())
+    if stride > USUAL_STRIDE and imgsz % stride:
+        raise SpaceError(
+            f"imgsz is {imgsz}; {model.yaml['yaml_file']} needs a multiple of {stride}, such as "
+            f"{-(-imgsz // stride) * stride}"
+        )
+
 
 @dataclass(frozen=True)
 class Parent:
@@ -91,6 +109,7 @@ class Parent:
             resolved = model_of_file(resolved, names, file, matching)
         structure = stock.structure_of(resolved)
         network = stock.build(resolved, names, imgsz, seed)
+        check_size(network, imgsz)
         parent = Parent(structure.key, resolved, network, names, imgsz, seed)
         if file is None:
             return parent

@@ -16,6 +16,7 @@ from objectives.base import Direction, Measurement
 from objectives.data.dataset import Dataset, open_dataset
 from objectives.data.loader import real_images
 from objectives.export.onnx_file import export_onnx, read_metadata
+from objectives.export.onnx_reading import read_onnx
 from objectives.metrics.cost import Cost, count_parameters
 from objectives.runtimes.ort import open_session
 from objectives.runtimes.parity import check_parity
@@ -106,6 +107,39 @@ def exported(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_export_holds_model_figures_and_weights_and_nothing_else(exported: Path) -> None:
     files = sorted(path.name for path in exported.iterdir())
     assert files == ["architecture.json", "trial-0.json", "trial-0.onnx", "weights.safetensors"]
+
+
+def test_ultralytics_own_facts_stay_as_it_wrote_them(exported: Path) -> None:
+    facts = read_metadata(exported / "trial-0.onnx")
+    assert facts["imgsz"] == "[96, 96]"
+    assert facts["stride"] == "32"
+
+
+def test_ultralytics_validates_the_onnx_file(run: Run, exported: Path, tmp_path: Path) -> None:
+    from ultralytics import YOLO
+
+    network = YOLO(str(exported / "trial-0.onnx"), task="detect")
+    arguments = {"plots": False, "project": str(tmp_path), "verbose": False, "workers": 0}
+    assert network.val(data=str(run.data.yaml), **arguments).box.map >= 0
+
+
+def test_a_study_on_an_int8_target_delivers_the_int8_file_and_its_accuracy(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder(run.root)
+    definition = load_study("nas_head", ["target=ort-cpu-int8"], name="int8")
+    store = open_store(folder.default_storage)
+    study = store.add_study("int8", definition.as_plain(), _objectives(definition.objectives))
+    store.freeze(study, {"reference_point": [0.0, 10.0]})
+    store.add(study, _record(0, run.candidate, CheckpointStore(folder.checkpoints).put(run.candidate)), None)
+    store.close()
+    common = ["--study", "int8", "--project", str(run.root), "--data", str(run.data.yaml), "--trial", "0"]
+    assert run_command(main, [*common, "--out", str(tmp_path / "out")]) == Exit.DONE
+    kinds = {node.op_type for node in read_onnx(tmp_path / "out/trial-0.onnx").graph.node}
+    assert "QuantizeLinear" in kinds
+    assert "quantised to int8, as it was timed: val mAP50-95 0." in capsys.readouterr().out
+    facts = json.loads((tmp_path / "out/trial-0.json").read_text(encoding="utf-8"))
+    assert 0 <= facts["figures"]["accuracy_int8"]["val"]["map50_95"] <= 1
 
 
 def test_the_onnx_file_detects_as_the_network_does(run: Run, exported: Path) -> None:

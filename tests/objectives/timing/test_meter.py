@@ -272,6 +272,8 @@ def test_the_timing_process_ends_with_a_killed_parent(tmp_path: Path) -> None:
         ("yolov9e.yaml", "yolov9t.yaml"),
         ("yolov8s-p2.yaml", "yolov8n-p2.yaml"),
         ("my-own.yaml", None),
+        ("yolov8s-two-heads.yaml", None),  # a user's own models that are called like a size of a family
+        ("yolov8custom.yaml", None),
         ("yolov3.yaml", None),
         (None, None),
     ],

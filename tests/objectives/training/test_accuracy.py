@@ -18,9 +18,12 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.base import Evaluation
 from objectives.data.dataset import Dataset
 from objectives.data.loader import detection_dataset
+from objectives.export.onnx_file import export_onnx
 from objectives.training import detections
-from objectives.training.accuracy import evaluate, map_at_iou, score
+from objectives.training.accuracy import evaluate, evaluation_of, map_at_iou, score
+from objectives.training.exported_accuracy import evaluate_exported
 from spaces.base import Candidate, CandidateError, SpaceError
+from spaces.networks.deployed import deployed
 from tests.objectives.networks import candidate, state_of, unchanged
 
 pytestmark = pytest.mark.slow
@@ -110,6 +113,14 @@ def test_an_end_to_end_network_is_scored_as_by_yolo_val(end_to_end: Candidate, d
     found = evaluate(end_to_end, digits, "val")
     same_as_yolo_val(found, yolo_val(end_to_end.network, digits, tmp_path, 96).box)
     assert score(end_to_end.network, digits, "val", imgsz=96, loss=True).loss > 0
+
+
+def test_an_exported_file_is_scored_as_its_network(trained: Candidate, digits: Dataset, tmp_path: Path) -> None:
+    file = export_onnx(trained, tmp_path / "net.onnx", batch=5)  # 24 images: the last batch is filled up
+    found = evaluate_exported(file, trained, digits, "val", confidence=0.5, iou=0.5)
+    on_squares = detections.detect_exported(deployed(trained), digits, "val", imgsz=96, batch=16, iou=0.5)
+    expected = evaluation_of(on_squares, "val", len(digits.classes), confidence=0.5, iou=0.5)
+    assert found.map50_95 == pytest.approx(expected.map50_95, abs=1e-3)
 
 
 def test_the_batch_size_changes_nothing(trained: Candidate, digits: Dataset) -> None:

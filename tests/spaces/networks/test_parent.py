@@ -13,10 +13,19 @@ import torch
 
 from spaces.allocation.uniform import uniform
 from spaces.base import SpaceError
-from spaces.networks.parent import Parent
+from spaces.networks.parent import Parent, check_size
 from spaces.ranking.importance import order
 from spaces.structure import stock
+from spaces.structure.model_yaml import read_model_yaml
 from tests.spaces.silencing import states_differ
+
+
+def test_an_image_size_below_the_stride_of_a_model_is_refused() -> None:
+    model = read_model_yaml("yolov8n-p6.yaml")
+    small = {**model, "scales": {"n": [0.33, 0.0625, 256]}}
+    with pytest.raises(SpaceError, match=r"imgsz is 96; yolov8n-p6.yaml needs a multiple of 64, such as 128"):
+        Parent.load(small, classes=3, imgsz=96)
+    check_size(Parent.load(small, classes=3, imgsz=128).network, 192)
 
 
 def test_fresh_weights_are_equal_for_equal_seeds() -> None:
