@@ -61,4 +61,5 @@ def _describe_one(fault: Any, fields_of: Any) -> str:
     if isinstance(cause, FieldFault):
         return f"{'.'.join(part for part in (name, cause.field) if part)} {cause.fault}"
     right = fault["msg"].replace("Input should be ", "must be ").replace("String should ", "must ")
+    right = right.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
     return f"{name} is {value!r}; it {right[:1].lower()}{right[1:]}"

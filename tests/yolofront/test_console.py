@@ -79,6 +79,7 @@ def test_a_command_has_the_name_by_which_it_is_called(name: str, capsys: pytest.
         ("run study=nas_head lr=0.1", "lr is no option of `yolofront run`; did you mean recipe.lr0?"),
         ("run study=nas_head dry_run=perhaps", "dry_run is 'perhaps'; it must be true or false"),
         ("run study=nas_head log_format=xml", "--log-format is 'xml'; there are text, json"),
+        ("run study=nas_head n_trials=-3", "n_trials is -3; it must be at least 0"),
         ("run --study", "--study has no value; write --study NAME"),
         ("run nas_head --study nas_head", "'nas_head' is too much for `yolofront run`; see `yolofront run --help`"),
         ("run -q -v --study nas_head", "--quiet and --verbose exclude each other"),

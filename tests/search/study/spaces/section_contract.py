@@ -56,7 +56,7 @@ class SpaceSectionContract(ABC):
             self.read({"multipel": 8})
 
     def test_a_multiple_below_one_is_refused(self) -> None:
-        with pytest.raises(DefinitionError, match=r"space.multiple is 0; it must be greater than or equal to 1"):
+        with pytest.raises(DefinitionError, match=r"space.multiple is 0; it must be at least 1"):
             self.read({"multiple": 0})
 
     def test_donors_are_asked_for_only_if_something_is_taken_from_them(self, definition: StudyDefinition) -> None:
