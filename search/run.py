@@ -77,6 +77,7 @@ def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
         strict=options.strict,
         database_wait_s=seconds_of(options.database_wait, "--database-wait"),
         verbosity=verbosity(),
+        keep_every_s=seconds_of(options.keep_every, "--keep-every"),
     )
     console = JsonConsole() if options.log_format == "json" else ShownConsole()
     finish = run_study(request, console)
@@ -169,6 +170,12 @@ def _parser() -> CommandParser:
     add("--retarget", metavar="TARGET", help="take a stored study's networks to another target, without training")
     add("--timeout", metavar="8h", help="end the run after this time; running trials are released within a minute")
     add("--database-wait", default="15m", metavar="15m", help="wait so long for a database that is away (%(default)s)")
+    add(
+        "--keep-every",
+        default="0s",
+        metavar="10m",
+        help="write the state of a training at most so often, to go on from if it is killed (default: each epoch)",
+    )
     add(
         "--hung-after",
         metavar="20m",

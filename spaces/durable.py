@@ -44,6 +44,11 @@ def file_fault(error: OSError) -> str:
     return f"{place}{REMEDIES[error.errno]}"
 
 
+def is_full(error: BaseException) -> bool:
+    """Return whether an error says that the disk is full or the quota used up."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def require_space(folder: Path, size: int) -> None:
     """Make sure that a library can write so many bytes; some end the whole process where a disk is full.
 

@@ -42,6 +42,7 @@ OWN = {
     "objectives/timing/process.py": "messages of our own process",
     "objectives/timing/child.py": "the same",
     "objectives/data/check_memory.py": "a cache: what cannot be read is measured again",
+    "objectives/training/kept_training.py": "what a process of ours kept, with its hash; what does not fit is ignored",
     "objectives/device/lock_holders.py": "what a process of ours wrote of itself; anything else counts as nothing",
 }
 

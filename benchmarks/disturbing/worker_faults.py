@@ -78,10 +78,10 @@ def _let_trials_die(deadly: Mapping[int, str]) -> None:
 
     usual, limits = worker.reason_to_give_up, resource.getrlimit(resource.RLIMIT_AS)
 
-    def begin(attempt: worker.Attempt) -> str:  # type: ignore[name-defined]
+    def begin(attempt: worker.Attempt, earlier: worker.EarlierTakes = worker.NOTHING_KNOWN) -> str:  # type: ignore[name-defined]
         with suppress(ValueError):
             resource.setrlimit(resource.RLIMIT_AS, limits)  # of the trial before
-        reason = usual(attempt)
+        reason = usual(attempt, earlier)
         if not reason and attempt.number in deadly:
             threading.Timer(DIES_AFTER_S, _ENDS[deadly[attempt.number]]).start()
         return reason

@@ -23,6 +23,8 @@ from objectives.recipe import AUGMENTATION, KEEP, Recipe
 from objectives.training import sparsity
 from objectives.training.detections import CheckedValidator
 from objectives.training.distillation import strides, student_of, with_teacher
+from objectives.training.kept_training import KeptTraining
+from objectives.training.training_state import capture, restore
 from spaces.base import Candidate, CandidateError
 
 # isort: split
@@ -85,9 +87,10 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
         teacher: Candidate | None,
         report: Report | None,
         progress: Progress | None,
+        kept: KeptTraining | None = None,
     ) -> None:
         self.candidate, self.recipe, self.dataset, self.teacher = candidate, recipe, data, teacher
-        self.report, self.progress = report, progress
+        self.report, self.progress, self.kept = report, progress, kept
         self.error_of_caller: BaseException | None = None
         self.history: list[EpochResult] = []
         self.best_epochs = {name: BestEpoch() for name in KEEP}
@@ -147,6 +150,9 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
             self.scaler = torch.amp.GradScaler("cuda")
         if self.recipe.sparsity > 0:
             sparsity.attach(self.optimizer, student_of(self.model), self.recipe.sparsity)
+        state = None if self.kept is None else self.kept.take()
+        if state is not None:
+            restore(self, state)
 
     # Training and validation.
 
@@ -174,8 +180,13 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
             self._after_batch()
         elif event == "on_train_epoch_end":
             self._require_finite_weights()
-        elif event == "on_fit_epoch_end" and self._is_scored(self.epoch):
-            self._after_scored_epoch()
+        elif event == "on_fit_epoch_end":
+            if self._is_scored(self.epoch):
+                self._after_scored_epoch()
+            if self.kept is not None and self.epoch + 1 < self.epochs:
+                self.claim.close()  # writing to a disk does not disturb a measurement
+                self.kept.offer(lambda copied: capture(self, copied=copied))
+                self._renew_claim()
 
     def _after_batch(self) -> None:
         self.batch_number += 1

@@ -20,6 +20,7 @@ from objectives.data.random_state import own_randomness
 from objectives.device.memory import out_of_memory
 from objectives.quantities import BEST_F1
 from objectives.recipe import Recipe, RecipeError
+from objectives.training.kept_training import KeptTraining
 from objectives.training.trainer import BestEpoch, CandidateTraining, Progress, Report
 from spaces.base import Candidate, CandidateError
 
@@ -37,6 +38,7 @@ class Trained:
         kept_epoch: Number of the epoch whose weights were kept, from 1.
         seconds: Wall seconds of the whole training, including start and validation.
         best_f1: The same network with the weights of the epoch with the best F1.
+        earlier_s: Those of `seconds` that earlier processes spent, up to the state that this one went on from.
     """
 
     candidate: Candidate
@@ -44,6 +46,7 @@ class Trained:
     kept_epoch: int
     seconds: float
     best_f1: Candidate
+    earlier_s: float = 0.0
 
 
 def train(
@@ -57,6 +60,7 @@ def train(
     teacher: Candidate | None = None,
     report: Report | None = None,
     progress: Progress | None = None,
+    kept: KeptTraining | None = None,
 ) -> Trained:
     """Train a candidate on `train`, score it on `val`, and keep the best epoch.
 
@@ -74,6 +78,8 @@ def train(
         report: Called after each scored epoch. `EpochResult.loss` is the loss on val; `seconds` are counted from the
             previous scored epoch. An exception that it raises ends the training and is passed on unchanged.
         progress: Called after each batch with epoch, epochs, batch, batches; may raise as well.
+        kept: Where the state is kept after each epoch but the last, and found again. Epochs of an earlier process are
+            neither trained nor reported again; the candidate then only needs to be of the same structure.
 
     Raises:
         CandidateError: If loss or weights are no longer finite, memory runs out, or student and teacher do not fit.
@@ -96,14 +102,21 @@ def train(
             teacher=teacher,
             report=report,
             progress=progress,
+            kept=kept,
         )
         shortage = _train_within_memory(run)
     if shortage:  # raised outside of the handler, so that the tensors of the failed run can be freed
         raise CandidateError(shortage)
-    kept = run.best_epochs[recipe.keep]
-    seconds = time.perf_counter() - started
-    best_f1 = _with_weights(candidate, run.best_epochs[BEST_F1.name], recipe.imgsz)
-    return Trained(_with_weights(candidate, kept, recipe.imgsz), tuple(run.history), kept.epoch, seconds, best_f1)
+    earlier_s = 0.0 if kept is None else kept.earlier_s
+    best, best_f1 = run.best_epochs[recipe.keep], run.best_epochs[BEST_F1.name]
+    return Trained(
+        candidate=_with_weights(candidate, best, recipe.imgsz),
+        history=tuple(run.history),
+        kept_epoch=best.epoch,
+        seconds=earlier_s + time.perf_counter() - started,
+        best_f1=_with_weights(candidate, best_f1, recipe.imgsz),
+        earlier_s=earlier_s,
+    )
 
 
 def _with_weights(candidate: Candidate, best: BestEpoch, imgsz: int) -> Candidate:
@@ -116,13 +129,23 @@ def _with_weights(candidate: Candidate, best: BestEpoch, imgsz: int) -> Candidat
 def _train_within_memory(run: CandidateTraining) -> str:
     """Train. Return a message if memory ran out, else an empty text."""
     try:
-        run.train()
+        _train_or_keep(run)
     except (RuntimeError, MemoryError) as error:
         reason = out_of_memory(error)
         if error is run.error_of_caller or reason is None:
             raise
         return f"out of memory with batch {run.recipe.batch} at {run.recipe.imgsz} px on {run.device}: {reason}"
     return ""
+
+
+def _train_or_keep(run: CandidateTraining) -> None:
+    """Train. If anything ends the training before its end, keep the state of its last epoch."""
+    try:
+        run.train()
+    except BaseException:
+        if run.kept is not None:
+            run.kept.flush()
+        raise
 
 
 @contextlib.contextmanager

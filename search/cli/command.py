@@ -13,13 +13,14 @@ from enum import IntEnum
 from pathlib import Path
 from types import FrameType
 
+from objectives.device.gpu_faults import gpu_fault
 from search.record.folders import RunFolder, storage_url
-from search.store.base import StoreError
+from search.store.base import StoreError, StoreUnavailable
 from search.store.url import StorageUrlError, mask, parse
 from search.study.budget import parse_duration
 from search.study.faults import DefinitionError, DefinitionMismatch
 from spaces.base import CandidateError, SpaceError
-from spaces.durable import file_fault
+from spaces.durable import file_fault, is_full
 from spaces.shown import TRACEBACK, is_output_closed, print_error, program_fault, shell_word
 
 
@@ -30,7 +31,7 @@ class Exit(IntEnum):
     ERROR = 1
     USAGE = 2  # wrong arguments or a wrong definition: nothing ran
     MISMATCH = 3  # the definition does not match the stored study
-    COME_BACK = 75  # SIGUSR1 or SIGUSR2: the machine is needed, the same command continues (EX_TEMPFAIL of sysexits.h)
+    COME_BACK = 75  # a signal, or a fault that may pass: the same command continues later (EX_TEMPFAIL of sysexits.h)
     INTERRUPTED = 130  # SIGINT
     TERMINATED = 143  # SIGTERM
 
@@ -99,22 +100,39 @@ def run_command(command: Callable[[list[str]], int], arguments: list[str] | None
     try:
         with _signals_raise():
             return command(sys.argv[1:] if arguments is None else arguments)
-    except (DefinitionError, SpaceError, StorageUrlError) as error:
-        return _fail(error, Exit.USAGE)
-    except DefinitionMismatch as error:
-        return _fail(error, Exit.MISMATCH)
     except BrokenPipeError as error:
         return int(Exit.ERROR) if is_output_closed() else _fail(error, Exit.ERROR)  # such as `| head`: no message
-    except (StoreError, CandidateError, OSError) as error:
-        return _fail(error, Exit.ERROR)
     except KeyboardInterrupt:
         return _fail("interrupted", Exit.INTERRUPTED)
-    except Exception as error:  # a fault of this program: one line for its user, and how a developer sees more
+    except Exception as error:
+        code = exit_of(error)
+        if code is not None:
+            return _fail(error, code)
         if os.environ.get(TRACEBACK):
             raise
-        return _fail(program_fault(error), Exit.ERROR)
+        return _fail(program_fault(error), Exit.ERROR)  # one line for its user, and how a developer sees more
     except Terminated as end:
         return _fail(end, end.exit)
+
+
+def exit_of(error: Exception) -> Exit | None:
+    """Return the exit code of a command that ends with this error; None if it is a fault of this program."""
+    if _may_pass(error):
+        return Exit.COME_BACK
+    if isinstance(error, DefinitionMismatch):
+        return Exit.MISMATCH
+    if isinstance(error, DefinitionError | SpaceError | StorageUrlError):
+        return Exit.USAGE
+    return Exit.ERROR if isinstance(error, StoreError | CandidateError | OSError) else None
+
+
+def _may_pass(error: Exception) -> bool:
+    """Return whether the same command may work later, or on another node."""
+    if isinstance(error, StoreUnavailable):  # it was waited for in vain
+        from search.store.faults import is_disk_full, may_pass  # imports SQLAlchemy, which `--help` need not wait for
+
+        return may_pass(error) or is_disk_full(error)
+    return is_full(error) or gpu_fault(error) is not None
 
 
 @contextmanager
@@ -152,6 +170,9 @@ def seconds_of(text: str, option: str = "--timeout") -> float:
 
 def error_line(error: object) -> str:
     """Return an error as one line for the user; an error of a file with its path and a remedy."""
+    fault = gpu_fault(error) if isinstance(error, Exception) else None
+    if fault is not None:
+        return f"the GPU is taken or failed: {fault}; the same command continues"
     return file_fault(error) if isinstance(error, OSError) else str(error)
 
 

@@ -95,6 +95,7 @@ def polish(
                 continue
             row = polisher.polish(member, epochs or EPOCHS_FACTOR * int(member.recipe["epochs"]))
             moved = store.add(study, row, None) is not None
+            bench.kept.discard([row.name])
             spent = duration(row.seconds.get("training", 0.0))
             figures = outcome_line(row, tuple(name for name, _ in study.objectives))
             show_line(

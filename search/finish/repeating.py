@@ -55,6 +55,7 @@ def repeat_trials(
         for trial in trials_to_repeat(store.records(study), count):  # another run may have repeated
             row = Repeater(bench, limits, say).repeat(trial)
             store.add(study, row, None)
+            bench.kept.discard([row.name])
             figures = outcome_line(row, tuple(name for name, _ in study.objectives))
             show_line(f"{figures}, {duration(row.seconds.get('training', 0.0))} of training")
             done.append(row)

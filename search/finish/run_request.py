@@ -27,6 +27,7 @@ class RunRequest:
         polish_epochs: Epochs that the front's trials are trained further for at the end; None for no polishing.
         confirm: Whether the front's members are timed side by side at the end.
         database_wait_s: Seconds that a database which is away is waited for.
+        keep_every_s: Minimum number of seconds between two writes of the state of a training.
         repeats: Number of trials that are trained once more at the end, to tell the noise of training; None is one if
             the study has a budget, else none.
         strict: Whether the warnings about the data set end the run before anything is trained.
@@ -48,6 +49,7 @@ class RunRequest:
     strict: bool = False
     database_wait_s: float = PATIENCE_S
     verbosity: Verbosity = Verbosity.NORMAL
+    keep_every_s: float = 0.0
 
     @property
     def repeats_in_all(self) -> int:

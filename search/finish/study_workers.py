@@ -53,6 +53,7 @@ def run_workers(store: Store, request: RunRequest, generation: int, console: Con
         repeats=request.repeats_in_all,
         strict=request.strict,
         database_wait_s=request.database_wait_s,
+        keep_every_s=request.keep_every_s,
     )
 
     def note_death(trial: int, cause: str) -> None:

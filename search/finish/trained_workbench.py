@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from search.prepare.inputs import check_device
@@ -36,4 +37,5 @@ def open_trained_workbench(
         if changed:
             raise DefinitionError(f"study '{study.sampler_name}' was begun with other {' and '.join(changed)}")
         trained = bench.checkpoints.get(study.frozen["parent"])
-        yield bench.with_parent(bench.parent.with_weights(trained))
+        bench = bench.with_parent(bench.parent.with_weights(trained))
+        yield replace(bench, kept=preparation.kept_folder(study))

@@ -21,7 +21,7 @@ from search.store.base import AlreadyStored, Store, StudyEntry
 from search.study.definition import StudyDefinition
 from search.study.faults import DefinitionError, DefinitionMismatch
 from search.study.rows import PARENT_NAME
-from search.trial.evaluate import measure_before_training
+from search.trial.network_steps import measure_before_training
 from search.trial.plan import excess_over
 from search.trial.workbench import Workbench
 from spaces.base import Candidate, CandidateError

@@ -19,7 +19,7 @@ from search.record.stopwatch import Stopwatch
 from search.record.trial import TrialRecord
 from search.store.entries import TrainedEntry
 from search.study.rows import PARENT_NAME
-from search.trial.evaluate import measure_after_training, measure_before_training
+from search.trial.network_steps import measure_after_training, measure_before_training
 from search.trial.workbench import Workbench
 from spaces.base import PARENT, SCRATCH, Candidate
 from spaces.networks.graft import Donor, graft

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from objectives.data.dataset import Dataset
+from search.kept.folder import KeptFolder
 from search.latency.local import USUAL_WAIT, IdleWait
 from search.latency.study_latencies import StudyLatencies
 from search.latency.study_targets import latency_sources
@@ -55,6 +56,7 @@ class Setting:
         threads: Number of torch threads; None leaves it as it is.
         idle_wait: How the measurement of the reference network waits for an idle device.
         strict: Whether the warnings about the data set are an error.
+        keep_every_s: Minimum number of seconds between two writes of the state of a training.
     """
 
     folder: RunFolder
@@ -63,6 +65,7 @@ class Setting:
     threads: int | None = None
     idle_wait: IdleWait = USUAL_WAIT
     strict: bool = False
+    keep_every_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +136,7 @@ class Preparation:
             remember_places(self.setting.folder, study.definition, self.definition)
             note = inputs.parent.parent.note
             study = self.store.freeze(study, {DOUBTS: list(inputs.data.warnings), WEIGHTS_DOUBTS: [note] * bool(note)})
+            bench = replace(bench, kept=self.kept_folder(study))
             try:
                 if source is None:
                     study = self._make_missing_rows(study, bench, inputs, with_controls=self.with_controls)
@@ -146,6 +150,11 @@ class Preparation:
                 remedy = "put it back, or delete what is left of it and begin again with --new, which makes it again"
                 raise CheckpointError(f"{error}; {remedy}") from error
             yield prepared
+
+    def kept_folder(self, study: StudyEntry) -> KeptFolder:
+        """Return the folder of the unfinished work of a study."""
+        root = self.setting.folder.kept(study.sampler_name)
+        return KeptFolder(root, self.setting.keep_every_s, lambda line: self.say(Note(line)))
 
     def read_inputs(self) -> StudyInputs:
         """Open and check the data, and load the parent before its training.

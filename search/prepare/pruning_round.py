@@ -200,9 +200,10 @@ class ThresholdPruning(Pruning):
         name = f"{self.name} sparse"
         ancestors = () if source == root else source.record.line
         (record,) = rows.train(name, candidate, self.sparse, lineage=source.name, inherited=False, ancestors=ancestors)
-        return bench.store.add_trained(
-            TrainedEntry(key=key, name=name, parent=root.checkpoint, lineage=None, record=record)
-        )
+        entry = TrainedEntry(key=key, name=name, parent=root.checkpoint, lineage=None, record=record)
+        stored = bench.store.add_trained(entry)
+        bench.kept.discard([name])
+        return stored
 
     def select(self, parent: Parent, sparse: Candidate) -> ThresholdCut:
         """Return the channels that stay of a network that was trained with sparsity."""

@@ -190,6 +190,7 @@ class _RowMaker:
         with suppress(AlreadyStored):
             front = self.tools.store.add(self.tools.study, row, None)
             self.tools.say(RecordStored(row, front is not None))
+        self.tools.bench.kept.discard([row.name])
 
     def _ensure(self, section: RowSection) -> tuple[_Root, Iterable[TrainedNetwork]]:
         if section.graft is not None:

@@ -48,6 +48,10 @@ class RunFolder:
         """Return the folder of a study's reports, plots and exports."""
         return self.root / sampler_name
 
+    def kept(self, sampler_name: str) -> Path:
+        """Return the folder of a study's unfinished work, which is kept until the trial or row is stored."""
+        return self.study(sampler_name) / "kept"
+
     def scratch(self, host: str, pid: int) -> Path:
         """Return the folder for temporary files of one process: trainer output, exported ONNX files.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -41,6 +41,13 @@ class Stopwatch:
             self._spent[name] = self._spent.get(name, 0.0) + own
             if self._inner:
                 self._inner[-1] += elapsed
+
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Add seconds by phase that another process spent on the same work."""
+        self._begun -= sum(seconds.values())
+        for name, value in seconds.items():
+            if name != "other":  # what is left of the total
+                self._spent[name] = self._spent.get(name, 0.0) + value
 
     def seconds(self) -> dict[str, float]:
         """Return the wall seconds so far by phase; those outside of all phases are `other`."""

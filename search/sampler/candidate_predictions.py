@@ -33,8 +33,7 @@ from search.store.base import Store, StudyEntry
 from search.trial.bands import TOLERANCE
 from search.trial.plan import SearchPlan
 from search.trial.reference_point import worst_point
-from search.trial.trained_networks import is_cut_of
-from search.trial.wider_network import WiderNetwork, wider_network_of
+from search.trial.trained_networks import WiderNetwork, is_cut_of, wider_network_of
 from search.trial.workbench import Workbench
 from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import ArchSpec

@@ -128,6 +128,14 @@ def is_of_statement(error: BaseException) -> bool:
     return str(getattr(found, "sqlstate", None) or "").startswith(("23", "42"))
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether the database's disk is full: it stays so until somebody frees space, which others may do."""
+    found = _of_driver(error)
+    if isinstance(found, sqlite3.Error):
+        return _primary_code(found) == sqlite3.SQLITE_FULL
+    return getattr(found, "sqlstate", None) == "53100"
+
+
 def is_starting(error: BaseException) -> bool:
     """Return whether a server has answered that it starts, stops or is full. A wrong URL gives no such answer."""
     found = _of_driver(error)

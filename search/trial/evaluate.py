@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import partial
 
-from objectives.base import EpochResult, Evaluation, Measurement
-from objectives.device.memory import out_of_memory
+from objectives.base import EpochResult
 from objectives.recipe import Recipe
+from objectives.training.training import Trained
+from search.kept.figures import measurements_of, plain_figures
+from search.kept.folder import KeptWork
+from search.kept.takes import EarlierTakes
 from search.latency.predictor import too_slow_text
 from search.record.begun import Begun
 from search.record.latency_text import LATENCY
 from search.record.stopwatch import Stopwatch
 from search.record.trial import TrialRecord
 from search.store.base import StudyEntry
-from search.trial.plan import NO_LIMITS, SearchPlan, excess_over
+from search.trial.network_steps import (
+    measure_before_training,
+    out_of_memory_as_candidate_error,
+    score_saved,
+    train_and_save,
+)
+from search.trial.plan import SearchPlan, excess_over
 from search.trial.runner import Hooks, TrialRunner
 from search.trial.starts import Start, StartChooser
 from search.trial.trained_networks import TrainedNetworks
 from search.trial.workbench import Workbench
-from spaces.base import ArchSpec, Candidate, CandidateError, Origin, ParamValue
+from spaces.base import ArchSpec, CandidateError, Origin, ParamValue
 from spaces.structure.shape import Shape
 
 
@@ -61,6 +69,19 @@ class StudyTrials(TrialRunner):
         begun, _ = _begin(self.plan, number, params, now)
         return replace(begun.failed(reason), finished=now)
 
+    def earlier_takes(self, number: int) -> EarlierTakes:
+        """See `TrialRunner`."""
+        return self.bench.kept.earlier_takes(name_of(number))
+
+    def forget(self, number: int) -> None:
+        """See `TrialRunner`."""
+        self.bench.kept.discard([name_of(number)])
+
+
+def name_of(number: int) -> str:
+    """Return the name of a trial."""
+    return f"trial {number}"
+
 
 def evaluate(
     bench: Workbench,
@@ -82,7 +103,10 @@ def evaluate(
     if earlier is not None and (starts is None or not starts.can_continue(begun.spec)):
         ended = begun.duplicate(earlier)
     else:
-        ended = _build_and_train(bench, plan, begun, recipe, hooks, watch, starts)
+        facts = partial(bench.kept_facts, begun.identity)
+        with bench.kept.work_on(begun.name, facts, tries=hooks.tries, deaths=hooks.deaths) as kept:
+            watch.add(kept.seconds)
+            ended = _build_and_train(bench, plan, begun, recipe, hooks, watch, starts, kept)
     return replace(ended, seconds=watch.seconds(), finished=hooks.clock())
 
 
@@ -90,7 +114,7 @@ def _begin(plan: SearchPlan, number: int, params: Mapping[str, ParamValue], now:
     spec, origin, recipe = plan.decode(params)
     begun = Begun(
         number=number,
-        name=f"trial {number}",
+        name=name_of(number),
         params=dict(params),
         spec=spec,
         origin=origin,
@@ -110,10 +134,16 @@ def _build_and_train(
     hooks: Hooks,
     watch: Stopwatch,
     starts: StartChooser | None,
+    kept: KeptWork,
 ) -> TrialRecord:
-    """Build, measure and train the candidate, the cheap steps first; the first limit that is missed ends the trial."""
+    """Build, measure and train the candidate, the cheap steps first; the first limit that is missed ends the trial.
+
+    Steps that an earlier take has finished are not done again.
+    """
+    measured = kept.step("measured")
     with watch.phase("latency"):
-        predicted = bench.latencies.predict_above(Shape.of_spec(begun.spec, recipe.imgsz), plan.limits.get(LATENCY))
+        shape, limit = Shape.of_spec(begun.spec, recipe.imgsz), plan.limits.get(LATENCY)
+        predicted = None if measured else bench.latencies.predict_above(shape, limit)
     if predicted is not None:
         limit_ms = plan.limits[LATENCY]
         begun = begun.with_measurements((predicted,), {LATENCY: predicted.value - limit_ms})
@@ -122,32 +152,44 @@ def _build_and_train(
     try:
         with watch.phase("build"), out_of_memory_as_candidate_error():
             candidate = replace(plan.space.build(begun.spec, begun.origin), imgsz=recipe.imgsz)
-        before = measure_before_training(bench, candidate, watch, plan.limits)
+        if measured is None:
+            with out_of_memory_as_candidate_error():
+                before = measure_before_training(bench, candidate, watch, plan.limits)
+        else:
+            before = measurements_of(measured["before"])
     except CandidateError as error:
         return begun.ruled_out(str(error))
     begun = begun.with_measurements(before, excess_over(plan.limits, before))
     if not begun.feasible:
         return begun.ruled_out(plan.violation(begun.constraints))
-    with watch.phase("latency"):
-        bench.latencies.remeasure_contended(bench.parent)  # another network: only trials that go on wait for it
-        begun = begun.with_measurements((*before, *bench.latencies.measure_further(candidate)), begun.constraints)
+    if measured is None:
+        with watch.phase("latency"):
+            bench.latencies.remeasure_contended(bench.parent)  # another network: only trials that go on wait for it
+            further = tuple(bench.latencies.measure_further(candidate))
+        kept.keep("measured", {"before": plain_figures(before), "further": plain_figures(further)}, watch.seconds())
+    else:
+        further = measurements_of(measured["further"])
+    begun = begun.with_measurements((*before, *further), begun.constraints)
     start = Start(candidate)
     if starts is not None:
         hooks.show_stage("choosing its start")
         try:
             with watch.phase("start"), out_of_memory_as_candidate_error():
-                start = starts.choose(candidate)
+                start = starts.choose_again(kept.step("start"), candidate) or starts.choose(candidate)
         except CandidateError as error:
             return begun.failed(str(error))
         if start.continues and plan.continued_epochs is not None:
             ms = next((each.value for each in before if each.name == LATENCY), None)
             recipe = recipe if ms is None else recipe.with_values(epochs=plan.continued_epochs(ms))
+        if earlier := kept.step("start"):  # what is left of a budget has changed since
+            recipe = Recipe.from_plain(earlier["recipe"])
+        kept.keep("start", {**start.as_plain(), "recipe": recipe.as_plain()}, watch.seconds())
         begun = _with_start(begun, start, recipe)
         with watch.phase("database"):
             earlier = hooks.claim_identity(begun.identity) if start.continues else None
         if earlier is not None:  # another worker continues the same network now
             return begun.duplicate(earlier)
-    return _train(bench, begun, start, recipe, hooks, watch)
+    return _train(bench, begun, start, recipe, hooks, watch, kept)
 
 
 def _with_start(begun: Begun, start: Start, recipe: Recipe) -> Begun:
@@ -160,7 +202,9 @@ def _with_start(begun: Begun, start: Start, recipe: Recipe) -> Begun:
     )
 
 
-def _train(bench: Workbench, begun: Begun, start: Start, recipe: Recipe, hooks: Hooks, watch: Stopwatch) -> TrialRecord:
+def _train(
+    bench: Workbench, begun: Begun, start: Start, recipe: Recipe, hooks: Hooks, watch: Stopwatch, kept: KeptWork
+) -> TrialRecord:
     curve: list[EpochResult] = []
     latency_ms = begun.value(LATENCY)
 
@@ -174,85 +218,29 @@ def _train(bench: Workbench, begun: Begun, start: Start, recipe: Recipe, hooks: 
         if reason:
             raise _Stopped(reason)
 
+    def train() -> Trained:
+        teacher = bench.parent.candidate()
+        facts = partial(bench.training.facts_of, start.candidate, recipe, teacher=teacher, seed=begun.seed)
+        state = kept.training(facts)
+        if state is not None:
+            curve.extend(state.history)
+        return bench.training.train(
+            start.candidate,
+            recipe,
+            report=report,
+            teacher=teacher,
+            inherited=not start.continues,
+            seed=begun.seed,
+            kept=state,
+        )
+
     try:
         hooks.show_stage("training")
-        with watch.phase("training"), out_of_memory_as_candidate_error():
-            result = bench.training.train(
-                start.candidate,
-                recipe,
-                report=report,
-                teacher=bench.parent.candidate(),
-                inherited=not start.continues,
-                seed=begun.seed,
-            )
+        saved = train_and_save(bench, begun, train, watch, kept)
         hooks.show_stage("scoring")
         with out_of_memory_as_candidate_error():
-            return save_and_evaluate(bench, begun, result.history, result.candidate, watch)
+            return score_saved(bench, begun, saved, watch, kept)
     except _Stopped as stop:
         return begun.stopped(str(stop), curve)
     except CandidateError as error:
         return begun.failed(str(error), curve)
-
-
-@contextmanager
-def out_of_memory_as_candidate_error() -> Iterator[None]:
-    """Raise `CandidateError` where the memory runs out in steps around the training, which does so itself."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        reason = out_of_memory(error)
-        if reason is None:
-            raise
-        raise CandidateError(f"out of memory: {reason}") from error
-
-
-def measure_before_training(
-    bench: Workbench, candidate: Candidate, watch: Stopwatch, limits: Mapping[str, float] = NO_LIMITS
-) -> tuple[Measurement, ...]:
-    """Measure all objectives of a candidate that need no training, the cheap ones first."""
-    found: list[Measurement] = []
-    for objective in bench.before_training(limits):
-        with watch.phase(objective.phase):
-            found += objective.measure(candidate)
-    return tuple(found)
-
-
-def measure_after_training(
-    bench: Workbench, candidate: Candidate
-) -> tuple[tuple[Evaluation, ...], tuple[Measurement, ...]]:
-    """Measure all objectives of a trained network that was saved and loaded again, on every split."""
-    network = bench.training.reloaded_network(candidate)
-    found = [figure for objective in bench.after_training for figure in objective.measure(network)]
-    evaluations = tuple(figure for figure in found if isinstance(figure, Evaluation))
-    return evaluations, tuple(figure for figure in found if isinstance(figure, Measurement))
-
-
-def save_and_evaluate(
-    bench: Workbench, begun: Begun, curve: Sequence[EpochResult], candidate: Candidate, watch: Stopwatch
-) -> TrialRecord:
-    """Save a network, reload it, and evaluate the file that would be shipped on every split."""
-    with watch.phase("evaluation"):
-        checkpoint = bench.checkpoints.put(candidate, _checkpoint_facts(begun, curve))
-        evaluations, further = measure_after_training(bench, bench.checkpoints.get(checkpoint))
-    begun = begun.with_measurements((*begun.measurements, *further), begun.constraints)
-    return begun.complete(checkpoint=checkpoint, evaluations=evaluations, curve=curve)
-
-
-def _checkpoint_facts(begun: Begun, curve: Sequence[EpochResult]) -> dict[str, Any]:
-    """Return what is stored in a checkpoint: origin, recipe, figures and learning curve.
-
-    There are no times among it: a repeated training must give an equal file.
-    """
-    return {
-        "name": begun.name,
-        "seed": begun.seed,
-        "lineage": begun.lineage,
-        "ancestors": [
-            {"name": each.name, "checkpoint": each.checkpoint, "epochs": each.epochs} for each in begun.ancestors
-        ],
-        "recipe": dict(begun.recipe),
-        "figures": {each.name: each.value for each in begun.measurements if each.target is None},
-        "curve": [
-            {"epoch": each.epoch, "map50_95": each.map50_95, "map50": each.map50, "loss": each.loss} for each in curve
-        ],
-    }

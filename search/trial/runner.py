@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from objectives.base import EpochResult
+from search.kept.takes import EarlierTakes
 from search.record.stopwatch import Clock
 from search.record.trial import TrialRecord
 from spaces.base import ParamValue
@@ -24,6 +25,8 @@ class Hooks:
         clock: Returns the present time, UTC.
         reason_to_stop: Returns why the trial is stopped now, empty if it goes on. Its arguments are the network's
             latency in ms, the learning curve so far, and the number of epochs of the whole training.
+        tries: The attempt's number of tries.
+        deaths: Number of deaths of its workers that are known.
     """
 
     claim_identity: Callable[[str], str | None]
@@ -31,6 +34,8 @@ class Hooks:
     show_stage: Callable[[str], None]
     clock: Clock
     reason_to_stop: Callable[[float, Sequence[EpochResult], int], str] = lambda latency_ms, curve, epochs: ""
+    tries: int = 1
+    deaths: int = 0
 
 
 class TrialRunner(ABC):
@@ -43,3 +48,11 @@ class TrialRunner(ABC):
     @abstractmethod
     def give_up(self, number: int, params: Mapping[str, ParamValue], reason: str, now: datetime) -> TrialRecord:
         """Return the failed record of a trial that is not tried again."""
+
+    def earlier_takes(self, number: int) -> EarlierTakes:
+        """Return what is known of the earlier takes of a trial."""
+        return EarlierTakes()
+
+    def forget(self, number: int) -> None:
+        """Delete what is kept of a trial whose record is stored."""
+        return

@@ -8,16 +8,17 @@ weights from the network that a candidate was changed from. The choice among sev
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from objectives.training.untrained_loss import UntrainedLoss
 from search.record.ancestors import Ancestor
 from search.record.trial import TrialRecord
 from search.trial.trained_networks import TrainedNetworks
 from search.trial.workbench import Workbench
-from spaces.base import PARENT, ArchSpec, Candidate, Origin
+from spaces.base import PARENT, SCRATCH, ArchSpec, Candidate, Origin
 from spaces.networks.checkpoint import CheckpointError
 
 NEAREST = 3
@@ -40,6 +41,15 @@ class Start:
     lineage: str | None = None
     ancestors: tuple[Ancestor, ...] = ()
     continues: bool = False
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return the start as plain values, from which `StartChooser.choose_again` makes it again."""
+        return {
+            "layers": list(self.candidate.origin.layers),
+            "lineage": self.lineage,
+            "ancestors": [asdict(ancestor) for ancestor in self.ancestors],
+            "continues": self.continues,
+        }
 
 
 @dataclass
@@ -77,6 +87,29 @@ class StartChooser:
         loss = self._loss(candidate.imgsz)
         options = [*self._untrained(candidate), *inherited]
         return min(options, key=lambda start: loss.after_cut(start.candidate))
+
+    def choose_again(self, plain: Mapping[str, Any] | None, candidate: Candidate) -> Start | None:
+        """Return the start that an earlier take of the trial chose; None if there is none, or its weights are gone.
+
+        By now there may be other trained networks, and the choice might be another one.
+
+        Args:
+            plain: The start as plain values.
+            candidate: The network as its space builds it.
+        """
+        if plain is None:
+            return None
+        origin = Origin(tuple(plain["layers"]))
+        if origin != candidate.origin:
+            parent, checkpoints = self.bench.parent, self.bench.checkpoints
+            names = [name for name in origin.sources if name not in (PARENT, SCRATCH)]
+            try:
+                built = parent.build(candidate.spec, origin, {name: checkpoints.get(name) for name in names})
+            except CheckpointError:
+                return None
+            candidate = replace(built, imgsz=candidate.imgsz)
+        ancestors = tuple(Ancestor(**each) for each in plain["ancestors"])
+        return Start(candidate, plain["lineage"], ancestors, continues=plain["continues"])
 
     def _inherited(self, candidate: Candidate) -> list[Start]:
         """Return the starts from the nearest trained networks, and from the most trained one that it is a cut of.

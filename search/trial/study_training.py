@@ -12,6 +12,7 @@ from objectives.metrics.reloaded_network import ReloadedNetwork
 from objectives.quantities import VAL
 from objectives.recipe import Recipe
 from objectives.training.batchnorm import reestimate
+from objectives.training.kept_training import KeptTraining, weights_hash
 from objectives.training.training import Trained, train
 from spaces.base import Candidate
 
@@ -53,16 +54,18 @@ class StudyTraining:
         teacher: Candidate | None = None,
         inherited: bool = True,
         seed: int | None = None,
+        kept: KeptTraining | None = None,
     ) -> Trained:
-        """Train a network.
+        """Train a network, or go on with a training that an earlier process began.
 
         Args:
             report: Called after each scored epoch; an exception that it raises ends the training.
             teacher: Network for distillation, if the recipe asks for it.
             inherited: Whether the weights come from a wider network: BatchNorm is re-estimated first then.
             seed: Seed of this training; by default the study's.
+            kept: Where the state of the training is kept and found; its facts are those of `facts_of`.
         """
-        if inherited:
+        if inherited and (kept is None or not kept.is_found):
             images = min(BATCHNORM_IMAGES, len(self.data.splits["train"].images))
             candidate = reestimate(candidate, self.data, recipe, batches=max(1, images // recipe.batch))
         return train(
@@ -75,7 +78,18 @@ class StudyTraining:
             teacher=teacher if recipe.distill else None,
             report=report,
             progress=self.progress,
+            kept=kept,
         )
+
+    def facts_of(self, candidate: Candidate, recipe: Recipe, *, teacher: Candidate, seed: int) -> dict[str, str]:
+        """Return what the course of a training depends on beside the data, by name."""
+        return {
+            "weights": weights_hash(candidate.network),
+            "recipe": recipe.key,
+            "seed": str(seed),
+            "teacher": weights_hash(teacher.network) if recipe.distill else "none",
+            "device": "cpu" if self.device == "cpu" else "gpu",
+        }
 
     def reloaded_network(self, candidate: Candidate) -> ReloadedNetwork:
         """Return a saved and reloaded network together with the data that it is evaluated on."""

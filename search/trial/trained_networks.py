@@ -1,4 +1,7 @@
-"""The trained networks that a trial may begin with: of its own study, and of others with the same parent and data."""
+"""The trained networks that a trial may begin with: of its own study, and of others with the same parent and data.
+
+Among them is the wider network that those of the next band of latency are cut from.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ from numpy.typing import NDArray
 
 from search.record.ancestors import Ancestor, joined_lines
 from search.record.copied import named_with_study
+from search.record.latency_text import LATENCY
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
-from spaces.base import PARENT, ArchSpec
+from spaces.base import PARENT, ArchSpec, ParamValue
 from spaces.networks.checkpoint import CheckpointStore
 
 MISSING_WEIGHT = 3.0
@@ -139,3 +143,41 @@ def _mask(spec: ArchSpec) -> NDArray[np.bool_]:
         mask[start + np.array(kept, dtype=int)] = True
         start += width
     return mask
+
+
+@dataclass(frozen=True)
+class WiderNetwork:
+    """A trained network of a slower band.
+
+    Attributes:
+        params: The parameters of its trial.
+    """
+
+    name: str
+    checkpoint: str
+    spec: ArchSpec
+    params: Mapping[str, ParamValue]
+
+
+def wider_network_of(
+    records: Sequence[TrialRecord], slowest_ms: float, running: Sequence[Mapping[str, ParamValue]] = ()
+) -> WiderNetwork | None:
+    """Return the network that those of a band are cut from: a trial that is slower than the band; None without one.
+
+    That is the one that was trained longest: the finalist of the band before, unless that band had none. While another
+    worker trains the finalist further, it is the trial with the same network, so that cuts of this are cuts of the
+    finalist as well. Of equal trainings the one with the longest line is returned.
+
+    Args:
+        slowest_ms: Latency in ms at which the band ends.
+        running: Parameters of the trials that run now.
+    """
+    found: dict[tuple[bool, int, int, int], WiderNetwork] = {}
+    for record in records:
+        complete = record.outcome is Outcome.COMPLETE and record.feasible and not record.is_repeated
+        if record.number is None or not complete or (record.value(LATENCY) or 0.0) <= slowest_ms:
+            continue
+        if record.spec is not None and record.checkpoint is not None:
+            rank = record.params in running, record.epochs, record.line_epochs, record.number
+            found[rank] = WiderNetwork(record.name, record.checkpoint, record.spec, record.params)
+    return found[max(found)] if found else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from objectives.training.untrained_loss import UntrainedLoss
 from search.record.latency_text import LATENCY
 from search.trial.plan import SearchPlan
-from search.trial.wider_network import WiderNetwork
+from search.trial.trained_networks import WiderNetwork
 from search.trial.workbench import Workbench
 from spaces.base import CandidateError, ParamValue
 from spaces.networks.checkpoint import CheckpointError

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from objectives.metrics.base import AfterTraining, BeforeTraining
 from objectives.metrics.cost import count_parameters
 from objectives.metrics.registry import Tools, objectives_after_training, objectives_before_training
+from objectives.training.kept_training import versions, weights_hash
+from search.kept.folder import KeptFolder
 from search.latency.study_latencies import StudyLatencies
 from search.store.base import Store
 from search.trial.plan import NO_LIMITS
@@ -31,6 +33,7 @@ class Workbench:
         checkpoints: Where weights are stored.
         maps: Folder of the sensitivity maps.
         named: Names of the quantities that the study has as objectives or limits.
+        kept: Where the unfinished work of trials and rows is kept; by default nothing is.
     """
 
     parent: Parent
@@ -40,11 +43,28 @@ class Workbench:
     checkpoints: CheckpointStore
     maps: Path
     named: frozenset[str] = frozenset()
+    kept: KeptFolder = field(default_factory=KeptFolder)
 
     @cached_property
     def parent_parameters(self) -> int:
         """Number of parameters of the unpruned parent, counted as a candidate's."""
         return count_parameters(self.parent.candidate())
+
+    def kept_facts(self, identity: str) -> dict[str, str]:
+        """Return what the figures of a trial or row depend on, by name: with other facts its kept work is useless."""
+        training = self.training
+        return {
+            **versions(),
+            "network, recipe and seed": identity,
+            "data": training.data.key,
+            "parent": self._parent_hash,
+            "target": self.latencies.target.key,
+            "scoring": f"{training.confidence} {training.iou} {' '.join(sorted(self.named))}",
+        }
+
+    @cached_property
+    def _parent_hash(self) -> str:
+        return weights_hash(self.parent.candidate().network)
 
     def before_training(self, limits: Mapping[str, float] = NO_LIMITS) -> tuple[BeforeTraining, ...]:
         """Return the objectives that are measured before any training.

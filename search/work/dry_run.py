@@ -27,7 +27,7 @@ from search.store.url import parse, sqlite_file
 from search.study.budget import parse_budget
 from search.study.definition import StudyDefinition
 from search.study.rows import RowSection
-from search.trial.evaluate import measure_after_training
+from search.trial.network_steps import measure_after_training
 from search.trial.workbench import Workbench
 from search.work.budget_plan import budget_text
 from spaces.allocation.uniform import uniform

@@ -40,6 +40,7 @@ class Job:
         timeout_s: Seconds that the run may take; None for no limit.
         database_wait_s: Seconds that the worker waits for a database that is away.
         deadline: The end of this time, in seconds of `time.monotonic`, which all processes of a machine share.
+        keep_every_s: Minimum number of seconds between two writes of the state of a training.
         hung_after_s: Seconds without a step after which the worker counts as hung; None for the usual limit.
         is_first: Whether it is the first worker of its command, which says what all of them would say.
     """
@@ -60,6 +61,7 @@ class Job:
     database_wait_s: float = PATIENCE_S
     deadline: float | None = None
     hung_after_s: float | None = None
+    keep_every_s: float = 0.0
     is_first: bool = True
     workers: int = 1
 

@@ -19,15 +19,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
-from search.cli.command import EXIT_OF_SIGNAL, Exit, error_line
+from search.cli.command import EXIT_OF_SIGNAL, Exit, error_line, exit_of
 from search.record.events import Activity, Event, Note, Say, WorkerEnded
 from search.record.folders import RunFolder
-from search.store.base import StoreError, StoreUnavailable
-from search.store.faults import may_pass
-from search.study.faults import DefinitionError, DefinitionMismatch
 from search.work.job import Job
 from search.work.liveness import host_tag, may_own
-from spaces.base import CandidateError, SpaceError
 from spaces.shown import ShownStream
 from spaces.steps import note_step, share_steps
 
@@ -146,16 +142,10 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _ended_in_error(error: Exception) -> WorkerEnded:
-    line = error_line(error) or type(error).__name__
-    if isinstance(error, DefinitionMismatch):
-        return WorkerEnded("error", line, int(Exit.MISMATCH))
-    if isinstance(error, DefinitionError | SpaceError):
-        return WorkerEnded("error", line, int(Exit.USAGE))
-    if isinstance(error, StoreUnavailable) and may_pass(error):  # it was waited for in vain
-        return WorkerEnded("error", line, int(Exit.COME_BACK))
-    if isinstance(error, StoreError | CandidateError | OSError):
-        return WorkerEnded("error", line, int(Exit.ERROR))
-    return WorkerEnded("error", f"{type(error).__name__}: {line}", int(Exit.ERROR))
+    line, code = error_line(error) or type(error).__name__, exit_of(error)
+    if code is None:
+        return WorkerEnded("error", f"{type(error).__name__}: {line}", int(Exit.ERROR))
+    return WorkerEnded("error", line, int(code))
 
 
 def _redirect_output(log: Path) -> None:

@@ -32,7 +32,8 @@ from search.store.base import Attempt, Store, StudyEntry
 from search.store.outage.patience import Patience
 from search.store.sql import open_store
 from search.study.definition import stored_definition
-from search.trial.evaluate import StudyTrials, out_of_memory_as_candidate_error
+from search.trial.evaluate import StudyTrials
+from search.trial.network_steps import out_of_memory_as_candidate_error
 from search.trial.stopping import COMPARED, NeverStop, StoppingRule
 from search.trial.stopping_rules import rule_named
 from search.trial.untrained_candidates import UntrainedCandidates
@@ -81,7 +82,12 @@ class _Session:
         self._job, self._say, self._store, self._patience = job, say, store, patience
         self._definition = stored_definition(job.study, job.definition)
         self._setting = Setting(
-            folder=folder, device=job.device, scratch=scratch, threads=job.threads, strict=job.strict
+            folder=folder,
+            device=job.device,
+            scratch=scratch,
+            threads=job.threads,
+            strict=job.strict,
+            keep_every_s=job.keep_every_s,
         )
         self._watch = Stopwatch()
         self._worker: Worker | None = None
@@ -241,6 +247,7 @@ class _Session:
         )
         self._worker.reconcile()
         self._worker.settle()
+        prepared.bench.kept.discard_stored(lambda: self._store.records(prepared.study, curves=False))
         return self._worker.work()
 
 

@@ -46,15 +46,17 @@ class _Running:
     doing: Activity = field(default_factory=lambda: Activity("starting"))
     batch: BatchDone | None = None
 
-    def note(self, event: Event) -> None:
-        """Keep what tells later where the process was."""
+    def note(self, event: Event) -> bool:
+        """Keep what tells later where the process was. Return whether its training got further by an epoch."""
+        before, got_further = self.batch, False
         if isinstance(event, Activity):
             self.doing, self.batch = event, None
         elif isinstance(event, BatchDone):
-            self.batch = event
+            self.batch, got_further = event, before is not None and event.epoch > before.epoch
         elif isinstance(event, RecordStored):
             self.deaths = 0
             self.doing, self.batch = Activity("between trials"), None
+        return got_further
 
     @property
     def place(self) -> str:
@@ -140,7 +142,7 @@ class Supervisor:
     def _say_what_is_cut_off(self) -> None:
         for worker in self._workers:
             if worker.ended is None:
-                line = f"worker {worker.job.index}: the time is up ({worker.place}); the next run begins this again"
+                line = f"worker {worker.job.index}: the time is up ({worker.place}); the next run goes on with this"
                 self._show(worker.job.index, Note(line))
 
     def _end_of(self, endings: list[WorkerEnded]) -> RunEnd:
@@ -172,7 +174,8 @@ class Supervisor:
         elif isinstance(event, WorkerEnded):
             worker.ended = event
         else:
-            worker.note(event)
+            if worker.note(event) and worker.doing.trial is not None:  # its earlier deaths do not count any more
+                self._blamed.pop(worker.doing.trial, None)
             self._show(worker.job.index, event)
 
     def _is_signalled_too(self) -> bool:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from objectives.base import EpochResult
+from search.kept.takes import EarlierTakes
 from search.record.events import Activity, Note, RecordStored, Say
 from search.record.stopwatch import Clock, utc_now
 from search.record.trial import Outcome, TrialRecord
@@ -37,6 +38,8 @@ SHORT_OF_MEMORY = "out of memory"
 """Beginning of the reason of a trial for which the memory was too small."""
 MOST_SETTLED = 500
 """Number of unfinished trials up to which only their records are read at the start."""
+NOTHING_KNOWN = EarlierTakes()
+"""Earlier takes of a trial of which nothing is kept."""
 IDLE_POLL_S = 0.5
 """Seconds between two queries of the database while the last trials run on other workers."""
 
@@ -207,13 +210,15 @@ class Worker:
             assigned = self._assign(attempt)
             overhead = self._monotonic() - self._idle_since
             record = self._evaluate(assigned)
-            record = replace(record, seconds=_plus(record.seconds, "database", overhead))
+            seconds = {**record.seconds, "database": record.seconds.get("database", 0.0) + overhead}
+            record = replace(record, seconds=seconds)
             self._idle_since = self._monotonic()
             advice = self._optuna.telling(record)
             front = self._store.add(self._study, record, assigned.attempt, advice)
             self._held = None
             if advice is None or not advice.is_written:
                 self._optuna.tell(record)
+            self._trials.forget(assigned.number)
             self._say(RecordStored(record, front is not None))
             return record
         except Fenced:
@@ -242,7 +247,7 @@ class Worker:
     def _evaluate(self, assigned: _Assigned) -> TrialRecord:
         attempt, number = assigned.attempt, assigned.number
         self._say(Activity(f"trial {number}", number))
-        if reason := reason_to_give_up(attempt):
+        if reason := reason_to_give_up(attempt, self._trials.earlier_takes(number)):
             return self._trials.give_up(number, assigned.params, reason, self._clock())
 
         kept: list[EpochResult] = []
@@ -262,6 +267,8 @@ class Worker:
             show_stage=lambda stage: self._say(Activity(f"trial {number}: {stage}", number)),
             clock=self._clock,
             reason_to_stop=self._reason_to_stop,
+            tries=attempt.tries,
+            deaths=len(attempt.deaths),
         )
         return self._trials.run(number, assigned.params, hooks)
 
@@ -278,16 +285,15 @@ class Worker:
         return self._rule.reason_to_stop(trial, others)
 
 
-def reason_to_give_up(attempt: Attempt) -> str:
+def reason_to_give_up(attempt: Attempt, earlier: EarlierTakes = NOTHING_KNOWN) -> str:
     """Return why a trial is stored as failed instead of being tried again; empty if it is tried."""
-    hangs = [cause for cause in attempt.deaths if cause.startswith(NO_PROGRESS)]
+    deaths = attempt.deaths[earlier.deaths :]  # those before it last got further do not count
+    hangs = [cause for cause in deaths if cause.startswith(NO_PROGRESS)]
     if len(hangs) >= HANGS_UNTIL_FAILED:
         return f"its workers hung {len(hangs)} times, last: {hangs[-1]}"
-    if attempt.tries > TRIES_UNTIL_FAILED:
-        times = f"its workers died {attempt.tries - 1} times"
-        return f"{times}, last by {attempt.deaths[-1]}" if attempt.deaths else f"{times}; {USUAL_CAUSE}"
-    return ""
-
-
-def _plus(seconds: Mapping[str, float], phase: str, more: float) -> dict[str, float]:
-    return {**seconds, phase: seconds.get(phase, 0.0) + more}
+    died = attempt.tries - earlier.tries
+    if died >= TRIES_UNTIL_FAILED:
+        times = f"its workers died {died} times"
+        return f"{times}, last by {deaths[-1]}" if deaths else f"{times}; {USUAL_CAUSE}"
+    stuck = earlier.reason_to_give_up
+    return f"{stuck}; its workers died {died} times, last by {deaths[-1]}" if stuck and deaths else stuck

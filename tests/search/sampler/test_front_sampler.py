@@ -14,7 +14,7 @@ from search.sampler.candidate_predictions import CandidatePredictions
 from search.sampler.front_sampler import COARSE_TO_FINE, MIN_TRAINED, SCREENED, FrontSampler
 from search.sampler.registry import make_sampler
 from search.trial.reference_point import MISSED_BY, USELESS_SHARE, worst_point
-from search.trial.wider_network import WiderNetwork
+from search.trial.trained_networks import WiderNetwork
 from spaces.base import Categorical, ParamValue
 from spaces.networks.graft import Donor
 from spaces.search_spaces.grafts import GraftSpace

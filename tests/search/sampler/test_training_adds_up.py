@@ -24,8 +24,7 @@ from search.store.sql import open_store
 from search.study.budget import Budget
 from search.trial.bands import Bands
 from search.trial.spending import Spending
-from search.trial.trained_networks import TrainedNetworks
-from search.trial.wider_network import WiderNetwork
+from search.trial.trained_networks import TrainedNetworks, WiderNetwork
 from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import ArchSpec, ParamValue
 from spaces.networks.checkpoint import CheckpointStore

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +15,21 @@ import torch
 
 from objectives.base import EpochResult
 from objectives.data.digit_scenes import write_digits
+from search.kept.folder import KeptFolder
 from search.latency.local import IdleWait
 from search.prepare.inputs import complete_recipe
 from search.prepare.preparation import Preparation, Setting
+from search.prepare.row_training import RowTrainer
+from search.record.begun import Begun
+from search.record.events import say_nothing
 from search.record.folders import RunFolder
 from search.record.trial import Outcome, TrialRecord
 from search.store.sql import open_store
 from search.study.definition import load_study
-from search.trial.evaluate import evaluate
+from search.trial.evaluate import StudyTrials, evaluate
 from search.trial.plan import SearchPlan
 from search.trial.runner import Hooks
+from search.trial.study_training import StudyTraining
 from search.trial.workbench import Workbench
 from spaces.base import ArchSpec, Candidate, Categorical, Origin, Parameter, ParamValue, Space
 from spaces.ranking.importance import order
@@ -31,6 +38,7 @@ from spaces.search_spaces.channels import ChannelRatioSpace
 pytestmark = pytest.mark.slow
 
 HALF = 0.5
+TOOLS = {"reloaded_network": StudyTraining, "train": StudyTraining, "before_training": Workbench, "complete": Begun}
 
 
 @dataclass(frozen=True)
@@ -229,8 +237,8 @@ def test_running_out_of_memory_while_building_is_a_record(run: Callable[..., Tri
 
 
 def test_a_bug_propagates_instead_of_failing_the_candidate(run: Callable[..., TrialRecord]) -> None:
-    with pytest.raises(RuntimeError, match="a bug"):
-        run(RecordingHooks(), spoil=_bug)
+    with pytest.raises(KeyError, match="a bug"):
+        run(RecordingHooks(), spoil=lambda candidate: {"": candidate}["a bug"])
 
 
 def test_an_interruption_passes_through_the_training(
@@ -238,10 +246,7 @@ def test_an_interruption_passes_through_the_training(
 ) -> None:
     class Interrupting(RecordingHooks):
         def hooks(self) -> Hooks:
-            def stop(result: EpochResult) -> None:
-                raise KeyboardInterrupt
-
-            return replace(super().hooks(), report=stop)
+            return replace(super().hooks(), report=_interrupt)
 
     with pytest.raises(KeyboardInterrupt):
         run(Interrupting())
@@ -252,5 +257,43 @@ def _never(candidate: Candidate) -> Candidate:
     raise AssertionError("a duplicate must not be built")
 
 
-def _bug(candidate: Candidate) -> Candidate:
-    raise RuntimeError("a bug")
+def _interrupt(*_: Any, **__: Any) -> Any:
+    raise KeyboardInterrupt
+
+
+def test_what_an_interrupted_trial_has_finished_is_not_done_again(
+    bench_and_plan: tuple[Workbench, SearchPlan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = replace(bench_and_plan[0], kept=KeptFolder(tmp_path / "kept"))
+
+    def run(bench: Workbench, **broken: Any) -> TrialRecord:
+        with monkeypatch.context() as patch:
+            for name, function in broken.items():
+                patch.setattr(TOOLS[name], name, function)
+            trials = StudyTrials(bench, bench_and_plan[1])
+            return trials.run(7, dict.fromkeys(bench_and_plan[1].parameters, HALF), RecordingHooks().hooks())
+
+    with pytest.raises(KeyboardInterrupt):
+        run(kept, reloaded_network=_interrupt)  # in the scoring
+    with pytest.raises(KeyboardInterrupt):
+        run(kept, train=_never, before_training=_never, complete=_interrupt)  # after it
+    record, undisturbed = run(kept, reloaded_network=_never), run(bench_and_plan[0])
+    assert record.outcome is Outcome.COMPLETE, record.reason
+    assert (record.checkpoint, record.evaluations) == (undisturbed.checkpoint, undisturbed.evaluations)
+    assert record.measurements == undisturbed.measurements
+    assert record.seconds["training"] > record.seconds["other"]  # of the first take
+    StudyTrials(kept, bench_and_plan[1]).forget(7)
+    assert not (tmp_path / "kept").exists()
+
+
+def test_what_an_interrupted_row_has_finished_is_not_done_again(
+    bench_and_plan: tuple[Workbench, SearchPlan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, plan = replace(bench_and_plan[0], kept=KeptFolder(tmp_path / "kept")), bench_and_plan[1]
+    train = partial(RowTrainer(bench=bench, say=say_nothing).train, "one-shot", bench.parent.candidate(), plan.recipe)
+    for name, function in (("reloaded_network", _interrupt), ("train", _never)):
+        with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+            patch.setattr(StudyTraining, name, function)
+            rows = train(lineage=None, inherited=True, also_best_f1=True)
+    assert [row.name for row in rows] == ["one-shot", "one-shot-f1"]
+    assert rows[0].seconds["training"] > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from objectives.data.digit_scenes import write_digits
+from objectives.training.kept_training import weights_hash
 from search.latency.local import IdleWait
 from search.prepare.preparation import Preparation, Prepared, Setting
 from search.record.folders import RunFolder
@@ -20,9 +22,8 @@ from search.store.sql import open_store
 from search.study.definition import load_study
 from search.trial.evaluate import StudyTrials
 from search.trial.starts import Start, StartChooser
-from search.trial.trained_networks import TrainedNetworks, distance, is_cut_of
+from search.trial.trained_networks import TrainedNetworks, distance, is_cut_of, wider_network_of
 from search.trial.untrained_candidates import UntrainedCandidates
-from search.trial.wider_network import wider_network_of
 from spaces.base import PARENT, ArchSpec, Candidate, CandidateError, Origin, ParamValue
 from spaces.networks.checkpoint import CheckpointStore
 from tests.search.trial.test_evaluate import RecordingHooks
@@ -114,6 +115,20 @@ def test_a_network_that_another_worker_continues_now_is_a_duplicate(
 ) -> None:
     hooks = replace(RecordingHooks().hooks(), claim_identity=lambda identity: "trial 2")
     assert study.trials.run(9, study.params(0.5), hooks).outcome is Outcome.DUPLICATE
+
+
+def test_a_start_that_was_chosen_before_an_interruption_is_chosen_again(
+    records: Sequence[TrialRecord], study: PreparedStudy
+) -> None:
+    """By then others may have trained networks that are nearer, and the training that has begun would be lost."""
+    trials, candidate = study.trials, study.ready.bench.parent.build(records[2].spec)  # type: ignore[arg-type]
+    assert trials.starts is not None
+    start = trials.starts.choose(candidate)
+    again = trials.starts.choose_again(json.loads(json.dumps(start.as_plain())), candidate)
+    assert again is not None and again.continues
+    assert replace(again, candidate=candidate) == replace(start, candidate=candidate)
+    assert weights_hash(again.candidate.network) == weights_hash(start.candidate.network)
+    assert trials.starts.choose_again({**start.as_plain(), "layers": ["gone"] * 99}, candidate) is None
 
 
 @pytest.fixture

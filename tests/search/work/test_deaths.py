@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from search.kept.takes import EarlierTakes
 from search.record.trial import Outcome
 from search.store.base import Attempt, OpenAttempt, Store, StudyEntry
 from search.store.outage.long_wait import LongWait
@@ -59,6 +60,19 @@ def test_the_kernel_tells_how_many_processes_it_has_killed_for_memory() -> None:
 def test_a_trial_is_given_up_after_five_deaths_or_two_hangs(tries: int, deaths: tuple[str, ...], reason: str) -> None:
     said = reason_to_give_up(Attempt(1, 1, "token", 3, tries, {}, deaths))
     assert said.startswith(reason) and bool(said) == bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("progress", "reason"),
+    [
+        (EarlierTakes(takes=2), "its workers hung 2 times"),
+        (EarlierTakes(takes=2, tries=3, deaths=1), ""),  # it got further after two deaths
+        (EarlierTakes(takes=3, tries=3, deaths=1), "it was taken up 3 times without getting further"),
+    ],
+)
+def test_deaths_before_a_trial_got_further_do_not_count(progress: EarlierTakes, reason: str) -> None:
+    said = reason_to_give_up(Attempt(1, 1, "token", 3, 6, {}, ("no progress for 612 s",) * 2), progress)
+    assert reason in said and bool(said) == bool(reason)
 
 
 def test_a_trial_that_hung_twice_is_stored_as_failed_and_the_study_goes_on(tmp_path: Path) -> None:

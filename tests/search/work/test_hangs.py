@@ -134,7 +134,7 @@ def test_the_time_of_a_run_ends_it_whatever_hangs(tmp_path: Path, monkeypatch: p
     end, lines = run(*(replace(each, index=index) for index, each in enumerate(jobs)))
     assert (end.why, end.exit_code) == ("timeout", Exit.DONE)
     assert [line.partition(" (")[0] for line in lines] == [f"worker {index}: the time is up" for index in (0, 1)]
-    assert all(line.endswith("); the next run begins this again") for line in lines)
+    assert all(line.endswith("); the next run goes on with this") for line in lines)
 
 
 @pytest.mark.parametrize(

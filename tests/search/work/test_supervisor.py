@@ -126,7 +126,7 @@ def test_a_full_disk_is_reported_with_its_remedy(capsys: pytest.CaptureFixture[s
             disk.write("a checkpoint")
         raise AssertionError("the disk took it")
 
-    assert run_command(command, []) == Exit.ERROR
+    assert run_command(command, []) == Exit.COME_BACK
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert said.endswith("the disk is full; free some space, then run the same command again; nothing is lost\n")
