@@ -22,6 +22,7 @@ READERS = {
     "spaces/networks/tensor_file.py": "safetensors",
     "spaces/networks/pt_archive.py": "`.pt`, before it is inflated",
     "spaces/networks/pt_file.py": "`.pt`",
+    "spaces/networks/yolov5_file.py": "`.pt` of the original YOLOv5",
     "spaces/networks/checkpoint.py": "checkpoints",
     "objectives/data/yaml_text.py": "YAML of data sets",
     "objectives/export/onnx_reading.py": "ONNX",

@@ -53,7 +53,7 @@ class _Scan:
     split: Split
     shapes: tuple[tuple[int, int], ...]  # height, width in px, as the image is seen (EXIF applied)
     boxes: tuple[NDArray[np.float32], ...]
-    images: dict[int, dict[str, Pixels]] = field(default_factory=dict)  # by image size, then by file
+    images: dict[tuple[int, bool], dict[str, Pixels]] = field(default_factory=dict)  # by size and `area`, then by file
 
     @cached_property
     def sizes(self) -> dict[str, tuple[int, int]]:
@@ -76,9 +76,9 @@ class _Scan:
             for image, shape, boxes in zip(self.split.images, self.shapes, self.boxes, strict=True)
         ]
 
-    def images_at(self, imgsz: int) -> dict[str, Pixels] | None:
+    def images_at(self, imgsz: int, area: bool) -> dict[str, Pixels] | None:
         """Return all images with their long side at `imgsz` px, by file; None if they would take too much RAM."""
-        if imgsz not in self.images:
+        if (imgsz, area) not in self.images:
             needed = sum(3 * h * w for h, w in (_resized(shape, imgsz) for shape in self.shapes))
             if needed > _SHARE_OF_FREE_RAM * free_ram_bytes():
                 self.images.clear()  # images of another size may have taken it
@@ -86,9 +86,9 @@ class _Scan:
                 return None
             files = [str(path) for path in self.split.images]
             with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-                pixels = pool.map(lambda file: _load(file, imgsz), files)
-                self.images[imgsz] = dict(zip(files, pixels, strict=True))
-        return self.images[imgsz]
+                pixels = pool.map(lambda file: _load(file, imgsz, area), files)
+                self.images[imgsz, area] = dict(zip(files, pixels, strict=True))
+        return self.images[imgsz, area]
 
 
 _scans: dict[tuple[str, str], _Scan] = {}
@@ -97,9 +97,9 @@ _scans: dict[tuple[str, str], _Scan] = {}
 class CheckedDataset(YOLODataset):  # type: ignore[misc]  # Ultralytics has no types
     """Data set for Ultralytics' loader that neither scans folders nor touches `*.cache` and `*.npy` files."""
 
-    def __init__(self, scan: _Scan, **arguments: Any) -> None:
+    def __init__(self, scan: _Scan, *, area: bool = False, **arguments: Any) -> None:
         """Build the data set; `arguments` are those of `YOLODataset` except the images' path and `cache`."""
-        self.scan = scan
+        self.scan, self.area = scan, area
         self.shared: dict[str, Pixels] | None = None
         super().__init__(img_path="", cache="ram", **arguments)
 
@@ -114,7 +114,7 @@ class CheckedDataset(YOLODataset):  # type: ignore[misc]  # Ultralytics has no t
     def check_cache_ram(self, safety_margin: float = 1.0) -> bool:
         """Take the images that this process shares, if they fit."""
         with _lock:
-            self.shared = self.scan.images_at(self.imgsz)
+            self.shared = self.scan.images_at(self.imgsz, self.area)
         if self.shared is None:
             self.cache = None
         return self.shared is not None
@@ -130,7 +130,7 @@ class CheckedDataset(YOLODataset):  # type: ignore[misc]  # Ultralytics has no t
         The caller owns the array: augmentations draw into it.
         """
         file = self.im_files[i]
-        pixels = _load(file, self.imgsz) if self.shared is None else self.shared[file].copy()
+        pixels = _load(file, self.imgsz, self.area) if self.shared is None else self.shared[file].copy()
         if self.augment and self.shared is None:
             self._remember(i)
         return pixels, self.scan.sizes[file], pixels.shape[:2]
@@ -151,6 +151,7 @@ def detection_dataset(
     augment: Mapping[str, Any] | None,
     rect: bool,
     stride: int = 32,
+    area: bool = False,
 ) -> CheckedDataset:
     """Build the data set of one split. The second one of a process takes almost no time.
 
@@ -161,6 +162,7 @@ def detection_dataset(
             `vars(trainer.args)` will do); None for validation: letterbox only.
         rect: Pad each batch to its own smallest rectangle, as Ultralytics validates, in place of squares.
         stride: Largest stride of the network in px.
+        area: Shrink images by averaging areas, as the original YOLOv5 validates, in place of linear interpolation.
 
     Raises:
         SpaceError: If the data set has no such split, or Ultralytics no such argument.
@@ -171,6 +173,7 @@ def detection_dataset(
         raise SpaceError(f"unknown augmentation arguments: {', '.join(sorted(unknown))}")
     return CheckedDataset(
         _scan_of(data, split),
+        area=area,
         imgsz=imgsz,
         augment=augment is not None,
         hyp=IterableSimpleNamespace(**{**DEFAULT_CFG_DICT, **(augment or {}), "deterministic": False}),
@@ -241,12 +244,14 @@ def _resized(shape: tuple[int, int], imgsz: int) -> tuple[int, int]:
     return min(math.ceil(shape[0] * ratio), imgsz), min(math.ceil(shape[1] * ratio), imgsz)
 
 
-def _load(file: str, imgsz: int) -> Pixels:
+def _load(file: str, imgsz: int, area: bool) -> Pixels:
     note_step()
     pixels = decode(file)
     if pixels is None:
         raise DataError(f"{shown(file)}: cannot be read as an image")
     height, width = _resized(pixels.shape[:2], imgsz)
     if max(pixels.shape[:2]) != imgsz:
-        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+        shrinks = max(pixels.shape[:2]) > imgsz
+        interpolation = cv2.INTER_AREA if area and shrinks else cv2.INTER_LINEAR
+        pixels = cv2.resize(pixels, (width, height), interpolation=interpolation)
     return np.ascontiguousarray(pixels)

@@ -22,7 +22,8 @@ def export_onnx(
     """Write the deployed network as ONNX: input `images` (N, 3, imgsz, imgsz), float32 in [0, 1]; `output0` decoded.
 
     `output0` is (N, 4 + classes, anchors): centre x, centre y, width, height in px, then scores in [0, 1]. End-to-end
-    models give (N, detections, 6): x1, y1, x2, y2, score, class.
+    models give (N, detections, 6): x1, y1, x2, y2, score, class. An original YOLOv5 gives (N, boxes, 5 + classes), as
+    its own export does: the box, the objectness, and the scores of the classes.
 
     Args:
         candidate: Not modified.

@@ -11,6 +11,7 @@ import torch
 
 from objectives.runtimes.base import Array
 from objectives.runtimes.ort import open_session
+from spaces.anchors.anchor_head import is_anchor_head
 from spaces.base import Candidate, CandidateError
 from spaces.networks.deployed import deployed
 
@@ -56,13 +57,17 @@ def check_parity(candidate: Candidate, onnx_file: Path, images: Iterable[Array])
         CandidateError: If they differ by more than the tolerance.
     """
     network, session = deployed(candidate), open_session(onnx_file)
+    anchored = is_anchor_head(network)
     batch = session.get_inputs()[0].shape[0]
     count, score, box_px = 0, 0.0, 0.0
     for image in images:
         stacked = np.repeat(image[None], batch, axis=0)
         with torch.inference_mode():
             expected = network(torch.from_numpy(stacked))[0].numpy()
-        difference = _differences(expected[0], session.run(None, {"images": stacked})[0][0])
+        found = session.run(None, {"images": stacked})[0]
+        if anchored and expected.shape == found.shape:  # (N, boxes, 5 + classes): scores last
+            expected, found = expected.transpose(0, 2, 1), found.transpose(0, 2, 1)
+        difference = _differences(expected[0], found[0], sets=bool(network.end2end))
         count, score, box_px = count + 1, max(score, difference[0]), max(box_px, difference[1])
     parity = Parity(count, score, box_px)
     if not parity.holds:
@@ -72,11 +77,11 @@ def check_parity(candidate: Candidate, onnx_file: Path, images: Iterable[Array])
     return parity
 
 
-def _differences(expected: Array, found: Array) -> tuple[float, float]:
+def _differences(expected: Array, found: Array, *, sets: bool) -> tuple[float, float]:
     """Return the greatest differences of scores and of boxes in px, for one image."""
     if expected.shape != found.shape:
         raise CandidateError(f"the ONNX output has shape {found.shape}, the network's {expected.shape}")
-    if expected.shape[-1] != 6:  # (4 + classes, anchors)
+    if not sets:  # (4 + classes, anchors)
         change = np.abs(expected - found)
         return float(change[4:].max()), float(change[:4].max())
     return _differences_of_sets(expected, found)

@@ -6,7 +6,9 @@ scores are not the network's own, but those of one typical picture.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +36,8 @@ def add_suppression(model: Path, classes: int) -> Path:
         model: File from `export_onnx`, in any precision; rewritten in place.
 
     Raises:
-        CandidateError: If the output is not (N, 4 + classes, anchors); that of end-to-end models is not.
+        CandidateError: If the output is neither (N, 4 + classes, anchors) nor that of an original YOLOv5, (N, boxes,
+            5 + classes); that of end-to-end models is not.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -42,14 +45,18 @@ def add_suppression(model: Path, classes: int) -> Path:
     network = onnx.load(str(model))
     output = network.graph.output[0]
     batch, rows, anchors = (axis.dim_value for axis in output.type.tensor_type.shape.dim)
-    if rows != 4 + classes:
+    original = rows != 4 + classes and anchors == 5 + classes
+    if original:
+        anchors = rows
+    elif rows != 4 + classes:
         shape = f"({batch}, {rows}, {anchors})"
         raise CandidateError(f"its output is {shape}, not (N, {4 + classes}, anchors): there is nothing to suppress")
     side = network.graph.input[0].type.tensor_type.shape.dim[-1].dim_value
+    seen = picture(classes, anchors, side)[None]
     constants = {
         "zero": np.float32(0),
-        "picture": picture(classes, anchors, side)[None],
-        "parts": np.array([4, classes], np.int64),
+        "picture": _with_objectness(seen) if original else seen,
+        "parts": np.array([4, 1, classes] if original else [4, classes], np.int64),
         "most": np.array([MOST], np.int64),
         "iou": np.array([IOU], np.float32),
         "confidence": np.array([CONFIDENCE], np.float32),
@@ -62,8 +69,7 @@ def add_suppression(model: Path, classes: int) -> Path:
         [
             helper.make_node("Mul", [output.name, ours("zero")], [ours("nothing")]),
             helper.make_node("Add", [ours("nothing"), ours("picture")], [ours("seen")]),
-            helper.make_node("Split", [ours("seen"), ours("parts")], [ours("rows"), ours("scores")], axis=1),
-            helper.make_node("Transpose", [ours("rows")], [ours("boxes")], perm=[0, 2, 1]),
+            *(_parts_of_original(ours) if original else _parts(ours)),
             helper.make_node(
                 "NonMaxSuppression", [ours("boxes"), ours("scores"), *thresholds], [SELECTED], center_point_box=1
             ),
@@ -72,6 +78,34 @@ def add_suppression(model: Path, classes: int) -> Path:
     network.graph.output.append(helper.make_tensor_value_info(SELECTED, onnx.TensorProto.INT64, [None, 3]))
     onnx.save(network, str(model))
     return model
+
+
+def _parts(ours: Callable[[str], str]) -> list[Any]:
+    """Return the nodes that divide an output into boxes (N, anchors, 4) and scores (N, classes, anchors)."""
+    from onnx import helper
+
+    return [
+        helper.make_node("Split", [ours("seen"), ours("parts")], [ours("rows"), ours("scores")], axis=1),
+        helper.make_node("Transpose", [ours("rows")], [ours("boxes")], perm=[0, 2, 1]),
+    ]
+
+
+def _parts_of_original(ours: Callable[[str], str]) -> list[Any]:
+    """Return the same for an original YOLOv5, whose scores are those of the classes times the objectness."""
+    from onnx import helper
+
+    parts = [ours("boxes"), ours("objectness"), ours("classes")]
+    return [
+        helper.make_node("Split", [ours("seen"), ours("parts")], parts, axis=2),
+        helper.make_node("Mul", parts[1:], [ours("columns")]),
+        helper.make_node("Transpose", [ours("columns")], [ours("scores")], perm=[0, 2, 1]),
+    ]
+
+
+def _with_objectness(seen: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a picture (N, 4 + classes, anchors) as an original YOLOv5 gives it, with an objectness of 1."""
+    ones = np.ones_like(seen[:, :1])
+    return np.ascontiguousarray(np.concatenate([seen[:, :4], ones, seen[:, 4:]], axis=1).transpose(0, 2, 1))
 
 
 def picture(classes: int, anchors: int, side: int) -> NDArray[np.float32]:

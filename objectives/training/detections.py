@@ -23,14 +23,18 @@ from objectives.data.dataset import Dataset
 from objectives.data.loader import CheckedDataset, detection_dataset
 from objectives.device.memory import out_of_memory
 from objectives.device.sharing import share_device
+from spaces.anchors.anchor_head import class_scores, is_anchor_head
 from spaces.base import Candidate, CandidateError, SpaceError
 
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.utils import DEFAULT_CFG
 from ultralytics.utils.nms import non_max_suppression
+from ultralytics.utils.ops import scale_boxes
 
 _VALIDATION = {"conf": 0.001, "iou": 0.7, "max_det": 300}
 """Defaults of `yolo val`: minimum confidence, IoU of NMS, detections per image."""
+ORIGINAL_IOU = 0.6
+"""IoU of NMS in `val.py` of the original YOLOv5; its other defaults are the same."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +108,25 @@ def detect_exported(network: nn.Module, data: Dataset, split: str, *, imgsz: int
 
 
 class CheckedValidator(DetectionValidator):  # type: ignore[misc]  # Ultralytics has no types
-    """Ultralytics' validator that writes no files and has no time limit.
+    """Ultralytics' validator that writes no files and has no time limit. A YOLOv5 is validated as the original does.
 
     The stock NMS stops after some two seconds on a batch and drops the remaining detections: on a busy machine the
     same weights would score less.
     """
 
+    original = False
+
+    def init_metrics(self, model: Any) -> None:
+        """Prepare as `DetectionValidator`, and see what kind of network it is."""
+        super().init_metrics(model)
+        self.original = is_anchor_head(model)
+        if self.original:
+            self.args.iou = ORIGINAL_IOU
+
     def postprocess(self, preds: Any) -> list[dict[str, Tensor]]:
         """Apply NMS as `DetectionValidator.postprocess` does, without its time limit."""
+        if self.original:
+            preds = class_scores(preds[0] if isinstance(preds, tuple) else preds)
         outputs = non_max_suppression(
             preds,
             self.args.conf,
@@ -122,6 +137,17 @@ class CheckedValidator(DetectionValidator):  # type: ignore[misc]  # Ultralytics
             max_time_img=math.inf,
         )
         return [{"bboxes": x[:, :4], "conf": x[:, 4], "cls": x[:, 5], "extra": x[:, 6:]} for x in outputs]
+
+    def _process_batch(self, preds: dict[str, Tensor], batch: dict[str, Any]) -> dict[str, Any]:
+        """Match detections with labels; those of an original YOLOv5 in px of the image's file, clipped to it."""
+        if self.original:
+            place = (batch["ori_shape"], batch["ratio_pad"])
+            preds, batch = (
+                {**each, "bboxes": scale_boxes(batch["imgsz"], each["bboxes"].clone(), *place)}
+                for each in (preds, batch)
+            )
+        matched: dict[str, Any] = super()._process_batch(preds, batch)
+        return matched
 
 
 def _detect(
@@ -139,7 +165,14 @@ def _detect(
     """Run the network over a split. The network must be a copy: it is moved to the device."""
     stride = max(int(network.stride.max()), 32)
     dataset = detection_dataset(
-        data, split, imgsz=math.ceil(imgsz / stride) * stride, batch=batch, augment=None, rect=rect, stride=stride
+        data,
+        split,
+        imgsz=math.ceil(imgsz / stride) * stride,
+        batch=batch,
+        augment=None,
+        rect=rect,
+        stride=stride,
+        area=is_anchor_head(network),
     )
     validator = _validator(dataset, data, batch, device, iou)
     shortage: str | None = None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
+import torch
 from torch import nn
 
 import spaces.offline  # noqa: F401  (before ultralytics)
+from spaces.anchors.anchor_head import BOX, OBJECTNESS, is_anchor_head
 from spaces.base import Candidate, CandidateError
 
 # isort: split
@@ -31,8 +34,26 @@ def with_teacher(student: nn.Module, teacher: Candidate) -> nn.Module:
             f"the teacher's detection strides are {strides(teacher.network)}, the student's {strides(student)}; "
             "distillation needs the same"
         )
-    pair: nn.Module = DistillationModel(teacher_model=copy.deepcopy(teacher.network).float(), student_model=student)
+    kind = _AnchorDistillation if is_anchor_head(student) else DistillationModel
+    pair: nn.Module = kind(teacher_model=copy.deepcopy(teacher.network).float(), student_model=student)
     return pair
+
+
+class _AnchorDistillation(DistillationModel):  # type: ignore[misc]  # Ultralytics has no types
+    """Distillation of an original YOLOv5: at each place the teacher's best score over its anchors is the weight."""
+
+    def decouple_outputs(self, preds: Any, branch: str = "one2one") -> Any:
+        """Return features as they are; for the head's output the scores, (N, classes, places), before the sigmoid."""
+        if isinstance(preds, tuple):
+            preds = preds[1]
+        if not isinstance(preds, list):
+            return preds
+        scores = []
+        for raw in preds:  # (N, anchors, h, w, 5 + classes)
+            likely = raw.sigmoid()
+            best = (likely[..., BOX + OBJECTNESS :] * likely[..., BOX : BOX + OBJECTNESS]).amax(1)
+            scores.append(torch.logit(best.permute(0, 3, 1, 2).flatten(2), eps=1e-6))
+        return {"scores": torch.cat(scores, 2)}
 
 
 def strides(network: nn.Module) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ from objectives.training.detections import CheckedValidator
 from objectives.training.distillation import strides, student_of, with_teacher
 from objectives.training.kept_training import KeptTraining
 from objectives.training.training_state import capture, restore
+from spaces.anchors.anchor_head import is_anchor_head
 from spaces.base import Candidate, CandidateError
 
 # isort: split
@@ -132,6 +133,7 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
             augment={name: plain[name] for name in AUGMENTATION} if train else None,
             rect=not train,
             stride=max(*strides(student_of(self.model)), 32),
+            area=not train and is_anchor_head(self.model),
         )
 
     def get_validator(self) -> CheckedValidator:

@@ -16,6 +16,7 @@ from spaces.foreign.plain_json import Fields, parse_json
 from spaces.networks.checkpoint import facts_of, load
 from spaces.networks.pt_file import as_detectors, detector_in, read_pt, tensors_in
 from spaces.networks.tensor_file import float32, read_tensor_file
+from spaces.networks.yolov5_file import is_original, read_original
 from spaces.path_facts import path_fact
 from spaces.shown import shown_reason, shown_value
 from spaces.structure.model_yaml import is_known
@@ -138,13 +139,15 @@ def _json(path: Path, metadata: Mapping[str, str], key: str) -> Any:
 
 
 def _read_pt(path: Path) -> WeightsFile:
+    if is_original(path):
+        read = read_original(path)
+        names, size = _class_names(path, read.names), _size(read.train_args)
+        return WeightsFile(path, read.model, names, _copied(path, read.state), read.train_args, size)
     content = read_pt(path)
     model: Any = detector_in(path, content)
     train_args = content.get("train_args")
     train_args = {str(name): value for name, value in train_args.items()} if isinstance(train_args, Mapping) else {}
-    imgsz = train_args.get("imgsz")
-    usual = isinstance(imgsz, int) and not isinstance(imgsz, bool) and 0 < imgsz < 10**5
-    size = imgsz if usual else None
+    size = _size(train_args)
     if model is None:
         state = as_detectors(path, tensors_in(content) or {})
         names = _class_names(path, content.get("names"))
@@ -156,6 +159,12 @@ def _read_pt(path: Path) -> WeightsFile:
         raise SpaceError(f"weights '{path}' hold a pruned network; a parent must be whole")
     names = _class_names(path, getattr(model, "names", None))
     return WeightsFile(path, dict(yaml), names, _state_of(path, model), train_args, size, module_facts(model))
+
+
+def _size(train_args: Mapping[str, Any]) -> int | None:
+    imgsz = train_args.get("imgsz")
+    usual = isinstance(imgsz, int) and not isinstance(imgsz, bool) and 0 < imgsz < 10**5
+    return imgsz if usual else None
 
 
 def _state_of(path: Path, model: Any) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import spaces.offline  # noqa: F401  (before ultralytics)
+from spaces.anchors.rows import is_anchored, without_head
 from spaces.base import SpaceError
 
 # isort: split
@@ -42,7 +43,7 @@ def check_cost(name: str, model: Mapping[str, Any]) -> None:
     factor = max([1.0, *(scale[0] for scale in (model.get("scales") or {}).values()), model.get("depth_multiple", 1.0)])
     if (repeats := sum(row[1] * factor for row in rows)) > MOST_REPEATS:
         raise SpaceError(f"model '{name}' has {repeats:.0f} layers with all repeats; at most {MOST_REPEATS} are built")
-    parameters, values = _cost(json.dumps(model))
+    parameters, values = _cost(json.dumps(without_head(model) if is_anchored(model) else model))
     for count, most, what in (
         (parameters, MOST_PARAMETERS, "parameters"),
         (values, MOST_VALUES, "values between layers"),

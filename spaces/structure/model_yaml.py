@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 import spaces.offline  # noqa: F401  (before ultralytics)
+from spaces.anchors.rows import stock_model
 from spaces.base import SpaceError
 from spaces.foreign.plain_yaml import YamlFault, parse_yaml_text, read_yaml_text
 from spaces.path_facts import path_fact
@@ -30,7 +31,8 @@ def read_model_yaml(name: str) -> dict[str, Any]:
     """Return the content of a model's YAML, with its scale and its name as Ultralytics sets them.
 
     Args:
-        name: Path of a YAML, or a name of Ultralytics: `yolov8n.yaml`, `yolov8n`.
+        name: Path of a YAML, a name of Ultralytics (`yolov8n.yaml`, `yolov8n`), or a size of the original YOLOv5:
+            `yolov5n-original.yaml`.
 
     Raises:
         SpaceError: If there is no such file, or it is no YAML of a model.
@@ -39,7 +41,10 @@ def read_model_yaml(name: str) -> dict[str, Any]:
     path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
     if old := _OLD_P6.fullmatch(path.stem):
         path = path.with_name(f"yolov{old[1]}{old[2]}-p6{path.suffix}")
-    file = _own_file(path) or _file_of_ultralytics(path)
+    file = _own_file(path)
+    if file is None and (original := stock_model(path.stem)):
+        return {**original, "yaml_file": path.name}
+    file = file or _file_of_ultralytics(path)
     if file is None:
         absent = "there is no such file, and Ultralytics has none of that name"
         fact = path_fact(path) if os.path.lexists(path) else absent

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 
 import spaces.offline  # noqa: F401  (before ultralytics)
+from spaces.anchors.anchor_network import AnchorDetectionModel
+from spaces.anchors.rows import anchors_of, is_anchored
 from spaces.base import MOST_CLASSES, SpaceError
 from spaces.foreign.plain_json import check_plain
 from spaces.shown import LONGEST_PATH, shown, shown_reason, shown_value
@@ -70,6 +72,8 @@ def resolve(model: str | Mapping[str, Any], classes: int) -> dict[str, Any]:
     if content.get("scales"):
         content |= _one_scale(name, content["scales"], content.get("scale"))
     _check_size(name, content)
+    if is_anchored(content):
+        anchors_of(name, content)
     check_cost(name, content)
     return content
 
@@ -173,7 +177,8 @@ def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: in
         torch.manual_seed(seed)
         usual_activation = Conv.default_act  # of the whole process; a builder that fails would leave the model's
         try:
-            network: Detector = DetectionModel(copy.deepcopy(dict(model)), verbose=False)
+            kind = AnchorDetectionModel if is_anchored(model) else DetectionModel
+            network: Detector = kind(copy.deepcopy(dict(model)), verbose=False)
             if model.get(CLASS_WIDTH) is not None:
                 widen(network, model[CLASS_WIDTH])
             set_activations(network, model)

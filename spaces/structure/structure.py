@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import spaces.offline  # noqa: F401  (before ultralytics)
+from spaces.anchors.anchor_head import AnchorDetect
 from spaces.base import ArchSpec, Section, SpaceError
 from spaces.structure.coupling import groups_of
 from spaces.structure.groups import ChannelGroup, CutPlan, tied
@@ -123,13 +124,14 @@ class Structure:
 
 
 def raw_outputs(network: Detector, images: Tensor) -> list[Tensor]:
-    """Return the outputs of the Detect towers before decoding: `cv2`, `cv3` and their one-to-one copies.
+    """Return the outputs of the Detect towers before decoding: `cv2`, `cv3` and their one-to-one copies, or `m`.
 
     Args:
         images: (N, 3, H, W), H and W multiples of 32.
 
     Returns:
-        Box tensors (N, 4 * reg_max, h, w) and class tensors (N, classes, h, w), tower by tower.
+        Box tensors (N, 4 * reg_max, h, w) and class tensors (N, classes, h, w), tower by tower; from the head of the
+        original YOLOv5 (N, anchors * (5 + classes), h, w).
     """
     return [output for _, output in _towers(network, _layer_outputs(network, images))]
 
@@ -144,7 +146,7 @@ def derive(key: str, network: Detector) -> Structure:
         SpaceError: If the detector holds a head or a block that cannot be cut.
     """
     head = network.model[-1]
-    if type(head) not in (Detect, v10Detect):
+    if type(head) not in (Detect, v10Detect, AnchorDetect):
         raise SpaceError(f"layer model.{head.i} is {type(head).__name__}; only Detect heads can be cut")
     network = copy.deepcopy(network).eval()
     sections = _sections(network)
@@ -220,7 +222,7 @@ def _inputs(layer: Any, x: Tensor, outputs: list[Tensor]) -> Tensor | list[Tenso
 def _towers(network: Detector, outputs: list[Tensor]) -> list[tuple[str, Tensor]]:
     head = network.model[-1]
     found = []
-    for attribute in ("cv2", "cv3", "one2one_cv2", "one2one_cv3"):
+    for attribute in ("cv2", "cv3", "one2one_cv2", "one2one_cv3", "m"):
         for level, tower in enumerate(getattr(head, attribute, None) or ()):
             found.append((f"{attribute}.{level}", tower(outputs[head.f[level]])))
     return found
