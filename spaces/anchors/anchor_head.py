@@ -108,7 +108,8 @@ class AnchorDetect(Detect):  # type: ignore[misc]  # Ultralytics has no types
         Source: models/yolo.py, DetectionModel._initialize_biases: 8 objects in an image of 640 px.
         """
         for convolution, stride in zip(self.m, self.stride, strict=True):
-            bias = convolution.bias.detach().view(self.na, -1)
+            own: Any = convolution.bias
+            bias = own.detach().view(self.na, -1)
             bias[:, BOX] += math.log(8 / (640 / float(stride)) ** 2)
             bias[:, BOX + OBJECTNESS :] += math.log(0.6 / (self.nc - 0.99999))
 

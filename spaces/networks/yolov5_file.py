@@ -7,6 +7,7 @@ and numpy) is replaced by an empty class of ours that only keeps attributes, so 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,9 +116,22 @@ def _names_in(path: Path) -> list[str]:
     if not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):  # torch before 2.6, refused by the reader
         return []
     try:
-        return torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        with _no_known_classes():
+            return torch.serialization.get_unsafe_globals_in_checkpoint(path)
     except Exception:  # odd bytes raise errors of any kind; whoever reads the file next tells what is wrong
         return []
+
+
+@contextmanager
+def _no_known_classes() -> Iterator[None]:
+    """Let torch forget the classes that Ultralytics has named as harmless in this process: all are replaced here."""
+    before = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    try:
+        yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(before)
 
 
 def _content(path: Path) -> Mapping[str, Any]:
@@ -126,7 +140,8 @@ def _content(path: Path) -> Mapping[str, Any]:
         raise SpaceError(f"weights '{path}' are refused: they name {shown_value(odd[0])}, which no YOLOv5 needs")
     stand_ins: list[Any] = [(type(name.rpartition(".")[2], (_StandIn,), {"home": name}), name) for name in names]
     try:
-        with torch.serialization.safe_globals(stand_ins):
+        with _no_known_classes():
+            torch.serialization.add_safe_globals(stand_ins)
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling odd bytes raises errors of any kind; nothing in them was run
         raise SpaceError(f"weights '{path}' are refused: {shown_reason(error)}") from error
