@@ -16,7 +16,7 @@ MOST_ANCHORS = 12
 """Maximum number of anchors of one detection level; stock networks have three."""
 LARGEST_ANCHOR = 1e5
 """Largest width or height of an anchor, in px."""
-LONGEST_ROW = 120
+_LONGEST_ANCHORS = 120
 
 SIZES = {"n": (0.33, 0.25), "s": (0.33, 0.50), "m": (0.67, 0.75), "l": (1.0, 1.0), "x": (1.33, 1.25)}
 """Depth and width multiples of the stock sizes."""
@@ -109,7 +109,7 @@ def anchors_of(name: str, model: Mapping[str, Any]) -> Anchors:
         return [[float(number) for number in range(2 * given)] for _ in range(levels)]
     if not isinstance(given, list) or not all(_is_level(level) for level in given) or len(set(map(len, given))) > 1:
         raise SpaceError(
-            f"model '{name}' has the anchors {shown(given, most=LONGEST_ROW)}; a list of widths and heights in px for "
+            f"model '{name}' has the anchors {shown(given, most=_LONGEST_ANCHORS)}; a list of widths and heights in px for "
             f"each detection level is right, at most {MOST_ANCHORS} pairs"
         )
     if len(given) != levels:

@@ -95,7 +95,7 @@ def read_original(path: Path) -> OriginalDetector:
         SpaceError: If it is older, holds no detector or a layer that is not read, or names other classes.
     """
     network = _network(path, content := _content(path))
-    modules = dict(_modules(path, network))
+    modules = dict(_walked(path, network))
     _check_layers(path, modules)
     yaml = _attribute(network, "yaml")
     if not isinstance(yaml, Mapping) or not is_anchored(yaml):
@@ -158,7 +158,7 @@ def _network(path: Path, content: Mapping[str, Any]) -> Any:
     return network
 
 
-def _modules(path: Path, network: Any) -> Iterator[tuple[str, Any]]:
+def _walked(path: Path, network: Any) -> Iterator[tuple[str, Any]]:
     """Yield all modules with their names; a damaged file may hold modules that hold each other."""
     count, waiting = 0, [("", network, 0)]
     while waiting:
