@@ -109,8 +109,8 @@ def anchors_of(name: str, model: Mapping[str, Any]) -> Anchors:
         return [[float(number) for number in range(2 * given)] for _ in range(levels)]
     if not isinstance(given, list) or not all(_is_level(level) for level in given) or len(set(map(len, given))) > 1:
         raise SpaceError(
-            f"model '{name}' has the anchors {shown(given, most=_LONGEST_ANCHORS)}; a list of widths and heights in px for "
-            f"each detection level is right, at most {MOST_ANCHORS} pairs"
+            f"model '{name}' has the anchors {shown(given, most=_LONGEST_ANCHORS)}; a list of widths and heights in px "
+            f"for each detection level is right, at most {MOST_ANCHORS} pairs"
         )
     if len(given) != levels:
         raise SpaceError(f"model '{name}' has anchors for {len(given)} levels and {shown_value(levels)} levels")

@@ -128,8 +128,8 @@ def _as_in_the_repository(module: nn.Module, repository: types.SimpleNamespace, 
             setattr(home, name, type(name, (nn.Module,), {"__module__": home.__name__}))
         twin = getattr(home, name)()
         vars(twin).update(vars(module))
-    twin._modules = {
-        own: each if each is None else _as_in_the_repository(each, repository) for own, each in module._modules.items()
+    vars(twin)["_modules"] = {
+        own: each if each is None else _as_in_the_repository(each, repository) for own, each in vars(module)["_modules"].items()
     }
     return twin
 
