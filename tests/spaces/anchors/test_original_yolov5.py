@@ -129,7 +129,8 @@ def _as_in_the_repository(module: nn.Module, repository: types.SimpleNamespace, 
         twin = getattr(home, name)()
         vars(twin).update(vars(module))
     vars(twin)["_modules"] = {
-        own: each if each is None else _as_in_the_repository(each, repository) for own, each in vars(module)["_modules"].items()
+        own: each if each is None else _as_in_the_repository(each, repository)
+        for own, each in vars(module)["_modules"].items()
     }
     return twin
 
