@@ -129,9 +129,9 @@ def exit_of(error: Exception) -> Exit | None:
 def _may_pass(error: Exception) -> bool:
     """Return whether the same command may work later, or on another node."""
     if isinstance(error, StoreUnavailable):  # it was waited for in vain
-        from search.store.faults import is_disk_full, may_pass  # imports SQLAlchemy, which `--help` need not wait for
+        from search.store.faults import works_later  # imports SQLAlchemy, which `--help` need not wait for
 
-        return may_pass(error) or is_disk_full(error)
+        return works_later(error)
     return is_full(error) or gpu_fault(error) is not None
 
 

@@ -117,6 +117,16 @@ def may_pass(error: BaseException) -> bool:
     return type(found).__name__ in _WITHOUT_ANSWER and not refused
 
 
+def works_later(error: BaseException) -> bool:
+    """Return whether the same command may work later: after an error that may pass, or when the disk has space again.
+
+    An SQLite file that cannot be opened is none of these: it is a folder, or its path is wrong.
+    """
+    found = _of_driver(error)
+    never_opens = isinstance(found, sqlite3.Error) and _primary_code(found) == sqlite3.SQLITE_CANTOPEN
+    return is_disk_full(error) or (may_pass(error) and not never_opens)
+
+
 def is_of_statement(error: BaseException) -> bool:
     """Return whether only the statement is at fault, for a table that is absent or a violated constraint.
 

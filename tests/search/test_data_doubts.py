@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -74,7 +75,8 @@ def test_the_first_worker_tells_them(
     shrunk: Path, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, is_first: bool, said: list[Event]
 ) -> None:
     monkeypatch.setattr(Preparation, "open_workbench", _stop)
-    monkeypatch.setattr(preparation, "load_initial_parent", lambda *_: None)
+    whole = SimpleNamespace(parent=SimpleNamespace(note=""))
+    monkeypatch.setattr(preparation, "load_initial_parent", lambda *_: whole)
     events: list[Event] = []
     setting = Setting(folder=RunFolder(tmp_path / "runs"), device="cpu", scratch=tmp_path / "scratch")
     definition = load_study("nas_head", data=str(shrunk))

@@ -92,7 +92,7 @@ def test_too_few_measurements_are_refused_with_the_commands_that_make_them(
     fill(store, parent, shapes[:15])
     structure = parent.structure
     with pytest.raises(
-        DefinitionError, match=r"where 15 of the 16 .*search\.bench --pack .*--unpack DIR --name jetson"
+        DefinitionError, match=r"where 15 of the 16 .*yolofront bench --pack .*--unpack DIR --name jetson"
     ):
         remote_latency(store, TargetSection(remote="jetson"), TARGET, structure=structure.key, fit=fit_of(structure))
     with pytest.raises(DefinitionError, match=r"target\.remote is 'raspi', where none of the 16"):

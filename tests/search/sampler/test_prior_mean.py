@@ -86,7 +86,9 @@ def test_the_form_of_the_public_tables_is_shipped_and_names_its_licence() -> Non
     larger = NetworkSizes(np.log([[0.33, 0.25, 0.5], [0.33, 0.5, 1.0]]))
     assert np.diff(prior.expect(larger))[0] > 0
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert wheel == {"packages": ["search", "objectives", "spaces", "studies"]}  # whole folders, without a filter
+    assert wheel == {
+        "packages": ["yolofront", "search", "objectives", "spaces", "studies"]
+    }  # whole folders, without a filter
     assert (ROOT / "search" / "sampler" / PUBLIC_TABLES).is_file()
 
 
