@@ -54,7 +54,7 @@ _MISTAKES = (
     (r"the following arguments are required: (?P<names>[^,]+).*", "{option} is missing; write {option} {metavar}"),
     (r"one of the arguments (?P<known>.*) is required", "give one of {known}"),
 )
-"""What argparse says, and what a user reads instead."""
+"""Messages of argparse as patterns, each with the message that a user reads instead."""
 
 
 class CommandParser(argparse.ArgumentParser):

@@ -56,8 +56,8 @@ class _MadeTrials(TrialRunner):
         return trial.record
 
     def give_up(self, number: int, params: Mapping[str, ParamValue], reason: str, now: datetime) -> Any:
-        """Never called: no worker dies here."""
-        raise NotImplementedError
+        """Raise RuntimeError: no worker dies in this benchmark, so no trial is given up."""
+        raise RuntimeError(f"trial {number} is given up: {reason}")
 
 
 def trial_cost(made: MadeStudy) -> dict[str, float]:

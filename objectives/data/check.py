@@ -71,7 +71,7 @@ def without_bad(
 
     Args:
         checked: Results of the check, by image and label file.
-        skip: Whether a few may be left out; else each is an error.
+        skip: True if a few may be left out; else each is an error.
 
     Raises:
         DataError: If there are such images and `skip` is False, or they are too many.

@@ -76,7 +76,7 @@ def open_dataset(
         cache: Folder for our own files: the digits, the resolved YAML, the memory of checks.
         seed: Seed of the digits; not used for a YAML.
         scenes: Number of digit scenes of each split; not used for a YAML.
-        skip_bad: Whether a few images that cannot be used are left out, with a warning.
+        skip_bad: True if a few images that cannot be used are left out, with a warning.
 
     Raises:
         DataError: If anything is wrong with the data; the first problems are named with file and line.

@@ -32,7 +32,7 @@ ODDITIES: Mapping[str, str] = {
     CLIPPED: "boxes that reach out of the image by at most 1 %; they end at its border",
     OUTSIDE: "boxes that reach out of the image by more than 1 %; they are taken as they are, as in Ultralytics",
 }
-"""What is odd about rows and accepted, with the words of the warning."""
+"""Kinds of unusual rows that are accepted, each with the words of its warning."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class LabelRows:
     Attributes:
         boxes: Class, and centre x, y, width, height as shares of the image: `(N, 5)`, without repeated rows.
         repeated: Number of rows that repeat an earlier one.
-        problems: What is wrong, as `:line: what is wrong`.
+        problems: One line for each wrong row: `:line: what is wrong`.
         odd: Number of rows of each kind in `ODDITIES`.
     """
 

@@ -25,7 +25,7 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 @dataclass(frozen=True)
 class Place:
-    """What the value of one key names.
+    """Images and folders that the value of one key (`train`, `val`, ...) names.
 
     Attributes:
         images: Image files, sorted; those of lists may be missing.

@@ -49,7 +49,7 @@ class Definition:
     Attributes:
         root: The folder that file names in `Dataset.key` are relative to.
         places: Images of each split, and where they are listed; train and val first.
-        notes: What was left out or guessed, one line each.
+        notes: One line for each thing that was left out or guessed.
         annotations: For each split a JSON file with its boxes; empty where there are label files.
     """
 

@@ -33,7 +33,7 @@ class Definitions(NamedTuple):
     Attributes:
         values: Its top-level mapping; `None` written out is no value, as in Ultralytics.
         lines: Line of each key.
-        notes: What had to be guessed to read the text, one line each.
+        notes: One line for each thing that was guessed to read the text.
     """
 
     values: dict[str, Any]

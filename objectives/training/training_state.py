@@ -25,7 +25,7 @@ def capture(run: Any, *, copied: bool) -> dict[str, Any]:
 
     Args:
         run: A `CandidateTraining` whose epoch has ended.
-        copied: Whether the tensors are copies; else the training goes on to change them.
+        copied: True if the tensors are copies; else the training goes on to change them.
     """
     plain = _Plain(copied)
     return {

@@ -20,7 +20,7 @@ class JobRow:
     """One job of a study.
 
     Attributes:
-        queued: What the batch system says of it; None for a run that it does not know.
+        queued: Entry of the batch system's queue; None for a run that it does not know.
         runs: Its starts as they are registered, oldest first.
     """
 

@@ -70,7 +70,7 @@ class StudyResults:
 
     @property
     def latency_line(self) -> str:
-        """What was re-measured, and what that means for the other rows; empty without a confirmation."""
+        """One line: the networks that were re-measured, and the change of all other latencies; or nothing."""
         if self.confirmation is None:
             return ""
         change = None if self.confirmed is None else self.confirmed.change

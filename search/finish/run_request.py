@@ -1,4 +1,4 @@
-"""What a user asks of a run: the study, and how it is run on this machine."""
+"""Request for a run: the study, and how it is run on this machine."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class RunRequest:
         threads: torch threads of each worker.
         timeout_s: Seconds after which the run ends, within a minute; None for no limit. Running trials are released.
         polish_epochs: Epochs that the front's trials are trained further for at the end; None for no polishing.
-        confirm: Whether the front's members are timed side by side at the end.
+        confirm: True if the front, the parent and the best networks by hand are timed side by side at the end.
         database_wait_s: Seconds that a database which is away is waited for.
         keep_every_s: Minimum number of seconds between two writes of the state of a training.
         repeats: Number of trials that are trained once more at the end, to tell the noise of training; None is one if
             the study has a budget, else none.
-        strict: Whether the warnings about the data set end the run before anything is trained.
+        strict: True if warnings about the data set end the run before anything is trained.
         verbosity: Amount that is said of the progress.
     """
 

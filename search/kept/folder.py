@@ -102,7 +102,7 @@ class KeptFolder:
 
 @dataclass
 class KeptWork:
-    """What is kept of one trial or row. Without a folder nothing is.
+    """Finished steps of one trial or row, kept in a folder for its next take. Without a folder nothing is kept.
 
     Attributes:
         seconds: Wall seconds by phase that earlier takes spent on the steps that are kept.

@@ -22,7 +22,7 @@ COUNTS_AFTER_S = 10.0
 
 @dataclass(frozen=True)
 class EarlierTakes:
-    """What is known of the earlier takes of a trial.
+    """Count of the earlier takes of a trial that got no further.
 
     Attributes:
         takes: Number of takes since it last got further.
@@ -36,7 +36,7 @@ class EarlierTakes:
 
     @property
     def reason_to_give_up(self) -> str:
-        """Why it is not tried again; empty if it is."""
+        """Reason to store the trial as failed; empty if it is tried again."""
         if self.takes < TAKES_UNTIL_FAILED:
             return ""
         return (

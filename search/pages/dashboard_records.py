@@ -34,7 +34,7 @@ class OptunaStorage(Protocol):
 
 @dataclass
 class _Known:
-    """What is known of a study. `results` is None for a study that is not ours."""
+    """Results of a study as they were last read. `results` is None for a study that is not ours."""
 
     looked: float
     results: StudyResults | None = None

@@ -1,4 +1,4 @@
-"""What the sections of a study's definition ask for: networks to be pruned or grafted, with their recipes."""
+"""Plans of the rows beside the trials, from the definition: networks to be pruned or grafted, with their recipes."""
 
 from __future__ import annotations
 

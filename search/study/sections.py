@@ -32,7 +32,7 @@ class DataSection(Section):
         source: `digits`, or the path of an Ultralytics data set YAML (from the working directory).
         imgsz: Image size in px, square, of the parent, of the target's reference, and of every recipe that sets no
             other; null: the data's, the checkpoint's, or 640.
-        skip_bad: Whether a few images that cannot be used (at most 5 %) are left out, with a warning.
+        skip_bad: True if a few images that cannot be used (at most 5 %) are left out, with a warning.
     """
 
     source: str = Field(min_length=1)
@@ -57,7 +57,7 @@ class ParentSection(Section):
     Attributes:
         model: Ultralytics model YAML: the structure, where the weights do not name one.
         weights: `.pt`, `.safetensors` or one of our checkpoint folders; null trains from fresh weights.
-        as_is: Whether the weights are a detector of the data's classes, in the same order, whatever their names are.
+        as_is: True if the weights are a detector of the data's classes, in the same order, whatever their names are.
         recipe: How it is trained; not used where the weights are already those of a detector for these classes.
     """
 

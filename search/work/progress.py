@@ -32,7 +32,7 @@ BAR = 24
 
 @dataclass(frozen=True)
 class StudyProgress:
-    """What a display must know of the study.
+    """Facts about the study that the display shows.
 
     Attributes:
         objectives: Names of the study's objectives, shown with each ended trial.

@@ -30,7 +30,7 @@ class AnchorDetectionModel(DetectionModel):  # type: ignore[misc]  # Ultralytics
             cfg: Resolved model YAML with anchors. It becomes the network's own.
             ch: Channels of an image.
             nc: Number of classes; by default the YAML's.
-            verbose: Whether Ultralytics prints its layers.
+            verbose: True if Ultralytics prints its layers.
 
         Raises:
             SpaceError: If the anchors do not fit the levels of the head.

@@ -24,11 +24,11 @@ _SHOWN = 3
 
 
 class Matching(NamedTuple):
-    """How the classes of weights fit those of the data.
+    """Match between the classes of weights and those of the data.
 
     Attributes:
         order: For each class of the data its number in the weights; None if the classes are others or unknown.
-        note: What the user should know, without the name of the file; empty if there is nothing to say.
+        note: Remark for the user, without the name of the file; empty if there is none.
     """
 
     order: tuple[int, ...] | None
@@ -41,7 +41,7 @@ def match_classes(theirs: Sequence[str] | None, ours: Sequence[str], *, as_is: b
     Args:
         theirs: Classes of the weights; None if the file does not name them.
         ours: Classes of the data.
-        as_is: Whether the user says that they are the same, in the same order.
+        as_is: True if the user says that they are the same, in the same order.
 
     Raises:
         SpaceError: If the user says so, but there are more or fewer.

@@ -54,7 +54,7 @@ class Parent:
         weights_match: Whether its weights came from a detector of the same classes, so that it can be used as it is.
             Otherwise it has to be trained first.
         inherited: Share of the tensors that were loaded from the weights given, in [0, 1].
-        note: What the user should know about the weights, in one line; empty if there is nothing to say.
+        note: Remark for the user about the weights, in one line; empty if there is none.
     """
 
     key: str
@@ -86,7 +86,7 @@ class Parent:
             seed: Seed of the weights that are not loaded.
             weights: `.pt`, `.safetensors` or a checkpoint's folder. If it has the same classes it is the
                 parent as it is; otherwise tensors of equal shape are loaded as a start for training.
-            as_is: Whether the classes of the weights are those given, in the same order, whatever their names.
+            as_is: True if the classes of the weights are those given, in the same order, whatever their names.
 
         Raises:
             SpaceError: If the model is unknown or cannot be cut, or the weights cannot be read or do not fit.

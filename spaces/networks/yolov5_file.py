@@ -44,7 +44,7 @@ _MOST_MODULES, _DEEPEST = 20_000, 50
 
 @dataclass(frozen=True)
 class OriginalDetector:
-    """What is read of a file; see `WeightsFile`.
+    """Content of a file of the original YOLOv5; see `WeightsFile`.
 
     Attributes:
         names: Class names, as the file has them.

@@ -1,4 +1,4 @@
-"""What a network is beside its YAML and its tensors: the kinds and the settings of its modules, as short texts.
+"""Facts about a network that neither its YAML nor its tensors tell: kinds and settings of its modules, as short texts.
 
 People change a network in memory or in the code: other activations, another epsilon, a pooling of another size. The
 YAML in their file does not say so. A network that is built again from YAML and tensors would be another one.

@@ -18,7 +18,7 @@ from yolofront.commands import BY_NAME, COMMANDS
 from yolofront.completion import completion
 
 SCRIPT = "import sys\nfrom yolofront.__main__ import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
-"""What an installer writes into the environment's folder of programs."""
+"""Script that an installer writes into the environment's folder of programs."""
 LIST_ALONE = """
 import sys
 from yolofront.__main__ import main

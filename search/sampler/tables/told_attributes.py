@@ -1,4 +1,4 @@
-"""What Optuna is told of a record: a state, constraints, and attributes that its dashboard shows as columns."""
+"""A record in Optuna's terms: a state, constraints, and attributes that its dashboard shows as columns."""
 
 from __future__ import annotations
 

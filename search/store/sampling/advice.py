@@ -18,7 +18,7 @@ class Advice:
     Attributes:
         write: Writes them over the connection that it gets, and returns whether it could. It may be called again, after
             a transaction that was not committed.
-        is_written: Whether they were written in the last transaction.
+        is_written: True if they were written in the last transaction.
     """
 
     write: Callable[[Any], bool]

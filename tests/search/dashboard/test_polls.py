@@ -1,4 +1,4 @@
-"""What a page costs that asks for its study every two seconds."""
+"""Cost of a page that asks for its study every two seconds."""
 
 from __future__ import annotations
 

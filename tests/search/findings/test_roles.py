@@ -1,4 +1,4 @@
-"""Who is called the fastest: no useless network, and no network that a better one ties with."""
+"""The role of the fastest goes to no useless network, and to none that a better one ties with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of a trial that is interrupted: found by the next take, dropped if it does not fit, never fatal."""
+"""Finished steps of an interrupted trial: found by the next take, dropped if they do not fit, never fatal."""
 
 from __future__ import annotations
 

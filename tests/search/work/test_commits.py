@@ -1,4 +1,4 @@
-"""What a trial costs the database: few commits, however many parameters it has."""
+"""Cost of a trial for the database: few commits, however many parameters it has."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def small() -> Any:
 
 @pytest.fixture(scope="module")
 def original() -> dict[str, Any]:
-    """What the original computes with it."""
+    """Outputs of the original network with it."""
     return dict(json.loads(STORED.read_text(encoding="utf-8")))
 
 

@@ -1,4 +1,4 @@
-"""What is read from Optuna's tables, and written to them, is what its own storage reads and writes."""
+"""Optuna's tables are read and written as its own storage does it."""
 
 from __future__ import annotations
 
