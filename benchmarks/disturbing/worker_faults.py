@@ -34,8 +34,6 @@ LOOK_AGAIN_S = 0.05
 """Seconds until a worker that was within a transaction may hang."""
 DIES_AFTER_S = 0.5
 """Seconds from a deadly trial's begin to its end."""
-ADDRESS_SPACE_LEFT = 64 << 20
-"""Bytes that a trial may still take when its address space is limited."""
 
 
 def install() -> None:
@@ -98,9 +96,12 @@ def _take_all_memory() -> None:
 
 
 def _limit_address_space() -> None:
-    """Leave almost no address space: what happens then depends on who asks for memory next."""
-    taken = psutil.Process().memory_info().vms
-    resource.setrlimit(resource.RLIMIT_AS, (taken + ADDRESS_SPACE_LEFT, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    """Allow less address space than is taken: no memory can be added, and whoever asks for some next fails.
+
+    With a little left, a worker that had trained before finished the trial with the memory that it had.
+    """
+    allowed = psutil.Process().memory_info().vms // 2
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 _ENDS: Mapping[str, Callable[[], None]] = {
