@@ -118,7 +118,8 @@ def test_a_job_whose_time_is_nearly_up_comes_back_so_often(site: Site) -> None:
     site.slurm.call("scancel", "--batch", "--signal=USR2", job)
     fields = site.slurm.wait_for(job, "PENDING", "FAILED", "COMPLETED")
     assert (fields["JobState"], fields["Restarts"]) == ("PENDING", "1")
-    site.slurm.call("scontrol", "update", f"JobId={job}", "StartTime=now")
+    # Slurm waits two minutes by itself. It refuses a start within the second of the requeue: "job credential revoked".
+    site.slurm.call("scontrol", "update", f"JobId={job}", "StartTime=now+2")
     site.slurm.wait_for(job, "RUNNING")
     while not (site.folder / "begun").exists():
         assert site.slurm.shown(job)["JobState"] == "RUNNING"
