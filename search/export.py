@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
-from search.cli.stored_study import find_study
+from search.cli.stored_study import existing_store, find_study
 from search.findings.selection import milliseconds, select_network
 from search.record.folders import file_stem
+from search.record.names import trial_number
 from search.study.faults import DefinitionError
 from spaces.command_line import CommandParser
 from spaces.shown import print_line
@@ -25,10 +26,7 @@ def main(arguments: list[str]) -> int:
         raise DefinitionError(f"--images is {options.images}; it must be at least 1")
     under_ms = None if options.best_under is None else milliseconds(options.best_under)
     folder = run_folder(options)
-    from search.store.sql import open_store  # imports SQLAlchemy: not for --help
-
-    store = open_store(url_of(options))
-    try:
+    with existing_store(url_of(options)) as store:
         study = find_study(store, options.study)
         record = select_network(store, study, number=options.trial, name=options.name, under_ms=under_ms)
         from search.finish.network_export import ExportRequest, export_network  # imports torch: not for usage errors
@@ -37,16 +35,21 @@ def main(arguments: list[str]) -> int:
         request = ExportRequest(study, record, out, options.format, options.data, options.images)
         for line in export_network(request, store, folder):
             print_line(line)
-    finally:
-        store.close()
     return Exit.DONE
+
+
+def _number(text: str) -> int:
+    number = trial_number(text)
+    if number is None:
+        raise DefinitionError(f"--trial is '{text}'; write a trial's number, or --name {text} for another row")
+    return number
 
 
 def _parser() -> CommandParser:
     parser = CommandParser("search.export", description=__doc__)
     add_study_options(parser)
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--trial", type=int, metavar="N", help="the trial with that number")
+    which.add_argument("--trial", type=_number, metavar="N", help="the trial with that number: 7, or trial-7")
     which.add_argument("--name", metavar="ROW", help="a reference row: parent, a donor, a control")
     which.add_argument("--best-under", metavar="5ms", help="the most accurate feasible network at or under a latency")
     which.add_argument("--knee", action="store_true", help="the network at the knee point of the front")

@@ -11,6 +11,7 @@ from objectives.recipe import Recipe
 from search.cli.command import add_study_options, run_command, run_folder, seconds_of, url_of
 from search.cli.hard_end import ended_after
 from search.cli.stored_study import existing_store, find_study
+from search.prepare.early_checks import check_early
 from search.study.budget import repeats_in_all
 from search.study.definition import StudyDefinition, load_study
 from search.study.faults import DefinitionError
@@ -35,8 +36,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _main(options: argparse.Namespace) -> int:
+    url = url_of(options)
     definition = _definition(options)
     repeats = repeats_in_all(definition.budget, options.repeat)
+    if options.print_config or options.dry_run:
+        check_early(definition, options.device)
     if options.print_config:
         from search.work.print_config import print_config  # imports torch to read weights
 
@@ -44,7 +48,6 @@ def _main(options: argparse.Namespace) -> int:
     if options.dry_run:
         from search.work.dry_run import dry_run
 
-        url = url_of(options)
         return dry_run(
             definition,
             device=options.device,

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
 
-from search.store.base import Store, StoreError, StudyEntry
-from search.store.url import mask, parse, sqlite_file
+from search.store.base import Store, StudyEntry
+from search.store.url import StorageUrlError, mask, parse, sqlite_file
 from search.study.faults import DefinitionError
 from search.study.names import RETARGETED
 from spaces.suggestion import did_you_mean
@@ -17,11 +17,11 @@ def require_database(url: str) -> None:
     """Refuse to create an empty database for a command that only reads one.
 
     Raises:
-        StoreError: If the URL names an SQLite file that does not exist.
+        StorageUrlError: If the URL is wrong, or names an SQLite file that does not exist.
     """
     file = sqlite_file(parse(url))
     if file is not None and not file.exists():
-        raise StoreError(f"there is no database at {mask(url)}; `yolofront run --study ...` creates it")
+        raise StorageUrlError(f"there is no database at {mask(url)}; `yolofront run --study ...` creates it")
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def existing_store(url: str) -> Iterator[Store]:
     """Open a database that exists, and close it at the end.
 
     Raises:
-        StoreError: If there is no database at the URL; none is created.
+        StorageUrlError: If there is no database at the URL; none is created.
     """
     from search.store.sql import open_store  # imports SQLAlchemy: not for --help
 

@@ -9,6 +9,7 @@ from objectives.base import Direction
 from objectives.quantities import LATENCY_MS, MAP50_95
 from search.record.confirmed_study import ConfirmedStudy, apply_confirmation
 from search.record.front import knee
+from search.record.names import stored_name, trial_number
 from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.faults import DefinitionError
@@ -46,8 +47,11 @@ def select_network(
     return at_knee(records, study.objectives)
 
 
-def by_number(records: Sequence[TrialRecord], number: int) -> TrialRecord:
+def by_number(records: Sequence[TrialRecord], number: int, option: str = "--trial") -> TrialRecord:
     """Return the trial with that number.
+
+    Args:
+        option: Option that the user gave the number with, for the message.
 
     Raises:
         DefinitionError: If there is none, or its weights were not kept.
@@ -57,7 +61,7 @@ def by_number(records: Sequence[TrialRecord], number: int) -> TrialRecord:
             return _with_weights(record)
     stored = sorted(record.number for record in records if record.number is not None and record.checkpoint)
     have = f"with weights are {_ranges(stored)}" if stored else "no trial is finished yet"
-    raise DefinitionError(f"--trial is {number}; {have}")
+    raise DefinitionError(f"{option} is {number}; {have}")
 
 
 def confirmed_study(store: Store, study: StudyEntry, *, curves: bool = False) -> ConfirmedStudy:
@@ -80,10 +84,13 @@ def by_name(records: Sequence[TrialRecord], name: str, option: str = "--name") -
     Raises:
         DefinitionError: If there is none, or its weights were not kept.
     """
+    meant = stored_name(name, (record.name for record in records))
     for record in records:
-        if record.name == name:
+        if record.name == meant:
             return _with_weights(record)
     names = [record.name for record in records if record.is_reference]
+    if (number := trial_number(name)) is not None:
+        return by_number(records, number, option)
     raise DefinitionError(f"{option} is '{name}'; {did_you_mean(name, names)}")
 
 

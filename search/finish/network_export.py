@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+
 from objectives.base import Evaluation, Measurement
 from objectives.data.calibration import Calibration
 from objectives.data.dataset import Dataset, open_dataset
@@ -129,6 +131,11 @@ def _check_format(name: str) -> None:
     formats = ("pt", *export_formats())
     if name not in formats:
         raise DefinitionError(f"--format is '{name}'; {did_you_mean(name, formats)}")
+    if name == "engine" and not torch.cuda.is_available():
+        raise DefinitionError(
+            "--format is 'engine'; TensorRT needs an NVIDIA GPU, and this machine has none; "
+            "export with --format onnx, and build the engine from that file where it will run"
+        )
 
 
 def _target(

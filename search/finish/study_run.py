@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 
-from objectives.data.yaml_file import read_definition
 from search.cli.command import error_line, place_options
 from search.findings.training_noise import trials_to_repeat
 from search.finish.final_steps import FinalStep, run_final_step
 from search.finish.finalists import is_confirmed
 from search.finish.run_request import RunRequest
 from search.finish.study_workers import run_workers
+from search.prepare.early_checks import check_early
 from search.prepare.study_entry import select_generation
 from search.record.events import as_lines
 from search.store.base import Store, StoreError, StudyEntry
 from search.store.outage.patience import Patience
 from search.store.sql import open_store
-from search.study.definition import StudyDefinition
-from search.study.faults import DefinitionError
 from search.work.json_log import JsonConsole
 from search.work.lone_process import LoneProcess
 from search.work.progress import progress_lines
@@ -44,14 +41,14 @@ def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
 
     Raises:
         DataError: If the data set's YAML or a folder that it names does not exist or is wrong.
-        DefinitionError: If the weights do not exist, or there is nothing to resume.
+        DefinitionError: If the weights or the device do not exist, or there is nothing to resume.
         DefinitionMismatch: If the study is stored with another definition.
         StoreError: If the database is not available.
     """
     console = console or ShownConsole()
     deadline = None if request.timeout_s is None else time.monotonic() + request.timeout_s
     definition = request.definition
-    _check_paths(definition)
+    check_early(definition, request.device)
     store = open_store(
         request.storage, Patience(request.database_wait_s, as_lines(progress_lines(console, request.verbosity)))
     )
@@ -160,14 +157,3 @@ class StepRunner:
             error = error_line(fault)
         if error:
             show_line(f"{failed}: {' '.join(error.split())}; {again}")
-
-
-def _check_paths(definition: StudyDefinition) -> None:
-    """Find missing files before any process starts; the first worker checks everything."""
-    if definition.data.source != "digits":
-        read_definition(Path(definition.data.source))
-    weights = definition.parent.weights
-    if weights is not None and not Path(weights).exists():
-        raise DefinitionError(
-            f"parent.weights (--model) is '{weights}', which does not exist; give a .pt or .safetensors file"
-        )

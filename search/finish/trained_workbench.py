@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from search.prepare.inputs import check_device
+from search.prepare.early_checks import check_device
 from search.prepare.preparation import Preparation, Setting
 from search.record.events import Say
 from search.record.folders import RunFolder

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from objectives.data.yaml_file import read_definition
 from search.cli.stored_study import find_study
-from search.findings.selection import confirmed_study
+from search.findings.selection import by_number, confirmed_study
 from search.pictures.curves import MAX_RECORDS
+from search.record.names import joined_names, stored_name, trial_number
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.faults import DefinitionError
@@ -41,7 +42,7 @@ def select_compared(store: Store, *, study: str | None = None, names: Sequence[s
 
     Args:
         study: Name of the study that names without a study belong to.
-        names: `trial 7` for a record of the study, `STUDY/trial 7` for one of any study.
+        names: `trial 7` (or `trial-7`, `7`) for a record of the study, `STUDY/trial 7` for one of any study.
 
     Raises:
         DefinitionError: If a study or record does not exist, or there are too many records to tell apart.
@@ -57,7 +58,7 @@ def select_compared(store: Store, *, study: str | None = None, names: Sequence[s
             if record.name in confirmed.front or (record.is_beside_trials and not record.is_repeated)
         ]
         return ComparedRecords(_checked([r for r in rows if r.outcome is Outcome.COMPLETE]), (entry,))
-    found = [_find(store, study, name) for name in names]
+    found = [_find(store, study, name) for name in joined_names(names)]
     studies = {entry.sampler_name: entry for entry, _ in found}
     records = [
         replace(record, name=f"{entry.sampler_name}/{record.name}") if len(studies) > 1 else record
@@ -77,7 +78,7 @@ def _checked(records: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
 def _find(store: Store, study: str | None, run: str) -> tuple[StudyEntry, TrialRecord]:
     """Return the record that `NAME` or `STUDY/NAME` means, and its study."""
     before, slash, name = run.rpartition("/")
-    if study is not None and any(each.name == run for each in store.records(find_study(store, study), curves=False)):
+    if study is not None and stored_name(run, _names(store, study)):
         name = run  # a copied trial has the name of its own study before it
     elif slash:
         study = before
@@ -85,8 +86,15 @@ def _find(store: Store, study: str | None, run: str) -> tuple[StudyEntry, TrialR
         raise DefinitionError(f"'{run}' names no study; write STUDY/NAME, or give --study")
     entry = find_study(store, study or "")
     records = confirmed_study(store, entry, curves=True).records
-    record = next((each for each in records if each.name == name), None)
+    meant = stored_name(name, (each.name for each in records))
+    record = next((each for each in records if each.name == meant), None)
     if record is None:
         rows = ", ".join(each.name for each in records if each.is_reference)
+        if (number := trial_number(name)) is not None:
+            return entry, by_number(records, number, "RUN")
         raise DefinitionError(f"study '{entry.sampler_name}' has no '{name}'; it has {rows or 'no rows'}, and trials")
     return entry, record
+
+
+def _names(store: Store, study: str) -> Iterator[str]:
+    return (each.name for each in store.records(find_study(store, study), curves=False))

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
 from objectives.data.dataset import Dataset, open_dataset
 from objectives.recipe import Recipe
 from search.prepare.lineage import StockDetector
@@ -23,25 +21,6 @@ from spaces.base import Categorical, Integer, ParamValue
 from spaces.networks.checkpoint import hash_of
 from spaces.networks.parent import Parent, check_size
 from spaces.networks.weights import WeightsFile, read_weights
-
-
-def check_device(device: str) -> None:
-    """Check that networks can be trained on a device.
-
-    Args:
-        device: `cpu`, `mps`, or a GPU as `0` or `cuda:0`.
-
-    Raises:
-        DefinitionError: If this machine has no such device, or the text names none.
-    """
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device == "cpu" or (device == "mps" and torch.backends.mps.is_available()):
-        return
-    number = device.removeprefix("cuda:")
-    if number.isdecimal() and int(number) < gpus:
-        return
-    here = ", ".join(["cpu", *map(str, range(gpus))])
-    raise DefinitionError(f"--device is '{device}'; this machine has {here}")
 
 
 def open_data(definition: StudyDefinition, folder: RunFolder, *, strict: bool = False) -> Dataset:

@@ -19,13 +19,8 @@ from search.latency.local import USUAL_WAIT, IdleWait
 from search.latency.study_latencies import StudyLatencies
 from search.latency.study_targets import latency_sources
 from search.prepare.copied_rows import CopiedStudy, RowCopier
-from search.prepare.inputs import (
-    StudyInputs,
-    check_device,
-    complete_recipe,
-    load_initial_parent,
-    open_data,
-)
+from search.prepare.early_checks import check_device
+from search.prepare.inputs import StudyInputs, complete_recipe, load_initial_parent, open_data
 from search.prepare.layout import layout_of
 from search.prepare.lineage import load_donors
 from search.prepare.moved_files import remember_places

@@ -14,7 +14,7 @@ from objectives.quantities import QUANTITIES, USUAL_OBJECTIVES
 from search.study.changeable_fields import ChangeableFields
 from search.study.difference import NOT_IDENTITY
 from search.study.faults import DefinitionError, FieldFault, describe, unknown_key
-from search.study.limits import check_least, check_limits, least_in_full
+from search.study.limits import check_least, check_limits, least_in_full, without_units
 from search.study.names import find_yaml, stored_name
 from search.study.options import apply_overrides, in_full, latency_limit_in_full, model_option, with_options
 from search.study.reading import BASE, read_study
@@ -82,7 +82,7 @@ class StudyDefinition(ChangeableFields):
     @model_validator(mode="before")
     @classmethod
     def _in_full(cls, plain: Any) -> Any:
-        return least_in_full(latency_limit_in_full(plain))
+        return without_units(least_in_full(latency_limit_in_full(plain)))
 
     @field_validator("objectives")
     @classmethod

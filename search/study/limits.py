@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from search.study.faults import FieldFault, unknown_key
 
 LIMITABLE = tuple(name for name, each in QUANTITIES.items() if each.limitable)
 """Quantities that a study can limit."""
+_WITH_UNIT = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)")
 
 
 def check_limits(limits: Mapping[str, float | None]) -> None:
@@ -58,6 +60,24 @@ def least_in_full(plain: Any) -> Any:
     upper = {name: limit for name, limit in limits.items() if name not in bounds}
     least = {name: bound.get("at_least") for name, bound in bounds.items()}
     return {**plain, "limits": upper, "at_least": {**(plain.get("at_least") or {}), **least}}
+
+
+def without_units(plain: Any) -> Any:
+    """Read limits that are written with their unit: `limits: {latency_ms: 5ms}` is `limits: {latency_ms: 5}`.
+
+    Text that is no number with the quantity's own unit is left as it is, to be refused.
+    """
+    limits = plain.get("limits") if isinstance(plain, Mapping) else None
+    if not isinstance(limits, Mapping):
+        return plain
+    return {**plain, "limits": {name: _number(str(name), limit) for name, limit in limits.items()}}
+
+
+def _number(name: str, limit: Any) -> Any:
+    found = _WITH_UNIT.fullmatch(limit.strip()) if isinstance(limit, str) and name in QUANTITIES else None
+    if found is None or found[2].lower() not in ("", QUANTITIES[name].unit.lower()):
+        return limit
+    return float(found[1])
 
 
 def resolved(bound: float, parent: float | None) -> float | None:

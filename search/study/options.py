@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from objectives.quantities import LATENCY_MS
 from objectives.runtimes.names import target_named, target_names
 from search.study.faults import DefinitionError, FieldFault, unknown_key
 from search.study.reading import parse_yaml
+
+_STOCK = re.compile(r"yolo(?:v?\d+)[nslmxtcbe]?\d?u?")
+"""Names of Ultralytics' models without their ending."""
 
 
 def apply_overrides(plain: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
@@ -40,8 +44,18 @@ def model_option(model: str | Path | None) -> dict[str, str | None]:
     if str(model).endswith((".yaml", ".yml")):
         return {"parent.model": str(model), "parent.weights": None}
     if not str(model).endswith((".pt", ".safetensors")) and not Path(model).is_dir():
-        raise DefinitionError(f"--model is '{model}'; give a .yaml, .pt or .safetensors file, or a checkpoint folder")
+        raise DefinitionError(f"--model is '{model}'; {_ending_of(str(model))}")
     return {"parent.weights": str(model)}
+
+
+def _ending_of(model: str) -> str:
+    """Return what to write for a model that was named without an ending, as `yolov8n`."""
+    there = [f"{model}{ending}" for ending in (".pt", ".safetensors", ".yaml") if Path(f"{model}{ending}").is_file()]
+    if there:
+        return f"did you mean {there[0]}?"
+    if _STOCK.fullmatch(model):
+        return f"write {model}.yaml to begin with random weights, or give the path of a .pt or .safetensors file"
+    return "give a .yaml, .pt or .safetensors file, or a checkpoint folder"
 
 
 def with_options(plain: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from objectives.runtimes.catalogue import target_here
 from objectives.timing import width_steps
@@ -92,6 +93,22 @@ def test_records_are_selected_and_compared(store: Store, tmp_path: Path) -> None
     assert files[0].name == "comparison.html" and "round-2" in files[0].read_text()
 
 
+@pytest.mark.parametrize("name", ["trial 7", "trial-7", "trial7", "Trial_7", "7", "nas_head/trial-7"])
+def test_a_trial_is_found_as_people_write_it(store: Store, study: StudyEntry, name: str) -> None:
+    compared = select_compared(store, study="nas_head", names=["parent", name])
+    assert [record.name for record in compared.records] == ["parent", "trial 7"]
+    if "/" not in name:
+        assert select_network(store, study, name=name).name == "trial 7"
+        assert [record.name for record in select_finalists(store, study, f"{name},parent")] == ["trial 7", "parent"]
+
+
+def test_the_words_of_a_name_that_was_not_quoted_belong_together(store: Store) -> None:
+    compared = select_compared(store, study="nas_head", names=["trial", "7", "parent"])
+    assert [record.name for record in compared.records] == ["trial 7", "parent"]
+    with pytest.raises(DefinitionError, match="RUN is 99; with weights are 0-"):
+        select_compared(store, study="nas_head", names=["trial-99"])
+
+
 def test_networks_are_selected_by_what_a_user_knows_of_them(store: Store, study: StudyEntry) -> None:
     assert select_network(store, study, number=0).name == "trial 0"
     assert select_network(store, study, name="parent").name == "parent"
@@ -112,6 +129,9 @@ def test_exporting_and_polishing_name_what_is_missing(store: Store, study: Study
         list(export_network(ExportRequest(study, record, tmp_path / "out"), store, folder))
     with pytest.raises(DefinitionError, match="--format is 'onx'; did you mean onnx"):
         list(export_network(ExportRequest(study, record, tmp_path / "out", "onx"), store, folder))
+    if not torch.cuda.is_available():
+        with pytest.raises(DefinitionError, match="'engine'; TensorRT needs an NVIDIA GPU, and this machine has none"):
+            list(export_network(ExportRequest(study, record, tmp_path / "out", "engine"), store, folder))
     with pytest.raises(DefinitionError, match="--epochs is 0"):
         polish(store, study, folder, [record], epochs=0)
 
@@ -119,7 +139,7 @@ def test_exporting_and_polishing_name_what_is_missing(store: Store, study: Study
 def test_a_study_is_run_by_a_request(tmp_path: Path) -> None:
     """Refused before any process starts; `test_run` continues a real study by such a request."""
     runs, definition = RunFolder(tmp_path), load_study("nas_head", model=tmp_path / "lost.pt")
-    with pytest.raises(DefinitionError, match=r"parent.weights \(--model\) is '.*lost.pt', which does not exist"):
+    with pytest.raises(DefinitionError, match=r"--model \(parent.weights\) is '.*lost.pt': it does not exist"):
         run_study(RunRequest(definition, runs, runs.default_storage))
     assert list(tmp_path.iterdir()) == []
 

@@ -131,7 +131,7 @@ def test_an_unknown_study_exits_2_and_names_the_nearest(
 
 
 def test_a_report_makes_no_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command(main, ["--study", "nas_head", "--project", str(tmp_path / "runs")]) == Exit.ERROR
+    assert run_command(main, ["--study", "nas_head", "--project", str(tmp_path / "runs")]) == Exit.USAGE
     assert "there is no database at sqlite:///" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

@@ -163,7 +163,7 @@ def test_an_empty_database_is_served_rather_than_crashing(tmp_path: Path) -> Non
 
 
 def test_without_a_database_nothing_is_served_or_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command(main, ["--project", str(tmp_path / "runs")]) == Exit.ERROR
+    assert run_command(main, ["--project", str(tmp_path / "runs")]) == Exit.USAGE
     assert "there is no database at sqlite:///" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

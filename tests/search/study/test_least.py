@@ -13,6 +13,8 @@ def test_it_stands_among_the_limits_or_by_itself() -> None:
     study = load_study("nas_head", ["limits={latency_ms: 5, map50_95: {at_least: 0.8}}"])
     assert (study.limits, study.at_least) == ({"latency_ms": 5.0}, {"map50_95": 0.8})
     assert study.upper_limits == {"latency_ms": 5.0}
+    assert load_study("nas_head", ["limits={latency_ms: 5 ms, map50_95: {at_least: 0.8}}"]) == study
+    assert load_study("nas_head", ["objectives.latency.limit_ms=5ms", "at_least.map50_95=0.8"]) == study
     assert load_study("nas_head", ["at_least.map50_95=0.8", "limits.latency_ms=5"]) == study
 
 
@@ -20,6 +22,8 @@ def test_it_stands_among_the_limits_or_by_itself() -> None:
     "override, fault",
     [
         ("limits={map50_95: {at_most: 0.8}}", r"limits.map50_95.at_most is unknown; did you mean at_least\?"),
+        ("limits.latency_ms=5s", r"limits.latency_ms is '5s'; it must be"),
+        ("limits.size_mib=3ms", r"limits.size_mib is '3ms'; it must be"),
         ("at_least={latency_ms: 0.8}", r"at_least.latency_ms is unknown"),
         ("at_least={map50_95: 80}", r"at_least.map50_95 is 80.0; write 0.8, or -0.01 for that of the parent less 0.01"),
     ],
