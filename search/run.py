@@ -60,6 +60,7 @@ def _main(options: argparse.Namespace) -> int:
 
 
 def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
+    from search.batch.registry import own_job
     from search.finish.run_request import RunRequest
     from search.finish.study_run import run_study
     from search.work.json_log import JsonConsole
@@ -81,6 +82,8 @@ def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
         database_wait_s=seconds_of(options.database_wait, "--database-wait"),
         verbosity=verbosity(),
         keep_every_s=seconds_of(options.keep_every, "--keep-every"),
+        leaves=own_job() is not None,
+        on_done=options.on_done,
     )
     console = JsonConsole() if options.log_format == "json" else ShownConsole()
     finish = run_study(request, console)
@@ -197,6 +200,12 @@ def _parser() -> CommandParser:
         type=int,
         metavar="N",
         help="when the study is done, train N trials once more to tell the noise (default: 1 with --budget, else 0)",
+    )
+    add(
+        "--on-done",
+        default="",
+        metavar="COMMAND",
+        help="when the study has ended, run this in a shell, once for all jobs; $YOLOFRONT_FOLDER holds the report",
     )
     add("--polish", type=int, metavar="EPOCHS", help="when the study is done, train the front's trials for EPOCHS more")
     add("--strict", action="store_true", help="end before anything is trained if the data set is doubtful")

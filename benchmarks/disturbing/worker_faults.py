@@ -72,11 +72,11 @@ def _is_in_transaction(frame: FrameType | None) -> bool:
 
 def _let_trials_die(deadly: Mapping[int, str]) -> None:
     """Let these trials end their worker, each time a worker begins them."""
-    from search.work import worker
+    from search.work import deaths, worker
 
-    usual, limits = worker.reason_to_give_up, resource.getrlimit(resource.RLIMIT_AS)
+    usual, limits = deaths.reason_to_give_up, resource.getrlimit(resource.RLIMIT_AS)
 
-    def begin(attempt: worker.Attempt, earlier: worker.EarlierTakes = worker.NOTHING_KNOWN) -> str:  # type: ignore[name-defined]
+    def begin(attempt: deaths.Attempt, earlier: deaths.EarlierTakes = deaths.NOTHING_KNOWN) -> str:  # type: ignore[name-defined]
         with suppress(ValueError):
             resource.setrlimit(resource.RLIMIT_AS, limits)  # of the trial before
         reason = usual(attempt, earlier)
@@ -84,7 +84,7 @@ def _let_trials_die(deadly: Mapping[int, str]) -> None:
             threading.Timer(DIES_AFTER_S, _ENDS[deadly[attempt.number]]).start()
         return reason
 
-    worker.reason_to_give_up = begin
+    worker.reason_to_give_up = begin  # type: ignore[attr-defined]  # the worker's own name for it
 
 
 def _take_all_memory() -> None:

@@ -31,6 +31,9 @@ class RunRequest:
         repeats: Number of trials that are trained once more at the end, to tell the noise of training; None is one if
             the study has a budget, else none.
         strict: True if warnings about the data set end the run before anything is trained.
+        leaves: True if a worker ends while those of other runs have the last trials, as in a batch job; the run that
+            ends last then ends the study. Else it waits for them.
+        on_done: Command for the shell that tells of the study's end; empty for none.
         verbosity: Amount that is said of the progress.
     """
 
@@ -50,6 +53,8 @@ class RunRequest:
     database_wait_s: float = PATIENCE_S
     verbosity: Verbosity = Verbosity.NORMAL
     keep_every_s: float = 0.0
+    leaves: bool = False
+    on_done: str = ""
 
     @property
     def repeats_in_all(self) -> int:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from search.cli.command import error_line, place_options
 from search.findings.training_noise import trials_to_repeat
+from search.finish.end_note import EndNote, call_on_done
 from search.finish.final_steps import FinalStep, run_final_step
 from search.finish.finalists import is_confirmed
 from search.finish.run_request import RunRequest
@@ -20,6 +21,7 @@ from search.record.events import as_lines
 from search.store.base import Store, StoreError, StudyEntry
 from search.store.outage.patience import Patience
 from search.store.sql import open_store
+from search.work.job import LEFT
 from search.work.json_log import JsonConsole
 from search.work.lone_process import LoneProcess
 from search.work.progress import progress_lines
@@ -31,6 +33,7 @@ ENDINGS = {
     "timeout": "the time is up; the same command continues",
     "exhausted": "the space is exhausted: 50 proposals in a row were duplicates",
 }
+LEFT_LINE = "other jobs work on the last trials and rows; the last of them confirms the front and writes the report"
 
 
 def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
@@ -55,15 +58,59 @@ def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
     try:
         generation = select_generation(store, definition, new=request.new, resume=request.resume)
         finish = run_workers(store, request, generation, console, deadline)
-        if finish.why in ENDINGS:
+        if finish.why == LEFT:
+            _say_end(console, LEFT, LEFT_LINE)
+        elif finish.why in ENDINGS:
             with store.exclusive_if_free(f"end of {definition.name}") as is_alone:
-                if is_alone or finish.why == "timeout":
-                    finish_study(store, finish, StepRunner(request, console, deadline))
-                else:
-                    console.print(f"{ENDINGS[finish.why]}; another command confirms the front and writes the report")
+                _end_study(store, finish, StepRunner(request, console, deadline), is_alone=is_alone)
         return finish
     finally:
         store.close()
+
+
+def _end_study(store: Store, finish: RunEnd, apart: StepRunner, *, is_alone: bool) -> None:
+    """End the study, if this run is the one that does, and tell of it if nobody has."""
+    if finish.why == "timeout":
+        finish_study(store, finish, apart)
+        return
+    if not is_alone:
+        another = "another command confirms the front and writes the report"
+        _say_end(apart.console, finish.why, f"{ENDINGS[finish.why]}; {another}")
+        return
+    request, study = apart.request, _stored_study(store, apart.request)
+    note = EndNote(store, study, _steps_text(request))
+    was_told = note.is_written
+    if was_told and request.leaves:
+        _say_end(apart.console, finish.why, f"{ENDINGS[finish.why]}; another job has written the report")
+        return
+    finish_study(store, finish, apart)
+    if request.on_done and not was_told:
+        folder = request.runs.study(study.sampler_name).absolute()
+        facts = {"YOLOFRONT_STUDY": study.sampler_name, "YOLOFRONT_FOLDER": str(folder), "YOLOFRONT_END": finish.why}
+        call_on_done(request.on_done, facts, progress_lines(apart.console))
+    elif request.on_done:
+        progress_lines(apart.console)("the study had ended before with these trials; --on-done is not called again")
+    note.write(finish.why)
+
+
+def _steps_text(request: RunRequest) -> str:
+    """Return the steps that a run may or may not ask for: `, 1 repeated, polished for 20 epochs`."""
+    repeated = f", {request.repeats_in_all} repeated" if request.repeats_in_all else ""
+    return repeated + (f", polished for {request.polish_epochs} epochs" if request.polish_epochs else "")
+
+
+def _say_end(console: Console, why: str, line: str) -> None:
+    if isinstance(console, JsonConsole):
+        console.tell("end", why=why, files=[])
+    else:
+        console.print(line)
+
+
+def _stored_study(store: Store, request: RunRequest) -> StudyEntry:
+    study = store.latest_study(request.definition.name)
+    if study is None:
+        raise StoreError(f"study '{request.definition.name}' is no longer in the database")
+    return study
 
 
 def finish_study(store: Store, finish: RunEnd, apart: StepRunner) -> None:
@@ -73,9 +120,7 @@ def finish_study(store: Store, finish: RunEnd, apart: StepRunner) -> None:
     from search.pages.study_report import print_study_results, write_report  # matplotlib: not for usage errors
 
     request, console = apart.request, apart.console
-    study = store.latest_study(request.definition.name)
-    if study is None:
-        raise StoreError(f"study '{request.definition.name}' is no longer in the database")
+    study = _stored_study(store, request)
     if finish.why != "timeout" and request.repeats_in_all:
         repeat_at_end(store, study, apart)
     if finish.why != "timeout" and request.polish_epochs is not None:

@@ -71,12 +71,14 @@ class Prepared:
         study: With the parent, the donors, the target and the reference point frozen.
         bench: The tools of this process, around the trained parent.
         make_controls: Makes the controls that are not stored, but for those that another worker trains now.
+        has_all_rows: Returns whether no control is missing.
     """
 
     study: StudyEntry
     plan: SearchPlan
     bench: Workbench
     make_controls: Callable[[], object] = lambda: None
+    has_all_rows: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +142,8 @@ class Preparation:
                 prepared = self._lay_out(study, bench, inputs)
                 if source is None:
                     make_controls = partial(self._make_missing_rows, study, bench, inputs, with_controls=True)
-                    prepared = replace(prepared, make_controls=make_controls)
+                    has_all_rows = partial(self._has_all_rows, study)
+                    prepared = replace(prepared, make_controls=make_controls, has_all_rows=has_all_rows)
             except CheckpointError as error:
                 remedy = "put it back, or delete what is left of it and begin again with --new, which makes it again"
                 raise CheckpointError(f"{error}; {remedy}") from error
@@ -222,12 +225,15 @@ class Preparation:
         self, study: StudyEntry, bench: Workbench, inputs: StudyInputs, *, with_controls: bool
     ) -> StudyEntry:
         """Make reference rows that are not stored. Returns the study as it is stored then."""
-        stored = {record.name for record in self.store.records(study) if record.is_reference}
-        if not stored >= row_names(self.definition):
+        if not self._has_all_rows(study):
             self.say(Activity("waiting for the parent"))
             tools = StudyTools(self.definition, self.store, study, bench, inputs, self.say, self.clock)
             make_rows(tools, with_controls=with_controls)
         return self._as_stored(study)
+
+    def _has_all_rows(self, study: StudyEntry) -> bool:
+        stored = {record.name for record in self.store.records(study) if record.is_reference}
+        return stored >= row_names(self.definition)
 
     def _copied_study(self, bench: Workbench, inputs: StudyInputs) -> CopiedStudy | None:
         """Return the study whose networks are copied, after checking that they can be; None if there is none."""

@@ -68,7 +68,7 @@ class WorkerEnded:
     """The worker has nothing more to do.
 
     Attributes:
-        why: `done`, `timeout`, `exhausted`, `renew`, `interrupted`, or `error`.
+        why: `done`, `left`, `timeout`, `exhausted`, `renew`, `interrupted`, or `error`.
         error: One line for the user if `why` is `error`.
         seconds: Wall seconds by phase spent outside of trials.
     """

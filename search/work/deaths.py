@@ -1,4 +1,4 @@
-"""Causes of a process's death in words, as far as the kernel tells them."""
+"""Causes of a process's death in words, as far as the kernel tells them, and trials that caused too many of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.kept.takes import EarlierTakes
+from search.store.base import Attempt
+from search.work.job import HANGS_UNTIL_FAILED, NO_PROGRESS, TRIES_UNTIL_FAILED
+
+USUAL_CAUSE = "out of memory is the usual cause"
+"""Cause that is named where none is known."""
+NOTHING_KNOWN = EarlierTakes()
+"""Earlier takes of a trial of which nothing is kept."""
 _CGROUPS = Path("/sys/fs/cgroup")
 _MEMORY_KILLER = "the kernel's out-of-memory killer"
 
@@ -47,6 +55,20 @@ def cause_of_death(exit_code: int | None, before: MemoryKills, now: MemoryKills)
     if _rose(before.machine, now.machine):  # it killed a process of this machine, perhaps another one
         return f"{name}, probably by {_MEMORY_KILLER}"
     return name
+
+
+def reason_to_give_up(attempt: Attempt, earlier: EarlierTakes = NOTHING_KNOWN) -> str:
+    """Return why a trial is stored as failed instead of being tried again; empty if it is tried."""
+    deaths = attempt.deaths[earlier.deaths :]  # those before it last got further do not count
+    hangs = [cause for cause in deaths if cause.startswith(NO_PROGRESS)]
+    if len(hangs) >= HANGS_UNTIL_FAILED:
+        return f"its workers hung {len(hangs)} times, last: {hangs[-1]}"
+    died = attempt.tries - earlier.tries
+    if died >= TRIES_UNTIL_FAILED:
+        times = f"its workers died {died} times"
+        return f"{times}, last by {deaths[-1]}" if deaths else f"{times}; {USUAL_CAUSE}"
+    stuck = earlier.reason_to_give_up
+    return f"{stuck}; its workers died {died} times, last by {deaths[-1]}" if stuck and deaths else stuck
 
 
 def _rose(before: int | None, now: int | None) -> bool:

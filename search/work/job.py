@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ NO_PROGRESS = "no progress"
 """Beginning of the cause of death of a worker that hung."""
 RENEW = "renew"
 """Reason to end with which a worker asks for a new process."""
+LEFT = "left"
+"""Reason to end of a worker, or of all of a run, that leaves the last trials to workers of other jobs."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Job:
         keep_every_s: Minimum number of seconds between two writes of the state of a training.
         hung_after_s: Seconds without a step after which the worker counts as hung; None for the usual limit.
         is_first: Whether it is the first worker of its command, which says what all of them would say.
+        leaves: Whether it ends while other workers run the last trials, as in a batch job. Else it waits for them.
     """
 
     study: str
@@ -63,9 +66,16 @@ class Job:
     hung_after_s: float | None = None
     keep_every_s: float = 0.0
     is_first: bool = True
+    leaves: bool = False
     workers: int = 1
 
     @property
     def makes_controls_first(self) -> bool:
         """True if the worker makes controls before trials. The first of several begins with trials at once."""
         return not self.is_first or self.workers == 1
+
+
+def reason_of_all(reasons: Collection[str]) -> str:
+    """Return the reason why a run ended from those of its workers; some may have died."""
+    first = next((why for why in ("exhausted", "timeout") if why in reasons), "done")
+    return LEFT if first == "done" and set(reasons) <= {LEFT, "died"} else first

@@ -118,3 +118,26 @@ class Heartbeats:
     def idle_s(self, worker: WorkerId) -> float:
         """Return for how long this process has seen no new heartbeat of a worker."""
         return self._seen.get(worker, (None, 0.0))[1]
+
+
+class Heard:
+    """Signs of life of the workers of the last trials, while another worker waits for them.
+
+    Args:
+        is_alive: Returns whether a worker's process is alive; None if that is unknown, because it is on another host.
+    """
+
+    def __init__(self, is_alive: Callable[[WorkerId], bool | None]) -> None:
+        self._is_alive = is_alive
+        self._first: dict[WorkerId, datetime] = {}
+
+    def all_live(self, attempts: Sequence[OpenAttempt]) -> bool:
+        """Return whether each of these attempts has a live worker: on another host, one with a new heartbeat by now."""
+        workers = [(each.worker, each.heartbeat) for each in attempts if each.worker is not None]
+        if len(workers) < len(attempts):
+            return False
+        return all(self._lives(worker, beat) for worker, beat in workers)
+
+    def _lives(self, worker: WorkerId, beat: datetime) -> bool:
+        is_new = self._first.setdefault(worker, beat) != beat
+        return is_new or self._is_alive(worker) is True

@@ -39,7 +39,7 @@ from search.trial.stopping_rules import rule_named
 from search.trial.untrained_candidates import UntrainedCandidates
 from search.work.budget_plan import spending_of
 from search.work.heartbeat import Heartbeat
-from search.work.job import RENEW, Job
+from search.work.job import LEFT, RENEW, Job
 from search.work.worker import Worker
 from spaces.allocation.summed_sensitivity import SummedSensitivity
 from spaces.base import CandidateError
@@ -113,10 +113,9 @@ class _Session:
             if budget is not None:
                 prepared = _with_budget(prepared, budget)
             optuna_study = self._optuna_study(prepared, self._sensitivity(prepared, budget), budget)
-            why = self._search(prepared, optuna_study, budget)
-            if why not in ("timeout", RENEW):
-                prepared.make_controls()
-            if why not in ("timeout", RENEW) and self._job.is_first:
+            self._worker = self._worker_of(prepared, optuna_study, budget)
+            why = self._search(self._worker, prepared)
+            if why not in ("timeout", LEFT, RENEW) and (self._job.is_first or self._job.leaves):
                 with self._store.exclusive_if_free(f"measure again {prepared.study.id}") as is_alone:
                     if is_alone:  # two at once would disturb each other
                         prepared.bench.latencies.remeasure_contended(prepared.bench.parent, MAX_REMEASURED)
@@ -233,22 +232,33 @@ class _Session:
         if self._job.is_first:
             self._say(Note(line))
 
-    def _search(self, prepared: Prepared, optuna_study: OptunaStudy, budget: BudgetState | None) -> str:
-        self._worker = Worker(
+    def _worker_of(self, prepared: Prepared, optuna_study: OptunaStudy, budget: BudgetState | None) -> Worker:
+        return Worker(
             self._store,
             prepared.study,
             optuna_study,
             StudyTrials.of(prepared.bench, prepared.plan, prepared.study),
             n_trials=self._job.n_trials if budget is None else sys.maxsize,
             is_over=(lambda: False) if budget is None else budget.is_over,
+            leaves=self._job.leaves,
             deadline=self._job.deadline,
             say=self._say,
             rule=self._rule(prepared.study),
         )
-        self._worker.reconcile()
-        self._worker.settle()
+
+    def _search(self, worker: Worker, prepared: Prepared) -> str:
+        """Run trials and make the controls that are missing. Return the reason why no more is done."""
+        worker.reconcile()
+        worker.settle()
         prepared.bench.kept.discard_stored(lambda: self._store.records(prepared.study, curves=False))
-        return self._worker.work()
+        why = worker.work()
+        if why in ("timeout", RENEW):
+            return why
+        prepared.make_controls()
+        if why == LEFT:  # meanwhile others may have ended, or handed their trials back
+            why = worker.work()
+        is_last = not self._job.leaves or prepared.has_all_rows()
+        return why if is_last or why in ("timeout", RENEW) else LEFT
 
 
 def _with_budget(prepared: Prepared, budget: BudgetState) -> Prepared:

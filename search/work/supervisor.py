@@ -14,7 +14,7 @@ from types import FrameType
 from search.cli.command import EXIT_OF_SIGNAL, Exit
 from search.record.events import Activity, BatchDone, Event, Note, RecordStored, WorkerEnded
 from search.work.death_notes import DeathNotes, NoteDeath
-from search.work.job import NO_PROGRESS, RENEW, TRIES_UNTIL_FAILED, Job
+from search.work.job import NO_PROGRESS, RENEW, TRIES_UNTIL_FAILED, Job, reason_of_all
 from search.work.process import WORKER_GRACE_S, run_worker
 from search.work.watched_process import Told, WatchedProcess
 from spaces.step_watch import StepWatch
@@ -69,7 +69,7 @@ class RunEnd:
     """End of the work of all workers.
 
     Attributes:
-        why: `done`, `timeout`, `exhausted`, `interrupted` or `error`.
+        why: `done`, `left`, `timeout`, `exhausted`, `interrupted` or `error`.
         error: One line for the user if `why` is `error`.
         exit_code: Exit code of the command.
         seconds: Wall seconds of all workers outside of trials, by phase.
@@ -150,7 +150,7 @@ class Supervisor:
         reasons = [ended.why for ended in endings]
         if reasons and all(why == "died" for why in reasons):
             return self._end("error", endings[-1].error, int(Exit.ERROR))
-        return self._end(next((why for why in ("exhausted", "timeout") if why in reasons), "done"), "", int(Exit.DONE))
+        return self._end(reason_of_all(reasons), "", int(Exit.DONE))
 
     def _start(self, job: Job) -> WatchedProcess:
         return WatchedProcess(run_worker, job, f"worker-{job.index}", self._told)

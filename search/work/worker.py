@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from objectives.base import EpochResult
-from search.kept.takes import EarlierTakes
 from search.record.events import Activity, Note, RecordStored, Say
 from search.record.stopwatch import Clock, utc_now
 from search.record.trial import Outcome, TrialRecord
@@ -25,21 +24,18 @@ from search.store.base import (
 )
 from search.trial.runner import Hooks, TrialRunner
 from search.trial.stopping import NeverStop, RunningTrial, StoppingRule
-from search.work.job import HANGS_UNTIL_FAILED, NO_PROGRESS, RENEW, TRIES_UNTIL_FAILED
-from search.work.liveness import STALE_AFTER_S, Heartbeats, is_alive, this_worker
+from search.work.deaths import reason_to_give_up
+from search.work.job import LEFT, RENEW
+from search.work.liveness import STALE_AFTER_S, Heard, Heartbeats, is_alive, this_worker
 from spaces.base import ParamValue
 from spaces.steps import note_step
 
 DUPLICATES_UNTIL_EXHAUSTED = 50
 """Number of duplicates in a row after which the space counts as exhausted."""
-USUAL_CAUSE = "out of memory is the usual cause"
-"""Cause that is named where none is known."""
 SHORT_OF_MEMORY = "out of memory"
 """Beginning of the reason of a trial for which the memory was too small."""
 MOST_SETTLED = 500
 """Number of unfinished trials up to which only their records are read at the start."""
-NOTHING_KNOWN = EarlierTakes()
-"""Earlier takes of a trial of which nothing is kept."""
 IDLE_POLL_S = 0.5
 """Seconds between two queries of the database while the last trials run on other workers."""
 
@@ -86,9 +82,10 @@ class Worker:
     Args:
         deadline: Time of `monotonic` after which no trial is begun; None for no limit.
         say: Receives events for the supervisor.
-            rule: Stopping rule of the trials; by default none is stopped.
+        rule: Stopping rule of the trials; by default none is stopped.
         is_over: Returns whether no further trial begins although there are fewer than `n_trials`: a budget is spent.
-            clock: Returns the present time, for the records.
+        leaves: Whether it ends while other workers, which are alive, run the last trials. Else it waits for them.
+        clock: Returns the present time, for the records.
         monotonic: Returns seconds that never go back, for the deadline and for durations.
         sleep: Waits for a number of seconds.
     """
@@ -105,12 +102,13 @@ class Worker:
         say: Say,
         rule: StoppingRule | None = None,
         is_over: Callable[[], bool] = lambda: False,
+        leaves: bool = False,
         clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store, self._study, self._optuna = store, study, optuna_study
-        self._trials, self._is_over = trials, is_over
+        self._trials, self._is_over, self._leaves = trials, is_over, leaves
         self._n_trials, self._deadline, self._say, self._rule = n_trials, deadline, say, rule or NeverStop()
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._me = this_worker()
@@ -124,14 +122,14 @@ class Worker:
         return self._held
 
     def work(self) -> str:
-        """Run trials. Return the reason why no more are run: `done`, `timeout`, `exhausted` or `renew`.
+        """Run trials. Return the reason why no more are run: `done`, `left`, `timeout`, `exhausted` or `renew`.
 
         After a trial without enough memory this process ends, and another one goes on: libraries may keep what they had
         reserved, or fail from then on (seen of oneDNN), and the next trial would be stored as failed by that.
 
         On any exception (an interruption, a full disk) the held trial is released before the exception is passed on.
         """
-        duplicates = _DuplicatesInARow(self._store, self._study)
+        duplicates, heard = _DuplicatesInARow(self._store, self._study), Heard(self._is_alive)
         while True:
             if self._deadline is not None and self._monotonic() >= self._deadline:
                 return "timeout"
@@ -146,8 +144,11 @@ class Worker:
             self._held = self._store.reserve(self._study, self._me, n_trials)
             note_step()
             if self._held is None:
-                if not self._store.open_attempts(self._study):
+                last = self._store.open_attempts(self._study)
+                if not last:
                     return "done"
+                if self._leaves and heard.all_live(last):
+                    return LEFT
                 self._idle()  # other workers run the last trials; a released one would continue here
                 continue
             record = self._run(self._held)
@@ -283,17 +284,3 @@ class Worker:
         except StoreUnavailable:  # nobody knows of a reason at present
             return ""
         return self._rule.reason_to_stop(trial, others)
-
-
-def reason_to_give_up(attempt: Attempt, earlier: EarlierTakes = NOTHING_KNOWN) -> str:
-    """Return why a trial is stored as failed instead of being tried again; empty if it is tried."""
-    deaths = attempt.deaths[earlier.deaths :]  # those before it last got further do not count
-    hangs = [cause for cause in deaths if cause.startswith(NO_PROGRESS)]
-    if len(hangs) >= HANGS_UNTIL_FAILED:
-        return f"its workers hung {len(hangs)} times, last: {hangs[-1]}"
-    died = attempt.tries - earlier.tries
-    if died >= TRIES_UNTIL_FAILED:
-        times = f"its workers died {died} times"
-        return f"{times}, last by {deaths[-1]}" if deaths else f"{times}; {USUAL_CAUSE}"
-    stuck = earlier.reason_to_give_up
-    return f"{stuck}; its workers died {died} times, last by {deaths[-1]}" if stuck and deaths else stuck

@@ -7,20 +7,21 @@ from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from search.finish import study_run, study_workers
+from search.finish import end_note, study_run, study_workers
 from search.finish.run_request import RunRequest
 from search.finish.study_run import run_study
 from search.record.folders import RunFolder
 from search.store.base import WorkerId
 from search.store.sql import open_store
 from search.study.definition import load_study
-from search.work.job import Job
+from search.work.job import LEFT, Job, reason_of_all
 from search.work.supervisor import RunEnd
 from spaces.display.terminal import ShownConsole
-from tests.search.store.examples import OBJECTIVES
+from tests.search.store.examples import OBJECTIVES, REFERENCE_POINT, add_trial, record_of
 
 
 class Commands:
@@ -37,12 +38,13 @@ class Commands:
         monkeypatch.setattr(study_workers, "Supervisor", self._supervise)
         monkeypatch.setattr(study_run, "finish_study", self._finish)
         with closing(open_store(self.url)) as store:
-            store.add_study(self.definition.name, self.definition.as_plain(), OBJECTIVES)
+            study = store.add_study(self.definition.name, self.definition.as_plain(), OBJECTIVES)
+            store.freeze(study, {"reference_point": list(REFERENCE_POINT)})
 
-    def run(self, workers: int = 1) -> str:
+    def run(self, workers: int = 1, **more: Any) -> str:
         """Run a command to its end. Return what it printed."""
         output = StringIO()
-        request = RunRequest(self.definition, RunFolder(self.folder), self.url, workers=workers)
+        request = RunRequest(self.definition, RunFolder(self.folder), self.url, workers=workers, **more)
         run_study(request, ShownConsole(output, width=200))
         return output.getvalue()
 
@@ -97,3 +99,60 @@ def test_a_command_whose_time_is_up_leaves_the_end_to_others(commands: Commands)
     commands.while_ending = lambda: commands.run()
     commands.run()
     assert commands.endings == ["timeout", "timeout"], "each tells how far the study is"
+
+
+def test_a_job_that_leaves_the_last_trials_to_others_does_not_end_the_study(commands: Commands) -> None:
+    commands.why = LEFT
+    assert "other jobs work on the last trials and rows" in commands.run(leaves=True, on_done="touch told")
+    assert commands.endings == []
+    assert [job.leaves for job in commands.jobs] == [True]
+
+
+def test_the_end_is_told_once_and_again_after_further_trials(commands: Commands) -> None:
+    told = commands.folder / "told"
+    on_done = f'echo "$YOLOFRONT_STUDY $YOLOFRONT_END $YOLOFRONT_FOLDER" >> {told}'
+    commands.run(on_done=on_done)
+    assert told.read_text() == f"nas_head done {commands.folder / 'nas_head'}\n"
+    assert "another job has written the report" in commands.run(leaves=True, on_done=on_done)
+    assert "--on-done is not called again" in commands.run(on_done=on_done)
+    assert commands.endings == ["done", "done"], "a command by hand shows its table again"
+    with closing(open_store(commands.url)) as store:
+        study = store.latest_study(commands.definition.name)
+        assert study is not None
+        add_trial(store, study, record_of(0))
+    commands.run(leaves=True, on_done=on_done)
+    assert len(told.read_text().splitlines()) == 2
+
+
+def test_a_job_that_is_killed_while_it_ends_the_study_leaves_that_to_the_next(commands: Commands) -> None:
+    class Killed(BaseException):
+        pass
+
+    def be_killed() -> None:
+        raise Killed
+
+    commands.while_ending = be_killed
+    with pytest.raises(Killed):
+        commands.run(leaves=True, on_done="false")
+    said = commands.run(leaves=True, on_done="false")
+    assert commands.endings == ["done", "done"]
+    assert "warning: --on-done false: ended with exit code 1; the study is complete without it" in said
+
+
+def test_a_command_that_tells_and_never_ends_is_ended(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(end_note, "MOST_S", 0.1)
+    assert "did not end within" in commands.run(on_done="sleep 60")
+
+
+@pytest.mark.parametrize(
+    ("reasons", "why"),
+    [
+        ([LEFT, LEFT], LEFT),
+        ([LEFT, "done"], "done"),
+        (["died", LEFT], LEFT),
+        ([LEFT, "timeout"], "timeout"),
+        (["done", "exhausted"], "exhausted"),
+    ],
+)
+def test_a_run_leaves_if_all_its_workers_do(reasons: list[str], why: str) -> None:
+    assert reason_of_all(reasons) == why

@@ -18,9 +18,8 @@ from search.store.base import Attempt, OpenAttempt, Store, StudyEntry
 from search.store.outage.long_wait import LongWait
 from search.store.sql import open_store
 from search.work import heartbeat, liveness
-from search.work.deaths import MemoryKills, cause_of_death
+from search.work.deaths import MemoryKills, cause_of_death, reason_to_give_up
 from search.work.liveness import Heartbeats, this_worker
-from search.work.worker import reason_to_give_up
 from spaces.steps import note_step, steps_made
 from tests.search.work import quick_trials
 
