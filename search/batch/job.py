@@ -20,7 +20,7 @@ class BatchJob:
         study: Name of the study, or path of its YAML.
         runs: Run folder on the cluster.
         storage: URL of the database as the user gave it; None leaves the choice to the run.
-        arguments: Further arguments of `search.run`, passed on unchanged.
+        arguments: Further arguments of `yolofront run`, passed on unchanged.
         python: Interpreter on the cluster.
         workers: Number of worker processes in each job.
         threads: torch threads of each worker.
@@ -89,7 +89,8 @@ class BatchJob:
     @property
     def command(self) -> tuple[str, ...]:
         """Words of the command that runs the study; a database URL with a password is left out."""
-        words = [self.python, "-m", "search.run", "--study", self.study, "--project", str(self.runs)]
+        # -P: the folder from which jobs are submitted may hold a package `search` of the user's own.
+        words = [self.python, "-P", "-m", "yolofront", "run", "--study", self.study, "--project", str(self.runs)]
         if self.storage is not None and not self.has_password:
             words += ["--storage", self.storage]
         words += ["--workers", str(self.workers), "--threads", str(self.threads)]

@@ -106,19 +106,19 @@ class ScriptSystemContract(BatchSystemContract):
     def test_paths_and_arguments_reach_the_run_unchanged(self, system: ScriptSystem, echo: Path) -> None:
         job = replace(JOBS["awkward"], python=str(echo), workers=2, threads=3)
         words = json.loads(self.run(system.render(job)).stdout)
-        assert words[:2] == ["-m", "search.run"]
-        assert dict(zip(words[2:10:2], words[3:10:2], strict=True)) == {
+        assert words[:4] == ["-P", "-m", "yolofront", "run"]
+        assert dict(zip(words[4:12:2], words[5:12:2], strict=True)) == {
             "--study": "nas_head",
             "--project": "my runs/$x",
             "--workers": "2",
             "--threads": "3",
         }
-        assert tuple(words[10:]) == AWKWARD
+        assert tuple(words[12:]) == AWKWARD
 
     def test_the_script_ends_as_the_run_ends(self, system: ScriptSystem, echo: Path) -> None:
         job = BatchJob("nas_head", python=str(echo))
         assert self.run(system.render(job)).returncode == 7
-        (line,) = (line for line in system.render(job).splitlines() if " -m search.run " in line)
+        (line,) = (line for line in system.render(job).splitlines() if " -m yolofront run " in line)
         assert shlex.split(line.removesuffix(" &")) == list(job.command)
 
     def test_headers_take_no_foreign_text(self, system: ScriptSystem) -> None:

@@ -165,6 +165,15 @@ def test_arguments_that_the_run_would_refuse_are_refused_before(cluster: Cluster
     assert refused == "error: the jobs would fail: --epochs is 0; ..."
 
 
+def test_a_package_of_the_user_that_is_called_search_is_not_taken_for_ours(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cluster.folder / "search").mkdir()
+    (cluster.folder / "search/__init__.py").write_text("raise SystemExit('the wrong one')\n")
+    monkeypatch.chdir(cluster.folder)
+    assert "the jobs would fail: " in (said := cluster.refusal("--", "--epochs", "0", check=True)) and "epochs" in said
+
+
 def test_a_site_has_defaults_and_the_command_line_goes_before_them(cluster: Cluster) -> None:
     file = cluster.folder / "config/yolofront/cluster.yaml"
     file.parent.mkdir(parents=True)

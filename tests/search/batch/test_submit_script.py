@@ -29,7 +29,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def run_line(script: str) -> list[str]:
-    line = next(line for line in script.splitlines() if " -m search.run " in line)
+    line = next(line for line in script.splitlines() if " -m yolofront run " in line)
     return shlex.split(line.removesuffix(" &"))
 
 
