@@ -56,7 +56,8 @@ def _parser() -> CommandParser:
     parser.add_argument(
         "--format",
         default="onnx",
-        help="pt, or any of Ultralytics' export formats whose package is installed (default: onnx)",
+        help="pt, yolov5 (a .pt for the original YOLOv5's code), or any of Ultralytics' export formats whose package "
+        "is installed (default: onnx)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (default: in the study's folder)")
     parser.add_argument("--data", metavar="YAML", help="the data set, if it has moved since the study began")

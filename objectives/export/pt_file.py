@@ -16,7 +16,7 @@ from torch import nn
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import Candidate, CandidateError
 from spaces.durable import write_bytes
-from spaces.networks.weights import PRUNED
+from spaces.networks.yolov5_file import PRUNED
 
 # isort: split
 from ultralytics import YOLO, __version__
@@ -53,8 +53,8 @@ def export_pt(candidate: Candidate, path: Path, facts: Mapping[str, Any]) -> Pat
     """
     network = _bare_copy(candidate)
     _require_stock(network)
-    network.yaml = model_yaml(network) or _refusing(network.yaml)
-    _halve(network)
+    network.yaml = model_yaml(network) or refusing(network.yaml, HOW_TO_TRAIN)
+    halve(network)
     content = {
         "epoch": -1,  # the value after a training that has ended
         "model": network,
@@ -84,7 +84,7 @@ def model_yaml(network: Detector) -> dict[str, Any] | None:
 
     Source: ultralytics/engine/model.py, Model.train; ultralytics/models/yolo/detect/train.py, get_model.
     """
-    return next((yaml for yaml in (network.yaml, _with_own_sizes(network)) if _rebuilds(network, yaml)), None)
+    return next((yaml for yaml in (network.yaml, with_own_sizes(network)) if _rebuilds(network, yaml)), None)
 
 
 def _rebuilds(network: Detector, yaml: Mapping[str, Any]) -> bool:
@@ -103,7 +103,7 @@ def _rebuilds(network: Detector, yaml: Mapping[str, Any]) -> bool:
     return own.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in own.items())
 
 
-def _with_own_sizes(network: Detector) -> dict[str, Any]:
+def with_own_sizes(network: Detector) -> dict[str, Any]:
     """Return the network's YAML with each row's width and repeats as they are, and factors of 1."""
     yaml = copy.deepcopy(network.yaml)
     yaml |= {"scale": yaml.get("scale") or "n", "depth_multiple": 1.0, "width_multiple": 1.0}
@@ -130,9 +130,9 @@ def _output_widths(network: Detector) -> list[int | None]:
     return widths
 
 
-def _refusing(yaml: Mapping[str, Any]) -> dict[str, Any]:
+def refusing(yaml: Mapping[str, Any], reason: str) -> dict[str, Any]:
     """Return the YAML with a first layer that cannot be built and says why."""
-    return {**yaml, "backbone": [[-1, 1, HOW_TO_TRAIN, []], *yaml["backbone"]], PRUNED: True}
+    return {**yaml, "backbone": [[-1, 1, reason, []], *yaml["backbone"]], PRUNED: True}
 
 
 def check_pt(candidate: Candidate, path: Path) -> int:
@@ -174,7 +174,7 @@ def _require_stock(network: Detector) -> None:
             raise CandidateError(f"the network holds a {home}.{type(module).__name__}, which stock Ultralytics lacks")
 
 
-def _halve(network: Detector) -> None:
+def halve(network: Detector) -> None:
     """Store tensors in half precision, in place; those that would change stay as they are."""
     for tensor in chain(network.parameters(), network.buffers()):
         if tensor.is_floating_point() and torch.equal(tensor.half().float(), tensor):

@@ -1,7 +1,7 @@
 """Detection accuracy of a candidate on one split, as `yolo val` measures it, and at a chosen confidence.
 
 `objectives.training.detections` finds the detections, and Ultralytics' metrics average them. The mAP equals that of
-`yolo val` on the same weights.
+`yolo val` on the same weights, and for an original YOLOv5 that of its `val.py`.
 
 Means (precision, recall, F1, mAP) are over the classes that have labels in the split, as in Ultralytics.
 """
@@ -19,6 +19,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.base import Curves, Evaluation
 from objectives.data.dataset import Dataset
 from objectives.training.detections import Detections, detect, detect_in_training
+from objectives.training.original_metrics import average_precision
 from spaces.base import Candidate, CandidateError, SpaceError
 
 from ultralytics.utils.metrics import ap_per_class, smooth
@@ -140,8 +141,13 @@ def score(
 
 
 def _average(found: Detections) -> tuple[Any, ...]:
-    """Return Ultralytics' averages; its curves take the first column of matches, which is the requested IoU."""
-    return tuple(ap_per_class(found.matched, found.confidence, found.predicted, found.labelled))
+    """Return Ultralytics' averages; its curves take the first column of matches, which is the requested IoU.
+
+    The average precision of an original YOLOv5, at index 5, is that of its `val.py`.
+    """
+    columns = (found.matched, found.confidence, found.predicted, found.labelled)
+    averages = tuple(ap_per_class(*columns))
+    return (*averages[:5], average_precision(*columns), *averages[6:]) if found.original else averages
 
 
 def _means(*curves: NDArray[np.float64]) -> list[NDArray[np.float64]]:

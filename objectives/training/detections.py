@@ -23,11 +23,13 @@ from objectives.data.dataset import Dataset
 from objectives.data.loader import CheckedDataset, detection_dataset
 from objectives.device.memory import out_of_memory
 from objectives.device.sharing import share_device
+from objectives.training.original_metrics import average_precision, match_as_original
 from spaces.anchors.anchor_head import class_scores, is_anchor_head
 from spaces.base import Candidate, CandidateError, SpaceError
 
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.utils import DEFAULT_CFG
+from ultralytics.utils.metrics import box_iou
 from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.ops import scale_boxes
 
@@ -47,6 +49,7 @@ class Detections:
         predicted: Class of each detection, `(N,)`.
         labelled: Class of each label, `(M,)`; at least one.
         loss: Mean over batches of the sum of all loss terms; nan if it was not requested.
+        original: Whether precisions are averaged as by the original YOLOv5.
     """
 
     images: int
@@ -55,6 +58,7 @@ class Detections:
     predicted: NDArray[np.float64]
     labelled: NDArray[np.float64]
     loss: float
+    original: bool = False
 
 
 def detect(
@@ -102,7 +106,8 @@ def detect_exported(network: nn.Module, data: Dataset, split: str, *, imgsz: int
     """Find the detections of an exported network, which takes square images in batches of one size.
 
     Args:
-        network: Has the attributes `stride` and `end2end` of a `DetectionModel`; its input has any number of images.
+        network: Has the attributes `stride` and `end2end` of a `DetectionModel`, and `original` where its output is
+            that of an original YOLOv5; its input has any number of images.
     """
     return _detect(network, data, split, imgsz=imgsz, batch=batch, device="cpu", iou=iou, loss=False, rect=False)
 
@@ -119,7 +124,7 @@ class CheckedValidator(DetectionValidator):  # type: ignore[misc]  # Ultralytics
     def init_metrics(self, model: Any) -> None:
         """Prepare as `DetectionValidator`, and see what kind of network it is."""
         super().init_metrics(model)
-        self.original = is_anchor_head(model)
+        self.original = _is_original(model)
         if self.original:
             self.args.iou = ORIGINAL_IOU
 
@@ -140,14 +145,26 @@ class CheckedValidator(DetectionValidator):  # type: ignore[misc]  # Ultralytics
 
     def _process_batch(self, preds: dict[str, Tensor], batch: dict[str, Any]) -> dict[str, Any]:
         """Match detections with labels; those of an original YOLOv5 in px of the image's file, clipped to it."""
-        if self.original:
-            place = (batch["ori_shape"], batch["ratio_pad"])
-            preds, batch = (
-                {**each, "bboxes": scale_boxes(batch["imgsz"], each["bboxes"].clone(), *place)}
-                for each in (preds, batch)
-            )
-        matched: dict[str, Any] = super()._process_batch(preds, batch)
-        return matched
+        if not self.original:
+            matched: dict[str, Any] = super()._process_batch(preds, batch)
+            return matched
+        place = (batch["ori_shape"], batch["ratio_pad"])
+        boxes, labels = (scale_boxes(batch["imgsz"], each["bboxes"].clone(), *place) for each in (preds, batch))
+        return {"tp": match_as_original(preds["cls"], batch["cls"], box_iou(labels, boxes), self.iouv)}
+
+    def get_stats(self) -> dict[str, Any]:
+        """Return Ultralytics' figures; of an original YOLOv5 with its own average precision."""
+        stats = {name: np.concatenate(values, 0) for name, values in self.metrics.stats.items() if values}
+        figures: dict[str, Any] = super().get_stats()
+        if self.original and stats:
+            names = ("tp", "conf", "pred_cls", "target_cls")
+            self.metrics.box.all_ap = average_precision(*(stats[name] for name in names))
+            figures = self.metrics.results_dict
+        return figures
+
+
+def _is_original(network: Any) -> bool:
+    return bool(getattr(network, "original", False)) or is_anchor_head(network)
 
 
 def _detect(
@@ -172,7 +189,7 @@ def _detect(
         augment=None,
         rect=rect,
         stride=stride,
-        area=is_anchor_head(network),
+        area=_is_original(network),
     )
     validator = _validator(dataset, data, batch, device, iou)
     shortage: str | None = None
@@ -196,6 +213,7 @@ def _detect(
         predicted=stats["pred_cls"],
         labelled=stats["target_cls"],
         loss=mean_loss,
+        original=validator.original,
     )
 
 

@@ -14,6 +14,7 @@ from objectives.data.dataset import Dataset
 from objectives.runtimes.ort import open_session
 from objectives.training.accuracy import evaluation_of
 from objectives.training.detections import detect_exported
+from spaces.anchors.anchor_head import is_anchor_head
 from spaces.base import Candidate
 
 
@@ -31,6 +32,7 @@ class ExportedNetwork(nn.Module):
         self.batch = int(self.session.get_inputs()[0].shape[0])
         self.end2end = bool(getattr(network, "end2end", False))
         self.stride: Any = network.stride
+        self.original = is_anchor_head(network)
         self.names: dict[int, str] = {}
 
     def forward(self, images: Tensor) -> Tensor:

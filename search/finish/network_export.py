@@ -20,6 +20,7 @@ from objectives.device.target import Target
 from objectives.export.exporter import export_formats, run_exporter
 from objectives.export.onnx_file import add_metadata
 from objectives.export.pt_file import check_pt, export_pt
+from objectives.export.yolov5_file import export_yolov5
 from objectives.quantities import BEST_F1, BEST_F1_CONFIDENCE, F1, MAP50, MAP50_95, PRECISION, RECALL
 from objectives.runtimes.catalogue import runtimes_reading
 from objectives.runtimes.parity import Parity, check_parity
@@ -48,7 +49,7 @@ class ExportRequest:
     Attributes:
         record: A record with weights.
         out: Folder that the files are written to.
-        file_format: `pt`, or one of Ultralytics' export formats.
+        file_format: `pt`, `yolov5`, or one of Ultralytics' export formats.
         data: Path of the data set, if it has moved since the study began.
         images: Number of val images that ONNX and torch are compared on.
     """
@@ -98,6 +99,9 @@ def export_network(request: ExportRequest, store: Store, folder: RunFolder) -> I
         facts = _facts(request, candidate, remeasured)
         if request.file_format == "pt":
             yield _write_pt(candidate, stem, facts)
+        elif request.file_format == "yolov5":
+            file = export_yolov5(candidate, stem.with_name(f"{stem.name}.pt"), facts)
+            yield f"pt for val.py, detect.py and export.py of the original YOLOv5: {file.name}"
         else:
             model = _export(candidate, stem, request.file_format, target)
         if request.file_format == "onnx":
@@ -128,7 +132,7 @@ def export_network(request: ExportRequest, store: Store, folder: RunFolder) -> I
 
 
 def _check_format(name: str) -> None:
-    formats = ("pt", *export_formats())
+    formats = ("pt", "yolov5", *export_formats())
     if name not in formats:
         raise DefinitionError(f"--format is '{name}'; {did_you_mean(name, formats)}")
     if name == "engine" and not torch.cuda.is_available():

@@ -16,7 +16,7 @@ from spaces.foreign.plain_json import Fields, parse_json
 from spaces.networks.checkpoint import facts_of, load
 from spaces.networks.pt_file import as_detectors, detector_in, read_pt, tensors_in
 from spaces.networks.tensor_file import float32, read_tensor_file
-from spaces.networks.yolov5_file import is_original, read_original
+from spaces.networks.yolov5_file import PRUNED, is_original, read_original
 from spaces.path_facts import path_fact
 from spaces.shown import shown_reason, shown_value
 from spaces.structure.model_yaml import is_known
@@ -31,8 +31,6 @@ MOST_ELEMENTS = 2 * 10**8
 _SIZE = re.compile(r"[1-9][0-9]{1,4}")
 """An image size in px, as text."""
 _COUNT = re.compile(r"[0-9]{1,6}")
-PRUNED = "pruned"
-"""Key in the model YAML of a `.pt` whose network was cut: the YAML is that of its parent."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ _AUGMENTATION = (
     "mixup",
 )  # fmt: skip
 """Settings that have the same name and meaning in Ultralytics."""
+PRUNED = "pruned"
+"""Key in the model YAML of a `.pt` whose network was cut: the YAML is that of its parent."""
 _STRUCTURE = ("depth_multiple", "width_multiple", "anchors", "activation", "backbone", "head")
 _MOST_MODULES, _DEEPEST = 20_000, 50
 """Maximum number of modules, and of modules inside each other: a stock network has some 400, and 6."""
@@ -100,6 +102,8 @@ def read_original(path: Path) -> OriginalDetector:
     yaml = _attribute(network, "yaml")
     if not isinstance(yaml, Mapping) or not is_anchored(yaml):
         raise SpaceError(f"weights '{path}' of YOLOv5 do not say how their network is built")
+    if PRUNED in yaml:
+        raise SpaceError(f"weights '{path}' hold a pruned network; a parent must be whole")
     model = {key: yaml[key] for key in _STRUCTURE if key in yaml}
     model |= _activation(path, modules)
     model = {key: value for key, value in model.items() if value is not None}
