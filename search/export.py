@@ -11,6 +11,7 @@ from pathlib import Path
 
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.cli.stored_study import existing_store, find_study
+from search.cli.yolo_words import OF_EXPORT
 from search.findings.selection import milliseconds, select_network
 from search.record.folders import file_stem
 from search.record.names import trial_number
@@ -46,7 +47,7 @@ def _number(text: str) -> int:
 
 
 def _parser() -> CommandParser:
-    parser = CommandParser("search.export", description=__doc__)
+    parser = CommandParser("search.export", reasons=OF_EXPORT, description=__doc__)
     add_study_options(parser)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--trial", type=_number, metavar="N", help="the trial with that number: 7, or trial-7")

@@ -7,10 +7,12 @@ import os
 import sys
 from dataclasses import fields
 
+from objectives.device.device_names import devices_of
 from objectives.recipe import Recipe
 from search.cli.command import add_study_options, run_command, run_folder, seconds_of, url_of
 from search.cli.hard_end import ended_after
 from search.cli.stored_study import existing_store, find_study
+from search.cli.yolo_words import AUTO, OF_TRAINING, batch_size, numbers
 from search.prepare.early_checks import check_early
 from search.study.budget import repeats_in_all
 from search.study.definition import StudyDefinition, load_study
@@ -21,7 +23,10 @@ from spaces.command_line import CommandParser, verbosity
 from spaces.display.terminal import ShownConsole
 from spaces.shown import print_error
 
-OF_THE_STORED_STUDY = ("data", "model", "imgsz", "skip_bad", "epochs", "batch", "seed", "name", "dry_run")
+OF_THE_STORED_STUDY = (
+    "data", "model", "imgsz", "skip_bad", "classes", "single_cls", "fraction", "epochs", "batch", "seed", "name",
+    "dry_run",
+)  # fmt: skip
 """Options that cannot be given for a second target."""
 WORKERS_PER_CORE = 4
 """Maximum number of workers per core: more would only slow each other down. It also catches typing errors."""
@@ -50,7 +55,7 @@ def _main(options: argparse.Namespace) -> int:
 
         return dry_run(
             definition,
-            device=options.device,
+            device=devices_of(options.device)[0],
             threads=options.threads,
             url=url,
             repeats=repeats,
@@ -72,7 +77,7 @@ def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
         new=options.new,
         resume=options.resume,
         device=options.device,
-        workers=options.workers,
+        workers=_workers(options),
         threads=options.threads,
         timeout_s=_timeout_s(options),
         polish_epochs=options.polish,
@@ -101,11 +106,16 @@ def _timeout_s(options: argparse.Namespace) -> float | None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    if options.workers < 1:
-        raise DefinitionError(f"--workers is {options.workers}; it must be at least 1")
+    workers = _workers(options)
+    if workers < 1:
+        raise DefinitionError(f"--workers is {workers}; it must be at least 1")
     most = WORKERS_PER_CORE * (os.cpu_count() or 1)
-    if options.workers > most:
-        raise DefinitionError(f"--workers is {options.workers}; it must be at most {most} on this machine's cores")
+    if workers > most:
+        raise DefinitionError(f"--workers is {workers}; it must be at most {most} on this machine's cores")
+    if options.batch == AUTO:
+        raise DefinitionError(
+            "--batch is auto; how many images fit is not measured here: give a number (on a CPU Ultralytics takes 16)"
+        )
     if options.threads < 1:
         raise DefinitionError(f"--threads is {options.threads}; it must be at least 1")
     if options.polish is not None and options.polish < 1:
@@ -114,6 +124,10 @@ def _check(options: argparse.Namespace) -> None:
         raise DefinitionError(f"--repeat is {options.repeat}; it must be 0 or a number of trials")
     if options.new and options.resume:
         raise DefinitionError("--new and --resume exclude each other")
+
+
+def _workers(options: argparse.Namespace) -> int:
+    return len(devices_of(options.device)) if options.workers is None else int(options.workers)
 
 
 def _definition(options: argparse.Namespace) -> StudyDefinition:
@@ -127,6 +141,9 @@ def _definition(options: argparse.Namespace) -> StudyDefinition:
         model=options.model,
         imgsz=options.imgsz,
         skip_bad=options.skip_bad,
+        classes=options.classes,
+        single_cls=options.single_cls,
+        fraction=options.fraction,
         epochs=options.epochs,
         batch=options.batch,
         seed=options.seed,
@@ -160,16 +177,19 @@ def _fields_to_set() -> tuple[str, ...]:
 
 
 def _parser() -> CommandParser:
-    parser = CommandParser("search.run", fields=_fields_to_set, description=__doc__)
+    parser = CommandParser("search.run", fields=_fields_to_set, reasons=OF_TRAINING, description=__doc__)
     add_study_options(parser)
     add = parser.add_argument
     add("--data", metavar="YAML", help="data set in Ultralytics format (default: the study's own)")
     add("--model", metavar="FILE", help="model YAML, or trained weights: .pt, .safetensors, a checkpoint folder")
     add("--imgsz", type=int, metavar="PX", help="image size of the study (default: the data's, the weights', or 640)")
     add("--skip-bad", action="store_true", help="leave out a few images that cannot be used (at most 5 %%)")
+    add("--classes", type=numbers, metavar="[0,2]", help="count the labels of these classes only")
+    add("--single-cls", action="store_true", help="take all labels as labels of one class")
+    add("--fraction", type=float, metavar="0.1", help="train on this share of train's images: the first ones")
     add("--epochs", type=int, help="epochs of each trial")
-    add("--batch", type=int, help="images per batch")
-    add("--device", default="cpu", help="where training runs: cpu, 0, 1, ... (default: %(default)s)")
+    add("--batch", type=batch_size, metavar="N", help="images per batch")
+    add("--device", default="cpu", help="where training runs: cpu, 0, or 0,1 for a worker each (default: cpu)")
     add("--seed", type=int, help="seed of training; each worker derives its sampling seed from it")
     add("--n-trials", type=int, metavar="N", help="the study's total of finished, stopped and ruled-out trials")
     add("--budget", metavar="300epochs", help="training (or time: 2h) of the whole study, instead of --n-trials")
@@ -187,7 +207,7 @@ def _parser() -> CommandParser:
         metavar="20m",
         help="end a worker without progress (default: 10 x its slowest step, at least 10m)",
     )
-    add("--workers", type=int, default=1, metavar="N", help="processes on this machine (default: %(default)s)")
+    add("--workers", type=int, metavar="N", help="processes on this machine (default: one for each device)")
     add("--threads", type=int, default=1, metavar="N", help="torch threads of each worker (default: %(default)s)")
     add("--name", help="store the study under this name")
     add("-o", "--override", action="append", default=[], metavar="KEY=VALUE", help="set a field: -o recipe.lr0=0.01")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import IntEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from spaces.base import SpaceError
@@ -64,13 +65,21 @@ class CommandParser(argparse.ArgumentParser):
 
     Args:
         module: Module of the command: `search.run`.
-        fields: Returns the names of fields that `-o` sets: `scale`, and `recipe.lr0`, which may be meant by `lr0`.
+        fields: Returns the names of fields that `-o` sets: `scale`, and `recipe.lr0`, which is also called `lr0`.
+        reasons: Why words of other programs have no meaning here, by their names, with what takes their place.
         options: Those of `argparse.ArgumentParser`.
     """
 
-    def __init__(self, module: str, *, fields: Callable[[], Sequence[str]] = tuple, **options: Any) -> None:
+    def __init__(
+        self,
+        module: str,
+        *,
+        fields: Callable[[], Sequence[str]] = tuple,
+        reasons: Mapping[str, str] = MappingProxyType({}),
+        **options: Any,
+    ) -> None:
         super().__init__(prog=_CALLED_AS.get() or f"python -m {module}", **options)
-        self._fields = fields
+        self._fields, self._reasons = fields, reasons
         self.add_argument("-q", "--quiet", action="store_true", help="say nothing but results and errors")
         self.add_argument("-v", "--verbose", action="store_true", help="say each step; show where a fault came from")
 
@@ -127,6 +136,9 @@ class CommandParser(argparse.ArgumentParser):
         if not word.startswith("-"):
             return f"{shown_value(word)} is too much for `{self.prog}`; see `{self.prog} --help`"
         name = word.partition("=")[0]
+        key = name.lstrip("-").replace("-", "_")
+        if key in self._reasons:
+            return f"{name} has no meaning for `{self.prog}`: {self._reasons[key]}"
         near = did_you_mean(name, self._long_options(), f"see `{self.prog} --help`")
         return f"{name} is no option of `{self.prog}`; {near}"
 
@@ -165,8 +177,10 @@ class CommandParser(argparse.ArgumentParser):
         option = f"--{key.replace('_', '-')}"
         action = self._option_string_actions.get(option)
         if action is None:
-            if "--override" in self._option_string_actions and ("." in key or key in self._fields()):
-                return ["-o", f"{key}={value}"]
+            if "--override" in self._option_string_actions and (field := self._field(key)):
+                return ["-o", f"{field}={value}"]
+            if key in self._reasons:
+                raise CommandLineError(f"{key} has no meaning for `{self.prog}`: {self._reasons[key]}")
             raise CommandLineError(f"{key} is no option of `{self.prog}`; {self._near_key(key)}")
         if action.nargs != 0:
             return [] if value == "None" else [f"{option}={value}"]
@@ -174,12 +188,17 @@ class CommandParser(argparse.ArgumentParser):
             raise CommandLineError(f"{key} is {shown_value(value)}; it must be true or false")
         return [option] if value.lower() in _YES else []
 
+    def _field(self, key: str) -> str | None:
+        """Return the field that a key names: `scale`, `recipe.lr0`, and `lr0` for the latter; None if there is none."""
+        names = self._fields()
+        if "." in key or key in names:
+            return key
+        return next((name for name in names if name.rpartition(".")[2] == key), None)
+
     def _near_key(self, key: str) -> str:
         fields = {name.rpartition(".")[2]: name for name in self._fields()}
         positions = [action.dest for action in self._actions if not action.option_strings]
         keys = [*(name[2:].replace("-", "_") for name in self._long_options()), *positions]
-        if key in fields:
-            return f"did you mean {fields[key]}?"
         near = did_you_mean(key, [*keys, *fields], f"see `{self.prog} --help`")
         name = near.removeprefix("did you mean ").removesuffix("?")
         return f"did you mean {fields[name]}?" if name in fields and name not in keys else near

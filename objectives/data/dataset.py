@@ -22,7 +22,7 @@ from objectives.data.digit_scenes import DEFAULTS, SCENES, write_digits
 from objectives.data.doubts import doubts_of, near_duplicates_of_train
 from objectives.data.label_files import LabelFiles
 from objectives.data.places import label_path
-from objectives.data.split import Split
+from objectives.data.split import WHOLE, Selection, Split
 from objectives.data.yaml_file import Definition, read_definition
 from objectives.data.yaml_text import DataError
 from spaces.base import ParamValue
@@ -30,6 +30,7 @@ from spaces.durable import update_text
 from spaces.shown import shown
 
 __all__ = ["DataError", "Dataset", "open_dataset"]
+_CLASSES_SHOWN = 20
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -45,6 +46,8 @@ class Dataset:
         key: Hash of classes, file names (relative) and contents: equal data, equal keys, on any machine.
         defaults: Training arguments that belong to this data, named as Ultralytics' (empty for a user's data).
         warnings: Likely mistakes that may be intended, one line each.
+        selection: Part of the data that is used; the splits hold its images.
+        numbered: Number of classes in the label files, where that is not the number of `classes`.
     """
 
     name: str
@@ -54,6 +57,8 @@ class Dataset:
     key: str
     defaults: Mapping[str, ParamValue] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    selection: Selection = WHOLE
+    numbered: int | None = None
 
     def require_no_doubt(self) -> None:
         """Raise the warnings as one error, if there are any.
@@ -67,7 +72,13 @@ class Dataset:
 
 
 def open_dataset(
-    source: str | Path, cache: Path, seed: int = 0, *, scenes: Mapping[str, int] = SCENES, skip_bad: bool = False
+    source: str | Path,
+    cache: Path,
+    seed: int = 0,
+    *,
+    scenes: Mapping[str, int] = SCENES,
+    skip_bad: bool = False,
+    selection: Selection = WHOLE,
 ) -> Dataset:
     """Open a data set and check all of it; a check that passed is remembered until a file changes.
 
@@ -77,6 +88,7 @@ def open_dataset(
         seed: Seed of the digits; not used for a YAML.
         scenes: Number of digit scenes of each split; not used for a YAML.
         skip_bad: True if a few images that cannot be used are left out, with a warning.
+        selection: Part of the data that is used.
 
     Raises:
         DataError: If anything is wrong with the data; the first problems are named with file and line.
@@ -84,37 +96,58 @@ def open_dataset(
     cache = cache.absolute()
     if str(source) == "digits":
         definition = read_definition(write_digits(cache, seed, scenes))
-        return _checked(definition, "digits", cache, DEFAULTS)
+        return _checked(definition, "digits", cache, DEFAULTS, selection)
     definition = read_definition(Path(source).expanduser())
     stem = definition.file.stem
     name = definition.file.parent.name if stem == "data" else stem
-    return _checked(definition, name, cache, {}, skip_bad=skip_bad)
+    return _checked(definition, name, cache, {}, selection, skip_bad=skip_bad)
 
 
 def _checked(
-    definition: Definition, name: str, cache: Path, defaults: Mapping[str, ParamValue], *, skip_bad: bool = False
+    definition: Definition,
+    name: str,
+    cache: Path,
+    defaults: Mapping[str, ParamValue],
+    selection: Selection,
+    *,
+    skip_bad: bool = False,
 ) -> Dataset:
+    _check_selection(definition, selection)
     converted, notes = _converted(definition, cache)
     files = LabelFiles(definition, converted)
-    splits = {key: Split(key, images, files.labels[key]) for key, images in definition.images.items()}
+    splits = {key: selection.of(Split(key, images, files.labels[key])) for key, images in definition.images.items()}
     memory = CheckMemory.load(cache, definition.file, len(definition.classes))
     digests: dict[Path, Checked] = {}
     images = [path for split in splits.values() for path in split.images]
+    used = set(images)
     labels = [path for split in splits.values() for path in split.labels if path is not None]
     count = len(definition.classes)
     digests |= memory.check(labels, lambda paths: check_all(paths, partial(check_labels, classes=count)))
     digests |= memory.check(images, lambda paths: check_all(paths, check_image))
     for place in definition.places.values():
-        digests |= {image: Checked("", (problem,)) for image, problem in place.absent.items()}
+        absent = {image: problem for image, problem in place.absent.items() if image in used}
+        digests |= {image: Checked("", (problem,)) for image, problem in absent.items()}
     splits, skipped = without_bad(splits, digests, skip=skip_bad)
-    splits, warnings = _usable(definition.file, splits, digests)
+    splits, warnings = _usable(definition.file, splits, digests, selection)
     warnings = [*definition.notes, *notes, *skipped, *warnings]
     warnings += [*files.doubts(list(splits)), *doubts_of(splits, definition.classes, digests)]
     warnings += _near_duplicates(splits, digests, memory)
     memory.save()
-    key = _key(definition, splits, digests)
-    copy = _write_yaml(cache, f"{name}-{key[:12]}", definition, splits, lists=bool(skipped))
-    return Dataset(name, copy, definition.classes, splits, key, defaults, tuple(warnings))
+    key = _key(definition, splits, digests, selection)
+    listed = bool(skipped) or selection.fraction < 1
+    copy = _write_yaml(cache, f"{name}-{key[:12]}", definition, splits, lists=listed)
+    classes = selection.names(definition.classes)
+    return Dataset(name, copy, classes, splits, key, defaults, tuple(warnings), selection, len(definition.classes))
+
+
+def _check_selection(definition: Definition, selection: Selection) -> None:
+    last = len(definition.classes) - 1
+    for number in selection.classes or ():
+        if not 0 <= number <= last:
+            named = ", ".join(
+                f"{at} {shown(name)}" for at, name in list(enumerate(definition.classes))[:_CLASSES_SHOWN]
+            )
+            raise DataError(f"data.classes names {number}; {shown(definition.file)} has the classes {named}")
 
 
 def _converted(definition: Definition, cache: Path) -> tuple[Mapping[Path, Path] | None, tuple[str, ...]]:
@@ -136,13 +169,13 @@ def _near_duplicates(splits: Mapping[str, Split], checked: Mapping[Path, Checked
 
 
 def _usable(
-    file: Path, splits: Mapping[str, Split], digests: Mapping[Path, Checked]
+    file: Path, splits: Mapping[str, Split], digests: Mapping[Path, Checked], selection: Selection
 ) -> tuple[dict[str, Split], list[str]]:
     """Return the splits that have labels; train and val must have them."""
     usable: dict[str, Split] = {}
     warnings: list[str] = []
     for name, split in splits.items():
-        if any(digests[label].objects for label in split.labels if label is not None):
+        if any(selection.has(digests[label].classes) for label in split.labels if label is not None):
             usable[name] = split
         elif name in ("train", "val"):
             expected = shown(label_path(split.images[0]))
@@ -152,7 +185,9 @@ def _usable(
     return usable, warnings
 
 
-def _key(definition: Definition, splits: Mapping[str, Split], digests: Mapping[Path, Checked]) -> str:
+def _key(
+    definition: Definition, splits: Mapping[str, Split], digests: Mapping[Path, Checked], selection: Selection
+) -> str:
     digest = hashlib.sha256()
 
     def add(*parts: str) -> None:
@@ -165,6 +200,8 @@ def _key(definition: Definition, splits: Mapping[str, Split], digests: Mapping[P
         for image, label in zip(split.images, split.labels, strict=True):
             relative = os.path.relpath(image, definition.root)
             add(relative, digests[image].digest, digests[label].digest if label is not None else "")
+    if selection.classes is not None or selection.single_cls:  # a fraction shows in the files
+        add("selection", str(sorted(set(selection.classes or ()))), str(selection.single_cls))
     return digest.hexdigest()[:32]
 
 

@@ -33,7 +33,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.data.check import read_labels
 from objectives.data.dataset import DataError, Dataset
 from objectives.data.pixels import Pixels, decode, open_image
-from objectives.data.split import Split
+from objectives.data.split import Selection, Split
 from spaces.base import SpaceError
 from spaces.shown import shown
 from spaces.steps import note_step
@@ -213,19 +213,28 @@ def _scan_of(data: Dataset, split: str) -> _Scan:
         key = (data.key, split)
         # Equal data may lie in two places; the paths are part of the shared scan.
         if key not in _scans or _scans[key].split != data.splits[split]:
-            _scans[key] = _scan(data.splits[split], len(data.classes))
+            _scans[key] = _scan(data.splits[split], data.numbered or len(data.classes), data.selection)
         return _scans[key]
 
 
-def _scan(split: Split, classes: int) -> _Scan:
+def _scan(split: Split, classes: int, selection: Selection) -> _Scan:
     boxes = []
     for label in split.labels:
-        array = read_labels(label, classes)
+        array = _selected(read_labels(label, classes), selection)
         array.setflags(write=False)
         boxes.append(array)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         shapes = tuple(pool.map(_shape, split.images))
     return _Scan(split, shapes, tuple(boxes))
+
+
+def _selected(rows: NDArray[np.float32], selection: Selection) -> NDArray[np.float32]:
+    """Return the label rows `(N, 5)` that count, with their class; the array may be the one given."""
+    if selection.classes is not None:
+        rows = rows[np.isin(rows[:, 0], selection.classes)]
+    if selection.single_cls:
+        rows = np.concatenate((np.zeros_like(rows[:, :1]), rows[:, 1:]), 1)
+    return rows
 
 
 def _shape(image: Path) -> tuple[int, int]:

@@ -203,8 +203,8 @@ def _accuracy_of(model: Path, candidate: Candidate, data: Dataset, definition: S
 
 def _data(request: ExportRequest, definition: StudyDefinition, folder: RunFolder) -> Dataset:
     source = request.data or present_place(definition.data.source, folder)
-    skip_bad = definition.data.skip_bad
-    return open_dataset(source, writable_data_folder(folder), seed=definition.seed, skip_bad=skip_bad)
+    part, cache = definition.data, writable_data_folder(folder)
+    return open_dataset(source, cache, seed=definition.seed, skip_bad=part.skip_bad, selection=part.selection)
 
 
 def _facts(request: ExportRequest, candidate: Candidate, remeasured: _Remeasured | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class RunRequest:
         storage: URL of the database.
         new: Begin the study again; the stored one stays in the database.
         resume: Refuse to begin a study that is not stored.
-        device: Device that trains, as Ultralytics spells it: `cpu`, `0`, `1`.
+        device: Device that trains, as Ultralytics spells it: `cpu`, `0`; of several, `0,1`, the workers take one each.
         workers: Number of worker processes.
         threads: torch threads of each worker.
         timeout_s: Seconds after which the run ends, within a minute; None for no limit. Running trials are released.

@@ -8,6 +8,7 @@ from typing import Literal
 
 from rich.console import Console
 
+from objectives.device.device_names import devices_of
 from search.cli.command import error_line, place_options
 from search.findings.training_noise import trials_to_repeat
 from search.finish.end_note import EndNote, call_on_done
@@ -189,7 +190,7 @@ class StepRunner:
             study=study.name,
             url=request.storage,
             root=request.runs.root,
-            device=request.device,
+            device=devices_of(request.device)[0],
             database_wait_s=request.database_wait_s,
             amount=amount,
         )

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from rich.console import Console
 
+from objectives.device.device_names import devices_of
 from objectives.device.lock import HUNG_AFTER
 from search.batch.registry import own_job
 from search.finish.run_request import RunRequest
@@ -108,7 +109,7 @@ def _visible_gpus(device: str) -> list[str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name.strip() for name in visible.split(",") if name.strip()]
-    return [] if device == "cpu" else [device.removeprefix("cuda:")]
+    return [name.removeprefix("cuda:") for name in devices_of(device) if name != "cpu"]
 
 
 def _done(counted: int, definition: StudyDefinition) -> str:

@@ -30,7 +30,9 @@ def open_data(definition: StudyDefinition, folder: RunFolder, *, strict: bool = 
         DataError: If it is wrong; with `strict` also if it is doubtful.
     """
     source = present_place(definition.data.source, folder)
-    data = open_dataset(source, writable_data_folder(folder), seed=definition.seed, skip_bad=definition.data.skip_bad)
+    part = definition.data
+    cache = writable_data_folder(folder)
+    data = open_dataset(source, cache, seed=definition.seed, skip_bad=part.skip_bad, selection=part.selection)
     if strict:
         data.require_no_doubt()
     return data

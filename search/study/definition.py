@@ -203,6 +203,9 @@ def load_study(
     model: str | Path | None = None,
     imgsz: int | None = None,
     skip_bad: bool = False,
+    classes: Sequence[int] | None = None,
+    single_cls: bool = False,
+    fraction: float | None = None,
     epochs: int | None = None,
     batch: int | None = None,
     seed: int | None = None,
@@ -218,6 +221,7 @@ def load_study(
         name: The name to store the study under.
         model: A model YAML, or weights: `.pt`, `.safetensors` or a checkpoint folder.
         skip_bad: Leave out a few images that cannot be used.
+        classes: Numbers of the classes whose labels count; `single_cls` and `fraction` are Ultralytics' too.
         epochs: Of every trial, and of donors and controls that do not set their own; not of the parent.
         batch: As `epochs`.
 
@@ -231,6 +235,9 @@ def load_study(
         "data.source": None if data is None else str(data),
         "data.imgsz": imgsz,
         "data.skip_bad": True if skip_bad else None,
+        "data.classes": None if classes is None else list(classes),
+        "data.single_cls": True if single_cls else None,
+        "data.fraction": fraction,
         "recipe.epochs": epochs,
         "recipe.batch": batch,
         "seed": seed,

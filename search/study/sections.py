@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, field_validator, model_validator
 
+from objectives.data.split import Selection
 from objectives.runtimes.names import name_of
 from search.study.choices import SamplerName, StoppingRuleName
 from search.study.faults import FieldFault
@@ -33,11 +34,25 @@ class DataSection(Section):
         imgsz: Image size in px, square, of the parent, of the target's reference, and of every recipe that sets no
             other; null: the data's, the checkpoint's, or 640.
         skip_bad: True if a few images that cannot be used (at most 5 %) are left out, with a warning.
+        classes: Numbers of the classes whose labels count; null for all.
+        single_cls: True if all labels are taken as labels of one class.
+        fraction: Share of train's images that is used: the first ones.
     """
 
     source: str = Field(min_length=1)
     imgsz: int | None = Field(default=None, ge=32, multiple_of=32)
-    skip_bad: bool = Field(default=False, exclude_if=lambda skipped: not skipped)  # studies before it had no such field
+    # Studies before these fields did not have them.
+    skip_bad: bool = Field(default=False, exclude_if=lambda skipped: not skipped)
+    classes: tuple[int, ...] | None = Field(
+        default=None, strict=False, min_length=1, exclude_if=lambda given: not given
+    )
+    single_cls: bool = Field(default=False, exclude_if=lambda single: not single)
+    fraction: float = Field(default=1.0, gt=0, le=1, exclude_if=lambda share: share == 1)
+
+    @property
+    def selection(self) -> Selection:
+        """Part of the data set that is used."""
+        return Selection(self.classes, self.single_cls, self.fraction)
 
 
 def without_ranges(recipe: RecipeDefinition) -> RecipeDefinition:

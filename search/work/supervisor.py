@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from queue import Empty
 from types import FrameType
 
+from objectives.device.device_names import devices_of
 from search.cli.command import EXIT_OF_SIGNAL, Exit
 from search.record.events import Activity, BatchDone, Event, Note, RecordStored, WorkerEnded
 from search.work.death_notes import DeathNotes, NoteDeath
@@ -293,8 +294,15 @@ class Supervisor:
 
 
 def jobs_for_workers(job: Job, numbers: Sequence[int]) -> list[Job]:
-    """Return the jobs of the workers with these numbers."""
+    """Return the jobs of the workers with these numbers; they take the devices in turn."""
+    devices = devices_of(job.device)
     return [
-        replace(job, index=number, is_first=position == 0, workers=len(numbers))
+        replace(
+            job,
+            index=number,
+            device=devices[position % len(devices)],
+            is_first=position == 0,
+            workers=len(numbers),
+        )
         for position, number in enumerate(numbers)
     ]
