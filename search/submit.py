@@ -1,11 +1,11 @@
-"""Submit jobs to Slurm that work on a study together.
+"""Submit jobs to a batch system that work on a study together.
 
 Arguments after `--` are passed to `yolofront run` unchanged::
 
     yolofront submit --study nas_head --array 4 --gpus 1 -- --data my.yaml --n-trials 200
     yolofront submit --study nas_head --add 4      # four more jobs like these
 
-`--print` shows the batch script and submits nothing.
+`--print` shows the batch script and submits nothing; with `--system kubernetes` a manifest for `kubectl apply`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
         return _add(options, files)
     job = _job(options, tuple(passed_on))
     if options.print:
-        print_line(SYSTEMS[DEFAULT_SYSTEM].render(job).removesuffix("\n"))
+        print_line(SYSTEMS[options.system].render(job).removesuffix("\n"))
         return Exit.DONE
     return _submit(job, files, options)
 
@@ -50,11 +50,12 @@ def _job(options: argparse.Namespace, passed_on: tuple[str, ...]) -> BatchJob:
     """Return the job; the URL of the database is that of now, whatever the environment on the node is."""
     storage = options.storage or os.environ.get("SEARCH_STORAGE") or None
     asked = {name: getattr(options, name) for name in (*SITE_OPTIONS, "array", "dependency")}
+    asked["python"] = options.python or (sys.executable if SYSTEMS[options.system].runs_here else "python")
     return BatchJob(options.study, options.project, storage, passed_on, **asked)
 
 
 def _submit(job: BatchJob, files: JobFiles, options: argparse.Namespace) -> int:
-    system = SYSTEMS[DEFAULT_SYSTEM]
+    system = SYSTEMS[options.system]
     system.render(job)  # what is wrong in the options is said first
     for check in (check_run_folder(options.project), check_database(url_of(options))):
         if check.verdict is Verdict.BROKEN:
@@ -71,7 +72,7 @@ def _submit(job: BatchJob, files: JobFiles, options: argparse.Namespace) -> int:
     except BaseException:
         file.unlink()
         raise
-    files.note_submission(_submission(number, job.array, job.name))
+    files.note_submission(_submission(options.system, number, job.array, job.name))
     many = f"{job.array} jobs" if job.array > 1 else "job"
     print_line(f"submitted {many} {number}: {file}")
     return Exit.DONE
@@ -83,14 +84,14 @@ def _add(options: argparse.Namespace, files: JobFiles) -> int:
     file = files.newest()
     if ONE_AT_A_TIME in file.read_text(encoding="utf-8"):
         raise DefinitionError(f"--add: {file} is for an SQLite file, which one job uses at a time; use PostgreSQL")
-    number = SYSTEMS[DEFAULT_SYSTEM].submit(file, options.add)
-    files.note_submission(_submission(number, options.add, BatchJob(options.study).name))
+    number = SYSTEMS[options.system].submit(file, options.add)
+    files.note_submission(_submission(options.system, number, options.add, BatchJob(options.study).name))
     print_line(f"added {options.add} {'jobs' if options.add > 1 else 'job'}, {number}: {file}")
     return Exit.DONE
 
 
-def _submission(number: str, tasks: int, name: str) -> Submission:
-    return Submission(system=DEFAULT_SYSTEM, number=number, tasks=tasks, name=name, folder=str(Path.cwd()))
+def _submission(system: str, number: str, tasks: int, name: str) -> Submission:
+    return Submission(system=system, number=number, tasks=tasks, name=name, folder=str(Path.cwd()))
 
 
 def _check_run(job: BatchJob) -> None:
@@ -120,6 +121,7 @@ def _parser() -> CommandParser:
     )
     add_study_options(parser)
     add = parser.add_argument
+    add("--system", choices=tuple(SYSTEMS), default=DEFAULT_SYSTEM, help="batch system (default: %(default)s)")
     add("--print", action="store_true", help="print the batch script and submit nothing")
     add("--add", type=int, metavar="N", help="submit N more jobs like the last ones")
     add("--no-check", action="store_true", help="do not let search.run read the study before")
@@ -137,6 +139,7 @@ def _parser() -> CommandParser:
         help="address told when a job ends, fails or has used 80 %% of its time",
     )
     add("--dependency", metavar="afterok:1234", help="jobs that must have ended before")
+    add("--container", metavar="IMAGE", help="image that the jobs run in; for kubernetes")
     add("--workers", type=int, default=1, metavar="N", help="processes in each job (default: %(default)s)")
     add("--threads", type=int, default=1, metavar="N", help="torch threads of each worker (default: %(default)s)")
     add(
@@ -146,7 +149,7 @@ def _parser() -> CommandParser:
         metavar="N",
         help="times that a job queues up again, preemptions included (default: %(default)s)",
     )
-    add("--python", default=sys.executable, metavar="FILE", help="interpreter on the cluster (default: this one)")
+    add("--python", metavar="FILE", help="interpreter on the cluster (default: this one; in an image, python)")
     return parser
 
 

@@ -35,6 +35,7 @@ class BatchJob:
         mem: Memory of each job; None for `MEMORY_GB` for each worker.
         mail: Address that is told when a job ends, fails or has used 80 % of its time.
         dependency: Jobs that must have ended before.
+        container: Image that the run is in; None for the machine itself.
         storage_file: File with the URL of the database, where that has a password; None if the environment has it.
         shared: Folder that every node must see; None if it need not exist yet.
         max_requeues: Maximum number of times that a job which hands back its trials queues up again.
@@ -57,6 +58,7 @@ class BatchJob:
     mem: str | None = None
     mail: str | None = None
     dependency: str | None = None
+    container: str | None = None
     storage_file: Path | None = None
     shared: Path | None = None
     max_requeues: int = 20

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from search.batch.kubernetes import Kubernetes
 from search.batch.queued import OwnJob
 from search.batch.slurm import Slurm
 from search.batch.system import BatchSystem
 
-SYSTEMS: dict[str, BatchSystem] = {system.name: system for system in (Slurm(),)}
+SYSTEMS: dict[str, BatchSystem] = {system.name: system for system in (Slurm(), Kubernetes())}
 
 DEFAULT_SYSTEM = "slurm"
-"""Name of the batch system that `search.submit` writes scripts for."""
+"""Name of the batch system that `search.submit` submits to if no other one is asked for."""
 
 
 def own_job(environment: Mapping[str, str] = os.environ) -> OwnJob | None:

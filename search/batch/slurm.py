@@ -53,6 +53,10 @@ class Slurm(ScriptSystem):
         "gpus": HeaderValue(re.compile(r"([A-Za-z0-9._-]+:)?\d+"), "a number, or type:number such as a100:1"),
     }
 
+    refused: ClassVar[Mapping[str, str]] = {
+        "container": "give --python a program that calls the interpreter in the image, by `exec apptainer exec ...`"
+    }
+
     def headers(self, job: BatchJob) -> Iterator[str]:
         """Yield the `#SBATCH` lines."""
         yield f"#SBATCH --job-name={job.name}"

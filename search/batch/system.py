@@ -32,6 +32,8 @@ class BatchSystem(ABC):
     """Name of the batch system as its users write it."""
     header_values: ClassVar[Mapping[str, HeaderValue]] = {}
     """For each field of the job that `render` writes as it is, the texts that are allowed."""
+    runs_here: ClassVar[bool] = True
+    """True if jobs find this machine's interpreter in its place; False if they run in an image."""
     refused: ClassVar[Mapping[str, str]] = {}
     """For each field of the job that this batch system does not know, what to do instead."""
 
