@@ -97,6 +97,12 @@ _SCORE, _SIGNIFICANT, _PERCENT = Digits.SCORE, Digits.SIGNIFICANT, Digits.PERCEN
 MAP50_95 = Quantity("map50_95", "1", _MAX, "mAP50-95", _SCORE, before_training=False, axis="mAP50-95 (val)")
 MAP50 = Quantity("map50", "1", _MAX, "mAP50", _SCORE, before_training=False, axis="mAP50 (val)")
 MAP75 = Quantity("map75", "1", _MAX, "mAP75", _SCORE, before_training=False, on_request=True, axis="mAP75 (val)")
+MAP50_95_FP16 = Quantity(
+    "map50_95_fp16", "1", _MAX, "mAP fp16", _SCORE, before_training=False, on_request=True, axis="mAP50-95 (val), fp16"
+)
+MAP50_95_INT8 = Quantity(
+    "map50_95_int8", "1", _MAX, "mAP int8", _SCORE, before_training=False, on_request=True, axis="mAP50-95 (val), int8"
+)
 PRECISION = Quantity("precision", "1", _MAX, "P", _SCORE, before_training=False, axis="precision (val)")
 RECALL = Quantity("recall", "1", _MAX, "R", _SCORE, before_training=False, axis="recall (val)")
 F1 = Quantity("f1", "1", _MAX, "F1", _SCORE, before_training=False, axis="F1 (val)")
@@ -122,6 +128,9 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
     {each.name: each for each in tuple(globals().values()) if isinstance(each, Quantity)}
 )
 """All rows above by name, in their order. Messages list them, and tables have further columns, in this order."""
+
+FILE_ACCURACIES: Mapping[str, Quantity] = MappingProxyType({"fp16": MAP50_95_FP16, "int8": MAP50_95_INT8})
+"""Accuracy of the exported file itself, by the precision of a target that has fewer digits than the network."""
 
 USUAL_OBJECTIVES = ((MAP50_95.name, _MAX), (LATENCY_MS.name, _MIN))
 """Objectives of a study that names none: accuracy, then latency."""

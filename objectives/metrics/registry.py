@@ -9,6 +9,7 @@ from typing import Any
 from objectives.metrics.accuracy import Accuracy
 from objectives.metrics.base import AfterTraining, BeforeTraining, Objective
 from objectives.metrics.cost import Cost
+from objectives.metrics.file_accuracy import Fp16Accuracy, Int8Accuracy
 from objectives.metrics.latency import MeasureLatency, TargetLatency
 from objectives.metrics.map75 import Map75
 from objectives.metrics.memory import Memory
@@ -39,6 +40,8 @@ BEFORE_TRAINING: tuple[Callable[[Tools], BeforeTraining], ...] = (
 AFTER_TRAINING: tuple[Callable[[], AfterTraining], ...] = (
     Accuracy,
     Map75,
+    Fp16Accuracy,
+    Int8Accuracy,
 )
 
 

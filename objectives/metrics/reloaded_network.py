@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from objectives.data.dataset import Dataset
 from objectives.training.detections import Detections, detect
+from objectives.training.exported_accuracy import ExportedNetwork, FileTarget, detect_with_file
 from spaces.base import Candidate
 
 
@@ -19,6 +21,7 @@ class ReloadedNetwork:
         device: Device as Ultralytics spells it: `cpu`, `0`.
         confidence: Confidence at which precision, recall and F1 are taken.
         iou: Overlap at which a detection matches a label for them.
+        files: Targets of reduced precision by their precision; their files are scored too.
     """
 
     candidate: Candidate
@@ -27,7 +30,9 @@ class ReloadedNetwork:
     device: str = "cpu"
     confidence: float = 0.5
     iou: float = 0.5
+    files: Mapping[str, FileTarget] = field(default_factory=dict)
     _found: dict[str, Detections] = field(default_factory=dict, repr=False, compare=False)
+    _loaded: dict[str, ExportedNetwork] = field(default_factory=dict, repr=False, compare=False)
 
     def detections(self, split: str) -> Detections:
         """Return all detections of a split.
@@ -39,3 +44,18 @@ class ReloadedNetwork:
         if split not in self._found:
             self._found[split] = detect(self.candidate, self.data, split, device=self.device, iou=self.iou)
         return self._found[split]
+
+    def file_detections(self, precision: str, split: str) -> Detections:
+        """Return all detections of a split by the file that is exported for the target of that precision.
+
+        Raises:
+            CandidateError: If the network cannot be exported or loaded, or memory runs out.
+            SpaceError: As `detections`.
+        """
+        if precision not in self._loaded:
+            self._loaded[precision] = self.files[precision].exported(self.candidate)
+        name = f"{split} {precision}"
+        if name not in self._found:
+            file = self._loaded[precision]
+            self._found[name] = detect_with_file(file, self.candidate, self.data, split, iou=self.iou)
+        return self._found[name]

@@ -103,6 +103,11 @@ def evaluation_of(found: Detections, split: str, classes: int, *, confidence: fl
     )
 
 
+def mean_average_precision(found: Detections) -> float:
+    """Return mAP50-95."""
+    return float(_average(found)[5][:, 1:].mean())
+
+
 def map_at_iou(found: Detections, iou: float) -> float:
     """Return the mAP at one matching IoU.
 

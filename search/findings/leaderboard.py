@@ -10,12 +10,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from objectives.base import Direction
-from objectives.quantities import USUAL_OBJECTIVES, VAL
+from objectives.quantities import MAP50_95, USUAL_OBJECTIVES, VAL
 from search.findings.columns import Column, columns_of
 from search.findings.notes import note
 from search.findings.roles import front_roles, least_for_roles
 from search.record.latency_text import LATENCY, half_interval_ms, is_latency, latency_text, measured_ms
 from search.record.trial import Outcome, TrialRecord
+from search.study.file_objectives import accuracy_aimed_at
 from search.study.rows import PARENT_NAME
 
 
@@ -30,7 +31,8 @@ class Row:
         on_front: Whether the record is on the Pareto front.
         roles: Roles of a member of the front: `fastest`, `best`, `knee`.
         best: Keys of the columns in which no other complete, feasible record is better.
-        gain: Difference of mAP50-95 to the parent; None for the parent and if a figure is missing.
+        gain: Difference of mAP50-95 to the parent, of files if the study aims at theirs; None for the parent and if a
+            figure is missing.
         speed_up: The parent's latency divided by its own, so higher is faster; None as for `gain`.
         note: Roles, outcome with its reason, lineage.
     """
@@ -87,6 +89,7 @@ def leaderboard(
         at_least: See `search.findings.roles.least_for_roles`.
     """
     parent, remarks = parent_of(records), remarks or {}
+    accuracy = accuracy_aimed_at(name for name, _ in objectives)
     columns = columns_of(records, at_best_f1=at_best_f1)
     values = {each.name: {column.key: each.value(column.key, split) for column in columns} for each in records}
     best = _best_values(records, values, columns)
@@ -100,7 +103,7 @@ def leaderboard(
             on_front=record.name in front,
             roles=roles.get(record.name, ()),
             best=_wins(record, values[record.name], best),
-            gain=gain(record, parent, split),
+            gain=gain(record, parent, split, accuracy),
             speed_up=speed_up(record, parent),
             note="; ".join(filter(None, (note(record, roles.get(record.name, ())), remarks.get(record.name)))),
         )
@@ -121,11 +124,13 @@ def spread_ms(record: TrialRecord) -> float | None:
     return None if latency is None else half_interval_ms(latency)
 
 
-def gain(record: TrialRecord, parent: TrialRecord | None, split: str = VAL) -> float | None:
+def gain(
+    record: TrialRecord, parent: TrialRecord | None, split: str = VAL, accuracy: str = MAP50_95.name
+) -> float | None:
     """Return the difference of mAP50-95 to the parent; None for the parent and if one was not evaluated."""
-    theirs = None if parent is None or record is parent else parent.evaluation(split)
-    ours = record.evaluation(split)
-    return None if ours is None or theirs is None else ours.map50_95 - theirs.map50_95
+    theirs = None if parent is None or record is parent else parent.value(accuracy, split)
+    ours = record.value(accuracy, split)
+    return None if ours is None or theirs is None else ours - theirs
 
 
 def speed_up(record: TrialRecord, parent: TrialRecord | None) -> float | None:

@@ -13,6 +13,7 @@ from search.record.names import stored_name, trial_number
 from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.faults import DefinitionError
+from search.study.file_objectives import accuracy_aimed_at
 from spaces.suggestion import did_you_mean
 
 Objectives = Sequence[tuple[str, Direction]]
@@ -43,7 +44,7 @@ def select_network(
     if name is not None:
         return by_name(records, name)
     if under_ms is not None:
-        return best_under(records, under_ms)
+        return best_under(records, under_ms, accuracy_aimed_at(name for name, _ in study.objectives))
     return at_knee(records, study.objectives)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from objectives.quantities import LATENCY_MS, MAP50_95, VAL
+from objectives.quantities import LATENCY_MS, VAL
 from search.findings.leaderboard import parent_of
 from search.findings.training_noise import ASSUMED_NOISE, training_noise
 from search.record.ancestors import joined_lines
@@ -15,6 +15,7 @@ from search.record.copied import TRIAL
 from search.record.latency_text import measured_ms
 from search.record.number_text import score, significant
 from search.record.trial import COPIED, Outcome, TrialRecord
+from search.study.file_objectives import accuracy_aimed_at
 from search.study.rows import BEST_F1, PARENT_NAME
 
 MIN_SPEED_UP = 1.5
@@ -24,11 +25,12 @@ TEST = "test"
 
 
 class Contender(NamedTuple):
-    """A network with both figures: mAP50-95 on val, and its measured latency."""
+    """A network with both figures: mAP50-95 on val and, if it was scored there, on test, and its measured latency."""
 
     record: TrialRecord
     accuracy: float
     ms: float
+    on_test: float | None = None
 
     @property
     def upper_ms(self) -> float:
@@ -60,8 +62,8 @@ class Comparison:
     @property
     def on_test(self) -> float | None:
         """The same on the test split; None if one of the two has no such figure."""
-        ours = None if self.found is None else self.found.record.value(MAP50_95.name, TEST)
-        theirs = self.by_hand.record.value(MAP50_95.name, TEST)
+        ours = None if self.found is None else self.found.on_test
+        theirs = self.by_hand.on_test
         return None if ours is None or theirs is None else ours - theirs
 
     @property
@@ -86,15 +88,16 @@ def summary_sentence(records: Sequence[TrialRecord], definition: Mapping[str, An
     if there is one, else on val.
 
     By hand are donors and controls; of the search are trials, copies of trials and what was trained on from them.
-    Differences below the noise of training are a tie.
+    Differences below the noise of training are a tie. Accuracy is that of files in a study that aims at theirs.
 
     Args:
         records: The study's, with the latencies that follow from its newest confirmation.
         definition: The study's definition as plain values.
     """
     parent = parent_of(records)
-    by_hand = _contenders([each for each in records if _is_by_hand(each) and each is not parent])
-    found = _contenders([each for each in records if _is_of_search(each)])
+    accuracy = accuracy_aimed_at(definition.get("objectives") or ())
+    by_hand = _contenders([each for each in records if _is_by_hand(each) and each is not parent], accuracy)
+    found = _contenders([each for each in records if _is_of_search(each)], accuracy)
     parent_ms = None if parent is None else measured_ms(parent)
     rows = [each for each in by_hand if parent_ms is None or each.ms < parent_ms]
     if not rows or not found:
@@ -142,13 +145,13 @@ def _is_by_hand(record: TrialRecord) -> bool:
     return record.is_reference and not _is_of_search(record) and not record.is_repeated
 
 
-def _contenders(records: Sequence[TrialRecord]) -> list[Contender]:
+def _contenders(records: Sequence[TrialRecord], name: str) -> list[Contender]:
     """Return the complete records within the limits that have both figures."""
     complete = [each for each in records if each.outcome is Outcome.COMPLETE and each.feasible]
     return [
-        Contender(each, accuracy, ms)
+        Contender(each, accuracy, ms, each.value(name, TEST))
         for each in complete
-        if (accuracy := each.value(MAP50_95.name)) is not None and (ms := measured_ms(each)) is not None
+        if (accuracy := each.value(name)) is not None and (ms := measured_ms(each)) is not None
     ]
 
 

@@ -21,13 +21,12 @@ from objectives.export.exporter import export_formats, run_exporter
 from objectives.export.onnx_file import add_metadata
 from objectives.export.pt_file import check_pt, export_pt
 from objectives.export.yolov5_file import export_yolov5
-from objectives.quantities import BEST_F1, BEST_F1_CONFIDENCE, F1, MAP50, MAP50_95, PRECISION, RECALL
+from objectives.quantities import BEST_F1, BEST_F1_CONFIDENCE, F1, FILE_ACCURACIES, MAP50, MAP50_95, PRECISION, RECALL
 from objectives.runtimes.catalogue import runtimes_reading
 from objectives.runtimes.parity import Parity, check_parity
-from objectives.runtimes.quantization import quantize
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
-from objectives.training.exported_accuracy import evaluate_exported
+from objectives.training.exported_accuracy import ExportedNetwork, FileTarget, evaluate_exported
 from search.latency.study_targets import target_of
 from search.prepare.moved_files import present_place, writable_data_folder
 from search.record.folders import RunFolder, file_stem
@@ -108,19 +107,24 @@ def export_network(request: ExportRequest, store: Store, folder: RunFolder) -> I
             parity = _parity(request, definition, folder, candidate, model)
             facts["parity"] = {"images": parity.images, "score": parity.score, "box_px": parity.box_px}
             yield f"onnx agrees with torch: {parity}"
-            if calibration is not None:
-                before = _accuracy_of(model, candidate, calibration.data, definition).map50_95
-                signed = target.provider == "tensorrt"
-                quantize(model, calibration.at(candidate.imgsz), batch=target.batch, signed=signed)
-                accuracy = _accuracy_of(model, candidate, calibration.data, definition)
-                facts["figures"]["accuracy_int8"] = {"val": _figures(accuracy)}
+            if precision in FILE_ACCURACIES:
+                data = _data(request, definition, folder)
+                reduced = FileTarget(_reading_onnx(target), calibration)
+                whole = FileTarget(replace(reduced.target, precision="fp32"))
+                before = _accuracy_of(whole.load(model, candidate), candidate, data, definition).map50_95
+                reduced.write(candidate, model)
+                accuracy = _accuracy_of(reduced.load(model, candidate), candidate, data, definition)
+                facts["figures"][f"accuracy_{precision}"] = {"val": _figures(accuracy)}
                 yield (
-                    f"quantised to int8, as it was timed: val mAP50-95 {accuracy.map50_95:.3f} of the file itself, "
-                    f"{before:.3f} before (both on squares, as Ultralytics validates ONNX files)"
+                    f"converted to {precision}, as it was timed: val mAP50-95 {accuracy.map50_95:.3f} of the file "
+                    f"itself, {before:.3f} before (both on squares, as Ultralytics validates ONNX files)"
                 )
             add_metadata(model, {name: _text(value) for name, value in facts.items()})
-        elif calibration is not None:
-            yield f"warning: the target is int8, but {request.file_format} files are not; --format onnx writes int8"
+        elif precision in FILE_ACCURACIES:
+            yield (
+                f"warning: the target is {precision}, but {request.file_format} files are not; "
+                f"--format onnx writes {precision}"
+            )
         described = stem.with_name(f"{stem.name}.json")
         described.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         for file in checkpoints.folder(record.checkpoint).iterdir():
@@ -180,7 +184,6 @@ def _export(candidate: Candidate, stem: Path, file_format: str, target: Target) 
             file_format=file_format,
             imgsz=candidate.imgsz,
             batch=target.batch,
-            precision=target.precision if file_format == "onnx" and target.precision != "int8" else "fp32",
         )
     except ImportError as error:
         package = (error.name or file_format).split(".")[0]
@@ -196,9 +199,18 @@ def _parity(
     return check_parity(candidate, model, images)
 
 
-def _accuracy_of(model: Path, candidate: Candidate, data: Dataset, definition: StudyDefinition) -> Evaluation:
+def _accuracy_of(
+    model: ExportedNetwork, candidate: Candidate, data: Dataset, definition: StudyDefinition
+) -> Evaluation:
     asked = definition.accuracy
     return evaluate_exported(model, candidate, data, "val", confidence=asked.confidence, iou=asked.iou)
+
+
+def _reading_onnx(target: Target) -> Target:
+    """Return the target whose runtime makes and runs an ONNX file of the same precision."""
+    if target.runtime in runtimes_reading("onnx"):
+        return target
+    return replace(target, runtime="onnxruntime", provider="cpu")
 
 
 def _data(request: ExportRequest, definition: StudyDefinition, folder: RunFolder) -> Dataset:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from objectives.data.calibration import Calibration
 from objectives.data.dataset import Dataset
 from objectives.device.target import Target, TargetError
+from objectives.quantities import FILE_ACCURACIES
 from objectives.runtimes.catalogue import target_here
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
+from objectives.training.exported_accuracy import FileTarget
 from search.latency.local import IdleWait, LocalLatency
 from search.latency.predictor import fit_of
 from search.latency.remote import remote_latency
@@ -92,6 +95,16 @@ def latency_sources(
         except TargetError as error:
             raise DefinitionError(f"further_targets.{position} ({asked.name}): {error}") from error
     return tuple(sources)
+
+
+def file_targets(sources: Sequence[LatencySource], data: Dataset) -> dict[str, FileTarget]:
+    """Return the targets of reduced precision by their precision, the first one of each."""
+    found: dict[str, FileTarget] = {}
+    for target in (source.target for source in sources):
+        if target.precision in FILE_ACCURACIES and target.precision not in found:
+            calibration = Calibration.for_precision(target.precision, lambda: data)
+            found[target.precision] = FileTarget(target, calibration)
+    return found
 
 
 def _undetermined(asked: TargetSection, imgsz: int) -> Target:

@@ -123,7 +123,7 @@ class RowCopier:
 
     def _ruled_out(self, record: TrialRecord, reason: str) -> TrialRecord:
         """Return the row of a network that does not run on the target, so that it is not tried again."""
-        known = tuple(each for each in record.measurements if quantity_named(each.name) is not LATENCY_MS)
+        known = tuple(each for each in record.measurements if each.target is None)  # these hold everywhere
         now = self.clock()
         return replace(
             record,

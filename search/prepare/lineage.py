@@ -5,7 +5,7 @@ Each is trained once, and found later by a key: the hash of everything that it w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -286,4 +286,11 @@ def accuracies_of(
         return measure_after_training(bench, candidate)
     if any(record.value(name) is None for name in asked):  # the study that made it asked for less
         return measure_after_training(bench, candidate)
-    return record.evaluations, tuple(each for each in record.measurements if quantity_named(each.name).name in asked)
+    targets = (None, *(file.target.key for file in bench.training.files.values()))
+    if any(figure.target not in targets for figure in record.measurements if _is_of(figure, asked)):
+        return measure_after_training(bench, candidate)
+    return record.evaluations, tuple(each for each in record.measurements if _is_of(each, asked))
+
+
+def _is_of(figure: Measurement, asked: Collection[str]) -> bool:
+    return quantity_named(figure.name).name in asked

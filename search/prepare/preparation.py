@@ -5,7 +5,7 @@ Every worker runs this. They share the training of what is missing, and load wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,8 +16,9 @@ import torch
 from objectives.data.dataset import Dataset
 from search.kept.folder import KeptFolder
 from search.latency.local import USUAL_WAIT, IdleWait
+from search.latency.source import LatencySource
 from search.latency.study_latencies import StudyLatencies
-from search.latency.study_targets import latency_sources
+from search.latency.study_targets import file_targets, latency_sources
 from search.prepare.copied_rows import CopiedStudy, RowCopier
 from search.prepare.early_checks import check_device
 from search.prepare.inputs import StudyInputs, complete_recipe, load_initial_parent, open_data
@@ -200,7 +201,7 @@ class Preparation:
                 torch.set_num_threads(setting.threads)  # Ultralytics changes it while it loads
             yield Workbench(
                 parent=parent,
-                training=self._training(inputs.data),
+                training=self._training(inputs.data, (source, *further)),
                 latencies=StudyLatencies(
                     source=source, predictor=source.predictor_of(parent.structure), further=tuple(further)
                 ),
@@ -210,7 +211,7 @@ class Preparation:
                 named=self.definition.named_quantities,
             )
 
-    def _training(self, data: Dataset) -> StudyTraining:
+    def _training(self, data: Dataset, sources: Sequence[LatencySource]) -> StudyTraining:
         return StudyTraining(
             data=data,
             device=self.setting.device,
@@ -218,6 +219,7 @@ class Preparation:
             seed=self.definition.seed,
             confidence=self.definition.accuracy.confidence,
             iou=self.definition.accuracy.iou,
+            files=file_targets(sources, data),
             progress=lambda *numbers: self.say(BatchDone(*numbers)),
         )
 

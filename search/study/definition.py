@@ -14,6 +14,7 @@ from objectives.quantities import QUANTITIES, USUAL_OBJECTIVES
 from search.study.changeable_fields import ChangeableFields
 from search.study.difference import NOT_IDENTITY
 from search.study.faults import DefinitionError, FieldFault, describe, unknown_key
+from search.study.file_objectives import check_file_objectives, file_accuracies, objectives_in_full
 from search.study.limits import check_least, check_limits, least_in_full, without_units
 from search.study.names import find_yaml, stored_name
 from search.study.options import apply_overrides, in_full, latency_limit_in_full, model_option, with_options
@@ -104,13 +105,10 @@ class StudyDefinition(ChangeableFields):
         return limits
 
     @model_validator(mode="after")
-    def _least_of_objectives(self) -> StudyDefinition:
+    def _sections_agree(self) -> StudyDefinition:
         check_least(self.at_least, self.objectives)
-        return self
-
-    @model_validator(mode="after")
-    def _targets_differ(self) -> StudyDefinition:
         check_targets_differ(self.target, self.further_targets)
+        check_file_objectives(self.objectives, [each.precision for each in (self.target, *self.further_targets)])
         return self
 
     @model_validator(mode="after")
@@ -177,8 +175,9 @@ class StudyDefinition(ChangeableFields):
 
     @property
     def named_quantities(self) -> frozenset[str]:
-        """Names of the objectives and of the limits that are set; of quantities on request only these are measured."""
-        return frozenset((*self.objectives, *self.upper_limits))
+        """Names of the objectives, the set limits and the files' accuracy; others on request are not measured."""
+        precisions = [target.precision for target in (self.target, *self.further_targets)]
+        return frozenset((*self.objectives, *self.upper_limits, *file_accuracies(precisions)))
 
     @property
     def upper_limits(self) -> dict[str, float]:
@@ -255,7 +254,7 @@ def load_study(
         raise DefinitionError("copied_from is set by --retarget; leave it out of the definition")
     source = plain["data"].get("source") if isinstance(plain.get("data"), dict) else None
     stored = stored_name(path.stem, str(source), str(own_source), name)
-    return checked({**plain, "name": stored})
+    return checked({**objectives_in_full(plain, overrides), "name": stored})
 
 
 def stored_definition(name: str, plain: Mapping[str, Any]) -> StudyDefinition:

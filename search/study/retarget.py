@@ -9,6 +9,7 @@ from objectives.device.target import TargetError
 from objectives.runtimes.names import target_named
 from search.study.definition import StudyDefinition, checked, stored_definition
 from search.study.faults import DefinitionError
+from search.study.file_objectives import objectives_in_full
 from search.study.names import retargeted_name
 from search.study.options import apply_overrides, in_full
 from search.study.sections import TargetSection
@@ -59,6 +60,7 @@ def retargeted(
     for override in overrides:
         _check_changeable(override)
         plain = in_full(apply_overrides(plain, [override]))
+    plain = objectives_in_full(plain, overrides)
     new = checked({**plain, "name": study})
     if new.target.name == old.target.name:
         raise DefinitionError(f"--retarget: study '{study}' is on {old.target.name}; give another target")

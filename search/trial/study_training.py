@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from objectives.base import EpochResult
@@ -12,6 +12,7 @@ from objectives.metrics.reloaded_network import ReloadedNetwork
 from objectives.quantities import VAL
 from objectives.recipe import Recipe
 from objectives.training.batchnorm import reestimate
+from objectives.training.exported_accuracy import FileTarget
 from objectives.training.kept_training import KeptTraining, weights_hash
 from objectives.training.training import Trained, train
 from spaces.base import Candidate
@@ -29,6 +30,7 @@ class StudyTraining:
         scratch: A folder for temporary files of this process.
         confidence: Confidence threshold of precision, recall and F1.
         iou: IoU at which a detection matches an object, for the same figures.
+        files: Targets of reduced precision by their precision: the files for them are scored too.
         progress: Called after each batch with epoch, epochs, batch and batches.
     """
 
@@ -38,6 +40,7 @@ class StudyTraining:
     seed: int
     confidence: float
     iou: float
+    files: Mapping[str, FileTarget] = field(default_factory=dict)
     progress: Callable[[int, int, int, int], None] | None = None
 
     @property
@@ -93,4 +96,6 @@ class StudyTraining:
 
     def reloaded_network(self, candidate: Candidate) -> ReloadedNetwork:
         """Return a saved and reloaded network together with the data that it is evaluated on."""
-        return ReloadedNetwork(candidate, self.data, self.scored_splits, self.device, self.confidence, self.iou)
+        return ReloadedNetwork(
+            candidate, self.data, self.scored_splits, self.device, self.confidence, self.iou, self.files
+        )

@@ -137,7 +137,7 @@ def test_a_study_on_an_int8_target_delivers_the_int8_file_and_its_accuracy(
     assert run_command(main, [*common, "--out", str(tmp_path / "out")]) == Exit.DONE
     kinds = {node.op_type for node in read_onnx(tmp_path / "out/trial-0.onnx").graph.node}
     assert "QuantizeLinear" in kinds
-    assert "quantised to int8, as it was timed: val mAP50-95 0." in capsys.readouterr().out
+    assert "converted to int8, as it was timed: val mAP50-95 0." in capsys.readouterr().out
     facts = json.loads((tmp_path / "out/trial-0.json").read_text(encoding="utf-8"))
     assert 0 <= facts["figures"]["accuracy_int8"]["val"]["map50_95"] <= 1
 

@@ -18,10 +18,10 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.base import Evaluation
 from objectives.data.dataset import Dataset
 from objectives.data.loader import detection_dataset
-from objectives.export.onnx_file import export_onnx
+from objectives.runtimes.catalogue import target_here
 from objectives.training import detections
 from objectives.training.accuracy import evaluate, evaluation_of, map_at_iou, score
-from objectives.training.exported_accuracy import evaluate_exported
+from objectives.training.exported_accuracy import FileTarget, evaluate_exported
 from spaces.base import Candidate, CandidateError, SpaceError
 from spaces.networks.deployed import deployed
 from tests.objectives.networks import candidate, state_of, unchanged
@@ -115,8 +115,8 @@ def test_an_end_to_end_network_is_scored_as_by_yolo_val(end_to_end: Candidate, d
     assert score(end_to_end.network, digits, "val", imgsz=96, loss=True).loss > 0
 
 
-def test_an_exported_file_is_scored_as_its_network(trained: Candidate, digits: Dataset, tmp_path: Path) -> None:
-    file = export_onnx(trained, tmp_path / "net.onnx", batch=5)  # 24 images: the last batch is filled up
+def test_an_exported_file_is_scored_as_its_network(trained: Candidate, digits: Dataset) -> None:
+    file = FileTarget(target_here(imgsz=96, batch=5)).exported(trained)  # 24 images: the last batch is filled up
     found = evaluate_exported(file, trained, digits, "val", confidence=0.5, iou=0.5)
     on_squares = detections.detect_exported(deployed(trained), digits, "val", imgsz=96, batch=16, iou=0.5)
     expected = evaluation_of(on_squares, "val", len(digits.classes), confidence=0.5, iou=0.5)

@@ -25,7 +25,8 @@ def of_nas_head(target: str, *overrides: str, further: str = "[]") -> StudyDefin
 def test_only_target_controls_and_number_of_trials_differ() -> None:
     stored, new = load_study("nas_head"), of_nas_head("openvino-cpu-int8")
     differ = {key for key, value in new.as_plain().items() if value != stored.as_plain()[key]}
-    assert differ == {"target", "controls", "copied_from"}
+    assert differ == {"target", "controls", "copied_from", "objectives"}
+    assert list(new.objectives) == ["map50_95_int8", "latency_ms"], "the accuracy of what runs there"
     assert (new.name, new.copied_from, new.n_trials, new.budget) == ("nas_head@openvino-cpu-int8", "nas_head", 0, None)
     assert (new.target.runtime, new.target.precision) == ("openvino", "int8")
     assert stored_definition(new.name, new.as_plain()).copied_from == "nas_head"
