@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from objectives.quantities import LATENCY_MS
-from search.record.number_text import percent, significant
+from objectives.quantities import FILE_ACCURACIES, LATENCY_MS, MAP50_95
+from search.record.number_text import percent, score, significant
 from search.record.trial import Outcome, TrialRecord
 from search.study.spaces.registry import describe_params
 
+BROKEN_SHARE = 0.5
+"""Share of its network's mAP50-95 below which a file of reduced precision is called broken."""
+LEAST_ACCURACY = 0.05
+"""Accuracy of a network below which nothing is said about its files."""
 MAX_NAMED = 2
 """Maximum number of emptied layers that a note names."""
 
@@ -20,6 +24,7 @@ def note(record: TrialRecord, roles: Sequence[str] = ()) -> str:
         parts.append(_ending(record))
     else:
         parts += [over_limit(name, by) for name, by in record.constraints.items() if by > 0]
+        parts += broken_files(record)
     if from_space := describe_params(record.params):
         parts.append(from_space)
     if record.spec is not None and record.spec.dropped:
@@ -78,6 +83,19 @@ def over_limit(name: str, by: float) -> str:
     """Return `0.22 ms over the limit`; names the quantity if its unit does not tell it."""
     unit = f" {LATENCY_MS.unit} over the limit" if name == LATENCY_MS.name else f" over its {name} limit"
     return significant(by) + unit
+
+
+def broken_files(record: TrialRecord) -> list[str]:
+    """Return `int8 broken: mAP50-95 0.021 of the file, 0.512 of the network` for each precision that ruins it."""
+    whole = record.value(MAP50_95.name)
+    if whole is None or whole < LEAST_ACCURACY:
+        return []
+    found = {precision: record.value(each.name) for precision, each in FILE_ACCURACIES.items()}
+    return [
+        f"{precision} broken: {MAP50_95.title} {score(value)} of the file, {score(whole)} of the network"
+        for precision, value in found.items()
+        if value is not None and value < BROKEN_SHARE * whole
+    ]
 
 
 def _ending(record: TrialRecord) -> str:

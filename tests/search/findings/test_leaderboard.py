@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from objectives.base import Direction
+from objectives.quantities import MAP50_95_INT8
 from search.findings.columns import COLUMNS, columns_of
 from search.findings.formats import csv_text, markdown, shortened, splits_of, terminal_table
 from search.findings.leaderboard import Row, leaderboard
@@ -119,6 +120,30 @@ def test_the_note_says_how_a_trial_ended_and_what_a_row_was_made_from(rows: tupl
     assert row_of(rows, "trial 3").note.startswith("ruled out: latency_ms is 16.4; the limit is 14")
     assert row_of(rows, "trial 6").note.startswith("stopped at epoch 1")  # said once, though the reason says it too
     assert "from one-shot" in row_of(rows, "round-2").note
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.1, True), (0.6, False)])
+def test_the_note_says_that_a_file_is_broken(found: Plausible, share: float, said: bool) -> None:
+    whole = found.records[0].value("map50_95") or 0.0
+    file = MAP50_95_INT8.measurement(share * whole)
+    record = replace(found.records[0], measurements=(*found.records[0].measurements, file))
+    assert (
+        f"int8 broken: mAP50-95 {share * whole:.3f} of the file, {whole:.3f} of the network" in note(record)
+    ) is said
+
+
+def test_gain_is_that_of_the_files_in_a_study_that_aims_at_theirs(found: Plausible) -> None:
+    records = [
+        replace(each, measurements=(*each.measurements, MAP50_95_INT8.measurement(0.5 * whole)))
+        for each in found.records
+        if (whole := each.value("map50_95")) is not None
+    ]
+    objectives = (("map50_95_int8", Direction.MAXIMIZE), ("latency_ms", Direction.MINIMIZE))
+    rows = leaderboard(records, objectives=objectives)
+    of_network = {row.record.name: row.gain for row in leaderboard(records)}
+    gains = [(row.gain, of_network[row.record.name]) for row in rows if row.gain is not None]
+    assert all(mine == pytest.approx(0.5 * (whole or 0.0)) for mine, whole in gains)
+    assert len(gains) > 3
 
 
 def test_the_note_says_which_recipe_was_drawn(found: Plausible) -> None:
