@@ -16,8 +16,8 @@ from pathlib import Path
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.cli.stored_study import existing_store
 from search.findings.comparison import Difference, difference_table, record_differences
-from search.findings.formats import terminal_table
 from search.findings.leaderboard import leaderboard
+from search.findings.terminal import terminal_table
 from spaces.command_line import CommandParser
 from spaces.display.terminal import table_console
 from spaces.shown import print_line

@@ -1,4 +1,4 @@
-"""The leaderboard's rows as a table for the terminal, as Markdown and as CSV."""
+"""The leaderboard's rows as Markdown and as CSV. `search.findings.terminal` writes them on a terminal."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
-
-from objectives.quantities import BEST_F1_CONFIDENCE, F1, QUANTITIES
+from objectives.quantities import BEST_F1_CONFIDENCE, QUANTITIES
 from search.findings.columns import (
     AT_BEST_F1,
     COLUMNS,
@@ -22,30 +18,9 @@ from search.findings.columns import (
 )
 from search.findings.leaderboard import Row
 from search.record.latency_text import FURTHER, LATENCY, further_names, is_latency
-from search.record.trial import Outcome, TrialRecord
+from search.record.trial import TrialRecord
+from search.record.words import FRONT_MARK, GAIN, NAME, NOTE, SPEED_UP
 from spaces.shown import csv_cell, markdown_text
-
-FRONT_MARK = "●"
-
-
-def terminal_table(rows: Sequence[Row], title: str = "") -> Table:
-    """Return a table for rich that fits 120 columns. The front is marked, the best of each column is bold."""
-    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("")
-    table.add_column("name", no_wrap=True)
-    columns = [column for column in _columns(rows) if column.key != F1.name]
-    for column in columns:
-        table.add_column(column.narrow or column.title, justify="right", no_wrap=True)
-    table.add_column("Δ mAP", justify="right", no_wrap=True)
-    table.add_column("speed", justify="right", no_wrap=True)
-    table.add_column("note", ratio=1, min_width=16)
-    for row in rows:
-        style = "dim" if row.record.outcome is not Outcome.COMPLETE else ""
-        cells = [Text(row.text(column), style="bold green" if column.key in row.best else "") for column in columns]
-        mark = Text(FRONT_MARK if row.on_front else "", style="green")
-        name = Text(row.record.name, style="bold" if row.on_front else "")
-        table.add_row(mark, name, *cells, Text(row.gain_text), Text(row.speed_up_text), Text(row.note), style=style)
-    return table
 
 
 def shortened(rows: Sequence[Row], trials: int = 40) -> tuple[Row, ...]:
@@ -66,7 +41,7 @@ def markdown(rows: Sequence[Row], columns: Sequence[Column] | None = None) -> st
         columns: Those of the rows' records by default.
     """
     columns = columns or _columns(rows)
-    titles = ["", "name", *(markdown_text(column.title) for column in columns), "Δ mAP", "speed", "note"]
+    titles = ["", NAME, *(markdown_text(column.title) for column in columns), GAIN, SPEED_UP, NOTE]
     rules = ["---", "---", *("---:" for _ in columns), "---:", "---:", "---"]
     lines = [_markdown_line(titles), _markdown_line(rules)]
     for row in rows:

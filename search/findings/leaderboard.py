@@ -16,8 +16,9 @@ from search.findings.notes import note
 from search.findings.roles import front_roles, least_for_roles
 from search.record.latency_text import LATENCY, half_interval_ms, is_latency, latency_text, measured_ms
 from search.record.trial import Outcome, TrialRecord
+from search.record.words import BEST_BY_F1
 from search.study.file_objectives import accuracy_aimed_at
-from search.study.rows import PARENT_NAME
+from search.study.rows import BEST_F1, PARENT_NAME
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ def leaderboard(
         at_best_f1: See `columns_of`.
         at_least: See `search.findings.roles.least_for_roles`.
     """
+    records, merged = without_twins(records)
+    front = {merged.get(name, name) for name in front}
     parent, remarks = parent_of(records), remarks or {}
     accuracy = accuracy_aimed_at(name for name, _ in objectives)
     columns = columns_of(records, at_best_f1=at_best_f1)
@@ -105,10 +108,35 @@ def leaderboard(
             best=_wins(record, values[record.name], best),
             gain=gain(record, parent, split, accuracy),
             speed_up=speed_up(record, parent),
-            note="; ".join(filter(None, (note(record, roles.get(record.name, ())), remarks.get(record.name)))),
+            note="; ".join(filter(None, _notes(record, roles.get(record.name, ()), remarks, merged.values()))),
         )
         for record in _ordered(records, parent, objectives[0])
     )
+
+
+def without_twins(records: Sequence[TrialRecord]) -> tuple[list[TrialRecord], dict[str, str]]:
+    """Return the records without rows for the best F1 whose epoch is the last one, and whose network each of them is.
+
+    Such a row has the figures of the row that it belongs to, to the last digit.
+    """
+    named = {record.name: record for record in records}
+    merged = {}
+    for record in records:
+        own = named.get(record.name.removesuffix(BEST_F1)) if record.is_reference else None
+        if own is not None and own is not record and own.evaluations and _accuracy(own) == _accuracy(record):
+            merged[record.name] = own.name
+    return [record for record in records if record.name not in merged], merged
+
+
+def _accuracy(record: TrialRecord) -> tuple[object, ...]:
+    return (record.spec, *record.evaluations)
+
+
+def _notes(
+    record: TrialRecord, roles: Sequence[str], remarks: Mapping[str, str], merged: Collection[str]
+) -> tuple[str | None, ...]:
+    also = BEST_BY_F1 if record.name in merged else ""
+    return note(record, roles), remarks.get(record.name), also
 
 
 def parent_of(records: Sequence[TrialRecord]) -> TrialRecord | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from objectives.quantities import FILE_ACCURACIES, LATENCY_MS, MAP50_95
 from search.record.number_text import percent, score, significant
 from search.record.trial import Outcome, TrialRecord
+from search.record.words import ENDINGS, SAME_AS, roles_text
 from search.study.spaces.registry import describe_params
 
 BROKEN_SHARE = 0.5
@@ -19,7 +20,7 @@ MAX_NAMED = 2
 
 def note(record: TrialRecord, roles: Sequence[str] = ()) -> str:
     """Return role on the front, exceeded limits, ending with its reason, and how the network was made."""
-    parts = [", ".join(roles)] if roles else []
+    parts = [roles_text(roles)] if roles else []
     if record.outcome is not Outcome.COMPLETE:
         parts.append(_ending(record))
     else:
@@ -49,7 +50,7 @@ def outcome_line(record: TrialRecord, objectives: tuple[str, ...]) -> str:
         value = record.value(name)
         if value is not None:
             figures.append(f"{name} {value:.4g}")
-    ended = "" if record.outcome is Outcome.COMPLETE else record.outcome.value.replace("_", " ")
+    ended = "" if record.outcome is Outcome.COMPLETE else ENDINGS[record.outcome]
     parts = [ended, *(figures if not record.reason else []), record.reason]  # a reason contains its own figures
     return f"{record.name}: " + ", ".join(part for part in parts if part)
 
@@ -65,11 +66,11 @@ def _cut_at_threshold(record: TrialRecord) -> str:
     share, threshold = record.params.get("cut.share_below"), record.params.get("cut.threshold")
     if share is None or threshold is None:
         return ""
-    text = f"{percent(float(share))} of the scales below {float(threshold):g}"
+    text = f"{percent(float(share))} of BatchNorm's gammas below {float(threshold):g}"
     if record.params.get("cut.to_ratio"):
-        text += ", too few: cut to its ratio"
+        text += ", too few: pruned to its ratio instead"
     emptied = record.params.get("cut.emptied")
-    return f"{text}, all of {_some(str(emptied).split(', '))} (one slice kept)" if emptied else text
+    return f"{text}, all of {_some(str(emptied).split(', '))} (the fewest channels kept)" if emptied else text
 
 
 def _some(names: Sequence[str]) -> str:
@@ -99,7 +100,10 @@ def broken_files(record: TrialRecord) -> list[str]:
 
 
 def _ending(record: TrialRecord) -> str:
-    """Return `ruled out: <reason>`, with the outcome only once."""
-    word = record.outcome.value.replace("_", " ")
+    """Return `rejected before training: <reason>`, with the ending only once."""
+    word = ENDINGS[record.outcome]
     reason = " ".join(record.reason.split())
+    if record.outcome is Outcome.DUPLICATE:
+        return reason.replace("duplicate of", SAME_AS, 1) or word
+    reason = reason.replace("stopped at", f"{word} at", 1) if reason.startswith("stopped at") else reason
     return reason if reason.startswith(word) else f"{word}: {reason}" if reason else word

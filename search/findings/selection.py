@@ -11,6 +11,7 @@ from search.record.confirmed_study import ConfirmedStudy, apply_confirmation
 from search.record.front import knee
 from search.record.names import stored_name, trial_number
 from search.record.trial import TrialRecord
+from search.record.words import ENDINGS
 from search.store.base import Store, StudyEntry
 from search.study.faults import DefinitionError
 from search.study.file_objectives import accuracy_aimed_at
@@ -155,7 +156,7 @@ def _within(records: Sequence[TrialRecord]) -> str:
 def _with_weights(record: TrialRecord) -> TrialRecord:
     if record.checkpoint is None:
         reason = f": {record.reason}" if record.reason else ""
-        raise DefinitionError(f"{record.name} has no weights, it is {record.outcome.replace('_', ' ')}{reason}")
+        raise DefinitionError(f"{record.name} has no weights, it is {ENDINGS[record.outcome]}{reason}")
     return record
 
 

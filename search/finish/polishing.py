@@ -14,6 +14,7 @@ from search.record.folders import RunFolder
 from search.record.front import non_dominated
 from search.record.number_text import duration
 from search.record.trial import POLISHED, Outcome, TrialRecord
+from search.record.words import NOW_ON_FRONT
 from search.store.base import Store, StudyEntry
 from search.study.definition import stored_definition
 from search.study.faults import DefinitionError
@@ -99,7 +100,7 @@ def polish(
             spent = duration(row.seconds.get("training", 0.0))
             figures = outcome_line(row, tuple(name for name, _ in study.objectives))
             show_line(
-                f"{figures} ({_gain_text(member, row)}), {spent} of training{'; the front moved' if moved else ''}"
+                f"{figures} ({_gain_text(member, row)}), {spent} of training{f'; {NOW_ON_FRONT}' if moved else ''}"
             )
             done.append(row)
     return tuple(done)

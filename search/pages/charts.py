@@ -12,6 +12,7 @@ from search.findings.study_results import StudyResults
 from search.findings.training_effort import hypervolume_history
 from search.record.latency_text import is_predicted
 from search.record.trial import Outcome, TrialRecord
+from search.record.words import ENDINGS, roles_text
 
 MAX_CURVES = 60
 """Maximum number of learning curves beside those of the front and the reference rows; the latest are drawn."""
@@ -75,7 +76,7 @@ def _points(found: StudyResults, rows: Sequence[Row], parent: TrialRecord | None
                  "x": _rounded(place[0]), "y": _rounded(place[1]), "error": _rounded(panel.error(record)),
                  "front": row.on_front}  # fmt: skip
         marked = {"predicted": True} if is_predicted(record, panel.horizontal[0]) else {}
-        points.append(point | marked | ({"roles": ", ".join(row.roles)} if row.roles else {}))
+        points.append(point | marked | ({"roles": roles_text(row.roles)} if row.roles else {}))
     return points
 
 
@@ -86,7 +87,7 @@ def _rug(found: StudyResults, across: str) -> list[dict[str, Any]]:
         {
             "name": record.name,
             "x": _rounded(x),
-            "why": f"{record.outcome.value.replace('_', ' ')}: {record.reason}",
+            "why": f"{ENDINGS[record.outcome]}: {record.reason}",
             "predicted": is_predicted(record, across),
         }
         for record in found.records

@@ -11,6 +11,7 @@ from search.findings.notes import note
 from search.pages.report import headline
 from search.record.latency_text import legend
 from search.record.trial import TrialRecord
+from search.record.words import ENDINGS, FRONT_MARK, GAIN, SPEED_UP
 from spaces.shown import markdown_text
 
 MAX_REASON_CHARACTERS = 500
@@ -27,7 +28,7 @@ def trial_note(row: Row, parent: Row | None, pictures: Mapping[str, str] | None 
         pictures: Addresses of images by title.
     """
     record = row.record
-    standing = "on the front" if row.on_front else record.outcome.value.replace("_", " ")
+    standing = "on the front" if row.on_front else ENDINGS[record.outcome]
     opening = f"**{standing}**"
     if remark := note(record, row.roles).removeprefix(f"{standing}: "):
         opening += f": {markdown_text(remark[:MAX_REASON_CHARACTERS])}"
@@ -75,13 +76,13 @@ def study_note(rows: Sequence[Row], report: str | None = None) -> str:
     requested = requested_quantities([row.record for row in rows])
     columns = (*STUDY_COLUMNS, *map(Column.of, requested))
     lines = [
-        _line(["", "name", *(markdown_text(column.title) for column in columns), "Δ mAP", "speed"]),
+        _line(["", "name", *(markdown_text(column.title) for column in columns), GAIN, SPEED_UP]),
         _line(["---", "---", *("---:" for _ in columns), "---:", "---:"]),
     ]
     for row in chosen[:MAX_ROWS]:
         cells = [markdown_text(row.text(column)) for column in columns]
         name = markdown_text(row.record.name)
-        lines.append(_line(["●" if row.on_front else "", name, *cells, row.gain_text, row.speed_up_text]))
+        lines.append(_line([FRONT_MARK if row.on_front else "", name, *cells, row.gain_text, row.speed_up_text]))
     marks = ", ".join(legend([row.record for row in chosen[:MAX_ROWS]]))
     blocks = [markdown_text(headline(rows)), "\n".join(lines), marks]
     if len(chosen) > MAX_ROWS:

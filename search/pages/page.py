@@ -8,13 +8,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from search.record import words
 from spaces.shown import shown_lines
 
 FOLDER = Path(__file__).with_name("html")
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a template of `search/pages/html`; `style` is the common style sheet.
+    """Fill a template of `search/pages/html`; `style` is the common style sheet, `words` are those of all pages.
 
     Args:
         values: Text is escaped, except text that `trusted` marks.
@@ -27,7 +28,7 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(style=trusted(part("report.css")), **values)
+    return environment.get_template(template).render(style=trusted(part("report.css")), words=words, **values)
 
 
 def _visible(value: object) -> object:

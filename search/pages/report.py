@@ -30,6 +30,7 @@ from search.pages.page import part, render, trusted
 from search.record.latency_text import FURTHER, legend
 from search.record.number_text import duration, score, significant
 from search.record.trial import Outcome
+from search.record.words import ENDINGS, role_text
 from spaces.shown import shown
 
 TARGET_WORDS = ("runtime", "provider", "precision")
@@ -79,7 +80,7 @@ def headline(rows: Sequence[Row]) -> str:
     complete = sum(row.record.outcome is Outcome.COMPLETE and not row.record.is_repeated for row in rows)
     are = "is" if len(members) == 1 else "are"
     sentences = [f"{len(members)} of {counted_text(complete, 'measured network')} {are} on the Pareto front."]
-    for role, words in (("knee", "At its knee"), ("fastest", "At its fast end")):
+    for role, words in (("knee", "At the best trade-off (knee)"), ("fastest", "At its fast end")):
         row = next((row for row in members if role in row.roles), None)
         if row is not None and row.speed_up is not None and row.gain is not None:
             sentences.append(
@@ -94,7 +95,7 @@ def _gained(gain: float) -> str:
 
 def _facts(found: StudyResults, now: datetime) -> list[tuple[str, str]]:
     trials = [record for record in found.records if not record.is_reference]
-    outcomes = [(o.value.replace("_", " "), sum(record.outcome is o for record in trials)) for o in Outcome]
+    outcomes = [(ENDINGS[o], sum(record.outcome is o for record in trials)) for o in Outcome]
     data = found.study.definition.get("data", "")
     facts = [
         ("trials", ", ".join(f"{count} {word}" for word, count in outcomes if count) or "none yet"),
@@ -119,7 +120,7 @@ def _highlights(rows: Sequence[Row], objectives: Sequence[tuple[str, Direction]]
             continue
         accuracy, latency = (row.values[name] for name in shown)
         cards.append({
-            "title": ", ".join((["parent"] if row.record is parent else []) + list(row.roles)),
+            "title": ", ".join((["parent"] if row.record is parent else []) + list(map(role_text, row.roles))),
             "row": row,
             "accuracy": "" if accuracy is None else score(accuracy),
             "latency": "" if latency is None else significant(latency),
@@ -143,11 +144,7 @@ def _further_splits(found: StudyResults) -> list[tuple[str, dict[str, str]]]:
 def _endings(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     """Return the trials that did not complete, by outcome."""
     groups = [(outcome, [row for row in rows if row.record.outcome is outcome]) for outcome in Outcome]
-    return [
-        (outcome.value.replace("_", " "), group)
-        for outcome, group in groups
-        if group and outcome is not Outcome.COMPLETE
-    ]
+    return [(ENDINGS[outcome], group) for outcome, group in groups if group and outcome is not Outcome.COMPLETE]
 
 
 def _targets(found: StudyResults) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from search.findings.formats import FRONT_MARK, csv_text, markdown, shortened, splits_of, terminal_table
+from search.findings.formats import csv_text, markdown, shortened, splits_of
 from search.findings.study_results import read_study_results
+from search.findings.terminal import terminal_table
 from search.findings.time_table import terminal_times, time_table
 from search.findings.training_effort import effort_text, hypervolume_history, training_effort
 from search.record.latency_text import legend
 from search.record.number_text import duration
+from search.record.words import FRONT_MARK
 from search.store.base import Store, StudyEntry
 from spaces.display.terminal import table_console
 from spaces.durable import write_text

@@ -202,8 +202,8 @@ def _draw_rug(axes: Axes, records: Sequence[TrialRecord], across: str) -> None:
     endings = (Outcome.RULED_OUT, Outcome.STOPPED, Outcome.FAILED)
     found = [record for record in records if record.outcome in endings]
     for predicted, marker, label in (
-        (False, "|", "ruled out, stopped, failed"),
-        (True, 3, f"ruled out: {PREDICTED_MARK} predicted"),
+        (False, "|", "rejected, stopped early, failed"),
+        (True, 3, f"rejected: {PREDICTED_MARK} predicted"),
     ):
         shown = [r for r in found if is_predicted(r, across) is predicted]
         xs = [x for record in shown if (x := record.value(across)) is not None]

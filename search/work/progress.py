@@ -19,6 +19,7 @@ from search.findings.notes import outcome_line
 from search.record.events import Activity, BatchDone, DatabaseBack, DatabaseLost, Event, Note, RecordStored
 from search.record.number_text import duration
 from search.record.trial import Outcome
+from search.record.words import NOW_ON_FRONT
 from search.study.definition import BETTER
 from spaces.command_line import Verbosity
 
@@ -130,7 +131,7 @@ class Progress:
         of = "" if self.study.n_trials is None else f" of {self.study.n_trials}"
         counts = not record.is_reference and record.outcome is not Outcome.DUPLICATE
         place = f" ({self.counted}{of})" if counts else ""
-        moved = "; the front moved" if event.moved_front else ""
+        moved = f"; {NOW_ON_FRONT}" if event.moved_front else ""
         self._line(f"{outcome_line(record, self.study.objectives)}{place}{moved}")
 
     def _show_batch(self, worker: int, batch: BatchDone) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable
 from typing import TextIO
@@ -13,6 +14,8 @@ from spaces.shown import shown_lines
 
 PLAIN_WIDTH = 140
 """Width, in characters, of a table that is written to a file or a pipe."""
+MOST_WIDTH = 200
+"""Maximum width of a table in characters."""
 
 
 class ShownConsole(Console):
@@ -36,11 +39,17 @@ class ShownConsole(Console):
                 yield Segment(shown_lines(segment.text), segment.style)
 
 
-def table_console(stream: TextIO | None = None) -> ShownConsole:
-    """Return a console as wide as the terminal, or `PLAIN_WIDTH` wide if the stream is a file or a pipe.
+def table_console(stream: TextIO | None = None, *, width: int | None = None) -> ShownConsole:
+    """Return a console as wide as the terminal, at most `MOST_WIDTH`.
 
     Args:
         stream: Standard output by default.
+        width: Width in characters. By default that of the terminal; of a file or a pipe, the environment variable
+            COLUMNS, or `PLAIN_WIDTH`.
     """
     stream = stream or sys.stdout
-    return ShownConsole(stream, width=None if stream.isatty() else PLAIN_WIDTH, soft_wrap=False)
+    if width is None:
+        fallback = (PLAIN_WIDTH, 25)
+        is_terminal = stream.isatty()
+        width = Console(file=stream).width if is_terminal else shutil.get_terminal_size(fallback).columns
+    return ShownConsole(stream, width=min(width, MOST_WIDTH), soft_wrap=False)

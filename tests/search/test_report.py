@@ -230,7 +230,7 @@ def test_a_study_of_three_objectives_shows_the_third_in_every_file(tmp_path: Pat
     assert "members behind it are better in another objective" in files["report.html"].read_text()
     assert "<button>memory, MiB</button>" in files["report.html"].read_text()
     table = files["leaderboard.md"].read_text()
-    assert "| size, MiB | memory, MiB | Δ mAP |" in table and "| mAP50 | mAP75 | P |" in table
+    assert "| size, MiB | memory, MiB | ΔmAP50-95 |" in table and "| mAP50 | mAP75 | P |" in table
     rows = {row["name"]: row for row in csv.DictReader(io.StringIO(files["leaderboard.csv"].read_text()))}
     for record in store.records(study):
         for column, value in (

@@ -9,7 +9,7 @@ const SHAPES = {
   front: (x, y) => disc(x, y, 5.5), trial: (x, y) => disc(x, y, 4), infeasible: (x, y) => disc(x, y, 4),
 };
 const KINDS = {
-  front: "trial on the front", parent: "parent", reference: "donor or control", trial: "trial",
+  front: "trial on the front", parent: "parent", reference: "hand-made (donor or control)", trial: "trial",
   infeasible: "trial over a limit",
 };
 
@@ -330,7 +330,7 @@ function paretoLegend() {
     item.append("~ predicted, not measured");
     items.push(item);
   }
-  const strokes = { rug: "ruled out, stopped or failed: has a latency, no accuracy", "rug predicted": "ruled out: ~ predicted, not measured" };
+  const strokes = { rug: "rejected before training, stopped early or failed: has a latency, no accuracy", "rug predicted": "rejected before training: ~ predicted, not measured" };
   for (const [kind, words] of Object.entries(strokes)) {
     if (!rug.some((r) => r.predicted === (kind !== "rug"))) continue;
     const item = document.createElement("span"), svg = draw(item, "svg", { viewBox: "0 0 16 16" });

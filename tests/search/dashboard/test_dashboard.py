@@ -62,7 +62,7 @@ def test_metric_names_are_those_of_the_study(served: Served) -> None:
 
 def test_each_finished_trial_has_a_note_and_its_pictures(served: Served, found: Plausible) -> None:
     trials = {trial["number"]: trial for trial in served.json("/api/studies/1")["trials"]}
-    assert "**ruled out**: latency_ms is 16.4" in trials[3]["note"]["body"]
+    assert "**rejected before training**: latency_ms is 16.4" in trials[3]["note"]["body"]
     assert "| latency, ms |" in trials[0]["note"]["body"] and "Against the parent" in trials[0]["note"]["body"]
     assert [artifact["filename"] for artifact in trials[0]["artifacts"]] == ["channels.png", "curves.png"]
     assert [artifact["filename"] for artifact in trials[3]["artifacts"]] == ["channels.png"]  # never trained
@@ -97,7 +97,7 @@ def test_notes_stay_under_two_kilobytes() -> None:
 def test_the_note_of_a_study_has_columns_for_what_it_asked_for(found: Plausible) -> None:
     three = with_memory(found)
     rows = leaderboard(three.records, three.fronts[-1].members, objectives=three.study.objectives)
-    assert "| size, MiB | mAP75 | memory, MiB | Δ mAP |" in study_note(rows)
+    assert "| size, MiB | mAP75 | memory, MiB | ΔmAP50-95 |" in study_note(rows)
     trained = next(row for row in rows if not row.record.is_reference)
     assert "\n| memory, MiB | " in trial_note(trained, rows[0])
 

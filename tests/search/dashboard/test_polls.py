@@ -63,7 +63,7 @@ def test_a_trial_that_ends_is_shown_at_the_next_poll_and_only_it_is_read(tmp_pat
     with statements() as sent:
         shown = served.json("/api/studies/1?after=3")
     (trial,) = shown["trials"]
-    assert trial["number"] == last.number and "ruled out" in trial["note"]["body"]
+    assert trial["number"] == last.number and "rejected before training" in trial["note"]["body"]
     records = [each for each in sent if "FROM yolofront_records" in each and "ORDER BY" in each]
     assert all("yolofront_records.id >=" in each or "LIMIT" in each for each in records)
     assert served.json("/api/studies/1?after=0")["trials"][:3] == served.json("/api/studies/1")["trials"][:3]

@@ -7,17 +7,19 @@ import io
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from objectives.base import Direction
 from objectives.quantities import MAP50_95_INT8
 from search.findings.columns import COLUMNS, columns_of
-from search.findings.formats import csv_text, markdown, shortened, splits_of, terminal_table
+from search.findings.formats import csv_text, markdown, shortened, splits_of
 from search.findings.leaderboard import Row, leaderboard
 from search.findings.notes import note
+from search.findings.terminal import terminal_table
 from search.record.copied import named_with_study
 from search.record.trial import Outcome
+from search.record.words import GAIN, NOTE, SPEED_UP
 from spaces.base import ParamValue
+from spaces.display.terminal import table_console
 from tests.search.plausible import LIMIT_MS, THREE_OBJECTIVES, Plausible, plausible_study, with_memory
 
 
@@ -117,8 +119,10 @@ def test_the_note_says_by_how_much_a_limit_was_missed(found: Plausible, rows: tu
 
 
 def test_the_note_says_how_a_trial_ended_and_what_a_row_was_made_from(rows: tuple[Row, ...]) -> None:
-    assert row_of(rows, "trial 3").note.startswith("ruled out: latency_ms is 16.4; the limit is 14")
-    assert row_of(rows, "trial 6").note.startswith("stopped at epoch 1")  # said once, though the reason says it too
+    assert row_of(rows, "trial 3").note.startswith("rejected before training: latency_ms is 16.4; the limit is 14")
+    assert row_of(rows, "trial 6").note.startswith(
+        "stopped early at epoch 1"
+    )  # said once, though the reason says it too
     assert "from one-shot" in row_of(rows, "round-2").note
 
 
@@ -166,7 +170,7 @@ def test_the_note_names_a_few_of_the_layers_that_a_threshold_would_empty(found: 
     cut: dict[str, ParamValue] = {"cut.threshold": 0.01, "cut.share_below": 0.43}
     cut["cut.emptied"] = "model.5, model.6.cv1, model.7, model.8.cv1"
     said = note(replace(record, params=cut))
-    assert said.startswith("43 % of the scales below 0.01, all of model.5, model.6.cv1 and 2 more layers (one slice")
+    assert said.startswith("43 % of BatchNorm's gammas below 0.01, all of model.5, model.6.cv1 and 2 more layers (the")
 
 
 def test_another_split_changes_accuracy_but_not_the_front(found: Plausible, rows: tuple[Row, ...]) -> None:
@@ -187,18 +191,38 @@ def test_a_study_without_a_record_has_no_row() -> None:
     assert leaderboard(()) == ()
 
 
-@pytest.mark.parametrize("width", [120, 160])
+def printed(rows: tuple[Row, ...], width: int) -> str:
+    stream = io.StringIO()
+    table_console(stream, width=width).print(terminal_table(rows), crop=False)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160, 200, 400])
 def test_the_terminal_table_cuts_nothing_off(rows: tuple[Row, ...], width: int) -> None:
-    console = Console(width=width, file=io.StringIO())
-    with console.capture() as capture:
-        console.print(terminal_table(rows, "nas_head"))
-    text = capture.get()
-    assert max(map(len, text.splitlines())) <= width
-    assert "…" not in text
+    text = printed(rows, width)
+    assert max(map(len, text.splitlines())) <= min(width, 200)
+    assert "…" not in text and "\n\n" not in text
     words = set(text.split())
     for row in rows:  # wrapped, but whole
-        assert set(row.note.split()) <= words
-        assert all(set(row.text(column).split()) <= words for column in COLUMNS if column.key != "f1")
+        assert {*row.note.split(), *row.record.name.split()} <= words
+        kept = [column for column in COLUMNS if column.key in ("map50_95", "latency_ms") or width >= 160]
+        assert all(set(row.text(column).split()) <= words for column in kept if column.key != "f1")
+
+
+def test_a_narrow_terminal_loses_the_columns_of_least_worth(rows: tuple[Row, ...]) -> None:
+    heads = {width: printed(rows, width).splitlines()[0] for width in (60, 80, 100, 120)}
+    assert "mAP50-95" in heads[60] and "latency, ms" in heads[60] and "MiB" not in heads[80]
+    assert GAIN in heads[80] and SPEED_UP in heads[80] and "MiB" in heads[120]
+    assert [width for width, head in heads.items() if NOTE in head.split()] == []  # below its row
+
+
+def test_the_epoch_with_the_best_f1_is_no_row_of_its_own_if_it_is_the_last_one(found: Plausible) -> None:
+    row = next(each for each in found.records if each.name == "round-2")
+    twin, other = replace(row, name="round-2-f1"), replace(row, name="round-2-f1", evaluations=())
+    merged = leaderboard([*found.records, twin], ["round-2-f1"])
+    assert names(merged) == names(leaderboard(found.records))
+    assert row_of(merged, "round-2").note.endswith("also best by F1") and row_of(merged, "round-2").on_front
+    assert "round-2-f1" in names(leaderboard([*found.records, other]))
 
 
 def test_markup_in_a_reason_is_text_in_every_format(found: Plausible) -> None:
@@ -206,10 +230,7 @@ def test_markup_in_a_reason_is_text_in_every_format(found: Plausible) -> None:
         found.records[8], outcome=Outcome.FAILED, reason="[bold red]x[/] | <script>alert(1)</script>\nnext"
     )
     rows = leaderboard([hostile])
-    console = Console(width=200, file=io.StringIO())
-    with console.capture() as capture:
-        console.print(terminal_table(rows))
-    assert "[bold red]x[/]" in capture.get()
+    assert "[bold red]x[/]" in printed(rows, 200)
     lines = markdown(rows).splitlines()
     assert len(lines) == 3
     assert lines[2].replace("\\|", "").count("|") == lines[0].count("|")

@@ -40,7 +40,9 @@ def test_before_any_trial_is_finished_it_says_so() -> None:
 
 
 def test_a_trial_without_weights_is_answered_with_its_reason() -> None:
-    with pytest.raises(DefinitionError, match=r"trial 3 has no weights, it is ruled out: latency_ms is 16.4"):
+    with pytest.raises(
+        DefinitionError, match=r"trial 3 has no weights, it is rejected before training: latency_ms is 16.4"
+    ):
         by_number(RECORDS, 3)
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from search.findings.comparison import record_differences
-from search.findings.formats import terminal_table
 from search.findings.leaderboard import leaderboard
+from search.findings.terminal import terminal_table
 from search.pages.comparison import write_comparison
 from search.pages.notes import study_note, trial_note
 from search.pages.study_report import print_study_results, write_report

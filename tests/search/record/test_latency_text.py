@@ -12,10 +12,11 @@ from rich.console import Console
 
 from objectives.base import Measurement
 from search.findings.columns import columns_of
-from search.findings.formats import csv_text, markdown, terminal_table
+from search.findings.formats import csv_text, markdown
 from search.findings.leaderboard import Row, leaderboard
 from search.findings.notes import outcome_line
 from search.findings.study_results import StudyResults
+from search.findings.terminal import terminal_table
 from search.pages.charts import chart_data
 from search.pages.notes import trial_note
 from search.pages.report import html_report

@@ -56,12 +56,12 @@ def test_a_database_that_all_workers_miss_is_told_once() -> None:
 def test_a_line_tells_the_time_of_day_and_how_many_trials_are_done() -> None:
     *_, last = log_of(*EVENTS)
     assert last.startswith("09:30:05 ") and "  trial 0: map50_95 0." in last
-    assert last.endswith(" (3 of 10); the front moved")
+    assert last.endswith(" (3 of 10); now on the Pareto front")
 
 
 def test_a_trial_is_counted_without_a_total_if_a_budget_ends_the_study() -> None:
     *_, last = log_of(*EVENTS, study=replace(STUDY, n_trials=None))
-    assert last.endswith(" (3); the front moved")
+    assert last.endswith(" (3); now on the Pareto front")
 
 
 def test_no_line_is_longer_than_a_log_can_show_and_none_of_its_words_is_lost() -> None:
