@@ -26,14 +26,16 @@ from search.findings.study_results import StudyResults
 from search.findings.time_table import time_table
 from search.findings.training_effort import effort_text, training_effort
 from search.pages.charts import chart_data, counted_text
+from search.pages.importance import importances
 from search.pages.page import part, render, trusted
+from search.pages.subject import subject_facts
 from search.record.latency_text import FURTHER, legend
 from search.record.number_text import duration, score, significant
 from search.record.trial import Outcome
 from search.record.words import ENDINGS, role_text
+from search.study.rows import PARENT_NAME
 from spaces.shown import shown
 
-TARGET_WORDS = ("runtime", "provider", "precision")
 REPORTED_PACKAGES = ("yolofront", "ultralytics", "torch", "onnxruntime", "optuna", "sqlalchemy", "numpy")
 
 
@@ -60,6 +62,10 @@ def html_report(found: StudyResults, picture: bytes, clock: datetime | None = No
         remarks=found.remarks,
         rows=rows,
         further_splits=_further_splits(found),
+        importances=importances(found.records, found.study.objectives[0][0]),
+        objective=QUANTITIES[found.study.objectives[0][0]].title,
+        parent_name=PARENT_NAME,
+        costs={row.record.name: _cost(row) for row in rows},
         times=[(time, duration(time.seconds)) for time in time_table(found.records, since=found.study.created)],
         endings=_endings(rows),
         definition=yaml.safe_dump(_plain(found.study.definition), sort_keys=False, allow_unicode=True, width=100),
@@ -96,11 +102,9 @@ def _gained(gain: float) -> str:
 def _facts(found: StudyResults, now: datetime) -> list[tuple[str, str]]:
     trials = [record for record in found.records if not record.is_reference]
     outcomes = [(ENDINGS[o], sum(record.outcome is o for record in trials)) for o in Outcome]
-    data = found.study.definition.get("data", "")
     facts = [
+        *subject_facts(found),
         ("trials", ", ".join(f"{count} {word}" for word, count in outcomes if count) or "none yet"),
-        ("data", str(data.get("source", "")) if isinstance(data, Mapping) else str(data)),
-        ("latency on", " ".join(str(found.target[key]) for key in TARGET_WORDS if key in found.target)),
         ("latencies", found.latency_line),
         ("limits", ", ".join(f"{name} up to {limit:g}" for name, limit in found.limits.items() if limit is not None)),
         ("started", f"{found.study.created:%Y-%m-%d %H:%M} UTC"),
@@ -114,13 +118,14 @@ def _highlights(rows: Sequence[Row], objectives: Sequence[tuple[str, Direction]]
     shown = (MAP50_95.name, LATENCY_MS.name)
     others = [Column.of(QUANTITIES[name]) for name, _ in objectives if name not in shown]
     parent = parent_of([row.record for row in rows])
+    rivals = sum(row.on_front for row in rows) > 1  # a lone member is no fastest one
     cards = []
     for row in rows:
         if row.record is not parent and not row.roles:
             continue
         accuracy, latency = (row.values[name] for name in shown)
         cards.append({
-            "title": ", ".join((["parent"] if row.record is parent else []) + list(map(role_text, row.roles))),
+"title": ", ".join([*(["parent"] if row.record is parent else []), *(map(role_text, row.roles) if rivals else [])]),
             "row": row,
             "accuracy": "" if accuracy is None else score(accuracy),
             "latency": "" if latency is None else significant(latency),
@@ -130,6 +135,12 @@ def _highlights(rows: Sequence[Row], objectives: Sequence[tuple[str, Direction]]
             ],
         })  # fmt: skip
     return cards
+
+
+def _cost(row: Row) -> tuple[float, str]:
+    """Return the seconds that a network took, and the same as text."""
+    seconds = sum(row.record.seconds.values())
+    return seconds, duration(seconds) if seconds else ""
 
 
 def _further_splits(found: StudyResults) -> list[tuple[str, dict[str, str]]]:

@@ -95,6 +95,7 @@ def test_the_report_says_what_the_store_says(store: Store, study: StudyEntry, tm
     ]
     assert {curve["name"] for curve in drawn["curves"]} == {*front.members, "parent"}
     assert "onnxruntime" in html  # the target, from the store
+    assert "<dt>parent</dt><dd>yolov8n.yaml" in html and "images in val" in html and "for the trials" in html
 
 
 def test_a_reference_that_was_frozen_under_load_is_said_with_the_target() -> None:

@@ -48,11 +48,11 @@ function span(values, pad) {
 }
 
 /** Draws axes in `host`; returns the svg and the scales from figures to px. */
-function frame(host, { x: [x0, x1], y: [y0, y1], xTitle, yTitle, whole }) {
+function frame(host, { x: [x0, x1], y: [y0, y1], xTitle, yTitle, whole, what }) {
   host.replaceChildren();
   const width = host.clientWidth, height = host.clientHeight;
   const left = 46, right = width - 8, top = yTitle ? 22 : 8, bottom = height - 38;
-  const svg = draw(host, "svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${yTitle || ""} against ${xTitle}` });
+  const svg = draw(host, "svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${yTitle || what || "figures"} against ${xTitle}` });
   const sx = (value) => left + ((value - x0) / (x1 - x0)) * (right - left);
   const sy = (value) => bottom - ((value - y0) / (y1 - y0)) * (bottom - top);
   for (const [value, label] of ticks(y0, y1, height / 60)) {
@@ -114,6 +114,12 @@ function nearest(svg, event, points, reach) {
   return found;
 }
 
+/** Brings a row into view: its page is turned to, and filters that hide it are cleared. */
+function reveal(name) {
+  showRow(rowOf(name));
+  rowOf(name).scrollIntoView({ block: "center" });
+}
+
 function choose(name) {
   document.querySelectorAll(".chosen").forEach((node) => node.classList.remove("chosen"));
   rowOf(name).classList.add("chosen");
@@ -157,7 +163,7 @@ function panel(host, { axes, points, rug, edge }) {
   for (const point of shown) {
     point.px = f.sx(point.x);
     point.py = f.sy(point.y);
-    const group = draw(f.svg, "g", { class: point.kind, "data-name": point.name });
+    const group = draw(f.svg, "g", { class: point.front ? `${point.kind} member` : point.kind, "data-name": point.name });
     if (point.error) {
       draw(group, "line", { class: "whisker", x1: f.sx(point.x - point.error), x2: f.sx(point.x + point.error), y1: point.py, y2: point.py });
     }
@@ -168,21 +174,30 @@ function panel(host, { axes, points, rug, edge }) {
   pointing(f, shown, rug);
 }
 
-/** Names of the parent, the reference rows and the front's roles, where they do not collide. */
+const AROUND = [[1, 0], [1, 1], [1, -1], [-1, 0], [-1, -1], [-1, 1], [0, -1], [0, 1]];
+
+/** Names of the parent, the hand-made rows and the front: beside their marks, or further off with a line; none collide. */
 function label(f, points, members) {
-  const taken = points.map((p) => [p.px - 5, p.py - 5, p.px + 5, p.py + 5]);
+  const taken = points.map((p) => [p.px - 6, p.py - 6, p.px + 6, p.py + 6]);
   const wanted = points.filter((p) => p.roles || p.kind === "parent" || p.front || p.kind === "reference");
-  wanted.sort((a, b) => Boolean(b.roles) - Boolean(a.roles) || b.front - a.front);
+  const rank = (p) => (p.roles ? 0 : p.kind === "parent" ? 1 : p.front ? 2 : 3);
+  wanted.sort((a, b) => rank(a) - rank(b));
   for (const point of wanted) {
-    const text = point.roles ? `${point.name}, ${point.roles}` : point.name, width = text.length * 6.4;
-    const sides = members.includes(point)
-      ? [["end", -8, -7], ["start", 9, 15], ["end", -8, 15], ["start", -4, -11]] : [["start", 9, 15], ["end", -8, 15], ["start", 9, -7]];
-    for (const [anchor, dx, dy] of sides) {
-      const x = point.px + dx, y = point.py + dy, left = anchor === "end" ? x - width : x;
-      const box = [left, y - 10, left + width, y + 2];
-      const clash = taken.some((t) => box[0] < t[2] && box[2] > t[0] && box[1] < t[3] && box[3] > t[1]);
-      if (clash || left < f.left || left + width > f.right + 6 || y < 10) continue;
-      draw(f.svg, "text", { class: "name", x, y, "text-anchor": anchor }, text);
+    const text = point.roles ? `${point.name}, ${point.roles}` : point.name;
+    const probe = draw(f.svg, "text", { class: "name" }, text), width = probe.getComputedTextLength() + 2;
+    probe.remove();
+    const sides = members.includes(point) ? [...AROUND].reverse() : AROUND;
+    const far = f.right - f.left > 500 ? [9, 20, 34, 50, 70] : [9];
+    const reach = rank(point) < 2 ? [9, 20, 34, 50, 70] : rank(point) < 3 ? far : far.slice(0, 3);
+    const places = reach.flatMap((far) => sides.map(([dx, dy]) => [far, dx, dy]));
+    for (const [far, dx, dy] of places) {
+      const x = point.px + dx * far, y = point.py + dy * far + 4;
+      const left = dx > 0 ? x : dx < 0 ? x - width : x - width / 2;
+      const box = [left, y - 11, left + width, y + 3];
+      if (left < f.left || left + width > f.right + 6 || y < 12 || y > f.bottom) continue;
+      if (taken.some((t) => box[0] < t[2] && box[2] > t[0] && box[1] < t[3] && box[3] > t[1])) continue;
+      if (far > 9) draw(f.svg, "line", { class: "leader", x1: point.px + dx * 6, y1: point.py + dy * 6, x2: x - dx * 2, y2: y - 4 - dy * 6 });
+      draw(f.svg, "text", { class: "name", x: left, y }, text);
       taken.push(box);
       break;
     }
@@ -198,11 +213,17 @@ function pointing(f, points, rug) {
     showTip(event, point.name, point.why ? [["", point.why]] : cellsOf(point.name));
   });
   f.svg.addEventListener("pointerleave", hideTip);
+  let tapped = null;
   f.svg.addEventListener("click", (event) => {
     const point = nearest(f.svg, event, points, 26);
-    if (!point) return;
+    if (!point) { tapped = null; return hideTip(); }
+    if (event.pointerType === "touch" && tapped !== point.name) { // the first tap tells, the second one leads on
+      tapped = point.name;
+      return showTip(event, point.name, cellsOf(point.name));
+    }
+    hideTip();
     choose(point.name);
-    rowOf(point.name).scrollIntoView({ block: "center" });
+    reveal(point.name);
   });
 }
 
@@ -215,8 +236,9 @@ function history() {
 function growth(id, points, xTitle, when) {
   const host = document.getElementById(id);
   if (!points.length) return empty(host, "the front has no member yet");
+  if (points.length < 2) return empty(host, `one point so far: hypervolume ${points[0][1]} ${when(points[0][0])}`);
   const f = frame(host, {
-    x: span(points.map((p) => p[0]), 0.02), y: span(points.map((p) => p[1]), 0.08), xTitle, whole: xTitle === "trials",
+    x: span(points.map((p) => p[0]), 0.02), y: span(points.map((p) => p[1]), 0.08), xTitle, yTitle: "hypervolume", whole: xTitle === "trials",
   });
   const line = stairs(points, f.sx, f.sy);
   draw(f.svg, "path", { class: "area", d: `${line}V${f.bottom}H${f.sx(points[0][0])}z` });
@@ -262,9 +284,20 @@ function learning() {
   if (!series.length) return empty(host, "no learning curve is stored");
   const all = series.flatMap((one) => one.points);
   lines(host, {
-    x: span(all.map((p) => p[0]), 0.02), y: span([0, ...all.map((p) => p[1])], 0.03), xTitle: "epoch", what: "mAP50-95",
-    whole: true,
+    x: span(all.map((p) => p[0]), 0.02), y: span([0, ...all.map((p) => p[1])], 0.03), xTitle: "epoch", yTitle: "mAP50-95",
+    what: "mAP50-95", whole: true,
   }, series.map((one) => ({ ...one, faint: one.kind === "trial", dashes: one.kind === "stopped" ? "4 3" : "" })));
+}
+
+function learningLegend() {
+  const words = { ...KINDS, stopped: "stopped early (dashed)" };
+  const kinds = Object.keys(words).filter((kind) => kind !== "infeasible" && figures.learning.some((one) => one.kind === kind));
+  document.getElementById("learning-legend").replaceChildren(...kinds.map((kind) => {
+    const item = document.createElement("span"), key = document.createElement("span");
+    key.className = `key ${kind}`;
+    item.append(key, words[kind]);
+    return item;
+  }));
 }
 
 function confidenceCurves() {
@@ -347,28 +380,107 @@ function empty(host, words) {
 }
 
 // -- the table -------------------------------------------------------------------------------------------------------
+const PAGE = 50;
+const bodyRows = [...table.tBodies[0].rows]; // in the order of reading
+let order = bodyRows, page = 0;
+
+function valueOf(row, column) {
+  const cell = row.cells[column];
+  if (cell.dataset.value) return parseFloat(cell.dataset.value) || null;
+  const text = cell.textContent.trim().replace(/^[~†]/, "");
+  return text === "" ? null : /^[-+]?[\d.]/.test(text) ? parseFloat(text) : text;
+}
+
+/** Sorts by a column: the better end first, then the other end, then back to the order of reading. */
 function sortBy(column) {
-  const head = table.tHead.rows[0].cells[column], body = table.tBodies[0];
-  const up = head.getAttribute("aria-sort") === "descending";
+  const head = table.tHead.rows[0].cells[column], now = head.getAttribute("aria-sort");
+  const first = head.dataset.first === "up" ? "ascending" : "descending";
+  const next = now === null ? first : now === first ? (first === "ascending" ? "descending" : "ascending") : null;
   for (const cell of table.tHead.rows[0].cells) cell.removeAttribute("aria-sort");
-  head.setAttribute("aria-sort", up ? "ascending" : "descending");
-  const value = (row) => {
-    const text = row.cells[column].textContent.trim().replace(/^[~†]/, "");
-    return text === "" ? null : /^[-+]?[\d.]/.test(text) ? parseFloat(text) : text;
-  };
+  if (next) head.setAttribute("aria-sort", next);
+  const up = next === "ascending";
   const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b
     : String(a).localeCompare(String(b), undefined, { numeric: true }));
-  const rows = [...body.rows].map((row) => [value(row), row]);
-  rows.sort(([a], [b]) => (a === null ? (b === null ? 0 : 1) : b === null ? -1 : up ? compare(a, b) : compare(b, a)));
-  body.append(...rows.map(([, row]) => row)); // cells without a figure are last in both directions
+  const rows = bodyRows.map((row) => [valueOf(row, column), row]);
+  if (next) rows.sort(([a], [b]) => (a === null ? (b === null ? 0 : 1) : b === null ? -1 : up ? compare(a, b) : compare(b, a)));
+  order = rows.map(([, row]) => row); // cells without a figure are last in both directions
+  table.tBodies[0].append(...order);
+  page = 0;
+  turn();
+}
+
+function wanted() {
+  const words = document.getElementById("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const frontOnly = document.getElementById("front-only").checked;
+  return order.filter((row) => (!frontOnly || row.classList.contains("front"))
+    && words.every((word) => row.textContent.toLowerCase().includes(word)));
+}
+
+/** Shows one page of the rows that are wanted. */
+function turn() {
+  const found = wanted(), pages = Math.max(1, Math.ceil(found.length / PAGE));
+  page = Math.min(Math.max(0, page), pages - 1);
+  const shown = new Set(found.slice(page * PAGE, (page + 1) * PAGE));
+  for (const row of bodyRows) row.hidden = !shown.has(row);
+  const button = (words, step, off) => {
+    const made = Object.assign(document.createElement("button"), { textContent: words, disabled: off, type: "button" });
+    made.addEventListener("click", () => { page += step; turn(); });
+    return made;
+  };
+  const text = document.createElement("span");
+  text.textContent = !found.length ? "no network is found"
+    : pages === 1 ? `${found.length} of ${bodyRows.length} networks`
+      : `${page * PAGE + 1} to ${page * PAGE + shown.size} of ${found.length}`;
+  const turns = pages > 1 ? [button("previous", -1, page === 0), button("next", 1, page === pages - 1)] : [];
+  document.getElementById("pages").replaceChildren(text, ...turns);
+}
+
+function showRow(row) {
+  if (!wanted().includes(row)) {
+    document.getElementById("search").value = "";
+    document.getElementById("front-only").checked = false;
+  }
+  page = Math.floor(wanted().indexOf(row) / PAGE);
+  turn();
 }
 
 table.querySelectorAll("thead button").forEach((button, column) => button.addEventListener("click", () => sortBy(column)));
+document.getElementById("tools").hidden = false;
+for (const id of ["search", "front-only"]) {
+  document.getElementById(id).addEventListener("input", () => { page = 0; turn(); });
+}
+document.querySelectorAll("a.card").forEach((card) => card.addEventListener("click", () => {
+  showRow(document.getElementById(card.getAttribute("href").slice(1)));
+}));
+turn();
+if (!bodyRows.length) document.getElementById("tools").hidden = true;
+
+/** The figures of the front and the parent at the confidence of the slider. */
+function confidenceTable() {
+  const found = figures.curves, slider = document.getElementById("confidence-slider");
+  if (!found.length) return;
+  document.getElementById("confidence").hidden = false;
+  const fill = () => {
+    const at = Number(slider.value), body = document.querySelector("#confidence-table tbody");
+    document.getElementById("confidence-value").textContent = at.toFixed(2);
+    body.replaceChildren(...found.map((one) => {
+      const place = one.confidence.reduce((best, c, i) => (Math.abs(c - at) < Math.abs(one.confidence[best] - at) ? i : best), 0);
+      const row = document.createElement("tr"), name = document.createElement("th");
+      name.textContent = one.name;
+      row.append(name, ...["precision", "recall", "f1"].map((what) => Object.assign(document.createElement("td"), { textContent: one[what][place].toFixed(3) })));
+      return row;
+    }));
+  };
+  slider.addEventListener("input", fill);
+  fill();
+}
 
 function drawAll() { pareto(); history(); learning(); confidenceCurves(); }
 
 paretoLegend();
 widths();
+confidenceTable();
+learningLegend();
 drawAll();
 let seenWidth = innerWidth, waiting = 0;
 addEventListener("resize", () => {

@@ -46,11 +46,29 @@ frame.addEventListener("load", () => setTimeout(() => {
     new frame.contentWindow.PointerEvent("pointermove", { clientX: star.x + 8, clientY: star.y + 8 }));
   const seen = {
     width: root.clientWidth, content: root.scrollWidth, drawn: root.dataset.drawn, marks: count("#pareto .mark"),
-    requests: frame.contentWindow.performance.getEntriesByType("resource").length, rows: count("tbody tr"),
+    requests: frame.contentWindow.performance.getEntriesByType("resource").length, rows: count("#leaderboard tbody tr"),
     lines: count("path.line"), widths: count("#widths svg"), stairs: count("path.stairs"),
-    sorted: [...page.querySelectorAll("tbody tr")].map((row) => row.cells[0].textContent),
+    sorted: [...page.querySelectorAll("#leaderboard tbody tr")].map((row) => row.cells[0].textContent),
     tip: page.getElementById("tip").textContent,
   };
+  const visible = () => [...page.querySelectorAll("#leaderboard tbody tr")].filter((row) => !row.hidden).length;
+  const type = (id, change) => {
+    change(page.getElementById(id));
+    page.getElementById(id).dispatchEvent(new frame.contentWindow.Event("input"));
+    return visible();
+  };
+  seen.visible = visible();
+  seen.members = type("front-only", (box) => { box.checked = true; });
+  seen.parents = type("search", (field) => { field.value = "parent"; });
+  seen.none = type("search", (field) => { field.value = "no such network"; });
+  type("confidence-slider", (slider) => { slider.value = 0.3; });
+  seen.confidence = page.getElementById("confidence-value").textContent;
+  type("search", (field) => { field.value = ""; });
+  type("front-only", (box) => { box.checked = false; });
+  const head = [...page.querySelectorAll("thead button")].find((button) => button.textContent.startsWith("latency"));
+  head.click(); // slowest first
+  head.click(); // the order of reading
+  seen.read = [...page.querySelectorAll("#leaderboard tbody tr")].map((row) => row.cells[0].textContent);
   facts.id = "facts";
   facts.textContent = JSON.stringify(seen);
   document.body.append(facts);
@@ -124,14 +142,33 @@ def test_the_report_fits_its_window_sorts_and_answers_the_pointer(
     seen = json.loads(unescape(facts[1]))
     members = len(found.fronts[-1].members)
     complete = [record for record in found.records if record.evaluations]
-    slowest_first = sorted(found.records, key=lambda record: -(record.value("latency_ms") or 0))
+    fastest_first = sorted(found.records, key=lambda record: record.value("latency_ms") or 1e9)
     assert seen["width"] == width and seen["content"] <= width  # nothing to scroll sideways
     assert seen["requests"] == 0
     assert seen["marks"] == len(complete) and seen["rows"] == len(found.records) and seen["stairs"] == 3
     assert seen["widths"] == members
     assert seen["lines"] >= 3 * members  # P, R and F1 of each member, besides the learning curves
-    assert seen["sorted"] == [record.name for record in slowest_first]
+    assert seen["sorted"] == [record.name for record in fastest_first]
     assert seen["tip"].startswith("parent")
+    assert (seen["visible"], seen["members"], seen["none"]) == (len(found.records), members, 0)
+    assert 1 <= seen["parents"] <= members and seen["read"][0] == "parent" and seen["read"] != seen["sorted"]
+    assert seen["confidence"] == "0.30"
+
+
+def test_hundreds_of_networks_are_turned_over_page_by_page(folder: Path, address: str, tmp_path: Path) -> None:
+    many = plausible_study(trials=120)
+    findings = StudyResults(many.study, many.records, many.fronts)
+    html = html_report(findings, pareto_bytes(many.records, many.fronts))
+    (folder / "many.html").write_text(html, encoding="utf-8")
+    (folder / "frame-many.html").write_text(FRAME.replace("report.html", "many.html"), encoding="utf-8")
+    page, said = browse(f"{address}/frame-many.html#420", tmp_path, budget_ms=5000)
+    assert said == []
+    facts = re.search(r'<pre id="facts">(.*?)</pre>', page, re.DOTALL)
+    assert facts is not None
+    seen = json.loads(unescape(facts[1]))
+    assert seen["rows"] == len(many.records) and seen["visible"] == 50
+    assert seen["members"] == len(many.fronts[-1].members)
+    assert seen["content"] <= 420
 
 
 @pytest.mark.parametrize("width", [1400, 420])
