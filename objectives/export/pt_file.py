@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import spaces.offline  # noqa: F401  (before ultralytics)
+from spaces.anchors.anchor_head import is_anchor_head
 from spaces.base import Candidate, CandidateError
 from spaces.durable import write_bytes
 from spaces.networks.yolov5_file import PRUNED
@@ -168,6 +169,10 @@ def _bare_copy(candidate: Candidate) -> Detector:
 
 
 def _require_stock(network: Detector) -> None:
+    if is_anchor_head(network):
+        raise CandidateError(
+            "Ultralytics reads no detectors of the original YOLOv5; --format yolov5 writes this one for its own code"
+        )
     for module in network.modules():
         home = type(module).__module__
         if home.split(".")[0] not in ("torch", "ultralytics"):

@@ -33,7 +33,7 @@ _BLOCKS = frozenset({"Conv", "DWConv", "C3", "Bottleneck", "SPPF", "Concat", "Gh
 """Layers of Ultralytics that the repository has under the same names, in its module `models.common`."""
 _HEADS: Mapping[type, str] = {AnchorDetect: "Detect", AnchorDetectionModel: "DetectionModel"}
 """Names of our own classes in the repository's module `models.yolo`."""
-_LEFT_BY_TRAINING = ("args", "criterion", "pt_path", "task", "nc")
+_LEFT_BY_TRAINING = ("args", "criterion", "pt_path", "task")
 """Attributes of our network that the original's has not."""
 
 
@@ -104,7 +104,7 @@ def _pickle_module() -> Any:
 def _bare_copy(candidate: Candidate) -> Any:
     """Return the network with the attributes that the original's code asks for, and none that training left."""
     network: Any = copy.deepcopy(candidate.network).float().cpu().eval()
-    network.names = dict(enumerate(candidate.classes))
+    network.names, network.nc = dict(enumerate(candidate.classes)), len(candidate.classes)
     for left in _LEFT_BY_TRAINING:
         vars(network).pop(left, None)
     head = network.model[-1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import types
 import zipfile
 from pathlib import Path
 from pickletools import genops
@@ -9,7 +11,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
+from objectives.export.pt_file import export_pt
 from objectives.export.yolov5_file import HOW_TO_TRAIN_HERE, export_yolov5
 from spaces.base import CandidateError, SpaceError
 from spaces.networks.parent import Parent
@@ -45,6 +49,29 @@ def test_a_whole_network_reads_back_and_names_the_repositorys_classes_only(paren
     with torch.no_grad():
         ours, theirs = (each.network.eval()(image)[0] for each in (parent, again))
     assert torch.equal(ours, theirs)
+
+
+def test_the_repositorys_val_py_finds_what_it_asks_for(
+    parent: Parent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = export_yolov5(parent.build(parent.spec({})), tmp_path / "whole.pt", {})
+    for name in ("models", "models.yolo", "models.common"):
+        module = types.ModuleType(name)
+        monkeypatch.setitem(sys.modules, name, module)
+        for each in _named(path):
+            if each.startswith(f"{name}."):
+                kind = each.removeprefix(f"{name}.")
+                setattr(module, kind, type(kind, (nn.Module,), {"__module__": name}))
+    network = torch.load(path, weights_only=False)["model"]
+    head = network.model[-1]
+    assert (network.nc, head.nc, network.names) == (3, 3, {0: "0", 1: "1", 2: "2"})
+    assert network.stride.tolist() == head.stride.tolist() == [8, 16, 32]
+    assert len(head.grid) == len(head.anchor_grid) == head.nl == 3
+
+
+def test_ultralytics_own_format_names_the_right_one(parent: Parent, tmp_path: Path) -> None:
+    with pytest.raises(CandidateError, match="--format yolov5 writes this one for its own code"):
+        export_pt(parent.build(parent.spec({})), tmp_path / "whole.pt", {})
 
 
 def test_a_pruned_network_is_written_and_not_rebuilt_from_its_yaml(parent: Parent, tmp_path: Path) -> None:
