@@ -55,7 +55,8 @@ class BudgetState:
         records, running = self.records(), len(attempts)
         if self.spending.is_spent(records, running):
             return True
-        if self.chooser is None or self.turn(running).band is not None:
+        turn = self.turn(running)
+        if self.chooser is None or turn.band is not None or not turn.is_finalist:
             return False
         least = LEAST_STEP * min(self.spending.division(records).finalist_epochs)
         if self.spending.epochs_left(records, running) < least:
@@ -87,20 +88,22 @@ class BudgetState:
         records = self.records()
         division = self.spending.division(records)
         turn = division.turn(sum(not record.is_reference for record in records) + running)
-        ended = 0 if turn.band is None else turn.band + turn.is_finalist
+        ended = division.bands if turn.band is None else turn.band + turn.is_finalist
         epochs = division.finalist_epochs
         if any(self.chooser.is_too_narrow(records, band, epochs[band]) for band in range(1, ended)):
-            return Turn(None, is_finalist=True)  # the next bands would be worse
+            return Turn(None, is_finalist=True)  # faster networks would be worse
+        if turn.band is None and not turn.is_finalist and self.chooser.gap(records, running) is None:
+            return Turn(None, is_finalist=True)
         return turn
 
     def band(self, running: int) -> tuple[float, float] | None:
         """Return the latencies in ms that the next trial's network should have; None if any will do."""
         turn = self.turn(running)
-        if self.chooser is None or turn.band is None:
+        if self.chooser is None or (turn.band is None and turn.is_finalist):
             return None
-        bands = self.chooser.bands
-        fastest, slowest = bands.before(turn.band) if turn.is_between else bands.of(turn.band)
-        return fastest, slowest * (1.0 - TOLERANCE)
+        if turn.band is None:
+            return self.chooser.gap(self.records(), running)
+        return self.chooser.bands.aim(turn.band)
 
     def next_step(self, running: Sequence[Mapping[str, ParamValue]]) -> NextStep | None:
         """Return the network that is trained further next; None if a new one is tried, or none is worth it.
@@ -183,6 +186,6 @@ class BudgetedSampler(WrappedSampler):
             return 0.0
         latency_ms = predictions.measure_latency(proposal)
         fastest, slowest = predictions.band
-        if latency_ms is None or fastest < latency_ms <= slowest * (1.0 + 2.0 * TOLERANCE):
+        if latency_ms is None or fastest < latency_ms <= slowest * (1.0 + TOLERANCE):
             return 0.0
         return max(math.log(latency_ms / slowest), math.log(fastest / latency_ms))

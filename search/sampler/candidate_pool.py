@@ -19,6 +19,9 @@ NEIGHBOUR_SHARE = 0.6
 CHANGED_COUNTS = (1, 2, 4, 8)
 """Numbers of parameters that a neighbour may differ in."""
 
+EVEN_SHARES = tuple(round(1.0 - 0.05 * step, 2) for step in range(1, 15))
+"""Shares of its widths that even cuts of a point have."""
+
 STEP_SD = 0.15
 """Standard deviation of the change of a neighbour's number, as a share of the parameter's range."""
 
@@ -59,15 +62,33 @@ class CandidatePool:
         """Return the point, with random values for the parameters that it lacks."""
         return {**self._anywhere(random), **point}
 
-    def clipped(self, point: Point, wider: Point) -> Point:
-        """Return the point with no width above that of a wider one, and with its donors."""
-        found = dict(point)
-        for name, parameter in self.parameters.items():
-            if parameter.role is ParameterRole.DONOR:
-                found[name] = wider[name]
-            elif parameter.role in (ParameterRole.WIDTH, ParameterRole.DEPTH):
-                found[name] = min(point[name], wider[name], key=float)
-        return found
+    def clipped(self, points: Sequence[Point], wider: Point | None) -> list[Point]:
+        """Return the points with no width above that of a wider one, and with its donors; unchanged without one."""
+        if wider is None:
+            return [*points]
+        donors = [name for name, each in self.parameters.items() if each.role is ParameterRole.DONOR]
+        roles = ParameterRole.WIDTH, ParameterRole.DEPTH
+        sizes = [name for name, each in self.parameters.items() if each.role in roles]
+        return [
+            {
+                **point,
+                **{name: wider[name] for name in donors},
+                **{name: min(point[name], wider[name], key=float) for name in sizes},
+            }
+            for point in points
+        ]
+
+    def even_cuts(self, point: Point) -> list[Point]:
+        """Return the point with all widths at the same share of its own, for several shares."""
+        widths = {name: each for name, each in self.parameters.items() if each.role is ParameterRole.WIDTH}
+        cuts: list[Point] = []
+        for share in EVEN_SHARES:
+            cut = dict(point)
+            for name, parameter in widths.items():
+                if not isinstance(parameter, Categorical):
+                    cut[name] = _valued(parameter, _share(parameter, share * float(point[name])))
+            cuts.append(cut)
+        return cuts
 
     def _anywhere(self, random: np.random.Generator) -> Point:
         """Draw all numbers around one common level: independent draws would give networks of medium size only."""

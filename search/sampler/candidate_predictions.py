@@ -166,7 +166,7 @@ class CandidatePredictions:
         """Return the trained network that networks of the band are cut from; None without a band, and in the first."""
         if self.band is None or not self.plan.inherits:
             return None
-        return wider_network_of(self._known_records(), self.band[1] / (1.0 - TOLERANCE), self.running)
+        return wider_network_of(self._known_records(), self.band[1] * (1.0 + TOLERANCE), self.running)
 
     def cuts_of(self, wider: WiderNetwork | None, points: Sequence[Point], places: Sequence[int]) -> list[int]:
         """Return the places of the points that have no channel which a wider network lacks; all without one."""

@@ -22,7 +22,7 @@ from search.record.latency_text import LATENCY
 from search.record.staircase import Values
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import StudyEntry
-from search.trial.bands import Bands, Division
+from search.trial.bands import REACH, TOP_SPEED, Bands, Division, gap_of_front
 from search.trial.plan import SearchPlan
 from search.trial.reference_point import worst_point
 from search.trial.spending import Spending
@@ -78,6 +78,7 @@ class FinalistChooser:
         accuracy: Name of the accuracy objective.
         worst: Latency in ms and accuracy of the reference point of the hypervolume.
         bands: The bands of latency.
+        fastest_ms: Latency in ms beyond which no network is tried.
         donors: Names of donors, which may be finalists as trials are.
         point_of: Returns the parameters whose network a row is; None if it is no network of the space.
     """
@@ -85,13 +86,14 @@ class FinalistChooser:
     accuracy: str
     worst: tuple[float, float]
     bands: Bands
+    fastest_ms: float
     donors: frozenset[str] = frozenset()
     point_of: Callable[[TrialRecord], Params | None] = field(default=lambda record: None)
 
     def best_of_band(
         self, records: Sequence[TrialRecord], band: int, step_epochs: int, running: Collection[Hashable] = ()
     ) -> NextStep | None:
-        """Return the network of a band to train further; None if none there is worth it.
+        """Return the network of a band to train further, or of the next one; None if none there is worth it.
 
         Args:
             records: The study's records.
@@ -99,12 +101,14 @@ class FinalistChooser:
             step_epochs: Epochs of the training.
             running: Keys (`params_key`) of the parameters of trials that run now.
         """
-        free = [
+        useful = [
             each
             for each in self._expected(records, step_epochs)
-            if self.bands.holds(band, each[0].ms) and each[1] > self.worst[1]
-            if params_key(each[0].params) not in running
+            if each[1] > self.worst[1] and params_key(each[0].params) not in running
         ]
+        free = [each for each in useful if self.bands.holds(band, each[0].ms)]
+        if not free:  # its trials were faster than they should be
+            free = [each for each in useful if self.bands.holds(band + 1, each[0].ms)]
         if not free:
             return None
         most = max(accuracy for _, accuracy, _ in free)
@@ -119,6 +123,16 @@ class FinalistChooser:
         _, slowest = self.bands.of(band)
         found = [accuracy for line, accuracy, _ in self._expected(records, step_epochs) if line.ms <= slowest]
         return len(found) >= SAMPLES and max(found) <= self.worst[1]
+
+    def gap(self, records: Sequence[TrialRecord], running: int) -> tuple[float, float] | None:
+        """Return the latencies in ms that a network in the greatest gap of the front should have; None without a gap.
+
+        Args:
+            records: The study's records.
+            running: Number of trials that run now.
+        """
+        trained = [(self._ms(each), self._reached(each)) for each in records if self._counts(each)]
+        return gap_of_front(trained, self.worst, self.fastest_ms, running)
 
     def _expected(self, records: Sequence[TrialRecord], epochs: int) -> list[tuple[_Line, float, float]]:
         """Return each network with the accuracy that is expected after more epochs, and the gain."""
@@ -252,7 +266,8 @@ def finalist_chooser_of(
     count = spending.division(records).bands
     parent_ms = worst[0] if parent_ms is None else parent_ms
     bands = Bands.dividing(parent_ms, plan.limits.get(LATENCY), count, narrowest_ms)
-    return FinalistChooser(study.objectives[0][0], worst, bands, spending.donors, point_of)
+    fastest_ms = parent_ms / TOP_SPEED if narrowest_ms is None else narrowest_ms / REACH
+    return FinalistChooser(study.objectives[0][0], worst, bands, fastest_ms, spending.donors, point_of)
 
 
 def _own_epochs(records: Sequence[TrialRecord]) -> dict[str, int]:

@@ -10,19 +10,23 @@ measured latency, and a search in each of them, are ours.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from search.record.staircase import Staircase
 
 SPEED_STEP = 10**0.1
 """Ratio of the speeds of two bands below a limit; ten make a factor of ten (the R10 series of ISO 3)."""
 TOP_SPEED = 4.0
 """Speed at which the last of many bands begins without a limit, as a multiple of the parent's."""
-TOP_SPEEDS = {1: 2.2, 2: 2**1.5, 3: 2**1.5}
-"""The same where there are only so many bands: what is hardly faster than the parent needs hardly any training."""
-FIRST_STEPS = {1: 2, 2: 3}
-"""Number of steps from the parent to the first band where there are only so many bands; else it is one step.
+FEW_BANDS_SPEEDS = {1: (2.2, 2.2), 2: (2.2, 2**1.5), 3: (2**0.5, 2**1.5)}
+"""Speeds at which the first and the last band begin where there are only so many.
 
-Two bands begin at 2.2 and 2.8 times the parent's speed. At twice its speed a long training is of less use: on digits
-that finalist was as accurate as the parent itself (0.987 and 0.986 on val, 0.985 both on test).
+What is hardly faster than the parent needs hardly any training. At twice the parent's speed a long training is of less
+use as well: on digits that finalist was as accurate as the parent (0.987 and 0.986 on val, 0.985 both on test).
 """
 REACH = 0.9
 """Speed at which the last band begins at most, as a share of that of the narrowest network of the space.
@@ -31,10 +35,14 @@ Close to that network accuracy falls steeply: on digits a finalist at 0.94 of it
 """
 MIN_SPEED_STEP = 1.05
 """Minimum ratio of the speeds of two bands."""
-TRIALS_SHARE = 0.2
-"""Share of a band's epochs that its trials take; its finalist has the others."""
+TRIALS_SHARE = 0.1
+"""Share of the epochs that the trials of the bands take; their finalists have most of the others."""
+GAPS_SHARE = 0.15
+"""Share of the epochs that the trials in the gaps of the front take."""
 TOLERANCE = 0.03
-"""Share of its latency by which a network may miss a band: proposals are predicted, and prefer its slow end."""
+"""Share of its latency by which a network may be slower than its band: the first proposals are predicted badly."""
+AIM = 1.1
+"""Ratio of the latencies that a band's trials aim at: its finalist is what the user has at the band's slow end."""
 BAND_TRIALS = 20
 """Length of a band, as a multiple of a trial's epochs: a smaller budget has fewer bands, a greater one longer bands."""
 MIN_BANDS = 2
@@ -43,6 +51,16 @@ LIMIT_SHARE = 2 / 3
 """Share of the finalists' epochs that the one at a limit of latency gets, because it is what was asked for."""
 MIN_FINALIST_EPOCHS = 5
 """Minimum epochs of a finalist's training."""
+MIN_GAP = 1.15
+"""Minimum ratio of the latencies of two neighbours on the front between which a further network is tried."""
+MIN_GAP_HEIGHT = 0.01
+"""Minimum difference of their accuracies: what lies between would hardly differ from the faster one."""
+MAX_TRIES = 2
+"""Number of dominated networks in a gap after which no further one is tried there."""
+GAP_STEP = 1.12
+"""Maximum ratio of the latencies of the fastest member of the front and of a network that is tried beyond it."""
+GAP_WIDTH = 1.08
+"""Ratio of the latencies that a trial in a gap may have."""
 
 
 @dataclass(frozen=True)
@@ -51,28 +69,29 @@ class Turn:
 
     Attributes:
         band: Number of its band, from 0; None after the last one.
-        is_finalist: True if it trains a network further, False if it tries a new one.
-        is_between: Whether that network lies between the band and the one before it, so that the front has no wide gap.
+        is_finalist: True if it trains a network further, False if it tries a new one: in the band, or after the last
+            band in a gap of the front.
     """
 
     band: int | None
     is_finalist: bool
-    is_between: bool = False
 
 
 @dataclass(frozen=True)
 class Division:
-    """Bands with equally many trials, whose finalists are trained equally long.
+    """Bands with equally many trials, whose finalists are trained equally long, and trials in the gaps between them.
 
     Below a limit of latency the first finalist is trained the longest.
 
     Attributes:
         trials: Number of trials in a band, before its finalist.
         finalist_epochs: Epochs that the finalist of each band is trained further for.
+        gaps: Number of trials in gaps of the front, after the last finalist.
     """
 
     trials: int
     finalist_epochs: tuple[int, ...]
+    gaps: int = 0
 
     @property
     def bands(self) -> int:
@@ -83,24 +102,27 @@ class Division:
         """Return the turn of the trial that begins after a number of others."""
         band, place = divmod(position, self.trials + 1)
         if band >= self.bands:
-            return Turn(None, is_finalist=True)
-        return Turn(band, is_finalist=place == self.trials, is_between=place == 0 and self.trials > 1)
+            return Turn(None, is_finalist=position >= self.bands * (self.trials + 1) + self.gaps)
+        return Turn(band, is_finalist=place == self.trials)
 
     def epochs(self, trial_epochs: int) -> int:
-        """Return the epochs of all bands."""
-        return self.bands * self.trials * trial_epochs + sum(self.finalist_epochs)
+        """Return the epochs of all bands and gaps."""
+        return (self.bands * self.trials + self.gaps) * trial_epochs + sum(self.finalist_epochs)
 
     def text(self, trial_epochs: int) -> str:
         """Return the division in words."""
-        trials = "1 trial" if self.trials == 1 else f"{self.trials} trials"
-        each = f"{trials} of {trial_epochs} epochs"
+        each, gaps = f"{_trials(self.trials)} of {trial_epochs} epochs", ""
+        if self.gaps:
+            gaps = f"; {_trials(self.gaps)} of {trial_epochs} epochs in gaps of the front"
         if self.bands == 1:
-            return f"1 band of latency, with {each} and a finalist of {self.finalist_epochs[0]}"
-        least, most = self.finalist_epochs[0], self.finalist_epochs[-1]
-        longer = f"{least}" if least == most else f"{least} to {most}"
-        if least > most:
-            longer = f"{most}, the first of {least}"
-        return f"{self.bands} bands of latency from slow to fast, each with {each} and a finalist of {longer}"
+            return f"1 band of latency, with {each} and a finalist of {self.finalist_epochs[0]}{gaps}"
+        first, others = self.finalist_epochs[0], self.finalist_epochs[-1]
+        longer = f"{others}" if first == others else f"{others}, the first of {first}"
+        return f"{self.bands} bands of latency from slow to fast, each with {each} and a finalist of {longer}{gaps}"
+
+
+def _trials(count: int) -> str:
+    return "1 trial" if count == 1 else f"{count} trials"
 
 
 def divided(epochs: int, trial_epochs: int, *, most: int, repeats: int = 0, below_limit: bool = False) -> Division:
@@ -117,12 +139,13 @@ def divided(epochs: int, trial_epochs: int, *, most: int, repeats: int = 0, belo
     fewest = MIN_BANDS if wanted >= MIN_BANDS / 2 and not below_limit else 1
     bands = max(fewest, min(most, round(wanted)))
     trials = max(1, round(TRIALS_SHARE * epochs / bands / trial_epochs))
+    gaps = round(GAPS_SHARE * epochs / trial_epochs)
     parts = [1.0] * bands
     if below_limit and bands > 1:
-        parts = [LIMIT_SHARE * bands, *[(1.0 - LIMIT_SHARE) * bands / (bands - 1)] * (bands - 1)]
-    unit = (epochs - (bands * trials + repeats) * trial_epochs) / sum(parts)
+        parts = [LIMIT_SHARE, *[(1.0 - LIMIT_SHARE) / (bands - 1)] * (bands - 1)]
+    unit = (epochs - (bands * trials + gaps + repeats) * trial_epochs) / sum(parts)
     least = max(MIN_FINALIST_EPOCHS, trial_epochs)
-    return Division(trials, tuple(max(least, int(unit * part)) for part in parts))
+    return Division(trials, tuple(max(least, int(unit * part)) for part in parts), gaps)
 
 
 @dataclass(frozen=True)
@@ -156,10 +179,11 @@ class Bands:
             below = max(1.0, reach * min(limit_ms, parent_ms) / parent_ms)
             step = min(SPEED_STEP, below ** (1.0 / max(1, count - 1)))
             return cls(parent_ms, limit_ms, max(MIN_SPEED_STEP, step))
-        first = FIRST_STEPS.get(count, 1)
-        step = min(TOP_SPEEDS.get(count, TOP_SPEED), reach) ** (1.0 / (first + count - 1))
-        step = max(MIN_SPEED_STEP, step)
-        return cls(parent_ms, None, step, step**first)
+        first, last = FEW_BANDS_SPEEDS.get(count, (TOP_SPEED ** (1.0 / count), TOP_SPEED))
+        last = min(last, reach)
+        first = max(1.0, min(first, last / MIN_SPEED_STEP ** (count - 1)))
+        step = (last / first) ** (1.0 / max(1, count - 1))
+        return cls(parent_ms, None, max(MIN_SPEED_STEP, step), first)
 
     @property
     def slowest(self) -> float:
@@ -171,15 +195,10 @@ class Bands:
         """Return the latencies in ms of a band: above the first, at most the second."""
         return self.slowest / self.step ** (number + 1), self.slowest / self.step**number
 
-    def before(self, number: int) -> tuple[float, float]:
-        """Return the latencies in ms just slower than a band, up to half a step (on a log scale).
-
-        At a limit it is the band itself, because slower networks are not allowed.
-        """
-        slowest = self.of(number)[1]
-        if number == 0 and slowest == self.limit_ms:
-            return self.of(number)
-        return slowest * (1.0 + 2.0 * TOLERANCE), slowest * math.sqrt(self.step)
+    def aim(self, number: int) -> tuple[float, float]:
+        """Return the latencies in ms that trials of a band should have: its slow end."""
+        fastest, slowest = self.of(number)
+        return max(fastest, slowest / AIM), slowest
 
     def holds(self, number: int, ms: float) -> bool:
         """Return whether a network belongs to a band: it lies there, or is hardly slower."""
@@ -190,3 +209,50 @@ class Bands:
         """Return the number of the band that a latency lies in, or of the nearest of so many bands."""
         steps = math.floor(math.log(self.slowest / ms) / math.log(self.step) + 1e-9)
         return min(max(steps, 0), count - 1)
+
+
+def gap_of_front(
+    trained: Sequence[tuple[float, float]], worst: tuple[float, float], fastest_ms: float, running: int = 0
+) -> tuple[float, float] | None:
+    """Return the latencies in ms that a network in the greatest gap of the front should have; None without a gap.
+
+    A gap is the rectangle between two neighbours of the front, log latency times accuracy, or between the fastest
+    member and the end of the space. It counts less if a network was tried in it already, and nothing after two.
+
+    Args:
+        trained: Latency in ms and accuracy of each trained network, the parent's too.
+        worst: The same of the reference point of the hypervolume.
+        fastest_ms: Latency in ms beyond which no network is tried.
+        running: Number of trials that run now; each is taken to fill the greatest gap that was left.
+    """
+    found = [*trained]
+    for _ in range(running + 1):
+        gaps = _gaps(found, worst, fastest_ms)
+        if not gaps:
+            return None
+        _, middle, accuracy = max(gaps)
+        found.append((middle, accuracy))
+    half = GAP_WIDTH**0.5
+    return middle / half, middle * half
+
+
+def _gaps(
+    trained: Sequence[tuple[float, float]], worst: tuple[float, float], fastest_ms: float
+) -> list[tuple[float, float, float]]:
+    """Return the worth of each gap, and the latency in ms and the accuracy that a network in it may have."""
+    latency, accuracy = np.array(trained, dtype=np.float64).reshape(-1, 2).T
+    front = Staircase.of(latency, accuracy, *worst)
+    members = list(zip(front.latency.tolist(), front.accuracy.tolist(), strict=True))
+    found = []
+    for (fast_ms, low), (slow_ms, high) in pairwise([(fastest_ms, worst[1]), *members]):
+        is_end = fast_ms == fastest_ms
+        ratio = slow_ms / fast_ms
+        if ratio < (GAP_WIDTH if is_end else MIN_GAP) or high - low < MIN_GAP_HEIGHT:
+            continue
+        tries = int(((latency > fast_ms) & (latency < slow_ms)).sum())
+        if tries >= MAX_TRIES:
+            continue
+        middle = slow_ms / (min(GAP_STEP, math.sqrt(ratio)) if is_end else math.sqrt(ratio))
+        share = math.log(slow_ms / middle) / math.log(ratio)
+        found.append((math.log(ratio) * (high - low) / (1 + tries), middle, high - share * (high - low)))
+    return found

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from search.sampler.candidate_pool import CandidatePool, Point
+from search.sampler.candidate_pool import EVEN_SHARES, CandidatePool, Point
 from search.sampler.optuna_study import distribution_of
-from spaces.base import START_LEVELS, Categorical, Float, Integer, Parameter
+from spaces.base import START_LEVELS, Categorical, Float, Integer, Parameter, ParameterRole
 
 PARAMETERS: dict[str, Parameter] = {
     "backbone": Categorical(("one", "two", "three")),
@@ -69,3 +69,27 @@ def test_the_top_of_a_range_is_one_that_optuna_takes() -> None:
     values |= {ratio.at(level) for level in START_LEVELS}
     assert max(values) == 0.3
     assert all(distribution._contains(value) for value in values)
+
+
+SIZED = CandidatePool(
+    {
+        "backbone": Categorical(("one", "two"), role=ParameterRole.DONOR),
+        "wide": Float(0.25, 1.0, 0.125, role=ParameterRole.WIDTH),
+        "narrow": Float(0.25, 1.0, 0.125, role=ParameterRole.WIDTH),
+        "recipe.lr0": Float(1e-4, 1e-1, log=True),
+    }
+)
+WIDER: Point = {"backbone": "two", "wide": 1.0, "narrow": 0.375, "recipe.lr0": 1e-2}
+
+
+def test_a_clipped_point_is_a_cut_of_the_wider_one() -> None:
+    point: Point = {"backbone": "one", "wide": 0.5, "narrow": 0.75, "recipe.lr0": 1e-3}
+    assert SIZED.clipped([point], WIDER) == [{"backbone": "two", "wide": 0.5, "narrow": 0.375, "recipe.lr0": 1e-3}]
+    assert SIZED.clipped([point], None) == [point]
+
+
+def test_even_cuts_take_the_same_share_of_every_width() -> None:
+    cuts = SIZED.even_cuts(WIDER)
+    halved = cuts[EVEN_SHARES.index(0.5)]
+    assert halved == {**WIDER, "wide": 0.5, "narrow": 0.25}, "no width falls below the least ratio"
+    assert [cut["wide"] for cut in cuts] == sorted((cut["wide"] for cut in cuts), reverse=True)

@@ -134,13 +134,13 @@ def test_a_start_that_was_chosen_before_an_interruption_is_chosen_again(
 @pytest.fixture
 def choose(
     records: Sequence[TrialRecord], study: PreparedStudy, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[float, str], Start]:
+) -> Callable[..., Start]:
     """Choose a start for an untrained network, where one source of weights has the smallest loss."""
     bench, plan = study.ready.bench, study.ready.plan
 
-    def chosen(share: float, best: str) -> Start:
+    def chosen(share: float, best: str, others: float = 2.0) -> Start:
         def loss_of(gauge: object, candidate: Candidate) -> float:
-            return 1.0 if candidate.origin.sources == (best,) else 2.0
+            return 1.0 if candidate.origin.sources == (best,) else others
 
         monkeypatch.setattr("objectives.training.untrained_loss.UntrainedLoss.after_cut", loss_of)
         trained = TrainedNetworks(study.store, study.ready.study, bench.checkpoints, bench.parent.structure.key)
@@ -160,6 +160,15 @@ def test_the_start_is_the_one_with_the_smallest_loss(
         assert start.candidate.origin.sources == (record.checkpoint,)
     start = choose(0.625, PARENT)
     assert (start.lineage, start.ancestors) == (None, ())
+
+
+def test_the_most_trained_network_around_wins_where_losses_are_much_alike(
+    choose: Callable[..., Start], records: Sequence[TrialRecord]
+) -> None:
+    wide, _, narrow = records
+    assert choose(0.625, narrow.saved_checkpoint, 1.2).lineage == wide.name
+    assert choose(0.625, narrow.saved_checkpoint, 1.3).lineage == narrow.name
+    assert choose(0.625, PARENT, 1.2).lineage == wide.name
 
 
 def test_channels_that_the_trained_network_lacks_have_the_parents_weights(
