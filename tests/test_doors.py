@@ -15,6 +15,7 @@ MAY_TOUCH_STREAMS = {
     "search/work/process.py": "sends a worker's output into its log, through ShownStream",
     "search/cli/checkup.py": "asks whether standard output is a terminal",
     "objectives/remote/measure.py": "prints a line on standard error, by print_line",
+    "search/finish/end_note.py": "gives standard error to the user's own command",
     "search/widths.py": "asks whether standard error is a terminal",
 }
 

@@ -15,7 +15,7 @@ from search.batch.system import BatchSystem, HeaderValue
 from search.cli.command import Exit
 from search.study.faults import DefinitionError
 
-WORKING_FOLDER = PurePosixPath("/work")
+WORKING_FOLDER = PurePosixPath("/yolofront")
 """Folder in the container that a relative run folder lies in."""
 GRACE_S = 60
 """Seconds between SIGTERM and SIGKILL: a trial is handed back in 10 s."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from objectives.quantities import FILE_ACCURACIES, LATENCY_MS, MAP50_95
 from search.record.number_text import percent, score, significant
 from search.record.trial import Outcome, TrialRecord
-from search.record.words import ENDINGS, SAME_AS, roles_text
+from search.record.words import OUTCOME_WORDS, SAME_AS, roles_text
 from search.study.spaces.registry import describe_params
 
 BROKEN_SHARE = 0.5
@@ -50,7 +50,7 @@ def outcome_line(record: TrialRecord, objectives: tuple[str, ...]) -> str:
         value = record.value(name)
         if value is not None:
             figures.append(f"{name} {value:.4g}")
-    ended = "" if record.outcome is Outcome.COMPLETE else ENDINGS[record.outcome]
+    ended = "" if record.outcome is Outcome.COMPLETE else OUTCOME_WORDS[record.outcome]
     parts = [ended, *(figures if not record.reason else []), record.reason]  # a reason contains its own figures
     return f"{record.name}: " + ", ".join(part for part in parts if part)
 
@@ -101,7 +101,7 @@ def broken_files(record: TrialRecord) -> list[str]:
 
 def _ending(record: TrialRecord) -> str:
     """Return `rejected before training: <reason>`, with the ending only once."""
-    word = ENDINGS[record.outcome]
+    word = OUTCOME_WORDS[record.outcome]
     reason = " ".join(record.reason.split())
     if record.outcome is Outcome.DUPLICATE:
         return reason.replace("duplicate of", SAME_AS, 1) or word

@@ -9,9 +9,9 @@ from objectives.base import Direction
 from objectives.quantities import LATENCY_MS, MAP50_95
 from search.record.confirmed_study import ConfirmedStudy, apply_confirmation
 from search.record.front import knee
-from search.record.names import stored_name, trial_number
+from search.record.names import meant_name, trial_number
 from search.record.trial import TrialRecord
-from search.record.words import ENDINGS
+from search.record.words import OUTCOME_WORDS
 from search.store.base import Store, StudyEntry
 from search.study.faults import DefinitionError
 from search.study.file_objectives import accuracy_aimed_at
@@ -86,7 +86,7 @@ def by_name(records: Sequence[TrialRecord], name: str, option: str = "--name") -
     Raises:
         DefinitionError: If there is none, or its weights were not kept.
     """
-    meant = stored_name(name, (record.name for record in records))
+    meant = meant_name(name, (record.name for record in records))
     for record in records:
         if record.name == meant:
             return _with_weights(record)
@@ -156,7 +156,7 @@ def _within(records: Sequence[TrialRecord]) -> str:
 def _with_weights(record: TrialRecord) -> TrialRecord:
     if record.checkpoint is None:
         reason = f": {record.reason}" if record.reason else ""
-        raise DefinitionError(f"{record.name} has no weights, it is {ENDINGS[record.outcome]}{reason}")
+        raise DefinitionError(f"{record.name} has no weights, it is {OUTCOME_WORDS[record.outcome]}{reason}")
     return record
 
 

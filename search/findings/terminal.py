@@ -13,7 +13,7 @@ from objectives.quantities import F1, FLOPS_G, MAP50, PRECISION, RECALL, SHARE_P
 from search.findings.columns import columns_of
 from search.findings.leaderboard import Row
 from search.record.trial import Outcome
-from search.record.words import FRONT_MARK, GAIN, NAME, NOTE, SPEED_UP
+from search.record.words import FRONT_MARK, GAIN, NAME_HEAD, NOTE_HEAD, SPEED_UP
 from spaces.shown import shown
 
 DROPPED_FIRST = (SIZE_MIB.name, PRECISION.name, RECALL.name, MAP50.name, FLOPS_G.name, SHARE_PRUNED.name)
@@ -53,7 +53,7 @@ class TerminalTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         """Yield the lines of the table."""
         names = tuple(Text(shown(row.record.name), style="bold" if row.on_front else "") for row in self.rows)
-        name = _Cells("name", NAME, names)
+        name = _Cells("name", NAME_HEAD, names)
         marks = _Cells("", "", tuple(Text(FRONT_MARK if row.on_front else " ", style="green") for row in self.rows))
         left = options.max_width - marks.width - name.width - len(GAP)
         columns = _fitting(_columns(self.rows), left)
@@ -117,7 +117,7 @@ def _lines(
         room: Width of the column of notes; None if they stand below the rows.
     """
     heading = GAP.join(_aligned(Text(each.title), each, place).plain for place, each in enumerate(columns))
-    heading += f"{GAP}{GAP}{NOTE}" if room is not None and any(notes) else ""
+    heading += f"{GAP}{GAP}{NOTE_HEAD}" if room is not None and any(notes) else ""
     yield Text(heading.rstrip(), style="bold")
     yield Text("─" * min(width, len(heading.rstrip()) if room is None else width))
     indent = sum(each.width + len(GAP) for each in columns) + len(GAP)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from search.record.continuation import continued_trials
 from search.record.number_text import duration
 from search.record.trial import Outcome, TrialRecord
-from search.record.words import ENDINGS
+from search.record.words import OUTCOME_WORDS
 from search.store.entries import FrontEntry
 
 
@@ -83,7 +83,7 @@ def effort_text(found: TrainingEffort) -> str:
 
     Before the spared ones: `40 of them to train finalists further, 5 more to repeat a training`.
     """
-    counts = [f"{found.outcomes[o]} {ENDINGS[o]}" for o in Outcome if found.outcomes[o]]
+    counts = [f"{found.outcomes[o]} {OUTCOME_WORDS[o]}" for o in Outcome if found.outcomes[o]]
     text = ", ".join(counts) or "none yet"
     if not found.epochs:
         return text

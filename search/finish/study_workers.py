@@ -18,12 +18,12 @@ from search.store.runs.register import RunEntry
 from search.store.sql import RELEASE_TIMEOUT_S
 from search.store.url import mask
 from search.study.definition import StudyDefinition
-from search.work.job import Job
+from search.work.job import Job, jobs_for_workers
 from search.work.json_log import progress_on
 from search.work.liveness import STALE_AFTER_S, is_alive, this_worker
 from search.work.progress import StudyProgress, progress_lines
 from search.work.signs_of_life import SignsOfLife
-from search.work.supervisor import RunEnd, Supervisor, jobs_for_workers
+from search.work.supervisor import RunEnd, Supervisor
 
 
 def run_workers(store: Store, request: RunRequest, generation: int, console: Console, deadline: float | None) -> RunEnd:

@@ -12,7 +12,7 @@ from search.findings.study_results import StudyResults
 from search.findings.training_effort import hypervolume_history
 from search.record.latency_text import is_predicted
 from search.record.trial import Outcome, TrialRecord
-from search.record.words import ENDINGS, roles_text
+from search.record.words import OUTCOME_WORDS, roles_text
 
 MAX_CURVES = 60
 """Maximum number of learning curves beside those of the front and the reference rows; the latest are drawn."""
@@ -87,7 +87,7 @@ def _rug(found: StudyResults, across: str) -> list[dict[str, Any]]:
         {
             "name": record.name,
             "x": _rounded(x),
-            "why": f"{ENDINGS[record.outcome]}: {record.reason}",
+            "why": f"{OUTCOME_WORDS[record.outcome]}: {record.reason}",
             "predicted": is_predicted(record, across),
         }
         for record in found.records

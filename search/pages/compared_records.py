@@ -10,7 +10,7 @@ from objectives.data.yaml_file import read_definition
 from search.cli.stored_study import find_study
 from search.findings.selection import by_number, confirmed_study
 from search.pictures.curves import MAX_RECORDS
-from search.record.names import joined_names, stored_name, trial_number
+from search.record.names import joined_names, meant_name, trial_number
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.faults import DefinitionError
@@ -78,7 +78,7 @@ def _checked(records: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
 def _find(store: Store, study: str | None, run: str) -> tuple[StudyEntry, TrialRecord]:
     """Return the record that `NAME` or `STUDY/NAME` means, and its study."""
     before, slash, name = run.rpartition("/")
-    if study is not None and stored_name(run, _names(store, study)):
+    if study is not None and meant_name(run, _names(store, study)):
         name = run  # a copied trial has the name of its own study before it
     elif slash:
         study = before
@@ -86,7 +86,7 @@ def _find(store: Store, study: str | None, run: str) -> tuple[StudyEntry, TrialR
         raise DefinitionError(f"'{run}' names no study; write STUDY/NAME, or give --study")
     entry = find_study(store, study or "")
     records = confirmed_study(store, entry, curves=True).records
-    meant = stored_name(name, (each.name for each in records))
+    meant = meant_name(name, (each.name for each in records))
     record = next((each for each in records if each.name == meant), None)
     if record is None:
         rows = ", ".join(each.name for each in records if each.is_reference)

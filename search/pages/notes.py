@@ -11,7 +11,7 @@ from search.findings.notes import note
 from search.pages.report import headline
 from search.record.latency_text import legend
 from search.record.trial import TrialRecord
-from search.record.words import ENDINGS, FRONT_MARK, GAIN, SPEED_UP
+from search.record.words import FRONT_MARK, GAIN, OUTCOME_WORDS, SPEED_UP
 from spaces.shown import markdown_text
 
 MAX_REASON_CHARACTERS = 500
@@ -28,7 +28,7 @@ def trial_note(row: Row, parent: Row | None, pictures: Mapping[str, str] | None 
         pictures: Addresses of images by title.
     """
     record = row.record
-    standing = "on the front" if row.on_front else ENDINGS[record.outcome]
+    standing = "on the front" if row.on_front else OUTCOME_WORDS[record.outcome]
     opening = f"**{standing}**"
     if remark := note(record, row.roles).removeprefix(f"{standing}: "):
         opening += f": {markdown_text(remark[:MAX_REASON_CHARACTERS])}"

@@ -32,7 +32,7 @@ from search.pages.subject import subject_facts
 from search.record.latency_text import FURTHER, legend
 from search.record.number_text import duration, score, significant
 from search.record.trial import Outcome
-from search.record.words import ENDINGS, role_text
+from search.record.words import OUTCOME_WORDS, role_text
 from search.study.rows import PARENT_NAME
 from spaces.shown import shown
 
@@ -101,7 +101,7 @@ def _gained(gain: float) -> str:
 
 def _facts(found: StudyResults, now: datetime) -> list[tuple[str, str]]:
     trials = [record for record in found.records if not record.is_reference]
-    outcomes = [(ENDINGS[o], sum(record.outcome is o for record in trials)) for o in Outcome]
+    outcomes = [(OUTCOME_WORDS[o], sum(record.outcome is o for record in trials)) for o in Outcome]
     facts = [
         *subject_facts(found),
         ("trials", ", ".join(f"{count} {word}" for word, count in outcomes if count) or "none yet"),
@@ -155,7 +155,7 @@ def _further_splits(found: StudyResults) -> list[tuple[str, dict[str, str]]]:
 def _endings(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     """Return the trials that did not complete, by outcome."""
     groups = [(outcome, [row for row in rows if row.record.outcome is outcome]) for outcome in Outcome]
-    return [(ENDINGS[outcome], group) for outcome, group in groups if group and outcome is not Outcome.COMPLETE]
+    return [(OUTCOME_WORDS[outcome], group) for outcome, group in groups if group and outcome is not Outcome.COMPLETE]
 
 
 def _targets(found: StudyResults) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -15,7 +15,7 @@ def trial_number(text: str) -> int | None:
     return None if found is None else int(found[1])
 
 
-def stored_name(text: str, known: Iterable[str]) -> str | None:
+def meant_name(text: str, known: Iterable[str]) -> str | None:
     """Return the name among the known ones that a text means; None if it means none of them.
 
     A name as it is comes before the number of a trial, and that before a name in other letters.

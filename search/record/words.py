@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from search.record.trial import Outcome
 
 FRONT_MARK = "●"
-NAME, NOTE = "name", "note"
+NAME_HEAD, NOTE_HEAD = "name", "note"
 GAIN = "ΔmAP50-95"
 """Heading of the difference of mAP50-95 to the parent."""
 SPEED_UP = "speed-up"
@@ -20,7 +20,7 @@ SAME_AS = "same network as"
 HAND_MADE = "hand-made"
 """Kind of a network that the study names itself: a donor or a control."""
 
-ENDINGS: Mapping[Outcome, str] = {
+OUTCOME_WORDS: Mapping[Outcome, str] = {
     Outcome.COMPLETE: "complete",
     Outcome.STOPPED: "stopped early",
     Outcome.RULED_OUT: "rejected before training",

@@ -32,11 +32,7 @@ POOL_SIZE = 400
 SCREENED = 4
 """Number of the most promising candidates whose loss is measured before one of them is trained."""
 SCREENED_IN_BAND = 16
-"""The same in a band of latency, where the smallest loss alone decides: all networks there are about as fast.
-
-Of eleven cuts of a finalist to 2.1 to 3 times the parent's speed (digits), the loss orders all but one pair as their
-accuracy after three epochs does.
-"""
+"""The same in a band of latency, where the smallest loss alone decides: all networks there are about as fast."""
 WORST_LOSS = 10.0
 """Increase of the untrained loss beyond which a larger one says nothing more."""
 MIN_TRAINED = 3
@@ -48,10 +44,7 @@ NEAR_BAND = 1.3
 FIRST_LATENCY_PARTS = (2, 4, 1, 3, 5, 0)
 """Latency sextile (0 = fastest) that each of the first six trials is drawn from; the least informative come last."""
 COARSE_TO_FINE = (4, 3, 2, 1)
-"""The same where trials inherit: narrower networks begin with the weights of wider ones.
-
-These trials come first even if accuracy could be modelled: start points and donors say little about cuts of the parent.
-"""
+"""The same where trials inherit, which begin with the weights of wider ones; start points say little about cuts."""
 
 
 class FrontSampler(BaseSampler):
@@ -252,8 +245,8 @@ class FrontSampler(BaseSampler):
         wider = self._predictions.wider()
         widest = None if wider is None else wider.params
         even = [] if widest is None else self._pool.even_cuts(widest)
-        promising = [*even, *self._predictions.cheapest(), *self._predictions.hints]
-        hints = [self._pool.completed(hint, self._random) for hint in promising]
+        known_good = [*even, *self._predictions.cheapest(), *self._predictions.hints]
+        hints = [self._pool.completed(hint, self._random) for hint in known_good]
         good = self._near_band(self._pool.clipped([*self._front(complete), *hints], widest))
         points = self._pool.clipped([*hints, *self._pool.draw(self._size, good, self._random)], widest)
         predicted = self._predictions.predict(points)
@@ -272,8 +265,7 @@ class FrontSampler(BaseSampler):
     def _near_band(self, points: Sequence[Point]) -> Sequence[Point]:
         """Return the points whose predicted latency is near the band that is searched; all without a band."""
         band = self._predictions.band
-        predicted = None if band is None or not points else self._predictions.predict(points)
-        if band is None or predicted is None:
+        if band is None or not points or (predicted := self._predictions.predict(points)) is None:
             return points
         near = (band[0] / NEAR_BAND, band[1] * NEAR_BAND)
         return [points[place] for place in allowed(range(len(points)), predicted.latency_ms, None, near)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from objectives.device.device_names import devices_of
 from search.store.outage.patience import PATIENCE_S
 
 TRIES_UNTIL_FAILED = 5
@@ -79,3 +80,18 @@ def reason_of_all(reasons: Collection[str]) -> str:
     """Return the reason why a run ended from those of its workers; some may have died."""
     first = next((why for why in ("exhausted", "timeout") if why in reasons), "done")
     return LEFT if first == "done" and set(reasons) <= {LEFT, "died"} else first
+
+
+def jobs_for_workers(job: Job, numbers: Sequence[int]) -> list[Job]:
+    """Return the jobs of the workers with these numbers; they take the devices in turn."""
+    devices = devices_of(job.device)
+    return [
+        replace(
+            job,
+            index=number,
+            device=devices[position % len(devices)],
+            is_first=position == 0,
+            workers=len(numbers),
+        )
+        for position, number in enumerate(numbers)
+    ]

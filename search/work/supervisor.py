@@ -5,13 +5,12 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from queue import Empty
 from types import FrameType
 
-from objectives.device.device_names import devices_of
 from search.cli.command import EXIT_OF_SIGNAL, Exit
 from search.record.events import Activity, BatchDone, Event, Note, RecordStored, WorkerEnded
 from search.work.death_notes import DeathNotes, NoteDeath
@@ -291,18 +290,3 @@ class Supervisor:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def jobs_for_workers(job: Job, numbers: Sequence[int]) -> list[Job]:
-    """Return the jobs of the workers with these numbers; they take the devices in turn."""
-    devices = devices_of(job.device)
-    return [
-        replace(
-            job,
-            index=number,
-            device=devices[position % len(devices)],
-            is_first=position == 0,
-            workers=len(numbers),
-        )
-        for position, number in enumerate(numbers)
-    ]

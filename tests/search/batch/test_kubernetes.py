@@ -47,7 +47,7 @@ def test_a_pod_is_asked_for_each_job_with_what_its_workers_need() -> None:
     assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 4, 4)
     assert container["resources"]["limits"] == {"cpu": 6, "memory": "8G", "nvidia.com/gpu": 1}
     assert container["image"] == IMAGE
-    assert container["volumeMounts"] == [{"name": "runs", "mountPath": "/work/runs"}]
+    assert container["volumeMounts"] == [{"name": "runs", "mountPath": "/yolofront/runs"}]
     assert container_of(replace(ASKED, runs=Path("/data/runs")))["volumeMounts"][0]["mountPath"] == "/data/runs"
 
 

@@ -15,7 +15,6 @@ from optuna.samplers import RandomSampler
 from optuna.trial import create_trial
 
 from search.findings.training_effort import effort_text, training_effort
-from search.record.copied import named_with_study
 from search.record.staircase import Staircase
 from search.record.trial import TrialRecord
 from search.sampler.budgeted import LEAST_STEP, BudgetedSampler, BudgetState
@@ -171,17 +170,6 @@ def test_a_finalist_is_the_most_accurate_network_of_its_band(finished: BudgetedS
     assert (step.record.value("map50_95") or 0) >= most - 0.02, "training for long makes them more alike"
 
 
-def test_a_donor_of_the_band_may_be_its_finalist(problem: Problem) -> None:
-    trial = problem.record(0, dict.fromkeys(problem.plan.parameters, 0.5))
-    donor = replace(trial, number=None, name="by hand", evaluations=(_score(0.9),))
-    band = next(each for each in range(9) if BANDS.of(each)[0] < problem.latency_ms(trial.params) <= BANDS.of(each)[1])
-    chooser = replace(CHOOSER, donors=frozenset({"by hand"}), point_of=lambda row: trial.params)
-    step = chooser.best_of_band([donor], band, 9)
-    assert step is not None and (step.record, step.params) == (donor, trial.params)
-    assert CHOOSER.best_of_band([donor], band, 9) is None, "a control is none"
-    assert replace(chooser, point_of=lambda row: None).best_of_band([donor], band, 9) is None
-
-
 def test_bands_end_where_no_network_would_be_of_use(problem: Problem) -> None:
     search = BudgetedSearch(problem, Budget(epochs=400), rate=0.02)
     chooser = replace(CHOOSER, worst=(9.0, 0.67))
@@ -302,14 +290,3 @@ def test_a_part_of_the_time_is_kept_back_too(problem: Problem) -> None:
 def test_a_small_budget_is_searched_whatever_is_to_be_repeated(problem: Problem) -> None:
     records = BudgetedSearch(problem, Budget(epochs=15), rate=0.02, repeats=3).run()
     assert sum(each.epochs for each in records) >= 15 / 2
-
-
-def test_copied_trials_of_another_study_are_trained_further_too(problem: Problem) -> None:
-    trials = [problem.record(number, dict.fromkeys(problem.plan.parameters, share)) for number, share in
-              enumerate((0.25, 0.5, 0.875))]  # fmt: skip
-    rows = [replace(named_with_study(each, "same"), number=None, seconds={"training": 3.0}) for each in trials]
-    found = [CHOOSER.best_of_band(rows, band, 9) for band in range(6)]
-    assert {step.record.name for step in found if step} == {row.name for row in rows}
-    assert all(step.params == step.record.params for step in found if step)
-    controls = [replace(row, name=f"control {row.spec}") for row in rows]
-    assert not any(CHOOSER.best_of_band(controls, band, 9) for band in range(6))

@@ -22,9 +22,9 @@ from search.store.sql import open_store
 from search.study.definition import load_study
 from search.trial.evaluate import StudyTrials
 from search.trial.starts import Start, StartChooser
-from search.trial.trained_networks import TrainedNetworks, distance, is_cut_of, wider_network_of
+from search.trial.trained_networks import TrainedNetworks, is_cut_of, wider_network_of
 from search.trial.untrained_candidates import UntrainedCandidates
-from spaces.base import PARENT, ArchSpec, Candidate, CandidateError, Origin, ParamValue
+from spaces.base import PARENT, Candidate, CandidateError, Origin, ParamValue
 from spaces.networks.checkpoint import CheckpointStore
 from tests.search.trial.test_evaluate import RecordingHooks
 
@@ -184,24 +184,6 @@ def test_channels_that_the_trained_network_lacks_have_the_parents_weights(
     name = "model.0.conv.weight"
     assert torch.equal(own[name][kept], donor.network.state_dict()[name])
     assert torch.equal(own[name][missing], parent[name][missing])
-
-
-def spec_of(*kept: Sequence[int], dropped: tuple[str, ...] = ()) -> ArchSpec:
-    return ArchSpec("parent", ("a", "b"), (4, 8), tuple(tuple(each) for each in kept), dropped)
-
-
-@pytest.mark.parametrize(
-    "trained, expected",
-    [
-        (spec_of((0, 1), (0, 1, 2, 3)), 0.0),
-        (spec_of((0, 1, 2), (0, 1, 2, 3)), 1 / 4),  # one channel more, which would be cut
-        (spec_of((0,), (0, 1, 2, 3)), 3 / 4),  # one channel is missing
-        (spec_of((1, 2), (0, 1, 2, 3, 4)), 3 / 4 + 1 / 4 + 1 / 8),
-        (spec_of((0, 1), (0, 1, 2, 3), dropped=("m",)), 3.0),
-    ],
-)
-def test_missing_channels_count_three_times(trained: ArchSpec, expected: float) -> None:
-    assert distance(spec_of((0, 1), (0, 1, 2, 3)), trained) == pytest.approx(expected)
 
 
 def test_networks_of_equal_channels_count_once_with_the_longest_line(

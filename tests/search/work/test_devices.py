@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from objectives.device.device_names import devices_of
-from search.work.supervisor import jobs_for_workers
+from search.work.job import jobs_for_workers
 from tests.search.work.scripted_workers import job
 
 

@@ -17,9 +17,9 @@ from search.record.events import Event, Note
 from search.record.trial import Outcome
 from search.store.sql import open_store
 from search.work import supervisor
-from search.work.job import Job
+from search.work.job import Job, jobs_for_workers
 from search.work.lone_process import TIME_IS_UP, LoneProcess
-from search.work.supervisor import RunEnd, Supervisor, jobs_for_workers
+from search.work.supervisor import RunEnd, Supervisor
 from tests.search.work import quick_trials
 from tests.search.work.scripted_workers import job, run_scripted
 
