@@ -22,7 +22,7 @@ from search.record.latency_text import LATENCY
 from search.record.staircase import Values
 from search.record.trial import Outcome, TrialRecord
 from search.store.base import StudyEntry
-from search.trial.bands import REACH, TOP_SPEED, Bands, Division, gap_of_front
+from search.trial.bands import TOP_SPEED, Bands, Division, gap_of_front
 from search.trial.plan import SearchPlan
 from search.trial.reference_point import worst_point
 from search.trial.spending import Spending
@@ -266,7 +266,7 @@ def finalist_chooser_of(
     count = spending.division(records).bands
     parent_ms = worst[0] if parent_ms is None else parent_ms
     bands = Bands.dividing(parent_ms, plan.limits.get(LATENCY), count, narrowest_ms)
-    fastest_ms = parent_ms / TOP_SPEED if narrowest_ms is None else narrowest_ms / REACH
+    fastest_ms = parent_ms / TOP_SPEED if narrowest_ms is None else narrowest_ms
     return FinalistChooser(study.objectives[0][0], worst, bands, fastest_ms, spending.donors, point_of)
 
 
