@@ -5,12 +5,15 @@ Files with slow tests are run first: one of them at the end would leave all othe
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from objectives.device.lock_files import FOLDER
 from spaces.shown import TRACEBACK
+
+os.environ.pop("COLUMNS", None)  # processes of pytest-xdist have 80, and tables are as wide as that
 
 
 @pytest.fixture(scope="session", autouse=True)

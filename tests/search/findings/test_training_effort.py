@@ -38,7 +38,7 @@ def test_what_was_stopped_is_counted_as_spared() -> None:
     found = training_effort([stopped, replace(complete, seconds={"training": 20.0}, recipe={"epochs": 3})])
     assert (found.epochs, found.spared_epochs, found.training_s) == (2 + complete.rungs[-1].epoch, 8, 28.0)
     text = effort_text(found)
-    assert text == "1 complete, 1 stopped; 5 epochs trained in 28 s, 8 spared by stopping"
+    assert text == "1 complete, 1 stopped early; 5 epochs trained in 28 s, 8 spared by stopping"
 
 
 def test_a_study_without_trials_has_cost_nothing() -> None:

@@ -60,7 +60,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RepeatedStudy
     scenes = write_digits(folder / "scenes", scenes={"train": 32, "val": 16, "test": 16})
     overrides = ["parent={model: yolov5n.yaml, recipe: {epochs: 2}}", "controls=[]", "space.multiple=4"]
     definition = load_study(
-        "channel_ratio", overrides, name="small", data=scenes, imgsz=64, epochs=1, budget="12epochs"
+        "channel_ratio", overrides, name="small", data=scenes, imgsz=64, epochs=1, budget="20epochs"
     )
     runs = RunFolder(folder / "runs")
     request = RunRequest(definition, runs, runs.default_storage, confirm=False)
@@ -93,7 +93,7 @@ def test_the_last_lines_say_what_it_tells(finished: RepeatedStudy) -> None:
     assert noise is not None
     before, ended, last = finished.printed.partition("the study is done")
     assert ended and noise.text() in last
-    assert "; 1 repeated training" in before
+    assert "; 1 repeated training" in " ".join(before.split()), "lines are broken at the width of the console"
     assert before.index("training trial") < before.index(f"{pair(finished)[1].name}: map50_95")
 
 

@@ -67,7 +67,7 @@ def _act(job: Job, say: Say) -> WorkerEnded:
 def _work_on_deadly_trials(job: Job, say: Say) -> WorkerEnded:
     """Work on a real study whose second trial ends its process by a signal each time."""
     from search.sampler.registry import sampler_seed
-    from search.work import worker
+    from search.work import deaths, worker
     from tests.search.work import quick_trials
 
     class DeadlyTrials(quick_trials.QuickTrials):
@@ -83,7 +83,7 @@ def _work_on_deadly_trials(job: Job, say: Say) -> WorkerEnded:
     with store.exclusive("optuna tables"):
         seed = sampler_seed(0, job.index, len(store.records(study)))
         optuna = quick_trials.optuna_study_of(job.url, study, seed)
-    worker.TRIES_UNTIL_FAILED = 2  # type: ignore[attr-defined]
+    deaths.TRIES_UNTIL_FAILED = 2  # type: ignore[attr-defined]
     working = worker.Worker(store, study, optuna, DeadlyTrials(), n_trials=job.n_trials, deadline=None, say=say)
     working.reconcile()
     working.settle()
