@@ -122,7 +122,7 @@ def test_the_row_says_what_the_threshold_cut(project: Project, outputs: tuple[st
     assert 0 <= float(row.params["cut.share_below"]) <= 1
     assert row.spec is not None and row.spec.channel_ratio < 1
     table = next(project.folder.rglob("leaderboard.md"))
-    assert "of the scales below 0.5" in table.read_text(encoding="utf-8"), "the terminal folds its notes"
+    assert "of BatchNorm's gammas below 0.5" in table.read_text(encoding="utf-8"), "the terminal folds its notes"
 
 
 def test_sizes_are_pruned_of_their_own_whole(project: Project, outputs: tuple[str, str]) -> None:

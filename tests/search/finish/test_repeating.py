@@ -60,7 +60,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RepeatedStudy
     scenes = write_digits(folder / "scenes", scenes={"train": 32, "val": 16, "test": 16})
     overrides = ["parent={model: yolov5n.yaml, recipe: {epochs: 2}}", "controls=[]", "space.multiple=4"]
     definition = load_study(
-        "channel_ratio", overrides, name="small", data=scenes, imgsz=64, epochs=1, budget="20epochs"
+        "channel_ratio", overrides, name="small", data=scenes, imgsz=64, epochs=1, budget="15epochs"
     )
     runs = RunFolder(folder / "runs")
     request = RunRequest(definition, runs, runs.default_storage, confirm=False)
