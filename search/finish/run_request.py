@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from search.record.folders import RunFolder
@@ -33,6 +34,7 @@ class RunRequest:
         strict: True if warnings about the data set end the run before anything is trained.
         leaves: True if a worker ends while those of other runs have the last trials, as in a batch job; the run that
             ends last then ends the study. Else it waits for them.
+        parent_wait_s: Seconds that a worker waits for a parent that another run trains; it then ends with code 75.
         on_done: Command for the shell that tells of the study's end; empty for none.
         verbosity: Amount that is said of the progress.
     """
@@ -54,6 +56,7 @@ class RunRequest:
     verbosity: Verbosity = Verbosity.NORMAL
     keep_every_s: float = 0.0
     leaves: bool = False
+    parent_wait_s: float = math.inf
     on_done: str = ""
 
     @property
