@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from search.record.folders import RunFolder
+from search.record.trial import TrialRecord
 from search.store.outage.patience import PATIENCE_S
 from search.study.budget import repeats_in_all
 from search.study.definition import StudyDefinition
@@ -35,6 +37,7 @@ class RunRequest:
             ends last then ends the study. Else it waits for them.
         on_done: Command for the shell that tells of the study's end; empty for none.
         verbosity: Amount that is said of the progress.
+        on_record: Functions that are called with each record that a worker has stored, in the process of the run.
     """
 
     definition: StudyDefinition
@@ -55,6 +58,7 @@ class RunRequest:
     keep_every_s: float = 0.0
     leaves: bool = False
     on_done: str = ""
+    on_record: tuple[Callable[[TrialRecord], None], ...] = ()
 
     @property
     def repeats_in_all(self) -> int:
