@@ -18,6 +18,7 @@ from objectives.data.dataset import Dataset, open_dataset
 from objectives.data.loader import real_images
 from objectives.device.target import Target
 from objectives.export.exporter import export_formats, run_exporter
+from objectives.export.model_card import description, model_card
 from objectives.export.onnx_file import add_metadata
 from objectives.export.pt_file import check_pt, export_pt
 from objectives.export.yolov5_file import export_yolov5
@@ -36,6 +37,7 @@ from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.definition import StudyDefinition, stored_definition
 from search.study.faults import DefinitionError
+from search.study.names import data_name
 from spaces.base import Candidate
 from spaces.networks.checkpoint import CheckpointStore
 from spaces.networks.parent import Parent
@@ -96,7 +98,7 @@ def export_network(request: ExportRequest, store: Store, folder: RunFolder) -> I
     with tempfile.TemporaryDirectory(prefix=".export-", dir=request.out.parent) as name:
         partial = Path(name)
         stem = partial / file_stem(record.name)
-        facts = _facts(request, candidate, remeasured)
+        facts = _facts(request, definition, candidate, remeasured)
         if request.file_format == "pt":
             yield _write_pt(candidate, stem, facts)
         elif request.file_format == "yolov5":
@@ -123,12 +125,19 @@ def export_network(request: ExportRequest, store: Store, folder: RunFolder) -> I
             yield f"warning: the target is int8, but {request.file_format} files are not; --format onnx writes int8"
         described = stem.with_name(f"{stem.name}.json")
         described.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        (partial / "README.md").write_text(model_card(facts, _exported(partial, stem)), encoding="utf-8")
         for file in checkpoints.folder(record.checkpoint).iterdir():
             shutil.copy2(file, partial / file.name)
         request.out.mkdir(exist_ok=True)
         for file in sorted(partial.iterdir()):
             _put(file, request.out / file.name)
             yield f"wrote {request.out / file.name}"
+
+
+def _exported(folder: Path, stem: Path) -> str:
+    """Return the name of the exported file or folder."""
+    written = (each.name for each in sorted(folder.iterdir()) if each.suffix not in (".json", ".md"))
+    return next((name for name in written if name.startswith(stem.name)), stem.name)
 
 
 def _check_format(name: str) -> None:
@@ -207,12 +216,16 @@ def _data(request: ExportRequest, definition: StudyDefinition, folder: RunFolder
     return open_dataset(source, cache, seed=definition.seed, skip_bad=part.skip_bad, selection=part.selection)
 
 
-def _facts(request: ExportRequest, candidate: Candidate, remeasured: _Remeasured | None) -> dict[str, Any]:
+def _facts(
+    request: ExportRequest, definition: StudyDefinition, candidate: Candidate, remeasured: _Remeasured | None
+) -> dict[str, Any]:
     """Return the contents of the file's metadata and of the JSON beside it."""
     record, spec = request.record, candidate.spec
     facts: dict[str, Any] = {
         "study": request.study.sampler_name,
         "trial": record.name,
+        "data": data_name(definition.data.source),
+        "lineage": [ancestor.name for ancestor in record.ancestors] or [each for each in (record.lineage,) if each],
         "checkpoint": record.checkpoint,
         "classes": list(candidate.classes),
         "imgsz": candidate.imgsz,
@@ -231,7 +244,7 @@ def _facts(request: ExportRequest, candidate: Candidate, remeasured: _Remeasured
         latency = remeasured.latency
         facts["figures"]["latency_ms_now"] = {"value": latency.value, "low": latency.low, "high": latency.high}
         facts["target"] = remeasured.target.description()
-    return facts
+    return {"description": description(facts), **facts}
 
 
 def _model(candidate: Candidate) -> Mapping[str, Any]:
