@@ -17,8 +17,6 @@ BEST_BY_F1 = "also best by F1"
 """Note of a row whose last epoch is also the one with the best F1."""
 SAME_AS = "same network as"
 """Begins the note of a trial whose network, weights and training were there before; an earlier trial follows."""
-HAND_MADE = "hand-made"
-"""Kind of a network that the study names itself: a donor or a control."""
 
 OUTCOME_WORDS: Mapping[Outcome, str] = {
     Outcome.COMPLETE: "complete",
@@ -27,7 +25,7 @@ OUTCOME_WORDS: Mapping[Outcome, str] = {
     Outcome.FAILED: "failed",
     Outcome.DUPLICATE: "duplicate",
 }
-"""How a trial ended."""
+"""Endings of trials, as people read them."""
 _ROLES: Mapping[str, str] = {"best": "most accurate", "knee": "best trade-off (knee)"}
 
 

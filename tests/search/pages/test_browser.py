@@ -85,6 +85,24 @@ def browse(address: str, profile: Path, budget_ms: int = 3000) -> tuple[str, lis
     return done.stdout, re.findall(r"CONSOLE.*", done.stderr)
 
 
+def framed(folder: Path, name: str, report: str) -> str:
+    """Write a report and a page that opens it in a frame of any width; return the name of that page."""
+    (folder / f"{name}.html").write_text(report, encoding="utf-8")
+    frame = f"frame-{name}.html"
+    (folder / frame).write_text(FRAME.replace("report.html", f"{name}.html"), encoding="utf-8")
+    return frame
+
+
+def seen_in_frame(address: str, width: int, profile: Path) -> dict[str, Any]:
+    """Return what a framed report shows at a width in px. The console must have said nothing."""
+    page, said = browse(f"{address}#{width}", profile, budget_ms=5000)
+    assert said == []
+    facts = re.search(r'<pre id="facts">(.*?)</pre>', page, re.DOTALL)
+    assert facts is not None
+    seen: dict[str, Any] = json.loads(unescape(facts[1]))
+    return seen
+
+
 @pytest.fixture(scope="module")
 def found() -> Plausible:
     return plausible_study(trials=8)
@@ -135,11 +153,7 @@ def test_the_report_opens_from_disk_without_an_error(folder: Path, found: Plausi
 def test_the_report_fits_its_window_sorts_and_answers_the_pointer(
     address: str, found: Plausible, tmp_path: Path, width: int
 ) -> None:
-    page, said = browse(f"{address}/frame.html#{width}", tmp_path, budget_ms=5000)
-    assert said == []
-    facts = re.search(r'<pre id="facts">(.*?)</pre>', page, re.DOTALL)
-    assert facts is not None
-    seen = json.loads(unescape(facts[1]))
+    seen = seen_in_frame(f"{address}/frame.html", width, tmp_path)
     members = len(found.fronts[-1].members)
     complete = [record for record in found.records if record.evaluations]
     fastest_first = sorted(found.records, key=lambda record: record.value("latency_ms") or 1e9)
@@ -158,14 +172,8 @@ def test_the_report_fits_its_window_sorts_and_answers_the_pointer(
 def test_hundreds_of_networks_are_turned_over_page_by_page(folder: Path, address: str, tmp_path: Path) -> None:
     many = plausible_study(trials=120)
     findings = StudyResults(many.study, many.records, many.fronts)
-    html = html_report(findings, pareto_bytes(many.records, many.fronts))
-    (folder / "many.html").write_text(html, encoding="utf-8")
-    (folder / "frame-many.html").write_text(FRAME.replace("report.html", "many.html"), encoding="utf-8")
-    page, said = browse(f"{address}/frame-many.html#420", tmp_path, budget_ms=5000)
-    assert said == []
-    facts = re.search(r'<pre id="facts">(.*?)</pre>', page, re.DOTALL)
-    assert facts is not None
-    seen = json.loads(unescape(facts[1]))
+    frame = framed(folder, "many", html_report(findings, pareto_bytes(many.records, many.fronts)))
+    seen = seen_in_frame(f"{address}/{frame}", 420, tmp_path)
     assert seen["rows"] == len(many.records) and seen["visible"] == 50
     assert seen["members"] == len(many.fronts[-1].members)
     assert seen["content"] <= 420
@@ -177,14 +185,12 @@ def test_three_objectives_are_drawn_as_two_plots_that_fit_the_window(
 ) -> None:
     three = with_memory(found)
     findings = StudyResults(three.study, three.records, three.fronts)
-    html = html_report(findings, pareto_bytes(three.records, three.fronts, objectives=three.study.objectives))
-    (folder / "three.html").write_text(html, encoding="utf-8")
-    (folder / "frame-three.html").write_text(FRAME.replace("report.html", "three.html"), encoding="utf-8")
-    page, said = browse(f"{address}/frame-three.html#{width}", tmp_path, budget_ms=5000)
-    assert said == []
-    facts = re.search(r'<pre id="facts">(.*?)</pre>', page, re.DOTALL)
-    assert facts is not None
-    seen = json.loads(unescape(facts[1]))
+    frame = framed(
+        folder,
+        "three",
+        html_report(findings, pareto_bytes(three.records, three.fronts, objectives=three.study.objectives)),
+    )
+    seen = seen_in_frame(f"{address}/{frame}", width, tmp_path)
     assert seen["width"] == width and seen["content"] <= width
     assert seen["marks"] == 2 * len([record for record in found.records if record.evaluations])
     assert seen["stairs"] == 4, "two plots, and two of how the front grew"

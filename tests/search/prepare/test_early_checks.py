@@ -1,4 +1,4 @@
-"""What a command line names is checked before anything is loaded: each mistake is one line and exit code 2."""
+"""Checks before anything is loaded: each mistake on the command line is answered in one line, with exit code 2."""
 
 from __future__ import annotations
 
