@@ -6,6 +6,7 @@ Arguments after `--` are passed to `yolofront run` unchanged::
     yolofront submit --study nas_head --add 4      # four more jobs like these
 
 `--print` shows the batch script and submits nothing; with `--system kubernetes` a manifest for `kubectl apply`.
+`--system local` starts the jobs on this machine, as processes in the background.
 """
 
 from __future__ import annotations
@@ -33,9 +34,13 @@ from spaces.shown import print_line
 def main(arguments: list[str]) -> int:
     """Run the command line."""
     own, passed_on = _split(arguments)
-    parser = _parser()
-    parser.set_defaults(**read_defaults())
-    options = parser.parse_args(own)
+    options = _parser().parse_args(own)
+    defaults = read_defaults()
+    if defaults:  # those that this batch system knows; they are not asked for, as the command line's are
+        refused = SYSTEMS[options.system].refused
+        parser = _parser()
+        parser.set_defaults(**{name: value for name, value in defaults.items() if name not in refused})
+        options = parser.parse_args(own)
     files = JobFiles(run_folder(options).study(BatchJob(options.study).name) / "jobs")
     if options.add is not None:
         return _add(options, files)
@@ -117,7 +122,8 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
 def _parser() -> CommandParser:
     parser = CommandParser(
         "search.submit",
-        description="Submit jobs to Slurm that work on a study. Arguments after -- are passed to search.run unchanged.",
+        description="Submit jobs that work on a study to Slurm, or start them on this machine with --system local. "
+        "Arguments after -- are passed to search.run unchanged.",
     )
     add_study_options(parser)
     add = parser.add_argument

@@ -6,11 +6,12 @@ import os
 from collections.abc import Mapping
 
 from search.batch.kubernetes import Kubernetes
+from search.batch.local import Local
 from search.batch.queued import OwnJob
 from search.batch.slurm import Slurm
 from search.batch.system import BatchSystem
 
-SYSTEMS: dict[str, BatchSystem] = {system.name: system for system in (Slurm(), Kubernetes())}
+SYSTEMS: dict[str, BatchSystem] = {system.name: system for system in (Local(), Slurm(), Kubernetes())}
 
 DEFAULT_SYSTEM = "slurm"
 """Name of the batch system that `search.submit` submits to if no other one is asked for."""

@@ -21,7 +21,7 @@ _SCRIPT = """\
 
 {first}# {title} signals this shell, which passes the signal on. The run hands its trials back to the study and ends:
 # USR2, the time limit is near: with {come_back}, and the job queues up again, at most {max_requeues} times.
-# TERM, the job is cancelled or preempted: with {terminated}. {title} itself queues a preempted job up again.
+# TERM, the job is cancelled{preempted}
 # Other ends are final: {done} done, {error} an error, {usage} wrong arguments, {mismatch} another study of that name.
 trap 'kill -USR2 "$run" 2>/dev/null' USR2
 trap 'kill -TERM "$run" 2>/dev/null' TERM
@@ -67,6 +67,8 @@ class ScriptSystem(BatchSystem):
 
     command: ClassVar[str]
     """Command that a user gives the script to."""
+    preempts: ClassVar[bool] = True
+    """True if it may end a job for a more urgent one, and then queues it up again."""
 
     @abstractmethod
     def headers(self, job: BatchJob) -> Iterator[str]:
@@ -84,12 +86,20 @@ class ScriptSystem(BatchSystem):
     def restarts(self) -> str:
         """Return the shell expression for the number of times that this job queued up again before."""
 
+    def at_start(self) -> str:
+        """Return commands, each with its line end, that come first."""
+        return ""
+
     @final
     def _text(self, job: BatchJob) -> str:
+        terminated = f": with {int(Exit.TERMINATED)}."
+        preempted = f" or preempted{terminated} {self.title} itself queues a preempted job up again."
         return _SCRIPT.format(
             headers="\n".join(self.headers(job)),
             title=self.title,
-            first=("" if job.shared is None else _SHARED.format(folder=shell_word(str(job.shared))))
+            preempted=preempted if self.preempts else terminated,
+            first=self.at_start()
+            + ("" if job.shared is None else _SHARED.format(folder=shell_word(str(job.shared))))
             + self._storage(job),
             command=" ".join(map(shell_word, job.command)),
             requeue=self.requeue(),
@@ -123,7 +133,7 @@ class ScriptSystem(BatchSystem):
 
     def _storage(self, job: BatchJob) -> str:
         if not job.has_password:
-            return ONE_AT_A_TIME if not job.uses_server else ""
+            return ONE_AT_A_TIME if self.needs_server and not job.uses_server else ""
         if job.storage_file is None:
             return f': "${{SEARCH_STORAGE:?set it to the URL of the database before you call {self.command}}}"\n'
         return _STORAGE_FILE.format(file=shell_word(str(job.storage_file)))

@@ -34,6 +34,8 @@ class BatchSystem(ABC):
     """For each field of the job that `render` writes as it is, the texts that are allowed."""
     runs_here: ClassVar[bool] = True
     """True if jobs find this machine's interpreter in its place; False if they run in an image."""
+    needs_server: ClassVar[bool] = True
+    """True if several jobs need a database server, because they run on several machines."""
     refused: ClassVar[Mapping[str, str]] = {}
     """For each field of the job that this batch system does not know, what to do instead."""
 
@@ -92,7 +94,7 @@ class BatchSystem(ABC):
         if job.storage is not None:
             parse(job.storage)
         for name, instead in self.refused.items():
-            if getattr(job, name) is not None:
+            if getattr(job, name) != getattr(BatchJob, name):  # the default
                 raise DefinitionError(f"--{name} is not for {self.title}: {instead}")
         for name, (pattern, expected) in self.header_values.items():
             value = getattr(job, name)
@@ -107,7 +109,7 @@ class BatchSystem(ABC):
                 raise DefinitionError(f"--{name} is {number}; it must be at least 1")
         if job.max_requeues < 0:
             raise DefinitionError(f"--max-requeues is {job.max_requeues}; it must be 0 or a number of times")
-        if job.array > 1 and not job.uses_server:
+        if job.array > 1 and self.needs_server and not job.uses_server:
             raise DefinitionError(
                 f"--array is {job.array}: jobs on several machines need a database server, SQLite is for one; "
                 "give --storage postgresql+psycopg://... or set SEARCH_STORAGE"
