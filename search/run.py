@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from dataclasses import fields
@@ -88,6 +89,7 @@ def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
         verbosity=verbosity(),
         keep_every_s=seconds_of(options.keep_every, "--keep-every"),
         leaves=own_job() is not None,
+        gpu_hours=options.budget_gpu_hours,
         on_done=options.on_done,
     )
     console = JsonConsole() if options.log_format == "json" else ShownConsole()
@@ -120,6 +122,8 @@ def _check(options: argparse.Namespace) -> None:
         raise DefinitionError(f"--threads is {options.threads}; it must be at least 1")
     if options.polish is not None and options.polish < 1:
         raise DefinitionError(f"--polish is {options.polish}; it must be at least 1 epoch")
+    if options.budget_gpu_hours is not None and not 0 < options.budget_gpu_hours < math.inf:
+        raise DefinitionError(f"--budget-gpu-hours is {options.budget_gpu_hours}; it must be a positive number")
     if options.repeat is not None and options.repeat < 0:
         raise DefinitionError(f"--repeat is {options.repeat}; it must be 0 or a number of trials")
     if options.new and options.resume:
@@ -193,6 +197,7 @@ def _parser() -> CommandParser:
     add("--seed", type=int, help="seed of training; each worker derives its sampling seed from it")
     add("--n-trials", type=int, metavar="N", help="the study's total of finished, stopped and ruled-out trials")
     add("--budget", metavar="300epochs", help="training (or time: 2h) of the whole study, instead of --n-trials")
+    add("--budget-gpu-hours", type=float, metavar="60", help="begin no trial after this GPU time of all runs together")
     add("--retarget", metavar="TARGET", help="take a stored study's networks to another target, without training")
     add("--timeout", metavar="8h", help="end the run after this time; running trials are released within a minute")
     add("--database-wait", default="15m", metavar="15m", help="wait so long for a database that is away (%(default)s)")

@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
 def _job(options: argparse.Namespace, passed_on: tuple[str, ...]) -> BatchJob:
     """Return the job; the URL of the database is that of now, whatever the environment on the node is."""
     storage = options.storage or os.environ.get("SEARCH_STORAGE") or None
-    asked = {name: getattr(options, name) for name in (*SITE_OPTIONS, "array", "dependency")}
+    asked = {name: getattr(options, name) for name in (*SITE_OPTIONS, "array", "dependency", "budget_gpu_hours")}
     asked["python"] = options.python or (sys.executable if SYSTEMS[options.system].runs_here else "python")
     return BatchJob(options.study, options.project, storage, passed_on, **asked)
 
@@ -133,6 +133,7 @@ def _parser() -> CommandParser:
     add("--no-check", action="store_true", help="do not let search.run read the study before")
     add("--array", type=int, default=1, metavar="N", help="number of jobs on one study (default: %(default)s)")
     add("--gpus", metavar="N", help="GPUs of each job; training then runs on the first")
+    add("--budget-gpu-hours", type=float, metavar="60", help="begin no trial after this GPU time of all jobs together")
     add("--time", default="08:00:00", metavar="HH:MM:SS", help="time limit of a job (default: %(default)s)")
     add("--mem", metavar="16G", help="memory of each job (default: 4G for each worker)")
     add("--partition", metavar="NAME", help="queue that the jobs wait in")

@@ -34,6 +34,7 @@ class BatchJob:
         constraint: Features that a node must have.
         mem: Memory of each job; None for `MEMORY_GB` for each worker.
         mail: Address that is told when a job ends, fails or has used 80 % of its time.
+        budget_gpu_hours: GPU-hours of all jobs of the study together after which no trial begins; None for no limit.
         dependency: Jobs that must have ended before.
         container: Image that the run is in; None for the machine itself.
         storage_file: File with the URL of the database, where that has a password; None if the environment has it.
@@ -57,6 +58,7 @@ class BatchJob:
     constraint: str | None = None
     mem: str | None = None
     mail: str | None = None
+    budget_gpu_hours: float | None = None
     dependency: str | None = None
     container: str | None = None
     storage_file: Path | None = None
@@ -98,4 +100,6 @@ class BatchJob:
         words += ["--workers", str(self.workers), "--threads", str(self.threads)]
         if self.gpus:
             words += ["--device", "0"]
+        if self.budget_gpu_hours is not None:
+            words += ["--budget-gpu-hours", f"{self.budget_gpu_hours:g}"]
         return (*words, *self.arguments)

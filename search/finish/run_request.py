@@ -33,6 +33,7 @@ class RunRequest:
         strict: True if warnings about the data set end the run before anything is trained.
         leaves: True if a worker ends while those of other runs have the last trials, as in a batch job; the run that
             ends last then ends the study. Else it waits for them.
+        gpu_hours: GPU-hours of all runs of the study after which no further trial begins; None for no limit.
         on_done: Command for the shell that tells of the study's end; empty for none.
         verbosity: Amount that is said of the progress.
     """
@@ -54,6 +55,7 @@ class RunRequest:
     verbosity: Verbosity = Verbosity.NORMAL
     keep_every_s: float = 0.0
     leaves: bool = False
+    gpu_hours: float | None = None
     on_done: str = ""
 
     @property

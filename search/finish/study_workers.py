@@ -51,6 +51,7 @@ def run_workers(store: Store, request: RunRequest, generation: int, console: Con
         deadline=deadline,
         hung_after_s=definition.hung_after_s,
         budget=definition.budget,
+        gpu_hours=request.gpu_hours,
         repeats=request.repeats_in_all,
         strict=request.strict,
         database_wait_s=request.database_wait_s,
@@ -101,6 +102,7 @@ def _entry(request: RunRequest, generation: int, run: WorkerId) -> RunEntry:
         node=platform.node() if job is None else job.node,
         device=",".join(gpus) or "cpu",
         gpus=len(gpus),
+        gpu_hours=request.gpu_hours,
     )
 
 

@@ -38,6 +38,7 @@ class Job:
         threads: Number of torch threads.
         n_trials: Number of trials of the study.
         budget: See `StudyDefinition.budget`; the number of trials does not count then.
+        gpu_hours: GPU-hours of all runs of the study after which no further trial begins; None for no limit.
         repeats: Number of trials that are trained once more at the end; a budget keeps their part back.
         strict: Whether the warnings about the data set end the run before anything is trained.
         timeout_s: Seconds that the run may take; None for no limit.
@@ -60,6 +61,7 @@ class Job:
     n_trials: int
     timeout_s: float | None
     budget: str | None = None
+    gpu_hours: float | None = None
     repeats: int = 0
     strict: bool = False
     database_wait_s: float = PATIENCE_S

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from search.sampler.optuna_study import OptunaStudy, distribution_of
 from search.sampler.registry import make_sampler, sampler_named, sampler_seed
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.outage.patience import Patience
+from search.store.runs.gpu_hours import GpuHours
 from search.store.sql import open_store
 from search.study.definition import stored_definition
 from search.trial.evaluate import StudyTrials
@@ -239,12 +241,20 @@ class _Session:
             optuna_study,
             StudyTrials.of(prepared.bench, prepared.plan, prepared.study),
             n_trials=self._job.n_trials if budget is None else sys.maxsize,
-            is_over=(lambda: False) if budget is None else budget.is_over,
+            is_over=self._is_over(prepared.study, budget),
             leaves=self._job.leaves,
             deadline=self._job.deadline,
             say=self._say,
             rule=self._rule(prepared.study),
         )
+
+    def _is_over(self, study: StudyEntry, budget: BudgetState | None) -> Callable[[], bool]:
+        """Return what tells whether no further trial begins, however many the study has."""
+        limits = [] if budget is None else [budget.is_over]
+        if self._job.gpu_hours is not None:
+            hours = GpuHours(self._store, study.name, study.generation, self._job.gpu_hours, self._say_once)
+            limits.append(hours.are_spent)
+        return lambda: any(is_over() for is_over in limits)
 
     def _search(self, worker: Worker, prepared: Prepared) -> str:
         """Run trials and make the controls that are missing. Return the reason why no more is done."""
