@@ -23,8 +23,10 @@ from spaces.base import ParamValue
 
 LEAST_STEP = 1 / 3
 """Minimum of the last step, as a share of the shortest finalist's epochs: a budget rarely ends with a whole step."""
-MOST_MISSES = 3
-"""Number of proposals for a trial whose measured latency may miss the band before the next one is taken as it is."""
+MOST_PROPOSALS = 6
+"""Maximum number of proposals for a trial whose latency is measured until one lies in the band."""
+MOST_IN_VAIN = 2
+"""Number of proposals in a row, none nearer to the band than an earlier one, after which it counts as out of reach."""
 
 
 @dataclass
@@ -162,27 +164,33 @@ class BudgetedSampler(WrappedSampler):
         """Return the finalist's parameters, else the inner sampler's joint proposal.
 
         The latency of a proposal is measured. One that misses the band is replaced, a few times: the prediction, which
-        knows little at first, is then corrected by these measurements. If the next one is no nearer to the band, the
-        band may be out of reach, and the nearer one is taken.
+        knows little at first, is then corrected by these measurements. If none lies in the band, the nearest one is
+        taken.
         """
         finalist = self._finalists.pop(trial.number, None)
         if finalist is not None:
             return finalist
-        nearest, nearest_away = dict[str, Any](), math.inf
-        for _ in range(MOST_MISSES):
+        nearest, nearest_away, in_vain = dict[str, Any](), math.inf, 0
+        for _ in range(MOST_PROPOSALS):
             proposal = self._sampler.sample_relative(study, trial, search_space)
             away = self._away_from_band(proposal)
-            if away == 0.0:
-                return proposal
-            if away >= nearest_away:
-                return nearest
-            nearest, nearest_away = proposal, away
-        return self._sampler.sample_relative(study, trial, search_space)
+            in_vain = 0 if away < nearest_away else in_vain + 1
+            if away < nearest_away:
+                nearest, nearest_away = proposal, away
+            if nearest_away == 0.0 or in_vain == MOST_IN_VAIN:
+                break
+        return nearest
 
     def _away_from_band(self, proposal: dict[str, Any]) -> float:
-        """Return the distance of a network's measured latency from the band that is searched, on a log scale."""
+        """Return the distance of a network's measured latency from the band that is searched, on a log scale.
+
+        It is 0 for a proposal without all parameters: the sampler draws those one by one afterwards (random, TPE's first
+        trials), and there is no network to measure yet.
+        """
         predictions = self._predictions
         if predictions is None or predictions.band is None or predictions.measure_latency is None:
+            return 0.0
+        if not self._distributions.keys() <= proposal.keys():
             return 0.0
         latency_ms = predictions.measure_latency(proposal)
         fastest, slowest = predictions.band
