@@ -17,7 +17,7 @@ from search.sampler.candidate_predictions import CandidatePredictions
 from search.sampler.finalists import FinalistChooser, NextStep, params_key
 from search.sampler.wrapped import WrappedSampler
 from search.store.base import Store, StudyEntry
-from search.trial.bands import TOLERANCE, Turn
+from search.trial.bands import Turn
 from search.trial.spending import Spending
 from spaces.base import ParamValue
 
@@ -184,8 +184,8 @@ class BudgetedSampler(WrappedSampler):
     def _away_from_band(self, proposal: dict[str, Any]) -> float:
         """Return the distance of a network's measured latency from the band that is searched, on a log scale.
 
-        It is 0 for a proposal without all parameters: the sampler draws those one by one afterwards (random, TPE's first
-        trials), and there is no network to measure yet.
+        It is 0 for a proposal without all parameters: the sampler draws those one by one afterwards (random, TPE's
+        first trials), and there is no network to measure yet.
         """
         predictions = self._predictions
         if predictions is None or predictions.band is None or predictions.measure_latency is None:
@@ -194,6 +194,6 @@ class BudgetedSampler(WrappedSampler):
             return 0.0
         latency_ms = predictions.measure_latency(proposal)
         fastest, slowest = predictions.band
-        if latency_ms is None or fastest < latency_ms <= slowest * (1.0 + TOLERANCE):
+        if latency_ms is None or fastest < latency_ms <= slowest:
             return 0.0
         return max(math.log(latency_ms / slowest), math.log(fastest / latency_ms))

@@ -58,7 +58,12 @@ class RepeatedStudy:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RepeatedStudy]:
     folder = tmp_path_factory.mktemp("repeating")
     scenes = write_digits(folder / "scenes", scenes={"train": 32, "val": 16, "test": 16})
-    overrides = ["parent={model: yolov5n.yaml, recipe: {epochs: 2}}", "controls=[]", "space.multiple=4", "sampler.name=random"]
+    overrides = [
+        "parent={model: yolov5n.yaml, recipe: {epochs: 2}}",
+        "controls=[]",
+        "space.multiple=4",
+        "sampler.name=random",
+    ]
     definition = load_study(
         "channel_ratio", overrides, name="small", data=scenes, imgsz=64, epochs=1, budget="15epochs"
     )

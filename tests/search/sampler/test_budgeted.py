@@ -25,6 +25,7 @@ from search.sampler.registry import make_sampler
 from search.store.base import WorkerId
 from search.store.sql import open_store
 from search.study.budget import Budget
+from search.trial import bands
 from search.trial.bands import Bands, Division, Turn, divided
 from search.trial.spending import Spending
 from spaces.base import ParamValue
@@ -37,6 +38,14 @@ PARENT_MS = 10.0  # so that all bands hold networks of the problem, which take 2
 BANDS = Bands(PARENT_MS)
 STEPS = Division(1, (9, 9, 9, 9, 9, 9))
 CHOOSER = FinalistChooser("map50_95", (9.0, 0.0), BANDS, 1.5)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short_bands() -> Iterator[None]:
+    """Bands as short as twenty trials, so that a small budget has several."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bands, "BAND_TRIALS", 20)
+        yield
 
 
 @dataclass
@@ -86,7 +95,7 @@ class BudgetedSearch:
 
 
 @pytest.fixture(scope="module")
-def finished(parent: Parent) -> Iterator[BudgetedSearch]:
+def finished(short_bands: None, parent: Parent) -> Iterator[BudgetedSearch]:
     """A search that has ended. Tests only read it."""
     with closing(open_store("sqlite://")) as store:
         problem = Problem(parent, store)

@@ -144,14 +144,14 @@ def search(problem: Problem, sensitivity: SummedSensitivity | None, **off: bool)
 def test_training_adds_up_from_band_to_band(problem: Problem, told: CandidatePredictions) -> None:
     whole = search(problem, told.sensitivity)
     finalists = [record for record in whole if record.lineage]
-    assert len(finalists) >= 3
-    last = finalists[2].number or 0  # after the third band come networks in gaps of the front
+    assert len(finalists) >= 2
+    last = finalists[1].number or 0  # after the second band come networks in gaps of the front
     for record in whole[:last]:
         earlier = [each for each in finalists if (each.number or 0) < (record.number or 0)]
         if earlier and not record.lineage:
             assert earlier[-1].checkpoint in [each.checkpoint for each in record.ancestors], record.name
     lines = [record.line_epochs for record in finalists]
-    assert lines[:3] == sorted(lines[:3])
+    assert lines[0] < lines[1]
     assert max(lines) >= 0.6 * BUDGET, "little training is lost"
 
     alone = search(problem, told.sensitivity, inherits=False)

@@ -39,10 +39,11 @@ def test_bands_take_the_whole_budget_and_no_more(epochs: int, repeats: int) -> N
 
 
 def test_the_finalist_at_a_limit_is_trained_for_twice_as_long_as_all_faster_ones() -> None:
-    found = divided(200, 3, most=4, below_limit=True)
+    found = divided(400, 3, most=4, below_limit=True)
     assert found.bands == 3
     assert found.finalist_epochs[0] == pytest.approx(2 * sum(found.finalist_epochs[1:]), abs=5)
-    assert found.text(3).endswith("and a finalist of 25, the first of 101; 10 trials of 3 epochs in gaps of the front")
+    assert found.text(3).endswith("and a finalist of 50, the first of 202; 20 trials of 3 epochs in gaps of the front")
+    assert divided(120, 3, most=4, below_limit=True).bands == 1, "one long training brings more than two short ones"
     assert divided(20, 3, most=4, below_limit=True).bands == 1
 
 
