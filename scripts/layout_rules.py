@@ -35,7 +35,7 @@ class Circle:
 
 def faults(tree: SourceTree) -> list[str]:
     """All faults of the layout."""
-    rules = (upward, file_circles, wing_circles, full_folders, imported_commands, strangers_at_the_top, inits)
+    rules = (upward, file_circles, wing_circles, full_folders, imported_commands, strangers_at_the_top, inits, offers)
     return list(dict.fromkeys(fault for rule in rules for fault in rule(tree)))
 
 
@@ -106,6 +106,19 @@ def inits(tree: SourceTree) -> Iterator[str]:
             yield f"{found.where}: an __init__ imports {target.name}; whoever needs it imports it from there"
         if not module.docstring:
             yield f"{module.path}:1: no docstring; its first line says what the wing holds"
+
+
+def offers(tree: SourceTree) -> Iterator[str]:
+    """Yield names that an `__init__` offers in its table, and that are not there or lie in another layer."""
+    for module in tree.modules:
+        for found in module.offered:
+            target = tree.imported(found)
+            if target is None or target.layer != module.layer:
+                yield f"{found.where}: offers {found.module}, which is no module of {module.layer}/"
+                continue
+            name = found.module.removeprefix(target.name).removeprefix(".")
+            if name and not target.defines(name):
+                yield f"{found.where}: offers {found.module}, but {target.path} defines no {name}"
 
 
 def floors(tree: SourceTree, layer: str) -> dict[str, int]:

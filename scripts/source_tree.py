@@ -14,6 +14,9 @@ LAYERS = ("spaces", "objectives", "search", "yolofront", "benchmarks")
 ALL_COMMANDS = ("search", "benchmarks")
 """Layers whose top-level files are all commands; of another layer, those that can be run."""
 
+PUBLIC_TABLE = "_PUBLIC"
+"""Name of the table of an `__init__` that says what its users find there, and where it lies."""
+
 
 @dataclass(frozen=True)
 class Import:
@@ -100,6 +103,24 @@ class Module:
         """Every import, those inside functions and type checks included."""
         return tuple(self._imports())
 
+    @cached_property
+    def offered(self) -> tuple[Import, ...]:
+        """What an `__init__` offers by its table `_PUBLIC`, and imports on the first use: modules, or names in them."""
+        return tuple(self._offered()) if self.is_init else ()
+
+    def _offered(self) -> Iterator[Import]:
+        tables = (node.value for node in self.tree.body if isinstance(node, ast.Assign) and _is_public_table(node))
+        for table in tables:
+            for value in table.values if isinstance(table, ast.Dict) else ():
+                place = ast.literal_eval(value)
+                name = place if isinstance(place, str) else ".".join(place)
+                yield Import(self.path, name, value.lineno, value.col_offset)
+
+    def defines(self, name: str) -> bool:
+        """Return whether a class or function of that name stands at the file's top."""
+        kinds = ast.ClassDef | ast.FunctionDef
+        return any(isinstance(node, kinds) and node.name == name for node in self.tree.body)
+
     def _imports(self) -> Iterator[Import]:
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
@@ -118,6 +139,10 @@ class Module:
             return node.module or ""
         package = self.parts[: len(self.parts) - node.level]
         return ".".join((*package, node.module) if node.module else package)
+
+
+def _is_public_table(node: ast.Assign) -> bool:
+    return [ast.unparse(target) for target in node.targets] == [PUBLIC_TABLE]
 
 
 def _imported_by_name(node: ast.Call) -> str:

@@ -30,7 +30,7 @@ TEXT = (
     "test",
 )
 
-WORD = re.compile(r"\b(?:spaces|objectives|search|benchmarks)(?:\.\w+)+")
+WORD = re.compile(r"\b(?:spaces|objectives|search|yolofront|benchmarks)(?:\.\w+)+")
 """A module's name in full, as it stands in a text."""
 
 # Written in parts, so that this file does not find itself.

@@ -41,6 +41,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "sklearn": ("objectives/data/digit_scenes.py", "search/sampler/accuracy_model.py"),
     "scipy": ("search/sampler/accuracy_model.py", "search/record/staircase.py", "search/trial/learning_curves.py"),
     "shtab": ("yolofront/completion.py",),
+    "polars": ("yolofront/result.py",),
     "pynvml": ("objectives/device/gpu_activity.py",),
     "PIL": ("objectives/data/digit_scenes.py", "objectives/data/pixels.py"),
     "cv2": (

@@ -192,6 +192,30 @@ def test_an_init_holds_only_its_docstring(tmp_path: Path, made: dict[str, str]) 
     ]
 
 
+OFFERS = {
+    '{"base": "search.store.base"}': "",
+    '{"Store": ("search.store.base", "Store")}': "",
+    '{"base": "search.stores.base"}': "search/store/__init__.py:2: offers search.stores.base, but "
+    "search/__init__.py defines no stores.base",
+    '{"run": "search.store.base.run"}': "search/store/__init__.py:2: offers search.store.base.run, but "
+    "search/store/base.py defines no run",
+    '{"Store": ("search.store.base", "Shop")}': "search/store/__init__.py:2: offers search.store.base.Shop, but "
+    "search/store/base.py defines no Shop",
+    '{"Target": ("objectives.device.target", "Target")}': "search/store/__init__.py:2: offers "
+    "objectives.device.target.Target, which is no module of search/",
+    '{"gone": "gone.base"}': "search/store/__init__.py:2: offers gone.base, which is no module of search/",
+}
+
+
+@pytest.mark.parametrize("table", OFFERS)
+def test_an_init_may_offer_modules_and_names_of_its_layer_that_are_there(
+    tmp_path: Path, made: dict[str, str], table: str
+) -> None:
+    made["search/store/base.py"] = "class Store: ...\n"
+    found = faults(_tree(tmp_path, {**made, "search/store/__init__.py": f'"""Records."""\n_PUBLIC = {table}\n'}))
+    assert found == list(filter(None, [OFFERS[table]]))
+
+
 def test_a_floor_is_one_above_the_highest_that_a_wing_imports(tmp_path: Path, made: dict[str, str]) -> None:
     made["search/work/worker.py"] = (
         "import spaces.base\nfrom search.store import base\nfrom search.record import trial\n"

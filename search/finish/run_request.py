@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from search.record.folders import RunFolder
+from search.record.trial import TrialRecord
 from search.store.outage.patience import PATIENCE_S
 from search.study.budget import repeats_in_all
 from search.study.definition import StudyDefinition
@@ -36,6 +38,7 @@ class RunRequest:
         gpu_hours: GPU-hours of all runs of the study after which no further trial begins; None for no limit.
         on_done: Command for the shell that tells of the study's end; empty for none.
         verbosity: Amount that is said of the progress.
+        on_record: Functions that are called with each record that a worker has stored, in the process of the run.
     """
 
     definition: StudyDefinition
@@ -57,6 +60,7 @@ class RunRequest:
     leaves: bool = False
     gpu_hours: float | None = None
     on_done: str = ""
+    on_record: tuple[Callable[[TrialRecord], object], ...] = ()
 
     @property
     def repeats_in_all(self) -> int:

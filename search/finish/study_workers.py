@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from contextlib import suppress
 
 from rich.console import Console
@@ -12,7 +13,8 @@ from objectives.device.device_names import devices_of
 from objectives.device.lock import HUNG_AFTER
 from search.batch.registry import own_job
 from search.finish.run_request import RunRequest
-from search.record.events import Event
+from search.record.events import Event, RecordStored
+from search.record.trial import TrialRecord
 from search.store.base import Store, StoreError, WorkerId
 from search.store.runs.register import RunEntry
 from search.store.sql import RELEASE_TIMEOUT_S
@@ -77,6 +79,8 @@ def run_workers(store: Store, request: RunRequest, generation: int, console: Con
             def show(worker: int, event: Event) -> None:
                 signs.note(worker, event)
                 progress.show(worker, event)
+                if isinstance(event, RecordStored):
+                    tell_listeners(request, event.record, show_line)
 
             finish = Supervisor(jobs_for_workers(job, numbers), show, note_death).run()
             signs.end(finish.why)
@@ -85,6 +89,15 @@ def run_workers(store: Store, request: RunRequest, generation: int, console: Con
             store.leave(studied, this_run)
     _release_dead(store, definition)
     return finish
+
+
+def tell_listeners(request: RunRequest, record: TrialRecord, show_line: Callable[[str], None]) -> None:
+    """Call the request's listeners with a record. An error of one becomes a line: it must not end the workers."""
+    for listener in request.on_record:
+        try:
+            listener(record)
+        except Exception as error:
+            show_line(f"warning: {record.name} is stored, but a callback failed: {type(error).__name__}: {error}")
 
 
 def _entry(request: RunRequest, generation: int, run: WorkerId) -> RunEntry:
