@@ -26,6 +26,9 @@ WITHIN_S = 60.0
 """Longer than anything here takes on a slow machine."""
 KEY_BYTES = 128
 
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/urandom")
+"""Files in the place of GPUs: a job gets CUDA_VISIBLE_DEVICES, and nothing else."""
+
 # Cores are pretended, so that jobs of several tests fit. A preempted job gets SIGTERM at once.
 CONFIGURATION = """\
 ClusterName=test
@@ -58,7 +61,8 @@ MinJobAge=3600
 JobRequeue=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-NodeName={host} NodeAddr=127.0.0.1 Port={node_port} CPUs=8 RealMemory=64000
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 Port={node_port} CPUs=8 RealMemory=64000 Gres=gpu:{gpus}
 PartitionName=DEFAULT Nodes=ALL MaxTime=1-0 DefaultTime=60 State=UP
 PartitionName=low Default=YES PriorityTier=1 PreemptMode=REQUEUE GraceTime=0
 PartitionName=high PriorityTier=10 PreemptMode=OFF
@@ -93,9 +97,9 @@ class Slurm:
         """Return the fields of `scontrol show job`."""
         return dict(re.findall(r"(\w+)=(\S*)", self.call("scontrol", "show", "job", job)))
 
-    def wait_for(self, job: str, *states: str) -> dict[str, str]:
+    def wait_for(self, job: str, *states: str, within_s: float = WITHIN_S) -> dict[str, str]:
         """Wait until the job is in one of the states. Return its fields."""
-        deadline = time.monotonic() + WITHIN_S
+        deadline = time.monotonic() + within_s
         while (fields := self.shown(job))["JobState"] not in states:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"job {job} is {fields['JobState']} and not {' or '.join(states)}")
@@ -130,7 +134,8 @@ def _start(folder: Path, environment: dict[str, str]) -> None:
     key.chmod(0o400)
     values = {"host": socket.gethostname().partition(".")[0], "user": getpass.getuser(), "folder": folder}
     ports = {"controller_port": free_port(), "node_port": free_port()}
-    (folder / "slurm.conf").write_text(CONFIGURATION.format(**values, **ports))
+    (folder / "slurm.conf").write_text(CONFIGURATION.format(**values, **ports, gpus=len(DEVICES)))
+    (folder / "gres.conf").write_text("".join(f"Name=gpu File={file}\n" for file in DEVICES))
     (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupAutomount=no\nConstrainCores=no\n")
     munge = {"key-file": key, "socket": folder / "munge.socket", "pid-file": folder / "munged.pid"}
     logs = {"log-file": folder / "munged.log", "seed-file": folder / "munge.seed"}

@@ -13,9 +13,9 @@ import pytest
 from search import jobs, submit
 from search.cli.checkup import Check
 from search.cli.command import Exit, run_command
-from tests.cluster.one_node import INSTALL, PATHS, Slurm, is_installed, one_node
+from tests.cluster.one_node import PATHS, Slurm
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not is_installed(), reason=INSTALL)]
+pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import os, pathlib, signal, sys, time
@@ -33,12 +33,6 @@ pathlib.Path(sys.argv[0]).with_name("begun").touch()
 time.sleep(600)
 """
 POSTGRES = "postgresql+psycopg://worker:s3cret@db.example/yolofront"
-
-
-@pytest.fixture(scope="module")
-def slurm() -> Iterator[Slurm]:
-    with one_node() as started:
-        yield started
 
 
 class Site:
