@@ -18,6 +18,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from search.batch.containers import CONTAINER_PROGRAMS
 from search.batch.job import BatchJob
 from search.batch.job_files import JobFiles
 from search.batch.queued import Submission
@@ -55,7 +56,8 @@ def _job(options: argparse.Namespace, passed_on: tuple[str, ...]) -> BatchJob:
     """Return the job; the URL of the database is that of now, whatever the environment on the node is."""
     storage = options.storage or os.environ.get("SEARCH_STORAGE") or None
     asked = {name: getattr(options, name) for name in (*SITE_OPTIONS, "array", "dependency", "budget_gpu_hours")}
-    asked["python"] = options.python or (sys.executable if SYSTEMS[options.system].runs_here else "python")
+    is_here = SYSTEMS[options.system].runs_here and not options.container
+    asked["python"] = options.python or (sys.executable if is_here else "python")
     return BatchJob(options.study, options.project, storage, passed_on, **asked)
 
 
@@ -105,7 +107,8 @@ def _check_run(job: BatchJob) -> None:
     Raises:
         DefinitionError: If it refuses them.
     """
-    checked = [*job.command, "--print-config"]
+    here = job if job.container is None else replace(job, python=sys.executable)
+    checked = [*here.command, "--print-config"]
     environment = os.environ if job.storage is None else {**os.environ, "SEARCH_STORAGE": job.storage}
     done = subprocess.run(checked, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -146,7 +149,14 @@ def _parser() -> CommandParser:
         help="address told when a job ends, fails or has used 80 %% of its time",
     )
     add("--dependency", metavar="afterok:1234", help="jobs that must have ended before")
-    add("--container", metavar="IMAGE", help="image that the jobs run in; for kubernetes")
+    add("--container", metavar="IMAGE", help="image that the jobs run in; for slurm and kubernetes")
+    add(
+        "--container-by",
+        choices=CONTAINER_PROGRAMS,
+        default=BatchJob.container_by,
+        help="program that starts the container on slurm (default: %(default)s)",
+    )
+    add("--container-bind", metavar="PATHS", help="further paths to see in the container: /scratch,/datasets")
     add("--workers", type=int, default=1, metavar="N", help="processes in each job (default: %(default)s)")
     add("--threads", type=int, default=1, metavar="N", help="torch threads of each worker (default: %(default)s)")
     add(

@@ -37,6 +37,8 @@ class BatchJob:
         budget_gpu_hours: GPU-hours of all jobs of the study together after which no trial begins; None for no limit.
         dependency: Jobs that must have ended before.
         container: Image that the run is in; None for the machine itself.
+        container_by: Program that starts the container.
+        container_bind: Absolute paths that are to be seen in the container, with commas in between.
         storage_file: File with the URL of the database, where that has a password; None if the environment has it.
         shared: Folder that every node must see; None if it need not exist yet.
         max_requeues: Maximum number of times that a job which hands back its trials queues up again.
@@ -61,6 +63,8 @@ class BatchJob:
     budget_gpu_hours: float | None = None
     dependency: str | None = None
     container: str | None = None
+    container_by: str = "apptainer"
+    container_bind: str | None = None
     storage_file: Path | None = None
     shared: Path | None = None
     max_requeues: int = 20

@@ -43,7 +43,17 @@ class Kubernetes(BatchSystem):
         "gpus": HeaderValue(re.compile(r"\d+"), "a number"),
     }
     refused: ClassVar[Mapping[str, str]] = {
-        name: _INSTEAD for name in ("partition", "account", "qos", "constraint", "mail", "dependency")
+        name: _INSTEAD
+        for name in (
+            "partition",
+            "account",
+            "qos",
+            "constraint",
+            "mail",
+            "dependency",
+            "container_by",
+            "container_bind",
+        )
     }
 
     def _text(self, job: BatchJob) -> str:

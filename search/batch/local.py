@@ -60,7 +60,7 @@ class Local(ScriptSystem):
         "mail": "give --on-done COMMAND after the --",
         "mem": "nothing limits the memory of a process here",
         "time": "give --timeout after the --",
-        "container": "give --python a program that calls the interpreter in the image",
+        **dict.fromkeys(("container", "container_by", "container_bind"), "--python may name a program that calls one"),
     }
 
     def headers(self, job: BatchJob) -> Iterator[str]:
@@ -78,7 +78,7 @@ class Local(ScriptSystem):
         """Return the number that `requeue` counts."""
         return f"${{{LOCAL_RESTARTS}:-0}}"
 
-    def at_start(self) -> str:
+    def at_start(self, job: BatchJob) -> str:
         """Return the command by which the job's exit code is noted for `look`, whatever it ends with."""
         return f"""trap 'echo "$?" > "${{{LOCAL_END}:-/dev/null}}"' EXIT\n"""
 

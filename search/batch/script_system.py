@@ -86,9 +86,13 @@ class ScriptSystem(BatchSystem):
     def restarts(self) -> str:
         """Return the shell expression for the number of times that this job queued up again before."""
 
-    def at_start(self) -> str:
+    def at_start(self, job: BatchJob) -> str:
         """Return commands, each with its line end, that come first."""
         return ""
+
+    def command_of(self, job: BatchJob) -> str:
+        """Return the shell command that is the run: it gets the signals, and its exit code counts."""
+        return " ".join(map(shell_word, job.command))
 
     @final
     def _text(self, job: BatchJob) -> str:
@@ -98,10 +102,10 @@ class ScriptSystem(BatchSystem):
             headers="\n".join(self.headers(job)),
             title=self.title,
             preempted=preempted if self.preempts else terminated,
-            first=self.at_start()
+            first=self.at_start(job)
             + ("" if job.shared is None else _SHARED.format(folder=shell_word(str(job.shared))))
             + self._storage(job),
-            command=" ".join(map(shell_word, job.command)),
+            command=self.command_of(job),
             requeue=self.requeue(),
             restarts=self.restarts(),
             max_requeues=job.max_requeues,

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, final
 
+from search.batch.containers import LOCKS, in_container
 from search.batch.job import BatchJob
 from search.batch.queued import OwnJob, QueuedJob, Submission
 from search.batch.script_system import ScriptSystem, one_line
@@ -53,10 +54,6 @@ class Slurm(ScriptSystem):
         "gpus": HeaderValue(re.compile(r"([A-Za-z0-9._-]+:)?\d+"), "a number, or type:number such as a100:1"),
     }
 
-    refused: ClassVar[Mapping[str, str]] = {
-        "container": "give --python a program that calls the interpreter in the image, by `exec apptainer exec ...`"
-    }
-
     def headers(self, job: BatchJob) -> Iterator[str]:
         """Yield the `#SBATCH` lines."""
         yield f"#SBATCH --job-name={job.name}"
@@ -77,6 +74,14 @@ class Slurm(ScriptSystem):
             yield f"#SBATCH --array=1-{job.array}"
         yield "#SBATCH --requeue"
         yield f"#SBATCH --signal=B:USR2@{SIGNAL_BEFORE_END_S}"
+
+    def at_start(self, job: BatchJob) -> str:
+        """Return what a container needs."""
+        return "" if job.container is None else LOCKS
+
+    def command_of(self, job: BatchJob) -> str:
+        """Return the run's command, in its image if it has one."""
+        return super().command_of(job) if job.container is None else in_container(job)
 
     def requeue(self) -> str:
         """Return the `scontrol requeue` of this job, or of this task of an array."""

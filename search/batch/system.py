@@ -95,7 +95,7 @@ class BatchSystem(ABC):
             parse(job.storage)
         for name, instead in self.refused.items():
             if getattr(job, name) != getattr(BatchJob, name):  # the default
-                raise DefinitionError(f"--{name} is not for {self.title}: {instead}")
+                raise DefinitionError(f"--{name.replace('_', '-')} is not for {self.title}: {instead}")
         for name, (pattern, expected) in self.header_values.items():
             value = getattr(job, name)
             if value is not None and not pattern.fullmatch(value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -128,6 +129,22 @@ def test_a_preempted_job_is_queued_again_by_slurm(site: Site) -> None:
     fields = site.slurm.wait_for(job, "PENDING", "FAILED", "CANCELLED")
     assert (fields["JobState"], fields["Restarts"]) == ("PENDING", "1")
     site.slurm.wait_for(urgent, "COMPLETED")
+
+
+def test_a_step_of_slurm_passes_on_signal_and_exit_code(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with pyxis, which is not here: its options are taken away, and Slurm's own `srun` starts the run."""
+    srun = shutil.which("srun", path=PATHS)
+    (site.folder / "srun").write_text(
+        f'#!/bin/bash\nfor word; do case $word in --container-*) ;; *) kept+=("$word");; esac; done\n'
+        f'exec {srun} --overlap "${{kept[@]}}"\n'
+    )
+    (site.folder / "srun").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{site.folder}:{PATHS}")
+    image = ["--container", "x.sif", "--container-by", "pyxis"]
+    job = site.submit_and_wait_until_it_runs(*image, "--max-requeues", "0")
+    site.slurm.call("scancel", "--batch", "--signal=USR2", job)
+    fields = site.slurm.wait_for(job, "PENDING", "FAILED", "COMPLETED")
+    assert (fields["JobState"], fields["ExitCode"]) == ("FAILED", f"{Exit.COME_BACK}:0")
 
 
 def test_wrong_arguments_end_a_job_for_good(site: Site) -> None:
