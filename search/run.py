@@ -36,6 +36,10 @@ WORKERS_PER_CORE = 4
 def main(arguments: list[str]) -> int:
     """Run the command line."""
     options = _parser().parse_args(arguments)
+    if wanted := os.environ.get("YOLOFRONT_VERSIONS"):  # set by the script of a batch job
+        from search.batch.versions import check_versions
+
+        check_versions(wanted)
     _check(options)
     with ended_after(_timeout_s(options)):
         return _main(options)

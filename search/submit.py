@@ -25,6 +25,7 @@ from search.batch.queued import Submission
 from search.batch.registry import DEFAULT_SYSTEM, SYSTEMS
 from search.batch.script_system import ONE_AT_A_TIME
 from search.batch.site_defaults import SITE_OPTIONS, read_defaults
+from search.batch.versions import installed_versions
 from search.cli.checkup import Verdict, check_database, check_run_folder
 from search.cli.command import Exit, add_study_options, run_command, run_folder, url_of
 from search.study.faults import DefinitionError
@@ -58,6 +59,8 @@ def _job(options: argparse.Namespace, passed_on: tuple[str, ...]) -> BatchJob:
     asked = {name: getattr(options, name) for name in (*SITE_OPTIONS, "array", "dependency", "budget_gpu_hours")}
     is_here = SYSTEMS[options.system].runs_here and not options.container
     asked["python"] = options.python or (sys.executable if is_here else "python")
+    is_this = is_here and asked["python"] == sys.executable and not options.no_check
+    asked["versions"] = installed_versions() if is_this else ""
     return BatchJob(options.study, options.project, storage, passed_on, **asked)
 
 
@@ -133,7 +136,11 @@ def _parser() -> CommandParser:
     add("--system", choices=tuple(SYSTEMS), default=DEFAULT_SYSTEM, help="batch system (default: %(default)s)")
     add("--print", action="store_true", help="print the batch script and submit nothing")
     add("--add", type=int, metavar="N", help="submit N more jobs like the last ones")
-    add("--no-check", action="store_true", help="do not let search.run read the study before")
+    add(
+        "--no-check",
+        action="store_true",
+        help="submit without a look at the study, and let the node have other versions",
+    )
     add("--array", type=int, default=1, metavar="N", help="number of jobs on one study (default: %(default)s)")
     add("--gpus", metavar="N", help="GPUs of each job; training then runs on the first")
     add("--budget-gpu-hours", type=float, metavar="60", help="begin no trial after this GPU time of all jobs together")

@@ -41,6 +41,7 @@ class BatchJob:
         container_bind: Absolute paths that are to be seen in the container, with commas in between.
         storage_file: File with the URL of the database, where that has a password; None if the environment has it.
         shared: Folder that every node must see; None if it need not exist yet.
+        versions: Versions of the submitter, which the run compares with those of its node; empty for no comparison.
         max_requeues: Maximum number of times that a job which hands back its trials queues up again.
     """
 
@@ -67,6 +68,7 @@ class BatchJob:
     container_bind: str | None = None
     storage_file: Path | None = None
     shared: Path | None = None
+    versions: str = ""
     max_requeues: int = 20
 
     @property

@@ -11,6 +11,7 @@ from typing import ClassVar, final
 
 from search.batch.job import BatchJob
 from search.batch.system import BatchSystem
+from search.batch.versions import VERSIONS
 from search.cli.command import Exit
 from search.study.faults import DefinitionError
 from spaces.shown import shell_word
@@ -52,6 +53,7 @@ if ! [ -d {folder} ]; then # a run would make another folder here, without the s
     exit 2
 fi
 """
+_VERSIONS = "export {name}={versions} # of the submitter: the run compares them with the node's\n\n"
 _STORAGE_FILE = """\
 # The URL of the database holds a password. So it stands in a file that only its owner can read.
 SEARCH_STORAGE=$(cat -- {file}) || exit 2
@@ -103,6 +105,7 @@ class ScriptSystem(BatchSystem):
             title=self.title,
             preempted=preempted if self.preempts else terminated,
             first=self.at_start(job)
+            + (_VERSIONS.format(name=VERSIONS, versions=shell_word(job.versions)) if job.versions else "")
             + ("" if job.shared is None else _SHARED.format(folder=shell_word(str(job.shared))))
             + self._storage(job),
             command=self.command_of(job),
