@@ -13,7 +13,7 @@ ARGS ?=
 # The options of ARGS count: with a number of trials, or another budget, there is no BUDGET.
 LENGTH = $(if $(findstring --n-trials,$(ARGS))$(findstring --budget,$(ARGS)),,--budget $(BUDGET))
 
-.PHONY: help run test check chaos install clean
+.PHONY: help run test check chaos docs install clean
 
 help:
 	@echo "make run    search the built-in study: a front of measured detectors, in 8 to 13 minutes on two cores"
@@ -21,6 +21,7 @@ help:
 	@echo "make test   run the tests (ARGS='-k front')"
 	@echo "make check  lint and types"
 	@echo "make chaos  disturb a study for ten minutes: kills, restarts, a full disk; nothing may be lost (ARGS='--minutes 2')"
+	@echo "make docs   build the documents as a site: build/site/index.html"
 	@echo "make clean  remove the virtual environment; runs/ is yours and stays"
 
 run: $(VENV)/.installed
@@ -35,6 +36,11 @@ check: $(VENV)/.installed
 chaos: $(VENV)/.installed
 	$(VENV)/bin/python -m benchmarks.chaos $(ARGS)
 
+docs: $(VENV)/.installed-docs
+	$(VENV)/bin/python -m scripts.doc_site
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
 install: $(VENV)/.installed
 
 # The stamp makes the second call instant; a changed pyproject.toml installs again. uv picks versions that fit each
@@ -46,7 +52,12 @@ $(VENV)/.installed: pyproject.toml
 	    "3.11, 3.12 or 3.13 is needed, for example: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet uv
+	@echo "installing PyTorch, its libraries for GPUs, and others: 7 GB, several minutes"
 	$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --editable '.[docs]'
 	@touch $@
 
 clean:

@@ -1,12 +1,10 @@
-"""The commands, exit codes and files that the documents name are there."""
+"""The commands, exit codes and files that the documents name are there, and the README is short."""
 
 from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
-from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -15,79 +13,60 @@ from search.cli.command import Exit
 from search.findings.columns import COLUMNS
 from search.study.definition import BETTER
 from search.study.limits import LIMITABLE
+from tests.documents.written import README, command_lines, pages, shell_lines
 from tests.tree import ROOT, named, sources
-from yolofront.commands import BY_NAME
 from yolofront.commands import COMMANDS as OURS
 
-README = (ROOT / "README.md").read_text()
-FENCE = re.compile(r"^```(?:sh|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def _commands() -> list[list[str]]:
-    """The command lines of the README's shell blocks; a line that ends with a backslash goes on."""
-    lines = "\n".join(FENCE.findall(README)).replace("\\\n", " ").splitlines()
-    return [shlex.split(line, comments=True) for line in lines if line.strip() and not line.startswith("#")]
-
-
-COMMANDS = [command for command in _commands() if command]
-
-
-def _module(command: list[str]) -> str:
-    """The module that a command line calls; empty for a command of others."""
-    if command[0] == "yolofront":
-        return BY_NAME[command[1]].module
-    return command[2] if command[:2] == ["python", "-m"] else ""
-
-
-MODULES = sorted({module for command in COMMANDS if (module := _module(command))})
-
-
-@cache
-def _help(module: str) -> str:
-    done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+LONGEST = 200
+"""Lines of the README; everything else has a page of its own."""
+STUDIES, TABLE, WORKERS = (ROOT / f"docs/{name}.md" for name in ("studies", "reading-the-table", "workers"))
 
 
 def test_the_two_commands_that_do_everything_come_first() -> None:
-    assert COMMANDS[:2] == [["make", "run"], ["make", "test"]]
+    first = [shlex.split(line, comments=True) for line in shell_lines(README)[:2]]
+    assert first == [["make", "run"], ["make", "test"]]
 
 
-def test_every_make_target_is_there() -> None:
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert {command[1] for command in COMMANDS if command[0] == "make"} <= set(targets)
+def test_table_and_picture_come_first_and_the_readme_is_short() -> None:
+    text = README.read_text()
+    assert text.index("\n| network |") < text.index("\n![") < text.index("\n## ")
+    assert len(text.splitlines()) <= LONGEST
+
+
+def test_every_page_is_linked_in_the_readme() -> None:
+    text = README.read_text()
+    alone = [named(path) for path in pages() if path.parent == ROOT / "docs" and f"]({named(path)})" not in text]
+    assert alone == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=named)
+def test_every_make_target_is_there(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    lines = [shlex.split(line, comments=True) for line in shell_lines(page) if line.startswith("make ")]
+    assert {words[1] for words in lines} <= targets
 
 
 def test_every_objective_is_named_and_every_column_explained() -> None:
-    known = re.search(r"These can be maximized: (.*?); and\s+these minimized: (.*?)\. The minimized", README, re.DOTALL)
+    studies, table = STUDIES.read_text(), TABLE.read_text()
+    sentence = r"These can be maximized: (.*?); and\s+these minimized: (.*?)\. The minimized"
+    known = re.search(sentence, studies, re.DOTALL)
     assert known is not None
     for text, direction in zip(known.groups(), ("maximize", "minimize"), strict=True):
         assert re.findall(r"`(\w+)`", text) == [name for name, better in BETTER.items() if better == direction]
     assert set(LIMITABLE) == {name for name, better in BETTER.items() if better == "minimize"}, "`The minimized ones`"
-    explained = re.findall(r"^\| ([^|]+) \| ", README[README.index("| column | meaning |") :], re.MULTILINE)
+    explained = re.findall(r"^\| ([^|]+) \| ", table[table.index("| column | meaning |") :], re.MULTILINE)
     for quantity in QUANTITIES.values():
         if quantity.on_request or quantity.name in {column.key for column in COLUMNS}:
             assert any(quantity.title in (cell, *cell.split(", ")) for cell in explained), quantity.title
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("module", MODULES)
-def test_every_command_is_there_and_knows_the_options_that_the_readme_gives_it(module: str) -> None:
-    known = _help(module)
-    for command in COMMANDS:
-        if _module(command) != module:
-            continue
-        own = command[: command.index("--")] if "--" in command else command
-        for option in (part.partition("=")[0] for part in own if re.match(r"--?[a-z]", part) and part != "-m"):
-            assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", known), f"{module} has no option {option}"
-
-
 def test_every_exit_code_is_explained_as_it_is() -> None:
-    told = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", WORKERS.read_text(), re.MULTILINE)}
     assert told == {int(code) for code in Exit}
 
 
-def test_every_command_line_is_named_in_the_readme() -> None:
+def test_every_command_line_is_named_in_the_documents() -> None:
     modules = {named(path)[:-3].replace("/", "."): path.read_text() for path in sources()}
     commands = {module for module, text in modules.items() if re.search(rf'CommandParser\(\s*"{module}"', text)}
-    assert commands == set(MODULES) == {command.module for command in OURS}
+    called = {line.module for page in pages() for line in command_lines(page)} - {""}
+    assert commands == called == {command.module for command in OURS}

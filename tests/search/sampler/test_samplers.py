@@ -53,8 +53,8 @@ def test_each_sampler_is_named_in_the_schema_the_registry_and_a_contract() -> No
     assert {each.name for each in SamplerContract.__subclasses__()} == set(SAMPLERS)
 
 
-def test_the_readme_names_every_sampler() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_documents_name_every_sampler() -> None:
+    text = (ROOT / "docs/studies.md").read_text(encoding="utf-8")
     sentence = text[text.index("Alternatives are `-o sampler.name=") :].partition(" and `-o rungs.rule=")[0]
     named = re.findall(r"`(?:-o sampler\.name=)?(\w+)`", sentence)
     assert {"front", *named} == set(SAMPLERS)

@@ -106,12 +106,12 @@ def test_mo_asha_lets_the_best_third_of_a_rung_go_on() -> None:
     assert rule.reason_to_stop(RunningTrial(9.0, rungs[:2], EPOCHS), rivals) == ""  # epoch 2 is no rung
 
 
-def test_each_rule_is_named_in_the_schema_the_registry_and_the_readme() -> None:
+def test_each_rule_is_named_in_the_schema_the_registry_and_the_documents() -> None:
     assert get_args(RungsSection.model_fields["rule"].annotation) == STOPPING_RULES
     assert tuple(RULES) == STOPPING_RULES
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "`rungs: {rule: front}`" in readme
-    sentence = readme[readme.index("`-o rungs.rule=") :].partition(")")[0]
+    page = (ROOT / "docs/studies.md").read_text(encoding="utf-8")
+    assert "`rungs: {rule: front}`" in page
+    sentence = page[page.index("`-o rungs.rule=") :].partition(")")[0]
     assert {"front", *re.findall(r"`(?:-o rungs\.rule=)?([\w-]+)`", sentence)} == set(STOPPING_RULES)
 
 

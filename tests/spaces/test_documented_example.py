@@ -1,4 +1,4 @@
-"""Use from Python: the example in the README, word for word, and grafts."""
+"""Use from Python: the example in docs/python.md, word for word, and grafts."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from spaces.networks.parent import Parent
 from tests.spaces.silencing import states_differ
 from tests.tree import ROOT
 
-EXAMPLE = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+EXAMPLE = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/python.md").read_text(), re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The names that the README's example leaves behind."""
+    """The names that the page's example leaves behind."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("readme"))
         (code,) = [each for each in EXAMPLE if each.startswith("import spaces")]
