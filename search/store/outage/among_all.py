@@ -10,7 +10,7 @@ from typing import Protocol
 
 from search.store.outage.long_wait import LongWait
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
+FIRST_LOOK_AFTER_S, LAST_LOOK_AFTER_S = 0.05, 1.0
 """Shortest and longest time between two looks."""
 
 
@@ -33,7 +33,7 @@ def once_among_all(
         go_on: Called before each pause; may raise an error that ends the waiting.
     """
     wait = LongWait(name, "its lock in the database names the worker")
-    pause = FIRST_PAUSE_S
+    pause = FIRST_LOOK_AFTER_S
     while not is_done():
         with locks.exclusive_if_free(name) as is_held:
             if is_held:
@@ -42,5 +42,5 @@ def once_among_all(
         go_on()
         wait.look()
         time.sleep(pause * random.uniform(0.5, 1.0))
-        pause = min(2 * pause, LONGEST_PAUSE_S)
+        pause = min(2 * pause, LAST_LOOK_AFTER_S)
     yield False

@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import final
 
@@ -21,7 +22,7 @@ from search.store.faults import one_line_faults
 from search.store.outage.long_wait import LongWait
 from search.store.outage.patience import Patience
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
+FIRST_RETRY_S, LATE_RETRY_S = 0.05, 0.5
 """Shortest and longest time between two looks whether a lock is free."""
 LOOK_AFTER_S = 1.0
 """Seconds between two looks of a holder whether the server still knows of its lock."""
@@ -76,14 +77,14 @@ class ServerLock:
 
     def __enter__(self) -> bool:
         wait = LongWait(self._name, f"the server's pg_locks names its connection (key {self._number})")
-        pause = FIRST_PAUSE_S
+        pause = FIRST_RETRY_S
         try:
             while not (self._looks_free() and self._patience.call(self._try, self._shown_url)):
                 if not self._waits:
                     return False
                 wait.look()
                 time.sleep(pause * random.uniform(0.5, 1.0))  # those who wait must not all come at once
-                pause = min(2 * pause, LONGEST_PAUSE_S)
+                pause = min(2 * pause, LATE_RETRY_S)
         except BaseException:
             self._drop()
             raise
@@ -96,6 +97,9 @@ class ServerLock:
         self._ended.set()
         if self._keeper.ident is not None:  # it was never started if the lock was not free
             self._keeper.join(timeout=CLOSE_S)
+        if self._connection is not None and not self._keeper.is_alive():
+            with suppress(SQLAlchemyError):  # the end of the connection frees it too, some milliseconds later
+                self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": self._number})
         self._drop()
 
     def _looks_free(self) -> bool:

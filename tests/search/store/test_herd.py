@@ -16,7 +16,7 @@ from search.store.sql import open_store
 from tests.search.store.examples import as_processes
 from tests.search.work import quick_trials
 
-WORKERS = 12
+WORKERS = 8
 WITHIN_S = 300.0
 """Longer than they take on a slow machine with much other work."""
 MOST = WORKERS + 2 * (AT_ONCE + 1) + 3
