@@ -33,6 +33,7 @@ from objectives.runtimes.catalogue import runtime_named
 from objectives.timing.child import ChildDied, TimingChild
 from objectives.timing.protocol import MeasuringBudget
 from objectives.timing.race import Race
+from objectives.timing.session_spread import USUAL_SPREAD, SessionSpread
 from objectives.timing.timings import Timings
 from spaces.base import Candidate, CandidateError
 
@@ -259,9 +260,13 @@ class LatencyMeter:
             self._child = None
 
 
-def latency_of(timings: Timings, target: Target, reference_ms: float) -> Latency:
-    """Compute `latency_ms` from raw times: the median ratio x the frozen time of the reference."""
-    ratio = timings.ratio(target.clock)
+def latency_of(timings: Timings, target: Target, reference_ms: float, spread: SessionSpread = USUAL_SPREAD) -> Latency:
+    """Compute `latency_ms` from raw times: the median ratio x the frozen time of the reference.
+
+    Args:
+        spread: Spread between sessions, which the 95 % interval contains.
+    """
+    ratio = spread.across_sessions(timings.ratio(target.clock), reference_ms)
     measurement = LATENCY_MS.measurement(
         ratio.median * reference_ms,
         low=ratio.low * reference_ms,

@@ -10,7 +10,9 @@ from objectives.data.calibration import Calibration
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.race import Race
 from objectives.timing.reference import reference_candidate
+from objectives.timing.session_spread import USUAL_SPREAD, SessionSpread
 from search.latency.remote import target_of_entry
+from search.latency.stored_latencies import session_spread
 from search.latency.study_targets import target_of
 from search.prepare.inputs import open_data
 from search.record.confirmation import Confirmation, Finalist
@@ -68,16 +70,24 @@ def confirm_finalists(
         files = [opened.enter_context(meter.exported(candidate)) for candidate in candidates]
         race = meter.race(files, cpu_budget_s=cpu_s_per_finalist * len(files), seed=SEED)
     names = [[record.name for record in records] for records in shapes]
-    return store.add_confirmation(study, confirmation_of(race, names, entry, meter.target.clock))
+    spread = session_spread(store.latencies(entry.key))
+    return store.add_confirmation(study, confirmation_of(race, names, entry, meter.target.clock, spread))
 
 
-def confirmation_of(race: Race, names: Sequence[Sequence[str]], target: TargetEntry, loaded_clock: str) -> Confirmation:
+def confirmation_of(
+    race: Race,
+    names: Sequence[Sequence[str]],
+    target: TargetEntry,
+    loaded_clock: str,
+    spread: SessionSpread = USUAL_SPREAD,
+) -> Confirmation:
     """Return the confirmation that follows from a race of the networks with these names.
 
     Args:
         names: For each network the names of the records that have its shape; they tie with each other.
         loaded_clock: Clock to use if other work was seen: `cpu` for a target of one thread, because other work hardly
             changes it. On an idle device wall time is used, because users wait for it.
+        spread: Spread of latencies between sessions: intervals contain it, ties do not, because they are found in one.
     """
     clock = "wall" if race.contended("wall") is False else loaded_clock
     seen = race.circumstances
@@ -86,7 +96,7 @@ def confirmation_of(race: Race, names: Sequence[Sequence[str]], target: TargetEn
     result = race.settle(clock)
     members = []
     for number in result.order:
-        ratio = result.ratios[number]
+        ratio = spread.across_sessions(result.ratios[number], target.reference_ms)
         tied = [name for other in (number, *result.ties[number]) for name in names[other]]
         for name in names[number]:
             member = Finalist(

@@ -5,21 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol, final
 
 from objectives.base import Measurement
 from objectives.device.target import Target
-from objectives.timing.meter import Latency
+from objectives.timing.meter import Latency, latency_of
+from objectives.timing.session_spread import SessionSpread
 from objectives.timing.timings import Timings
 from search.latency.predictor import LatencyPredictor, fit_of
 from search.latency.source import LatencySource
-from search.latency.stored_latencies import contended_shapes, latency_entry, stored_key
+from search.latency.stored_latencies import contended_shapes, latency_entry, session_spread, stored_key
 from search.record.events import Note, Say, say_nothing
 from search.record.latency_text import LATENCY
 from search.record.number_text import significant
 from search.store.base import Store
 from search.store.entries import LatencyEntry, TargetEntry
-from search.store.outage.among_all import once_among_all
 from spaces.base import Candidate
 from spaces.steps import note_step
 from spaces.structure.shape import Shape
@@ -92,10 +93,10 @@ class LocalLatency(LatencySource):
 
     def freeze_reference(self) -> float:
         """See `LatencySource`. The device is measured when it is idle, after waiting for a while at most."""
-        key = self.target.key
-        with once_among_all(self.store, f"target {key}", lambda: self.store.target(key) is not None) as is_mine:
-            if is_mine:  # two processes would disturb each other
-                self.store.add_target(self._measured_reference())
+        if self.store.target(self.target.key) is None:
+            with self.store.exclusive(f"target {self.target.key}"):  # two processes would disturb each other
+                if self.store.target(self.target.key) is None:
+                    self.store.add_target(self._measured_reference())
         return self.reference_ms
 
     def latency(self, candidate: Candidate, limit_ms: float | None = None) -> Measurement:
@@ -127,8 +128,15 @@ class LocalLatency(LatencySource):
         self._skips = 2**self._failures - 1  # on a machine that is never idle each try would cost seconds
         return True
 
+    @cached_property
+    def _spread(self) -> SessionSpread:
+        """The spread between sessions, by what was measured repeatedly before this process began."""
+        return session_spread(self.store.latencies(self.target.key))
+
     def _measure(self, candidate: Candidate, limit_ms: float | None = None) -> LatencyEntry:
-        latency = self.meter.measure(candidate, self.freeze_reference(), limit_ms)
+        reference_ms = self.freeze_reference()
+        measured = self.meter.measure(candidate, reference_ms, limit_ms)
+        latency = latency_of(measured.timings, self.target, reference_ms, self._spread)
         shape = Shape.of(candidate)
         entry = latency_entry(stored_key(shape, self.target), shape, latency, self.target)
         self.store.add_latency(entry)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from objectives.device.target import Target
 from objectives.timing.meter import Latency
+from objectives.timing.session_spread import SessionSpread
 from search.store.entries import LatencyEntry
 from spaces.structure.shape import Shape
 
@@ -34,6 +35,19 @@ def latency_entry(shape_key: str, shape: Shape | None, latency: Latency, target:
         circumstances=timings.circumstances.as_plain(),
         blocks=timings.as_plain(),
     )
+
+
+def session_spread(entries: Sequence[LatencyEntry]) -> SessionSpread:
+    """Return how much the latency of a network differs between sessions, by those that were measured repeatedly.
+
+    Args:
+        entries: Entries of one target.
+    """
+    found: dict[str, list[float]] = {}
+    for entry in entries:
+        if not entry.measurement.predicted:
+            found.setdefault(entry.shape_key, []).append(entry.measurement.value)
+    return SessionSpread.observed(found.values())
 
 
 def best_entries(entries: Sequence[LatencyEntry], structure: str) -> tuple[LatencyEntry, ...]:

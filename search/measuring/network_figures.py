@@ -33,12 +33,13 @@ class NetworkFigures:
     def lines(self) -> Iterator[str]:
         """Return the figures as a short block of lines."""
         timings, clock = self.latency.timings, self.target.clock
-        ratio, found = timings.ratio(clock), self.latency.measurement
+        found = self.latency.measurement
         p50, p90, p99 = map(significant, timings.percentiles_ms(clock))
         now_ms = self.reference.reference_ms(clock).median
         clock_text = "CPU time of its thread" if clock == "cpu" else "wall time"
         low, high = found.interval
-        yield f"ratio      {ratio.median:.3f} ({ratio.low:.3f} to {ratio.high:.3f}, 95 %) of the reference"
+        ratio, ratio_low, ratio_high = (each / self.frozen_ms for each in (found.value, low, high))
+        yield f"ratio      {ratio:.3f} ({ratio_low:.3f} to {ratio_high:.3f}, 95 %) of the reference"
         yield f"latency    {significant(found.value)} ms ({significant(low)} to {significant(high)})"
         yield f"observed   p50 {p50}, p90 {p90}, p99 {p99} ms, {found.runs} runs, {clock_text}"
         yield f"reference  {self.reference_name}: {significant(self.frozen_ms)} ms, {significant(now_ms)} ms now"

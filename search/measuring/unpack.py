@@ -164,15 +164,16 @@ def remote_confirmation(results: Results, names: Sequence[str], target: Target, 
 
 def _finalist(name: str, timings: Timings, target: Target, frozen: TargetEntry) -> Finalist:
     """Return a finalist without ties."""
-    ratio, reference_ms = timings.ratio(target.clock), frozen.reference_ms
+    latency = latency_of(timings, target, frozen.reference_ms)
+    low, high = latency.measurement.interval
     return Finalist(
         name=name,
-        value=ratio.median * reference_ms,
-        low=ratio.low * reference_ms,
-        high=ratio.high * reference_ms,
-        ratio=ratio.median,
+        value=latency.measurement.value,
+        low=low,
+        high=high,
+        ratio=latency.measurement.ratio or 0.0,
         runs=timings.runs,
-        samples=latency_of(timings, target, reference_ms).samples_ms,
+        samples=latency.samples_ms,
     )
 
 
