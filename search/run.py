@@ -94,6 +94,7 @@ def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
         keep_every_s=seconds_of(options.keep_every, "--keep-every"),
         leaves=own_job() is not None,
         gpu_hours=options.budget_gpu_hours,
+        parent_wait_s=math.inf if options.parent_wait is None else seconds_of(options.parent_wait, "--parent-wait"),
         on_done=options.on_done,
     )
     console = JsonConsole() if options.log_format == "json" else ShownConsole()
@@ -205,6 +206,7 @@ def _parser() -> CommandParser:
     add("--retarget", metavar="TARGET", help="take a stored study's networks to another target, without training")
     add("--timeout", metavar="8h", help="end the run after this time; running trials are released within a minute")
     add("--database-wait", default="15m", metavar="15m", help="wait so long for a database that is away (%(default)s)")
+    add("--parent-wait", metavar="30m", help="end with exit code 75 if others train the parent for longer than this")
     add(
         "--keep-every",
         default="0s",

@@ -18,7 +18,7 @@ from search.record.folders import RunFolder, storage_url
 from search.store.base import StoreError, StoreUnavailable
 from search.store.url import StorageUrlError, mask, parse
 from search.study.budget import parse_duration
-from search.study.faults import DefinitionError, DefinitionMismatch
+from search.study.faults import ComeBackLater, DefinitionError, DefinitionMismatch
 from spaces.base import CandidateError, SpaceError
 from spaces.durable import file_fault, is_full
 from spaces.shown import TRACEBACK, is_output_closed, print_error, program_fault, shell_word
@@ -117,7 +117,7 @@ def run_command(command: Callable[[list[str]], int], arguments: list[str] | None
 
 def exit_of(error: Exception) -> Exit | None:
     """Return the exit code of a command that ends with this error; None if it is a fault of this program."""
-    if _may_pass(error):
+    if isinstance(error, ComeBackLater) or _may_pass(error):
         return Exit.COME_BACK
     if isinstance(error, DefinitionMismatch):
         return Exit.MISMATCH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -36,6 +37,7 @@ class RunRequest:
         leaves: True if a worker ends while those of other runs have the last trials, as in a batch job; the run that
             ends last then ends the study. Else it waits for them.
         gpu_hours: GPU-hours of all runs of the study after which no further trial begins; None for no limit.
+        parent_wait_s: Seconds that a worker waits for a parent that another run trains; it then ends with code 75.
         on_done: Command for the shell that tells of the study's end; empty for none.
         verbosity: Amount that is said of the progress.
         on_record: Functions that are called with each record that a worker has stored, in the process of the run.
@@ -59,6 +61,7 @@ class RunRequest:
     keep_every_s: float = 0.0
     leaves: bool = False
     gpu_hours: float | None = None
+    parent_wait_s: float = math.inf
     on_done: str = ""
     on_record: tuple[Callable[[TrialRecord], object], ...] = ()
 

@@ -53,9 +53,8 @@ def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
     deadline = None if request.timeout_s is None else time.monotonic() + request.timeout_s
     definition = request.definition
     check_early(definition, request.device)
-    store = open_store(
-        request.storage, Patience(request.database_wait_s, as_lines(progress_lines(console, request.verbosity)))
-    )
+    patience = Patience(request.database_wait_s, as_lines(progress_lines(console, request.verbosity)))
+    store = open_store(request.storage, patience, keeps=False)  # while its workers run it only gives a sign of life
     try:
         generation = select_generation(store, definition, new=request.new, resume=request.resume)
         finish = run_workers(store, request, generation, console, deadline)

@@ -58,6 +58,7 @@ def run_workers(store: Store, request: RunRequest, generation: int, console: Con
         strict=request.strict,
         database_wait_s=request.database_wait_s,
         keep_every_s=request.keep_every_s,
+        parent_wait_s=request.parent_wait_s,
         leaves=request.leaves,
     )
 

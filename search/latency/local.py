@@ -21,6 +21,7 @@ from search.record.latency_text import LATENCY
 from search.record.number_text import significant
 from search.store.base import Store
 from search.store.entries import LatencyEntry, TargetEntry
+from search.store.outage.among_all import once_among_all
 from spaces.base import Candidate
 from spaces.steps import note_step
 from spaces.structure.shape import Shape
@@ -93,10 +94,10 @@ class LocalLatency(LatencySource):
 
     def freeze_reference(self) -> float:
         """See `LatencySource`. The device is measured when it is idle, after waiting for a while at most."""
-        if self.store.target(self.target.key) is None:
-            with self.store.exclusive(f"target {self.target.key}"):  # two processes would disturb each other
-                if self.store.target(self.target.key) is None:
-                    self.store.add_target(self._measured_reference())
+        key = self.target.key
+        with once_among_all(self.store, f"target {key}", lambda: self.store.target(key) is not None) as is_mine:
+            if is_mine:  # two processes would disturb each other
+                self.store.add_target(self._measured_reference())
         return self.reference_ms
 
     def latency(self, candidate: Candidate, limit_ms: float | None = None) -> Measurement:

@@ -5,6 +5,7 @@ Every worker runs this. They share the training of what is missing, and load wha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -53,6 +54,7 @@ class Setting:
         idle_wait: How the measurement of the reference network waits for an idle device.
         strict: Whether the warnings about the data set are an error.
         keep_every_s: Minimum number of seconds between two writes of the state of a training.
+        parent_wait_s: Seconds that this process waits for a parent that another one trains.
     """
 
     folder: RunFolder
@@ -62,6 +64,7 @@ class Setting:
     idle_wait: IdleWait = USUAL_WAIT
     strict: bool = False
     keep_every_s: float = 0.0
+    parent_wait_s: float = math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +119,7 @@ class Preparation:
             DefinitionMismatch: If the study is stored with another definition, or with other content of its files.
             TargetError: If the study's target cannot be measured here.
             CheckpointError: If the weights of a network that was trained before are missing or damaged.
+            ComeBackLater: If another process trains the parent for longer than this one waits.
         """
         check_device(self.setting.device)
         with self.watch.phase("data"):
@@ -229,7 +233,8 @@ class Preparation:
         """Make reference rows that are not stored. Returns the study as it is stored then."""
         if not self._has_all_rows(study):
             self.say(Activity("waiting for the parent"))
-            tools = StudyTools(self.definition, self.store, study, bench, inputs, self.say, self.clock)
+            sources = (self.definition, self.store, study, bench, inputs)
+            tools = StudyTools(*sources, self.say, self.clock, self.setting.parent_wait_s)
             make_rows(tools, with_controls=with_controls)
         return self._as_stored(study)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from objectives.base import Direction
@@ -23,10 +23,13 @@ from search.prepare.lineage import (
 from search.prepare.row_plans import StudyTools, begins_fresh, grafting_of, pruning_of
 from search.prepare.row_training import RowTrainer
 from search.record.events import RecordStored
+from search.record.number_text import duration
 from search.record.trial import TrialRecord
 from search.store.base import AlreadyStored, StudyEntry
 from search.store.entries import TrainedEntry
+from search.store.outage.among_all import once_among_all
 from search.study.definition import StudyDefinition
+from search.study.faults import ComeBackLater
 from search.study.rows import PARENT_NAME, SCRATCH_NAME, RowSection
 from search.trial.plan import excess_over
 from spaces.base import SpaceError
@@ -110,7 +113,7 @@ def _fresh_rows(tools: StudyTools) -> RowTrainer:
 
 def _maker_around_parent(tools: StudyTools, ahead: dict[str, tuple[TrialRecord, ...]]) -> _RowMaker:
     """Return a maker of further rows, after the parent's row is stored and its facts are frozen."""
-    with tools.store.exclusive(_lock_of(tools, PARENT_NAME)):
+    with _after_parent(tools):
         root, parent = _root_of_study(tools)
         row = reference_row(root.rows.bench, parent)
         facts = {"parent": row.checkpoint, "reference_point": reference_point_of(tools.study, row)}
@@ -118,6 +121,32 @@ def _maker_around_parent(tools: StudyTools, ahead: dict[str, tuple[TrialRecord, 
         maker = _RowMaker(tools=frozen, roots={PARENT_NAME: root}, ahead=ahead)
         maker.add(row)
     return maker
+
+
+@contextmanager
+def _after_parent(tools: StudyTools) -> Iterator[None]:
+    """Wait until the parent's row is stored, or hold its lock if nobody makes it.
+
+    Raises:
+        ComeBackLater: If another worker needs longer than this one waits.
+    """
+    store, study, began = tools.store, tools.study, time.monotonic()
+
+    def is_stored() -> bool:
+        stored = store.latest_study(study.name)
+        is_frozen = stored is not None and stored.id == study.id and "reference_point" in stored.frozen
+        return is_frozen and bool(store.records(study, names=[PARENT_NAME]))
+
+    def go_on() -> None:
+        if time.monotonic() - began >= tools.parent_wait_s:
+            waited = duration(tools.parent_wait_s)
+            raise ComeBackLater(
+                f"another worker has trained the parent for longer than {waited} (--parent-wait); "
+                "the same command continues when the parent is there"
+            )
+
+    with once_among_all(store, _lock_of(tools, PARENT_NAME), is_stored, go_on):
+        yield
 
 
 def _root_of_study(tools: StudyTools) -> tuple[_Root, TrainedNetwork]:

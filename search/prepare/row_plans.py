@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ class StudyTools:
     Attributes:
         bench: The tools of this process, around the untrained parent.
         say: Receives an event at the start of each training, and for each row that is stored.
+        parent_wait_s: Seconds that this process waits for a parent that another one trains.
     """
 
     definition: StudyDefinition
@@ -36,6 +38,7 @@ class StudyTools:
     inputs: StudyInputs
     say: Say
     clock: Clock
+    parent_wait_s: float = math.inf
 
 
 def grafting_of(tools: StudyTools, section: RowSection, graft: GraftOf) -> Grafting:

@@ -7,6 +7,7 @@ from typing import Any
 
 from objectives.base import Direction
 from search.store.base import Store, StudyEntry
+from search.store.outage.among_all import once_among_all
 from search.study.definition import StudyDefinition, stored_definition
 from search.study.difference import definition_differences
 from search.study.faults import DefinitionError, DefinitionMismatch
@@ -39,9 +40,14 @@ def open_study(store: Store, definition: StudyDefinition, generation: int, facts
     Raises:
         DefinitionMismatch: If the stored definition, or the content of a file that it names, is another.
     """
-    with store.exclusive(f"open {definition.name}"):
+
+    def stored() -> StudyEntry | None:
         study = store.latest_study(definition.name)
-        if study is None or study.generation < generation:
+        return study if study is not None and study.generation >= generation else None
+
+    with once_among_all(store, f"open {definition.name}", lambda: stored() is not None):
+        study = stored()
+        if study is None:
             objectives = [(name, Direction(value)) for name, value in definition.objectives.items()]
             study = store.add_study(definition.name, definition.as_plain(), objectives)
     _compare(study, definition)

@@ -125,6 +125,11 @@ class OptunaStudy:
         """The Optuna study, for notes and artifacts."""
         return self._study
 
+    def rest(self) -> None:
+        """Keep no connection of Optuna's until the next call."""
+        if isinstance(self._tables, PatientStorage):
+            self._tables.rest()
+
     def ask(self) -> tuple[int, dict[str, ParamValue]]:
         """Return a new trial's number and parameters, which Optuna's tables then hold."""
         proposal = self.propose()

@@ -17,6 +17,7 @@ import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -29,7 +30,7 @@ from search.store.faults import is_busy, one_line_faults, read_only_fault
 from search.store.outage.file_lock import file_lock, thread_lock
 from search.store.outage.patience import Patience, Result, note_waiting
 from search.store.outage.read_only import ReadableCopy
-from search.store.outage.server_connection import connect_arguments, set_up_server
+from search.store.outage.server_connection import connect_arguments, notice_lost_client, set_up_server
 from search.store.outage.server_lock import ServerLock
 from search.store.url import mask, sqlite_file
 
@@ -40,18 +41,19 @@ STEP_S = 1.0  # SQLite waits inside C, where signals are not handled; it returns
 class Database:
     """Database as one process uses it; safe to share among its threads.
 
-    A process keeps one connection open and opens a second one only while two threads need one, so that N workers
-    take about N of a server's connections.
+    A process keeps one connection open, opens a second one only while two threads need one, and a third one while it
+    holds a named lock. So N workers take little more than N of a server's connections.
 
     Args:
         patience: Waiting time of its calls while the database is away.
+        keeps: Whether a connection to a server is kept between two calls. A process that calls seldom need not.
 
     Attributes:
         is_read_only: Whether every transaction that writes is refused.
     """
 
-    def __init__(self, url: URL, patience: Patience | None = None) -> None:
-        self._url = url
+    def __init__(self, url: URL, patience: Patience | None = None, *, keeps: bool = True) -> None:
+        self._url, self._keeps = url, keeps
         self.patience = patience or Patience()
         self.shown_url = mask(url.render_as_string(hide_password=False))
         self.file = sqlite_file(url)
@@ -111,7 +113,7 @@ class Database:
 
     def _lock(self, name: str, *, waits: bool) -> AbstractContextManager[bool]:
         if not self.is_sqlite:
-            return ServerLock(self._engine_for_locks(), name, self.patience, self.shown_url, waits=waits)
+            return ServerLock(self._lock_engine, self.ask, name, self.patience, self.shown_url, waits=waits)
         if self.file is not None:
             return file_lock(self.file, name, waits=waits)
         return thread_lock(self._named_locks[name], waits=waits)
@@ -168,7 +170,7 @@ class Database:
 
     def _create_engine(self) -> Engine:
         if not self.is_sqlite:
-            engine = create_engine(self._url, **_server_options(self._url))
+            engine = create_engine(self._url, **_server_options(self._url, keeps=self._keeps))
             event.listen(engine, "connect", set_up_server)
             return engine
         in_memory = self.file is None
@@ -188,11 +190,11 @@ class Database:
         """Drop the connections of the parent process after a fork."""
         self._engine.dispose(close=False)
 
-    def _engine_for_locks(self) -> Engine:
-        options = {**_server_options(self._url), "poolclass": NullPool}
-        for needless in ("pool_size", "max_overflow", "pool_timeout", "pool_pre_ping"):
-            del options[needless]
-        return create_engine(self._url, isolation_level="AUTOCOMMIT", **options)
+    @cached_property
+    def _lock_engine(self) -> Engine:
+        engine = create_engine(self._url, isolation_level="AUTOCOMMIT", **_server_options(self._url, keeps=False))
+        event.listen(engine, "connect", notice_lost_client)
+        return engine
 
     # -- transactions ----------------------------------------------------------------------------------------------
     @contextmanager
@@ -215,14 +217,15 @@ class Database:
                 connection.close()
 
 
-def _server_options(url: URL) -> dict[str, Any]:
-    return {
-        "json_serializer": _as_json,
+def _server_options(url: URL, *, keeps: bool) -> dict[str, Any]:
+    options: dict[str, Any] = {"json_serializer": _as_json, "connect_args": connect_arguments(url, "yolofront")}
+    if not keeps:
+        return options | {"poolclass": NullPool}
+    return options | {
         "pool_size": 1,
         "max_overflow": 1,
         "pool_timeout": BUSY_S,
         "pool_pre_ping": True,  # a restarted server is noticed before a transaction begins
-        "connect_args": connect_arguments(url, "yolofront"),
     }
 
 

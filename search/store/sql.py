@@ -27,6 +27,7 @@ from search.store.entries import FrontEntry, LatencyEntry, TargetEntry, TrainedE
 from search.store.latency_models import ConfirmationRow
 from search.store.migrations import migrate
 from search.store.models import FrontRow, TrainedRow
+from search.store.outage.among_all import once_among_all
 from search.store.outage.network_mount import refuse_network_file
 from search.store.outage.once import Once
 from search.store.outage.patience import Patience, Result
@@ -40,7 +41,7 @@ from spaces.base import ParamValue
 RELEASE_TIMEOUT_S = 2.0  # an interrupted worker has 10 s in all
 
 
-def open_store(url: str, patience: Patience | None = None) -> Store:
+def open_store(url: str, patience: Patience | None = None, *, keeps: bool = True) -> Store:
     """Open a database; create and migrate our tables first where needed, once among all workers.
 
     A file on a medium that cannot be written is read from a copy, and refuses whatever would write.
@@ -50,6 +51,7 @@ def open_store(url: str, patience: Patience | None = None) -> Store:
             `postgresql+psycopg://user:password@host/database`.
         patience: Waiting time of all calls while the database is away; by default a quarter of an hour, with a line on
             standard error.
+        keeps: See `Database`.
 
     Raises:
         StoreUnavailable: If it cannot be reached, opened or written.
@@ -59,11 +61,11 @@ def open_store(url: str, patience: Patience | None = None) -> Store:
     parsed = parse(url)
     if (file := sqlite_file(parsed)) is not None:
         refuse_network_file(file)
-    database = Database(parsed, patience)
+    database = Database(parsed, patience, keeps=keeps)
     try:
         database, is_read_only = _prepared(database)
-        if database.ask(migrate.version) != migrate.HEAD:
-            with database.exclusive("schema"):
+        with once_among_all(database, "schema", lambda: database.ask(migrate.version) == migrate.HEAD) as is_mine:
+            if is_mine:
                 database.change(migrate.upgrade)
         database.is_read_only = is_read_only
     except BaseException:

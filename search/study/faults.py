@@ -18,6 +18,10 @@ class DefinitionMismatch(Exception):
     """Study that is stored with another definition. The message names the differences and what to do."""
 
 
+class ComeBackLater(Exception):
+    """Work of another worker that this one does not wait for any longer. The same command continues later."""
+
+
 class FieldFault(ValueError):
     """Fault of one field below the section that is being read.
 

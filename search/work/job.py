@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,6 +46,7 @@ class Job:
         database_wait_s: Seconds that the worker waits for a database that is away.
         deadline: The end of this time, in seconds of `time.monotonic`, which all processes of a machine share.
         keep_every_s: Minimum number of seconds between two writes of the state of a training.
+        parent_wait_s: Seconds that the worker waits for a parent that another one trains.
         hung_after_s: Seconds without a step after which the worker counts as hung; None for the usual limit.
         is_first: Whether it is the first worker of its command, which says what all of them would say.
         leaves: Whether it ends while other workers run the last trials, as in a batch job. Else it waits for them.
@@ -68,6 +70,7 @@ class Job:
     deadline: float | None = None
     hung_after_s: float | None = None
     keep_every_s: float = 0.0
+    parent_wait_s: float = math.inf
     is_first: bool = True
     leaves: bool = False
     workers: int = 1

@@ -29,6 +29,7 @@ from search.sampler.finalists import finalist_chooser_of
 from search.sampler.hints import narrowest_point
 from search.sampler.optuna_study import OptunaStudy, distribution_of
 from search.sampler.registry import make_sampler, sampler_named, sampler_seed
+from search.sampler.tables.first_worker import sampler_tables
 from search.store.base import Attempt, Store, StudyEntry
 from search.store.outage.patience import Patience
 from search.store.runs.gpu_hours import GpuHours
@@ -90,6 +91,7 @@ class _Session:
             threads=job.threads,
             strict=job.strict,
             keep_every_s=job.keep_every_s,
+            parent_wait_s=job.parent_wait_s,
         )
         self._watch = Stopwatch()
         self._worker: Worker | None = None
@@ -186,36 +188,38 @@ class _Session:
         self, prepared: Prepared, sensitivity: SummedSensitivity | None, budget: BudgetState | None
     ) -> OptunaStudy:
         study, plan, sampler_name = prepared.study, prepared.plan, self._definition.sampler.name
-        with self._store.exclusive("optuna tables"):
-            records = self._store.records(study)
-            seed = sampler_seed(self._definition.seed, self._job.index, len(records))
-            predictions = candidate_predictions_of(study, plan, prepared.bench, records, sensitivity)
-            # With a sensitivity analysis the sampler chooses better cuts than uniform ones, unless these are asked for.
-            # The bands of a budget begin with wide networks, and start points of grafts are narrow.
-            fixed = self._definition.space.fixes_start_points and budget is None
-            ranks = budget is not None or (predictions is not None and predictions.ranks_untrained)
-            knows_better = predictions is not None and ranks and not fixed
-            starts = () if knows_better or self._definition.copied_from else plan.starts
-            if predictions is not None:
-                predictions.starts = len(starts)
-                candidates = UntrainedCandidates(prepared.bench, plan)
-                if plan.inherits and sensitivity is not None:  # where the analysis is cheap, a single loss is too
-                    predictions.measure_loss = candidates.loss_increase
-                if budget is not None:
-                    predictions.measure_latency = candidates.latency_ms
-            if note := sampler_named(sampler_name).note(predictions):
-                self._say_once(note)
-            sampler = make_sampler(sampler_name, seed, starts, predictions)
+        records = self._store.records(study)
+        seed = sampler_seed(self._definition.seed, self._job.index, len(records))
+        predictions = candidate_predictions_of(study, plan, prepared.bench, records, sensitivity)
+        # With a sensitivity analysis the sampler chooses better cuts than uniform ones, unless these are asked for.
+        # The bands of a budget begin with wide networks, and start points of grafts are narrow.
+        fixed = self._definition.space.fixes_start_points and budget is None
+        ranks = budget is not None or (predictions is not None and predictions.ranks_untrained)
+        knows_better = predictions is not None and ranks and not fixed
+        starts = () if knows_better or self._definition.copied_from else plan.starts
+        if predictions is not None:
+            predictions.starts = len(starts)
+            candidates = UntrainedCandidates(prepared.bench, plan)
+            if plan.inherits and sensitivity is not None:  # where the analysis is cheap, a single loss is too
+                predictions.measure_loss = candidates.loss_increase
             if budget is not None:
-                sampler = BudgetedSampler(
-                    sampler,
-                    budget,
-                    {name: distribution_of(each) for name, each in plan.parameters.items()},
-                    predictions,
-                )
-            return OptunaStudy(
+                predictions.measure_latency = candidates.latency_ms
+        if note := sampler_named(sampler_name).note(predictions):
+            self._say_once(note)
+        sampler = make_sampler(sampler_name, seed, starts, predictions)
+        if budget is not None:
+            sampler = BudgetedSampler(
+                sampler,
+                budget,
+                {name: distribution_of(each) for name, each in plan.parameters.items()},
+                predictions,
+            )
+        with sampler_tables(self._store, study, self._job.index):
+            optuna_study = OptunaStudy(
                 self._job.url, study.sampler_name, study.objectives, plan.parameters, sampler, self._patience
             )
+            optuna_study.rest()
+        return optuna_study
 
     def _rule(self, study: StudyEntry) -> StoppingRule:
         """Return the study's stopping rule; `NeverStop` if the rule does not know the study's objectives."""

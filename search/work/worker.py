@@ -159,6 +159,7 @@ class Worker:
 
     def _idle(self) -> None:
         """Wait a moment for other workers."""
+        self._optuna.rest()
         note_step()
         self._idle_since = self._monotonic() + IDLE_POLL_S
         self._sleep(IDLE_POLL_S)
@@ -209,6 +210,7 @@ class Worker:
             self._say(Activity(f"trial {attempt.number}", attempt.number))
         try:
             assigned = self._assign(attempt)
+            self._optuna.rest()
             overhead = self._monotonic() - self._idle_since
             record = self._evaluate(assigned)
             seconds = {**record.seconds, "database": record.seconds.get("database", 0.0) + overhead}

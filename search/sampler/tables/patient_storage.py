@@ -67,6 +67,11 @@ class PatientStorage(RDBStorage):
 
         return self._patience.call(once, mask(self._our_url))
 
+    def rest(self) -> None:
+        """Close the connection to a server until the next call: its places are few, and a training takes minutes."""
+        if self.engine.dialect.name != "sqlite":
+            self.engine.dispose()
+
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """Return whether the trial got this state."""
         is_again = False

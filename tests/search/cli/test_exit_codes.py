@@ -9,7 +9,7 @@ import pytest
 
 from search.cli.command import Exit, run_command
 from search.store.base import StoreError, StoreUnavailable
-from search.study.faults import DefinitionError, DefinitionMismatch
+from search.study.faults import ComeBackLater, DefinitionError, DefinitionMismatch
 from spaces.base import CandidateError, SpaceError
 
 
@@ -34,6 +34,7 @@ def unavailable(code: int) -> StoreUnavailable:
         (RuntimeError("CUDA error: CUDA-capable device(s) is/are busy or unavailable\nmore"), Exit.COME_BACK),
         (RuntimeError("CUDA error: uncorrectable ECC error encountered"), Exit.COME_BACK),
         (RuntimeError("CUDA error: unspecified launch failure"), Exit.COME_BACK),
+        (ComeBackLater("another worker has trained the parent for longer than 30 min"), Exit.COME_BACK),
         (CandidateError("loss is nan"), Exit.ERROR),
         (DefinitionError("no such study"), Exit.USAGE),
         (SpaceError("no such channel"), Exit.USAGE),

@@ -99,11 +99,11 @@ def add_trial(store: Store, study: StudyEntry, record: TrialRecord) -> None:
     store.add(study, record, begin(store, study, record.number))
 
 
-def as_processes(work: Callable[..., Result], *arguments: object, count: int) -> list[Result]:
+def as_processes(work: Callable[..., Result], *arguments: object, count: int, within_s: float = 60.0) -> list[Result]:
     """Call `work(index, *arguments)` in `count` processes at the same time."""
     with forked(count) as pool:
         started = [pool.submit(work, index, *arguments) for index in range(count)]
-        return [future.result(timeout=60) for future in started]
+        return [future.result(timeout=within_s) for future in started]
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from search.record.begun import Begun
 from search.record.trial import TrialRecord
 from search.sampler.optuna_study import OptunaStudy
 from search.sampler.registry import make_sampler, sampler_seed
+from search.sampler.tables.first_worker import sampler_tables
 from search.store.base import StudyEntry
 from search.store.outage.patience import Patience
 from search.store.sql import open_store
@@ -110,7 +111,7 @@ def work(
     store = open_store(url, patience)
     study = store.latest_study("quick")
     assert study is not None
-    with store.exclusive("optuna tables"):
+    with sampler_tables(store, study, seed):
         optuna = optuna_study_of(url, study, sampler_seed(seed, 0, len(store.records(study))), patience)
 
     def note(event: object) -> None:
