@@ -49,7 +49,7 @@ def export_onnx(
 
 
 OF_ULTRALYTICS = frozenset(
-    {"author", "batch", "channels", "date", "description", "docs", "end2end", "imgsz", "license", "names", "stride"}
+    {"author", "batch", "channels", "date", "docs", "end2end", "imgsz", "license", "names", "stride"}
     | {"args", "task", "version"}
 )
 """Facts that Ultralytics' exporter writes and its validator reads, such as `imgsz` as `[96, 96]`. They stay."""

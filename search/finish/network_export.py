@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -18,15 +18,17 @@ from objectives.data.dataset import Dataset, open_dataset
 from objectives.data.loader import real_images
 from objectives.device.target import Target
 from objectives.export.exporter import export_formats, run_exporter
+from objectives.export.model_card import card_name, model_card
 from objectives.export.onnx_file import add_metadata
 from objectives.export.pt_file import check_pt, export_pt
 from objectives.export.yolov5_file import export_yolov5
-from objectives.quantities import BEST_F1, BEST_F1_CONFIDENCE, F1, FILE_ACCURACIES, MAP50, MAP50_95, PRECISION, RECALL
+from objectives.quantities import FILE_ACCURACIES
 from objectives.runtimes.catalogue import runtimes_reading
 from objectives.runtimes.parity import Parity, check_parity
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
 from objectives.training.exported_accuracy import ExportedNetwork, FileTarget, evaluate_exported
+from search.finish.export_facts import export_facts, split_figures
 from search.latency.study_targets import target_of
 from search.prepare.moved_files import present_place, writable_data_folder
 from search.record.folders import RunFolder, file_stem
@@ -35,6 +37,7 @@ from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
 from search.study.definition import StudyDefinition, stored_definition
 from search.study.faults import DefinitionError
+from search.study.names import data_name
 from spaces.base import Candidate
 from spaces.networks.checkpoint import CheckpointStore
 from spaces.networks.parent import Parent
@@ -95,7 +98,7 @@ def export_network(request: ExportRequest, store: Store, folder: RunFolder) -> I
     with tempfile.TemporaryDirectory(prefix=".export-", dir=request.out.parent) as name:
         partial = Path(name)
         stem = partial / file_stem(record.name)
-        facts = _facts(request, candidate, remeasured)
+        facts = _facts(request, definition, candidate, remeasured)
         if request.file_format == "pt":
             yield _write_pt(candidate, stem, facts)
         elif request.file_format == "yolov5":
@@ -114,7 +117,7 @@ def export_network(request: ExportRequest, store: Store, folder: RunFolder) -> I
                 before = _accuracy_of(whole.load(model, candidate), candidate, data, definition).map50_95
                 reduced.write(candidate, model)
                 accuracy = _accuracy_of(reduced.load(model, candidate), candidate, data, definition)
-                facts["figures"][f"accuracy_{precision}"] = {"val": _figures(accuracy)}
+                facts["figures"][f"accuracy_{precision}"] = {"val": split_figures(accuracy)}
                 yield (
                     f"converted to {precision}, as it was timed: val mAP50-95 {accuracy.map50_95:.3f} of the file "
                     f"itself, {before:.3f} before (both on squares, as Ultralytics validates ONNX files)"
@@ -127,12 +130,20 @@ def export_network(request: ExportRequest, store: Store, folder: RunFolder) -> I
             )
         described = stem.with_name(f"{stem.name}.json")
         described.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        card = partial / card_name(request.out, stem.name)
+        card.write_text(model_card(facts, _exported(partial, stem)), encoding="utf-8")
         for file in checkpoints.folder(record.checkpoint).iterdir():
             shutil.copy2(file, partial / file.name)
         request.out.mkdir(exist_ok=True)
         for file in sorted(partial.iterdir()):
             _put(file, request.out / file.name)
             yield f"wrote {request.out / file.name}"
+
+
+def _exported(folder: Path, stem: Path) -> str:
+    """Return the name of the exported file or folder."""
+    written = (each.name for each in sorted(folder.iterdir()) if each.suffix not in (".json", ".md"))
+    return next((name for name in written if name.startswith(stem.name)), stem.name)
 
 
 def _check_format(name: str) -> None:
@@ -219,41 +230,16 @@ def _data(request: ExportRequest, definition: StudyDefinition, folder: RunFolder
     return open_dataset(source, cache, seed=definition.seed, skip_bad=part.skip_bad, selection=part.selection)
 
 
-def _facts(request: ExportRequest, candidate: Candidate, remeasured: _Remeasured | None) -> dict[str, Any]:
-    """Return the contents of the file's metadata and of the JSON beside it."""
-    record, spec = request.record, candidate.spec
-    facts: dict[str, Any] = {
-        "study": request.study.sampler_name,
-        "trial": record.name,
-        "checkpoint": record.checkpoint,
-        "classes": list(candidate.classes),
-        "imgsz": candidate.imgsz,
-        "architecture": {
-            "model": _model(candidate).get("yaml_file"),
-            "parent": spec.parent,
-            "spec": spec.key,
-            "widths": {name: len(kept) for name, kept in zip(spec.groups, spec.kept, strict=True)},
-        },
-        "figures": {
-            **{entry.name: entry.value for entry in record.measurements if not entry.predicted},
-            "accuracy": {entry.split: _figures(entry) for entry in record.evaluations},
-        },
-    }
+def _facts(
+    request: ExportRequest, definition: StudyDefinition, candidate: Candidate, remeasured: _Remeasured | None
+) -> dict[str, Any]:
+    data = data_name(request.data or definition.data.source)
+    facts = export_facts(request.study.sampler_name, request.record, candidate, data)
     if remeasured is not None:
         latency = remeasured.latency
         facts["figures"]["latency_ms_now"] = {"value": latency.value, "low": latency.low, "high": latency.high}
         facts["target"] = remeasured.target.description()
     return facts
-
-
-def _model(candidate: Candidate) -> Mapping[str, Any]:
-    """Return the resolved model YAML of the parent, which Ultralytics keeps with every network."""
-    return cast(Mapping[str, Any], candidate.network.yaml)
-
-
-def _figures(evaluation: Evaluation) -> Mapping[str, float]:
-    exported = (MAP50_95, MAP50, PRECISION, RECALL, F1, BEST_F1, BEST_F1_CONFIDENCE)
-    return {name: getattr(evaluation, name) for name in (*(each.name for each in exported), "confidence", "iou")}
 
 
 def _text(value: Any) -> str:

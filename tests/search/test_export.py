@@ -106,7 +106,7 @@ def exported(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_export_holds_model_figures_and_weights_and_nothing_else(exported: Path) -> None:
     files = sorted(path.name for path in exported.iterdir())
-    assert files == ["architecture.json", "trial-0.json", "trial-0.onnx", "weights.safetensors"]
+    assert files == ["README.md", "architecture.json", "trial-0.json", "trial-0.onnx", "weights.safetensors"]
 
 
 def test_ultralytics_own_facts_stay_as_it_wrote_them(exported: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_pt_is_read_back_by_ultralytics_and_holds_figures_classes_and_image_si
 ) -> None:
     assert run.export("--trial", "0", "--format", "pt", "--out", str(tmp_path)) == Exit.DONE
     files = sorted(path.name for path in tmp_path.iterdir())
-    assert files == ["architecture.json", "trial-0.json", "trial-0.pt", "weights.safetensors"]
+    assert files == ["README.md", "architecture.json", "trial-0.json", "trial-0.pt", "weights.safetensors"]
     assert f"pt reads back in stock Ultralytics: {_parameters(run.candidate):,} parameters" in capsys.readouterr().out
     content = torch_safe_load(str(tmp_path / "trial-0.pt"), safe_only=True)[0]
     assert content["facts"] == json.loads((tmp_path / "trial-0.json").read_text())

@@ -83,11 +83,12 @@ def test_the_graph_does_not_name_files_of_this_machine(tmp_path: Path) -> None:
 
 def test_metadata_holds_the_class_names_and_takes_further_facts(tmp_path: Path) -> None:
     path = export_onnx(candidate(), tmp_path / "net.onnx")
-    add_metadata(path, {"map50_95": "0.8", "description": "ours"})
+    add_metadata(path, {"map50_95": "0.8", "license": "ours", "description": "7 % are left"})
     add_metadata(path, {"map50_95": "0.9"})
     facts = read_metadata(path)
     assert facts["map50_95"] == "0.9"
-    assert facts["description"].startswith("Ultralytics"), "what Ultralytics' validator may read stays"
+    assert facts["license"].startswith("AGPL"), "what Ultralytics' validator may read stays"
+    assert facts["description"] == "7 % are left", "it is no stock model any more"
     assert eval(facts["names"]) == dict(enumerate(CLASSES))  # as Ultralytics writes and reads it
 
 
