@@ -143,6 +143,7 @@ def _parser() -> CommandParser:
     )
     add("--array", type=int, default=1, metavar="N", help="number of jobs on one study (default: %(default)s)")
     add("--gpus", metavar="N", help="GPUs of each job; training then runs on the first")
+    add("--gres", metavar="shard:2", help="a part of a GPU, where the site has shards, MPS or MIG slices")
     add("--budget-gpu-hours", type=float, metavar="60", help="begin no trial after this GPU time of all jobs together")
     add("--time", default="08:00:00", metavar="HH:MM:SS", help="time limit of a job (default: %(default)s)")
     add("--mem", metavar="16G", help="memory of each job (default: 4G for each worker)")

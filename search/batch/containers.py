@@ -43,7 +43,7 @@ def in_container(job: BatchJob) -> str:
 def _apptainer(job: BatchJob, folders: Sequence[str]) -> list[str]:
     """Source: apptainer exec(1). Without a terminal it passes signals on."""
     bound = [word for folder in folders for word in ("--bind", shell_word(folder))]
-    gpu = ["--nv"] if job.gpus else []
+    gpu = ["--nv"] if job.has_gpu else []
     here = shell_word(str(Path.cwd()))
     image = shell_word(job.container or "")
     return ["apptainer", "exec", *gpu, "--pwd", here, *bound, "--bind", '"$locks"', image]

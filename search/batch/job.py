@@ -28,6 +28,7 @@ class BatchJob:
         time: Time limit of each job, in the batch system's notation. So are the values that follow; None leaves them to
             the batch system.
         gpus: GPUs of each job; None for none. Training runs on the first.
+        gres: Part of a GPU, or a GPU, as Slurm writes it: `shard:2`, `mps:50`, `gpu:1g.10gb:1`.
         partition: Queue that the job waits in.
         account: Account that pays for it.
         qos: Quality of service.
@@ -55,6 +56,7 @@ class BatchJob:
     array: int = 1
     time: str = "08:00:00"
     gpus: str | None = None
+    gres: str | None = None
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
@@ -75,6 +77,11 @@ class BatchJob:
     def name(self) -> str:
         """The study's name, without the folder and ending of a path."""
         return Path(self.study).stem
+
+    @property
+    def has_gpu(self) -> bool:
+        """True if a job gets a GPU or a part of one."""
+        return bool(self.gpus or self.gres)
 
     @property
     def cores(self) -> int:
@@ -104,7 +111,7 @@ class BatchJob:
         if self.storage is not None and not self.has_password:
             words += ["--storage", self.storage]
         words += ["--workers", str(self.workers), "--threads", str(self.threads)]
-        if self.gpus:
+        if self.has_gpu:
             words += ["--device", "0"]
         if self.budget_gpu_hours is not None:
             words += ["--budget-gpu-hours", f"{self.budget_gpu_hours:g}"]

@@ -51,6 +51,7 @@ class Kubernetes(BatchSystem):
             "constraint",
             "mail",
             "dependency",
+            "gres",
             "container_by",
             "container_bind",
         )

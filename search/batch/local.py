@@ -56,7 +56,7 @@ class Local(ScriptSystem):
     preempts = False
     header_values: ClassVar[Mapping[str, HeaderValue]] = {"gpus": HeaderValue(re.compile(r"\d+"), "a number")}
     refused: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("partition", "account", "qos", "constraint", "dependency"), _INSTEAD),
+        **dict.fromkeys(("partition", "account", "qos", "constraint", "dependency", "gres"), _INSTEAD),
         "mail": "give --on-done COMMAND after the --",
         "mem": "nothing limits the memory of a process here",
         "time": "give --timeout after the --",

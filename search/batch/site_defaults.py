@@ -11,8 +11,8 @@ from spaces.foreign.plain_yaml import TextLoader, YamlFault, parse_yaml_text, re
 from spaces.suggestion import did_you_mean
 
 SITE_OPTIONS = (
-    "account", "constraint", "container", "container_bind", "container_by", "gpus", "mail", "max_requeues", "mem",
-    "partition", "python", "qos", "threads", "time", "workers",
+    "account", "constraint", "container", "container_bind", "container_by", "gpus", "gres", "mail", "max_requeues",
+    "mem", "partition", "python", "qos", "threads", "time", "workers",
 )  # fmt: skip
 """Options of `search.submit` that the file may set."""
 

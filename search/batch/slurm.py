@@ -51,6 +51,7 @@ class Slurm(ScriptSystem):
         "mem": HeaderValue(re.compile(r"\d+[KMGT]?"), "a number with K, M, G or T, such as 16G"),
         "mail": HeaderValue(re.compile(r"[A-Za-z0-9._%+-]+(@[A-Za-z0-9.-]+)?"), "an address"),
         "dependency": HeaderValue(re.compile(r"[A-Za-z0-9_:,+?]+"), "as Slurm writes it, such as afterok:1234"),
+        "gres": HeaderValue(re.compile(r"[A-Za-z0-9._:,-]+"), "as Slurm writes it, such as shard:2 or gpu:1g.10gb:1"),
         "gpus": HeaderValue(re.compile(r"([A-Za-z0-9._-]+:)?\d+"), "a number, or type:number such as a100:1"),
     }
 
@@ -64,7 +65,7 @@ class Slurm(ScriptSystem):
         yield f"#SBATCH --cpus-per-task={job.cores}"
         yield f"#SBATCH --time={job.time}"
         yield f"#SBATCH --mem={job.memory}"
-        for name in ("gpus", "partition", "account", "qos", "constraint", "dependency"):
+        for name in ("gpus", "gres", "partition", "account", "qos", "constraint", "dependency"):
             if value := getattr(job, name):
                 yield f"#SBATCH --{name}={value}"
         if job.mail:

@@ -107,7 +107,7 @@ class BatchSystem(ABC):
         for name, number in (("workers", job.workers), ("threads", job.threads), ("array", job.array)):
             if number < 1:
                 raise DefinitionError(f"--{name} is {number}; it must be at least 1")
-        if job.budget_gpu_hours is not None and not job.gpus:
+        if job.budget_gpu_hours is not None and not job.has_gpu:
             raise DefinitionError("--budget-gpu-hours counts GPUs, and these jobs have none; give --gpus as well")
         if job.max_requeues < 0:
             raise DefinitionError(f"--max-requeues is {job.max_requeues}; it must be 0 or a number of times")

@@ -43,6 +43,12 @@ def test_the_script_asks_slurm_for_what_was_asked_and_for_a_signal_in_time(capsy
     assert run_line(script)[-2:] == ["--device", "0"]
 
 
+@pytest.mark.parametrize("part", ["shard:2", "mps:50", "gpu:1g.10gb:1"])
+def test_a_part_of_a_gpu_is_trained_on(capsys: pytest.CaptureFixture[str], part: str) -> None:
+    script = printed(capsys, "--gres", part)
+    assert f"#SBATCH --gres={part}\n" in script and run_line(script)[-2:] == ["--device", "0"]
+
+
 def test_what_comes_after_the_dashes_reaches_the_run_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     awkward = ["--data", "my data/$HOME.yaml", "-o", "recipe.lr0={low: 1e-4, high: 1e-2}", "--name", "it's"]
     assert run_line(printed(capsys, "--", *awkward))[-len(awkward) :] == awkward
@@ -88,6 +94,7 @@ def test_several_jobs_on_sqlite_are_refused(
         ("--time", "8h\n#SBATCH --uid=0"),
         ("--partition", "a b"),
         ("--gpus", "$(id)"),
+        ("--gres", "shard:1 --uid=0"),
         ("--workers", "0"),
         ("--max-requeues", "-1"),
     ],
