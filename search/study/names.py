@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable
@@ -94,8 +95,15 @@ def _checked(given: str) -> str:
 
 
 def _safe(text: str) -> str:
-    """Return the text with everything that a folder's name should not hold replaced."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).lstrip("._-")[:60] or "unnamed"
+    """Return the text with everything that a folder's name should not hold replaced.
+
+    Of a name without a Latin letter or digit nothing is left: a part of its hash then tells two such names apart.
+    """
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", text).lstrip("._-")[:60]
+    if safe:
+        return safe
+    has_letters = any(character.isalnum() for character in text)
+    return f"unnamed_{hashlib.sha256(text.encode()).hexdigest()[:6]}" if has_letters else "unnamed"
 
 
 def _folders() -> Iterable[Path]:

@@ -22,6 +22,13 @@ def test_a_data_set_is_called_like_its_file_or_its_folder(source: str, name: str
     assert data_name(source) == name
 
 
+def test_names_without_a_latin_letter_are_told_apart() -> None:
+    names = [data_name(f"{folder}/data.yaml") for folder in ("血细胞", "карты", "🂡")]
+    assert len(set(names)) == 3
+    assert names[0].startswith("unnamed_") and names[0].isascii() and names[2] == "unnamed"
+    assert data_name("血细胞.yaml") == names[0], "the same in each session"
+
+
 @pytest.mark.parametrize("name", ["", "..", "a/b", "a\\b", ".hidden", "a b", "x" * 81, "data", "nas_head-2", "a\n"])
 def test_a_name_that_is_no_folder_of_its_own_is_refused(name: str) -> None:
     with pytest.raises(DefinitionError, match="--name is"):
