@@ -48,6 +48,7 @@ class Target:
         calibration: Hash of the images that int8 is calibrated on; empty in other precisions.
         remote: Name of the other machine (`jetson`); empty for the machine that the code runs on.
         nms: Whether non-maximum suppression of one typical image is timed as well.
+        float_head: Whether the last convolutions of the detection head stay in float32 in an int8 file.
         on_cpu: Whether the provider runs on the CPU; None if only the provider `cpu` does.
     """
 
@@ -63,6 +64,7 @@ class Target:
     calibration: str = ""
     remote: str = ""
     nms: bool = False
+    float_head: bool = False
     on_cpu: bool | None = None
 
     def __post_init__(self) -> None:
@@ -103,7 +105,7 @@ class Target:
         plain = asdict(self)
         if self.on_cpu is None:
             del plain["on_cpu"]
-        for name in ("calibration", "remote", "nms"):
+        for name in ("calibration", "remote", "nms", "float_head"):
             if not plain[name]:
                 del plain[name]
         return plain
@@ -112,6 +114,7 @@ class Target:
         """Return one line for people: `onnxruntime cpu fp32, 96 px, batch 1, 1 thread, AMD EPYC (...)`."""
         threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
         words = f"{self.runtime} {self.provider} {self.precision}{' with NMS' if self.nms else ''}"
+        words += " with a float head" if self.float_head else ""
         device = f"{self.remote}: {self.device}" if self.remote else self.device
         return f"{words}, {self.imgsz} px, batch {self.batch}, {threads}, {device}"
 

@@ -64,6 +64,7 @@ def target_here(
     threads: int = 1,
     calibration: str = "",
     nms: bool = False,
+    float_head: bool = False,
 ) -> Target:
     """Return the target with that description on this machine.
 
@@ -92,6 +93,7 @@ def target_here(
         engine=engine.version(),
         calibration=calibration,
         nms=nms,
+        float_head=float_head,
         on_cpu=None if on_cpu == (provider == "cpu") else on_cpu,
     )
 

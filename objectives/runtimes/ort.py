@@ -104,7 +104,8 @@ def export_model(
     precision = "fp32" if int8 else target.precision
     model = export_onnx(candidate, folder / "model.onnx", batch=target.batch, precision=precision)
     if int8 and calibration is not None:
-        quantize(model, calibration.at(candidate.imgsz), batch=target.batch, signed=signed)
+        images = calibration.at(candidate.imgsz)
+        quantize(model, images, batch=target.batch, signed=signed, float_head=target.float_head)
     if target.nms and not getattr(candidate.network, "end2end", False):  # an end-to-end network has no NMS to time
         add_suppression(model, len(candidate.classes))
     return model

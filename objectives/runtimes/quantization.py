@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from spaces.base import CandidateError
 
 
-def quantize(model: Path, images: Sequence[NDArray[np.float32]], *, batch: int, signed: bool) -> Path:
+def quantize(
+    model: Path, images: Sequence[NDArray[np.float32]], *, batch: int, signed: bool, float_head: bool = False
+) -> Path:
     """Replace an fp32 ONNX file by its int8 form.
 
     Args:
@@ -31,6 +33,7 @@ def quantize(model: Path, images: Sequence[NDArray[np.float32]], *, batch: int, 
         batch: Number of images per call of the file.
         signed: Whether activations are in [-128, 127] around 0, as TensorRT needs them. Else they are in [0, 255]: x86
             engines run signed activations several times slower.
+        float_head: Whether the last convolution of each branch of the detection head stays in float32.
 
     Raises:
         CandidateError: If the network cannot be quantised.
@@ -55,7 +58,7 @@ def quantize(model: Path, images: Sequence[NDArray[np.float32]], *, batch: int, 
                 activation_type=QuantType.QInt8 if signed else QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 reduce_range=not signed and overflows(),
-                nodes_to_exclude=_decoding_nodes(model),
+                nodes_to_exclude=_float_nodes(model, float_head),
                 extra_options={"ActivationSymmetric": signed},
             )
     except OSError:
@@ -78,15 +81,21 @@ def overflows(processor: Path = Path("/proc/cpuinfo")) -> bool:
     return "avx2" in description and "vnni" not in description
 
 
-def _decoding_nodes(model: Path) -> list[str]:
-    """Return the nodes of the detection head outside of its convolution branches: they decode boxes and scores."""
+def _float_nodes(model: Path, float_head: bool) -> list[str]:
+    """Return the nodes of the detection head that stay in float32.
+
+    They are those outside of its branches, which decode boxes and scores, and on request the last convolution of each
+    branch: `/model.22/cv2.0/cv2.0.2/Conv`, or `/model.24/m.0/Conv` of an original YOLOv5.
+    """
     from objectives.export.onnx_file import node_names
 
     names = node_names(model)
     layers = [int(found[1]) for name in names if (found := re.match(r"/model\.(\d+)/", name))]
     if not layers:
         raise CandidateError("cannot be quantised to int8: its ONNX file does not name the network's layers")
-    return [name for name in names if re.match(rf"/model\.{max(layers)}/(dfl/|[^/]+$)", name)]
+    head = rf"/model\.{max(layers)}/"
+    kept = rf"{head}(dfl/|[^/]+$)" + (rf"|{head}\w+\.\d+/(\w+\.\d+\.\d+/)?Conv$" if float_head else "")
+    return [name for name in names if re.match(kept, name)]
 
 
 @contextlib.contextmanager

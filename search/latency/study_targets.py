@@ -44,6 +44,7 @@ def target_of(asked: TargetSection, imgsz: int, calibration: Calibration | None 
         threads=asked.threads,
         calibration=images,
         nms=asked.nms,
+        float_head=asked.float_head,
     )
 
 

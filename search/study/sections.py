@@ -102,6 +102,7 @@ class TargetSection(Section):
     Attributes:
         remote: Name of another machine (`yolofront bench --unpack DIR --name jetson`): latencies are predicted
             from what was measured there, with this provider, precision, batch and threads.
+        float_head: Keep the last convolutions of the detection head in float32; for int8 alone.
         nms: Time the network with non-maximum suppression, of the same boxes for every network.
     """
 
@@ -112,6 +113,7 @@ class TargetSection(Section):
     batch: int = Field(default=1, ge=1)
     threads: int = Field(default=1, ge=1)
     nms: bool = False
+    float_head: bool = Field(default=False, exclude_if=lambda kept: not kept)  # studies before it had no such field
 
     @model_validator(mode="before")
     @classmethod
@@ -122,6 +124,9 @@ class TargetSection(Section):
     def _nms_is_here(self) -> TargetSection:
         if self.nms and self.remote is not None:
             raise FieldFault("nms", f"is true, but what was measured on {self.remote} is without; leave it out")
+        if self.float_head and (self.precision != "int8" or self.remote is not None):
+            where = self.remote or self.precision
+            raise FieldFault("float_head", f"is true, but the target is {where}; it is for int8 on this machine")
         return self
 
     @property
@@ -131,7 +136,7 @@ class TargetSection(Section):
         name = f"{self.remote}-{name}" if self.remote else name
         threads = "" if self.threads == 1 else f"-{self.threads}-threads"
         batch = "" if self.batch == 1 else f"-batch-{self.batch}"
-        return f"{name}{threads}{batch}" + ("-nms" if self.nms else "")
+        return f"{name}{threads}{batch}" + ("-nms" if self.nms else "") + ("-float-head" if self.float_head else "")
 
 
 def check_targets_differ(target: TargetSection, further: Sequence[TargetSection]) -> None:

@@ -49,3 +49,11 @@ def test_the_accuracy_of_files_that_nobody_makes_is_refused() -> None:
 def test_another_target_brings_the_accuracy_of_the_network_back() -> None:
     stored = of_nas_head("target=openvino-cpu-int8").as_plain()
     assert list(retargeted("nas_head", stored, "ort-cpu").objectives) == ["map50_95", "latency_ms"]
+
+
+def test_a_float_head_makes_another_target_and_is_for_int8_alone() -> None:
+    study = of_nas_head("target=ort-cpu-int8", "target.float_head=true")
+    assert study.target.name == "ort-cpu-int8-float-head"
+    assert "float_head" not in of_nas_head("target=ort-cpu-int8").as_plain()["target"], "stored studies stay equal"
+    with pytest.raises(DefinitionError, match=r"float_head is true, but the target is fp32; it is for int8"):
+        of_nas_head("target.float_head=true")
