@@ -39,7 +39,7 @@ print(used.ru_utime + used.ru_stime, used.ru_maxrss)
 
 
 @dataclass
-class _MadeTrials(TrialRunner):
+class MadeTrials(TrialRunner):
     """Trials without training: they claim their network, store its latency and return a made-up record."""
 
     made: MadeStudy
@@ -63,7 +63,7 @@ class _MadeTrials(TrialRunner):
 def trial_cost(made: MadeStudy) -> dict[str, float]:
     """Return CPU-seconds, commits and statements of one trial without its training, in an empty study."""
     store = open_store(made.url)
-    trials = _MadeTrials(made, store)
+    trials = MadeTrials(made, store)
     study, optuna = made.begin(store), made.optuna()
     _work(store, study, optuna, trials, WARM_TRIALS)
     trials.own_s = 0.0
@@ -89,7 +89,7 @@ def worker_costs(made: MadeStudy) -> dict[str, float]:
         raise ValueError("the study is not filled yet")
     predictions = made.predictions(store, study)
     optuna = made.optuna("front", predictions)
-    worker = Worker(store, study, optuna, _MadeTrials(made, store), n_trials=0, deadline=None, say=lambda event: None)
+    worker = Worker(store, study, optuna, MadeTrials(made, store), n_trials=0, deadline=None, say=lambda event: None)
     found = {"joining": _cpu_s(worker.reconcile) + _cpu_s(worker.settle)}
     found["first suggestion"] = _cpu_s(optuna.propose)
     found["next suggestion"] = _cpu_s(optuna.propose)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.one_node import INSTALL, Slurm, is_installed, one_node
+from benchmarks.cluster.one_node import INSTALL, Slurm, is_installed, one_node
 
 
 @pytest.fixture(scope="session")

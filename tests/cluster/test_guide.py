@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cluster.one_node import PATHS, Slurm
 from objectives.data.digit_scenes import write_digits
-from tests.cluster.one_node import PATHS, Slurm
 from tests.search.store.postgres import programs, running_server
 from tests.tree import ROOT
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cluster.one_node import PATHS, Slurm
 from search import jobs, submit
 from search.cli.checkup import Check
 from search.cli.command import Exit, run_command
-from tests.cluster.one_node import PATHS, Slurm
 
 pytestmark = pytest.mark.slow
 

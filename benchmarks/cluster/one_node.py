@@ -93,6 +93,11 @@ class Slurm:
             raise RuntimeError(f"{' '.join(words)}: {done.stderr}")
         return done.stdout
 
+    def restart_controller(self) -> None:
+        """End the controller and start it again; jobs run on meanwhile."""
+        _end_daemon(Path(self.environment["SLURM_CONF"]).with_name("slurmctld.pid"))
+        subprocess.run(["slurmctld"], env=self.environment, capture_output=True, timeout=WITHIN_S, check=True)
+
     def shown(self, job: str) -> dict[str, str]:
         """Return the fields of `scontrol show job`."""
         return dict(re.findall(r"(\w+)=(\S*)", self.call("scontrol", "show", "job", job)))
