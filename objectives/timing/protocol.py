@@ -35,7 +35,11 @@ LEAST_PAIRS = 3  # in one loading, so that one disturbed pair does not move its 
 MOST_PAIRS = 12
 PAIRS_S = 0.15  # pairs of one loading take about this long
 RUNS = 2  # in a block
+LONG_RUN_S = 0.3  # a run from which on it is a block of its own: the first one takes some 3 ms longer, 1 % of it
+LONG_PAIRS = 2  # in one loading of such a network; 3 loadings then take 12 runs with those that warm it up
 STEADY_RUNS = 12  # consecutive runs of the reference, to time it alone
+LEAST_STEADY_RUNS = 3
+STEADY_S = 0.5  # duration of those runs; longer ones are fewer
 SETTLE_S = 0.02  # duration of the untimed runs before those
 PATIENCE = 2  # multiple of the budget that may be spent while the machine is slow
 FAR_BEYOND = 1.3  # multiple of a limit: slow phases change a ratio by less, and noise by much less
@@ -166,11 +170,12 @@ class InterleavedTiming:
 
     def _learn_speed(self) -> None:
         """Time the reference a few times, unless that was done before, so that slow phases can be recognised."""
-        if not self._speed.known:
-            for number in range(LEAST_REMEMBERED):
-                if number % REFERENCES == 0:
-                    self._sleep(CHECK_S)  # spread over some time, because a slow phase may last
-                self._time_reference(number)
+        for number in range(LEAST_REMEMBERED):
+            if self._speed.known:
+                break
+            if number % REFERENCES == 0:
+                self._sleep(CHECK_S)  # spread over some time, because a slow phase may last
+            self._time_reference(number)
 
     def _time_reference(self, number: int) -> float:
         """Time a block of the reference now; return and remember its seconds."""
@@ -190,7 +195,8 @@ class InterleavedTiming:
     def _loading(self, run: Run, reference: Run, wait: Wait) -> Loading:
         references, networks = [self.block(reference)], [self.block(run)]
         references.append(self.block(reference))
-        wanted = _pairs(RUNS * (self._level_s(networks[0]) + self._level_s(references[1])))
+        run_s, reference_s = self._level_s(networks[0]), self._level_s(references[1])
+        wanted = LONG_PAIRS if run_s >= LONG_RUN_S else _pairs(RUNS * (run_s + reference_s))
         slow_s = self._speed.slow_s
         most = min(MOST_PAIRS, 2 * wanted)
         while len(networks) < most and _undisturbed_pairs(map(self._level_s, references), slow_s) < wanted:
@@ -206,7 +212,7 @@ class InterleavedTiming:
         return block.median_s(self._judged_by)
 
     def block(self, run: Run, runs: int = RUNS) -> Block:
-        """Time consecutive runs of a network."""
+        """Time consecutive runs of a network; a run of `LONG_RUN_S` is the last one."""
         cpu_s, wall_s = [], []
         for _ in range(runs):
             cpu, wall = self._clock()
@@ -214,6 +220,8 @@ class InterleavedTiming:
             cpu_after, wall_after = self._clock()
             cpu_s.append(cpu_after - cpu)
             wall_s.append(wall_after - wall)
+            if wall_s[-1] >= LONG_RUN_S:
+                break
         return Block(tuple(cpu_s), tuple(wall_s))
 
     def reference_alone(self, aside: Aside = nullcontext) -> Timings:
@@ -223,8 +231,9 @@ class InterleavedTiming:
         for reference in self._references:
             wait()
             first = self.block(reference)
-            self.block(reference, _settling(self._level_s(first)))
-            loadings.append(Loading((self.block(reference, STEADY_RUNS),), ()))
+            if (settling := _settling(self._level_s(first))) > RUNS:  # else the first block was long enough
+                self.block(reference, settling)
+            loadings.append(Loading((self.block(reference, _steady_runs(self._level_s(first))),), ()))
         return Timings(tuple(loadings), self._since(begun)[0], self._speed.slow_s)
 
 
@@ -240,6 +249,10 @@ def _undisturbed_pairs(references_s: Iterable[float], slow_s: float) -> int:
 
 def _pairs(pair_s: float) -> int:
     return min(MOST_PAIRS, max(LEAST_PAIRS, round(PAIRS_S / max(pair_s, 1e-6))))
+
+
+def _steady_runs(run_s: float) -> int:
+    return min(STEADY_RUNS, max(LEAST_STEADY_RUNS, round(STEADY_S / max(run_s, 1e-6))))
 
 
 def _settling(run_s: float) -> int:

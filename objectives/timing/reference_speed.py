@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 REMEMBERED = 800  # number of most recent blocks that give the undisturbed speed, which drifts
-LEAST_REMEMBERED = 24  # fewer blocks tell nothing
+LEAST_REMEMBERED = 24  # fewer blocks tell nothing, unless they are long
+LEAST_LONG, LONG_S = 8, 1.0  # the same where their medians are so many seconds together: most slow phases are shorter
 SLOW = 1.06  # a block that takes more than this multiple of the undisturbed time is in a slow phase
 NOISE_SDS = 4.0  # or this number of standard deviations above it, if single blocks scatter widely
 
@@ -33,7 +34,8 @@ class ReferenceSpeed:
     @property
     def known(self) -> bool:
         """True if enough blocks were observed to tell undisturbed phases from slow ones."""
-        return len(self._blocks_s) >= LEAST_REMEMBERED
+        count = len(self._blocks_s)
+        return count >= LEAST_REMEMBERED or (count >= LEAST_LONG and sum(self._blocks_s) >= LONG_S)
 
     @property
     def slow_s(self) -> float:

@@ -40,7 +40,7 @@ class Project:
     def run(self, name: str, n_trials: int, *overrides: str) -> str:
         """The output of a study on the data; the parent is trained by the first one."""
         recipes = [
-            f"parent.recipe={{epochs: 30, lr0: 0.002, val_every: 30, {SHORT}}}",
+            f"parent.recipe={{epochs: 20, lr0: 0.002, val_every: 20, {SHORT}}}",
             f"recipe={{epochs: 2, lr0: 0.001, {SHORT}}}",
             "controls=[{name: uniform-0.5, from: parent, ratio: 0.5}]",
             "space.low=0.5",
@@ -72,7 +72,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def said(project: Project) -> str:
-    return project.run("three", 6, THREE, f"limits={{memory_mib: {LIMIT_MIB}}}")
+    return project.run("three", 4, THREE, f"limits={{memory_mib: {LIMIT_MIB}}}")
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_what_does_without_a_third_objective_says_so_once(said: str) -> None:
 
 
 def test_map75_is_an_objective_of_a_study_on_the_same_parent(project: Project, said: str) -> None:
-    output = project.run("strict", 3, "objectives={map75: maximize, latency_ms: minimize}")
+    output = project.run("strict", 2, "objectives={map75: maximize, latency_ms: minimize}")
     assert "training parent" not in output, "it is found again, and measured for what this study asks"
     store, study = project.study("strict")
     complete = [record for record in store.records(study) if record.outcome is Outcome.COMPLETE]

@@ -104,6 +104,28 @@ def test_a_slow_network_is_loaded_less_often() -> None:
     assert len(timings.loadings) == LEAST_LOADINGS
 
 
+def test_a_network_of_more_than_a_second_costs_few_runs() -> None:
+    machine = Machine(0)
+    turns = machine.timing()
+    begun = machine.now_s
+    timings = turns.time(lambda: machine.load(1.2), MeasuringBudget())
+    assert timings.runs == 2 * LEAST_LOADINGS, "each run is a block, and a loading has two"
+    assert machine.now_s - begun < 2 * LEAST_LOADINGS * 1.2 + 1.0
+    ratio = timings.ratio("cpu")
+    assert ratio.low < 1.2 / REFERENCE_S < ratio.high
+
+
+def test_a_long_reference_costs_few_runs() -> None:
+    machine = Machine(0)
+    references = [machine.load(0.2) for _ in range(REFERENCES)]
+    turns = InterleavedTiming(references, machine.clock, "cpu", machine.sleep)
+    begun = machine.now_s
+    found = turns.reference_alone()
+    assert found.reference_ms("cpu").median == pytest.approx(200.0, rel=0.02)
+    assert machine.now_s - begun < 90 * 0.2, "184 runs before"
+    assert turns.slow_s == pytest.approx(0.2 * 1.1, rel=0.1)
+
+
 @pytest.mark.slow
 def test_the_interval_contains_the_true_ratio_in_95_of_100_cases() -> None:
     """2,000 measurements: noise of a run 3 %, of a loading 1 %, a twentieth of the time slow by half."""
