@@ -21,6 +21,7 @@ from spaces.base import Categorical, Integer, ParamValue
 from spaces.networks.checkpoint import hash_of
 from spaces.networks.parent import Parent, check_size
 from spaces.networks.weights import WeightsFile, read_weights
+from spaces.structure.heads import task_of
 
 
 def open_data(definition: StudyDefinition, folder: RunFolder, *, strict: bool = False) -> Dataset:
@@ -78,6 +79,8 @@ def load_initial_parent(definition: StudyDefinition, data: Dataset) -> InitialPa
         weights=None if path is None else Path(path),
         as_is=definition.parent.as_is,
     )
+    if (task := task_of(parent.network)) != "detect":
+        raise DefinitionError(f"parent.model is for the task '{task}'; studies train detectors, such as yolo11n.yaml")
     content = None if path is None else _content_hash(Path(path))
     initial = InitialParent(parent, parent.weights_match, weights, content)
     _check_against_parent(definition, StudyInputs(data, initial))

@@ -9,6 +9,7 @@ Source: the count of `torch.utils.flop_counter.FlopCounterMode`: 2 x multiply-ad
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from spaces.base import ArchSpec, SpaceError
 from spaces.networks.deployed import fused, image_side
 from spaces.networks.parent import Parent
 from spaces.structure.groups import Side
+from spaces.structure.heads import channel_layers
 from spaces.structure.repeats import Repeat
 from spaces.structure.structure import Structure
 
@@ -116,15 +118,15 @@ class CostFormula:
             side: Side of the square image, in px; a multiple of the network's stride.
         """
         network = fused(structure.network)
-        layers = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
+        layers: dict[str, Any] = channel_layers(network)
         positions, flops = _run(network, layers, side)
         origins = [_origin(structure.network, name) for name in layers]
         self._structure = structure
-        self._made = _channels(structure, origins, "out", [layer.out_channels for layer in layers.values()])
-        self._read = _channels(structure, origins, "in", [layer.weight.shape[1] for layer in layers.values()])
+        self._made = _channels(structure, origins, "out", [_sides(layer)[1] for layer in layers.values()])
+        self._read = _channels(structure, origins, "in", [_sides(layer)[0] for layer in layers.values()])
         self._kernel = np.array([layer.weight[0, 0].numel() for layer in layers.values()], dtype=np.float64)
         self._bias = np.array([layer.bias is not None for layer in layers.values()], dtype=np.float64)
-        self._depthwise = np.array([layer.groups > 1 for layer in layers.values()])
+        self._depthwise = np.array([getattr(layer, "groups", 1) > 1 for layer in layers.values()])
         self._positions = np.array([positions[name] for name in layers], dtype=np.float64)
         self._losses = [_loss(structure, repeat, origins) for repeat in structure.repeats]
         self._repeats = {repeat.name: index for index, repeat in enumerate(structure.repeats)}
@@ -237,11 +239,13 @@ def _run(network: Any, layers: Mapping[str, nn.Module], side: int) -> tuple[dict
     """Return output positions of each layer for one image (0 if it does not run), and FLOPs of the whole network."""
     positions = dict.fromkeys(layers, 0)
 
-    def note(name: str, output: Tensor) -> None:
-        positions[name] += output.shape[2] * output.shape[3]
+    def note(name: str, read: Tensor, made: Tensor) -> None:
+        # A transposed convolution multiplies once for each position that it reads; a linear layer has one position.
+        counted = read if isinstance(layers[name], nn.ConvTranspose2d) else made
+        positions[name] += math.prod(counted.shape[2:])
 
     hooks = [
-        layer.register_forward_hook(lambda _, __, output, name=name: note(name, output))
+        layer.register_forward_hook(lambda _, inputs, output, name=name: note(name, inputs[0], output))
         for name, layer in layers.items()
     ]
     counter = FlopCounterMode(display=False)
@@ -254,11 +258,18 @@ def _run(network: Any, layers: Mapping[str, nn.Module], side: int) -> tuple[dict
     return positions, int(counter.get_total_flops())
 
 
+def _sides(layer: Any) -> tuple[int, int]:
+    """Return the channels that a layer reads (1 if it is depthwise) and makes."""
+    if isinstance(layer, nn.Linear):
+        return layer.in_features, layer.out_features
+    return layer.in_channels if isinstance(layer, nn.ConvTranspose2d) else layer.weight.shape[1], layer.out_channels
+
+
 def _origin(network: nn.Module, name: str) -> str:
     """Return the trained convolution whose channels a fused one has: parallel ones (RepConv, RepVGGDW) become one."""
     modules = dict(network.named_modules())
     for origin in (name, f"{name}.conv", f"{name}1.conv"):
-        if isinstance(modules.get(origin), nn.Conv2d):
+        if isinstance(modules.get(origin), nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             return origin
     raise SpaceError(f"layer {name} of the fused network has no layer of the trained one that it comes from")
 

@@ -51,7 +51,7 @@ def graft(
         SpaceError: If the donors are of different parents or classes, or the seam asks for a parent that is not
             known.
     """
-    return join({BACKBONE: backbone, NECK: head, DETECT: head}, parent=parent, seam=seam)
+    return join({BACKBONE: backbone, HEAD: head}, parent=parent, seam=seam)
 
 
 def join(

@@ -146,9 +146,9 @@ def _summed(
     reduce: Callable[[list[Tensor]], Tensor],
 ) -> Scores:
     spec = candidate.spec
-    state = parent.structure.whole_state(spec, candidate.network.state_dict())
+    state = _made_first(parent, parent.structure.whole_state(spec, candidate.network.state_dict()))
     if gradients is not None:
-        gradients = _whole_gradients(candidate, parent, gradients)
+        gradients = _made_first(parent, _whole_gradients(candidate, parent, gradients))
     terms = _Terms(state, criterion, gradients)
     found = {}
     for group, numbers in zip(_as_cut(candidate, parent), spec.kept, strict=True):
@@ -160,6 +160,12 @@ def _summed(
             values = [math.inf if present else 0.0] * group.width
         found[group.name] = dict(zip(numbers, values, strict=True))
     return found
+
+
+def _made_first(parent: DenseNetwork, state: State) -> State:
+    """Return tensors in which each weight has the channels that it makes first, also a transposed convolution's."""
+    transposed = [f"{name}.weight" for name in parent.structure.plan.transposed]
+    return {**state, **{name: state[name].transpose(0, 1) for name in transposed if name in state}}
 
 
 def _whole_gradients(candidate: Candidate, parent: DenseNetwork, gradients: State) -> State:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import SpaceError
+from spaces.structure.heads import has_class_towers
 from spaces.structure.repeats import Detector
 
 # isort: split
@@ -29,7 +30,7 @@ KEY = "class_width"
 def class_width(network: Detector) -> int | None:
     """Return channels inside the class towers; None for a head that has none of the usual kind."""
     head = network.model[-1]
-    return int(head.cv3[0][-1].in_channels) if type(head) in (Detect, v10Detect) else None
+    return int(head.cv3[0][-1].in_channels) if has_class_towers(network) else None
 
 
 def class_width_in(state: Mapping[str, Tensor], network: Detector) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Number
 from typing import Any, Literal, NamedTuple
@@ -61,12 +61,19 @@ class ChannelGroup:
 class CutPlan:
     """Group and channel at each position of each layer side; turns a spec into indices."""
 
-    def __init__(self, groups: Sequence[ChannelGroup], sizes: Mapping[tuple[str, Side], int]) -> None:
+    def __init__(
+        self,
+        groups: Sequence[ChannelGroup],
+        sizes: Mapping[tuple[str, Side], int],
+        transposed: Collection[str] = (),
+    ) -> None:
         """Number the channels of all groups in one sequence, and store the numbers for each layer side.
 
         Args:
             sizes: Channels of each layer side in the parent. Positions in no group are always kept.
+            transposed: Names of layers whose weight has the channels that they read first: transposed convolutions.
         """
+        self.transposed = frozenset(transposed)
         self._widths = [group.width for group in groups]
         total = sum(self._widths)
         self._line: dict[tuple[str, Side], Indices] = {}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import ArchSpec
 from spaces.structure.groups import CutPlan, Side
+from spaces.structure.heads import channel_layers
 from spaces.structure.module_copy import copy_module
 from spaces.structure.repeats import Detector, Shortening
 
@@ -32,13 +33,20 @@ SEAMS: tuple[Seam, ...] = get_args(Seam)
 def sizes_of(network: nn.Module) -> Sizes:
     """Return channels that each convolution and batch norm reads and makes."""
     sizes: Sizes = {}
+    layers: dict[str, Any] = channel_layers(network)
     for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d):
-            sizes[name, "in"] = module.in_channels
-            sizes[name, "out"] = module.out_channels
-        elif isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d):
             sizes[name, "out"] = module.num_features
+        elif name in layers:
+            linear = isinstance(module, nn.Linear)
+            sizes[name, "in"] = layers[name].in_features if linear else layers[name].in_channels
+            sizes[name, "out"] = layers[name].out_features if linear else layers[name].out_channels
     return sizes
+
+
+def transposed_in(network: nn.Module) -> tuple[str, ...]:
+    """Return the names of the layers whose weight has the channels that they read first."""
+    return tuple(name for name, layer in channel_layers(network).items() if isinstance(layer, nn.ConvTranspose2d))
 
 
 class Slicer:
@@ -46,6 +54,7 @@ class Slicer:
 
     def __init__(self, plan: CutPlan, spec: ArchSpec) -> None:
         self._kept = {key: torch.from_numpy(indices) for key, indices in plan.kept(spec).items()}
+        self._transposed = plan.transposed
 
     def take(self, name: str, tensor: Tensor) -> Tensor:
         """Return the kept part of one tensor of the parent's size, copied."""
@@ -64,13 +73,18 @@ class Slicer:
         if not kept:
             return part.to(tensor.dtype)
         whole = tensor.clone()
-        rows = kept.get(0, torch.arange(tensor.shape[0]))
+        if name.rpartition(".")[0] in self._transposed and tensor.ndim > 1:
+            written = whole.transpose(0, 1)  # a view: rows are channels made again
+            part, kept = part.transpose(0, 1), {1 - dim: indices for dim, indices in kept.items()}
+        else:
+            written = whole
+        rows = kept.get(0, torch.arange(written.shape[0]))
         if 1 in kept:
             if seam == "zeros":
-                whole[rows] = 0
-            whole[rows[:, None], kept[1][None, :]] = part.to(whole.dtype)
+                written[rows] = 0
+            written[rows[:, None], kept[1][None, :]] = part.to(whole.dtype)
         else:
-            whole[rows] = part.to(whole.dtype)
+            written[rows] = part.to(whole.dtype)
         return whole
 
     def shape(self, name: str, tensor: Tensor) -> tuple[int, ...]:
@@ -83,10 +97,11 @@ class Slicer:
     def _dims(self, name: str, tensor: Tensor) -> Iterator[tuple[int, Tensor]]:
         """Yield the cut dimensions of a tensor with the kept indices. A depthwise weight has no side `in`."""
         module = name.rpartition(".")[0]
+        read_first = tensor.ndim >= 2 and module in self._transposed
         if tensor.ndim >= 1 and (module, "out") in self._kept:
-            yield 0, self._kept[module, "out"]
+            yield int(read_first), self._kept[module, "out"]
         if tensor.ndim >= 2 and (module, "in") in self._kept:
-            yield 1, self._kept[module, "in"]
+            yield 1 - int(read_first), self._kept[module, "in"]
 
 
 def resized(network: Detector, state: State, shortening: Shortening | None = None) -> Detector:
@@ -120,6 +135,10 @@ def _renew_sizes(module: Any) -> None:
         else:
             module.in_channels = module.weight.shape[1] * module.groups
         module.out_channels = module.weight.shape[0]
+    elif isinstance(module, nn.ConvTranspose2d):
+        module.in_channels, module.out_channels = module.weight.shape[0], module.weight.shape[1] * module.groups
+    elif isinstance(module, nn.Linear):
+        module.out_features, module.in_features = module.weight.shape
     elif isinstance(module, nn.BatchNorm2d):
         module.num_features = module.weight.shape[0]
     elif isinstance(module, HALVED):

@@ -22,6 +22,7 @@ from spaces.shown import LONGEST_PATH, shown, shown_reason, shown_value
 from spaces.structure.activations import set_activations
 from spaces.structure.class_towers import KEY as CLASS_WIDTH
 from spaces.structure.class_towers import widen
+from spaces.structure.heads import CUT_HEADS, HEADS, head_kind, task_of
 from spaces.structure.model_cost import check_cost
 from spaces.structure.model_yaml import is_other_code, read_model_yaml
 from spaces.structure.repeats import Detector
@@ -29,7 +30,6 @@ from spaces.structure.structure import Structure, derive
 
 # isort: split
 from ultralytics.nn.modules.conv import Conv
-from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace
 
 _STRUCTURES: dict[str, Structure] = {}
@@ -39,7 +39,6 @@ LONGEST_ROW = 120
 """Maximum number of characters of a layer, or of a builder's words, in a message."""
 _NOT_STRUCTURE = ("yaml_file", "channels", "ch", "names", "nc", "scales", "inplace")
 _ACTIVATION = re.compile(r"(torch\.)?nn\.[A-Za-z0-9]+\([A-Za-z_]*=?[A-Za-z0-9_.]*\)")
-_HEADS = ("Detect", "v10Detect")
 
 
 def resolve(model: str | Mapping[str, Any], classes: int) -> dict[str, Any]:
@@ -49,7 +48,7 @@ def resolve(model: str | Mapping[str, Any], classes: int) -> dict[str, Any]:
         model: Name or path of an Ultralytics model YAML (`yolov8n.yaml`, `yolov8n`), or its content.
 
     Raises:
-        SpaceError: If there is no such YAML, or it describes no three-channel detector with a Detect head.
+        SpaceError: If there is no such YAML, or it describes no three-channel network with a head that can be cut.
     """
     content = read_model_yaml(model) if isinstance(model, str) else dict(model)
     name = model if isinstance(model, str) else content.get("yaml_file", "model")
@@ -108,9 +107,9 @@ def _check_layers(name: str, layers: Sequence[Any]) -> None:
                 f"model '{name}': layer model.{index} (TorchVision) would download weights; its third argument must "
                 "be None"
             )
-    if not layers or layers[-1][2] not in _HEADS:
+    if not layers or layers[-1][2] not in HEADS:
         last = layers[-1][2] if layers else "absent"
-        raise SpaceError(f"model '{name}': layer model.{len(layers) - 1} is {last}; only Detect heads can be cut")
+        raise SpaceError(f"model '{name}': layer model.{len(layers) - 1} is {last}; {CUT_HEADS}")
 
 
 def _check_activation(name: str, activation: Any) -> None:
@@ -168,7 +167,7 @@ def key_of(model: Mapping[str, Any]) -> str:
 
 
 def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: int) -> Detector:
-    """Return a freshly initialised `DetectionModel`, equal for equal seeds.
+    """Return a freshly initialised network of the model's task, a `DetectionModel` or alike, equal for equal seeds.
 
     Raises:
         SpaceError: If Ultralytics cannot build it.
@@ -177,7 +176,7 @@ def build(model: Mapping[str, Any], classes: Sequence[str], imgsz: int, seed: in
         torch.manual_seed(seed)
         usual_activation = Conv.default_act  # of the whole process; a builder that fails would leave the model's
         try:
-            kind = AnchorDetectionModel if is_anchored(model) else DetectionModel
+            kind: Any = AnchorDetectionModel if is_anchored(model) else head_kind(model).network_class
             network: Detector = kind(copy.deepcopy(dict(model)), verbose=False)
             if model.get(CLASS_WIDTH) is not None:
                 widen(network, model[CLASS_WIDTH])
@@ -212,8 +211,8 @@ def set_ultralytics_attributes(network: Detector, classes: Sequence[str], imgsz:
     """Set the attributes of a network that Ultralytics' loss, validator and exporter read."""
     network.names = dict(enumerate(classes))
     network.nc = len(classes)
-    network.task = "detect"
-    arguments = {**DEFAULT_CFG_DICT, "task": "detect", "model": network.yaml["yaml_file"], "imgsz": imgsz}
+    network.task = task_of(network)
+    arguments = {**DEFAULT_CFG_DICT, "task": network.task, "model": network.yaml["yaml_file"], "imgsz": imgsz}
     network.args = IterableSimpleNamespace(**arguments)
 
 

@@ -17,13 +17,13 @@ from spaces.anchors.anchor_head import AnchorDetect
 from spaces.base import ArchSpec, Section, SpaceError
 from spaces.structure.coupling import groups_of
 from spaces.structure.groups import ChannelGroup, CutPlan, tied
+from spaces.structure.heads import CUT_HEADS, HEADS, head_outputs, inputs_of_head
 from spaces.structure.repeats import Detector, Repeat, Shortening, found_in
-from spaces.structure.slicing import HALVED, Slicer, resized, sizes_of
+from spaces.structure.slicing import HALVED, Slicer, resized, sizes_of, transposed_in
 from spaces.structure.tracer import LabelTracer
 
 # isort: split
 from ultralytics.nn.modules.block import Attention
-from ultralytics.nn.modules.head import Detect, v10Detect
 
 TRACE_PX = 64  # side of the square image that is traced: coupling does not depend on it, and a small image is fast
 
@@ -37,7 +37,7 @@ class Structure:
         network: A network of this structure; only its modules are used, never its weights.
         layer_sections: For each top-level layer, the part of the detector that it belongs to.
         layer_stages: For each top-level layer, the power of two by which its output is smaller than the
-            image; for the Detect head that of its finest tower.
+            image; for the head that of its finest tower.
         repeats: The residual bottlenecks that can be left out, in the order in which they run.
         unknown_operations: Operations that the tracer does not know, with the module that holds them; the channels
             that they read stay whole.
@@ -54,7 +54,7 @@ class Structure:
     @cached_property
     def plan(self) -> CutPlan:
         """Place of each group's channels in each layer."""
-        return CutPlan(self.groups, sizes_of(self.network))
+        return CutPlan(self.groups, sizes_of(self.network), transposed_in(self.network))
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
@@ -124,16 +124,17 @@ class Structure:
 
 
 def raw_outputs(network: Detector, images: Tensor) -> list[Tensor]:
-    """Return the outputs of the Detect towers before decoding: `cv2`, `cv3` and their one-to-one copies, or `m`.
+    """Return the outputs of the head before decoding, in the order of `heads.head_outputs`.
 
     Args:
         images: (N, 3, H, W), H and W multiples of 32.
 
     Returns:
         Box tensors (N, 4 * reg_max, h, w) and class tensors (N, classes, h, w), tower by tower; from the head of the
-        original YOLOv5 (N, anchors * (5 + classes), h, w).
+        original YOLOv5 (N, anchors * (5 + classes), h, w). Other tasks add mask coefficients, keypoints or angles
+        (N, numbers, h, w) and prototypes (N, masks, h, w); a classifier has (N, classes) alone.
     """
-    return [output for _, output in _towers(network, _layer_outputs(network, images))]
+    return [output for _, output in head_outputs(network, _layer_outputs(network, images))]
 
 
 def derive(key: str, network: Detector) -> Structure:
@@ -146,17 +147,18 @@ def derive(key: str, network: Detector) -> Structure:
         SpaceError: If the detector holds a head or a block that cannot be cut.
     """
     head = network.model[-1]
-    if type(head) not in (Detect, v10Detect, AnchorDetect):
-        raise SpaceError(f"layer model.{head.i} is {type(head).__name__}; only Detect heads can be cut")
+    if type(head) not in (*(kind.head_class for kind in HEADS.values()), AnchorDetect):
+        raise SpaceError(f"layer model.{head.i} is {type(head).__name__}; {CUT_HEADS}")
     network = copy.deepcopy(network).eval()
     sections = _sections(network)
     with torch.no_grad():
         images = torch.zeros(1, 3, TRACE_PX, TRACE_PX)
         outputs = _layer_outputs(network, images)
         stages = [_stage(output) for output in outputs]
-        stages.append(min(_stage(outputs[j]) for j in head.f))
+        stages.append(min(map(_stage, inputs_of_head(network, outputs))))
         tracer = _trace(network, images)
-    tower_stage = {f"model.{head.i}.{name}": _stage(output) for name, output in _towers(network, outputs)}
+        made = [(name, output) for name, output in head_outputs(network, outputs) if output.ndim > 2]
+    tower_stage = {f"model.{head.i}.{name}": _stage(output) for name, output in made}
 
     def place_of(layer: str) -> tuple[Section, int]:
         index = int(layer.split(".")[1])
@@ -217,15 +219,6 @@ def _inputs(layer: Any, x: Tensor, outputs: list[Tensor]) -> Tensor | list[Tenso
     if isinstance(layer.f, int):
         return x if layer.f == -1 else outputs[layer.f]
     return [x if j == -1 else outputs[j] for j in layer.f]
-
-
-def _towers(network: Detector, outputs: list[Tensor]) -> list[tuple[str, Tensor]]:
-    head = network.model[-1]
-    found = []
-    for attribute in ("cv2", "cv3", "one2one_cv2", "one2one_cv3", "m"):
-        for level, tower in enumerate(getattr(head, attribute, None) or ()):
-            found.append((f"{attribute}.{level}", tower(outputs[head.f[level]])))
-    return found
 
 
 def _stage(output: Tensor | Sequence[Tensor]) -> int:

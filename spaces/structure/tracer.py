@@ -10,7 +10,7 @@ Source: the idea of DepGraph (Fang et al., CVPR 2023, arXiv:2301.12900), by labe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,25 +19,11 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from spaces.structure.groups import Side
+from spaces.structure.heads import channel_layers
 from spaces.structure.labels import FIXED, LabelBook, Labels
+from spaces.structure.operations import BINARY, MIXING, POINTWISE, SPATIAL, tensors_of
 
 aten = torch.ops.aten
-
-# fmt: off
-_POINTWISE = (  # channel k of the result depends on channel k alone
-    "silu", "silu_", "relu", "relu_", "relu6", "sigmoid", "sigmoid_", "tanh", "gelu", "elu", "leaky_relu",
-    "leaky_relu_", "hardtanh", "hardtanh_", "hardswish", "hardswish_", "hardsigmoid", "mish", "softplus", "clamp",
-    "clamp_min", "clamp_max", "neg", "abs", "exp", "sqrt", "rsqrt", "clone", "_to_copy", "detach", "alias", "dropout",
-)
-_SPATIAL = (  # the same, unless it lies in one of the last two dimensions
-    "max_pool2d_with_indices", "avg_pool2d", "_adaptive_avg_pool2d", "adaptive_max_pool2d", "upsample_nearest2d",
-    "upsample_bilinear2d", "_upsample_nearest_exact2d",
-)
-_MIXING = (  # every channel of the result depends on several: all channels read stay whole, as in attention
-    "mm", "addmm", "bmm", "baddbmm", "_softmax", "_scaled_dot_product_flash_attention_for_cpu",
-)
-_BINARY = ("add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "maximum", "minimum")
-# fmt: on
 
 
 class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types here
@@ -67,11 +53,12 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
         self._running = running
         self._stored_split = stored_split
         self._owners: dict[int, str] = {}  # id of a weight or of running statistics -> name of the layer
+        for name, layer in channel_layers(network).items():
+            self._owners[id(layer.weight)] = name
         for name, module in network.named_modules():
-            if isinstance(module, nn.Conv2d):
-                self._owners[id(module.weight)] = name
-            elif isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, nn.BatchNorm2d):
                 self._owners[id(module.running_mean)] = name
+        self._turned: dict[int, tuple[Tensor, str]] = {}  # a linear layer's weight, turned for the product
         # The tensor is kept beside its labels, so that its id is not given to another one meanwhile.
         self._seen: dict[int, tuple[Tensor, int, Labels]] = {}
         self._handlers = self._make_handlers()
@@ -87,8 +74,9 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
         """Run the operation and carry the labels of its inputs over to its outputs."""
         out = func(*args, **(kwargs or {}))
         handler = self._handlers.get(func.overloadpacket)
-        makes = func.overloadpacket is aten.convolution  # it makes labels, also from an image that has none
-        if handler is not None and (makes or any(id(t) in self._seen for t in _tensors(args))):
+        # A convolution makes labels, also from an image that has none; a weight that is turned has none either.
+        makes = func.overloadpacket in (aten.convolution, aten.t)
+        if handler is not None and (makes or any(id(t) in self._seen for t in tensors_of(args))):
             handler(args, out)
         else:
             self._unknown(func.overloadpacket, (args, tuple((kwargs or {}).values())))
@@ -96,13 +84,14 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
 
     def _unknown(self, operation: Any, values: Any) -> None:
         """Fix the channels that an unknown operation reads; store its name if that keeps channels whole."""
-        seen = [self._seen[id(tensor)][2] for tensor in _tensors(values) if id(tensor) in self._seen]
+        seen = [self._seen[id(tensor)][2] for tensor in tensors_of(values) if id(tensor) in self._seen]
         if any([self.book.fix(labels) for labels in seen]):  # a list, so that all are fixed and not only the first
             self.unknown[f"{operation} in {self._running()}"] = None
 
     def _make_handlers(self) -> dict[Any, Callable[[tuple[Any, ...], Any], None]]:
         handlers: dict[Any, Callable[[tuple[Any, ...], Any], None]] = {
             aten.convolution: self._convolution,
+            aten.t: self._turn,
             aten.native_batch_norm: self._batch_norm,
             aten.cat: self._cat,
             aten.stack: self._stack,
@@ -118,10 +107,11 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
             aten.mean: self._reduce,
             aten.constant_pad_nd: self._pad,
         }
-        handlers.update({getattr(aten, name): self._pointwise for name in _POINTWISE if hasattr(aten, name)})
-        handlers.update({getattr(aten, name): self._spatial for name in _SPATIAL if hasattr(aten, name)})
-        handlers.update({getattr(aten, name): self._binary for name in _BINARY})
-        handlers.update({getattr(aten, name): self._mixing for name in _MIXING if hasattr(aten, name)})
+        handlers.update({getattr(aten, name): self._pointwise for name in POINTWISE if hasattr(aten, name)})
+        handlers.update({getattr(aten, name): self._spatial for name in SPATIAL if hasattr(aten, name)})
+        handlers.update({getattr(aten, name): self._binary for name in BINARY})
+        handlers.update({getattr(aten, name): self._mixing for name in MIXING if hasattr(aten, name)})
+        handlers[aten.addmm] = self._linear
         return handlers
 
     # -- labels of tensors -----------------------------------------------------------------------------------------
@@ -149,8 +139,8 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
     def _convolution(self, args: tuple[Any, ...], out: Tensor) -> None:
         x, weight, transposed, groups = args[0], args[1], args[6], args[8]
         name, labels = self._owners.get(id(weight)), self._at(x, 1)
-        depthwise = groups == weight.shape[0] == x.shape[1] and groups > 1
-        if name is None or transposed or (groups > 1 and not depthwise):  # computed weights may have labels as well
+        depthwise = groups == weight.shape[0] == x.shape[1] and groups > 1 and not transposed
+        if name is None or (groups > 1 and not depthwise):  # computed weights may have labels as well
             self._unknown(f"{'transposed ' * transposed}{'grouped ' * (groups > 1)}convolution", args)
             return
         made = self.book.new(out.shape[1])
@@ -159,6 +149,23 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
             self.book.join(made, labels)
         else:
             self._use(name, "in", labels)
+        self._set(out, 1, made)
+
+    def _turn(self, args: tuple[Any, ...], out: Tensor) -> None:
+        name = self._owners.get(id(args[0]))
+        if name is None:
+            self._unknown(aten.t, args)
+        else:
+            self._turned[id(out)] = (out, name)
+
+    def _linear(self, args: tuple[Any, ...], out: Tensor) -> None:
+        weight = self._turned.get(id(args[2]))
+        if weight is None or args[1].ndim != 2:
+            self._mixing(args, out)
+            return
+        self._use(weight[1], "in", self._at(args[1], 1))
+        made = self.book.new(out.shape[1])
+        self._use(weight[1], "out", made)
         self._set(out, 1, made)
 
     def _batch_norm(self, args: tuple[Any, ...], out: Sequence[Tensor]) -> None:
@@ -171,7 +178,7 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
 
     # -- channels that meet ----------------------------------------------------------------------------------------
     def _binary(self, args: tuple[Any, ...], out: Tensor) -> None:
-        tensors = list(_tensors(args))
+        tensors = list(tensors_of(args))
         seen = [self._seen[id(t)] for t in tensors if id(t) in self._seen]
         places = {at - tensor.ndim for tensor, at, _ in seen}  # dimensions are matched from the right
         place = places.pop()
@@ -199,12 +206,12 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
         self._set(out, at + (dim <= at), runs[0])
 
     def _mixing(self, args: tuple[Any, ...], out: Any) -> None:
-        for tensor in _tensors(args):
+        for tensor in tensors_of(args):
             self.fix(tensor)
 
     # -- channels that move ----------------------------------------------------------------------------------------
     def _pointwise(self, args: tuple[Any, ...], out: Any) -> None:
-        if len(list(_tensors(args))) > 1:  # bounds given as tensors
+        if len(list(tensors_of(args))) > 1:  # bounds given as tensors
             self._mixing(args, out)
         else:
             self._set(out, *self._seen[id(args[0])][1:])
@@ -290,11 +297,3 @@ class LabelTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
             self.book.fix(labels)
         else:
             self._set(out, at, labels)
-
-
-def _tensors(values: Any) -> Iterator[Tensor]:
-    if isinstance(values, Tensor):
-        yield values
-    elif isinstance(values, list | tuple):
-        for value in values:
-            yield from _tensors(value)

@@ -28,7 +28,7 @@ def make_look_trained(network: Any, seed: int, images: torch.Tensor | None = Non
         module.bias.data.normal_(0.0, 0.3, generator=random)
         module.momentum = 1.0
     head = network.model[-1]
-    for towers in (head.cv3, getattr(head, "one2one_cv3", None) or ()):
+    for towers in (getattr(head, "cv3", ()), getattr(head, "one2one_cv3", None) or ()):
         for tower in towers:
             tower[-1].bias.data.normal_(0.0, 1.0, generator=random)
             tower[-1].weight.data.normal_(0.0, 0.1, generator=random)

@@ -145,11 +145,11 @@ def test_a_block_of_another_model_is_cut_exactly_or_kept_whole(row: list[Any]) -
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        ("yolov8n-seg.yaml", "layer model.22 is Segment; only Detect heads can be cut"),
-        ("yolo11n-pose.yaml", "layer model.23 is Pose"),
-        ("yolo26n-obb.yaml", "layer model.23 is OBB26"),
-        ("yolo26n-depth.yaml", "layer model.23 is Depth"),
-        ("yolov8n-cls.yaml", "layer model.9 is Classify"),
+        (
+            "yolo26n-depth.yaml",
+            "layer model.23 is Depth; heads that can be cut are Detect, Segment, Pose, OBB and Classify",
+        ),
+        ("yolo26n-sem.yaml", "layer model.17 is SemanticSegment"),
         ("yolov8n-world.yaml", "layer model.23 is WorldDetect"),
         ("yoloe-11n.yaml", "layer model.23 is YOLOEDetect"),
         ("rtdetr-l.yaml", "layer model.28 is RTDETRDecoder"),
@@ -179,7 +179,7 @@ def test_a_block_that_cannot_be_cut_or_built_is_named(row: list[Any], reason: st
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"head": []}, r"layer model.3 is Conv; only Detect heads can be cut"),
+        ({"head": []}, r"layer model.3 is Conv; heads that can be cut are Detect"),
         ({"head": 3}, "has no 'head'"),
         ({"scales": {"n": 3}}, r"scales are {'n': 3}; right is {name: \[depth, width, max channels\]}"),
         ({"scales": {"n": [1, 1, 512]}, "scale": "q"}, "has no scale 'q'; it has n"),
