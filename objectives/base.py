@@ -61,7 +61,10 @@ class Measurement:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """One epoch of a trial's learning curve. Epochs count from 1; epoch 0 is after BatchNorm re-estimation."""
+    """One epoch of a trial's learning curve. Epochs count from 1; epoch 0 is after BatchNorm re-estimation.
+
+    Both mAP are the task's own: of boxes, of masks, of keypoints.
+    """
 
     epoch: int
     map50_95: float

@@ -103,6 +103,28 @@ MAP50_95_FP16 = Quantity(
 MAP50_95_INT8 = Quantity(
     "map50_95_int8", "1", _MAX, "mAP int8", _SCORE, before_training=False, on_request=True, axis="mAP50-95 (val), int8"
 )
+MASK_MAP50_95 = Quantity(
+    "mask_map50_95",
+    "1",
+    _MAX,
+    "mask mAP50-95",
+    _SCORE,
+    before_training=False,
+    on_request=True,
+)
+MASK_MAP50 = Quantity("mask_map50", "1", _MAX, "mask mAP50", _SCORE, before_training=False, on_request=True)
+POSE_MAP50_95 = Quantity(
+    "pose_map50_95",
+    "1",
+    _MAX,
+    "pose mAP50-95",
+    _SCORE,
+    before_training=False,
+    on_request=True,
+)
+POSE_MAP50 = Quantity("pose_map50", "1", _MAX, "pose mAP50", _SCORE, before_training=False, on_request=True)
+TOP1 = Quantity("top1", "1", _MAX, "top-1", _SCORE, before_training=False, on_request=True, axis="top-1 (val)")
+TOP5 = Quantity("top5", "1", _MAX, "top-5", _SCORE, before_training=False, on_request=True)
 PRECISION = Quantity("precision", "1", _MAX, "P", _SCORE, before_training=False, axis="precision (val)")
 RECALL = Quantity("recall", "1", _MAX, "R", _SCORE, before_training=False, axis="recall (val)")
 F1 = Quantity("f1", "1", _MAX, "F1", _SCORE, before_training=False, axis="F1 (val)")
@@ -131,6 +153,11 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
 
 FILE_ACCURACIES: Mapping[str, Quantity] = MappingProxyType({"fp16": MAP50_95_FP16, "int8": MAP50_95_INT8})
 """Accuracy of the exported file itself, by the precision of a target that has fewer digits than the network."""
+
+OWN_ACCURACIES: Mapping[str, tuple[Quantity, ...]] = MappingProxyType(
+    {"segment": (MASK_MAP50_95, MASK_MAP50), "pose": (POSE_MAP50_95, POSE_MAP50), "classify": (TOP1, TOP5)}
+)
+"""Accuracies of a task beside those of boxes, by Ultralytics' name of it; its studies aim at the first."""
 
 USUAL_OBJECTIVES = ((MAP50_95.name, _MAX), (LATENCY_MS.name, _MIN))
 """Objectives of a study that names none: accuracy, then latency."""

@@ -43,12 +43,13 @@ HOMES: dict[str, tuple[str, ...]] = {
     "shtab": ("yolofront/completion.py",),
     "polars": ("yolofront/result.py",),
     "pynvml": ("objectives/device/gpu_activity.py",),
-    "PIL": ("objectives/data/digit_scenes.py", "objectives/data/pixels.py"),
+    "PIL": ("objectives/data/digit_scenes.py", "objectives/data/pixels.py", "objectives/tasks/class_images.py"),
     "cv2": (
         "objectives/data/digit_scenes.py",
         "objectives/data/loader.py",
         "objectives/data/looks.py",
         "objectives/data/pixels.py",
+        "objectives/tasks/*",
     ),
     # Ultralytics, by the part of it: model code, trainer, validator, data, exporter
     "ultralytics.nn": ("spaces/*", "objectives/training/distillation.py"),
@@ -56,9 +57,10 @@ HOMES: dict[str, tuple[str, ...]] = {
     "ultralytics.models.yolo.detect.DetectionTrainer": (
         "objectives/training/trainer.py",
         "objectives/pruned_training.py",
+        "objectives/tasks/*",
     ),
-    "ultralytics.models.yolo.detect.DetectionValidator": ("objectives/training/detections.py",),
-    "ultralytics.data": ("objectives/data/loader.py",),
+    "ultralytics.models.yolo.detect.DetectionValidator": ("objectives/training/detections.py", "objectives/tasks/*"),
+    "ultralytics.data": ("objectives/data/loader.py", "objectives/tasks/class_images.py"),
     "ultralytics.engine.exporter": ("objectives/export/exporter.py",),
     "ultralytics": ("spaces/*", "objectives/*"),
 }

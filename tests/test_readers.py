@@ -24,6 +24,7 @@ READERS = {
     "spaces/networks/pt_file.py": "`.pt`",
     "spaces/networks/yolov5_file.py": "`.pt` of the original YOLOv5",
     "spaces/networks/checkpoint.py": "checkpoints",
+    "spaces/task_names.py": "the name of a class in a `.pt`, as bytes",
     "objectives/data/yaml_text.py": "YAML of data sets",
     "objectives/export/onnx_reading.py": "ONNX",
     "search/pages/dashboard_requests.py": "bodies of requests",

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.data.label_rows import parse_labels
+from objectives.data.label_rows import LabelRows, parse_labels
 from objectives.data.pixels import MOST_IMAGE_BYTES, check_pixels
 from objectives.data.split import Split
 from objectives.data.yaml_text import DataError
+from objectives.tasks.label_form import BOX_ROWS, LabelForm
 from spaces.shown import shown
 from spaces.steps import note_step
 
@@ -126,35 +127,40 @@ def check_image(path: Path) -> Checked:
     return Checked(_digest(content), (f"{shown(path)}: {problem}",) if problem else (), look=look)
 
 
-def check_labels(path: Path, classes: int) -> Checked:
+def check_labels(path: Path, classes: int, form: LabelForm = BOX_ROWS) -> Checked:
     """Check every row of a label file."""
     content, problem = _read(path, _MOST_LABEL_BYTES)
     if problem is not None:
         return Checked(_digest(content), (f"{shown(path)}: {problem}",))
-    found = parse_labels(content, classes)
+    found = parse_labels(content, classes, form)
     named = tuple(f"{shown(path)}{problem}" for problem in found.problems)
     present = tuple(int(number) for number in np.unique(found.boxes[:, 0]))
     return Checked(_digest(content), named, len(found.boxes), found.repeated, present, odd=found.odd)
 
 
 def read_labels(path: Path | None, classes: int) -> NDArray[np.float32]:
-    """Return boxes of one image, `(N, 5)`: class, and centre x, y, width, height as shares of the image.
+    """Return boxes of one image, `(N, 5)`; see `read_rows`."""
+    return read_rows(path, classes, BOX_ROWS).boxes
+
+
+def read_rows(path: Path | None, classes: int, form: LabelForm) -> LabelRows:
+    """Return the labels of one image.
 
     Args:
-        path: None for an image without a label file: `(0, 5)`.
+        path: None for an image without a label file: no rows.
 
     Raises:
         DataError: If the file has changed since it was checked and is wrong now.
     """
     if path is None:
-        return np.zeros((0, 5), dtype=np.float32)
+        return LabelRows(np.zeros((0, 5), dtype=np.float32))
     content, problem = _read(path, _MOST_LABEL_BYTES)
     if problem is not None:
         raise DataError(f"{shown(path)}: {problem}")
-    found = parse_labels(content, classes)
+    found = parse_labels(content, classes, form)
     if found.problems:
         raise DataError(f"{shown(path)}{found.problems[0]}")
-    return found.boxes
+    return found
 
 
 def _read(path: Path, most_bytes: int) -> tuple[bytes, str | None]:

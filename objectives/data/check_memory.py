@@ -36,9 +36,14 @@ class CheckMemory:
     used: dict[str, list[Any]] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, cache: Path, definition: Path, classes: int) -> CheckMemory:
-        """Return the memory of one data set (whose labels were checked against this number of classes)."""
-        name = hashlib.sha256(os.fsencode(f"{CHECK_VERSION} {classes} {definition}")).hexdigest()[:16]
+    def load(cls, cache: Path, definition: Path, classes: int, form: str = "") -> CheckMemory:
+        """Return the memory of one data set.
+
+        Args:
+            classes: Number of classes that its labels were checked against.
+            form: The form of its labels; empty for boxes.
+        """
+        name = hashlib.sha256(os.fsencode(f"{CHECK_VERSION} {classes}{form} {definition}")).hexdigest()[:16]
         file = cache / f"checked-{name}.json"
         try:
             entries = json.loads(file.read_bytes())

@@ -1,7 +1,7 @@
 """Data sets: found, checked before any training, and identified by a key of their content.
 
-`open_dataset("digits", cache)` is the built-in set; `open_dataset("my.yaml", cache)` takes any Ultralytics detection
-data set. Ultralytics' own `labels/*.cache` files are pickles: they are neither read nor written.
+`open_dataset("digits", cache)` is the built-in set; `open_dataset("my.yaml", cache)` takes any Ultralytics data set
+with label files. Ultralytics' own `labels/*.cache` files are pickles: they are neither read nor written.
 """
 
 from __future__ import annotations
@@ -12,19 +12,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from objectives.data.check import Checked, check_all, check_image, check_labels, without_bad
 from objectives.data.check_memory import CheckMemory
 from objectives.data.coco_json import write_labels
-from objectives.data.digit_scenes import DEFAULTS, SCENES, write_digits
+from objectives.data.digit_scenes import BUILT_IN, DEFAULTS, SCENES, write_digits
 from objectives.data.doubts import doubts_of, near_duplicates_of_train
 from objectives.data.label_files import LabelFiles
 from objectives.data.places import label_path
 from objectives.data.split import WHOLE, Selection, Split
 from objectives.data.yaml_file import Definition, read_definition
 from objectives.data.yaml_text import DataError
+from objectives.tasks.base import Task
+from objectives.tasks.detect import DETECTION
+from objectives.tasks.label_form import LabelForm
 from spaces.base import ParamValue
 from spaces.durable import update_text
 from spaces.shown import shown
@@ -48,6 +52,8 @@ class Dataset:
         warnings: Likely mistakes that may be intended, one line each.
         selection: Part of the data that is used; the splits hold its images.
         numbered: Number of classes in the label files, where that is not the number of `classes`.
+        task: Task that its labels are for.
+        facts: What its YAML says of the labels, such as the number of keypoints.
     """
 
     name: str
@@ -59,6 +65,13 @@ class Dataset:
     warnings: tuple[str, ...] = ()
     selection: Selection = WHOLE
     numbered: int | None = None
+    task: Task = DETECTION
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label_form(self) -> LabelForm:
+        """Form of its label rows."""
+        return self.task.label_form(self.facts)
 
     def require_no_doubt(self) -> None:
         """Raise the warnings as one error, if there are any.
@@ -79,28 +92,30 @@ def open_dataset(
     scenes: Mapping[str, int] = SCENES,
     skip_bad: bool = False,
     selection: Selection = WHOLE,
+    task: Task = DETECTION,
 ) -> Dataset:
     """Open a data set and check all of it; a check that passed is remembered until a file changes.
 
     Args:
-        source: `digits`, or the path of an Ultralytics detection YAML.
+        source: `digits` or another built-in set, or the path of an Ultralytics YAML.
         cache: Folder for our own files: the digits, the resolved YAML, the memory of checks.
         seed: Seed of the digits; not used for a YAML.
         scenes: Number of digit scenes of each split; not used for a YAML.
         skip_bad: True if a few images that cannot be used are left out, with a warning.
         selection: Part of the data that is used.
+        task: Task that the labels are read for.
 
     Raises:
         DataError: If anything is wrong with the data; the first problems are named with file and line.
     """
     cache = cache.absolute()
-    if str(source) == "digits":
-        definition = read_definition(write_digits(cache, seed, scenes))
-        return _checked(definition, "digits", cache, DEFAULTS, selection)
-    definition = read_definition(Path(source).expanduser())
+    if str(source) in BUILT_IN:
+        definition = read_definition(write_digits(cache, seed, scenes, str(source)), task)
+        return _checked(definition, str(source), cache, DEFAULTS, selection, task)
+    definition = read_definition(Path(source).expanduser(), task)
     stem = definition.file.stem
     name = definition.file.parent.name if stem == "data" else stem
-    return _checked(definition, name, cache, {}, selection, skip_bad=skip_bad)
+    return _checked(definition, name, cache, {}, selection, task, skip_bad=skip_bad)
 
 
 def _checked(
@@ -109,20 +124,22 @@ def _checked(
     cache: Path,
     defaults: Mapping[str, ParamValue],
     selection: Selection,
+    task: Task,
     *,
     skip_bad: bool = False,
 ) -> Dataset:
     _check_selection(definition, selection)
-    converted, notes = _converted(definition, cache)
+    converted, notes = _converted(definition, cache) if task.finds_boxes else (_whole_images(definition, cache), ())
     files = LabelFiles(definition, converted)
     splits = {key: selection.of(Split(key, images, files.labels[key])) for key, images in definition.images.items()}
-    memory = CheckMemory.load(cache, definition.file, len(definition.classes))
+    form = task.label_form(definition.facts)
+    memory = CheckMemory.load(cache, definition.file, len(definition.classes), _form_named(task, definition))
     digests: dict[Path, Checked] = {}
     images = [path for split in splits.values() for path in split.images]
     used = set(images)
     labels = [path for split in splits.values() for path in split.labels if path is not None]
     count = len(definition.classes)
-    digests |= memory.check(labels, lambda paths: check_all(paths, partial(check_labels, classes=count)))
+    digests |= memory.check(labels, lambda paths: check_all(paths, partial(check_labels, classes=count, form=form)))
     digests |= memory.check(images, lambda paths: check_all(paths, check_image))
     for place in definition.places.values():
         absent = {image: problem for image, problem in place.absent.items() if image in used}
@@ -133,11 +150,28 @@ def _checked(
     warnings += [*files.doubts(list(splits)), *doubts_of(splits, definition.classes, digests)]
     warnings += _near_duplicates(splits, digests, memory)
     memory.save()
-    key = _key(definition, splits, digests, selection)
+    key = _key(definition, splits, digests, selection, task)
     listed = bool(skipped) or selection.fraction < 1
-    copy = _write_yaml(cache, f"{name}-{key[:12]}", definition, splits, lists=listed)
+    copied = _write_yaml(cache, f"{name}-{key[:12]}", definition, splits, lists=listed)
     classes = selection.names(definition.classes)
-    return Dataset(name, copy, classes, splits, key, defaults, tuple(warnings), selection, len(definition.classes))
+    return Dataset(
+        name,
+        copied,
+        classes,
+        splits,
+        key,
+        defaults,
+        tuple(warnings),
+        selection,
+        len(definition.classes),
+        task,
+        definition.facts,
+    )
+
+
+def _form_named(task: Task, definition: Definition) -> str:
+    """Return the form of the labels as text; empty for boxes."""
+    return "" if task == DETECTION else f" {task.name} {sorted(definition.facts.items())}"
 
 
 def _check_selection(definition: Definition, selection: Selection) -> None:
@@ -155,6 +189,15 @@ def _converted(definition: Definition, cache: Path) -> tuple[Mapping[Path, Path]
     if not definition.annotations:
         return None, ()
     return write_labels(definition.annotations, definition.places, definition.classes, definition.root, cache)
+
+
+def _whole_images(definition: Definition, cache: Path) -> dict[Path, Path]:
+    """Return a label file for each image of a classification set: a box around the image, of its folder's class."""
+    files: dict[str, Path] = {}
+    for number, name in enumerate(definition.classes):
+        files[name] = cache / f"class-{number}.txt"
+        update_text(files[name], f"{number} 0.5 0.5 1 1\n")
+    return {image: files[image.parent.name] for images in definition.images.values() for image in images}
 
 
 def _near_duplicates(splits: Mapping[str, Split], checked: Mapping[Path, Checked], memory: CheckMemory) -> list[str]:
@@ -186,7 +229,11 @@ def _usable(
 
 
 def _key(
-    definition: Definition, splits: Mapping[str, Split], digests: Mapping[Path, Checked], selection: Selection
+    definition: Definition,
+    splits: Mapping[str, Split],
+    digests: Mapping[Path, Checked],
+    selection: Selection,
+    task: Task,
 ) -> str:
     digest = hashlib.sha256()
 
@@ -202,6 +249,8 @@ def _key(
             add(relative, digests[image].digest, digests[label].digest if label is not None else "")
     if selection.classes is not None or selection.single_cls:  # a fraction shows in the files
         add("selection", str(sorted(set(selection.classes or ()))), str(selection.single_cls))
+    if form := _form_named(task, definition):
+        add("labels", form)
     return digest.hexdigest()[:32]
 
 
@@ -216,6 +265,7 @@ def _write_yaml(cache: Path, stem: str, definition: Definition, splits: Mapping[
             update_text(listed, "".join(f"{image}\n" for image in split.images))
             content[name] = str(listed)
     content["names"] = dict(enumerate(definition.classes))
+    content |= definition.facts
     file = cache / f"{stem}.yaml"
     update_text(file, yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
     return file

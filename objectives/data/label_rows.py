@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.data.yaml_text import decoded
+from objectives.tasks.label_form import BOX_ROWS, LabelForm, Points
 from spaces.shown import shown
 
 PROBLEMS_SHOWN = 10
@@ -44,15 +45,17 @@ class LabelRows:
         repeated: Number of rows that repeat an earlier one.
         problems: One line for each wrong row: `:line: what is wrong`.
         odd: Number of rows of each kind in `ODDITIES`.
+        points: For each box the outline, the corners or the keypoints of its object; empty where boxes are all.
     """
 
     boxes: NDArray[np.float32]
     repeated: int = 0
     problems: tuple[str, ...] = ()
     odd: Mapping[str, int] = field(default_factory=dict)
+    points: tuple[Points, ...] = ()
 
 
-def parse_labels(content: bytes, classes: int) -> LabelRows:
+def parse_labels(content: bytes, classes: int, form: LabelForm = BOX_ROWS) -> LabelRows:
     """Parse a label file's bytes."""
     try:
         text, guessed = decoded(content)
@@ -67,26 +70,27 @@ def parse_labels(content: bytes, classes: int) -> LabelRows:
         columns = line.split()
         if not columns:
             continue
-        row, problem = _row(columns, classes)
+        row, problem = _row(columns, classes, form)
         if problem is not None:
             problems.append(f":{number}: {problem}")
             if len(problems) == PROBLEMS_SHOWN:
                 break
             continue
-        odd.update({POLYGON: len(columns) > 6, SIXTH: len(columns) == 6})
+        if form.takes_others:
+            odd.update({POLYGON: len(columns) > 6, SIXTH: len(columns) == 6})
         rows.append(row)
     distinct = list(dict.fromkeys(rows))
-    boxes = _boxes([box for row in distinct if (box := _box(row, odd)) is not None])
-    return LabelRows(boxes, len(rows) - len(distinct), tuple(problems), {kind: n for kind, n in odd.items() if n})
+    found = [(box, form.points(row)) for row in distinct if (box := _box(form.outline(row), odd)) is not None]
+    points = tuple(each for _, each in found if each is not None)
+    counted = {kind: n for kind, n in odd.items() if n}
+    return LabelRows(_boxes(box for box, _ in found), len(rows) - len(distinct), tuple(problems), counted, points)
 
 
-def _row(columns: Sequence[str], classes: int) -> tuple[tuple[float, ...], str | None]:
+def _row(columns: Sequence[str], classes: int, form: LabelForm) -> tuple[tuple[float, ...], str | None]:
     """Return the numbers of one row, and its problem if there is one."""
-    polygon = len(columns) >= 7 and len(columns) % 2 == 1
-    if len(columns) not in (5, 6) and not polygon:
-        expected = "5 (class x y width height), or a class and at least 3 points"
-        return (), f"{len(columns)} columns; a detection label has {expected}"
-    columns = columns if polygon else columns[:5]
+    if (problem := form.wrong_columns(len(columns))) is not None:
+        return (), problem
+    columns = form.columns(columns)
     try:
         row = tuple(_number(column) for column in columns)
     except ValueError:
@@ -94,13 +98,14 @@ def _row(columns: Sequence[str], classes: int) -> tuple[tuple[float, ...], str |
         return (), f"'{shown(wrong)[:40]}' is not a finite number"
     if row[0] != int(row[0]) or not 0 <= row[0] < classes:
         return (), f"class {shown(columns[0])[:40]} is out of range; the data set has classes 0 to {classes - 1}"
-    outside = [text for text, value in zip(columns[1:], row[1:], strict=True) if not _in_range(value)]
+    outside = [columns[place] for place in form.coordinates(len(row)) if not _in_range(row[place])]
     if outside:
         return (
             (),
             f"coordinate {shown(outside[0])[:40]} is out of range; coordinates are shares of the image, in [0, 1]",
         )
-    if not polygon and min(row[3:]) < 0:
+    outline = form.outline(row)
+    if len(outline) == 5 and min(row[3:5]) < 0:
         return (), f"a box of size {row[3]:g} x {row[4]:g}; width and height must be above 0"
     return row, None
 

@@ -27,13 +27,16 @@ from typing import Any
 import cv2
 import numpy as np
 import psutil
+import torch
 from numpy.typing import NDArray
 
 import spaces.offline  # noqa: F401  (before ultralytics)
-from objectives.data.check import read_labels
+from objectives.data.check import read_rows
 from objectives.data.dataset import DataError, Dataset
 from objectives.data.pixels import Pixels, decode, open_image
 from objectives.data.split import Selection, Split
+from objectives.tasks.class_images import ClassImages
+from objectives.tasks.label_form import LabelForm, Points
 from spaces.base import SpaceError
 from spaces.shown import shown
 from spaces.steps import note_step
@@ -53,6 +56,8 @@ class _Scan:
     split: Split
     shapes: tuple[tuple[int, int], ...]  # height, width in px, as the image is seen (EXIF applied)
     boxes: tuple[NDArray[np.float32], ...]
+    points: tuple[tuple[Points, ...], ...]
+    form: LabelForm
     images: dict[tuple[int, bool], dict[str, Pixels]] = field(default_factory=dict)  # by size and `area`, then by file
 
     @cached_property
@@ -68,12 +73,11 @@ class _Scan:
                 "shape": shape,
                 "cls": boxes[:, :1],
                 "bboxes": boxes[:, 1:],
-                "segments": [],
-                "keypoints": None,
+                **self.form.as_ultralytics(points),
                 "normalized": True,
                 "bbox_format": "xywh",
             }
-            for image, shape, boxes in zip(self.split.images, self.shapes, self.boxes, strict=True)
+            for image, shape, boxes, points in zip(self.split.images, self.shapes, self.boxes, self.points, strict=True)
         ]
 
     def images_at(self, imgsz: int, area: bool) -> dict[str, Pixels] | None:
@@ -152,7 +156,7 @@ def detection_dataset(
     rect: bool,
     stride: int = 32,
     area: bool = False,
-) -> CheckedDataset:
+) -> Any:
     """Build the data set of one split. The second one of a process takes almost no time.
 
     Args:
@@ -171,6 +175,11 @@ def detection_dataset(
     unknown = set(augment or {}) - set(DEFAULT_CFG_DICT) - {"augmentations", "save_dir"}
     if unknown:
         raise SpaceError(f"unknown augmentation arguments: {', '.join(sorted(unknown))}")
+    if not data.task.finds_boxes:
+        scan = _scan_of(data, split)
+        files = [(str(image), boxes) for image, boxes in zip(scan.split.images, scan.boxes, strict=True)]
+        samples = [(file, int(boxes[0, 0])) for file, boxes in files if len(boxes)]
+        return ClassImages(samples, _original, imgsz=imgsz, augment=augment)
     return CheckedDataset(
         _scan_of(data, split),
         area=area,
@@ -182,16 +191,26 @@ def detection_dataset(
         batch_size=batch,
         stride=stride,
         pad=0.0 if augment is not None else 0.5,
-        data={"names": dict(enumerate(data.classes)), "nc": len(data.classes), "channels": 3},
-        task="detect",
+        data=ultralytics_data(data),
+        task=data.task.name,
     )
+
+
+def ultralytics_data(data: Dataset) -> dict[str, Any]:
+    """Return what Ultralytics' data sets, trainers and validators read of a data set's YAML."""
+    return {"names": dict(enumerate(data.classes)), "nc": len(data.classes), "channels": 3, **data.facts}
 
 
 def real_images(data: Dataset, imgsz: int, most: int, split: str = "val") -> list[NDArray[np.float32]]:
     """Return up to `most` images of a split, evenly spread, letterboxed as Ultralytics does: (3, imgsz, imgsz)."""
     images = detection_dataset(data, split, imgsz=imgsz, batch=1, augment=None, rect=False)
     chosen = np.unique(np.linspace(0, len(images) - 1, most).round().astype(int))
-    return [images[int(index)]["img"].numpy().astype(np.float32) / 255 for index in chosen]
+    return [in_unit_range(images[int(index)]["img"]).numpy() for index in chosen]
+
+
+def in_unit_range(images: torch.Tensor) -> torch.Tensor:
+    """Return images as float32 in [0, 1]; those of classifiers are so already."""
+    return images.float() if images.is_floating_point() else images.float() / 255
 
 
 def free_ram_bytes() -> int:
@@ -213,25 +232,33 @@ def _scan_of(data: Dataset, split: str) -> _Scan:
         key = (data.key, split)
         # Equal data may lie in two places; the paths are part of the shared scan.
         if key not in _scans or _scans[key].split != data.splits[split]:
-            _scans[key] = _scan(data.splits[split], data.numbered or len(data.classes), data.selection)
+            _scans[key] = _scan(data.splits[split], data.numbered or len(data.classes), data.selection, data.label_form)
         return _scans[key]
 
 
-def _scan(split: Split, classes: int, selection: Selection) -> _Scan:
-    boxes = []
+def _scan(split: Split, classes: int, selection: Selection, form: LabelForm) -> _Scan:
+    boxes, points = [], []
     for label in split.labels:
-        array = _selected(read_labels(label, classes), selection)
+        rows = read_rows(label, classes, form)
+        counted = _counted(rows.boxes, selection)
+        array = _selected(rows.boxes[counted], selection)
         array.setflags(write=False)
         boxes.append(array)
+        points.append(tuple(each for each, counts in zip(rows.points, counted, strict=bool(rows.points)) if counts))
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         shapes = tuple(pool.map(_shape, split.images))
-    return _Scan(split, shapes, tuple(boxes))
+    return _Scan(split, shapes, tuple(boxes), tuple(points), form)
+
+
+def _counted(rows: NDArray[np.float32], selection: Selection) -> NDArray[np.bool_]:
+    """Return which label rows `(N, 5)` are of classes that count."""
+    if selection.classes is None:
+        return np.ones(len(rows), dtype=bool)
+    return np.isin(rows[:, 0], selection.classes)
 
 
 def _selected(rows: NDArray[np.float32], selection: Selection) -> NDArray[np.float32]:
-    """Return the label rows `(N, 5)` that count, with their class; the array may be the one given."""
-    if selection.classes is not None:
-        rows = rows[np.isin(rows[:, 0], selection.classes)]
+    """Return label rows `(N, 5)` with their class as it counts; the array may be the one given."""
     if selection.single_cls:
         rows = np.concatenate((np.zeros_like(rows[:, :1]), rows[:, 1:]), 1)
     return rows
@@ -253,11 +280,16 @@ def _resized(shape: tuple[int, int], imgsz: int) -> tuple[int, int]:
     return min(math.ceil(shape[0] * ratio), imgsz), min(math.ceil(shape[1] * ratio), imgsz)
 
 
-def _load(file: str, imgsz: int, area: bool) -> Pixels:
+def _original(file: str) -> Pixels:
     note_step()
     pixels = decode(file)
     if pixels is None:
         raise DataError(f"{shown(file)}: cannot be read as an image")
+    return pixels
+
+
+def _load(file: str, imgsz: int, area: bool) -> Pixels:
+    pixels = _original(file)
     height, width = _resized(pixels.shape[:2], imgsz)
     if max(pixels.shape[:2]) != imgsz:
         shrinks = max(pixels.shape[:2]) > imgsz

@@ -103,6 +103,32 @@ def images_at(value: Sequence[str], root: Path, key: str, *, may_be_empty: bool)
     return Place(tuple(Path(image) for image in sorted(images)), tuple(folders) if only_folders else (), absent)
 
 
+def class_folders(root: Path) -> tuple[tuple[str, ...], dict[str, Place]]:
+    """Return the classes and the images of each split of a classification set: `train/cat/1.jpg`, `val/cat/2.jpg`.
+
+    Raises:
+        DataError: If `train` or `val` is missing, or a split has a class that `train` has not.
+    """
+    found = {name: root / name for name in ("train", "val", "test") if exists(root / name)}
+    if "val" not in found and exists(root / "validation"):
+        found["val"] = root / "validation"
+    for name in ("train", "val"):
+        if name not in found:
+            raise DataError(f"{shown(root)} has no folder '{name}'; a classification set has train/CLASS and val/CLASS")
+    classes = tuple(sorted(each.name for each in found["train"].iterdir() if each.is_dir()))
+    places: dict[str, Place] = {}
+    for name, folder in found.items():
+        for each in sorted(folder.iterdir()):
+            if each.is_dir() and each.name not in classes:
+                raise DataError(f"{shown(each)} is no class of '{shown(found['train'])}'")
+        places[name] = images_at(
+            [str(folder / each) for each in classes if exists(folder / each)], root, name, may_be_empty=False
+        )
+    if not classes:
+        raise DataError(f"{shown(found['train'])} has no folders; each class has one")
+    return classes, places
+
+
 def _found(place: str, root: Path, key: str) -> Path:
     path = root / place
     if not exists(path) and place.startswith("../"):

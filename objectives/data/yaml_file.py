@@ -27,8 +27,19 @@ from pathlib import Path
 from typing import Any
 
 from objectives.data.coco_json import class_names
-from objectives.data.places import Place, archives_in, exists, images_at, is_windows, label_path, present_part
-from objectives.data.yaml_text import DataError, read_yaml
+from objectives.data.places import (
+    Place,
+    archives_in,
+    class_folders,
+    exists,
+    images_at,
+    is_windows,
+    label_path,
+    present_part,
+)
+from objectives.data.yaml_text import DataError, is_count, read_yaml, short_value, whole_number
+from objectives.tasks.base import LabelFactsError, Task
+from objectives.tasks.detect import DETECTION
 from spaces.base import MOST_CLASSES
 from spaces.path_facts import path_fact
 from spaces.shown import shown
@@ -51,6 +62,7 @@ class Definition:
         places: Images of each split, and where they are listed; train and val first.
         notes: One line for each thing that was left out or guessed.
         annotations: For each split a JSON file with its boxes; empty where there are label files.
+        facts: What the YAML says of the labels of the task, such as the number of keypoints.
     """
 
     file: Path
@@ -59,6 +71,7 @@ class Definition:
     places: Mapping[str, Place]
     notes: tuple[str, ...] = ()
     annotations: Mapping[str, Path] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def images(self) -> Mapping[str, tuple[Path, ...]]:
@@ -71,12 +84,16 @@ class Definition:
         return {name: place.folders for name, place in self.places.items()}
 
 
-def read_definition(source: Path) -> Definition:
+def read_definition(source: Path, task: Task = DETECTION) -> Definition:
     """Read a data set YAML (or the one YAML in a folder) and list its images.
 
     Raises:
         DataError: If the file, a key, a folder or a list is wrong.
     """
+    if not task.finds_boxes:
+        folder = source if os.path.isdir(source) else source.parent  # a built-in set has a YAML too
+        classes, places = class_folders(folder.absolute())
+        return Definition(folder.absolute(), classes, folder.absolute(), places)
     file = _yaml_file(source)
     content, lines, notes = read_yaml(file)
 
@@ -84,6 +101,7 @@ def read_definition(source: Path) -> Definition:
         return DataError(f"{shown(file)}:{lines.get(key, 1)}: {message}")
 
     _check_kind(content, fail)
+    facts = _facts(content, task, fail)
     if content.get("val") is None and content.get("validation") is not None:
         content["val"], lines["val"] = content["validation"], lines["validation"]
     for key in ("train", "val"):
@@ -93,7 +111,9 @@ def read_definition(source: Path) -> Definition:
     annotations = _annotations(content, root, fail)
     classes = _classes(content, fail, annotated=bool(annotations)) or class_names(annotations)
     places, left_out = _splits(content, root, fail, bool(annotations))
-    return Definition(file, classes, root, places, (*notes, *left_out), annotations)
+    if annotations and task != DETECTION:
+        raise fail(ANNOTATIONS, f"JSON files are read for boxes alone; {task.name} needs label files of YOLO's form")
+    return Definition(file, classes, root, places, (*notes, *left_out), annotations, facts)
 
 
 def _check_kind(content: Mapping[str, Any], fail: Any) -> None:
@@ -104,10 +124,16 @@ def _check_kind(content: Mapping[str, Any], fail: Any) -> None:
             "'download:' is refused, because it can hold code that would be executed; fetch the images yourself and "
             "remove this key",
         )
-    if content.get("kpt_shape") is not None:
-        raise fail("kpt_shape", "this is a pose data set; only detection is supported")
     if content.get("channels") not in (None, 3):
-        raise fail("channels", f"images have {_short(content['channels'])} channels; only 3 are supported")
+        raise fail("channels", f"images have {short_value(content['channels'])} channels; only 3 are supported")
+
+
+def _facts(content: Mapping[str, Any], task: Task, fail: Any) -> dict[str, Any]:
+    """Return what the YAML says of the labels of a task."""
+    try:
+        return task.data_facts(content)
+    except LabelFactsError as error:
+        raise fail(error.key, str(error)) from None
 
 
 def _splits(
@@ -134,7 +160,7 @@ def _splits(
 
 def _required(value: Any, root: Path, key: str, fail: Any) -> Place:
     if not all(isinstance(place, str) for place in _as_list(value)):
-        raise fail(key, f"'{key}': {_short(value)} is not a folder, a list of folders or a .txt list")
+        raise fail(key, f"'{key}': {short_value(value)} is not a folder, a list of folders or a .txt list")
     try:
         return images_at(_as_list(value), root, key, may_be_empty=False)
     except DataError as error:
@@ -190,9 +216,9 @@ def _yaml_in(folder: Path) -> Path:
 def _classes(content: Mapping[str, Any], fail: Any, *, annotated: bool) -> tuple[str, ...]:
     """Return the class names in order; none where they stand in JSON files."""
     names, count = content.get("names"), content.get("nc")
-    number = _whole_number(count)
+    number = whole_number(count)
     if count is not None and number is None:
-        raise fail("nc", f"'nc: {_short(count)}' is not a number of classes; give 1 to {MOST_CLASSES}")
+        raise fail("nc", f"'nc: {short_value(count)}' is not a number of classes; give 1 to {MOST_CLASSES}")
     if isinstance(names, list | dict) and len(names) > MOST_CLASSES:
         raise fail("names", f"'names' has {len(names)} classes; at most {MOST_CLASSES} are possible")
     if names is None and annotated:
@@ -213,7 +239,7 @@ def _by_number(names: list[Any] | dict[Any, Any], fail: Any) -> dict[int, str]:
     if any(isinstance(name, list | dict | set) for name in named.values()):
         raise fail("names", "'names' holds more than one name for a class")
     if all(isinstance(key, str) for key in named) and all(type(each) is int for each in named.values()):
-        named = {number: name for name, number in named.items()} if not all(map(_is_count, named)) else named
+        named = {number: name for name, number in named.items()} if not all(map(is_count, named)) else named
     try:
         by_number = {int(key): str(name) for key, name in named.items()}
     except (TypeError, ValueError, OverflowError):
@@ -223,31 +249,12 @@ def _by_number(names: list[Any] | dict[Any, Any], fail: Any) -> dict[int, str]:
     return by_number
 
 
-def _is_count(text: str) -> bool:
-    return text.strip().isdecimal()
-
-
-def _whole_number(value: Any) -> int | None:
-    """Return a number of classes, also as `3.0` or `'3'` as Ultralytics allows; None for anything else."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return int(number) if not isinstance(value, bool) and number.is_integer() and 1 <= number <= MOST_CLASSES else None
-
-
-def _short(value: object) -> str:
-    if not isinstance(value, str | int | float) or (isinstance(value, int) and value.bit_length() > 64):
-        return type(value).__name__  # too long to be shown, or nested
-    return shown(repr(value))[:60]
-
-
 def _root(content: Mapping[str, Any], file: Path, fail: Any) -> Path:
     given = content.get("path")
     if not given:
         return file.parent.resolve()
     if not isinstance(given, str):
-        raise fail("path", f"'path: {_short(given)}' is not a path")
+        raise fail("path", f"'path: {short_value(given)}' is not a path")
     here = Path.cwd()
     for place in dict.fromkeys((given, given if is_windows(given) else given.replace("\\", "/"))):
         for base in (here, file.parent, here / "datasets", here.parent / "datasets"):

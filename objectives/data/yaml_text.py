@@ -113,3 +113,24 @@ def _check_size(file: Path, text: str) -> None:
         if number > _MOST_EVENTS or level > _DEEPEST:
             line = event.start_mark.line + 1 if event.start_mark else 1
             raise DataError(f"{shown(file)}:{line}: too long or too deep for a data set YAML")
+
+
+def is_count(text: str) -> bool:
+    """Return whether text is a number of digits alone."""
+    return text.strip().isdecimal()
+
+
+def whole_number(value: Any) -> int | None:
+    """Return a number of classes, also as `3.0` or `'3'` as Ultralytics allows; None for anything else."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return int(number) if not isinstance(value, bool) and number.is_integer() and 1 <= number <= MOST_CLASSES else None
+
+
+def short_value(value: object) -> str:
+    """Return a value for a message; its type if it is too long or nested."""
+    if not isinstance(value, str | int | float) or (isinstance(value, int) and value.bit_length() > 64):
+        return type(value).__name__  # too long to be shown, or nested
+    return shown(repr(value))[:60]

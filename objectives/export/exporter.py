@@ -12,6 +12,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import Candidate, CandidateError
 from spaces.durable import require_space
 from spaces.networks.deployed import deployed
+from spaces.structure.heads import task_of
 
 QUANTIZE_OF = {"fp32": None, "fp16": 16}
 """Value of Ultralytics' `quantize` for each of our precisions."""
@@ -65,7 +66,7 @@ def run_exporter(
     from ultralytics.engine.exporter import Exporter
 
     network = deployed(candidate)
-    network.task = "detect"  # type: ignore[assignment]
+    network.task = task_of(network)  # type: ignore[assignment]
     network.names = dict(enumerate(candidate.classes))  # type: ignore[assignment]
     network.args = None  # type: ignore[assignment]  # training arguments hold paths of this machine
     network.pt_path = str(stem.parent / f"{stem.name}.pt")  # type: ignore[assignment]  # where the export goes
@@ -76,7 +77,7 @@ def run_exporter(
         "quantize": QUANTIZE_OF[precision],
         "device": "cpu",
     }
-    if network.end2end:
+    if getattr(network, "end2end", False):
         options["nms"] = False  # otherwise the exporter switches back to the branch that needs suppression
     if file_format == "onnx":
         options |= {"opset": ONNX_OPSET, "simplify": simplify}

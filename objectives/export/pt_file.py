@@ -18,6 +18,7 @@ from spaces.anchors.anchor_head import is_anchor_head
 from spaces.base import Candidate, CandidateError
 from spaces.durable import write_bytes
 from spaces.networks.yolov5_file import PRUNED
+from spaces.structure.heads import task_of
 
 # isort: split
 from ultralytics import YOLO, __version__
@@ -160,8 +161,12 @@ def check_pt(candidate: Candidate, path: Path) -> int:
 def _bare_copy(candidate: Candidate) -> Detector:
     """Return the network as Ultralytics expects it in a file, without attributes that a pass or training left on it."""
     network: Detector = copy.deepcopy(candidate.network).float().cpu().eval()
-    network.task, network.nc, network.names = "detect", len(candidate.classes), dict(enumerate(candidate.classes))
-    network.args = {"task": "detect", "imgsz": candidate.imgsz}
+    network.task, network.nc, network.names = (
+        task_of(network),
+        len(candidate.classes),
+        dict(enumerate(candidate.classes)),
+    )
+    network.args = {"task": network.task, "imgsz": candidate.imgsz}
     for owner, left in ((network, ("pt_path", "criterion")), (network.model[-1], ("shape", "anchors", "strides"))):
         for name in left:
             owner.__dict__.pop(name, None)

@@ -13,6 +13,7 @@ from objectives.metrics.file_accuracy import Fp16Accuracy, Int8Accuracy
 from objectives.metrics.latency import MeasureLatency, TargetLatency
 from objectives.metrics.map75 import Map75
 from objectives.metrics.memory import Memory
+from objectives.metrics.own_accuracy import ClassAccuracy, MaskAccuracy, PoseAccuracy
 from objectives.quantities import LATENCY_MS
 
 
@@ -40,6 +41,9 @@ BEFORE_TRAINING: tuple[Callable[[Tools], BeforeTraining], ...] = (
 AFTER_TRAINING: tuple[Callable[[], AfterTraining], ...] = (
     Accuracy,
     Map75,
+    MaskAccuracy,
+    PoseAccuracy,
+    ClassAccuracy,
     Fp16Accuracy,
     Int8Accuracy,
 )

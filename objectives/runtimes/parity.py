@@ -13,7 +13,7 @@ from objectives.runtimes.base import Array
 from objectives.runtimes.ort import open_session
 from spaces.anchors.anchor_head import is_anchor_head
 from spaces.base import Candidate, CandidateError
-from spaces.networks.deployed import deployed
+from spaces.networks.deployed import decoded_outputs, deployed
 
 SCORE_TOLERANCE = 1e-3
 """Tolerance of scores in [0, 1]: float32 sums in another order differ by about 1e-5, a wrong export by 0.1 and more."""
@@ -63,11 +63,13 @@ def check_parity(candidate: Candidate, onnx_file: Path, images: Iterable[Array])
     for image in images:
         stacked = np.repeat(image[None], batch, axis=0)
         with torch.inference_mode():
-            expected = network(torch.from_numpy(stacked))[0].numpy()
-        found = session.run(None, {"images": stacked})[0]
+            expected, *further = (each.numpy() for each in decoded_outputs(network(torch.from_numpy(stacked))))
+        found, *found_further = session.run(None, {"images": stacked})
+        score = max([score, *(_greatest(*pair) for pair in zip(further, found_further, strict=True))])
         if anchored and expected.shape == found.shape:  # (N, boxes, 5 + classes): scores last
             expected, found = expected.transpose(0, 2, 1), found.transpose(0, 2, 1)
-        difference = _differences(expected[0], found[0], sets=bool(network.end2end))
+        sets = bool(getattr(network, "end2end", False))
+        difference = _differences(expected[0], found[0], len(candidate.classes), sets=sets)
         count, score, box_px = count + 1, max(score, difference[0]), max(box_px, difference[1])
     parity = Parity(count, score, box_px)
     if not parity.holds:
@@ -77,13 +79,23 @@ def check_parity(candidate: Candidate, onnx_file: Path, images: Iterable[Array])
     return parity
 
 
-def _differences(expected: Array, found: Array, *, sets: bool) -> tuple[float, float]:
-    """Return the greatest differences of scores and of boxes in px, for one image."""
+def _greatest(expected: Array, found: Array) -> float:
     if expected.shape != found.shape:
         raise CandidateError(f"the ONNX output has shape {found.shape}, the network's {expected.shape}")
-    if not sets:  # (4 + classes, anchors)
+    return float(np.abs(expected - found).max())
+
+
+def _differences(expected: Array, found: Array, classes: int, *, sets: bool) -> tuple[float, float]:
+    """Return the greatest differences of scores and of boxes in px, for one image.
+
+    Mask coefficients, keypoints and angles count with the boxes.
+    """
+    greatest = _greatest(expected, found)
+    if expected.ndim == 1:  # scores of the classes alone
+        return greatest, 0.0
+    if not sets:  # (4 + classes + further, anchors)
         change = np.abs(expected - found)
-        return float(change[4:].max()), float(change[:4].max())
+        return float(change[4 : 4 + classes].max()), float(np.delete(change, slice(4, 4 + classes), axis=0).max())
     return _differences_of_sets(expected, found)
 
 

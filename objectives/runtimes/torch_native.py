@@ -154,7 +154,7 @@ def _exported_program(candidate: Candidate, target: Target) -> Any:
     """Return the deployed network as a `torch.export.ExportedProgram`, from float32 images to the decoded output."""
     import torch
 
-    from spaces.networks.deployed import deployed, image_side
+    from spaces.networks.deployed import decoded_outputs, deployed, image_side
 
     network = deployed(candidate)
     side = image_side(network, candidate.imgsz)
@@ -166,10 +166,9 @@ def _exported_program(candidate: Candidate, target: Target) -> Any:
             super().__init__()
             self.network = network.half() if half else network
 
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            output = self.network(images.half() if half else images)
-            detections: torch.Tensor = output[0] if isinstance(output, tuple) else output
-            return detections.float()
+        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...] | torch.Tensor:
+            made = [output.float() for output in decoded_outputs(self.network(images.half() if half else images))]
+            return made[0] if len(made) == 1 else tuple(made)
 
     module = Deployed().to(target.provider).eval()
     try:
@@ -228,7 +227,8 @@ class _Network(Loaded):
         import torch
 
         with torch.inference_mode():
-            output: Array = self._network(torch.from_numpy(images).to(self._images.device)).cpu().numpy()
+            made = self._network(torch.from_numpy(images).to(self._images.device))
+        output: Array = (made[0] if isinstance(made, tuple) else made).cpu().numpy()
         return output
 
 

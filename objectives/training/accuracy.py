@@ -108,6 +108,13 @@ def mean_average_precision(found: Detections) -> float:
     return float(_average(found)[5][:, 1:].mean())
 
 
+def own_average_precision(found: Detections) -> tuple[float, float]:
+    """Return the task's own mAP50-95 and mAP50: of masks, of keypoints; those of boxes where the task has no other."""
+    own = found.matched if found.own is None else found.own
+    ap = ap_per_class(own, found.confidence, found.predicted, found.labelled)[5]
+    return float(ap[:, 1:].mean()), float(ap[:, 1].mean())
+
+
 def map_at_iou(found: Detections, iou: float) -> float:
     """Return the mAP at one matching IoU.
 

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from objectives.data.dataset import Dataset
-from objectives.data.loader import detection_dataset
+from objectives.data.loader import detection_dataset, in_unit_range
 from objectives.data.random_state import own_randomness
 from objectives.device.sharing import share_device
 from objectives.recipe import Recipe
@@ -67,7 +67,7 @@ def reestimate_on(candidate: Candidate, images: Iterable[torch.Tensor], device: 
         norm.momentum = None  # a cumulative average: every batch counts the same
     with torch.inference_mode():
         for batch in share_device(images, device):
-            network(batch.to(device).float() / 255)
+            network(in_unit_range(batch.to(device)))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         if not all(torch.isfinite(buffer).all() for buffer in norm.buffers()):

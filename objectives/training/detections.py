@@ -10,6 +10,7 @@ import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,16 @@ from torch.utils.data import DataLoader
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.data.dataset import Dataset
-from objectives.data.loader import CheckedDataset, detection_dataset
+from objectives.data.loader import CheckedDataset, detection_dataset, ultralytics_data
 from objectives.device.memory import out_of_memory
 from objectives.device.sharing import share_device
+from objectives.tasks.base import BOX_MATCHES, Task
+from objectives.tasks.detect import DETECTION
+from objectives.training.classified import classified
 from objectives.training.original_metrics import average_precision, match_as_original
 from spaces.anchors.anchor_head import class_scores, is_anchor_head
 from spaces.base import Candidate, CandidateError, SpaceError
+from spaces.networks.deployed import decoded_outputs
 
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.utils import DEFAULT_CFG
@@ -50,6 +55,8 @@ class Detections:
         labelled: Class of each label, `(M,)`; at least one.
         loss: Mean over batches of the sum of all loss terms; nan if it was not requested.
         original: Whether precisions are averaged as by the original YOLOv5.
+        top: Share of images whose class is the most probable one, and one of the five most probable, of classifiers.
+        own: As `matched`, by the overlap of masks or of keypoints; None where the task has boxes alone.
     """
 
     images: int
@@ -59,6 +66,8 @@ class Detections:
     labelled: NDArray[np.float64]
     loss: float
     original: bool = False
+    own: NDArray[np.bool_] | None = None
+    top: tuple[float, float] | None = None
 
 
 def detect(
@@ -120,6 +129,7 @@ class CheckedValidator(DetectionValidator):  # type: ignore[misc]  # Ultralytics
     """
 
     original = False
+    rotated = False
 
     def init_metrics(self, model: Any) -> None:
         """Prepare as `DetectionValidator`, and see what kind of network it is."""
@@ -136,10 +146,12 @@ class CheckedValidator(DetectionValidator):  # type: ignore[misc]  # Ultralytics
             preds,
             self.args.conf,
             self.args.iou,
+            nc=self.nc,
             multi_label=True,
             max_det=self.args.max_det,
             end2end=self.end2end,
             max_time_img=math.inf,
+            rotated=self.rotated,
         )
         return [{"bboxes": x[:, :4], "conf": x[:, 4], "cls": x[:, 5], "extra": x[:, 6:]} for x in outputs]
 
@@ -163,6 +175,18 @@ class CheckedValidator(DetectionValidator):  # type: ignore[misc]  # Ultralytics
         return figures
 
 
+@cache
+def checked_validator(task: Task) -> type[CheckedValidator]:
+    """Return the class that validates networks of a task: Ultralytics' own, above `CheckedValidator`."""
+    if task == DETECTION:
+        return CheckedValidator
+    if not task.finds_boxes:
+        validator: type[CheckedValidator] = task.validator()  # there is no suppression to replace
+        return validator
+    bases = (task.validator(), CheckedValidator)  # so that the stock class calls ours, which calls the stock detector's
+    return type(f"Checked{task.validator().__name__}", bases, {"rotated": task.rotated})
+
+
 def _is_original(network: Any) -> bool:
     return bool(getattr(network, "original", False)) or is_anchor_head(network)
 
@@ -180,6 +204,8 @@ def _detect(
     rect: bool = True,
 ) -> Detections:
     """Run the network over a split. The network must be a copy: it is moved to the device."""
+    if not data.task.finds_boxes:
+        return Detections(**classified(network, data, split, imgsz=imgsz, batch=batch, device=device, loss=loss))
     stride = max(int(network.stride.max()), 32)
     dataset = detection_dataset(
         data,
@@ -208,12 +234,13 @@ def _detect(
     stats = {name: np.concatenate(values, 0) for name, values in validator.metrics.stats.items()}
     return Detections(
         images=validator.seen,
-        matched=stats["tp"],
+        matched=stats[BOX_MATCHES],
         confidence=stats["conf"],
         predicted=stats["pred_cls"],
         labelled=stats["target_cls"],
         loss=mean_loss,
         original=validator.original,
+        own=stats[data.task.matches] if data.task.matches != BOX_MATCHES else None,
     )
 
 
@@ -224,11 +251,18 @@ def _validator(dataset: CheckedDataset, data: Dataset, batch: int, device: str, 
         collate_fn=dataset.collate_fn,
         generator=torch.Generator(),  # its own: the global generator stays as it was
     )
-    arguments = {"task": "detect", "mode": "val", "batch": batch, "imgsz": dataset.imgsz, "plots": False, **_VALIDATION}
+    arguments = {
+        "task": data.task.name,
+        "mode": "val",
+        "batch": batch,
+        "imgsz": dataset.imgsz,
+        "plots": False,
+        **_VALIDATION,
+    }
     # The folder is there already; with no plots and no JSON nothing is written to it.
-    validator = CheckedValidator(loader, save_dir=data.yaml.parent, args=arguments, _callbacks={"none": []})
+    validator = checked_validator(data.task)(loader, save_dir=data.yaml.parent, args=arguments, _callbacks={"none": []})
     validator.training = False
-    validator.data = {}
+    validator.data = ultralytics_data(data)
     validator.device = torch.device(f"cuda:{device}" if device.isdecimal() else device)
     validator.iouv = torch.cat([torch.tensor([iou]), validator.iouv])
     validator.niou = len(validator.iouv)
@@ -241,7 +275,7 @@ def _run(network: Any, validator: CheckedValidator, split: str, loss: bool) -> f
         for batch in share_device(validator.dataloader, validator.device):
             images = validator.preprocess(batch)
             outputs = network(images["img"])
-            decoded = outputs[0] if isinstance(outputs, tuple | list) else outputs
+            decoded = decoded_outputs(outputs)[0]
             if not torch.isfinite(decoded).all():
                 raise CandidateError(f"the network's output on '{split}' holds NaN or infinite values")
             if loss:

@@ -59,7 +59,8 @@ class _AnchorDistillation(DistillationModel):  # type: ignore[misc]  # Ultralyti
 def strides(network: nn.Module) -> tuple[int, ...]:
     """Return the strides in px of the detection levels, smallest first."""
     head = network.get_submodule("model")[-1]  # type: ignore[index]
-    return tuple(int(stride) for stride in head.stride)
+    found = getattr(head, "stride", network.stride)  # a classifier's head has none
+    return tuple(int(stride) for stride in found)  # type: ignore[union-attr]
 
 
 def student_of(network: nn.Module) -> nn.Module:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from objectives.data.dataset import Dataset
-from objectives.data.loader import detection_dataset
+from objectives.data.loader import detection_dataset, in_unit_range
 from objectives.device.sharing import share_device
 from spaces.base import Candidate, CandidateError
 
@@ -80,4 +80,4 @@ def labelled_batches(data: Dataset, imgsz: int, batches: int, batch: int, device
     for start in range(0, len(numbers), batch):
         made = images.collate_fn([images[int(number)] for number in numbers[start : start + batch]])
         moved = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in made.items()}
-        yield {**moved, "img": moved["img"].float() / 255}
+        yield {**moved, "img": in_unit_range(moved["img"])}

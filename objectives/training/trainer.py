@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import copy
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,18 @@ from torch import nn
 import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.base import EpochResult
 from objectives.data.dataset import Dataset
-from objectives.data.loader import detection_dataset
+from objectives.data.loader import detection_dataset, ultralytics_data
 from objectives.device.sharing import claim_device
 from objectives.quantities import BEST_F1, MAP50_95
 from objectives.recipe import AUGMENTATION, KEEP, Recipe
+from objectives.tasks.base import Task
 from objectives.training import sparsity
-from objectives.training.detections import CheckedValidator
+from objectives.training.detections import CheckedValidator, checked_validator
 from objectives.training.distillation import strides, student_of, with_teacher
 from objectives.training.kept_training import KeptTraining
 from objectives.training.training_state import capture, restore
 from spaces.anchors.anchor_head import is_anchor_head
 from spaces.base import Candidate, CandidateError
-
-# isort: split
-from ultralytics.models.yolo.detect import DetectionTrainer
 
 OURS = frozenset({"bn_momentum", "val_every", "sparsity", "distill", "keep"})
 """Fields of a recipe that are unknown to Ultralytics."""
@@ -70,7 +69,10 @@ class BestEpoch:
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
-class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics has no types
+_Stock: Any = object  # Ultralytics' trainer of the task, which has no types
+
+
+class CandidateTraining(_Stock):  # type: ignore[misc]
     """Training of one candidate; the weights of the best epochs stay in `best_epochs`.
 
     The name of the class must not contain "Trainer": if it does, Ultralytics loads mlflow, comet, wandb and the like.
@@ -106,8 +108,7 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
 
     def get_dataset(self) -> dict[str, Any]:
         """Return the data as Ultralytics describes it, with the names of splits in place of paths."""
-        classes = self.dataset.classes
-        return {"train": "train", "val": "val", "nc": len(classes), "names": dict(enumerate(classes)), "channels": 3}
+        return {"train": "train", "val": "val", **ultralytics_data(self.dataset)}
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
         """Return a copy of the candidate's network: the stock method would rebuild the uncut network from its YAML."""
@@ -138,7 +139,7 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
 
     def get_validator(self) -> CheckedValidator:
         """Return a validator without a time limit on NMS: scores must not depend on the machine's load."""
-        return CheckedValidator(
+        return checked_validator(self.dataset.task)(
             self.test_loader,
             save_dir=self.save_dir,
             args=copy.copy(self.args),
@@ -220,14 +221,14 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
         return metrics, float(fitness)
 
     def _after_scored_epoch(self) -> None:
-        box = self.validator.metrics.box
+        own, own50, f1 = self.dataset.task.epoch_figures(self.validator.metrics)
         loss = sum(value for name, value in self.metrics.items() if name.startswith("val/"))
         now = time.perf_counter()
-        result = EpochResult(self.epoch + 1, float(box.map), float(box.map50), float(loss), now - self.scored_at)
+        result = EpochResult(self.epoch + 1, own, own50, float(loss), now - self.scored_at)
         self.scored_at = now
         if not all(map(torch.isfinite, torch.tensor([result.map50_95, result.loss]))):
             raise CandidateError(f"val loss is {result.loss}, mAP50-95 {result.map50_95} after epoch {result.epoch}")
-        scores = {MAP50_95.name: result.map50_95, BEST_F1.name: best_f1(box.f1)}
+        scores = {MAP50_95.name: result.map50_95, BEST_F1.name: f1}
         better = [best for name, best in self.best_epochs.items() if scores[name] >= best.score]
         if better:
             weights = student_of(self.ema.ema).state_dict()
@@ -270,6 +271,7 @@ class CandidateTraining(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
         """Do nothing: `objectives.training.accuracy` loads the saved file again and scores it."""
 
 
-def best_f1(per_class: Sequence[float]) -> float:
-    """Return the best F1 over all confidences, mean over classes, as in `Evaluation.best_f1`; 0 without detections."""
-    return sum(map(float, per_class)) / len(per_class) if len(per_class) else 0.0
+@cache
+def training_class(task: Task) -> type[CandidateTraining]:
+    """Return the class that trains networks of a task: `CandidateTraining`, above Ultralytics' own trainer."""
+    return type(CandidateTraining.__name__, (CandidateTraining, task.trainer()), {})

@@ -21,7 +21,7 @@ from objectives.device.memory import out_of_memory
 from objectives.quantities import BEST_F1
 from objectives.recipe import Recipe, RecipeError
 from objectives.training.kept_training import KeptTraining
-from objectives.training.trainer import BestEpoch, CandidateTraining, Progress, Report
+from objectives.training.trainer import BestEpoch, CandidateTraining, Progress, Report, training_class
 from spaces.base import Candidate, CandidateError
 
 # isort: split
@@ -92,7 +92,7 @@ def train(
     started = time.perf_counter()
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="training-", dir=scratch) as folder, _silence(), own_randomness():
-        run = CandidateTraining(
+        run = training_class(data.task)(
             candidate,
             recipe,
             data,

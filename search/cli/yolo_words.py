@@ -8,7 +8,7 @@ AUTO = -1
 """Batch size by which Ultralytics measures how many images fit into a GPU."""
 
 _OF_TRIALS = "trials are compared at equal training"
-_OTHER_TASK = "only detectors are searched"
+_OTHER_TASK = "it has Ultralytics' default"
 _PREDICTING = (
     "agnostic_nms", "embed", "line_width", "retina_masks", "save_crop", "save_frames", "show_boxes", "show_conf",
     "show_labels", "source", "stream_buffer", "vid_stride",
@@ -39,19 +39,19 @@ OF_TRAINING: Mapping[str, str] = {
     "deterministic": "a seed always gives the same training, as far as the device allows",
     "dnn": "target names what runs the network, as in target=ort-cpu",
     "dropout": "detectors have no dropout",
-    "erasing": "only classifiers are trained with it",
+    "erasing": _OTHER_TASK,
     "exist_ok": "the same command continues a study; --new begins it again",
     "freeze": "all layers of a cut network are trained, since each reads channels of a layer that was cut",
     "half": "target names the precision of the latency, as in target={runtime: onnxruntime, precision: fp16}",
     "int8": "target names the precision of the latency, as in target=openvino-cpu-int8",
     "iou": "accuracy.iou is the IoU of precision, recall and F1; mAP always takes 0.50 to 0.95",
     "conf": "accuracy.confidence is the confidence of precision, recall and F1; mAP takes all",
-    "mask_ratio": "detectors have no masks",
+    "mask_ratio": _OTHER_TASK,
     "max_det": "it is 300, as in `yolo val`",
     "mode": "write `yolofront run`, `yolofront export` or another command",
     "multi_scale": f"{_OF_TRIALS}, each at one image size; recipe.imgsz can be searched",
     "nbs": "the gradient is applied after every batch",
-    "overlap_mask": "detectors have no masks",
+    "overlap_mask": _OTHER_TASK,
     "patience": f"{_OF_TRIALS}, of as many epochs as epochs says; rungs.rule stops trials that are left behind",
     "plots": _NO_FILES,
     "pose": _OTHER_TASK,
@@ -66,7 +66,6 @@ OF_TRAINING: Mapping[str, str] = {
     "save_txt": _NO_FILES,
     "show": _NO_FILES,
     "split": "val directs the search, and every further split of the data set gets columns",
-    "task": _OTHER_TASK,
     "time": "budget=8h limits the whole study, timeout=8h one command; epochs=50 sets a trial's training",
     "val": f"{_OF_TRIALS} and scored; recipe.val_every scores less often",
     "visualize": _NO_FILES,
@@ -87,7 +86,7 @@ OF_EXPORT: Mapping[str, str] = {
     "opset": "the file has the opset that all runtimes here read",
     "optimize": "TorchScript for phones is not written",
     "simplify": "the file is that which was timed",
-    "task": _OTHER_TASK,
+    "task": "the study has the task of its parent",
     "workspace": "TensorRT takes what it needs",
 }
 """Arguments of `yolo export`."""

@@ -25,6 +25,7 @@ from objectives.export.yolov5_file import export_yolov5
 from objectives.quantities import FILE_ACCURACIES
 from objectives.runtimes.catalogue import runtimes_reading
 from objectives.runtimes.parity import Parity, check_parity
+from objectives.tasks.registry import task_named
 from objectives.timing.meter import LatencyMeter
 from objectives.timing.reference import reference_candidate
 from objectives.training.exported_accuracy import ExportedNetwork, FileTarget, evaluate_exported
@@ -227,7 +228,10 @@ def _reading_onnx(target: Target) -> Target:
 def _data(request: ExportRequest, definition: StudyDefinition, folder: RunFolder) -> Dataset:
     source = request.data or present_place(definition.data.source, folder)
     part, cache = definition.data, writable_data_folder(folder)
-    return open_dataset(source, cache, seed=definition.seed, skip_bad=part.skip_bad, selection=part.selection)
+    task = task_named(definition.task)
+    return open_dataset(
+        source, cache, seed=definition.seed, skip_bad=part.skip_bad, selection=part.selection, task=task
+    )
 
 
 def _facts(

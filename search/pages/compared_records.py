@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from objectives.data.digit_scenes import BUILT_IN
 from objectives.data.yaml_file import read_definition
 from search.cli.stored_study import find_study
 from search.findings.selection import by_number, confirmed_study
@@ -32,7 +33,7 @@ class ComparedRecords:
             return ()
         source = sources.pop()
         try:
-            return tuple("0123456789") if source == "digits" else read_definition(Path(source)).classes
+            return tuple("0123456789") if source in BUILT_IN else read_definition(Path(source)).classes
         except (OSError, SpaceError):
             return ()
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from objectives.data.digit_scenes import BUILT_IN
 from objectives.data.yaml_file import read_definition
+from objectives.tasks.registry import task_named
 from search.study.definition import StudyDefinition
 from search.study.faults import DefinitionError
 from spaces.path_facts import path_fact
@@ -22,8 +24,9 @@ def check_early(definition: StudyDefinition, device: str = "cpu") -> None:
         DefinitionError: If the weights or the device do not exist.
     """
     check_device(device)
-    if definition.data.source != "digits":
-        read_definition(Path(definition.data.source))
+    task = task_named(definition.task)
+    if definition.data.source not in BUILT_IN:
+        read_definition(Path(definition.data.source), task)
     weights = definition.parent.weights
     if weights is not None and not Path(weights).exists():
         raise DefinitionError(_about_absent(str(weights)))

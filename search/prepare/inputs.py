@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from objectives.data.dataset import Dataset, open_dataset
 from objectives.recipe import Recipe
+from objectives.tasks.registry import task_named
 from search.prepare.lineage import StockDetector
 from search.prepare.moved_files import present_place, writable_data_folder
 from search.record.folders import RunFolder
@@ -33,7 +34,10 @@ def open_data(definition: StudyDefinition, folder: RunFolder, *, strict: bool = 
     source = present_place(definition.data.source, folder)
     part = definition.data
     cache = writable_data_folder(folder)
-    data = open_dataset(source, cache, seed=definition.seed, skip_bad=part.skip_bad, selection=part.selection)
+    task = task_named(definition.task)
+    data = open_dataset(
+        source, cache, seed=definition.seed, skip_bad=part.skip_bad, selection=part.selection, task=task
+    )
     if strict:
         data.require_no_doubt()
     return data
@@ -78,13 +82,18 @@ def load_initial_parent(definition: StudyDefinition, data: Dataset) -> InitialPa
         seed=definition.seed,
         weights=None if path is None else Path(path),
         as_is=definition.parent.as_is,
+        facts=data.task.model_facts(data.facts),
     )
-    if (task := task_of(parent.network)) != "detect":
-        raise DefinitionError(f"parent.model is for the task '{task}'; studies train detectors, such as yolo11n.yaml")
+    _check_task("parent", parent, data)
     content = None if path is None else _content_hash(Path(path))
     initial = InitialParent(parent, parent.weights_match, weights, content)
     _check_against_parent(definition, StudyInputs(data, initial))
     return initial
+
+
+def _check_task(where: str, parent: Parent, data: Dataset) -> None:
+    if (task := task_of(parent.network)) != data.task.name:
+        raise DefinitionError(f"{where} is a network for the task '{task}', and the study's task is '{data.task.name}'")
 
 
 def _check_against_parent(definition: StudyDefinition, inputs: StudyInputs) -> None:
@@ -134,7 +143,15 @@ def load_stock_detector(definition: StudyDefinition, row: RowSection, inputs: St
     """Read a control that is a model of its own. Its recipe is the study's, changed by its own fields."""
     data, initial = inputs
     path = None if row.weights is None else Path(row.weights)
-    model = Parent.load(row.model, classes=data.classes, imgsz=initial.parent.imgsz, seed=definition.seed, weights=path)
+    model = Parent.load(
+        row.model,
+        classes=data.classes,
+        imgsz=initial.parent.imgsz,
+        seed=definition.seed,
+        weights=path,
+        facts=data.task.model_facts(data.facts),
+    )
+    _check_task(f"control '{row.name}'", model, data)
     recipe = complete_recipe(definition.recipe_of(row), inputs)
     weights_hash = None if path is None else _content_hash(path)
     return StockDetector(

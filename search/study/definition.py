@@ -9,12 +9,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from objectives.base import Direction
 from objectives.quantities import QUANTITIES, USUAL_OBJECTIVES
 from search.study.changeable_fields import ChangeableFields
 from search.study.difference import NOT_IDENTITY
 from search.study.faults import DefinitionError, FieldFault, describe, unknown_key
-from search.study.file_objectives import check_file_objectives, file_accuracies, objectives_in_full
+from search.study.file_objectives import TaskName, accuracies_on_request, check_objectives, objectives_in_full
 from search.study.limits import check_least, check_limits, least_in_full, without_units
 from search.study.names import find_yaml, stored_name
 from search.study.options import apply_overrides, in_full, latency_limit_in_full, model_option, with_options
@@ -38,9 +37,7 @@ from spaces.base import ParamValue
 
 Better = Literal["maximize", "minimize"]
 BETTER: Mapping[str, Better] = {
-    name: "maximize" if each.direction is Direction.MAXIMIZE else "minimize"
-    for name, each in QUANTITIES.items()
-    if each.direction is not None
+    name: each.direction.value for name, each in QUANTITIES.items() if each.direction is not None
 }
 """Possible objectives of a study, each with the direction that is better."""
 
@@ -53,6 +50,7 @@ class StudyDefinition(ChangeableFields):
         objectives: Names and directions, in the order of the values told to the sampler.
         limits: Upper bounds by name of a measurement; null is no bound.
         at_least: Accuracies that direct the search but rule nothing out; one of at most 0 is relative to the parent's.
+        task: Task of the parent, as Ultralytics names it; by default that which its files tell.
         further_targets: Where latency is measured besides: a column each, no objective and no limit.
         inherit: Whether a trial begins with the weights of the best trained network near to it: training then adds up
             over trials. False: with the weights that its space names; all trials are then trained equally.
@@ -75,6 +73,7 @@ class StudyDefinition(ChangeableFields):
     further_targets: tuple[TargetSection, ...] = Field(default=(), strict=False)
     accuracy: AccuracySection = Field(default_factory=AccuracySection)
     sampler: SamplerSection = Field(default_factory=SamplerSection)
+    task: TaskName = Field(default="detect", exclude_if=lambda name: name == "detect")
     rungs: RungsSection = Field(default_factory=RungsSection)
     inherit: bool = True
     copied_from: str | None = None
@@ -108,7 +107,8 @@ class StudyDefinition(ChangeableFields):
     def _sections_agree(self) -> StudyDefinition:
         check_least(self.at_least, self.objectives)
         check_targets_differ(self.target, self.further_targets)
-        check_file_objectives(self.objectives, [each.precision for each in (self.target, *self.further_targets)])
+        recipes = [self.recipe, self.parent.recipe, *(row.recipe for row in (*self.donors, *self.controls))]
+        check_objectives(self.task, self.objectives, (self.target, *self.further_targets), recipes)
         return self
 
     @model_validator(mode="after")
@@ -175,9 +175,9 @@ class StudyDefinition(ChangeableFields):
 
     @property
     def named_quantities(self) -> frozenset[str]:
-        """Names of the objectives, the set limits and the files' accuracy; others on request are not measured."""
-        precisions = [target.precision for target in (self.target, *self.further_targets)]
-        return frozenset((*self.objectives, *self.upper_limits, *file_accuracies(precisions)))
+        """Names of the objectives, the set limits, the accuracies of task and files; no others are measured."""
+        own = accuracies_on_request(self.task, (self.target, *self.further_targets))
+        return frozenset((*self.objectives, *self.upper_limits, *own))
 
     @property
     def upper_limits(self) -> dict[str, float]:

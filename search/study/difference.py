@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from objectives.data.digit_scenes import BUILT_IN
+
 NOT_IDENTITY = ("n_trials", "budget", "hung_after", "description")
 """Fields that may change while a study goes on."""
 BY_CONTENT = ("data.source", "parent.weights")
 """Paths of files that count by their content, which is compared when they are read."""
-DIGITS = "digits"
-"""Data that are made, not read from a path."""
 
 _ABSENT = object()
 
@@ -41,7 +41,7 @@ def values_at(plain: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def _is_path(value: Any) -> bool:
-    return isinstance(value, str) and value != DIGITS
+    return isinstance(value, str) and value not in BUILT_IN
 
 
 def _flat(value: Any, name: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from objectives.data.digit_scenes import BUILT_IN, DEFAULTS
 from search.study.definition import StudyDefinition
 from search.study.recipe import Resolved, Source, image_size, resolve_recipe
 from search.work.budget_plan import budget_text
@@ -64,11 +65,7 @@ def _print_recipe(
 
 
 def _data_defaults(definition: StudyDefinition) -> Mapping[str, ParamValue]:
-    if definition.data.source != "digits":
-        return {}
-    from objectives.data.digit_scenes import DEFAULTS
-
-    return DEFAULTS
+    return DEFAULTS if definition.data.source in BUILT_IN else {}
 
 
 def _weights(definition: StudyDefinition) -> WeightsFile | None:

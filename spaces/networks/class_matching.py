@@ -19,7 +19,7 @@ from spaces.shown import shown
 _BETWEEN = re.compile(r"[\s_.\-]+")
 _NUMBERED = re.compile(r"(?:class|cls|label|category|object)[\s_\-]*(\d+)", re.IGNORECASE)
 _OF_ONE_CLASS = frozenset({"item", "object", "class", "target"})  # Ultralytics' `single_cls` writes "item"
-_CLASS_OUTPUT = re.compile(r"model\.\d+\.(one2one_)?cv3\.\d+\.2\.(weight|bias)")
+_CLASS_OUTPUT = re.compile(r"model\.\d+\.((one2one_)?cv3\.\d+\.2|proto\.semseg\.2|linear)\.(weight|bias)")
 _SHOWN = 3
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from spaces.base import Candidate, CandidateError
 
@@ -39,6 +40,16 @@ def fused(network: nn.Module) -> nn.Module:
     except (RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise CandidateError(f"the network cannot be fused: {error}") from error
     return network
+
+
+def decoded_outputs(outputs: Any) -> list[Tensor]:
+    """Return what an exported network gives: the decoded output and, of a network for masks, the prototypes.
+
+    Args:
+        outputs: What a network returns in evaluation mode; the raw outputs beside them are left out.
+    """
+    decoded = outputs[0] if isinstance(outputs, tuple | list) else outputs
+    return list(decoded) if isinstance(decoded, tuple | list) else [decoded]
 
 
 def image_side(network: nn.Module, imgsz: int) -> int:

@@ -76,6 +76,7 @@ class Parent:
         seed: int = 0,
         weights: Path | str | None = None,
         as_is: bool = False,
+        facts: Mapping[str, Any] | None = None,
     ) -> Parent:
         """Build a detector, with weights where they are given.
 
@@ -87,6 +88,7 @@ class Parent:
             weights: `.pt`, `.safetensors` or a checkpoint's folder. If it has the same classes it is the
                 parent as it is; otherwise tensors of equal shape are loaded as a start for training.
             as_is: True if the classes of the weights are those given, in the same order, whatever their names.
+            facts: Keys of the model YAML that follow from the data: `kpt_shape`.
 
         Raises:
             SpaceError: If the model is unknown or cannot be cut, or the weights cannot be read or do not fit.
@@ -103,7 +105,7 @@ class Parent:
         imgsz = imgsz or (file.imgsz if file else None) or 640
         if isinstance(imgsz, bool) or not isinstance(imgsz, int) or not 32 <= imgsz <= MOST_IMGSZ:
             raise SpaceError(f"imgsz is {imgsz!r}; it must be a whole number of px, 32 to {MOST_IMGSZ}")
-        resolved = stock.resolve(named, len(names))
+        resolved = {**stock.resolve(named, len(names)), **(facts or {})}
         matching = Matching(None) if file is None else match_classes(file.classes, names, as_is=as_is)
         if file is not None:
             resolved = model_of_file(resolved, names, file, matching)

@@ -15,25 +15,25 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.base import SpaceError
 from spaces.networks.pt_archive import check_archive
 from spaces.shown import shown, shown_value
+from spaces.task_names import NETWORK_TASKS
 
 # isort: split
-from ultralytics.nn.tasks import DetectionModel, torch_safe_load
+from ultralytics.nn import tasks
+from ultralytics.nn.tasks import torch_safe_load
 from ultralytics.utils import downloads
 
-CUT_HERE = "detectors with a Detect head can be cut: YOLOv3u, v5u, v6, v8, v9, v10, 11, 12, 26"
+CUT_HERE = "networks with a Detect, Segment, Pose, OBB or Classify head can be cut: YOLOv3u, v5u, v6, v8 to 12, 26"
+CUT_MODELS = frozenset(getattr(tasks, name) for name in NETWORK_TASKS)
+"""Ultralytics' classes of networks that can be read and trained."""
 OTHER_MODELS: Mapping[str, str] = {
-    "SegmentationModel": "a network for segmentation",
     "YOLOESegModel": "YOLOE for segmentation",
-    "PoseModel": "a network for poses",
-    "OBBModel": "a network for oriented boxes",
-    "ClassificationModel": "a classifier",
     "RTDETRDetectionModel": "RT-DETR, a transformer",
     "WorldModel": "YOLO-World, whose classes are texts",
     "YOLOEModel": "YOLOE, whose classes are texts",
     "SemanticModel": "a network for semantic segmentation",
     "SemanticSegmentationModel": "a network for semantic segmentation",
 }
-"""Networks of Ultralytics that hold no detector with a Detect head alone, by the name of their class."""
+"""Networks of Ultralytics that are not read, by the name of their class."""
 _HOLDERS = ("ema", "model", "state_dict", "model_state_dict", "ema_state_dict", "net", "weights", "params")
 """Keys under which programs store a network or its tensors."""
 _GLOBAL = re.compile(r"GLOBAL (?P<name>[\w.]+) was not an allowed")
@@ -96,14 +96,14 @@ def _alone(path: Path) -> Mapping[str, Any]:
 
 
 def detector_in(path: Path, content: Mapping[str, Any]) -> Any:
-    """Return the detector in a checkpoint, the EMA first; None if it holds tensors alone.
+    """Return the network in a checkpoint, the EMA first; None if it holds tensors alone.
 
     Raises:
         SpaceError: If it holds another network; the message says what would work.
     """
     found = [content.get(name) for name in ("ema", "model")]
     model: Any = next((each for each in found if each is not None), None)
-    if type(model) is DetectionModel:
+    if type(model) in CUT_MODELS:
         return model
     if tensors_in(content) is not None:
         return None

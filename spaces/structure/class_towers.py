@@ -57,7 +57,9 @@ def widen(network: Detector, width: int) -> None:
     if not is_possible(network, width):
         raise SpaceError(f"{KEY} is {width}; class towers of this head cannot have that width")
     inputs = [tower[0].conv.in_channels for tower in head.cv2]
-    other = v10Detect(width, inputs) if type(head) is v10Detect else Detect(width, head.reg_max, False, inputs)
+    # Ultralytics sets the kind of tower on the class of the head, which may be another one than Detect.
+    plain = type("Towers", (Detect,), {"legacy": head.legacy})
+    other = v10Detect(width, inputs) if type(head) is v10Detect else plain(width, head.reg_max, False, inputs)
     for tower in other.cv3:
         tower[-1] = nn.Conv2d(width, head.nc, 1)
     initialize_weights(other.cv3)

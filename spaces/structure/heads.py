@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from spaces.structure.repeats import Detector
+from spaces.task_names import HEAD_TASKS, NETWORK_TASKS
 
 # isort: split
 from ultralytics.nn import tasks
@@ -44,21 +45,9 @@ class HeadKind:
         return found
 
 
+_NETWORKS = {task: name for name, task in NETWORK_TASKS.items()}
 HEADS: Mapping[str, HeadKind] = MappingProxyType(
-    {
-        kind.name: kind
-        for kind in (
-            HeadKind("Detect", "detect", "DetectionModel"),
-            HeadKind("v10Detect", "detect", "DetectionModel"),
-            HeadKind("Segment", "segment", "SegmentationModel"),
-            HeadKind("Segment26", "segment", "SegmentationModel"),
-            HeadKind("Pose", "pose", "PoseModel"),
-            HeadKind("Pose26", "pose", "PoseModel"),
-            HeadKind("OBB", "obb", "OBBModel"),
-            HeadKind("OBB26", "obb", "OBBModel"),
-            HeadKind("Classify", "classify", "ClassificationModel"),
-        )
-    }
+    {name: HeadKind(name, task, _NETWORKS[task]) for name, task in HEAD_TASKS.items()}
 )
 """All heads that can be cut, by their class in a model YAML."""
 CUT_HEADS = "heads that can be cut are Detect, Segment, Pose, OBB and Classify"

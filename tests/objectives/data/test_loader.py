@@ -127,7 +127,7 @@ def test_mosaic_can_be_closed(digits: Dataset) -> None:
 
 def test_a_second_data_set_reads_no_file(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     validation(digits)
-    for reader in ("decode", "open_image", "read_labels"):
+    for reader in ("decode", "open_image", "read_rows"):
         monkeypatch.setattr(loader, reader, lambda *_: pytest.fail("read again"))
     samples = validation(digits)
     assert samples[0]["img"].shape == (3, 128, 128)

@@ -18,7 +18,7 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.base import EpochResult
 from objectives.data.dataset import Dataset
 from objectives.recipe import Recipe, RecipeError
-from objectives.training import trainer as candidate_training
+from objectives.tasks import base as tasks
 from objectives.training.training import Trained, train
 from spaces.base import Candidate, CandidateError
 from spaces.networks.parent import Parent
@@ -198,13 +198,13 @@ def test_the_epoch_of_the_best_f1_is_kept_if_the_recipe_says_so(
     small: Candidate, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([0.1, 0.3, 0.2])
-    monkeypatch.setattr(candidate_training, "best_f1", lambda per_class: next(scores))
+    monkeypatch.setattr(tasks, "best_f1", lambda per_class: next(scores))
     assert train(small, RECIPE.with_values(keep="best_f1"), digits, seed=0, scratch=tmp_path).kept_epoch == 2
 
 
 def test_best_f1_is_the_mean_over_classes_and_zero_without_detections() -> None:
-    assert candidate_training.best_f1([0.5, 1.0]) == 0.75
-    assert candidate_training.best_f1([]) == 0.0
+    assert tasks.best_f1([0.5, 1.0]) == 0.75
+    assert tasks.best_f1([]) == 0.0
 
 
 def test_a_loss_that_is_not_finite_is_the_candidates_fault(digits: Dataset, tmp_path: Path) -> None:

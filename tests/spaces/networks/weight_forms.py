@@ -226,8 +226,7 @@ WEIGHT_FORMS = (
     WeightForm("PReLU", of(lambda: v8(activation="nn.PReLU()")), "nothing can be cut"),
     # other networks
     *(WeightForm(kind, empty(kind), f"hold a {kind}: ") for kind in (
-        "SegmentationModel", "PoseModel", "OBBModel", "ClassificationModel", "RTDETRDetectionModel", "WorldModel",
-        "YOLOEModel")),
+        "RTDETRDetectionModel", "WorldModel", "YOLOEModel")),
     WeightForm("the YOLOv5 repository", of_repository, "of YOLOv5 do not say how their network is built"),
     WeightForm("a class of one's own", with_own_class, "mine.blocks.C2f_v2, which stock Ultralytics lacks"),
     WeightForm("a pruned network", lambda: {"model": net({**v8(), "pruned": True})}, "a parent must be whole"),
