@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-PHASES = ("data", "build", "latency", "training", "evaluation", "database", "other")
-"""Phases of a record's `seconds`, in the order of display."""
+PHASES = ("data", "build", "latency", "training", "evaluation", "proposal", "database", "other")
+"""Phases of a record's `seconds`, in the order of display. `proposal` is the time in which a trial was chosen."""
 
 Clock = Callable[[], datetime]
 """Function that returns the present time, timezone-aware."""

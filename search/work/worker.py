@@ -114,7 +114,7 @@ class Worker:
         self._me = this_worker()
         self._heartbeats = Heartbeats()
         self._held: Attempt | None = None
-        self._idle_since = monotonic()  # end of the last evaluation: the time until the next counts as `database`
+        self._idle_since = monotonic()  # end of the last evaluation: the time until the next counts as `proposal`
 
     @property
     def held(self) -> Attempt | None:
@@ -211,10 +211,9 @@ class Worker:
         try:
             assigned = self._assign(attempt)
             self._optuna.rest()
-            overhead = self._monotonic() - self._idle_since
+            proposal_s = self._monotonic() - self._idle_since
             record = self._evaluate(assigned)
-            seconds = {**record.seconds, "database": record.seconds.get("database", 0.0) + overhead}
-            record = replace(record, seconds=seconds)
+            record = replace(record, seconds={**record.seconds, "proposal": proposal_s})
             self._idle_since = self._monotonic()
             advice = self._optuna.telling(record)
             front = self._store.add(self._study, record, assigned.attempt, advice)
