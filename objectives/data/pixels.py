@@ -47,6 +47,15 @@ def decode(file: str | Path) -> Pixels | None:
     return pixels
 
 
+def jpeg(pixels: Pixels, longest_px: int, quality: int = 80) -> bytes:
+    """Return a picture `(height, width, 3)` in RGB as a JPEG, made smaller if its longer side is above `longest_px`."""
+    scale = min(1.0, longest_px / max(pixels.shape[:2]))
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    smaller = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(smaller, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return encoded.tobytes()
+
+
 def open_image(file: Path | BytesIO) -> Image.Image:
     """Open an image with Pillow itself.
 

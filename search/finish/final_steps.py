@@ -78,10 +78,12 @@ def _polish(
 def _confirm(
     step: FinalStep, store: Store, study: StudyEntry, folder: RunFolder, show_line: Callable[[str], None]
 ) -> None:
+    from search.finish.example_boxes import renew_example_pictures
     from search.finish.finalists import select_finalists
     from search.finish.race import confirm_finalists
 
     confirm_finalists(store, study, folder, select_finalists(store, study), show_line=show_line)
+    renew_example_pictures(store, study, folder, show_line)
 
 
 FINAL_STEPS = {"repeat": _repeat, "polish": _polish, "confirm": _confirm}

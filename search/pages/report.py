@@ -26,6 +26,7 @@ from search.findings.study_results import StudyResults
 from search.findings.time_table import time_table
 from search.findings.training_effort import effort_text, training_effort
 from search.pages.charts import chart_data, counted_text
+from search.pages.example_pictures import ExamplePictures
 from search.pages.importance import importances
 from search.pages.page import part, render, trusted
 from search.pages.subject import subject_facts
@@ -37,14 +38,23 @@ from search.study.rows import PARENT_NAME
 from spaces.shown import shown
 
 REPORTED_PACKAGES = ("yolofront", "ultralytics", "torch", "onnxruntime", "optuna", "sqlalchemy", "numpy")
+CONFIDENCE = 0.5
+"""Confidence of the boxes that are shown first, where the study names none."""
 
 
-def html_report(found: StudyResults, picture: bytes, clock: datetime | None = None) -> str:
+def html_report(
+    found: StudyResults,
+    picture: bytes,
+    clock: datetime | None = None,
+    *,
+    examples: ExamplePictures | None = None,
+) -> str:
     """Return the report as one HTML page.
 
     Args:
         picture: The Pareto plot as PNG, shown if the browser runs no scripts.
         clock: Time of the report; now by default.
+        examples: Pictures with boxes of the parent and of a candidate; None if there are none.
     """
     rows = found.rows()
     script = part("report.js")
@@ -68,6 +78,8 @@ def html_report(found: StudyResults, picture: bytes, clock: datetime | None = No
         costs={row.record.name: _cost(row) for row in rows},
         times=[(time, duration(time.seconds)) for time in time_table(found.records, since=found.study.created)],
         endings=_endings(rows),
+        examples=examples,
+        confidence=(found.study.definition.get("accuracy") or {}).get("confidence", CONFIDENCE),
         definition=yaml.safe_dump(_plain(found.study.definition), sort_keys=False, allow_unicode=True, width=100),
         targets=_targets(found),
         versions=_versions(),

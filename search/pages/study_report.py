@@ -32,6 +32,7 @@ def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, .
     Raises:
         OSError: If the folder cannot be written.
     """
+    from search.pages.example_pictures import read_pictures
     from search.pages.report import html_report  # with pictures: matplotlib is not for --help
     from search.pictures.pareto import pareto_png
 
@@ -49,9 +50,10 @@ def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, .
     )
     tables = "\n".join(f"## {markdown_text(split)}\n\n{markdown(found.rows(split))}" for split in splits)
     marks = "".join(f"\n{markdown_text(line)}\n" for line in (*legend(found.records), *found.remarks))
+    examples = read_pictures(folder, found.records)
     summary = f"{markdown_text(found.summary)}\n\n" if found.summary else ""
     return (
-        write_text(folder / "report.html", html_report(found, picture.read_bytes())),
+        write_text(folder / "report.html", html_report(found, picture.read_bytes(), examples=examples)),
         picture,
         write_text(folder / "leaderboard.md", f"# {markdown_text(study.sampler_name)}\n\n{summary}{tables}{marks}"),
         write_text(folder / "leaderboard.csv", csv_text(found.rows(), splits)),

@@ -144,7 +144,9 @@ def test_the_report_and_the_table_are_there(project: Project, finished: str) -> 
         "pareto.png",
         "leaderboard.md",
         "leaderboard.csv",
+        "pictures.json",
     }
+    assert (folder / "report.html").read_text().count("<use href=") == 12, "six pictures, of the parent and another"
     assert "where the time went" in finished
     assert "export: yolofront export --study small" in finished
     assert "uniform-0.5" in finished

@@ -475,11 +475,25 @@ function confidenceTable() {
   fill();
 }
 
+/** Shows the boxes on the pictures from the confidence of their slider upwards. */
+function exampleBoxes() {
+  const slider = document.getElementById("examples-slider");
+  if (!slider) return;
+  document.getElementById("examples-tools").hidden = false;
+  const choose = () => {
+    document.getElementById("examples-value").textContent = Number(slider.value).toFixed(2);
+    for (const box of document.querySelectorAll(".found")) box.toggleAttribute("hidden", Number(box.dataset.confidence) < Number(slider.value));
+  };
+  slider.addEventListener("input", choose);
+  choose();
+}
+
 function drawAll() { pareto(); history(); learning(); confidenceCurves(); }
 
 paretoLegend();
 widths();
 confidenceTable();
+exampleBoxes();
 learningLegend();
 drawAll();
 let seenWidth = innerWidth, waiting = 0;
