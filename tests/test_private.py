@@ -13,7 +13,6 @@ from tests.tree import ROOT, named, project
 
 TOUCHED: dict[str, str] = {
     "tests/yolofront/test_api.py: _repr_html_": "notebooks ask by this name",
-    "tests/yolofront/test_api.py: _repr_png_": "notebooks ask by this name",
 }
 """Private names that a test cannot do without, as `file: name`, with the reason."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import polars
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """The results of one stored study, as they were when it was opened.
 
@@ -35,8 +35,12 @@ class Result:
 
     study: StudyEntry
     project: Path
-    storage: str = field(repr=False)
-    found: StudyResults = field(repr=False)
+    storage: str
+    found: StudyResults
+
+    def __repr__(self) -> str:
+        """Return the study's name and its counts; the URL of the database may hold a password."""
+        return f"<study {self.name!r} in {self.project}: {len(self.records)} networks, {len(self.front)} on the front>"
 
     @property
     def name(self) -> str:
@@ -149,9 +153,3 @@ class Result:
     def _repr_html_(self) -> str:
         """Return the front as a picture and a table, which a notebook shows."""
         return notebook_html(self.found)
-
-    def _repr_png_(self) -> bytes:
-        """Return the picture of the front, for notebooks that show no HTML."""
-        from search.pictures.pareto import pareto_bytes  # imports matplotlib
-
-        return pareto_bytes(self.records, self.found.fronts, objectives=self.study.objectives)

@@ -28,7 +28,17 @@ class ShownConsole(Console):
     """
 
     def __init__(self, stream: TextIO | None = None, *, width: int | None = None, soft_wrap: bool = True) -> None:
-        super().__init__(file=stream, width=width, soft_wrap=soft_wrap, markup=False, emoji=False, highlight=False)
+        super().__init__(
+            file=stream,
+            width=width,
+            soft_wrap=soft_wrap,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            # In a notebook rich would show each line apart, and its standard output says that it is a terminal.
+            force_jupyter=False,
+            force_terminal=False if Console().is_jupyter else None,
+        )
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Yield the parts that are printed, made visible."""
