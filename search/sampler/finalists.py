@@ -38,8 +38,8 @@ MIN_GAIN = 0.0015
 """Expected gain in accuracy of the best next step below which the study ends: far below the noise of a training."""
 SAMPLES = 2
 """Number of networks that tell whether a band is of use."""
-NO_DIFFERENCE = 0.005
-"""Difference of expected accuracies within which the faster network is the better finalist."""
+NO_DIFFERENCE = 0.001
+"""Difference of expected accuracies within which the faster network is the better finalist: see decision 0016."""
 
 Params = Mapping[str, ParamValue]
 
