@@ -34,6 +34,7 @@ OWN = {
     "objectives/export/pt_file.py": "the same",
     "spaces/structure/model_cost.py": "the same",
     "search/batch/job_files.py": "what `search.submit` wrote of its jobs; anything else is one line that says so",
+    "search/pages/example_pictures.py": "what the measuring of the front has written; other files are passed over",
     "search/store/packing.py": "a column of our own database",
     "search/sampler/tables/trial_rows.py": "columns that Optuna has written, as its own storage reads them",
     "search/sampler/prior_mean.py": "a table that comes with the project",

@@ -75,7 +75,7 @@ def read_pictures(folder: Path, records: Sequence[TrialRecord]) -> ExamplePictur
         read = ExamplePictures(
             tuple(plain["names"]), tuple(plain["checkpoints"]), tuple(map(_picture, plain["pictures"]))
         )
-    except (OSError, ValueError, KeyError, TypeError):  # absent, or not ours: the report does without
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):  # absent, or not ours
         return None
     return read if read.are_of(records) else None
 
