@@ -65,7 +65,6 @@ MODELS: dict[str, dict[str, Any]] = {
     "reg_max of a million": small_model(reg_max=10**6),
     "reg_max that is a text": small_model(reg_max="x"),
     "weights from the network": _row(-1, 1, "TorchVision", [16, "resnet18", "DEFAULT"]),
-    "no head": small_model(head=[[-1, 1, "Conv", [8, 1]]]),
     "a name that is a list": small_model(yaml_file=[1]),
     "a value that is deep": small_model(extra=json.loads("[" * 60 + "]" * 60)),
     "many values": small_model(extra=list(range(60_000))),
