@@ -105,7 +105,7 @@ class Module:
 
     @cached_property
     def offered(self) -> tuple[Import, ...]:
-        """What an `__init__` offers by its table `_PUBLIC`, and imports on the first use: modules, or names in them."""
+        """Modules, or names in them, that an `__init__` imports on first use: those of its table `_PUBLIC`."""
         return tuple(self._offered()) if self.is_init else ()
 
     def _offered(self) -> Iterator[Import]:

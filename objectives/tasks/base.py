@@ -25,7 +25,7 @@ class LabelFactsError(ValueError):
 
 
 class Task(ABC):
-    """What a network is for. Everything that differs between tasks is asked of it; no other code compares names.
+    """Task of a network, such as segmentation. Code that differs between tasks is here; no other compares their names.
 
     A task has no state: its instances are equal. A data set knows its task, so that all that reads a data set does.
 

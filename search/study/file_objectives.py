@@ -28,7 +28,7 @@ class AskedTarget(Protocol):
 
     @property
     def nms(self) -> bool:
-        """Whether these end in non-maximum suppression."""
+        """True if the files of this target end in non-maximum suppression."""
 
 
 def with_task(plain: Mapping[str, Any]) -> dict[str, Any]:

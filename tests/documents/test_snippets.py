@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "code"), SNIPPETS, ids=[f"{page}-{code[:40]!r}" for page, code in SNIPPETS])
 def test_a_snippet_runs(page: str, code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What stands below `if __name__ == "__main__"` starts a study, and is only checked: see the next test."""
+    """Lines below `if __name__ == "__main__"` start a study, and are only checked: see the next test."""
     monkeypatch.chdir(folder)
     tree = ast.parse(code)
     if TRAINS in code:

@@ -15,7 +15,7 @@ FIRST_LOOK_AFTER_S, LAST_LOOK_AFTER_S = 0.05, 1.0
 
 
 class Locks(Protocol):
-    """What holds named locks among all processes of a database."""
+    """Named locks among all processes of a database."""
 
     def exclusive_if_free(self, name: str) -> AbstractContextManager[bool]:
         """Hold the lock of that name, unless another one holds it now; says whether it is held."""

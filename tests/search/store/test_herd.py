@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 
-import psycopg
 import pytest
 
+from benchmarks.cluster.herd import counted_connections
 from search.sampler.tables.first_worker import AT_ONCE, sampler_tables
 from search.store.outage.among_all import once_among_all
 from search.store.sql import open_store
@@ -36,32 +34,9 @@ def join(index: int, url: str) -> int:
         return len(store.studies())
 
 
-@contextmanager
-def _counting(url: str) -> Iterator[list[int]]:
-    """Count the connections to a database while the block runs."""
-    counts: list[int] = []
-    plain = url.replace("postgresql+psycopg", "postgresql")
-    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-
-    def count(connection: psycopg.Connection[tuple[int]]) -> None:
-        while not is_over:
-            row = connection.execute(others).fetchone()
-            counts.append(0 if row is None else row[0])
-            time.sleep(0.02)
-
-    is_over: list[bool] = []
-    with psycopg.connect(plain, autocommit=True) as connection, ThreadPoolExecutor(1) as pool:
-        counting: Future[None] = pool.submit(count, connection)
-        try:
-            yield counts
-        finally:
-            is_over.append(True)
-            counting.result()
-
-
 @pytest.mark.slow
 def test_a_herd_joins_an_empty_database_with_few_connections(postgres_url: str) -> None:
-    with _counting(postgres_url) as counts:
+    with counted_connections(postgres_url) as counts:
         assert as_processes(join, postgres_url, count=WORKERS, within_s=WITHIN_S) == [1] * WORKERS
     assert WORKERS // 2 < max(counts) <= MOST
 
@@ -90,7 +65,7 @@ def test_who_waits_takes_over_when_the_holder_ends_without_doing_it(postgres_url
 
 @pytest.mark.parametrize(("keeps", "kept"), [(False, 0), (True, 1)])
 def test_a_process_that_seldom_calls_keeps_no_connection(postgres_url: str, keeps: bool, kept: int) -> None:
-    with closing(open_store(postgres_url, keeps=keeps)) as store, _counting(postgres_url) as counts:
+    with closing(open_store(postgres_url, keeps=keeps)) as store, counted_connections(postgres_url) as counts:
         store.studies()
         counts.clear()
         while kept not in counts:  # the server needs some milliseconds to notice an end
