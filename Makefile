@@ -5,7 +5,7 @@ VENV ?= .venv
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 WORKERS ?= $(shell if [ $(CORES) -ge 2 ]; then echo 2; else echo 1; fi)
 STUDY ?= nas_head
-# The smallest of the family, so that the first look takes 8 to 13 minutes. The study by itself begins with yolov5s.
+# The smallest of the family, so that the first look takes 8 to 14 minutes. The study by itself begins with yolov5s.
 MODEL ?= yolov5n.yaml
 # Epochs after the parent's: of the networks made by hand, and of the search.
 BUDGET ?= 90epochs
@@ -16,7 +16,7 @@ LENGTH = $(if $(findstring --n-trials,$(ARGS))$(findstring --budget,$(ARGS)),,--
 .PHONY: help run test check chaos docs install clean
 
 help:
-	@echo "make run    search the built-in study: a front of measured detectors, in 8 to 13 minutes on two cores"
+	@echo "make run    search the built-in study: a front of measured detectors, in 8 to 14 minutes on two cores"
 	@echo "            (STUDY=channel_ratio, MODEL=yolov5s.yaml, WORKERS=1, ARGS='--n-trials 20 -o recipe.epochs=5')"
 	@echo "make test   run the tests (ARGS='-k front')"
 	@echo "make check  lint and types"
