@@ -31,7 +31,8 @@ from objectives.device.target import Target, TargetError
 from objectives.quantities import LATENCY_MS
 from objectives.runtimes.catalogue import runtime_named
 from objectives.timing.child import ChildDied, TimingChild
-from objectives.timing.protocol import MeasuringBudget
+from objectives.timing.idle_wait import wait_at_most
+from objectives.timing.protocol import WAIT_S, MeasuringBudget
 from objectives.timing.race import Race
 from objectives.timing.session_spread import USUAL_SPREAD, SessionSpread
 from objectives.timing.timings import Timings
@@ -80,7 +81,7 @@ class LatencyMeter:
         calibration: Calibration images of an int8 target.
 
     Raises:
-        TargetError: If the runtime cannot run here.
+        TargetError: If the runtime cannot run here, or the user's limit to waiting (`IDLE_WAIT`) is no number.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class LatencyMeter:
         self._calibration = calibration
         if missing := self._runtime.unavailable(target.provider, target.precision):
             raise TargetError(f"target: {target.runtime} cannot run here: {missing}")
+        wait_at_most(WAIT_S)  # what the child would refuse is refused here
         self._scratch = scratch
         self._timeout_s, self._tries = timeout_s, tries
         self._budget = budget

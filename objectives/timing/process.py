@@ -24,7 +24,8 @@ from objectives.device.activity import ActivityWatch
 from objectives.device.target import Target
 from objectives.runtimes.catalogue import runtime_named
 from objectives.timing.child import ALIVE
-from objectives.timing.protocol import REFERENCES, Clock, InterleavedTiming, MeasuringBudget, Run
+from objectives.timing.idle_wait import wait_at_most
+from objectives.timing.protocol import REFERENCES, WAIT_S, Clock, InterleavedTiming, MeasuringBudget, Run
 from objectives.timing.race import Race
 from objectives.timing.race_run import run_race
 from objectives.timing.timings import Block, Timings
@@ -119,7 +120,8 @@ class NetworkTimer:
     def load_reference(self, model: Path) -> None:
         """Load the reference several times, and keep all loadings: each has a slightly different speed."""
         references = [self._load(model) for _ in range(REFERENCES)]
-        self._timing = InterleavedTiming(references, clock_of(self._target), self._target.clock)
+        wait_s = wait_at_most(WAIT_S)
+        self._timing = InterleavedTiming(references, clock_of(self._target), self._target.clock, wait_s=wait_s)
 
     def time(self, model: Path, budget: MeasuringBudget) -> Timings:
         """Time a network in turn with the reference. Raises `CandidateError` if it does not load or run."""
@@ -135,7 +137,7 @@ class NetworkTimer:
     def race(self, models: list[Path], cpu_budget_s: float, seed: int) -> Race:
         """Time networks in turn with each other and the reference: see `objectives.timing.race_run.run_race`."""
         watch, timing = self._watch(), self._ready
-        wait = timing.waiting(RACE_WAIT_S, watch.paused)
+        wait = timing.waiting(wait_at_most(RACE_WAIT_S), watch.paused)
         begun_s = time.process_time() - timing.waited[0]
         networks: dict[int, Run] = {}
         references = itertools.count()

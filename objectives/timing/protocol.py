@@ -71,15 +71,21 @@ class InterleavedTiming:
         clock: Clock that is read before and after each run.
         judged_by: `cpu` or `wall`: the clock whose interval decides when to stop.
         sleep: Waits for the given number of seconds.
+        wait_s: Maximum number of seconds that one network waits until slow phases end.
     """
 
     def __init__(
-        self, references: Sequence[Run], clock: Clock, judged_by: str, sleep: Callable[[float], None] = time.sleep
+        self,
+        references: Sequence[Run],
+        clock: Clock,
+        judged_by: str,
+        sleep: Callable[[float], None] = time.sleep,
+        wait_s: float = WAIT_S,
     ) -> None:
         self._references, self._clock, self._judged_by = tuple(references), clock, judged_by
         self._sleep, self._speed = sleep, ReferenceSpeed()
         self._waited = (0.0, 0.0)
-        self._patience_s = WAIT_S
+        self._wait_s = self._patience_s = wait_s
 
     @property
     def waited(self) -> tuple[float, float]:
@@ -118,7 +124,8 @@ class InterleavedTiming:
 
     def _learn_patience(self, waited_s: float, most_s: float) -> None:
         """Wait less for the next network if all of the time was used up, else more again."""
-        self._patience_s = max(LEAST_WAIT_S, most_s / 2) if waited_s >= most_s else min(WAIT_S, 2 * most_s)
+        shorter_s, longer_s = max(LEAST_WAIT_S, most_s / 2), 2 * most_s
+        self._patience_s = min(self._wait_s, shorter_s if waited_s >= most_s else longer_s)
 
     def _enough(self, timings: Timings, budget: MeasuringBudget, spent_s: float) -> bool:
         count, undisturbed = len(timings.loadings), len(timings.undisturbed(self._judged_by))
@@ -226,7 +233,7 @@ class InterleavedTiming:
 
     def reference_alone(self, aside: Aside = nullcontext) -> Timings:
         """Time each loading of the reference alone, in consecutive runs, as usual benchmarks do."""
-        wait, begun = self.waiting(WAIT_S, aside), self._clock()
+        wait, begun = self.waiting(self._wait_s, aside), self._clock()
         loadings = []
         for reference in self._references:
             wait()

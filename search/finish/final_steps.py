@@ -18,6 +18,7 @@ from search.store.base import Store, StoreError, StudyEntry
 from search.store.outage.patience import Patience
 from search.store.sql import open_store
 from search.work.process import run_process
+from spaces.lasting_imports import without_garbage_collection
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,10 @@ def _polish(
 def _confirm(
     step: FinalStep, store: Store, study: StudyEntry, folder: RunFolder, show_line: Callable[[str], None]
 ) -> None:
-    from search.finish.example_boxes import renew_example_pictures
-    from search.finish.finalists import select_finalists
-    from search.finish.race import confirm_finalists
+    with without_garbage_collection():
+        from search.finish.example_boxes import renew_example_pictures
+        from search.finish.finalists import select_finalists
+        from search.finish.race import confirm_finalists
 
     confirm_finalists(store, study, folder, select_finalists(store, study), show_line=show_line)
     renew_example_pictures(store, study, folder, show_line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from typing import Protocol, final
 
 from objectives.base import Measurement
 from objectives.device.target import Target
+from objectives.timing.idle_wait import wait_at_most
 from objectives.timing.meter import Latency, latency_of
 from objectives.timing.session_spread import SessionSpread
 from objectives.timing.timings import Timings
@@ -61,6 +63,16 @@ class IdleWait:
 
 
 USUAL_WAIT = IdleWait()
+
+
+def wait_of_user() -> IdleWait:
+    """Return the usual patience, with as many tries as the user's limit allows (`objectives.timing.idle_wait`).
+
+    Raises:
+        TargetError: If that limit is not a number of seconds.
+    """
+    whole_s = (USUAL_WAIT.tries - 1) * USUAL_WAIT.wait_s
+    return replace(USUAL_WAIT, tries=1 + math.floor(wait_at_most(whole_s) / USUAL_WAIT.wait_s))
 
 
 @final

@@ -16,7 +16,7 @@ import torch
 
 from objectives.data.dataset import Dataset
 from search.kept.folder import KeptFolder
-from search.latency.local import USUAL_WAIT, IdleWait
+from search.latency.local import IdleWait, wait_of_user
 from search.latency.source import LatencySource
 from search.latency.study_latencies import StudyLatencies
 from search.latency.study_targets import file_targets, latency_sources
@@ -61,7 +61,7 @@ class Setting:
     device: str
     scratch: Path
     threads: int | None = None
-    idle_wait: IdleWait = USUAL_WAIT
+    idle_wait: IdleWait = field(default_factory=wait_of_user)
     strict: bool = False
     keep_every_s: float = 0.0
     parent_wait_s: float = math.inf

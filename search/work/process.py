@@ -24,6 +24,7 @@ from search.record.events import Activity, Event, Note, Say, WorkerEnded
 from search.record.folders import RunFolder
 from search.work.job import Job
 from search.work.liveness import host_tag, may_own
+from spaces.lasting_imports import without_garbage_collection
 from spaces.shown import ShownStream
 from spaces.steps import note_step, share_steps
 
@@ -51,7 +52,8 @@ def run_worker(job: Job, pipe: Connection, steps: MutableSequence[float]) -> Non
         try:
             _remove_old_scratches(folder)
             say(Activity("loading"))
-            from search.work.session import work_on  # not above: the supervisor imports this module, without torch
+            with without_garbage_collection():
+                from search.work.session import work_on  # not above: the supervisor imports this module, without torch
 
             return work_on(job, folder, scratch, say)
         finally:

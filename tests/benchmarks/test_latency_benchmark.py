@@ -35,7 +35,7 @@ from benchmarks.timing.simulated_clock import (
 from benchmarks.timing.tables import goals
 from objectives.timing.protocol import LEAST_PAIRS, LOADINGS, MOST_PAIRS, MOST_TRIES, RUNS
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(file_s=110)
 
 TINY = BenchSize(  # little enough for every commit
     ladder_networks=2, spread_networks=1, repeats=1, rounds=0, races=0, simulated=40,

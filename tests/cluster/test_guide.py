@@ -16,7 +16,7 @@ from objectives.data.digit_scenes import write_digits
 from tests.search.store.postgres import programs, running_server
 from tests.tree import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(file_s=130)
 
 GUIDE = re.findall(r"^```sh\n(.*?)\n```", (ROOT / "docs/cluster.md").read_text(), re.MULTILINE | re.DOTALL)
 URL_OF_GUIDE = "postgresql+psycopg://user:password@host/yolofront"

@@ -18,7 +18,7 @@ from search.record.trial import TrialRecord
 from search.store.sql import open_store
 from tests.tree import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(file_s=90)
 
 WITHIN_S = 420
 MODEL = "yolov8n.yaml"

@@ -13,7 +13,7 @@ from tests.tree import ROOT
 from yolofront.__main__ import main
 from yolofront.result import Result
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(file_s=110)
 
 NOTEBOOK = ROOT / "examples" / "first_study.ipynb"
 NAMES = ["parent", "trial 0", "trial 1"]

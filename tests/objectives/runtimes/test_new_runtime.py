@@ -16,7 +16,7 @@ from objectives.device.lock_files import FOLDER
 from tests.objectives.runtimes import relay, use_new_runtime
 from tests.tree import LAYERS, ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(file_s=75)
 
 LINE = "from objectives.runtimes.relay import Relay\n"
 

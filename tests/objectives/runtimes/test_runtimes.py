@@ -81,7 +81,7 @@ class TestTorchEager(ThreadContract):
         return TorchEager()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(file_s=65)
 class TestTorchCompiled(RuntimeContract):
     """Torch, compiled ahead of time: one small network, because compiling takes long."""
 

@@ -22,7 +22,7 @@ from search.study.definition import load_study
 from search.work.dry_run import dry_run
 from spaces.networks.checkpoint import CheckpointStore
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(file_s=90)
 
 ROOT = Path(__file__).resolve().parents[3]
 STUDY_PX, CONTROL_PX, SEARCHED_PX = 64, 32, (64, 96)
@@ -49,7 +49,7 @@ def scenes(folder: Path) -> Path:
 def store(folder: Path, scenes: Path) -> Iterator[Store]:
     """The database after a run of two trials; with its seed the sampler draws both sizes."""
     fixed = ["--study", "channel_ratio", "--name", "sizes", "--data", str(scenes), "--imgsz", str(STUDY_PX)]
-    more = ["--n-trials", "2", "--workers", "1", "--project", str(folder / "runs")]
+    more = ["--model", "yolov5n.yaml", "--n-trials", "2", "--workers", "1", "--project", str(folder / "runs")]
     overrides = [part for override in OVERRIDES for part in ("-o", override)]
     done = subprocess.run(
         [sys.executable, "-m", "search.run", *fixed, *more, *overrides],

@@ -19,7 +19,7 @@ from search.measuring.pack import unused_file
 from search.store.base import Store
 from search.store.sql import open_store
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(file_s=130)
 
 LITTLE = ("--seconds", "0")  # three loadings of each network: the least that has an interval
 

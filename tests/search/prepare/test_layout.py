@@ -32,7 +32,7 @@ from spaces.base import Categorical, Float, Integer, SpaceError
 from spaces.networks.checkpoint import save
 from spaces.networks.parent import Parent
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(file_s=180)
 
 PARENT = "parent={model: yolov5n.yaml, recipe: {epochs: 1, batch: 8, sparsity: 0.3}}"
 ROWS = """donors=[

@@ -25,7 +25,7 @@ from spaces.ranking.importance import mean_scales
 from tests.objectives.networks import half_width_parent
 from tests.tree import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(file_s=85)
 
 TRAINED = ROOT / "benchmarks" / "tables" / "digits" / "networks" / "parent"
 """A detector of half of n's width that was trained on digits for 120 epochs: 0.895 mAP50-95 on val."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from search.record.ancestors import Ancestor
 from search.record.staircase import Staircase
@@ -30,6 +31,8 @@ from spaces.base import ArchSpec, ParamValue
 from spaces.networks.checkpoint import CheckpointStore
 from tests.search.sampler.problem import WORST_MS, Problem
 from tests.search.work.quick_trials import OBJECTIVES, _score
+
+pytestmark = pytest.mark.slow(file_s=60)
 
 EPOCHS, BUDGET = 3, 180
 PARENT_MS = 8.0

@@ -28,7 +28,7 @@ from spaces.base import PARENT, Candidate, CandidateError, Origin, ParamValue
 from spaces.networks.checkpoint import CheckpointStore
 from tests.search.trial.test_evaluate import RecordingHooks
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(file_s=55)
 
 
 @dataclass(frozen=True)
