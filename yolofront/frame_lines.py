@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from objectives.quantities import F1, MAP50, MAP50_95, MAP75, PRECISION, RECALL
+from objectives.quantities import F1, MAP50, MAP50_95, MAP75, OWN_ACCURACIES, PRECISION, RECALL
 from search.findings.columns import columns_of
 from search.findings.formats import splits_of
 from search.findings.leaderboard import Row
 from search.record.latency_text import LATENCY
 from search.record.trial import TrialRecord
 
-OF_A_SPLIT = frozenset(each.name for each in (MAP50_95, MAP50, MAP75, PRECISION, RECALL, F1))
+_OWN = (each for own in OWN_ACCURACIES.values() for each in own)
+OF_A_SPLIT = frozenset(each.name for each in (MAP50_95, MAP50, MAP75, PRECISION, RECALL, F1, *_OWN))
 """Quantities that each split has a column of."""
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 from html import escape
 
-from objectives.quantities import LATENCY_MS, MAP50_95
+from objectives.quantities import LATENCY_MS
 from search.findings.columns import columns_of
 from search.findings.study_results import StudyResults
+from search.record.trial import trained_accuracy
 from spaces.shown import shown
-
-SHOWN = (MAP50_95.name, LATENCY_MS.name)
-"""Columns of the table."""
 
 
 def notebook_html(found: StudyResults) -> str:
@@ -28,7 +26,8 @@ def notebook_html(found: StudyResults) -> str:
 
 
 def _table(found: StudyResults) -> str:
-    columns = [column for column in columns_of(found.records) if column.key in SHOWN]
+    shown_keys = (trained_accuracy(found.records).name, LATENCY_MS.name)
+    columns = [column for column in columns_of(found.records) if column.key in shown_keys]
     heads = "".join(f"<th>{escape(title)}</th>" for title in ("", *(column.title for column in columns), "note"))
     lines = (
         f"<tr><th>{escape(shown(row.record.name))}</th>"

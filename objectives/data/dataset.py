@@ -19,7 +19,7 @@ import yaml
 from objectives.data.check import Checked, check_all, check_image, check_labels, without_bad
 from objectives.data.check_memory import CheckMemory
 from objectives.data.coco_json import write_labels
-from objectives.data.digit_scenes import BUILT_IN, DEFAULTS, SCENES, write_digits
+from objectives.data.digit_scenes import BUILT_IN, SCENES, write_digits
 from objectives.data.doubts import doubts_of, near_duplicates_of_train
 from objectives.data.label_files import LabelFiles
 from objectives.data.places import label_path
@@ -111,7 +111,7 @@ def open_dataset(
     cache = cache.absolute()
     if str(source) in BUILT_IN:
         definition = read_definition(write_digits(cache, seed, scenes, str(source)), task)
-        return _checked(definition, str(source), cache, DEFAULTS, selection, task)
+        return _checked(definition, str(source), cache, BUILT_IN[str(source)].defaults, selection, task)
     definition = read_definition(Path(source).expanduser(), task)
     stem = definition.file.stem
     name = definition.file.parent.name if stem == "data" else stem

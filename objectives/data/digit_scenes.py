@@ -9,8 +9,6 @@ Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
 from __future__ import annotations
 
 import os
-import struct
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +18,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from objectives.data.plain_png import grey_png
 from objectives.tasks.digit_labels import DrawnDigit, box_row, corners_row, keypoints_row, outline_row
 from spaces.durable import delete_folder, make_folder
 
@@ -38,6 +37,14 @@ DEFAULTS: Mapping[str, str | int | float | bool] = {
     "scale": 0.25,
 }
 """Training arguments for the digits, named as Ultralytics' arguments."""
+SINGLE_PX = 64
+SINGLE_DEFAULTS: Mapping[str, str | int | float | bool] = {
+    **DEFAULTS,
+    "imgsz": SINGLE_PX,
+    "auto_augment": "",  # few images, many of them disfigured: after 12 epochs a classifier still guesses
+    "erasing": 0.0,
+}
+"""The same for images of one digit each."""
 
 _Row = Callable[[DrawnDigit], str]
 _KEYPOINTS = {"kpt_shape": [3, 3], "flip_idx": [0, 1, 2]}
@@ -52,12 +59,14 @@ class DigitSet:
         facts: Further keys of its YAML.
         turned: Whether each digit is turned.
         alone: Whether each digit is an image of its own, in the folder of its class.
+        defaults: Training arguments for it, named as Ultralytics' arguments.
     """
 
     row: _Row
     facts: Mapping[str, object] = field(default_factory=dict)
     turned: bool = False
     alone: bool = False
+    defaults: Mapping[str, str | int | float | bool] = field(default_factory=lambda: DEFAULTS)
 
 
 BUILT_IN: Mapping[str, DigitSet] = {
@@ -65,7 +74,7 @@ BUILT_IN: Mapping[str, DigitSet] = {
     "digits-seg": DigitSet(outline_row),
     "digits-pose": DigitSet(keypoints_row, _KEYPOINTS),
     "digits-obb": DigitSet(corners_row, turned=True),
-    "digits-cls": DigitSet(box_row, alone=True),
+    "digits-cls": DigitSet(box_row, alone=True, defaults=SINGLE_DEFAULTS),
 }
 """The built-in data sets by name: boxes, outlines, keypoints, oriented boxes, single digits in folders of classes."""
 
@@ -77,7 +86,7 @@ _TRIES = 60
 _TURNED_HEIGHTS_PX = (16, 26)
 _ROTATIONS = ((1, 0, 1), (24, 7, 25), (12, 5, 13), (15, 8, 17), (4, 3, 5), (3, 4, 5))
 """Cosine and sine of 0 to 53 degrees, times the third number: whole numbers, so that every machine draws the same."""
-_SINGLE_PX, _SINGLE_HEIGHTS_PX = 64, (32, 52)
+_SINGLE_HEIGHTS_PX = (32, 52)
 _STROKE = 3 / 16  # share of full ink that counts for a stroke
 _FAINT = 3  # minimum ink, of 0 to 16, that counts for a glyph's box
 
@@ -144,7 +153,7 @@ def _write_scenes(folder: Path, seed: int, scenes: Mapping[str, int], kind: Digi
         supply = _endless(*glyphs_of(split, seed), rng)
         for scene in range(scenes[split]):
             pixels, drawn = _draw_scene(supply, rng, turned=kind.turned)
-            (images / f"{scene:05d}.png").write_bytes(_png(pixels))
+            (images / f"{scene:05d}.png").write_bytes(grey_png(pixels))
             (labels / f"{scene:05d}.txt").write_text(
                 "".join(f"{kind.row(digit)}\n" for digit in drawn), encoding="utf-8"
             )
@@ -163,17 +172,17 @@ def _write_single(folder: Path, seed: int, scenes: Mapping[str, int]) -> None:
         for count in range(scenes[split]):
             ink, label = next(supply)
             pixels = _draw_single(ink, rng)
-            (folder / split / CLASSES[label] / f"{count:05d}.png").write_bytes(_png(pixels))
+            (folder / split / CLASSES[label] / f"{count:05d}.png").write_bytes(grey_png(pixels))
     (folder / "data.yaml").write_text(yaml.safe_dump({"names": dict(enumerate(CLASSES))}), encoding="utf-8")
 
 
 def _draw_single(ink: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return a square image with one glyph somewhere in it."""
     background, noise = int(rng.integers(10, 80)), int(rng.integers(4, 16))
-    pixels = background + rng.integers(-noise, noise + 1, size=(_SINGLE_PX, _SINGLE_PX))
+    pixels = background + rng.integers(-noise, noise + 1, size=(SINGLE_PX, SINGLE_PX))
     height = int(rng.integers(_SINGLE_HEIGHTS_PX[0], _SINGLE_HEIGHTS_PX[1] + 1))
-    width = min(_SINGLE_PX, max(8, height * ink.shape[1] // ink.shape[0]))
-    top, left = (int(rng.integers(0, _SINGLE_PX - side + 1)) for side in (height, width))
+    width = min(SINGLE_PX, max(8, height * ink.shape[1] // ink.shape[0]))
+    top, left = (int(rng.integers(0, SINGLE_PX - side + 1)) for side in (height, width))
     bright = int(rng.integers(background + 110, 256))
     pixels[top : top + height, left : left + width] += (
         _enlarged(ink, height, width) * (bright - background) // _INK_FULL
@@ -274,20 +283,6 @@ def _weights(source: int, target: int) -> NDArray[np.int64]:
         weights[pixel, first] += 2 * target - rest
         weights[pixel, min(first + 1, source - 1)] += rest
     return weights
-
-
-def _png(pixels: NDArray[np.uint8]) -> bytes:
-    """Return an 8-bit grey PNG without compression: its bytes do not depend on the zlib that is installed."""
-    height, width = pixels.shape
-    raw = b"".join(b"\0" + row.tobytes() for row in pixels)  # each row begins with its filter, 0 for none
-    stored = b"\x78\x01\x01" + struct.pack("<HH", len(raw), len(raw) ^ 0xFFFF) + raw  # one block: 64 KiB at most
-    stored += struct.pack(">I", zlib.adler32(raw))
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", stored) + _chunk(b"IEND", b"")
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def _is_whole(folder: Path, scenes: Mapping[str, int], kind: DigitSet) -> bool:

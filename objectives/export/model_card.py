@@ -8,14 +8,21 @@ from typing import Any
 
 import yaml
 
+from objectives.quantities import OWN_ACCURACIES
 from spaces.shown import markdown_text
 
 CARD = "README.md"
 """Name that model hubs expect."""
 LICENCE = "agpl-3.0"
 """Licence of the code and of the weights that Ultralytics' trainer makes, by its name on model hubs."""
-TAGS = ("object-detection", "yolo", "pruning", "yolofront")
-SCORES = {"map50_95": "mAP50-95", "map50": "mAP50", "precision": "precision", "recall": "recall", "f1": "F1"}
+DETECTING = "object-detection"
+PIPELINES = {"segment": "image-segmentation", "pose": "keypoint-detection", "classify": "image-classification"}
+"""Names of tasks on model hubs, by Ultralytics' names; others are `DETECTING`."""
+TAGS = ("yolo", "pruning", "yolofront")
+SCORES = {
+    **{each.name: each.title for own in OWN_ACCURACIES.values() for each in own},
+    **{"map50_95": "mAP50-95", "map50": "mAP50", "precision": "precision", "recall": "recall", "f1": "F1"},
+}
 COSTS = {
     "parameters": ("parameters", ""),
     "flops_g": ("cost of one image", "GFLOPs"),
@@ -56,10 +63,10 @@ def _base(facts: Mapping[str, Any]) -> str:
 
 
 def _head(facts: Mapping[str, Any]) -> dict[str, Any]:
-    data = str(facts["data"])
+    data, pipeline = str(facts["data"]), PIPELINES.get(facts["task"], DETECTING)
     results = [
         {
-            "task": {"type": "object-detection"},
+            "task": {"type": pipeline},
             "dataset": {"name": f"{data} ({split})", "type": data, "split": split},
             "metrics": [
                 {"type": name, "name": title, "value": round(scores[name], 4)}
@@ -72,10 +79,10 @@ def _head(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "license": LICENCE,
         "library_name": "ultralytics",
-        "pipeline_tag": "object-detection",
+        "pipeline_tag": pipeline,
         "base_model": _base(facts),
         "datasets": [data],
-        "tags": list(TAGS),
+        "tags": [pipeline, *TAGS],
         "model-index": [{"name": f"{facts['study']} {facts['trial']}", "results": results}],
     }
 
@@ -91,7 +98,7 @@ def _body(facts: Mapping[str, Any], file: str) -> Iterator[str]:
     yield "The network was chosen among many by its accuracy on val, so quote that on a test split."
     yield from ("", "## Use", "")
     if file.endswith(LOADED_BY_YOLO):
-        yield from ("```python", "from ultralytics import YOLO", "", f'model = YOLO("{file}", task="detect")')
+        yield from ("```python", "from ultralytics import YOLO", "", f'model = YOLO("{file}", task="{facts["task"]}")')
         yield from (f'model.predict("image.jpg", imgsz={facts["imgsz"]})', "```")
     else:
         yield f"`{file}` is for the runtime of its format."

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import spaces.offline  # noqa: F401  (before ultralytics)
+from objectives.tasks.registry import task_named
 from spaces.anchors.anchor_head import is_anchor_head
 from spaces.base import Candidate, CandidateError
 from spaces.durable import write_bytes
@@ -23,15 +24,22 @@ from spaces.structure.heads import task_of
 # isort: split
 from ultralytics import YOLO, __version__
 
-HOW_TO_TRAIN = (
-    "this network is pruned, and YOLO.train() would rebuild it unpruned from its YAML. Instead: "
-    "trainer = DetectionTrainer(overrides={'model': 'x.pt', 'data': ...}); "
-    "trainer.model = YOLO('x.pt').model; trainer.train()"
-)
-"""Text in place of a layer name in the YAML of a pruned network; the error of Ultralytics shows it to users."""
-
 Detector = Any
 """An Ultralytics `DetectionModel`: torch's types do not know its attributes."""
+
+
+def how_to_train(task: str) -> str:
+    """Return the text in place of a layer name in the YAML of a pruned network; Ultralytics' error shows it to users.
+
+    Args:
+        task: Ultralytics' name of the network's task.
+    """
+    trainer = task_named(task).trainer().__name__
+    return (
+        "this network is pruned, and YOLO.train() would rebuild it unpruned from its YAML. Instead: "
+        f"trainer = {trainer}(overrides={{'model': 'x.pt', 'data': ...}}); "
+        "trainer.model = YOLO('x.pt').model; trainer.train()"
+    )
 
 
 def export_pt(candidate: Candidate, path: Path, facts: Mapping[str, Any]) -> Path:
@@ -40,7 +48,7 @@ def export_pt(candidate: Candidate, path: Path, facts: Mapping[str, Any]) -> Pat
     Tensors are stored in half precision where that loses nothing: all those of a network from one of our checkpoints.
 
     `YOLO(path).train()` builds a new network from the YAML in the file. Few prunings can be expressed in YAML.
-    For the others the YAML names a layer that does not exist, so that training fails with `HOW_TO_TRAIN` instead of
+    For the others the YAML names a layer that does not exist, so that training fails with `how_to_train` instead of
     silently training the uncut network (docs/decisions/0007). Nothing else that Ultralytics does builds from it;
     `objectives.pruned_training` trains the network that is there.
 
@@ -55,7 +63,7 @@ def export_pt(candidate: Candidate, path: Path, facts: Mapping[str, Any]) -> Pat
     """
     network = _bare_copy(candidate)
     _require_stock(network)
-    network.yaml = model_yaml(network) or refusing(network.yaml, HOW_TO_TRAIN)
+    network.yaml = model_yaml(network) or refusing(network.yaml, how_to_train(task_of(network)))
     halve(network)
     content = {
         "epoch": -1,  # the value after a training that has ended

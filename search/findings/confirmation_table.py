@@ -6,12 +6,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from objectives.quantities import MAP50_95
 from search.findings.selection import confirmed_study
 from search.record.confirmation import Confirmation, Finalist
 from search.record.confirmed_study import ConfirmedStudy
 from search.record.latency_text import LATENCY, latency_text
 from search.record.number_text import score, significant
+from search.record.trial import trained_accuracy
 from search.store.base import Store, StudyEntry
 from spaces.display.terminal import table_console
 
@@ -31,7 +31,8 @@ def print_confirmation(store: Store, study: StudyEntry, confirmation: Confirmati
 def _table(confirmed: ConfirmedStudy, confirmation: Confirmation) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("name", no_wrap=True)
-    for title in ("mAP50-95", "in the study, ms", "confirmed, ms"):
+    own = trained_accuracy(confirmed.records)
+    for title in (own.title, "in the study, ms", "confirmed, ms"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("ties")
     table.add_column("on the front")
@@ -39,7 +40,7 @@ def _table(confirmed: ConfirmedStudy, confirmation: Confirmation) -> Table:
     for member in confirmation.members:
         record = records[member.name]
         before, now = confirmed.trial_latencies[member.name], record.measurement(LATENCY)
-        accuracy = record.value(MAP50_95.name)
+        accuracy = record.value(own.name)
         cells = [member.name, "" if accuracy is None else score(accuracy), latency_text(before)]
         cells.append(significant(member.value) if now is None else latency_text(now))
         ties = f"{TIE_MARK} {', '.join(member.ties)}" if member.ties else ""

@@ -19,7 +19,7 @@ from search.findings.columns import (
 from search.findings.leaderboard import Row
 from search.record.latency_text import FURTHER, LATENCY, further_names, is_latency
 from search.record.trial import TrialRecord
-from search.record.words import FRONT_MARK, GAIN, NAME_HEAD, NOTE_HEAD, SPEED_UP
+from search.record.words import FRONT_MARK, NAME_HEAD, NOTE_HEAD, SPEED_UP, gain_title
 from spaces.shown import csv_cell, markdown_text
 
 
@@ -41,7 +41,8 @@ def markdown(rows: Sequence[Row], columns: Sequence[Column] | None = None) -> st
         columns: Those of the rows' records by default.
     """
     columns = columns or _columns(rows)
-    titles = ["", NAME_HEAD, *(markdown_text(column.title) for column in columns), GAIN, SPEED_UP, NOTE_HEAD]
+    gain = gain_title(row.record for row in rows)
+    titles = ["", NAME_HEAD, *(markdown_text(column.title) for column in columns), gain, SPEED_UP, NOTE_HEAD]
     rules = ["---", "---", *("---:" for _ in columns), "---:", "---:", "---"]
     lines = [_markdown_line(titles), _markdown_line(rules)]
     for row in rows:

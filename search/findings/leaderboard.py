@@ -32,8 +32,8 @@ class Row:
         on_front: Whether the record is on the Pareto front.
         roles: Roles of a member of the front: `fastest`, `best`, `knee`.
         best: Keys of the columns in which no other complete, feasible record is better.
-        gain: Difference of mAP50-95 to the parent, of files if the study aims at theirs; None for the parent and if a
-            figure is missing.
+        gain: Difference to the parent in the accuracy that the study aims at; None for the parent and if a figure is
+            missing.
         speed_up: The parent's latency divided by its own, so higher is faster; None as for `gain`.
         note: Roles, outcome with its reason, lineage.
     """
@@ -155,7 +155,7 @@ def spread_ms(record: TrialRecord) -> float | None:
 def gain(
     record: TrialRecord, parent: TrialRecord | None, split: str = VAL, accuracy: str = MAP50_95.name
 ) -> float | None:
-    """Return the difference of mAP50-95 to the parent; None for the parent and if one was not evaluated."""
+    """Return the difference of accuracy to the parent; None for the parent and if one was not evaluated."""
     theirs = None if parent is None or record is parent else parent.value(accuracy, split)
     ours = record.value(accuracy, split)
     return None if ours is None or theirs is None else ours - theirs

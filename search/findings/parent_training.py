@@ -8,17 +8,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from objectives.base import EpochResult
-from objectives.quantities import MAP50_95
 from search.findings.leaderboard import gain, parent_of
 from search.findings.training_noise import ASSUMED_NOISE, training_noise
 from search.record.number_text import score
-from search.record.trial import Outcome, TrialRecord
+from search.record.trial import Outcome, TrialRecord, trained_accuracy
 from spaces.base import SCRATCH
 
 LAST_PART = 0.2
 """Share of the parent's epochs, the last ones, over which its accuracy must no longer grow."""
 MAX_CLIMB = 0.005
-"""Maximum growth of mAP50-95 over the last part of a training that has come to its end."""
+"""Maximum growth of accuracy over the last part of a training that has come to its end."""
 LONGER = 2
 """Multiple of the parent's epochs that is proposed."""
 
@@ -51,7 +50,7 @@ def parent_warning(records: Sequence[TrialRecord], copied_from: str | None = Non
 
 
 def climb(curve: Sequence[EpochResult]) -> tuple[float, int]:
-    """Return the growth of mAP50-95 over the last part of a training by a fitted line, and that part's epochs."""
+    """Return the growth of accuracy over the last part of a training by a fitted line, and that part's epochs."""
     scored = [each for each in curve if each.epoch > 0]
     if len(scored) < 2:
         return 0.0, 0
@@ -64,11 +63,12 @@ def climb(curve: Sequence[EpochResult]) -> tuple[float, int]:
 
 
 def _is_beaten(parent: TrialRecord, records: Sequence[TrialRecord]) -> Iterator[str]:
-    noise = training_noise(records)
-    gains = [(more, each.name) for each in records if _is_made_from(each, parent) if (more := gain(each, parent))]
+    noise, accuracy = training_noise(records), trained_accuracy(records)
+    made = [each for each in records if _is_made_from(each, parent)]
+    gains = [(more, each.name) for each in made if (more := gain(each, parent, accuracy=accuracy.name))]
     more, name = max(gains, default=(0.0, ""))
     if more > (ASSUMED_NOISE if noise is None else noise.least_meaningful):
-        yield f"{name}, made from it, has {score(more)} more {MAP50_95.title}"
+        yield f"{name}, made from it, has {score(more)} more {accuracy.title}"
 
 
 def _is_made_from(record: TrialRecord, parent: TrialRecord) -> bool:
@@ -84,7 +84,7 @@ def _still_climbs(parent: TrialRecord) -> Iterator[str]:
     grown, epochs = climb(parent.rungs)
     if grown > MAX_CLIMB:
         over = "its last epoch" if epochs == 1 else f"the last {epochs} of its {parent.epochs} epochs"
-        yield f"the parent's own {MAP50_95.title} still grew by {score(grown)} over {over}"
+        yield f"the parent's own {trained_accuracy([parent]).title} still grew by {score(grown)} over {over}"
 
 
 def _remedy(parent: TrialRecord, copied_from: str | None) -> str:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
-from objectives.quantities import F1, FLOPS_G, MAP50, PRECISION, RECALL, SHARE_PRUNED, SIZE_MIB
+from objectives.quantities import F1, FLOPS_G, LATENCY_MS, MAP50, PRECISION, RECALL, SHARE_PRUNED, SIZE_MIB
 from search.findings.columns import columns_of
 from search.findings.leaderboard import Row
-from search.record.trial import Outcome
-from search.record.words import FRONT_MARK, GAIN, NAME_HEAD, NOTE_HEAD, SPEED_UP
+from search.record.trial import Outcome, trained_accuracy
+from search.record.words import FRONT_MARK, NAME_HEAD, NOTE_HEAD, SPEED_UP, gain_title
 from spaces.shown import shown
 
 DROPPED_FIRST = (SIZE_MIB.name, PRECISION.name, RECALL.name, MAP50.name, FLOPS_G.name, SHARE_PRUNED.name)
@@ -56,7 +56,8 @@ class TerminalTable:
         name = _Cells("name", NAME_HEAD, names)
         marks = _Cells("", "", tuple(Text(FRONT_MARK if row.on_front else " ", style="green") for row in self.rows))
         left = options.max_width - marks.width - name.width - len(GAP)
-        columns = _fitting(_columns(self.rows), left)
+        own = trained_accuracy(row.record for row in self.rows)
+        columns = _fitting(_columns(self.rows), left, own.name)
         notes = [row.note for row in self.rows]
         room = left - sum(each.width + len(GAP) for each in columns) - len(GAP)
         beside = room >= min(NARROWEST_NOTE, max(map(len, notes), default=0))
@@ -85,7 +86,7 @@ def _columns(rows: Sequence[Row]) -> list[_Cells]:
         for column in columns
     ]
     further: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
-        ("gain", GAIN, lambda row: row.gain_text),
+        ("gain", gain_title(row.record for row in rows), lambda row: row.gain_text),
         ("speed_up", SPEED_UP, lambda row: row.speed_up_text),
     )
     found += [_Cells(key, title, tuple(Text(text(row)) for row in rows)) for key, title, text in further]
@@ -96,10 +97,10 @@ def _figure(row: Row, key: str, text: str) -> Text:
     return Text(text, style="bold green" if key in row.best else "")
 
 
-def _fitting(columns: list[_Cells], width: int) -> list[_Cells]:
-    """Return the columns without those that there is no room for."""
+def _fitting(columns: list[_Cells], width: int, accuracy: str) -> list[_Cells]:
+    """Return the columns without those that there is no room for; this accuracy always stays."""
     first = [key for key in DROPPED_FIRST if any(each.key == key for each in columns)]
-    always = ("map50_95", "latency_ms")
+    always = (accuracy, LATENCY_MS.name)
     rest = [each.key for each in reversed(columns) if each.key not in (*first, *always)]
     for key in (*first, *rest):
         if sum(each.width + len(GAP) for each in columns) <= width:

@@ -9,21 +9,20 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from objectives.quantities import MAP50_95
 from search.record.number_text import score
-from search.record.trial import REPEATED, Outcome, TrialRecord
+from search.record.trial import REPEATED, Outcome, TrialRecord, trained_accuracy
 
 LEAST = 0.005
 """Minimum of the difference that is said to mean something: two trainings may be equal by chance."""
 ASSUMED_NOISE = 0.01
-"""Difference of mAP50-95 that means nothing where no training was repeated."""
+"""Difference of accuracy that means nothing where no training was repeated."""
 STEPS = (1, 1.5, 2, 3, 5, 10)
 """Leading figures that the difference is rounded up to."""
 
 
 @dataclass(frozen=True)
 class TrainingNoise:
-    """Differences of mAP50-95 on val between two trainings of one trial, by the trial's name; at least one.
+    """Differences of accuracy on val between two trainings of one trial, by the trial's name; at least one.
 
     One pair is a poor estimate: in two cases of three the true deviation is between half of it and three times it.
     Both trainings begin with the same weights, so what came before them adds no noise here.
@@ -59,11 +58,12 @@ class TrainingNoise:
 def training_noise(records: Sequence[TrialRecord]) -> TrainingNoise | None:
     """Return the noise from all trials of a study that were trained twice; None if there is none."""
     by_name = {record.name: record for record in records}
+    accuracy = trained_accuracy(records).name
     found = {}
     for record in records:
         trial = by_name.get(record.name.removesuffix(REPEATED)) if record.is_repeated else None
-        ours = record.value(MAP50_95.name)
-        theirs = None if trial is None else trial.value(MAP50_95.name)
+        ours = record.value(accuracy)
+        theirs = None if trial is None else trial.value(accuracy)
         if trial is not None and ours is not None and theirs is not None:
             found[trial.name] = ours - theirs
     return TrainingNoise(found) if found else None
@@ -88,7 +88,8 @@ def trials_to_repeat(records: Sequence[TrialRecord], count: int) -> tuple[TrialR
         count: Number of trials that are trained twice, those included that already are.
     """
     repeated = {record.name.removesuffix(REPEATED) for record in records if record.is_repeated}
-    known = [(each, value) for each in records if _is_trial(each) and (value := each.value(MAP50_95.name)) is not None]
+    accuracy = trained_accuracy(records).name
+    known = [(each, value) for each in records if _is_trial(each) and (value := each.value(accuracy)) is not None]
     shortest = min((each.epochs for each, _ in known), default=0)
     rest = [(each, value) for each, value in known if each.epochs == shortest and each.name not in repeated]
     best = sorted(rest, key=lambda each: -each[1])

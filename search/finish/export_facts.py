@@ -7,9 +7,10 @@ from typing import Any, cast
 
 from objectives.base import Evaluation
 from objectives.export.model_card import description
-from objectives.quantities import BEST_F1, BEST_F1_CONFIDENCE, F1, MAP50, MAP50_95, PRECISION, RECALL
+from objectives.quantities import BEST_F1, BEST_F1_CONFIDENCE, F1, MAP50, MAP50_95, OWN_ACCURACIES, PRECISION, RECALL
 from search.record.trial import TrialRecord
 from spaces.base import Candidate
+from spaces.structure.heads import task_of
 
 EXPORTED_FIGURES = tuple(each.name for each in (MAP50_95, MAP50, PRECISION, RECALL, F1, BEST_F1, BEST_F1_CONFIDENCE))
 
@@ -26,6 +27,7 @@ def export_facts(study: str, record: TrialRecord, candidate: Candidate, data: st
     facts: dict[str, Any] = {
         "study": study,
         "trial": record.name,
+        "task": task_of(candidate.network),
         "data": data,
         "lineage": before,
         "checkpoint": record.checkpoint,
@@ -39,7 +41,9 @@ def export_facts(study: str, record: TrialRecord, candidate: Candidate, data: st
         },
         "figures": {
             **{entry.name: entry.value for entry in record.measurements if not entry.predicted},
-            "accuracy": {entry.split: split_figures(entry) for entry in record.evaluations},
+            "accuracy": {
+                each.split: {**_own(record, each.split), **split_figures(each)} for each in record.evaluations
+            },
         },
     }
     return {"description": description(facts), **facts}
@@ -48,6 +52,12 @@ def export_facts(study: str, record: TrialRecord, candidate: Candidate, data: st
 def split_figures(evaluation: Evaluation) -> Mapping[str, float]:
     """Return the accuracy on a split, with the confidence and matching IoU of precision, recall and F1."""
     return {name: getattr(evaluation, name) for name in (*EXPORTED_FIGURES, "confidence", "iou")}
+
+
+def _own(record: TrialRecord, split: str) -> Mapping[str, float]:
+    """Return the accuracies of the task itself that were measured on a split."""
+    named = (quantity.name for own in OWN_ACCURACIES.values() for quantity in own)
+    return {name: value for name in named if (value := record.value(name, split)) is not None}
 
 
 def _model(candidate: Candidate) -> Mapping[str, Any]:

@@ -34,7 +34,7 @@ from search.latency.study_targets import target_of
 from search.prepare.moved_files import present_place, writable_data_folder
 from search.record.folders import RunFolder, file_stem
 from search.record.latency_text import LATENCY
-from search.record.trial import TrialRecord
+from search.record.trial import TrialRecord, trained_accuracy
 from search.store.base import Store, StudyEntry
 from search.study.definition import StudyDefinition, stored_definition
 from search.study.faults import DefinitionError
@@ -251,7 +251,10 @@ def _text(value: Any) -> str:
 
 
 def _accuracy_text(record: TrialRecord) -> str:
-    return ", ".join(f"{entry.split} mAP50-95 {entry.map50_95:.3f}" for entry in record.evaluations) or "not evaluated"
+    own = trained_accuracy([record])
+    known = ((entry.split, record.value(own.name, entry.split)) for entry in record.evaluations)
+    said = (f"{split} {own.title} {value:.3f}" for split, value in known if value is not None)
+    return ", ".join(said) or "not evaluated"
 
 
 def _latency_line(record: TrialRecord, remeasured: _Remeasured | None) -> str:

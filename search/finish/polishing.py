@@ -6,14 +6,13 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from objectives.quantities import MAP50_95
 from search.findings.notes import outcome_line
 from search.findings.selection import by_name
 from search.record.events import as_lines
 from search.record.folders import RunFolder
 from search.record.front import non_dominated
 from search.record.number_text import duration
-from search.record.trial import POLISHED, Outcome, TrialRecord
+from search.record.trial import POLISHED, Outcome, TrialRecord, trained_accuracy
 from search.record.words import NOW_ON_FRONT
 from search.store.base import Store, StudyEntry
 from search.study.definition import stored_definition
@@ -107,5 +106,6 @@ def polish(
 
 
 def _gain_text(member: TrialRecord, row: TrialRecord) -> str:
-    before, after = member.value(MAP50_95.name), row.value(MAP50_95.name)
+    accuracy = trained_accuracy([member]).name
+    before, after = member.value(accuracy), row.value(accuracy)
     return "" if before is None or after is None else f"{after - before:+.3f}"

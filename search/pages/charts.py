@@ -11,7 +11,7 @@ from search.findings.panels import Panel, kind_of, panels_of
 from search.findings.study_results import StudyResults
 from search.findings.training_effort import hypervolume_history
 from search.record.latency_text import is_predicted
-from search.record.trial import Outcome, TrialRecord
+from search.record.trial import Outcome, TrialRecord, trained_accuracy
 from search.record.words import OUTCOME_WORDS, roles_text
 
 MAX_CURVES = 60
@@ -30,6 +30,7 @@ def chart_data(found: StudyResults, rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "panels": [_panel(found, rows, parent, panel) for panel in panels_of(found.study.objectives)],
         "history": _history(found),
+        "accuracy": trained_accuracy(found.records).title,
         "learning": [_learning(record, found, parent) for record in _learners(found)],
         "curves": [
             _curves(record.name, curves, record is parent)

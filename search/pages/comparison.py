@@ -6,6 +6,8 @@ import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from objectives.base import Direction
+from objectives.quantities import LATENCY_MS
 from search.findings.columns import columns_of
 from search.findings.comparison import Difference
 from search.findings.formats import csv_text, markdown, splits_of
@@ -13,7 +15,8 @@ from search.findings.leaderboard import leaderboard
 from search.pages.page import render
 from search.pictures.curves import channel_picture, confidence_picture, learning_picture, sizes_picture
 from search.record.latency_text import legend
-from search.record.trial import TrialRecord
+from search.record.trial import TrialRecord, trained_accuracy
+from search.record.words import gain_title
 from spaces.durable import write_bytes, write_text
 from spaces.shown import markdown_text
 
@@ -37,12 +40,14 @@ def write_comparison(
     """
     splits = splits_of(records)
     columns = columns_of(records, at_best_f1=True)
-    rows = {split: leaderboard(records, split=split, at_best_f1=True) for split in splits}
+    objectives = ((trained_accuracy(records).name, Direction.MAXIMIZE), (LATENCY_MS.name, Direction.MINIMIZE))
+    rows = {split: leaderboard(records, objectives=objectives, split=split, at_best_f1=True) for split in splits}
     pictures = _pictures(records, splits)
     page = render(
         "comparison.html",
         records=records,
         columns=columns,
+        gain=gain_title(records),
         legend=legend(records),
         tables=rows,
         differences=found,

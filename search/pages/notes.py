@@ -10,8 +10,9 @@ from search.findings.leaderboard import Row
 from search.findings.notes import note
 from search.pages.report import headline
 from search.record.latency_text import legend
-from search.record.trial import TrialRecord
-from search.record.words import FRONT_MARK, GAIN, OUTCOME_WORDS, SPEED_UP
+from search.record.number_text import score
+from search.record.trial import TrialRecord, trained_accuracy
+from search.record.words import FRONT_MARK, OUTCOME_WORDS, SPEED_UP, gain_title
 from spaces.shown import markdown_text
 
 MAX_REASON_CHARACTERS = 500
@@ -39,7 +40,9 @@ def trial_note(row: Row, parent: Row | None, pictures: Mapping[str, str] | None 
         blocks.append("\n".join([*head, *(_line(list(map(markdown_text, line))) for line in figures)]))
     blocks += [", ".join(legend([record, *([parent.record] if parent else [])]))] if figures else []
     if row.gain_text and row.speed_up_text:
-        blocks.append(f"Against the parent: {row.gain_text} mAP50-95, {row.speed_up_text} speed.")
+        blocks.append(
+            f"Against the parent: {row.gain_text} {trained_accuracy([record]).title}, {row.speed_up_text} speed."
+        )
     blocks += [f"![{what}]({address})" for what, address in (pictures or {}).items()]
     return "\n\n".join(filter(None, blocks)) + "\n"
 
@@ -48,14 +51,15 @@ def _figures(row: Row, parent: Row | None) -> list[tuple[str, str, str]]:
     columns = columns_of([row.record])
     lines = [(column.title, row.text(column), parent.text(column) if parent else "") for column in columns]
     theirs = parent.record if parent else None
+    own = trained_accuracy([row.record])
     for accuracy in row.record.evaluations:
-        other = theirs.evaluation(accuracy.split) if theirs else None
         if accuracy.split == "val":
             best = _best_f1_text(row.record)
             lines.append(("best F1 (confidence)", best, _best_f1_text(theirs) if theirs else ""))
         else:
-            theirs_text = f"{other.map50_95:.3f}" if other else ""
-            lines.append((f"mAP50-95, {accuracy.split}", f"{accuracy.map50_95:.3f}", theirs_text))
+            values = [each.value(own.name, accuracy.split) if each else None for each in (row.record, theirs)]
+            ours_text, theirs_text = ("" if value is None else score(value) for value in values)
+            lines.append((f"{own.title}, {accuracy.split}", ours_text, theirs_text))
     return [line for line in lines if line[1]]
 
 
@@ -75,8 +79,9 @@ def study_note(rows: Sequence[Row], report: str | None = None) -> str:
     chosen.sort(key=lambda row: (not row.record.is_beside_trials, row.values[LATENCY_MS.name] or 0.0))
     requested = requested_quantities([row.record for row in rows])
     columns = (*STUDY_COLUMNS, *map(Column.of, requested))
+    gain = gain_title(row.record for row in rows)
     lines = [
-        _line(["", "name", *(markdown_text(column.title) for column in columns), GAIN, SPEED_UP]),
+        _line(["", "name", *(markdown_text(column.title) for column in columns), gain, SPEED_UP]),
         _line(["---", "---", *("---:" for _ in columns), "---:", "---:"]),
     ]
     for row in chosen[:MAX_ROWS]:

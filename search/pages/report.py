@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from objectives.base import Direction
-from objectives.quantities import LATENCY_MS, MAP50_95, QUANTITIES
+from objectives.quantities import LATENCY_MS, QUANTITIES
 from search.findings.columns import Column, columns_of
 from search.findings.formats import splits_of
 from search.findings.leaderboard import Row, parent_of
@@ -32,8 +32,8 @@ from search.pages.page import part, render, trusted
 from search.pages.subject import subject_facts
 from search.record.latency_text import FURTHER, legend
 from search.record.number_text import duration, score, significant
-from search.record.trial import Outcome
-from search.record.words import OUTCOME_WORDS, role_text
+from search.record.trial import Outcome, trained_accuracy
+from search.record.words import OUTCOME_WORDS, gain_title, role_text
 from search.study.rows import PARENT_NAME
 from spaces.shown import shown
 
@@ -64,6 +64,8 @@ def html_report(
         description=found.study.definition.get("description", ""),
         summary=found.summary,
         headline=headline(rows),
+        accuracy=trained_accuracy(found.records).title,
+        gain=gain_title(found.records),
         facts=_facts(found, clock or datetime.now(UTC)),
         highlights=_highlights(rows, found.study.objectives),
         effort=effort_text(training_effort(found.records)),
@@ -97,18 +99,18 @@ def headline(rows: Sequence[Row]) -> str:
         return "No network is on the front yet."
     complete = sum(row.record.outcome is Outcome.COMPLETE and not row.record.is_repeated for row in rows)
     are = "is" if len(members) == 1 else "are"
+    accuracy = trained_accuracy(row.record for row in rows).title
     sentences = [f"{len(members)} of {counted_text(complete, 'measured network')} {are} on the Pareto front."]
     for role, words in (("knee", "At the best trade-off (knee)"), ("fastest", "At its fast end")):
         row = next((row for row in members if role in row.roles), None)
         if row is not None and row.speed_up is not None and row.gain is not None:
-            sentences.append(
-                f"{words}, {row.record.name} runs {row.speed_up:.2f}x as fast as the parent at {_gained(row.gain)}."
-            )
+            gained = f"{_gained(row.gain)} {accuracy}"
+            sentences.append(f"{words}, {row.record.name} runs {row.speed_up:.2f}x as fast as the parent at {gained}.")
     return " ".join(sentences)
 
 
 def _gained(gain: float) -> str:
-    return f"{abs(gain):.3f} {'more' if gain > 0 else 'less'} mAP50-95"
+    return f"{abs(gain):.3f} {'more' if gain > 0 else 'less'}"
 
 
 def _facts(found: StudyResults, now: datetime) -> list[tuple[str, str]]:
@@ -127,7 +129,7 @@ def _facts(found: StudyResults, now: datetime) -> list[tuple[str, str]]:
 
 def _highlights(rows: Sequence[Row], objectives: Sequence[tuple[str, Direction]]) -> list[dict[str, Any]]:
     """Return the parent and the members of the front that have a role, as cards."""
-    shown = (MAP50_95.name, LATENCY_MS.name)
+    shown = (trained_accuracy(row.record for row in rows).name, LATENCY_MS.name)
     others = [Column.of(QUANTITIES[name]) for name, _ in objectives if name not in shown]
     parent = parent_of([row.record for row in rows])
     rivals = sum(row.on_front for row in rows) > 1  # a lone member is no fastest one
@@ -156,10 +158,10 @@ def _cost(row: Row) -> tuple[float, str]:
 
 
 def _further_splits(found: StudyResults) -> list[tuple[str, dict[str, str]]]:
-    """Return the splits beside val, each with the mAP50-95 of its records."""
-    columns = []
+    """Return the splits beside val, each with the accuracy of its records."""
+    columns, accuracy = [], trained_accuracy(found.records).name
     for split in splits_of(found.records)[1:]:
-        scores = {r.name: score(e.map50_95) for r in found.records if (e := r.evaluation(split)) is not None}
+        scores = {r.name: score(known) for r in found.records if (known := r.value(accuracy, split)) is not None}
         columns.append((split, scores))
     return columns
 

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from objectives.base import Curves, EpochResult
-from objectives.quantities import FLOPS_G, LATENCY_MS, MAP50_95, SIZE_MIB
+from objectives.quantities import FLOPS_G, LATENCY_MS, SIZE_MIB
 from search.findings.columns import requested_quantities
 from search.record.number_text import significant
-from search.record.trial import TrialRecord
+from search.record.trial import TrialRecord, trained_accuracy
 from spaces.base import ArchSpec
 from spaces.display.charts import BLUE, GREEN, INK, VERMILLION, simplify_axes
 from spaces.shown import picture_text
@@ -68,7 +68,7 @@ def _points(curves: Curves, across: str, upward: str) -> tuple[Sequence[float], 
 
 
 def learning_picture(records: Sequence[TrialRecord]) -> bytes | None:
-    """Draw validation loss and mAP50-95 against epoch; None if no record has a learning curve."""
+    """Draw validation loss and accuracy against epoch; None if no record has a learning curve."""
     learned = [record for record in records if record.rungs]
     if not learned:
         return None
@@ -76,7 +76,7 @@ def learning_picture(records: Sequence[TrialRecord]) -> bytes | None:
     panels = figure.subplots(1, 2)
     wanted: tuple[tuple[str, Callable[[EpochResult], float]], ...] = (
         ("loss (val)", lambda result: result.loss),
-        (MAP50_95.axis_title, lambda result: result.map50_95),
+        (trained_accuracy(records).axis_title, lambda result: result.map50_95),
     )
     for panel, (title, value) in zip(panels, wanted, strict=True):
         for number, record in enumerate(learned):
@@ -195,12 +195,13 @@ def curves_picture(record: TrialRecord, parent: TrialRecord | None) -> bytes | N
 
 def _draw_learning(axes: Axes, record: TrialRecord, parent: TrialRecord | None) -> None:
     axes.set_title("learning curve", loc="left", color=INK)
+    accuracy = trained_accuracy([record])
     axes.plot([r.epoch for r in record.rungs], [r.map50_95 for r in record.rungs], color=BLUE, marker="o", ms=4)
-    if parent is not None and parent is not record and (theirs := parent.value(MAP50_95.name)) is not None:
+    if parent is not None and parent is not record and (theirs := parent.value(accuracy.name)) is not None:
         axes.axhline(theirs, color=VERMILLION, ls=(0, (4, 3)), lw=1.2, label="parent")
         axes.legend(frameon=False, fontsize=9)
     axes.set_xlabel("epoch")
-    axes.set_ylabel("mAP50-95 (val)")
+    axes.set_ylabel(accuracy.axis_title)
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     simplify_axes(axes)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from objectives.base import EpochResult, Evaluation, Measurement
-from objectives.quantities import VAL, quantity_named
+from objectives.quantities import MAP50_95, OWN_ACCURACIES, VAL, Quantity, quantity_named
 from search.record.ancestors import Ancestor
 from spaces.base import ArchSpec, Origin, ParamValue
 
@@ -154,3 +154,12 @@ class TrialRecord:
             return None if accuracy is None else float(getattr(accuracy, name))
         found = self.measurement(quantity.of_split(split) if name == quantity.name else name)
         return None if found is None else found.value
+
+
+def trained_accuracy(records: Iterable[TrialRecord]) -> Quantity:
+    """Return the accuracy that learning curves show and the best epoch is chosen by: the one of the networks' task.
+
+    It is mAP50-95 of boxes where none of another task was measured.
+    """
+    measured = {each.name for record in records for each in record.measurements}
+    return next((own[0] for own in OWN_ACCURACIES.values() if own[0].name in measured), MAP50_95)

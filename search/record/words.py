@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from search.record.trial import Outcome
+from search.record.trial import Outcome, TrialRecord, trained_accuracy
 
 FRONT_MARK = "●"
 NAME_HEAD, NOTE_HEAD = "name", "note"
-GAIN = "ΔmAP50-95"
-"""Heading of the difference of mAP50-95 to the parent."""
 SPEED_UP = "speed-up"
 """Heading of the parent's latency divided by the network's own."""
 NOW_ON_FRONT = "now on the Pareto front"
@@ -37,3 +35,8 @@ def role_text(role: str) -> str:
 def roles_text(roles: Iterable[str]) -> str:
     """Return several roles in words: `most accurate, fastest`."""
     return ", ".join(map(role_text, roles))
+
+
+def gain_title(records: Iterable[TrialRecord]) -> str:
+    """Return the heading of the difference of accuracy to the parent: `ΔmAP50-95`, of another task `Δtop-1`."""
+    return f"Δ{trained_accuracy(records).title}"

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.base import Direction
-from objectives.quantities import MAP50_95
 from search.latency.predictor import LatencyPredictor
 from search.latency.stored_latencies import stored_key
 from search.record.latency_text import LATENCY
-from search.record.trial import TrialRecord
+from search.record.trial import TrialRecord, trained_accuracy
 from search.sampler.candidate_pool import Point
 from search.sampler.hints import cheapest_points, even_cuts
 from search.sampler.network_features import NetworkFeatures
@@ -246,10 +245,9 @@ class CandidatePredictions:
         return cheapest_points(self.plan.space, self.sensitivity, latency_of, self.band[0], widest)
 
     def stopped_trials(self) -> list[KnownPoint]:
-        """Return the stopped trials, each with the final mAP50-95 that its learning curve predicted."""
-        if self.study.objectives[0][0] != MAP50_95.name:
-            return []
-        return stopped_points(self._known_records())
+        """Return the stopped trials, each with the final accuracy that its learning curve predicted."""
+        records = self._known_records()
+        return stopped_points(records) if self.study.objectives[0][0] == trained_accuracy(records).name else []
 
     def line_epochs(self, numbers: Sequence[int]) -> list[int]:
         """Return the epochs of training since the parent of these complete trials."""

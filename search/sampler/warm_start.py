@@ -99,7 +99,7 @@ def trained_points(
 
 
 def stopped_points(records: Sequence[TrialRecord]) -> list[KnownPoint]:
-    """Return the stopped trials, each with the final mAP50-95 that its learning curve predicted."""
+    """Return the stopped trials, each with the final accuracy that its learning curve predicted."""
     found = []
     predictors: dict[int, FinalAccuracyPredictor] = {}
     for record in records:

@@ -75,6 +75,11 @@ def accuracy_aimed_at(objectives: Iterable[str]) -> str:
     return next((name for name in objectives if name in SAME), MAP50_95.name)
 
 
+def accuracy_of_curves(task: str) -> str:
+    """Return the name of the accuracy that learning curves show: the task's own."""
+    return AIMS.get(task, MAP50_95.name)
+
+
 def accuracies_on_request(task: str, targets: Iterable[AskedTarget]) -> tuple[str, ...]:
     """Return the names of the accuracies that are measured beside those of boxes: the task's own, and of files."""
     precisions = [target.precision for target in targets]

@@ -10,15 +10,15 @@ import numpy as np
 
 from search.record.latency_text import LATENCY
 from search.record.staircase import Staircase
-from search.record.trial import Outcome, TrialRecord
+from search.record.trial import Outcome, TrialRecord, trained_accuracy
 from search.trial.learning_curves import FinalAccuracyPredictor, LearningCurve, complete_curves
-from search.trial.stopping import ACCURACY, RunningTrial, StoppingRule
+from search.trial.stopping import RunningTrial, StoppingRule
 
 
 @final
 @dataclass(frozen=True)
 class FrontRule(StoppingRule):
-    """Stops a trial whose upper confidence bound on final mAP50-95 is below the front at the same latency.
+    """Stops a trial whose upper confidence bound on final accuracy is below the front at the same latency.
 
     A fast network is thus compared with fast ones: it may learn slowly, and end far below what slow networks reach.
 
@@ -35,24 +35,26 @@ class FrontRule(StoppingRule):
         predictor = FinalAccuracyPredictor(complete_curves(others, trial.epochs))
         predicted = predictor.predict(LearningCurve(trial.latency_ms, trial.curve))
         front = front_at(trial.latency_ms, others)
+        title = trained_accuracy(others).title
         if predicted is None or front is None or predicted.upper_bound(self.confidence) >= front:
             return ""
         return (
-            f"stopped at epoch {trial.epoch}: will reach mAP50-95 {predicted.mean:.3f}, at most "
+            f"stopped at epoch {trial.epoch}: will reach {title} {predicted.mean:.3f}, at most "
             f"{predicted.upper_bound(self.confidence):.3f}; the front has {front:.3f} at {trial.latency_ms:.3g} ms"
         )
 
 
 def front_at(latency_ms: float, records: Sequence[TrialRecord]) -> float | None:
-    """Return the best mAP50-95 of the feasible records that are no slower; None if there is none.
+    """Return the best accuracy of the feasible records that are no slower; None if there is none.
 
     Polished rows were trained for longer, and repeated ones are left out of the front.
     """
+    name = trained_accuracy(records).name
     known = [
         (ms, accuracy)
         for record in records
         if record.feasible and record.outcome is Outcome.COMPLETE and not (record.is_polished or record.is_repeated)
-        if (ms := record.value(LATENCY)) is not None and (accuracy := record.value(ACCURACY)) is not None
+        if (ms := record.value(LATENCY)) is not None and (accuracy := record.value(name)) is not None
     ]
     if not known:
         return None

@@ -11,9 +11,10 @@ from objectives.base import Direction, EpochResult
 from objectives.quantities import LATENCY_MS, MAP50_95
 from search.record.trial import TrialRecord
 
-ACCURACY = MAP50_95.name
-COMPARED = ((ACCURACY, Direction.MAXIMIZE), (LATENCY_MS.name, Direction.MINIMIZE))
-"""Objectives that most rules compare trials by."""
+
+def compared(accuracy: str) -> tuple[tuple[str, Direction], ...]:
+    """Return the objectives that most rules compare trials by: the accuracy of learning curves, and latency."""
+    return ((accuracy, Direction.MAXIMIZE), (LATENCY_MS.name, Direction.MINIMIZE))
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,13 @@ class StoppingRule(ABC):
     def judge(self, trial: RunningTrial, others: Sequence[TrialRecord]) -> str:
         """Decide as `reason_to_stop`, for a trial that was scored and is not in its last epoch."""
 
-    def handles(self, objectives: Sequence[tuple[str, Direction]]) -> bool:
-        """Return whether it knows all objectives of a study; most rules know mAP50-95 and latency alone."""
-        return set(objectives) == set(COMPARED)
+    def handles(self, objectives: Sequence[tuple[str, Direction]], accuracy: str = MAP50_95.name) -> bool:
+        """Return whether it knows all objectives of a study; most rules know accuracy and latency alone.
+
+        Args:
+            accuracy: Name of the accuracy that the study's learning curves show.
+        """
+        return set(objectives) == set(compared(accuracy))
 
 
 @final
@@ -82,6 +87,6 @@ class NeverStop(StoppingRule):
         """See `StoppingRule`."""
         return ""
 
-    def handles(self, objectives: Sequence[tuple[str, Direction]]) -> bool:
+    def handles(self, objectives: Sequence[tuple[str, Direction]], accuracy: str = MAP50_95.name) -> bool:
         """Return True: it needs no objective."""
         return True

@@ -18,7 +18,7 @@ from search.trial.stopping import RunningTrial, StoppingRule
 class MoAsha(StoppingRule):
     """Lets the best part of the trials at a rung go on; epochs are the fidelity.
 
-    Trials are ranked by layers of non-dominated trials, in mAP50-95 at this epoch and latency.
+    Trials are ranked by layers of non-dominated trials, in accuracy at this epoch and latency.
 
     Source: Schmucker, Donini, Zafar, Salinas and Archambeau, Multi-objective Asynchronous Successive Halving,
     arXiv 2106.12639 (2021), section 3, with non-dominated sorting; Li et al., ASHA, MLSys 2020.

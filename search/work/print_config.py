@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from objectives.data.digit_scenes import BUILT_IN, DEFAULTS
+from objectives.data.digit_scenes import BUILT_IN
 from search.study.definition import StudyDefinition
 from search.study.recipe import Resolved, Source, image_size, resolve_recipe
 from search.work.budget_plan import budget_text
@@ -65,7 +65,8 @@ def _print_recipe(
 
 
 def _data_defaults(definition: StudyDefinition) -> Mapping[str, ParamValue]:
-    return DEFAULTS if definition.data.source in BUILT_IN else {}
+    built_in = BUILT_IN.get(definition.data.source)
+    return {} if built_in is None else built_in.defaults
 
 
 def _weights(definition: StudyDefinition) -> WeightsFile | None:

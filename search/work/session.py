@@ -35,9 +35,10 @@ from search.store.outage.patience import Patience
 from search.store.runs.gpu_hours import GpuHours
 from search.store.sql import open_store
 from search.study.definition import stored_definition
+from search.study.file_objectives import accuracy_of_curves
 from search.trial.evaluate import StudyTrials
 from search.trial.network_steps import out_of_memory_as_candidate_error
-from search.trial.stopping import COMPARED, NeverStop, StoppingRule
+from search.trial.stopping import NeverStop, StoppingRule, compared
 from search.trial.stopping_rules import rule_named
 from search.trial.untrained_candidates import UntrainedCandidates
 from search.work.budget_plan import spending_of
@@ -224,13 +225,12 @@ class _Session:
     def _rule(self, study: StudyEntry) -> StoppingRule:
         """Return the study's stopping rule; `NeverStop` if the rule does not know the study's objectives."""
         rule = rule_named(self._definition.rungs.rule)
-        if rule.handles(study.objectives):
+        accuracy = accuracy_of_curves(self._definition.task)
+        if rule.handles(study.objectives, accuracy):
             return rule
-        compared = " and ".join(name for name, _ in COMPARED)
+        known = " and ".join(name for name, _ in compared(accuracy))
         names = ", ".join(name for name, _ in study.objectives)
-        self._say_once(
-            f"no trial is stopped early: rungs '{rule.name}' compares {compared} only; objectives are {names}"
-        )
+        self._say_once(f"no trial is stopped early: rungs '{rule.name}' compares {known} only; objectives are {names}")
         return NeverStop()
 
     def _say_once(self, line: str) -> None:

@@ -12,8 +12,9 @@ import torch
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.data.dataset import Dataset, open_dataset
-from objectives.export.pt_file import HOW_TO_TRAIN, export_pt
+from objectives.export.pt_file import export_pt, how_to_train
 from objectives.pruned_training import PrunedTrainer
+from objectives.tasks.registry import TASKS
 from spaces.allocation.uniform import uniform
 from spaces.base import SpaceError
 from spaces.networks.parent import Parent
@@ -24,6 +25,7 @@ from tests.spaces.trained_look import make_look_trained
 from ultralytics import YOLO
 from ultralytics.nn.tasks import DetectionModel
 
+SUFFIXES = {"detect": "", "segment": "-seg", "pose": "-pose", "obb": "-obb", "classify": "-cls"}
 QUIET = {"imgsz": 96, "batch": 8, "workers": 0, "device": "cpu", "amp": False, "plots": False, "verbose": False}
 
 
@@ -90,7 +92,7 @@ def test_the_best_checkpoint_is_pruned_as_the_file_was_and_loads_in_ultralytics(
 def test_the_best_checkpoint_is_no_more_rebuilt_from_its_yaml_than_the_file(run: Run, tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="this network is pruned") as caught:
         YOLO(run.weights / "best.pt").train(data=str(run.data.yaml), epochs=1, project=str(tmp_path), **QUIET)
-    assert caught.value.args == (HOW_TO_TRAIN,)
+    assert caught.value.args == (how_to_train("detect"),)
     with pytest.raises(SpaceError, match="a parent must be whole"):
         Parent.load(classes=run.data.classes, weights=run.weights / "best.pt")
 
@@ -99,6 +101,19 @@ def test_data_of_another_number_of_classes_is_refused(file: Path, tmp_path: Path
     pets = open_dataset(write_pets(tmp_path / "pets") / "data.yaml", tmp_path / "cache")
     with pytest.raises(SpaceError, match="the network has 10 classes, the data 2"):
         YOLO(file).train(data=str(pets.yaml), trainer=PrunedTrainer, project=str(tmp_path), **QUIET)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_each_task_has_ultralytics_own_trainer_of_it(name: str) -> None:
+    trainer: Any = PrunedTrainer.__new__(PrunedTrainer, overrides={"task": name})
+    assert isinstance(trainer, TASKS[name].trainer()) and isinstance(trainer, PrunedTrainer)
+    network: Any = Parent.load(f"yolo11n{SUFFIXES[name]}.yaml", classes=3, imgsz=64, seed=0).network
+    trainer.data = {"nc": 3}
+    assert trainer.get_model(weights=network) is network
+    trainer.data = {"nc": 2}
+    with pytest.raises(SpaceError, match="the network has 3 classes, the data 2"):
+        trainer.get_model(weights=network)
+    assert TASKS[name].trainer().__name__ in how_to_train(name)
 
 
 def test_a_fused_network_is_refused(file: Path, data: Dataset, tmp_path: Path) -> None:

@@ -284,8 +284,8 @@ function learning() {
   if (!series.length) return empty(host, "no learning curve is stored");
   const all = series.flatMap((one) => one.points);
   lines(host, {
-    x: span(all.map((p) => p[0]), 0.02), y: span([0, ...all.map((p) => p[1])], 0.03), xTitle: "epoch", yTitle: "mAP50-95",
-    what: "mAP50-95", whole: true,
+    x: span(all.map((p) => p[0]), 0.02), y: span([0, ...all.map((p) => p[1])], 0.03), xTitle: "epoch", yTitle: figures.accuracy,
+    what: figures.accuracy, whole: true,
   }, series.map((one) => ({ ...one, faint: one.kind === "trial", dashes: one.kind === "stopped" ? "4 3" : "" })));
 }
 

@@ -12,6 +12,7 @@ from objectives.export.model_card import card_name, description, model_card
 FACTS: dict[str, Any] = {
     "study": "nas_head-bccd",
     "trial": "trial 7",
+    "task": "detect",
     "data": "bccd",
     "lineage": ["one-shot", "trial 3"],
     "checkpoint": "ab12",
@@ -59,6 +60,15 @@ def test_it_says_what_is_left_of_the_parent_and_how_to_load_the_file() -> None:
     text = model_card(FACTS, "trial-7.onnx")
     assert 'YOLO("trial-7.onnx", task="detect")' in text and "by way of one-shot, then trial 3." in text
     assert "for the runtime of its format" in model_card(whole, "trial-7_ncnn_model")
+
+
+def test_the_card_of_another_task_has_its_name_on_hubs_and_its_own_accuracy() -> None:
+    scores = {"val": {"mask_map50_95": 0.4, "map50_95": 0.5}}
+    text = model_card({**FACTS, "task": "segment", "figures": {"accuracy": scores}}, "trial-7.pt")
+    head = yaml.safe_load(text.split("---\n")[1])
+    assert head["pipeline_tag"] == head["tags"][0] == head["model-index"][0]["results"][0]["task"]["type"]
+    assert head["pipeline_tag"] == "image-segmentation"
+    assert "| mask mAP50-95, val | 0.400 |" in text and 'YOLO("trial-7.pt", task="segment")' in text
 
 
 def test_a_readme_of_someone_else_stays(tmp_path: Path) -> None:

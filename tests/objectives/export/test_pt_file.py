@@ -17,7 +17,7 @@ from torch import nn
 
 import spaces.offline  # noqa: F401  (before ultralytics)
 from objectives.data.dataset import open_dataset
-from objectives.export.pt_file import HOW_TO_TRAIN, check_pt, export_pt, model_yaml
+from objectives.export.pt_file import check_pt, export_pt, how_to_train, model_yaml
 from spaces.allocation.uniform import uniform
 from spaces.base import Candidate, CandidateError, SpaceError
 from spaces.networks.checkpoint import load, save
@@ -120,7 +120,7 @@ def test_stock_ultralytics_alone_can_do_everything_except_train_it_from_its_yaml
     assert said["safe"] is (safe == "1")
     assert (said["parameters"], said["modules"]) == (own, ["torch", "ultralytics"])
     assert tuple(said["names"].values()) == CLASSES
-    assert HOW_TO_TRAIN in said["training"]
+    assert how_to_train("detect") in said["training"]
     with torch.no_grad():
         expected = exported.candidate.network.eval()(images)[0]
     assert torch.equal(torch.load(tmp_path / "outputs.pt"), expected)

@@ -17,7 +17,7 @@ from search.findings.notes import note
 from search.findings.terminal import terminal_table
 from search.record.copied import named_with_study
 from search.record.trial import Outcome
-from search.record.words import GAIN, NOTE_HEAD, SPEED_UP
+from search.record.words import NOTE_HEAD, SPEED_UP
 from spaces.base import ParamValue
 from spaces.display.terminal import table_console
 from tests.search.plausible import LIMIT_MS, THREE_OBJECTIVES, Plausible, plausible_study, with_memory
@@ -212,7 +212,7 @@ def test_the_terminal_table_cuts_nothing_off(rows: tuple[Row, ...], width: int) 
 def test_a_narrow_terminal_loses_the_columns_of_least_worth(rows: tuple[Row, ...]) -> None:
     heads = {width: printed(rows, width).splitlines()[0] for width in (60, 80, 100, 120)}
     assert "mAP50-95" in heads[60] and "latency, ms" in heads[60] and "MiB" not in heads[80]
-    assert GAIN in heads[80] and SPEED_UP in heads[80] and "MiB" in heads[120]
+    assert "ΔmAP50-95" in heads[80] and SPEED_UP in heads[80] and "MiB" in heads[120]
     assert [width for width, head in heads.items() if NOTE_HEAD in head.split()] == []  # below its row
 
 
