@@ -19,7 +19,7 @@ import yaml
 from objectives.data.check import Checked, check_all, check_image, check_labels, without_bad
 from objectives.data.check_memory import CheckMemory
 from objectives.data.coco_json import write_labels
-from objectives.data.digit_scenes import BUILT_IN, SCENES, write_digits
+from objectives.data.digit_scenes import write_digits
 from objectives.data.doubts import doubts_of, near_duplicates_of_train
 from objectives.data.label_files import LabelFiles
 from objectives.data.places import label_path
@@ -28,6 +28,7 @@ from objectives.data.yaml_file import Definition, read_definition
 from objectives.data.yaml_text import DataError
 from objectives.tasks.base import Task
 from objectives.tasks.detect import DETECTION
+from objectives.tasks.digit_sets import BUILT_IN, SCENES
 from objectives.tasks.label_form import LabelForm
 from spaces.base import ParamValue
 from spaces.durable import update_text

@@ -9,8 +9,10 @@ Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,65 +20,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from objectives.data.plain_png import grey_png
-from objectives.tasks.digit_labels import DrawnDigit, box_row, corners_row, keypoints_row, outline_row
+from objectives.tasks.digit_labels import DrawnDigit
+from objectives.tasks.digit_sets import BUILT_IN, CLASSES, SCENE_PX, SCENES, SINGLE_PX, DigitSet
 from spaces.durable import delete_folder, make_folder
-
-SCENE_PX = 96
-SCENES: Mapping[str, int] = {"train": 512, "val": 128, "test": 128}
-CLASSES = tuple("0123456789")
-DEFAULTS: Mapping[str, str | int | float | bool] = {
-    "imgsz": SCENE_PX,
-    "mosaic": 0.0,  # four scenes on one leave digits too small to read
-    "fliplr": 0.0,  # a mirrored 2 is no 2
-    "flipud": 0.0,  # a 6 on its head is a 9
-    "hsv_h": 0.0,  # the scenes are grey
-    "hsv_s": 0.0,
-    "hsv_v": 0.3,
-    "translate": 0.1,
-    "scale": 0.25,
-}
-"""Training arguments for the digits, named as Ultralytics' arguments."""
-SINGLE_PX = 64
-SINGLE_DEFAULTS: Mapping[str, str | int | float | bool] = {
-    **DEFAULTS,
-    "imgsz": SINGLE_PX,
-    "auto_augment": "",  # few images, many of them disfigured: after 12 epochs a classifier still guesses
-    "erasing": 0.0,
-}
-"""The same for images of one digit each."""
-
-_Row = Callable[[DrawnDigit], str]
-_KEYPOINTS = {"kpt_shape": [3, 3], "flip_idx": [0, 1, 2]}
-
-
-@dataclass(frozen=True)
-class DigitSet:
-    """One of the built-in data sets.
-
-    Attributes:
-        row: Writes the label row of a digit.
-        facts: Further keys of its YAML.
-        turned: Whether each digit is turned.
-        alone: Whether each digit is an image of its own, in the folder of its class.
-        defaults: Training arguments for it, named as Ultralytics' arguments.
-    """
-
-    row: _Row
-    facts: Mapping[str, object] = field(default_factory=dict)
-    turned: bool = False
-    alone: bool = False
-    defaults: Mapping[str, str | int | float | bool] = field(default_factory=lambda: DEFAULTS)
-
-
-BUILT_IN: Mapping[str, DigitSet] = {
-    "digits": DigitSet(box_row),
-    "digits-seg": DigitSet(outline_row),
-    "digits-pose": DigitSet(keypoints_row, _KEYPOINTS),
-    "digits-obb": DigitSet(corners_row, turned=True),
-    "digits-cls": DigitSet(box_row, alone=True, defaults=SINGLE_DEFAULTS),
-}
-"""The built-in data sets by name: boxes, outlines, keypoints, oriented boxes, single digits in folders of classes."""
 
 _FORMAT = 1  # raise when scenes are drawn differently, so that old folders are not taken for new ones
 _SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}  # of the 1,797 glyphs
@@ -153,7 +99,7 @@ def _write_scenes(folder: Path, seed: int, scenes: Mapping[str, int], kind: Digi
         supply = _endless(*glyphs_of(split, seed), rng)
         for scene in range(scenes[split]):
             pixels, drawn = _draw_scene(supply, rng, turned=kind.turned)
-            (images / f"{scene:05d}.png").write_bytes(grey_png(pixels))
+            (images / f"{scene:05d}.png").write_bytes(_png(pixels))
             (labels / f"{scene:05d}.txt").write_text(
                 "".join(f"{kind.row(digit)}\n" for digit in drawn), encoding="utf-8"
             )
@@ -172,7 +118,7 @@ def _write_single(folder: Path, seed: int, scenes: Mapping[str, int]) -> None:
         for count in range(scenes[split]):
             ink, label = next(supply)
             pixels = _draw_single(ink, rng)
-            (folder / split / CLASSES[label] / f"{count:05d}.png").write_bytes(grey_png(pixels))
+            (folder / split / CLASSES[label] / f"{count:05d}.png").write_bytes(_png(pixels))
     (folder / "data.yaml").write_text(yaml.safe_dump({"names": dict(enumerate(CLASSES))}), encoding="utf-8")
 
 
@@ -283,6 +229,20 @@ def _weights(source: int, target: int) -> NDArray[np.int64]:
         weights[pixel, first] += 2 * target - rest
         weights[pixel, min(first + 1, source - 1)] += rest
     return weights
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    """Return an 8-bit grey PNG without compression: its bytes do not depend on the zlib that is installed."""
+    height, width = pixels.shape
+    raw = b"".join(b"\0" + row.tobytes() for row in pixels)  # each row begins with its filter, 0 for none
+    stored = b"\x78\x01\x01" + struct.pack("<HH", len(raw), len(raw) ^ 0xFFFF) + raw  # one block: 64 KiB at most
+    stored += struct.pack(">I", zlib.adler32(raw))
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", stored) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def _is_whole(folder: Path, scenes: Mapping[str, int], kind: DigitSet) -> bool:

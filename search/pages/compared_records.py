@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from objectives.data.digit_scenes import BUILT_IN
 from objectives.data.yaml_file import read_definition
+from objectives.tasks.digit_sets import BUILT_IN
 from search.cli.stored_study import find_study
 from search.findings.selection import by_number, confirmed_study
 from search.pictures.curves import MAX_RECORDS

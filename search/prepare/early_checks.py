@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from objectives.data.digit_scenes import BUILT_IN
 from objectives.data.yaml_file import read_definition
+from objectives.tasks.digit_sets import BUILT_IN
 from objectives.tasks.registry import task_named
 from search.study.definition import StudyDefinition
 from search.study.faults import DefinitionError

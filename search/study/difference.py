@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from objectives.data.digit_scenes import BUILT_IN
+from objectives.tasks.digit_sets import BUILT_IN
 
 NOT_IDENTITY = ("n_trials", "budget", "hung_after", "description")
 """Fields that may change while a study goes on."""

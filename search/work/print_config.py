@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from objectives.data.digit_scenes import BUILT_IN
+from objectives.tasks.digit_sets import BUILT_IN
 from search.study.definition import StudyDefinition
 from search.study.recipe import Resolved, Source, image_size, resolve_recipe
 from search.work.budget_plan import budget_text

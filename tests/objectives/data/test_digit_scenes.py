@@ -15,7 +15,8 @@ import yaml
 from objectives.data import digit_scenes as module
 from objectives.data.check import read_labels
 from objectives.data.dataset import Dataset
-from objectives.data.digit_scenes import SCENE_PX, glyphs_of, write_digits
+from objectives.data.digit_scenes import glyphs_of, write_digits
+from objectives.tasks.digit_sets import SCENE_PX, SCENES
 from spaces.durable import PARTIAL
 
 FEW = {"train": 6, "val": 3, "test": 3}
@@ -77,7 +78,7 @@ def test_every_class_is_in_every_split_about_equally_often(digits: Dataset) -> N
 
 def test_the_default_sizes_are_written_once(tmp_path: Path) -> None:
     file = write_digits(tmp_path)
-    counts = {split: len(list((file.parent / "images" / split).iterdir())) for split in module.SCENES}
+    counts = {split: len(list((file.parent / "images" / split).iterdir())) for split in SCENES}
     assert counts == {"train": 512, "val": 128, "test": 128}
     times = {path: path.stat().st_mtime_ns for path in file.parent.rglob("*")}
     assert write_digits(tmp_path) == file

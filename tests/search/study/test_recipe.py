@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from objectives.data.digit_scenes import DEFAULTS
 from objectives.recipe import AUGMENTATION, Recipe
+from objectives.tasks.digit_sets import DEFAULTS
 from search.study.recipe import FIELDS, Resolved, Source, image_size, read_recipe, resolve_recipe
 from spaces.base import Categorical, Float, Integer
 
