@@ -65,6 +65,7 @@ def _main(options: argparse.Namespace) -> int:
             url=url,
             repeats=repeats,
             strict=options.strict,
+            measures_batch=options.batch == AUTO,
         )
     return _run(definition, options)
 
@@ -93,6 +94,7 @@ def _run(definition: StudyDefinition, options: argparse.Namespace) -> int:
         verbosity=verbosity(),
         keep_every_s=seconds_of(options.keep_every, "--keep-every"),
         leaves=own_job() is not None,
+        measures_batch=options.batch == AUTO,
         gpu_hours=options.budget_gpu_hours,
         parent_wait_s=math.inf if options.parent_wait is None else seconds_of(options.parent_wait, "--parent-wait"),
         on_done=options.on_done,
@@ -119,10 +121,8 @@ def _check(options: argparse.Namespace) -> None:
     most = WORKERS_PER_CORE * (os.cpu_count() or 1)
     if workers > most:
         raise DefinitionError(f"--workers is {workers}; it must be at most {most} on this machine's cores")
-    if options.batch == AUTO:
-        raise DefinitionError(
-            "--batch is auto; how many images fit is not measured here: give a number (on a CPU Ultralytics takes 16)"
-        )
+    if options.batch == AUTO and any(each.partition("=")[0].strip() == "recipe.batch" for each in options.override):
+        raise DefinitionError("--batch is auto, but recipe.batch is set too; leave one of them out")
     if options.threads < 1:
         raise DefinitionError(f"--threads is {options.threads}; it must be at least 1")
     if options.polish is not None and options.polish < 1:
@@ -154,7 +154,7 @@ def _definition(options: argparse.Namespace) -> StudyDefinition:
         single_cls=options.single_cls,
         fraction=options.fraction,
         epochs=options.epochs,
-        batch=options.batch,
+        batch=None if options.batch == AUTO else options.batch,
         seed=options.seed,
         n_trials=options.n_trials,
         budget=options.budget,
@@ -197,7 +197,7 @@ def _parser() -> CommandParser:
     add("--single-cls", action="store_true", help="take all labels as labels of one class")
     add("--fraction", type=float, metavar="0.1", help="train on this share of train's images: the first ones")
     add("--epochs", type=int, help="epochs of each trial")
-    add("--batch", type=batch_size, metavar="N", help="images per batch")
+    add("--batch", type=batch_size, metavar="N", help="images per batch; auto: measured once, when the study begins")
     add("--device", default="cpu", help="where training runs: cpu, 0, or 0,1 for a worker each (default: cpu)")
     add("--seed", type=int, help="seed of training; each worker derives its sampling seed from it")
     add("--n-trials", type=int, metavar="N", help="the study's total of finished, stopped and ruled-out trials")

@@ -6,9 +6,10 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from search.cli.stored_study import existing_store, find_study
+from search.cli.yolo_words import AUTO
 from search.findings.study_results import read_study_results
 from search.finish.run_request import RunRequest
 from search.record.folders import RunFolder, storage_url
@@ -54,7 +55,7 @@ def run(
     name: str | None = None,
     imgsz: int | None = None,
     epochs: int | None = None,
-    batch: int | None = None,
+    batch: int | Literal["auto"] | None = None,
     seed: int | None = None,
     n_trials: int | None = None,
     overrides: Mapping[str, Any] | Sequence[str] = (),
@@ -83,7 +84,7 @@ def run(
         name: Name to store the study under.
         imgsz: Image size in px.
         epochs: Epochs of each trial.
-        batch: Images in a training batch.
+        batch: Images in a training batch; `auto` measures it once, when the study begins.
         n_trials: Total number of trials that end, those of earlier runs counted.
         overrides: Fields of the study by name, `{"recipe.lr0": 0.01}`, or as after `-o`, `["recipe.lr0=0.01"]`.
         device: Device of the training: `cpu`, or a GPU as `0`; of several, `0,1`, the workers take one each.
@@ -103,6 +104,7 @@ def run(
         RunError: If the workers end before the study does.
         KeyboardInterrupt: If the run was interrupted; running trials were released.
     """
+    measures_batch = batch in ("auto", AUTO)
     definition = load_study(
         study,
         _as_options(overrides),
@@ -111,7 +113,7 @@ def run(
         model=model,
         imgsz=imgsz,
         epochs=epochs,
-        batch=batch,
+        batch=batch if isinstance(batch, int) and not measures_batch else None,
         seed=seed,
         n_trials=n_trials,
         budget=budget,
@@ -127,6 +129,7 @@ def run(
         threads=threads,
         timeout_s=timeout_s,
         confirm=confirm,
+        measures_batch=measures_batch,
         verbosity=Verbosity.QUIET if quiet else Verbosity.NORMAL,
         on_record=tuple(callbacks),
     )

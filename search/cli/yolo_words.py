@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 AUTO = -1
-"""Batch size by which Ultralytics measures how many images fit into a GPU."""
+"""Batch size that is measured, as in Ultralytics: `batch=-1`; `auto` is another word for it."""
 
 _OF_TRIALS = "trials are compared at equal training"
 _OTHER_TASK = "it has Ultralytics' default"

@@ -36,6 +36,7 @@ class RunRequest:
         strict: True if warnings about the data set end the run before anything is trained.
         leaves: True if a worker ends while those of other runs have the last trials, as in a batch job; the run that
             ends last then ends the study. Else it waits for them.
+        measures_batch: True if the batch size is measured when the study begins, and then belongs to it.
         gpu_hours: GPU-hours of all runs of the study after which no further trial begins; None for no limit.
         parent_wait_s: Seconds that a worker waits for a parent that another run trains; it then ends with code 75.
         on_done: Command for the shell that tells of the study's end; empty for none.
@@ -60,6 +61,7 @@ class RunRequest:
     verbosity: Verbosity = Verbosity.NORMAL
     keep_every_s: float = 0.0
     leaves: bool = False
+    measures_batch: bool = False
     gpu_hours: float | None = None
     parent_wait_s: float = math.inf
     on_done: str = ""

@@ -11,6 +11,7 @@ from rich.console import Console
 from objectives.device.device_names import devices_of
 from search.cli.command import error_line, place_options
 from search.findings.training_noise import trials_to_repeat
+from search.finish.batch_size import with_measured_batch
 from search.finish.end_note import EndNote, call_on_done
 from search.finish.final_steps import FinalStep, run_final_step
 from search.finish.finalists import is_confirmed
@@ -56,6 +57,10 @@ def run_study(request: RunRequest, console: Console | None = None) -> RunEnd:
     patience = Patience(request.database_wait_s, as_lines(progress_lines(console, request.verbosity)))
     store = open_store(request.storage, patience, keeps=False)  # while its workers run it only gives a sign of life
     try:
+        if request.measures_batch:
+            show_line = progress_lines(console, request.verbosity)
+            request = with_measured_batch(store, request, show_line, deadline)
+            definition = request.definition
         generation = select_generation(store, definition, new=request.new, resume=request.resume)
         finish = run_workers(store, request, generation, console, deadline)
         if finish.why == LEFT:

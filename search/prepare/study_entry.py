@@ -9,7 +9,7 @@ from objectives.base import Direction
 from search.store.base import Store, StudyEntry
 from search.store.outage.among_all import once_among_all
 from search.study.definition import StudyDefinition, stored_definition
-from search.study.difference import definition_differences
+from search.study.difference import NOT_IDENTITY, definition_differences
 from search.study.faults import DefinitionError, DefinitionMismatch
 
 
@@ -29,6 +29,13 @@ def select_generation(store: Store, definition: StudyDefinition, *, new: bool, r
         return stored.generation + 1
     _compare(stored, definition)
     return stored.generation
+
+
+def with_batch(definition: StudyDefinition, batch: Any) -> StudyDefinition:
+    """Return the definition with this `recipe.batch`; None is the default of recipes."""
+    plain, changeable = definition.as_plain(), {name: getattr(definition, name) for name in NOT_IDENTITY}
+    recipe = {**plain["recipe"], "batch": batch}
+    return stored_definition(definition.name, {**plain, **changeable, "recipe": recipe})
 
 
 def open_study(store: Store, definition: StudyDefinition, generation: int, facts: dict[str, str | None]) -> StudyEntry:

@@ -15,9 +15,11 @@ from objectives.quantities import FLOPS_G, LATENCY_MS, SHARE_PRUNED, SIZE_MIB
 from objectives.recipe import Recipe
 from search.latency.local import IdleWait
 from search.latency.remote import copy_remotes
+from search.prepare.batch_size import measure_batch
 from search.prepare.inputs import InitialParent, StudyInputs, complete_recipe, load_initial_parent, open_data
 from search.prepare.preparation import Preparation, Setting
 from search.prepare.sensitivity_analysis import TRAINING_PASSES, analysis_images, fewest_epochs, wants_sensitivity
+from search.prepare.study_entry import with_batch
 from search.record.doubts import doubt_line
 from search.record.folders import RunFolder
 from search.record.number_text import duration
@@ -68,6 +70,7 @@ def dry_run(
     url: str | None = None,
     repeats: int = 0,
     strict: bool = False,
+    measures_batch: bool = False,
 ) -> int:
     """Check data, parent, export and training of one candidate, and estimate the whole study.
 
@@ -75,6 +78,7 @@ def dry_run(
         url: URL of the database with measurements of other machines; it is only read.
         repeats: Number of trials that are trained once more when the study is done.
         strict: Whether the warnings about the data set are an error.
+        measures_batch: Whether the batch size is measured, as `--batch auto` asks for.
 
     Raises:
         SpaceError: If the data, the weights or the space are wrong.
@@ -92,6 +96,11 @@ def dry_run(
         console.print(f"parent: {_describe_parent(initial)}, {initial.parent.imgsz} px")
         if initial.parent.note:
             console.print(f"warning: {initial.parent.note}", markup=False)
+        inputs = StudyInputs(data, initial)
+        if measures_batch:
+            batch = measure_batch(definition, inputs, device, temporary.root / "batch", say=console.print)
+            console.print(f"batch: {batch} (a run measures it again when the study begins)")
+            definition = with_batch(definition, batch)
         setting = Setting(
             folder=temporary,
             device=device,
@@ -100,7 +109,6 @@ def dry_run(
             idle_wait=IdleWait(tries=1),
         )
         preparation = Preparation(definition=definition, store=_store(definition, url), setting=setting)
-        inputs = StudyInputs(data, initial)
         with preparation.open_workbench(inputs) as bench:
             recipe = complete_recipe(definition.recipe.longest(), inputs)
             parent_recipe = complete_recipe(definition.parent.recipe.fixed, inputs)

@@ -70,8 +70,8 @@ def test_a_command_has_the_name_by_which_it_is_called(name: str, capsys: pytest.
         ("run", "--study is missing; write --study NAME"),
         ("run --study nas_head --epochs ten", "--epochs is 'ten'; it must be a whole number"),
         (
-            "run --study nas_head --batch auto",
-            "--batch is auto; how many images fit is not measured here: give a number (on a CPU Ultralytics takes 16)",
+            "run --study nas_head --batch auto -o recipe.batch=8",
+            "--batch is auto, but recipe.batch is set too; leave one of them out",
         ),
         ("run --study nas_head --batch many", "--batch is 'many'; it must be N"),
         ("run study=nas_head classes=red", "--classes is 'red'; it must be [0,2]"),

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import yaml
 
-from objectives.data import digit_scenes as module
 from objectives.data.check import read_labels
 from objectives.data.dataset import Dataset
 from objectives.data.digit_scenes import glyphs_of, write_digits
