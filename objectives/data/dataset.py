@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ class Dataset:
         numbered: Number of classes in the label files, where that is not the number of `classes`.
         task: Task that its labels are for.
         facts: What its YAML says of the labels, such as the number of keypoints.
+        augmentation: Further ones of `defaults`, that are no fields of a recipe.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Dataset:
     numbered: int | None = None
     task: Task = DETECTION
     facts: Mapping[str, Any] = field(default_factory=dict)
+    augmentation: Mapping[str, ParamValue] = field(default_factory=dict)
 
     @property
     def label_form(self) -> LabelForm:
@@ -112,7 +114,9 @@ def open_dataset(
     cache = cache.absolute()
     if str(source) in BUILT_IN:
         definition = read_definition(write_digits(cache, seed, scenes, str(source)), task)
-        return _checked(definition, str(source), cache, BUILT_IN[str(source)].defaults, selection, task)
+        own = BUILT_IN[str(source)]
+        data = _checked(definition, str(source), cache, own.defaults, selection, task)
+        return replace(data, augmentation=own.augmentation)
     definition = read_definition(Path(source).expanduser(), task)
     stem = definition.file.stem
     name = definition.file.parent.name if stem == "data" else stem

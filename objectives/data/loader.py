@@ -35,7 +35,7 @@ from objectives.data.check import read_rows
 from objectives.data.dataset import DataError, Dataset
 from objectives.data.pixels import Pixels, decode, open_image
 from objectives.data.split import Selection, Split
-from objectives.tasks.class_images import OF_CLASSIFIERS, ClassImages
+from objectives.tasks.class_images import ClassImages
 from objectives.tasks.label_form import LabelForm, Points
 from spaces.base import SpaceError
 from spaces.shown import shown
@@ -179,8 +179,8 @@ def detection_dataset(
         scan = _scan_of(data, split)
         files = [(str(image), boxes) for image, boxes in zip(scan.split.images, scan.boxes, strict=True)]
         samples = [(file, int(boxes[0, 0])) for file, boxes in files if len(boxes)]
-        own = {name: value for name, value in data.defaults.items() if name in OF_CLASSIFIERS}
-        return ClassImages(samples, _original, imgsz=imgsz, augment=None if augment is None else {**own, **augment})
+        both = None if augment is None else {**data.augmentation, **augment}
+        return ClassImages(samples, _original, imgsz=imgsz, augment=both)
     return CheckedDataset(
         _scan_of(data, split),
         area=area,

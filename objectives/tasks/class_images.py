@@ -18,9 +18,6 @@ import spaces.offline  # noqa: F401  (before ultralytics)
 from ultralytics.data.augment import classify_augmentations, classify_transforms
 from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace
 
-OF_CLASSIFIERS = ("auto_augment", "erasing")
-"""Augmentation that classifiers alone have. Recipes do not set it; a data set may."""
-
 
 class ClassImages(torch.utils.data.Dataset[dict[str, Any]]):
     """Images of one split with the class of each.

@@ -23,13 +23,11 @@ DEFAULTS: Mapping[str, str | int | float | bool] = {
 }
 """Training arguments for the digits, named as Ultralytics' arguments."""
 SINGLE_PX = 64
-SINGLE_DEFAULTS: Mapping[str, str | int | float | bool] = {
-    **DEFAULTS,
-    "imgsz": SINGLE_PX,
-    "auto_augment": "",  # few images, many of them disfigured: after 12 epochs a classifier still guesses
-    "erasing": 0.0,
-}
+SINGLE_DEFAULTS: Mapping[str, str | int | float | bool] = {**DEFAULTS, "imgsz": SINGLE_PX}
 """The same for images of one digit each."""
+
+UNDISFIGURED: Mapping[str, str | int | float | bool] = {"auto_augment": "", "erasing": 0.0}
+"""Training arguments without which a classifier of few, mostly disfigured images still guesses after 12 epochs."""
 
 _Row = Callable[[DrawnDigit], str]
 _KEYPOINTS = {"kpt_shape": [3, 3], "flip_idx": [0, 1, 2]}
@@ -45,6 +43,7 @@ class DigitSet:
         turned: Whether each digit is turned.
         alone: Whether each digit is an image of its own, in the folder of its class.
         defaults: Training arguments for it, named as Ultralytics' arguments.
+        augmentation: Such arguments that are no fields of a recipe.
     """
 
     row: _Row
@@ -52,6 +51,7 @@ class DigitSet:
     turned: bool = False
     alone: bool = False
     defaults: Mapping[str, str | int | float | bool] = field(default_factory=lambda: DEFAULTS)
+    augmentation: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
 BUILT_IN: Mapping[str, DigitSet] = {
@@ -59,6 +59,6 @@ BUILT_IN: Mapping[str, DigitSet] = {
     "digits-seg": DigitSet(outline_row),
     "digits-pose": DigitSet(keypoints_row, _KEYPOINTS),
     "digits-obb": DigitSet(corners_row, turned=True),
-    "digits-cls": DigitSet(box_row, alone=True, defaults=SINGLE_DEFAULTS),
+    "digits-cls": DigitSet(box_row, alone=True, defaults=SINGLE_DEFAULTS, augmentation=UNDISFIGURED),
 }
 """The built-in data sets by name: boxes, outlines, keypoints, oriented boxes, single digits in folders of classes."""

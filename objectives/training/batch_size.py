@@ -21,7 +21,7 @@ from spaces.base import Candidate, CandidateError
 
 LARGEST = 64
 """Largest batch. It is Ultralytics' nominal one: its learning rates are meant for steps of so many images at most."""
-FIRST = 8
+FIRST_TRIED = 8
 """Batch that is tried first; smaller ones, whose statistics of BatchNorm are poor, only if it does not fit."""
 LEAST_STEPS = 8
 """Minimum number of steps of an epoch: a larger batch would leave a small data set too few."""
@@ -92,14 +92,14 @@ def sizes(images: int) -> tuple[int, ...]:
 
 
 def chosen_batch(sizes: Sequence[int], fits: Callable[[int], TriedBatch | None], *, by_time: bool) -> int:
-    """Return one of the sizes by trying them, from `FIRST` upwards; 1 if none fits.
+    """Return one of the sizes by trying them, from `FIRST_TRIED` upwards; 1 if none fits.
 
     Args:
         sizes: Ascending.
         fits: Tries a size; None if it takes too much memory.
         by_time: Whether a size is only taken if its images take less time.
     """
-    first = max((size for size in sizes if size <= FIRST), default=sizes[0])
+    first = max((size for size in sizes if size <= FIRST_TRIED), default=sizes[0])
     best: TriedBatch | None = None
     for size in (each for each in sizes if each >= first):
         tried = fits(size)

@@ -11,7 +11,7 @@ import torch
 from objectives.data.dataset import Dataset
 from objectives.data.random_state import own_randomness
 from objectives.device.sharing import share_device
-from objectives.recipe import FIELDS, Recipe
+from objectives.recipe import Recipe
 from objectives.training.batchnorm import reestimate_on, statistics_images
 from objectives.training.gradients import labelled_batches
 from spaces.base import Candidate, CandidateError
@@ -41,8 +41,7 @@ class UntrainedLoss:
     ) -> None:
         self._device = device
         batch = max(2, batch)
-        defaults = {name: value for name, value in data.defaults.items() if name in FIELDS}
-        recipe = Recipe.from_plain({**defaults, "imgsz": imgsz, "batch": batch})
+        recipe = Recipe.from_plain({**data.defaults, "imgsz": imgsz, "batch": batch})
         count = images if loss_images is None else loss_images
         with own_randomness():
             found = statistics_images(data, recipe, max(1, images // batch))
