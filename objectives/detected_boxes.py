@@ -32,6 +32,8 @@ class Box:
         label: Number of its class.
         left: Left edge, as a share of the picture's width; `top`, `right` and `bottom` likewise.
         confidence: Confidence of the network; 1 for a label.
+        turned: Angle in degrees, clockwise, by which an oriented box is turned around its middle; the edges are those
+            before that.
     """
 
     label: int
@@ -40,6 +42,7 @@ class Box:
     right: float
     bottom: float
     confidence: float = 1.0
+    turned: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,14 @@ def labelled_pictures(data: Dataset, imgsz: int, most: int, split: str = "val") 
     pictures = []
     for item in _items(data, imgsz, most, split):
         pixels, margin = item["img"].numpy(), _margin(item)
-        centres, classes = item["bboxes"].numpy() * imgsz, item["cls"].numpy().reshape(-1)
-        half = centres[:, 2:] / 2
-        corners = np.concatenate([centres[:, :2] - half, centres[:, :2] + half], 1)
+        rows, classes = item["bboxes"].numpy(), item["cls"].numpy().reshape(-1)  # (N, 4), with the angle (N, 5)
+        corners = _corners(rows[:, :4] * imgsz)
+        angles = rows[:, 4] if rows.shape[1] > 4 else np.zeros(len(rows))
         inside = pixels[:, round(margin[1]) : imgsz - round(margin[1]), round(margin[0]) : imgsz - round(margin[0])]
-        boxes = tuple(_box(int(c), xyxy, 1.0, imgsz, margin) for c, xyxy in zip(classes, corners, strict=True))
+        boxes = tuple(
+            _box(int(label), edges, 1.0, imgsz, margin, angle)
+            for label, edges, angle in zip(classes, corners, angles, strict=True)
+        )
         pictures.append(LabelledPicture(np.ascontiguousarray(inside.transpose(1, 2, 0)), boxes))
     return pictures
 
@@ -82,9 +88,23 @@ def detected_boxes(
             outputs = network(item["img"][None].float() / 255)
         decoded = outputs[0] if isinstance(outputs, tuple | list) else outputs
         scores = class_scores(decoded) if is_anchor_head(network) else decoded
-        kept = non_max_suppression(scores, least, NMS_IOU, nc=len(candidate.classes), max_time_img=math.inf)[0].numpy()
+        kept = non_max_suppression(
+            scores,
+            least,
+            NMS_IOU,
+            nc=len(candidate.classes),
+            max_time_img=math.inf,
+            rotated=data.task.rotated,
+        )[0].numpy()
+        edges = _corners(kept[:, :4]) if data.task.rotated else kept[:, :4]
+        angles = kept[:, 6] if data.task.rotated else np.zeros(len(kept))
         margin = _margin(item)
-        found.append(tuple(_box(int(row[5]), row[:4], float(row[4]), candidate.imgsz, margin) for row in kept))
+        found.append(
+            tuple(
+                _box(int(row[5]), place, float(row[4]), candidate.imgsz, margin, angle)
+                for row, place, angle in zip(kept, edges, angles, strict=True)
+            )
+        )
     return found
 
 
@@ -100,8 +120,20 @@ def _margin(item: dict[str, Any]) -> tuple[float, float]:
     return float(left), float(top)
 
 
-def _box(label: int, corners: Sequence[float], confidence: float, imgsz: int, margin: tuple[float, float]) -> Box:
-    """Return a box given in px of the image with its margin."""
-    shares = [(float(place) - edge) / (imgsz - 2 * edge) for place, edge in zip(corners, margin * 2, strict=True)]
-    left, top, right, bottom = (min(max(share, 0.0), 1.0) for share in shares)
-    return Box(label, left, top, right, bottom, confidence)
+def _corners(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return left, top, right and bottom of boxes that are given by their middles and sizes, (N, 4)."""
+    half = boxes[:, 2:] / 2
+    return np.concatenate([boxes[:, :2] - half, boxes[:, :2] + half], 1)
+
+
+def _box(
+    label: int, edges: Sequence[float], confidence: float, imgsz: int, margin: tuple[float, float], angle: float
+) -> Box:
+    """Return a box given in px of the image with its margin; a turned one may reach out of the picture before that.
+
+    Args:
+        angle: Angle in radians.
+    """
+    shares = [(float(place) - edge) / (imgsz - 2 * edge) for place, edge in zip(edges, margin * 2, strict=True)]
+    left, top, right, bottom = shares if angle else (min(max(share, 0.0), 1.0) for share in shares)
+    return Box(label, left, top, right, bottom, confidence, math.degrees(float(angle)))

@@ -23,11 +23,9 @@ def main(arguments: list[str]) -> int:
     with ended_when_hung(), existing_store(url_of(options)) as store:
         study = find_study(store, options.study)
         finalists = select_finalists(store, study, options.records)
-        from search.finish.example_boxes import renew_example_pictures  # imports torch: not for usage errors
-        from search.finish.race import confirm_finalists
+        from search.finish.race import confirm_finalists  # imports torch: not for usage errors
 
         confirmation = confirm_finalists(store, study, run_folder(options), finalists, show_line=print_progress)
-        renew_example_pictures(store, study, run_folder(options), print_progress)
         print_confirmation(store, study, confirmation)
     return Exit.DONE
 

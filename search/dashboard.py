@@ -25,9 +25,9 @@ def main(arguments: list[str]) -> int:
     with existing_store(url) as store:
         name = find_study(store, options.study).sampler_name if options.study else None
         storage = create_optuna_tables(store, url)
-        artifacts = run_folder(options).artifacts
+        runs = run_folder(options)
         try:
-            server = serve(store, storage, artifacts, host=host, port=options.port, token=token)
+            server = serve(store, storage, runs.artifacts, host=host, port=options.port, token=token, runs=runs)
         except OSError as error:
             raise DefinitionError(f"cannot serve on {host}:{options.port}: {error.strerror or error}") from None
         with server:

@@ -10,9 +10,10 @@ from search.cli.stored_study import existing_store, find_study
 from search.findings.formats import csv_text, splits_of
 from search.findings.plain_results import plain_results
 from search.findings.study_results import read_study_results
+from search.finish.report_pictures import pictures_of
 from search.pages.study_report import print_study_results, write_report
 from search.study.faults import DefinitionError
-from spaces.command_line import CommandParser
+from spaces.command_line import CommandParser, print_progress
 from spaces.shown import print_json, print_line
 
 
@@ -26,6 +27,11 @@ def main(arguments: list[str]) -> int:
         "--csv", action="store_true", help="print the leaderboard as CSV, all splits, and write nothing"
     )
     parser.add_argument("--json", action="store_true", help="print all results as JSON, and write nothing")
+    parser.add_argument(
+        "--no-pictures",
+        action="store_true",
+        help="do not find boxes and confusion matrices on val where the study's folder holds none of the present front",
+    )
     options = parser.parse_args(arguments)
     with existing_store(url_of(options)) as store:
         study = find_study(store, options.study)
@@ -40,7 +46,10 @@ def main(arguments: list[str]) -> int:
             print_line(csv_text(found.rows(), splits).removesuffix("\n"))
             return Exit.DONE
         print_study_results(store, study, split=options.split)
-        for path in write_report(store, study, options.out or run_folder(options).study(study.sampler_name)):
+        runs = run_folder(options)
+        examples = None if options.no_pictures else pictures_of(store, study, runs, print_progress)
+        folder = options.out or runs.study(study.sampler_name)
+        for path in write_report(store, study, folder, examples=examples):
             print_line(path)
     return Exit.DONE
 

@@ -133,17 +133,21 @@ class Result:
                     say(line)
         return folder
 
-    def report(self, folder: str | Path | None = None) -> Path:
+    def report(self, folder: str | Path | None = None, *, say: Callable[[str], None] | None = None) -> Path:
         """Write the report; return the path of its HTML page.
 
         Args:
             folder: Folder to write to; by default the study's.
+            say: Is called with lines of progress, among them why the report has no pictures.
         """
+        from search.finish.report_pictures import pictures_of
         from search.pages.study_report import write_report  # imports matplotlib
 
-        place = Path(folder) if folder else RunFolder(self.project).study(self.name)
+        runs = RunFolder(self.project)
+        place = Path(folder) if folder else runs.study(self.name)
         with existing_store(self.storage) as store:
-            return write_report(store, self.study, place)[0]
+            examples = pictures_of(store, self.study, runs, say or (lambda line: None))
+            return write_report(store, self.study, place, examples=examples)[0]
 
     def _meant(self, which: TrialRecord | str | None, under_ms: float | None) -> TrialRecord:
         if which is None:

@@ -71,7 +71,14 @@ class Detections:
 
 
 def detect(
-    candidate: Candidate, data: Dataset, split: str, *, batch: int = 16, device: str = "cpu", iou: float = 0.5
+    candidate: Candidate,
+    data: Dataset,
+    split: str,
+    *,
+    batch: int = 16,
+    device: str = "cpu",
+    iou: float = 0.5,
+    matrix: Any = None,
 ) -> Detections:
     """Find the detections of the deployed network on one split.
 
@@ -79,6 +86,7 @@ def detect(
         candidate: Not modified; its copy is fused and runs in float32.
         batch: Number of images that are padded to one rectangle.
         iou: Overlap at which a detection matches a label in the first column of `Detections.matched`.
+        matrix: An Ultralytics `ConfusionMatrix` that counts the detections too; not for classifiers.
 
     Raises:
         CandidateError: If the network gives NaN or infinite outputs, or memory runs out.
@@ -89,7 +97,7 @@ def detect(
     network: Any = copy.deepcopy(candidate.network).float()
     network.end2end = False  # the default of `yolo val`: v10 and 26 are scored with NMS
     network = network.eval().fuse(verbose=False)
-    return _detect(network, data, split, imgsz=candidate.imgsz, batch=batch, device=device, iou=iou, loss=False)
+    return _detect(network, data, split, imgsz=candidate.imgsz, batch=batch, device=device, iou=iou, matrix=matrix)
 
 
 def detect_in_training(
@@ -118,7 +126,7 @@ def detect_exported(network: nn.Module, data: Dataset, split: str, *, imgsz: int
         network: Has the attributes `stride` and `end2end` of a `DetectionModel`, and `original` where its output is
             that of an original YOLOv5; its input has any number of images.
     """
-    return _detect(network, data, split, imgsz=imgsz, batch=batch, device="cpu", iou=iou, loss=False, rect=False)
+    return _detect(network, data, split, imgsz=imgsz, batch=batch, device="cpu", iou=iou, rect=False)
 
 
 class CheckedValidator(DetectionValidator):  # type: ignore[misc]  # Ultralytics has no types
@@ -200,8 +208,9 @@ def _detect(
     batch: int,
     device: str,
     iou: float,
-    loss: bool,
+    loss: bool = False,
     rect: bool = True,
+    matrix: Any = None,
 ) -> Detections:
     """Run the network over a split. The network must be a copy: it is moved to the device."""
     if not data.task.finds_boxes:
@@ -224,6 +233,8 @@ def _detect(
         network.to(device=validator.device, memory_format=torch.channels_last)
         network.names = dict(enumerate(data.classes))
         validator.init_metrics(network)
+        if matrix is not None:  # counted where stock validators would plot it; this one plots nothing
+            validator.args.plots, validator.confusion_matrix = True, matrix
         mean_loss = _run(network, validator, split, loss)
     except (MemoryError, RuntimeError) as error:
         shortage = out_of_memory(error)

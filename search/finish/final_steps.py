@@ -20,6 +20,8 @@ from search.store.sql import open_store
 from search.work.process import run_process
 from spaces.lasting_imports import without_garbage_collection
 
+FinalStepKind = Literal["repeat", "polish", "confirm", "pictures"]
+
 
 @dataclass(frozen=True)
 class FinalStep:
@@ -35,7 +37,7 @@ class FinalStep:
         amount: Epochs of `polish`, trials of `repeat`.
     """
 
-    kind: Literal["repeat", "polish", "confirm"]
+    kind: FinalStepKind
     study: str
     url: str
     root: Path
@@ -80,13 +82,20 @@ def _confirm(
     step: FinalStep, store: Store, study: StudyEntry, folder: RunFolder, show_line: Callable[[str], None]
 ) -> None:
     with without_garbage_collection():
-        from search.finish.example_boxes import renew_example_pictures
         from search.finish.finalists import select_finalists
         from search.finish.race import confirm_finalists
 
     confirm_finalists(store, study, folder, select_finalists(store, study), show_line=show_line)
-    renew_example_pictures(store, study, folder, show_line)
 
 
-FINAL_STEPS = {"repeat": _repeat, "polish": _polish, "confirm": _confirm}
+def _pictures(
+    step: FinalStep, store: Store, study: StudyEntry, folder: RunFolder, show_line: Callable[[str], None]
+) -> None:
+    with without_garbage_collection():
+        from search.finish.report_pictures import pictures_of
+
+    pictures_of(store, study, folder, show_line, device=step.device)
+
+
+FINAL_STEPS = {"repeat": _repeat, "polish": _polish, "confirm": _confirm, "pictures": _pictures}
 """Functions of the steps, by their kind."""

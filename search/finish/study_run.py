@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Literal
 
 from rich.console import Console
 
@@ -13,8 +12,9 @@ from search.cli.command import error_line, place_options
 from search.findings.training_noise import trials_to_repeat
 from search.finish.batch_size import with_measured_batch
 from search.finish.end_note import EndNote, call_on_done
-from search.finish.final_steps import FinalStep, run_final_step
+from search.finish.final_steps import FinalStep, FinalStepKind, run_final_step
 from search.finish.finalists import is_confirmed
+from search.finish.report_pictures import are_up_to_date
 from search.finish.run_request import RunRequest
 from search.finish.study_workers import run_workers
 from search.prepare.early_checks import check_early
@@ -119,7 +119,7 @@ def _stored_study(store: Store, request: RunRequest) -> StudyEntry:
 
 
 def finish_study(store: Store, finish: RunEnd, apart: StepRunner) -> None:
-    """Repeat, polish and confirm as was asked for; print the table and write the report."""
+    """Repeat, polish and confirm as was asked for; print the table and write the report, with what it shows of val."""
     from search.findings.plain_results import plain_results
     from search.findings.study_results import read_study_results
     from search.pages.study_report import print_study_results, write_report  # matplotlib: not for usage errors
@@ -132,6 +132,8 @@ def finish_study(store: Store, finish: RunEnd, apart: StepRunner) -> None:
         polish_at_end(study, apart)
     if finish.why != "timeout" and request.confirm:
         confirm_at_end(store, study, apart)
+    if finish.why != "timeout":
+        draw_at_end(store, study, apart)
     if not isinstance(console, JsonConsole):
         print_study_results(store, study, more_seconds=finish.seconds)
     paths = write_report(store, study, request.runs.study(study.sampler_name))
@@ -172,6 +174,14 @@ def confirm_at_end(store: Store, study: StudyEntry, apart: StepRunner) -> None:
         apart.run("confirm", study, 0, "the finalists are not confirmed", again)
 
 
+def draw_at_end(store: Store, study: StudyEntry, apart: StepRunner) -> None:
+    """Find what the parent and a candidate see on val, which the report shows, unless it is known."""
+    if not are_up_to_date(store, study, apart.request.runs):
+        place = f"--study {study.sampler_name}{place_options(apart.request.runs, apart.request.storage)}"
+        again = f"try again: yolofront report {place}"
+        apart.run("pictures", study, 0, "the report has no pictures and confusion matrices", again)
+
+
 @dataclass(frozen=True)
 class StepRunner:
     """Runs the steps that follow the last trial.
@@ -184,9 +194,7 @@ class StepRunner:
     console: Console
     deadline: float | None = None
 
-    def run(
-        self, kind: Literal["repeat", "polish", "confirm"], study: StudyEntry, amount: int, failed: str, again: str
-    ) -> None:
+    def run(self, kind: FinalStepKind, study: StudyEntry, amount: int, failed: str, again: str) -> None:
         """Run a step in a process of its own; show its lines, and why it failed."""
         request = self.request
         step = FinalStep(

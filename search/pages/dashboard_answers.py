@@ -291,5 +291,5 @@ def _report(records: DashboardRecords, study_id: int) -> Answer:
         limits=found.limits,
         at_least=found.at_least,
     )
-    page = html_report(found, picture)
+    page = html_report(found, picture, examples=records.pictures(found))
     return Answer("200 OK", [("Content-Type", "text/html; charset=utf-8")], page.encode())

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from search.findings.study_results import StudyResults, read_study_results, study_results
+from search.pages.example_pictures import ExamplePictures, read_pictures
+from search.record.folders import RunFolder
 from search.record.trial import TrialRecord
 from search.store.base import Store, StudyEntry
 
@@ -43,10 +45,15 @@ class _Known:
 
 @dataclass
 class DashboardRecords:
-    """Our results of the studies in Optuna's tables. Several threads may ask."""
+    """Our results of the studies in Optuna's tables. Several threads may ask.
+
+    Attributes:
+        runs: Run folder, where pictures with boxes lie beside the reports.
+    """
 
     store: Store
     storage: OptunaStorage
+    runs: RunFolder | None = None
     clock: Callable[[], float] = time.monotonic
     _found: dict[str, _Known] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -69,6 +76,10 @@ class DashboardRecords:
         """Return our results with the confidence curves, read anew; None for a study that is not ours."""
         found = self.results(study_id)
         return None if found is None else read_study_results(self.store, found.study)
+
+    def pictures(self, found: StudyResults) -> ExamplePictures | None:
+        """Return the pictures with boxes that lie beside the study's report; None if there are none."""
+        return self.runs and read_pictures(self.runs.study(found.study.sampler_name), found.records)
 
     def drawn(self, found: StudyResults, names: list[str]) -> dict[str, TrialRecord]:
         """Return the records with these names as they are stored, with their confidence curves."""

@@ -13,6 +13,7 @@ from search.pages.dashboard_guard import App, guarded
 from search.pages.dashboard_records import DashboardRecords
 from search.pages.dashboard_requests import complete
 from search.pages.dashboard_token import AccessToken
+from search.record.folders import RunFolder
 from search.store.base import Store
 from spaces.durable import write_bytes
 
@@ -40,7 +41,13 @@ class ArtifactFolder:
 
 
 def dashboard_app(
-    store: Store, storage: Any, artifacts: Path, *, hosts: tuple[str, ...] | None, token: AccessToken | None = None
+    store: Store,
+    storage: Any,
+    artifacts: Path,
+    *,
+    hosts: tuple[str, ...] | None,
+    token: AccessToken | None = None,
+    runs: RunFolder | None = None,
 ) -> App:
     """Return the whole application, from the outside in: guard, our records, optuna-dashboard.
 
@@ -50,11 +57,13 @@ def dashboard_app(
         artifacts: Folder of uploaded files.
         hosts: Allowed values of the Host header; None allows any.
         token: Token that every request must have; without one nothing can be changed.
+        runs: Run folder, where pictures with boxes lie beside the reports.
     """
     with_stock = ThreadPoolExecutor(max_workers=1, thread_name_prefix="load dashboard")
     stock = with_stock.submit(_load_stock, storage, artifacts)  # takes a second, while the address is shown
     with_stock.shutdown(wait=False)
-    return guarded(with_records(stock.result, DashboardRecords(store, storage)), hosts, token=token, check=complete)
+    app = with_records(stock.result, DashboardRecords(store, storage, runs))
+    return guarded(app, hosts, token=token, check=complete)
 
 
 def _load_stock(storage: Any, artifacts: Path) -> Stock:
@@ -89,6 +98,7 @@ def serve(
     host: str = LOOPBACK[0],
     port: int = 8080,
     token: AccessToken | None = None,
+    runs: RunFolder | None = None,
 ) -> WSGIServer:
     """Return a server that listens; it answers once `serve_forever` is called.
 
@@ -96,7 +106,7 @@ def serve(
         store: As for `dashboard_app`; `storage` and `artifacts` likewise.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
-        token: As for `dashboard_app`.
+        token: As for `dashboard_app`; `runs` likewise.
 
     Raises:
         OSError: If the port is taken or the address is not one of this machine.
@@ -105,5 +115,5 @@ def serve(
     server = make_server(host, port, lambda *_: [], server_class=_Server, handler_class=_QuietHandler)
     names = {f"[{name}]" if ":" in name else name for name in (*LOOPBACK, host)}
     hosts = tuple(sorted(f"{name}:{server.server_port}" for name in names)) if loopback else None
-    server.set_app(dashboard_app(store, storage, artifacts, hosts=hosts, token=token))
+    server.set_app(dashboard_app(store, storage, artifacts, hosts=hosts, token=token, runs=runs))
     return server

@@ -26,6 +26,7 @@ from search.findings.study_results import StudyResults
 from search.findings.time_table import time_table
 from search.findings.training_effort import effort_text, training_effort
 from search.pages.charts import chart_data, counted_text
+from search.pages.confusion import draw_confusion
 from search.pages.example_pictures import ExamplePictures
 from search.pages.importance import importances
 from search.pages.page import part, render, trusted
@@ -54,9 +55,10 @@ def html_report(
     Args:
         picture: The Pareto plot as PNG, shown if the browser runs no scripts.
         clock: Time of the report; now by default.
-        examples: Pictures with boxes of the parent and of a candidate; None if there are none.
+        examples: What the parent and a candidate find on val; None if it is not known.
     """
     rows = found.rows()
+    confusion = examples.confusion if examples else None
     script = part("report.js")
     return render(
         "report.html",
@@ -81,6 +83,8 @@ def html_report(
         times=[(time, duration(time.seconds)) for time in time_table(found.records, since=found.study.created)],
         endings=_endings(rows),
         examples=examples,
+        confusion=confusion,
+        drawing=draw_confusion(confusion, examples.names) if examples and confusion else None,
         confidence=(found.study.definition.get("accuracy") or {}).get("confidence", CONFIDENCE),
         definition=yaml.safe_dump(_plain(found.study.definition), sort_keys=False, allow_unicode=True, width=100),
         targets=_targets(found),

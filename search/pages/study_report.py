@@ -11,6 +11,7 @@ from search.findings.study_results import read_study_results
 from search.findings.terminal import terminal_table
 from search.findings.time_table import terminal_times, time_table
 from search.findings.training_effort import effort_text, hypervolume_history, training_effort
+from search.pages.example_pictures import ExamplePictures, read_pictures
 from search.record.latency_text import legend
 from search.record.number_text import duration
 from search.record.words import FRONT_MARK
@@ -20,11 +21,14 @@ from spaces.durable import write_text
 from spaces.shown import markdown_text
 
 
-def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, ...]:
+def write_report(
+    store: Store, study: StudyEntry, folder: Path, *, examples: ExamplePictures | None = None
+) -> tuple[Path, ...]:
     """Write `report.html`, `pareto.png`, `leaderboard.md` and `leaderboard.csv`; each replaces the one before.
 
     Args:
         folder: Folder to write to; on the command lines `RunFolder.study(study.sampler_name)` by default.
+        examples: What networks find on val; by default what lies in the folder, if anything does.
 
     Returns:
         The files' paths, the HTML report first.
@@ -32,7 +36,6 @@ def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, .
     Raises:
         OSError: If the folder cannot be written.
     """
-    from search.pages.example_pictures import read_pictures
     from search.pages.report import html_report  # with pictures: matplotlib is not for --help
     from search.pictures.pareto import pareto_png
 
@@ -50,7 +53,7 @@ def write_report(store: Store, study: StudyEntry, folder: Path) -> tuple[Path, .
     )
     tables = "\n".join(f"## {markdown_text(split)}\n\n{markdown(found.rows(split))}" for split in splits)
     marks = "".join(f"\n{markdown_text(line)}\n" for line in (*legend(found.records), *found.remarks))
-    examples = read_pictures(folder, found.records)
+    examples = examples or read_pictures(folder, found.records)
     summary = f"{markdown_text(found.summary)}\n\n" if found.summary else ""
     return (
         write_text(folder / "report.html", html_report(found, picture.read_bytes(), examples=examples)),

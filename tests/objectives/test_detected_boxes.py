@@ -13,6 +13,7 @@ from objectives.data.dataset import Dataset, open_dataset
 from objectives.data.digit_scenes import write_digits
 from objectives.data.pixels import jpeg
 from objectives.detected_boxes import Box, detected_boxes, labelled_pictures
+from objectives.tasks.registry import task_named
 from spaces.networks.checkpoint import load
 from tests.tree import ROOT
 
@@ -69,6 +70,23 @@ def test_margins_of_pictures_that_are_not_square_are_left_out(tmp_path: Path) ->
         height, width = picture.pixels.shape[:2]
         seen = (columns.min() / width, rows.min() / height, (columns.max() + 1) / width, (rows.max() + 1) / height)
         assert (box.left, box.top, box.right, box.bottom) == pytest.approx(seen, abs=0.05)  # a px or two of 32
+
+
+def test_oriented_boxes_lie_around_bright_pixels_once_they_are_turned(tmp_path: Path) -> None:
+    scenes = {"train": 2, "val": 4, "test": 2}
+    data = open_dataset("digits-obb", tmp_path, scenes=scenes, task=task_named("obb"))
+    pictures = labelled_pictures(data, 96, 4)
+    assert any(box.turned for picture in pictures for box in picture.boxes)
+    for picture in pictures:
+        height, width = picture.pixels.shape[:2]
+        everywhere, inside = picture.pixels.max(2), np.zeros((height, width), np.uint8)
+        for box in picture.boxes:
+            middle = ((box.left + box.right) / 2 * width, (box.top + box.bottom) / 2 * height)
+            size = ((box.right - box.left) * width, (box.bottom - box.top) * height)
+            corners = cv2.boxPoints((middle, size, box.turned))  # clockwise, too
+            cv2.fillConvexPoly(inside, np.round(corners).astype(np.int32), 1)
+        bright = everywhere > 0.8 * everywhere.max()
+        assert (inside[bright] > 0).mean() > inside.mean() + 0.3
 
 
 def test_a_jpeg_keeps_colours_and_is_made_smaller() -> None:

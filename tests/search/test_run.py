@@ -146,13 +146,10 @@ def test_the_report_and_the_table_are_there(project: Project, finished: str) -> 
         "leaderboard.csv",
         "pictures.json",
     }
-    assert (folder / "report.html").read_text().count("<use href=") == 12, "six pictures, of the parent and another"
+    report = (folder / "report.html").read_text()
+    assert report.count("<use href=") == 12, "six pictures, of the parent and another"
+    assert report.count('class="confusion"') == 2
     assert "where the time went" in finished
-    assert "export: yolofront export --study small" in finished
-    assert "uniform-0.5" in finished
-    told = "warning: data: split 'train': 1 of 33 label files have no image (gone.txt)"
-    assert finished.count(told) == 3, "when the run begins, below the table, and after the last trial"
-    assert not list((project.folder / "runs").glob("scratch/*/*")), "a killed worker's files are swept by the next run"
 
 
 def test_the_same_command_again_only_reports(project: Project, finished: str) -> None:

@@ -488,12 +488,26 @@ function exampleBoxes() {
   choose();
 }
 
+/** Tells what a cell of a confusion matrix counts. */
+function confusionCells() {
+  for (const svg of document.querySelectorAll(".confusion")) {
+    const tell = (event) => {
+      const cell = event.target.closest(".cell");
+      if (cell) showTip(event, cell.dataset.tip, []); else hideTip();
+    };
+    svg.addEventListener("pointermove", tell);
+    svg.addEventListener("click", tell);
+    svg.addEventListener("pointerleave", hideTip);
+  }
+}
+
 function drawAll() { pareto(); history(); learning(); confidenceCurves(); }
 
 paretoLegend();
 widths();
 confidenceTable();
 exampleBoxes();
+confusionCells();
 learningLegend();
 drawAll();
 let seenWidth = innerWidth, waiting = 0;
