@@ -28,8 +28,9 @@ def main(arguments: list[str]) -> int:
         runs = run_folder(options)
         try:
             server = serve(store, storage, runs.artifacts, host=host, port=options.port, token=token, runs=runs)
-        except OSError as error:
-            raise DefinitionError(f"cannot serve on {host}:{options.port}: {error.strerror or error}") from None
+        except (OSError, OverflowError) as error:  # the latter for a port that no machine has
+            reason = getattr(error, "strerror", None) or error
+            raise DefinitionError(f"cannot serve on {host}:{options.port}: {reason}") from None
         with server:
             page = f"/dashboard/studies/{storage.get_study_id_from_name(name)}" if name else "/dashboard"
             shown_host = f"[{host}]" if ":" in host else host

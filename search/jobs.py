@@ -40,9 +40,12 @@ def main(arguments: list[str]) -> int:
         return _cancel(queued, options.cancel)
     if options.logs is not None:
         return _show_logs(submissions, queued, options.logs)
-    runs = _runs(options, files)
+    runs, fault = _runs(options, files)
     if not submissions and not runs:
-        raise DefinitionError(f"no job of '{options.study}' was submitted from {options.project}, and no run is stored")
+        place = f"no job of '{options.study}' was submitted from {options.project}"
+        raise DefinitionError(f"{place}, and {fault or 'no run is stored'}")
+    if fault:
+        print_aside(fault)
     limits = [run.entry.gpu_hours for run in runs]
     for line in overview_lines(rows_of(queued, runs), limits[-1] if limits else None):
         print_line(line)
@@ -58,8 +61,8 @@ def _queued(submissions: Sequence[Submission]) -> list[QueuedJob]:
     return queued
 
 
-def _runs(options: argparse.Namespace, files: JobFiles) -> tuple[StoredRun, ...]:
-    """Return the runs in the database; none, with a line that says why, if it cannot be asked."""
+def _runs(options: argparse.Namespace, files: JobFiles) -> tuple[tuple[StoredRun, ...], str]:
+    """Return the runs in the database, and why it could not be asked, if so."""
     from search.store.outage.patience import Patience  # imports SQLAlchemy: not for --help
     from search.store.sql import open_store
 
@@ -68,14 +71,12 @@ def _runs(options: argparse.Namespace, files: JobFiles) -> tuple[StoredRun, ...]
         require_database(url)
         store = open_store(url, Patience(0.0))
     except StoreError as error:
-        print_aside(f"only the batch system was asked: {error}")
-        return ()
+        return (), f"only the batch system was asked: {error}"
     try:
         study = find_study(store, options.study)
-        return store.runs(study.name, study.generation)
+        return store.runs(study.name, study.generation), ""
     except DefinitionError:  # the first job has not begun the study yet
-        print_aside(f"study '{options.study}' is not yet in {mask(url)}")
-        return ()
+        return (), f"study '{options.study}' is not yet in {mask(url)}"
     finally:
         store.close()
 

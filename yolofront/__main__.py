@@ -18,6 +18,17 @@ BEFORE_COMMAND = ("-q", "--quiet", "-v", "--verbose")
 """Options that may stand before the command as well as after it."""
 COMPLETION = "--print-completion"
 SHELLS = ("bash", "zsh", "tcsh")
+OF_YOLO = {
+    "train": "`yolofront run` trains and searches",
+    "tune": "`yolofront run` trains and searches",
+    "val": "`yolofront report` shows each network's figures, and `yolo val` takes an exported one",
+    "predict": "`yolofront export` writes a network that `yolo predict` takes",
+    "track": "`yolofront export` writes a network that `yolo track` takes",
+    "benchmark": "`yolofront bench` measures a network",
+    "checks": "`yolofront doctor` checks this machine",
+    "cfg": "`yolofront run --study NAME --print-config` shows all values",
+}
+"""What takes the place of Ultralytics' commands."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +75,8 @@ def _about_unknown(name: str) -> str:
         return f"{name} is no option of `yolofront`; {did_you_mean(name, options, 'options follow the command')}"
     if "=" in name:
         return f"the command is missing; write: yolofront run {name} ..."
-    return f"{shown_value(name)} is no command of `yolofront`; {did_you_mean(name, BY_NAME)}"
+    meant = OF_YOLO.get(name) or did_you_mean(name, BY_NAME)
+    return f"{shown_value(name)} is no command of `yolofront`; {meant}"
 
 
 def _help_lines() -> Iterator[str]:

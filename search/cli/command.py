@@ -121,7 +121,7 @@ def exit_of(error: Exception) -> Exit | None:
         return Exit.COME_BACK
     if isinstance(error, DefinitionMismatch):
         return Exit.MISMATCH
-    if isinstance(error, DefinitionError | SpaceError | StorageUrlError):
+    if isinstance(error, DefinitionError | SpaceError | StorageUrlError) or _is_refused(error):
         return Exit.USAGE
     return Exit.ERROR if isinstance(error, StoreError | CandidateError | OSError) else None
 
@@ -133,6 +133,15 @@ def _may_pass(error: Exception) -> bool:
 
         return works_later(error)
     return is_full(error) or gpu_fault(error) is not None
+
+
+def _is_refused(error: Exception) -> bool:
+    """Return whether a database's URL is wrong, as far as its server tells."""
+    if not isinstance(error, StoreUnavailable):
+        return False
+    from search.store.faults import is_wrong_url  # as above
+
+    return is_wrong_url(error)
 
 
 @contextmanager

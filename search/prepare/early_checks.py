@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 from objectives.data.yaml_file import read_definition
+from objectives.runtimes.catalogue import runtime_named
 from objectives.tasks.digit_sets import BUILT_IN
 from objectives.tasks.registry import task_named
 from search.study.definition import StudyDefinition
 from search.study.faults import DefinitionError
+from spaces.model_files import require_model
 from spaces.path_facts import path_fact
 
 _STOCK_WEIGHTS = re.compile(r"(yolo(?:v?\d+)[nslmx]\w*)\.pt")
@@ -17,13 +19,19 @@ _STOCK_WEIGHTS = re.compile(r"(yolo(?:v?\d+)[nslmx]\w*)\.pt")
 
 
 def check_early(definition: StudyDefinition, device: str = "cpu") -> None:
-    """Check that the data set, the parent's weights and the training device exist. The data set's images are not read.
+    """Check that data set, parent, training device and runtime exist. The data set's images are not read.
 
     Raises:
         DataError: If the data set's YAML, or a folder that it names, is absent or wrong.
         DefinitionError: If the weights or the device do not exist.
+        SpaceError: If there is no such model, or no such runtime.
     """
     check_device(device)
+    for target in (definition.target, *definition.further_targets):
+        if target.remote is None:
+            runtime_named(target.runtime)
+    if definition.parent.weights is None:  # which may name another model
+        require_model(definition.parent.model)
     task = task_named(definition.task)
     if definition.data.source not in BUILT_IN:
         read_definition(Path(definition.data.source), task)

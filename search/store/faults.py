@@ -112,9 +112,7 @@ def may_pass(error: BaseException) -> bool:
     if state is not None:
         is_known = any(str(state).startswith(start) for start, _ in _POSTGRESQL)
         return is_known and not str(state).startswith(_LASTING)
-    message = str(found).lower()
-    refused = any(sign in message for sign, _ in _REFUSED if sign != _PASSES_THOUGH_REFUSED)
-    return type(found).__name__ in _WITHOUT_ANSWER and not refused
+    return type(found).__name__ in _WITHOUT_ANSWER and not is_wrong_url(error)
 
 
 def works_later(error: BaseException) -> bool:
@@ -144,6 +142,18 @@ def is_disk_full(error: BaseException) -> bool:
     if isinstance(found, sqlite3.Error):
         return _primary_code(found) == sqlite3.SQLITE_FULL
     return getattr(found, "sqlstate", None) == "53100"
+
+
+def is_wrong_url(error: BaseException) -> bool:
+    """Return whether a PostgreSQL server refuses what the URL names: its database, its user or its password."""
+    found = _of_driver(error)
+    state = getattr(found, "sqlstate", None)
+    if state is not None:
+        return str(state).startswith(("28", "3D"))
+    message = str(found).lower()
+    return type(found).__name__ in _WITHOUT_ANSWER and any(
+        sign in message for sign, _ in _REFUSED if sign != _PASSES_THOUGH_REFUSED
+    )
 
 
 def is_starting(error: BaseException) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from objectives.quantities import FILE_ACCURACIES, MAP50_95, OWN_ACCURACIES, USUAL_OBJECTIVES
+from objectives.quantities import FILE_ACCURACIES, MAP50_95, OWN_ACCURACIES, QUANTITIES, USUAL_OBJECTIVES
 from search.study.faults import FieldFault
 from spaces.task_names import DETECTING, told_task
 
@@ -94,6 +94,15 @@ def _check_files(objectives: Collection[str], precisions: Collection[str]) -> No
             raise FieldFault(f"objectives.{quantity.name}", f"is of {precision} files, but no target is {precision}")
 
 
+def _with_directions(plain: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return values whose objectives are a mapping to the better direction, where only their names are given."""
+    names = plain.get("objectives")
+    if not isinstance(names, list | tuple):
+        return plain
+    known = {name: each.direction.value for name, each in QUANTITIES.items() if each.direction is not None}
+    return {**plain, "objectives": {str(name): known.get(str(name), "maximize") for name in names}}
+
+
 def objectives_in_full(plain: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """Return a definition's plain values with its task, and the accuracy that the task or the target's files are about.
 
@@ -106,7 +115,7 @@ def objectives_in_full(plain: Mapping[str, Any], overrides: Sequence[str]) -> di
         plain: Written out in full (`search.study.options.in_full`). Values of wrong types are left for the check.
         overrides: Options of the command line, `-o key=value`.
     """
-    plain = with_task(plain)
+    plain = _with_directions(with_task(plain))
     if any(_is_of_objectives(each.partition("=")[0].strip()) for each in overrides):
         return plain
     target = plain.get("target")

@@ -81,4 +81,4 @@ def test_logs_are_found_where_the_jobs_were_submitted(place: Path, capsys: pytes
 
 def test_a_study_without_jobs_and_runs_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = shown(tmp_path, capsys, code=Exit.USAGE)
-    assert "no job of 'nas_head' was submitted" in said
+    assert "no job of 'nas_head' was submitted" in said and len(said.splitlines()) == 1

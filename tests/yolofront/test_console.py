@@ -152,3 +152,14 @@ def test_a_mistake_stays_a_mistake_by_the_old_name() -> None:
 
     with pytest.raises(CommandLineError, match=r"is no option of `python -m search\.targets`"):
         targets.main(["--colour"])
+
+
+@pytest.mark.parametrize(
+    ("words", "instead"), [("train data=my.yaml", "run"), ("val", "report"), ("benchmark", "bench")]
+)
+def test_commands_of_ultralytics_are_answered_with_what_takes_their_place(
+    words: str, instead: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"is no command of `yolofront`; `yolofront {instead}` " in line

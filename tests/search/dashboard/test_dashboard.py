@@ -177,6 +177,8 @@ def test_a_port_that_is_taken_is_named(store: Store, url: str, capsys: pytest.Ca
         port = taken.getsockname()[1]
         assert run_command(main, ["--storage", url, "--port", str(port)]) == Exit.USAGE
     assert f"cannot serve on 127.0.0.1:{port}" in capsys.readouterr().err
+    assert run_command(main, ["--storage", url, "--port", "80000"]) == Exit.USAGE
+    assert capsys.readouterr().err == "error: cannot serve on 127.0.0.1:80000: bind(): port must be 0-65535.\n"
 
 
 def test_an_unknown_study_exits_2(store: Store, url: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Pictures and confusion matrices of a stored study: taken if up to date, else made; one line tells why there are none."""
+"""Pictures and confusion matrices of a stored study: taken if up to date, else made; if not, a line tells why."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event
 
+from search.cli.command import Exit, exit_of
 from search.record.events import say_nothing
 from search.store.base import StoreError, StoreUnavailable
 from search.store.outage import server_lock
@@ -199,6 +200,7 @@ def test_a_wrong_password_is_one_clear_line(postgres_server: PostgresServer) -> 
     assert "yolofront:***@127.0.0.1" in str(raised.value)
     assert is_one_clear_line(str(raised.value))
     assert "ssword@" not in str(raised.value)
+    assert exit_of(raised.value) is Exit.USAGE
 
 
 def test_a_password_is_taken_as_it_is_written(postgres_server: PostgresServer, postgres_url: str) -> None:
@@ -210,6 +212,7 @@ def test_an_unknown_database_is_one_clear_line(postgres_server: PostgresServer) 
     with pytest.raises(StoreUnavailable, match="no such database") as raised:
         open_store(postgres_server.url("nothing_here"))
     assert is_one_clear_line(str(raised.value))
+    assert exit_of(raised.value) is Exit.USAGE
 
 
 def test_no_server_there_is_one_clear_line() -> None:
@@ -217,6 +220,7 @@ def test_no_server_there_is_one_clear_line() -> None:
         open_store("postgresql+psycopg://me:secret@127.0.0.1:1/none")
     assert is_one_clear_line(str(raised.value))
     assert "secret" not in str(raised.value)
+    assert exit_of(raised.value) is Exit.COME_BACK
 
 
 def test_a_server_that_restarts_is_waited_for(postgres_server: PostgresServer, postgres_url: str) -> None:
