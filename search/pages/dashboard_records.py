@@ -79,7 +79,7 @@ class DashboardRecords:
 
     def pictures(self, found: StudyResults) -> ExamplePictures | None:
         """Return the pictures with boxes that lie beside the study's report; None if there are none."""
-        return self.runs and read_pictures(self.runs.study(found.study.sampler_name), found.records)
+        return None if self.runs is None else read_pictures(self.runs.study(found.study.sampler_name), found.records)
 
     def drawn(self, found: StudyResults, names: list[str]) -> dict[str, TrialRecord]:
         """Return the records with these names as they are stored, with their confidence curves."""

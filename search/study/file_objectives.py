@@ -94,7 +94,7 @@ def _check_files(objectives: Collection[str], precisions: Collection[str]) -> No
             raise FieldFault(f"objectives.{quantity.name}", f"is of {precision} files, but no target is {precision}")
 
 
-def _with_directions(plain: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with_directions(plain: dict[str, Any]) -> dict[str, Any]:
     """Return values whose objectives are a mapping to the better direction, where only their names are given."""
     names = plain.get("objectives")
     if not isinstance(names, list | tuple):
