@@ -52,6 +52,7 @@ _MISTAKES = (
     ),
     (r"argument (?P<names>\S+): expected one argument", "{option} has no value; write {option} {metavar}"),
     (r"argument (?P<names>\S+): not allowed with argument (?P<other>\S+)", "{option} and {other} exclude each other"),
+    (r"the following arguments are required: (?P<names>[^-,][^,]*).*", "{option} is missing; see `{prog} --help`"),
     (r"the following arguments are required: (?P<names>[^,]+).*", "{option} is missing; write {option} {metavar}"),
     (r"one of the arguments (?P<known>.*) is required", "give one of {known}"),
 )
@@ -124,6 +125,7 @@ class CommandParser(argparse.ArgumentParser):
         other = found.get("other", "").split("/")[-1]
         return {
             **found,
+            "prog": self.prog,
             "option": names[-1],
             "metavar": metavar,
             "near": near,

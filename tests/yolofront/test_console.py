@@ -68,6 +68,7 @@ def test_a_command_has_the_name_by_which_it_is_called(name: str, capsys: pytest.
         ("study=nas_head epochs=3", "the command is missing; write: yolofront run study=nas_head ..."),
         ("--print-completion fish", "--print-completion is 'fish'; there are bash, zsh, tcsh"),
         ("run", "--study is missing; write --study NAME"),
+        ("show", "MODEL is missing; see `yolofront show --help`"),
         ("run --study nas_head --epochs ten", "--epochs is 'ten'; it must be a whole number"),
         (
             "run --study nas_head --batch auto -o recipe.batch=8",
