@@ -28,7 +28,7 @@ from objectives.data.yaml_file import Definition, read_definition
 from objectives.data.yaml_text import DataError
 from objectives.tasks.base import Task
 from objectives.tasks.detect import DETECTION
-from objectives.tasks.digit_sets import BUILT_IN, SCENES
+from objectives.tasks.digit_sets import BUILT_IN
 from objectives.tasks.label_form import LabelForm
 from spaces.base import ParamValue
 from spaces.durable import update_text
@@ -92,7 +92,7 @@ def open_dataset(
     cache: Path,
     seed: int = 0,
     *,
-    scenes: Mapping[str, int] = SCENES,
+    scenes: Mapping[str, int] | None = None,
     skip_bad: bool = False,
     selection: Selection = WHOLE,
     task: Task = DETECTION,
@@ -103,7 +103,7 @@ def open_dataset(
         source: `digits` or another built-in set, or the path of an Ultralytics YAML.
         cache: Folder for our own files: the digits, the resolved YAML, the memory of checks.
         seed: Seed of the digits; not used for a YAML.
-        scenes: Number of digit scenes of each split; not used for a YAML.
+        scenes: Number of digit scenes of each split, by default those of the set; not used for a YAML.
         skip_bad: True if a few images that cannot be used are left out, with a warning.
         selection: Part of the data that is used.
         task: Task that the labels are read for.
@@ -113,8 +113,8 @@ def open_dataset(
     """
     cache = cache.absolute()
     if str(source) in BUILT_IN:
-        definition = read_definition(write_digits(cache, seed, scenes, str(source)), task)
         own = BUILT_IN[str(source)]
+        definition = read_definition(write_digits(cache, seed, scenes or own.scenes, str(source)), task)
         data = _checked(definition, str(source), cache, own.defaults, selection, task)
         return replace(data, augmentation=own.augmentation)
     definition = read_definition(Path(source).expanduser(), task)

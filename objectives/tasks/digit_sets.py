@@ -23,8 +23,10 @@ DEFAULTS: Mapping[str, str | int | float | bool] = {
 }
 """Training arguments for the digits, named as Ultralytics' arguments."""
 SINGLE_PX = 64
-SINGLE_DEFAULTS: Mapping[str, str | int | float | bool] = {**DEFAULTS, "imgsz": SINGLE_PX}
-"""The same for images of one digit each."""
+SINGLES: Mapping[str, int] = {"train": 1024, "val": 256, "test": 256}
+"""Number of images of one digit each."""
+SINGLE_DEFAULTS: Mapping[str, str | int | float | bool] = {**DEFAULTS, "imgsz": SINGLE_PX, "scale": 0.0}
+"""Training arguments for images of one digit each, which lie anywhere in them already."""
 
 UNDISFIGURED: Mapping[str, str | int | float | bool] = {"auto_augment": "", "erasing": 0.0}
 """Training arguments without which a classifier of few, mostly disfigured images still guesses after 12 epochs."""
@@ -43,6 +45,7 @@ class DigitSet:
         turned: Whether each digit is turned.
         alone: Whether each digit is an image of its own, in the folder of its class.
         defaults: Training arguments for it, named as Ultralytics' arguments.
+        scenes: Number of images of each split.
         augmentation: Such arguments that are no fields of a recipe.
     """
 
@@ -51,6 +54,7 @@ class DigitSet:
     turned: bool = False
     alone: bool = False
     defaults: Mapping[str, str | int | float | bool] = field(default_factory=lambda: DEFAULTS)
+    scenes: Mapping[str, int] = field(default_factory=lambda: SCENES)
     augmentation: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
@@ -59,6 +63,6 @@ BUILT_IN: Mapping[str, DigitSet] = {
     "digits-seg": DigitSet(outline_row),
     "digits-pose": DigitSet(keypoints_row, _KEYPOINTS),
     "digits-obb": DigitSet(corners_row, turned=True),
-    "digits-cls": DigitSet(box_row, alone=True, defaults=SINGLE_DEFAULTS, augmentation=UNDISFIGURED),
+    "digits-cls": DigitSet(box_row, alone=True, defaults=SINGLE_DEFAULTS, scenes=SINGLES, augmentation=UNDISFIGURED),
 }
 """The built-in data sets by name: boxes, outlines, keypoints, oriented boxes, single digits in folders of classes."""

@@ -16,11 +16,11 @@ from search.study.faults import DefinitionError, FieldFault, describe, unknown_k
 from search.study.file_objectives import TaskName, accuracies_on_request, check_objectives, objectives_in_full
 from search.study.limits import check_least, check_limits, least_in_full, without_units
 from search.study.names import find_yaml, stored_name
-from search.study.options import apply_overrides, in_full, latency_limit_in_full, model_option, with_options
+from search.study.options import TASKS, in_full, latency_limit_in_full, model_option
 from search.study.reading import BASE, read_study
 from search.study.recipe import RecipeDefinition
 from search.study.rows import PARENT_NAME, SCRATCH_NAME, RowSection, check_row
-from search.study.scale import SCALE, in_budget
+from search.study.scale import SCALE, with_command_line
 from search.study.sections import (
     AccuracySection,
     DataSection,
@@ -228,8 +228,8 @@ def load_study(
         DefinitionError: If there is no such study or a field is wrong; the message names it and the fix.
     """
     path = find_yaml(name_or_path)
-    plain, overrides = in_budget(in_full(read_study(path)), overrides)
-    own_source = plain["data"].get("source") if isinstance(plain.get("data"), dict) else None
+    read = in_full(read_study(path))
+    own_source = read["data"].get("source") if isinstance(read.get("data"), dict) else None
     options = {
         "data.source": None if data is None else str(data),
         "data.imgsz": imgsz,
@@ -245,9 +245,7 @@ def load_study(
         "hung_after": hung_after,
     }
     given = {key: value for key, value in options.items() if value is not None}
-    plain = with_options(plain, {**given, **model_option(model)})
-    for override in overrides:  # each may set a field of what the one before wrote in its short form
-        plain = in_full(apply_overrides(plain, [override]))
+    plain, overrides = with_command_line(read, {**given, **model_option(model)}, overrides)
     if "name" in plain:
         raise DefinitionError("name is set by --name, else by the file's own; leave it out of the definition")
     if plain.get("copied_from") is not None:
@@ -292,7 +290,7 @@ def _fields_at(plain: Mapping[str, Any], location: tuple[Any, ...]) -> list[str]
         "rungs": RungsSection,
     }
     if not location:
-        return [BASE, SCALE, *(field for field in known_fields(StudyDefinition) if field != "name")]
+        return [BASE, SCALE, TASKS, *(field for field in known_fields(StudyDefinition) if field != "name")]
     if location[0] == "space":
         return fields_of_space(plain["space"])
     return known_fields(sections[location[0]])

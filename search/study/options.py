@@ -13,7 +13,10 @@ from objectives.quantities import LATENCY_MS
 from objectives.runtimes.names import target_named, target_names
 from search.study.faults import DefinitionError, FieldFault, unknown_key
 from search.study.reading import parse_yaml
+from spaces.task_names import NETWORK_TASKS
 
+TASKS = "tasks"
+"""Section of a study's YAML with values for other tasks than the one that the study is made for."""
 _STOCK = re.compile(r"yolo(?:v?\d+)[nslmxtcbe]?\d?u?")
 """Names of Ultralytics' models without their ending."""
 
@@ -56,6 +59,38 @@ def _ending_of(model: str) -> str:
     if _STOCK.fullmatch(model):
         return f"write {model}.yaml to begin with random weights, or give the path of a .pt or .safetensors file"
     return "give a .yaml, .pt or .safetensors file, or a checkpoint folder"
+
+
+def for_task(plain: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """Return a definition's plain values, over them what its section `tasks` sets for a task, without that section.
+
+    Raises:
+        DefinitionError: If the section is of another form, or names a task that there is not.
+    """
+    rest, sections = {name: value for name, value in plain.items() if name != TASKS}, plain.get(TASKS) or {}
+    if not isinstance(sections, Mapping) or not all(isinstance(each, Mapping) for each in sections.values()):
+        raise DefinitionError(f"tasks is {sections!r}; write fields by task: tasks: {{classify: {{seed: 1}}}}")
+    for name in sections:
+        if name not in NETWORK_TASKS.values():
+            raise DefinitionError(f"tasks.{name} {unknown_key(str(name), NETWORK_TASKS.values())}")
+    return _merged(rest, sections.get(task, {}))
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both mappings in one; mappings in them are put together alike."""
+    both = {**below, **above}
+    for name in below.keys() & above.keys():
+        if isinstance(below[name], Mapping) and isinstance(above[name], Mapping):
+            both[name] = _merged(below[name], above[name])
+    return both
+
+
+def applied(plain: Mapping[str, Any], options: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Return a definition's plain values with the command line's own options and then its overrides over them."""
+    changed = with_options(plain, options)
+    for override in overrides:  # each may set a field of what the one before wrote in its short form
+        changed = in_full(apply_overrides(changed, [override]))
+    return changed
 
 
 def with_options(plain: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

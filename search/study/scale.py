@@ -8,7 +8,10 @@ from typing import Any
 
 from objectives.recipe import Recipe
 from search.study.faults import DefinitionError
+from search.study.file_objectives import with_task
+from search.study.options import applied, for_task
 from search.study.reading import parse_yaml
+from spaces.task_names import DETECTING
 
 SCALE = "scale"
 SHRUNK = ("epochs", "warmup_epochs", "close_mosaic")
@@ -44,6 +47,29 @@ def in_budget(plain: Mapping[str, Any], overrides: Sequence[str] = ()) -> tuple[
         if isinstance(changed.get("parent"), Mapping):
             changed["parent"] = _section(changed["parent"], "recipe", {}, scale)
     return changed, rest
+
+
+def with_command_line(
+    read: Mapping[str, Any], options: Mapping[str, Any], overrides: Sequence[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return a definition's plain values: of a study's YAML, over them what it sets for the parent's task, and options.
+
+    Args:
+        read: Written out in full (`search.study.options.in_full`).
+        options: The command line's own options by the fields that they set.
+        overrides: `-o key=value`, in their order.
+
+    Returns:
+        The values, and the overrides without one of `scale`.
+
+    Raises:
+        DefinitionError: If the scale, a key of an override or the section `tasks` is wrong.
+    """
+    plain, rest = in_budget(for_task(read, DETECTING), overrides)
+    task = with_task(applied(plain, options, rest)).get("task")
+    if isinstance(task, str) and task != DETECTING:
+        plain, rest = in_budget(for_task(read, task), overrides)
+    return applied(plain, options, rest), rest
 
 
 def scaled(recipe: Mapping[str, Any], scale: float) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from search.study.definition import load_study, stored_definition
@@ -61,3 +63,34 @@ def test_objectives_of_the_command_line_are_kept() -> None:
 def test_what_a_task_lacks_is_refused(overrides: list[str], message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
         load_study("channel_ratio", overrides, model=MODEL)
+
+
+def test_a_study_has_other_values_for_other_tasks_below_the_command_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    own = "tasks: {segment: {parent: {recipe: {epochs: 5}}, recipe: {lr0: 0.5}}}\n"
+    file.write_text(f"base: channel_ratio\n{own}", encoding="utf-8")
+    boxes, masks = load_study(file), load_study(file, model=MODEL)
+    assert (boxes.parent.recipe.fixed["epochs"], boxes.recipe.fixed["lr0"]) == (8, 0.0025)
+    assert (masks.parent.recipe.fixed["epochs"], masks.recipe.fixed["lr0"]) == (5, 0.5)
+    assert masks.parent.recipe.fixed["batch"] == boxes.parent.recipe.fixed["batch"]
+    asked = load_study(file, ["recipe.lr0=0.25", "scale=1"], model=MODEL)
+    assert (asked.recipe.fixed["lr0"], "tasks" in asked.as_plain()) == (0.25, False)
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("tasks: 3", "tasks is 3; write"),
+        ("tasks: {segmnt: {seed: 1}}", "tasks.segmnt is unknown; did you mean 'segment'"),
+    ],
+)
+def test_a_wrong_section_for_tasks_is_refused(tmp_path: Path, section: str, said: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"base: channel_ratio\n{section}\n", encoding="utf-8")
+    with pytest.raises(DefinitionError, match=said):
+        load_study(file)
+
+
+def test_classifiers_are_trained_from_random_weights_by_another_optimizer() -> None:
+    definition = load_study("channel_ratio", data="digits-cls", model="yolo11n-cls.yaml")
+    assert (definition.parent.recipe.fixed["optimizer"], definition.recipe.fixed["optimizer"]) == ("AdamW", "AdamW")
