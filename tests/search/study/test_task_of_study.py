@@ -81,7 +81,7 @@ def test_a_study_has_other_values_for_other_tasks_below_the_command_line(tmp_pat
     ("section", "said"),
     [
         ("tasks: 3", "tasks is 3; write"),
-        ("tasks: {segmnt: {seed: 1}}", "tasks.segmnt is unknown; did you mean 'segment'"),
+        ("tasks: {segmnt: {seed: 1}}", "tasks.segmnt is unknown; did you mean segment"),
     ],
 )
 def test_a_wrong_section_for_tasks_is_refused(tmp_path: Path, section: str, said: str) -> None:
