@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
 from typing import NamedTuple
@@ -238,7 +238,7 @@ class CandidatePredictions:
             return []
 
         def latency_of(widths: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-            ratios = self.latency.ratios([replace(first, widths=tuple(each)) for each in widths])
+            ratios = self.latency.ratios([Shape(first.parent, tuple(each), (), first.imgsz) for each in widths])
             return np.array([]) if ratios is None else ratios.mean * self.latency.reference_ms
 
         widest = None if wider is None else [len(kept) for kept in wider.kept]

@@ -122,21 +122,22 @@ def cheapest_cuts(
     """
     table = np.array(widths_at)
     ties = [list(indices) for indices in sensitivity.ties]
+    owners = _owners(ties, table.shape[1])
     places = np.zeros(len(ties), dtype=np.int64) if first is None else first
-    now = last = float(latency_of([_widths(table, ties, places)])[0])
+    now = last = float(latency_of(_widths(table, owners, [places]))[0])
     found: list[Places] = []
     while now > fastest:
         options = [option for tie in range(len(ties)) for option in _narrower(table, ties, places, tie)]
         if not options:
             break
-        widths = [_widths(table, ties, option) for option in options]
+        widths = _widths(table, owners, options)
         saved = now - latency_of(widths)
-        lost = sensitivity.total(widths) - sensitivity.total([_widths(table, ties, places)])[0]
+        lost = sensitivity.total(widths) - sensitivity.total(_widths(table, owners, [places]))[0]
         price = np.where(saved > LEAST_SAVED * now, lost / np.maximum(saved, 1e-12), np.inf)
         order = np.argsort(price, kind="stable") if np.isfinite(price).any() else np.argsort(lost, kind="stable")
         for place in order[: MOVES_AT_ONCE if np.isfinite(price).sum() >= MOVES_AT_ONCE else 1]:
             places = np.maximum(places, options[place])
-        now = float(latency_of([_widths(table, ties, places)])[0])
+        now = float(latency_of(_widths(table, owners, [places]))[0])
         if now < last * (1.0 - SPACING):
             found.append(places)
             last = now
@@ -152,12 +153,19 @@ def _widest_places(sensitivity: SummedSensitivity, table: NDArray[np.int64], wid
     return np.array(found, dtype=np.int64)
 
 
-def _widths(table: NDArray[np.int64], ties: Sequence[Sequence[int]], places: Places) -> list[int]:
-    """Return the widths of all groups, shape (G,), of which each tie stands at a place of the grid."""
-    widths = table[0].copy()
-    for indices, place in zip(ties, places, strict=True):
-        widths[indices] = table[place, indices]
-    found: list[int] = widths.tolist()
+def _owners(ties: Sequence[Sequence[int]], groups: int) -> NDArray[np.int64]:
+    """Return the number of the tie that each group belongs to, shape (G,); T for a group in none of the T ties."""
+    owners = np.full(groups, len(ties), dtype=np.int64)
+    for number, indices in enumerate(ties):
+        owners[list(indices)] = number
+    return owners
+
+
+def _widths(table: NDArray[np.int64], owners: NDArray[np.int64], places: Sequence[Places]) -> list[list[int]]:
+    """Return the widths of all groups of M networks, shape (M, G); each tie stands at its place, others are whole."""
+    whole = np.zeros((len(places), 1), dtype=np.int64)
+    place_of_group = np.hstack([np.array(places), whole])[:, owners]
+    found: list[list[int]] = table[place_of_group, np.arange(table.shape[1])].tolist()
     return found
 
 

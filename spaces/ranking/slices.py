@@ -28,7 +28,7 @@ class ChannelSlices:
         """
         kept: list[tuple[int, ...]] = [()] * len(self._orders)
         for indices in self._ties:
-            width = min([widths[index] for index in indices])
+            width = min([widths[index] for index in indices]) if len(indices) > 1 else widths[indices[0]]
             for index in indices:
                 kept[index] = self._slice(index, width)
         return tuple(kept)

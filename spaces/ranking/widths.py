@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from spaces.structure.groups import ChannelGroup, tied
 
 
+@lru_cache(maxsize=8192)  # a sampler asks for the same few shares thousands of times
 def aligned(width: int, ratio: float, multiple: int) -> int:
     """Return a share of a width, rounded to the multiple: at least one multiple (or all, if fewer), at most all.
 

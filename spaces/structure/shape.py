@@ -29,7 +29,7 @@ class Shape:
     imgsz: int
 
     def __post_init__(self) -> None:
-        if any(width < 1 for width in self.widths):
+        if min(self.widths, default=1) < 1:
             raise SpaceError(f"a shape has a group of {min(self.widths)} channels; at least one must stay")
         if self.imgsz < 1:
             raise SpaceError(f"a shape's imgsz is {self.imgsz}; it must be at least 1 px")
