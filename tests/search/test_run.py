@@ -27,10 +27,12 @@ from search.store.sql import open_store
 from search.study.definition import load_study
 from spaces.networks.checkpoint import CheckpointStore
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(file_s=300)
 
 ROOT = Path(__file__).resolve().parents[2]
 N_TRIALS = 3
+ONE = ("--workers", "1")
+"""Options of a run that has nothing left to train: each worker would load everything first."""
 WITHIN_S = 420
 """Longer than any step takes on a slow machine; a step that hangs fails instead of holding up everything."""
 
@@ -154,7 +156,7 @@ def test_the_report_and_the_table_are_there(project: Project, finished: str) -> 
 
 def test_the_same_command_again_only_reports(project: Project, finished: str) -> None:
     before = project.store().records(_study(project.store()))
-    code, output = project.run()
+    code, output = project.run(*ONE)
     assert code == 0, output
     assert project.store().records(_study(project.store())) == before
 
@@ -191,7 +193,7 @@ def test_other_data_under_the_same_path_is_refused(project: Project, finished: s
     original = label.read_text()
     label.write_text("".join(original.splitlines(keepends=True)[1:]))
     try:
-        code, output = project.run()
+        code, output = project.run(*ONE)
     finally:
         label.write_text(original)
     assert code == 3, output

@@ -49,10 +49,10 @@ def scenes(folder: Path) -> Path:
 def store(folder: Path, scenes: Path) -> Iterator[Store]:
     """The database after a run of two trials; with its seed the sampler draws both sizes."""
     fixed = ["--study", "channel_ratio", "--name", "sizes", "--data", str(scenes), "--imgsz", str(STUDY_PX)]
-    more = ["--model", "yolov5n.yaml", "--n-trials", "2", "--workers", "1", "--project", str(folder / "runs")]
+    more = ["--model", "yolov5n.yaml", "--n-trials", "2", "--workers", "1", "--no-confirm"]
     overrides = [part for override in OVERRIDES for part in ("-o", override)]
     done = subprocess.run(
-        [sys.executable, "-m", "search.run", *fixed, *more, *overrides],
+        [sys.executable, "-m", "search.run", *fixed, *more, "--project", str(folder / "runs"), *overrides],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=WITHIN_S,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip

@@ -16,7 +16,7 @@ from search.findings.training_noise import training_noise
 from search.finish import repeater
 from search.finish.repeater import Repeater
 from search.finish.run_request import RunRequest
-from search.finish.study_run import run_study
+from search.finish.study_run import StepRunner, finish_study, run_study
 from search.finish.trained_workbench import open_trained_workbench
 from search.record.events import say_nothing
 from search.record.folders import RunFolder
@@ -24,8 +24,9 @@ from search.record.trial import Outcome, TrialRecord
 from search.store.base import Store, StudyEntry
 from search.store.sql import open_store
 from search.study.definition import load_study
+from search.work.supervisor import RunEnd
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(file_s=140)
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,17 @@ class RepeatedStudy:
 
     def run(self, repeats: int | None) -> str:
         printed = io.StringIO()
-        console = Console(file=printed, width=200, soft_wrap=True)
-        assert run_study(replace(self.request, repeats=repeats), console).why == "done"
+        assert run_study(replace(self.request, repeats=repeats), console_to(printed)).why == "done"
         return printed.getvalue()
+
+    def end_again(self, repeats: int | None) -> None:
+        """What a run does after its workers, of which the study needs none."""
+        request = replace(self.request, repeats=repeats)
+        finish_study(self.store, RunEnd("done", "", 0, {}), StepRunner(request, console_to(io.StringIO())))
+
+
+def console_to(printed: io.StringIO) -> Console:
+    return Console(file=printed, width=200, soft_wrap=True)
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +127,8 @@ def test_the_same_start_and_the_same_seed_give_the_same_network(
 def test_it_is_not_trained_again_unless_more_is_asked_for(finished: RepeatedStudy) -> None:
     before = finished.records
     assert training_noise(before) is not None
-    finished.run(None)
-    finished.run(0)
+    finished.end_again(None)
+    finished.end_again(0)
     assert finished.records == before
     printed = finished.run(2)
     assert [record.is_repeated for record in finished.records[len(before) :]] == [True]

@@ -90,7 +90,7 @@ def test_for_two_threads_another_number_of_cores_is_another_target(store: Store)
 
 def test_a_study_that_was_begun_on_another_number_of_cores_goes_on(store: Store, tmp_path: Path) -> None:
     scenes = write_digits(tmp_path / "scenes", scenes={"train": 8, "val": 8, "test": 8})
-    definition = load_study("nas_head", ["controls=[]"], data=scenes, imgsz=64)
+    definition = load_study("nas_head", ["controls=[]"], model="yolov5n.yaml", data=scenes, imgsz=64)
     setting = Setting(folder=RunFolder(tmp_path), device="cpu", scratch=tmp_path, idle_wait=IdleWait(tries=1))
     preparation = Preparation(definition=definition, store=store, setting=setting)
     inputs = preparation.read_inputs()

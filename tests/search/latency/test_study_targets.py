@@ -19,7 +19,7 @@ from search.study.faults import DefinitionError
 
 
 def defined(scenes: Path, *overrides: str) -> StudyDefinition:
-    return load_study("nas_head", ["controls=[]", *overrides], data=scenes, imgsz=64)
+    return load_study("nas_head", ["controls=[]", *overrides], model="yolov5n.yaml", data=scenes, imgsz=64)
 
 
 def preparation(definition: StudyDefinition, store: Store, folder: Path) -> Preparation:

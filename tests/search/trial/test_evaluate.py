@@ -80,7 +80,7 @@ def bench_and_plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[W
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("evaluate")
     scenes = write_digits(folder / "scenes", scenes={"train": 16, "val": 8, "test": 8})
-    definition = load_study("channel_ratio", data=scenes, imgsz=64, epochs=1)
+    definition = load_study("channel_ratio", model="yolov5n.yaml", data=scenes, imgsz=64, epochs=1)
     store = open_store("sqlite://")
     wait = IdleWait(tries=1, is_idle=lambda: False)  # nothing is re-measured, however busy this machine is
     setting = Setting(folder=RunFolder(folder), device="cpu", scratch=folder / "scratch", idle_wait=wait)

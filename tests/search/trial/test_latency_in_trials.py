@@ -38,10 +38,10 @@ from spaces.structure.shape import Shape
 from tests.search.latency.test_local import QUIET, ScriptedMeter
 from tests.search.store.contract_latencies import LATENCY
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(file_s=70)
 
 OVERRIDES = (
-    "parent.recipe={epochs: 1, batch: 8}",
+    "parent={model: yolov5n.yaml, recipe: {epochs: 1, batch: 8}}",
     "donors=[{name: one-shot, from: parent, ratio: 0.7}]",
     "controls=[]",
     "further_targets=[openvino-cpu]",
