@@ -48,7 +48,7 @@ class Project:
         ]
         options = [part for override in (*recipes, *overrides) for part in ("-o", override)]
         command = [sys.executable, "-m", "search.run", "--study", "channel_ratio", "--name", name, "--no-confirm"]
-        command += ["--data", str(self.data), "--imgsz", "96", "--model", "yolov5n.yaml", "--workers", "1"]
+        command += ["--data", str(self.data), "--imgsz", "96", "--model", "yolov5n.yaml", "--workers", "2"]
         command += ["--n-trials", str(n_trials), "--project", str(self.folder / "runs"), *options]
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=WITHIN_S,
