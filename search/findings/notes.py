@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from objectives.quantities import FILE_ACCURACIES, LATENCY_MS, MAP50_95
-from search.record.number_text import percent, score, significant
+from search.record.number_text import figure_text, percent, score, significant
 from search.record.trial import Outcome, TrialRecord
 from search.record.words import OUTCOME_WORDS, SAME_AS, roles_text
 from search.study.spaces.registry import describe_params
@@ -49,7 +49,7 @@ def outcome_line(record: TrialRecord, objectives: tuple[str, ...]) -> str:
     for name in objectives:
         value = record.value(name)
         if value is not None:
-            figures.append(f"{name} {value:.4g}")
+            figures.append(figure_text(name, value))
     ended = "" if record.outcome is Outcome.COMPLETE else OUTCOME_WORDS[record.outcome]
     parts = [ended, *(figures if not record.reason else []), record.reason]  # a reason contains its own figures
     return f"{record.name}: " + ", ".join(part for part in parts if part)

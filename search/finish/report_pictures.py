@@ -7,7 +7,8 @@ from contextlib import suppress
 
 from search.cli.command import error_line
 from search.findings.leaderboard import parent_of
-from search.findings.selection import at_knee, confirmed_study
+from search.findings.roles import front_roles, least_for_roles
+from search.findings.selection import confirmed_study
 from search.pages.example_pictures import ExamplePictures, read_pictures, write_pictures
 from search.record.folders import RunFolder
 from search.record.trial import TrialRecord
@@ -21,7 +22,7 @@ AT_WORK = "pictures and confusion matrices come when the study ends: a worker is
 def pictures_of(
     store: Store, study: StudyEntry, folder: RunFolder, show_line: Callable[[str], None], *, device: str = "cpu"
 ) -> ExamplePictures | None:
-    """Return what the parent and the candidate at the front's knee find on val; None if there is nothing to show.
+    """Return what the parent and a candidate of the front find on val; None if there is nothing to show.
 
     What lies beside the study's report is taken if it is up to date. Otherwise it is made and written there; where that
     is not possible, what lies there is taken if its networks are still those of the study.
@@ -65,21 +66,19 @@ def _accuracy(study: StudyEntry) -> AccuracySection:
 
 
 def shown_networks(store: Store, study: StudyEntry) -> tuple[TrialRecord, TrialRecord] | None:
-    """Return the parent and the candidate at the knee of the front; None if one of them has no weights.
+    """Return the parent and the candidate that says most of the front; None if there is none with weights.
 
-    If the parent is at the knee itself, the candidate is that at the knee of the front's other members.
+    It is the front's best trade-off (knee), else its most accurate member, else the fastest.
     """
     known = confirmed_study(store, study)
     parent = parent_of(known.records)
     if parent is None or parent.checkpoint is None:
         return None
-    others = [
-        record
-        for record in known.records
-        if record.checkpoint not in (None, parent.checkpoint) and record.feasible and not record.is_repeated
-    ]
-    members = [record for record in others if record.name in known.front]
-    if not members:
-        return None
-    chosen = at_knee(known.records, study.objectives)
-    return parent, chosen if chosen.checkpoint != parent.checkpoint else at_knee(members, study.objectives)
+    members = [record for record in known.records if record.name in known.front and record.checkpoint is not None]
+    least = least_for_roles(parent, study.objectives, study.definition.get("at_least"))
+    roles = front_roles(members, study.objectives, least)
+    others = [record for record in members if record.checkpoint != parent.checkpoint]
+    for role in ("knee", "best", "fastest"):
+        if chosen := [record for record in others if role in roles.get(record.name, ())]:
+            return parent, chosen[0]
+    return None

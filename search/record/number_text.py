@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from objectives.quantities import Digits
+from objectives.quantities import QUANTITIES, Digits
 
 
 def significant(value: float) -> str:
@@ -47,3 +47,11 @@ WRITERS: Mapping[Digits, Callable[[float], str]] = {
     Digits.PERCENT: percent,
 }
 """Functions that write a quantity's values."""
+
+
+def figure_text(name: str, value: float) -> str:
+    """Return a quantity's value in a sentence: `mAP50-95 0.512`, `latency 8.70 ms`, `pruned 41 %`."""
+    quantity = QUANTITIES[name]
+    unit = "" if quantity.unit == "1" else f" {quantity.unit}"
+    title = "" if quantity.title == quantity.unit else f"{quantity.title.removesuffix(f',{unit}')} "
+    return f"{title}{WRITERS[quantity.digits](value)}{unit}"

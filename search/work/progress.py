@@ -17,7 +17,7 @@ from rich.text import Text
 
 from search.findings.notes import outcome_line
 from search.record.events import Activity, BatchDone, DatabaseBack, DatabaseLost, Event, Note, RecordStored
-from search.record.number_text import duration
+from search.record.number_text import duration, figure_text
 from search.record.trial import Outcome
 from search.record.words import NOW_ON_FRONT
 from search.study.definition import BETTER
@@ -180,7 +180,7 @@ class Progress:
             left_s = (now - self._first_trial_at) / done * max(0, self.study.n_trials - self.counted)
             parts.append(f"about {duration(left_s)} left")
         if self._best is not None:
-            parts.append(f"best {self.study.objectives[0]} {self._best:.3g}")
+            parts.append(f"best {figure_text(self.study.objectives[0], self._best)}")
         return ", ".join(parts)
 
 

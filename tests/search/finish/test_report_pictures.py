@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from objectives.data.digit_scenes import write_digits
+from search.findings.study_results import read_study_results
 from search.finish.report_pictures import AT_WORK, are_up_to_date, pictures_of, shown_networks
 from search.pages.example_pictures import PICTURES_FILE, Confusion, ExamplePictures, write_pictures
 from search.record.folders import RunFolder
@@ -39,11 +40,23 @@ def study(store: Store) -> StudyEntry:
     return store_study(store, replace(found, records=tuple(records)))
 
 
-def test_the_parent_and_the_network_at_the_knee_are_shown(store: Store, study: StudyEntry) -> None:
+def test_the_parent_and_the_network_with_the_first_role_are_shown(store: Store, study: StudyEntry) -> None:
     shown = shown_networks(store, study)
+    assert shown is not None and shown[0].name == "parent"
+    roles = {row.record.name: row.roles for row in read_study_results(store, study).rows() if row.record != shown[0]}
+    named = [name for role in ("knee", "best", "fastest") for name, own in roles.items() if role in own]
+    assert shown[1].name == named[0], "the report names the same roles"
+
+
+def test_a_front_without_a_knee_is_shown_by_its_most_accurate_member(store: Store) -> None:
+    found = plausible_study(trials=4)
+    members = found.fronts[-1].members
+    ends = [each for each in found.records if each.name in ("parent", members[0], members[-1])]
+    weights = [replace(each, checkpoint=f"{number:064x}") for number, each in enumerate(ends)]
+    shown = shown_networks(store, store_study(store, replace(found, records=tuple(weights))))
     assert shown is not None
-    parent, chosen = shown
-    assert parent.name == "parent" and chosen.name in store.fronts(study)[-1].members
+    others = [each for each in weights if each.name != "parent"]
+    assert shown[1].name == max(others, key=lambda each: each.value("map50_95") or 0.0).name
 
 
 def test_what_is_up_to_date_is_taken_and_nothing_is_imported(store: Store, study: StudyEntry, tmp_path: Path) -> None:

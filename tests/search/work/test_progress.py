@@ -55,7 +55,7 @@ def test_a_database_that_all_workers_miss_is_told_once() -> None:
 
 def test_a_line_tells_the_time_of_day_and_how_many_trials_are_done() -> None:
     *_, last = log_of(*EVENTS)
-    assert last.startswith("09:30:05 ") and "  trial 0: map50_95 0." in last
+    assert last.startswith("09:30:05 ") and "  trial 0: mAP50-95 0." in last
     assert last.endswith(" (3 of 10); now on the Pareto front")
 
 
