@@ -20,6 +20,8 @@ from search.study.rows import BEST_F1, PARENT_NAME
 
 MIN_SPEED_UP = 1.5
 """Minimum speed, in multiples of the parent's, of the network by hand that the sentence compares with."""
+CLEARLY_FASTER = 1.05
+"""Minimum ratio of the speeds of two networks of which one is called faster: sessions differ by less."""
 TEST = "test"
 """Split that confirms a difference: networks are chosen on val."""
 
@@ -83,9 +85,10 @@ def summary_sentence(records: Sequence[TrialRecord], definition: Mapping[str, An
     The networks by hand alone choose the speed: that of the most accurate one with at least `MIN_SPEED_UP` times the
     parent's speed, or of the fastest one if none is as fast. At this latency the most accurate network of the search
     and the most accurate one by hand are compared, both chosen on val; the test split scores the same two. A network
-    is no slower than another one if its latency is below the upper end of the other's 95 % interval. The last part
-    counts the results at the speed of each network by hand that no other one by hand beats in both figures: on test
-    if there is one, else on val.
+    is no slower than another one if its latency is below the upper end of the other's 95 % interval. Then comes how
+    fast the search is at the accuracy of that network by hand, if it is clearly faster. The last part counts the
+    results at the speed of each network by hand that no other one by hand beats in both figures: on test if there is
+    one, else on val.
 
     By hand are donors and controls; of the search are trials, copies of trials and what was trained on from them.
     Differences below the noise of training are a tie. Accuracy is that of files in a study that aims at theirs.
@@ -111,8 +114,9 @@ def summary_sentence(records: Sequence[TrialRecord], definition: Mapping[str, An
     parts = [
         _figures(main, uniform, parent_ms),
         _on_test(main),
+        _as_accurate(main, found, parent_ms),
         measured + f"differences below {tie_below:g} are a tie",
-        _cost_text(records, parent, definition),
+        _cost_text(records, parent, definition, main.by_hand.record),
         _counts_text(counts),
     ]
     return "; ".join(part for part in parts if part)
@@ -229,14 +233,27 @@ def _on_test(main: Comparison) -> str:
     return f"{TEST}: a tie ({signed})" if main.word(difference) == "tie" else f"{TEST}: search {signed}"
 
 
-def _cost_text(records: Sequence[TrialRecord], parent: TrialRecord | None, definition: Mapping[str, Any]) -> str:
+def _as_accurate(main: Comparison, found: Sequence[Contender], parent_ms: float | None) -> str:
+    """Return `as accurate as taylor-1 at 2.3x: 0.921 (trial 9)`, or nothing if the search is hardly faster there."""
+    equal = [each for each in found if each.accuracy >= main.by_hand.accuracy]
+    fastest = min(equal, key=lambda each: each.ms, default=None)
+    if fastest is None or fastest.ms * CLEARLY_FASTER > main.by_hand.ms:
+        return ""
+    return f"as accurate as {main.by_hand.record.name} at {_speed(fastest.ms, parent_ms)}: {_named(fastest)}"
+
+
+def _cost_text(
+    records: Sequence[TrialRecord], parent: TrialRecord | None, definition: Mapping[str, Any], by_hand: TrialRecord
+) -> str:
+    """Return `the search cost 3.8 trainings of the parent, taylor-2 0.3`, or epochs if the study trained no parent."""
     copied_from = definition.get("copied_from")
     if copied_from:
         return f"{_trial_epochs(records)} epochs were trained for this target, the rest in {copied_from}"
     epochs = search_epochs(records, [row["name"] for row in definition.get("donors") or ()])
     if parent is None or not parent.epochs:
-        return f"the search cost {epochs} epochs"
-    return f"the search cost {epochs / parent.epochs:.1f} trainings of the parent"
+        return f"the search cost {epochs} epochs, {by_hand.name} cost {by_hand.line_epochs}"
+    ours, theirs = epochs / parent.epochs, by_hand.line_epochs / parent.epochs
+    return f"the search cost {ours:.1f} trainings of the parent, {by_hand.name} cost {theirs:.1f}"
 
 
 def _counts_text(counts: Counter[str]) -> str:

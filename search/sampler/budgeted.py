@@ -12,14 +12,14 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from search.record.continuation import params_key
 from search.record.trial import TrialRecord
 from search.sampler.candidate_predictions import CandidatePredictions
-from search.sampler.finalists import FinalistChooser, NextStep, params_key
+from search.sampler.finalists import FinalistChooser, NextStep, Params
 from search.sampler.wrapped import WrappedSampler
 from search.store.base import Store, StudyEntry
 from search.trial.bands import Turn
 from search.trial.spending import Spending
-from spaces.base import ParamValue
 
 LEAST_STEP = 1 / 3
 """Minimum of the last step, as a share of the shortest finalist's epochs: a budget rarely ends with a whole step."""
@@ -51,19 +51,23 @@ class BudgetState:
     def is_over(self) -> bool:
         """Return whether no further trial begins now: the budget is spent, or no step is worth its training.
 
-        After the bands that may change when a trial that runs now has ended.
+        After the bands that may change when a trial that runs now has ended: while a finalist is trained, gaps of the
+        front that its cuts will fill are left.
         """
         attempts = self.store.open_attempts(self.study)
-        records, running = self.records(), len(attempts)
-        if self.spending.is_spent(records, running):
+        records, running = self.records(), [each.params or {} for each in attempts]
+        if self.spending.is_spent(records, len(running)):
             return True
         turn = self.turn(running)
         if self.chooser is None or turn.band is not None or not turn.is_finalist:
             return False
-        least = LEAST_STEP * min(self.spending.division(records).finalist_epochs)
-        if self.spending.epochs_left(records, running) < least:
+        is_for_gaps = self._is_for_gaps(self._planned(len(running)))
+        if is_for_gaps and self._gap(running, beyond_finalists=True) is not None:
             return True
-        return self.next_step([each.params or {} for each in attempts]) is None
+        least = LEAST_STEP * min(self.spending.division(records).finalist_epochs)
+        if self.spending.epochs_left(records, len(running)) < least:
+            return True
+        return self.next_step(running) is None
 
     def finalist_epochs(self, ms: float) -> int:
         """Return the epochs of further training of the held trial's network, by its latency in ms.
@@ -75,16 +79,23 @@ class BudgetState:
         records, others = self.records(), max(0, len(self.store.open_attempts(self.study)) - 1)
         epochs = self.spending.division(records).finalist_epochs
         planned = epochs[self.chooser.bands.number_at(ms, len(epochs))]
-        if self.turn(others).band is not None:
+        if self._planned(others).band is not None:
             return planned
         return int(max(self.spending.trial_epochs, min(planned, self.spending.epochs_left(records, others))))
 
-    def turn(self, running: int) -> Turn:
+    def turn(self, running: Sequence[Params]) -> Turn:
         """Return the turn of the next trial.
 
         Args:
-            running: Number of trials that run now.
+            running: Parameters of the trials that run now, empty where they are not known yet.
         """
+        turn = self._planned(len(running))
+        if self._is_for_gaps(turn) and self._gap(running) is None:
+            return Turn(None, is_finalist=True)
+        return turn
+
+    def _planned(self, running: int) -> Turn:
+        """Return the turn of the next trial if the front has gaps."""
         if self.chooser is None:
             return Turn(None, is_finalist=False)
         records = self.records()
@@ -94,26 +105,36 @@ class BudgetState:
         epochs = division.finalist_epochs
         if any(self.chooser.is_too_narrow(records, band, epochs[band]) for band in range(1, ended)):
             return Turn(None, is_finalist=True)  # faster networks would be worse
-        if turn.band is None and not turn.is_finalist and self.chooser.gap(records, running) is None:
-            return Turn(None, is_finalist=True)
         return turn
 
-    def band(self, running: int) -> tuple[float, float] | None:
-        """Return the latencies in ms that the next trial's network should have; None if any will do."""
+    def _is_for_gaps(self, turn: Turn) -> bool:
+        return self.chooser is not None and turn.band is None and not turn.is_finalist
+
+    def _gap(self, running: Sequence[Params], *, beyond_finalists: bool = False) -> tuple[float, float] | None:
+        if self.chooser is None:
+            return None
+        records = self.records()
+        epochs = max(self.spending.division(records).finalist_epochs)
+        return self.chooser.gap(records, running, epochs, beyond_finalists=beyond_finalists)
+
+    def band(self, running: Sequence[Params]) -> tuple[float, float] | None:
+        """Return the latencies in ms that the next trial's network should have; None if any will do.
+
+        Args:
+            running: Parameters of the trials that run now, empty where they are not known yet.
+        """
         turn = self.turn(running)
         if self.chooser is None or (turn.band is None and turn.is_finalist):
             return None
-        if turn.band is None:
-            return self.chooser.gap(self.records(), running)
-        return self.chooser.bands.aim(turn.band)
+        return self._gap(running) if turn.band is None else self.chooser.bands.aim(turn.band)
 
-    def next_step(self, running: Sequence[Mapping[str, ParamValue]]) -> NextStep | None:
+    def next_step(self, running: Sequence[Params]) -> NextStep | None:
         """Return the network that is trained further next; None if a new one is tried, or none is worth it.
 
         Args:
             running: Parameters of the trials that run now.
         """
-        turn = self.turn(len(running))
+        turn = self.turn(running)
         if self.chooser is None or not turn.is_finalist:
             return None
         records, busy = self.records(), {params_key(params) for params in running}
@@ -155,7 +176,7 @@ class BudgetedSampler(WrappedSampler):
             self._finalists[trial.number] = dict(step.params)
             return self._distributions
         if self._predictions is not None:
-            self._predictions.band, self._predictions.running = self._state.band(len(running)), running
+            self._predictions.band, self._predictions.running = self._state.band(running), running
         return self._sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(

@@ -64,11 +64,10 @@ class CandidatePredictions:
 
     Attributes:
         latency: Predicts the latency of shapes on the target.
-        rows: Latency in ms and accuracy of the networks beside the trials: parent, donors, controls.
+        rows: Latency in ms and accuracy of the networks beside the trials.
         worst: Latency in ms and accuracy of the reference point of the hypervolume.
         limit_ms: Upper limit; slower candidates are ruled out. None for no limit.
-        controls: The study's controls that are points of its space and were trained as its trials are; and copied
-            trials of another study.
+        controls: Points that were trained as trials are: controls in the space, and copied trials of another study.
         copied: Number of these copied trials.
         earlier: Trainings of other studies with the same parent and data.
         sensitivity: Loss increase when each channel group is halved, if it was measured.
@@ -167,12 +166,18 @@ class CandidatePredictions:
             return None
         return wider_network_of(self._known_records(), self.band[1] * (1.0 + TOLERANCE), self.running)
 
-    def cuts_of(self, wider: WiderNetwork | None, points: Sequence[Point], places: Sequence[int]) -> list[int]:
-        """Return the places of the points that have no channel which a wider network lacks; all without one."""
-        if wider is None:
+    def for_band(self, wider: WiderNetwork | None, points: Sequence[Point], places: Sequence[int]) -> list[int]:
+        """Return the places of the points that a band may try; all without a band.
+
+        Their networks have no channel that the wider one lacks, if there is one, and were not trained before: a trial
+        would train such a network further, for as long as a finalist.
+        """
+        if self.band is None:
             return list(places)
+        trained = {record.spec for record in self._known_records() if record.epochs}
         specs = [each.spec for each in self._decode([points[place] for place in places])]
-        return [place for place, spec in zip(places, specs, strict=True) if is_cut_of(spec, wider.spec)]
+        new = [(place, spec) for place, spec in zip(places, specs, strict=True) if spec not in trained]
+        return [place for place, spec in new if wider is None or is_cut_of(spec, wider.spec)]
 
     def loss_increases(self, points: Sequence[Point]) -> NDArray[np.float64] | None:
         """Return the estimated loss increase of M points, shape (M,).
@@ -192,11 +197,10 @@ class CandidatePredictions:
         return described.of(points, [each.shape.widths for each in decoded])
 
     def _decode_once(self, tried: Sequence[Point]) -> list[_Decoded]:
-        values = [self._values(point) for point in tried]
-        for point, key in zip(tried, values, strict=True):
-            if key not in self._decoded:
+        for point in tried:
+            if (key := self._values(point)) not in self._decoded:
                 self._decoded[key] = self._decode_new(point)
-        return [self._decoded[key] for key in values]
+        return [self._decoded[self._values(point)] for point in tried]
 
     @cached_property
     def _values(self) -> Callable[[Point], Hashable]:
@@ -220,21 +224,18 @@ class CandidatePredictions:
     def cheapest(self) -> list[Point]:
         """Return points that lose least for the time they save, by the present latency predictor, slowest first.
 
-        They are cuts of the wider network that the band begins with, else of the whole one, and reach down to the band
-        that is searched. None without a band or a sensitivity analysis that covers the
-        space.
+        They are cuts of the wider network that the band begins with, else of the whole one, down to the band that is
+        searched. There are none without a band or a sensitivity analysis that covers the space.
         """
         wider = self.wider()
         key = (self.band, None if wider is None else wider.name)
-        if key not in self._cheapest:
-            self._cheapest[key] = self._found_cheapest(None if wider is None else wider.spec)
-        return self._cheapest[key]
+        if self.band is not None and key not in self._cheapest:
+            self._cheapest[key] = self._found_cheapest(None if wider is None else wider.spec, self.band[0])
+        return self._cheapest.get(key, [])
 
-    def _found_cheapest(self, wider: ArchSpec | None) -> list[Point]:
+    def _found_cheapest(self, wider: ArchSpec | None, fastest_ms: float) -> list[Point]:
         first = Shape.of_spec(self.structure.full_spec, self.plan.recipe.imgsz)
-        if self.band is None or self.sensitivity is None or self.loss_increases([]) is None:
-            return []
-        if self.latency.ratios([first]) is None:
+        if self.sensitivity is None or self.loss_increases([]) is None or self.latency.ratios([first]) is None:
             return []
 
         def latency_of(widths: Sequence[Sequence[int]]) -> NDArray[np.float64]:
@@ -242,7 +243,7 @@ class CandidatePredictions:
             return np.array([]) if ratios is None else ratios.mean * self.latency.reference_ms
 
         widest = None if wider is None else [len(kept) for kept in wider.kept]
-        return cheapest_points(self.plan.space, self.sensitivity, latency_of, self.band[0], widest)
+        return cheapest_points(self.plan.space, self.sensitivity, latency_of, fastest_ms, widest)
 
     def stopped_trials(self) -> list[KnownPoint]:
         """Return the stopped trials, each with the final accuracy that its learning curve predicted."""

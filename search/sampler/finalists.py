@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.record.continuation import continued_trials
+from search.record.continuation import continued_trials, own_epochs, params_key
 from search.record.latency_text import LATENCY
 from search.record.staircase import Values
 from search.record.trial import Outcome, TrialRecord
@@ -124,15 +124,29 @@ class FinalistChooser:
         found = [accuracy for line, accuracy, _ in self._expected(records, step_epochs) if line.ms <= slowest]
         return len(found) >= SAMPLES and max(found) <= self.worst[1]
 
-    def gap(self, records: Sequence[TrialRecord], running: int) -> tuple[float, float] | None:
+    def gap(
+        self, records: Sequence[TrialRecord], running: Sequence[Params], epochs: int, *, beyond_finalists: bool = False
+    ) -> tuple[float, float] | None:
         """Return the latencies in ms that a network in the greatest gap of the front should have; None without a gap.
+
+        Only gaps on the slow side of a finalist are filled while it is trained: the others are left for its cuts.
 
         Args:
             records: The study's records.
-            running: Number of trials that run now.
+            running: Parameters of the trials that run now, empty where they are not known yet.
+            epochs: Epochs of a finalist's training.
+            beyond_finalists: Whether gaps count as well that are left until a finalist is trained.
         """
         trained = [(self._ms(each), self._reached(each)) for each in records if self._counts(each)]
-        return gap_of_front(trained, self.worst, self.fastest_ms, running)
+        keys = {params_key(params) for params in running}
+        finalists = [
+            (line.ms, value) for line, value, _ in self._expected(records, epochs) if params_key(line.params) in keys
+        ]
+        slower_than_ms = 0.0 if beyond_finalists else max((ms for ms, _ in finalists), default=0.0)
+        tried_ms = [self._ms(each) for each in records if self._counts(each) and not each.is_beside_trials]
+        tried_ms += [ms for ms, _ in finalists]
+        others = len(running) - len(finalists)
+        return gap_of_front([*trained, *finalists], self.worst, self.fastest_ms, tried_ms, others, slower_than_ms)
 
     def _expected(self, records: Sequence[TrialRecord], epochs: int) -> list[tuple[_Line, float, float]]:
         """Return each network with the accuracy that is expected after more epochs, and the gain."""
@@ -177,7 +191,7 @@ class FinalistChooser:
             best = longest.get(record.spec.key)
             if best is None or record.line_epochs > best.line_epochs:
                 longest[record.spec.key] = record
-        own = _own_epochs(records)
+        own = own_epochs(records)
         found = []
         for record in longest.values():
             params = self.point_of(record) if record.is_beside_trials else record.params
@@ -202,7 +216,7 @@ class FinalistChooser:
 
     def _exponents(self, records: Sequence[TrialRecord], ceiling: float) -> dict[str, list[float]]:
         """Return the exponents of the steps that were seen, by network."""
-        by_name, own = {record.name: record for record in records}, _own_epochs(records)
+        by_name, own = {record.name: record for record in records}, own_epochs(records)
         found: dict[str, list[float]] = {}
         for record in continued_trials(records):
             before = by_name[str(record.lineage)]
@@ -270,16 +284,6 @@ def finalist_chooser_of(
     return FinalistChooser(study.objectives[0][0], worst, bands, fastest_ms, spending.donors, point_of)
 
 
-def _own_epochs(records: Sequence[TrialRecord]) -> dict[str, int]:
-    """Return for each record the epochs that its very network was trained for, without those of wider ancestors."""
-    found: dict[str, int] = {}
-    specs = {record.name: record.spec for record in records}
-    for record in records:
-        continues = record.lineage in found and record.spec is not None and specs[str(record.lineage)] == record.spec
-        found[record.name] = record.epochs + (found[str(record.lineage)] if continues else 0)
-    return found
-
-
 def _front(latency: Values, reached: Values, slowest: float, worst: float) -> NDArray[np.intp]:
     """Return the indices of the non-dominated networks, the fastest first."""
     inside = np.flatnonzero((latency < slowest) & (reached > worst))
@@ -287,11 +291,6 @@ def _front(latency: Values, reached: Values, slowest: float, worst: float) -> ND
     before = np.maximum.accumulate(np.append(worst, reached[order]))[:-1]
     found: NDArray[np.intp] = order[reached[order] > before]
     return found
-
-
-def params_key(params: Params) -> Hashable:
-    """Return the parameters as a key that is equal for equal parameters."""
-    return tuple(sorted(params.items()))
 
 
 def _seconds_an_epoch(record: TrialRecord) -> float:

@@ -258,7 +258,7 @@ class FrontSampler(BaseSampler):
         first = {key: place for place, key in reversed(list(enumerate(predicted.keys)))}
         new = sorted(place for key, place in first.items() if key not in known) or [0]
         fast = allowed(new, predicted.latency_ms, self._predictions.limit_ms, self._predictions.band)
-        fast = self._predictions.cuts_of(wider, points, fast) or fast
+        fast = self._predictions.for_band(wider, points, fast) or fast
         chosen = [points[place] for place in fast]
         return chosen, Candidates(predicted.features, predicted.latency_ms, None, predicted.expected).at(fast)
 

@@ -246,7 +246,6 @@ class _Session:
             StudyTrials.of(prepared.bench, prepared.plan, prepared.study),
             n_trials=self._job.n_trials if budget is None else sys.maxsize,
             is_over=self._is_over(prepared.study, budget),
-            leaves=self._job.leaves,
             deadline=self._job.deadline,
             say=self._say,
             rule=self._rule(prepared.study),
@@ -265,12 +264,12 @@ class _Session:
         worker.reconcile()
         worker.settle()
         prepared.bench.kept.discard_stored(lambda: self._store.records(prepared.study, curves=False))
-        why = worker.work()
+        why = worker.work(leaves=True)
         if why in ("timeout", RENEW):
             return why
-        prepared.make_controls()
-        if why == LEFT:  # meanwhile others may have ended, or handed their trials back
-            why = worker.work()
+        prepared.make_controls()  # also while others run the last trials, which take long
+        if why == LEFT:  # meanwhile they may have ended, or were handed back, and more trials may follow
+            why = worker.work(leaves=self._job.leaves)
         is_last = not self._job.leaves or prepared.has_all_rows()
         return why if is_last or why in ("timeout", RENEW) else LEFT
 

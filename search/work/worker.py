@@ -84,7 +84,6 @@ class Worker:
         say: Receives events for the supervisor.
         rule: Stopping rule of the trials; by default none is stopped.
         is_over: Returns whether no further trial begins although there are fewer than `n_trials`: a budget is spent.
-        leaves: Whether it ends while other workers, which are alive, run the last trials. Else it waits for them.
         clock: Returns the present time, for the records.
         monotonic: Returns seconds that never go back, for the deadline and for durations.
         sleep: Waits for a number of seconds.
@@ -102,13 +101,12 @@ class Worker:
         say: Say,
         rule: StoppingRule | None = None,
         is_over: Callable[[], bool] = lambda: False,
-        leaves: bool = False,
         clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store, self._study, self._optuna = store, study, optuna_study
-        self._trials, self._is_over, self._leaves = trials, is_over, leaves
+        self._trials, self._is_over = trials, is_over
         self._n_trials, self._deadline, self._say, self._rule = n_trials, deadline, say, rule or NeverStop()
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._me = this_worker()
@@ -121,13 +119,16 @@ class Worker:
         """Attempt that this worker holds at present, for the heartbeat."""
         return self._held
 
-    def work(self) -> str:
+    def work(self, *, leaves: bool = False) -> str:
         """Run trials. Return the reason why no more are run: `done`, `left`, `timeout`, `exhausted` or `renew`.
 
         After a trial without enough memory this process ends, and another one goes on: libraries may keep what they had
         reserved, or fail from then on (seen of oneDNN), and the next trial would be stored as failed by that.
 
         On any exception (an interruption, a full disk) the held trial is released before the exception is passed on.
+
+        Args:
+            leaves: Whether it ends while other workers, which are alive, run the last trials. Else it waits for them.
         """
         duplicates, heard = _DuplicatesInARow(self._store, self._study), Heard(self._is_alive)
         while True:
@@ -147,7 +148,7 @@ class Worker:
                 last = self._store.open_attempts(self._study)
                 if not last:
                     return "done"
-                if self._leaves and heard.all_live(last):
+                if leaves and heard.all_live(last):
                     return LEFT
                 self._idle()  # other workers run the last trials; a released one would continue here
                 continue

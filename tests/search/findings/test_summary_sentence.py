@@ -66,8 +66,8 @@ def test_a_search_that_wins_says_by_how_much_and_what_it_cost() -> None:
     assert sentence(*BY_HAND, *TRIALS, repeated(TRIALS[1], 0.003)) == (
         "at 2.0x the parent's speed: search 0.918 (trial 1), best by hand 0.890 (taylor-2), uniform 0.850 "
         "(uniform-0.5): the search is 0.028 above the best by hand; test: search +0.030; two trainings differ "
-        "by 0.003, so differences below 0.01 are a tie; the search cost 1.0 trainings of the parent; "
-        "at all 3 speeds by hand: 2 better, 1 worse"
+        "by 0.003, so differences below 0.01 are a tie; the search cost 1.0 trainings of the parent, taylor-2 cost "
+        "0.3; at all 3 speeds by hand: 2 better, 1 worse"
     )
 
 
@@ -85,6 +85,13 @@ def test_differences_below_the_noise_are_a_tie_on_each_split() -> None:
     precise = sentence(*BY_HAND, close, repeated(close, 0.001))
     assert "the search is 0.004" not in precise, "0.005 is the least that means something"
     assert "two trainings differ by 0.001, so differences below 0.005 are a tie" in precise
+
+
+def test_where_accuracies_tie_the_search_may_be_faster() -> None:
+    slim = row("trial 3", 0.892, 1.5, 0.87)
+    assert "; as accurate as taylor-2 at 2.7x: 0.892 (trial 3); " in sentence(*BY_HAND, *TRIALS, slim)
+    assert "as accurate as" not in sentence(*BY_HAND, TRIALS[1]), "two latencies that hardly differ"
+    assert "as accurate as" not in sentence(*BY_HAND, row("trial 3", 0.889, 1.5)), "less accurate"
 
 
 def test_without_a_test_split_the_sentence_says_that_only_val_is_known() -> None:
@@ -151,7 +158,7 @@ def test_donors_are_counted_once_and_controls_and_repeated_trainings_are_not() -
     lent = (Ancestor("uniform-0.5", "u", 4), Ancestor("other/trial 3", "o", 7), Ancestor("trial 0", "t", 5))
     assert search_epochs([*records, row("trial 3", 0.9, 2.0, ancestors=lent)], ("taylor-1", "taylor-2")) == 23 + 5 + 11
     given = [replace(PARENT, recipe={}), *records[1:]]
-    assert "; the search cost 23 epochs; " in summary_sentence(given, DEFINITION)
+    assert "; the search cost 23 epochs, taylor-2 cost 8; " in summary_sentence(given, DEFINITION)
 
 
 def test_a_second_target_counts_its_own_epochs() -> None:

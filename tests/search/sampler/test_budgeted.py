@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from search.findings.training_effort import effort_text, training_effort
+from search.record.continuation import params_key
 from search.record.staircase import Staircase
 from search.record.trial import TrialRecord
 from search.sampler.budgeted import LEAST_STEP, BudgetedSampler, BudgetState
-from search.sampler.finalists import SAMPLES, FinalistChooser, params_key
+from search.sampler.finalists import SAMPLES, FinalistChooser
 from search.sampler.optuna_study import OptunaStudy, distribution_of
 from search.sampler.registry import make_sampler
 from search.store.base import WorkerId
@@ -196,6 +197,29 @@ def test_a_worker_waits_while_the_one_network_that_is_worth_it_is_trained(
     assert attempt is not None
     attempt = problem.store.assign(attempt, 1, params)
     assert state.is_over(), "for now"
+    problem.store.release(attempt)
+
+
+def test_the_gaps_that_cuts_of_a_finalist_will_fill_wait_for_its_training(problem: Problem) -> None:
+    spending = Spending(Budget(epochs=60), frozenset(), EPOCHS)
+    state = BudgetState(problem.store, problem.study, spending, CHOOSER)
+    ratios = (0.75, 0.5, 0.25)
+    for number, ratio in enumerate(ratios):
+        params = dict.fromkeys(problem.plan.parameters, ratio)
+        problem.measure(params)
+        record = replace(problem.record(number, params), checkpoint=f"{number}")
+        problem.store.add(problem.study, replace(record, evaluations=(_score(0.5 + 0.1 * ratio),)), None)
+    gaps = state.spending.division(state.records())
+    assert state.turn([{}]) == Turn(None, is_finalist=False) and gaps.trials + gaps.bands <= len(ratios) + 1
+    finalist = state.records()[1]
+    faster, slower = state.band([{}]), state.band([finalist.params or {}])
+    ms = finalist.value("latency_ms") or 0.0
+    assert faster is not None and faster[1] < ms
+    assert slower is None or slower[0] > ms
+    attempt = problem.store.reserve(problem.study, WorkerId("here", 1, 0.0), 9)
+    assert attempt is not None
+    attempt = problem.store.assign(attempt, len(ratios), state.records()[0].params or {})
+    assert state.is_over(), "for now: the slowest network is trained, and all gaps are faster"
     problem.store.release(attempt)
 
 

@@ -111,7 +111,9 @@ def test_the_cuts_of_a_band_are_those_of_the_wider_network(problem: Problem, mea
     assert wider is not None and wider.name == "trial 0"
     points = predictions.cheapest()
     assert points
-    assert predictions.cuts_of(wider, points, range(len(points))) == list(range(len(points)))
+    assert predictions.for_band(wider, points, range(len(points))) == list(range(len(points)))
+    again = [*points, widest.params]
+    assert predictions.for_band(None, again, range(len(again))) == list(range(len(points))), "it is trained already"
     assert replace(predictions, plan=problem.plan).wider() is None, "nothing is inherited"
 
 

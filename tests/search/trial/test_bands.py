@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 
-from search.trial.bands import AIM, GAP_STEP, GAP_WIDTH, MIN_GAP, SPEED_STEP, Bands, divided, gap_of_front
+from search.trial.bands import (
+    AIM,
+    GAP_STEP,
+    GAP_WIDTH,
+    MIN_GAP,
+    MIN_GAP_HEIGHT,
+    SPEED_STEP,
+    Bands,
+    divided,
+    gap_of_front,
+)
 
 BANDS = Bands(10.0)
 
@@ -62,8 +73,8 @@ def test_no_band_begins_beyond_the_narrowest_network_of_the_space() -> None:
 
 
 def test_the_greatest_gap_of_the_front_is_filled_first() -> None:
-    def target(*trained: tuple[float, float], running: int = 0) -> float:
-        found = gap_of_front(trained, (20.0, 0.4), 2.0, running)
+    def target(*trained: tuple[float, float], tried_ms: Sequence[float] = (), running: int = 0) -> float:
+        found = gap_of_front(trained, (20.0, 0.4), 2.0, tried_ms, running)
         assert found is not None
         assert found[1] / found[0] == pytest.approx(GAP_WIDTH)
         return math.sqrt(found[0] * found[1])
@@ -71,12 +82,31 @@ def test_the_greatest_gap_of_the_front_is_filled_first() -> None:
     flat, steep = [(10.0, 0.81), (4.0, 0.8)], [(10.0, 0.9), (5.0, 0.6), (2.1, 0.55)]
     assert target(*flat) == pytest.approx(4.0 / GAP_STEP), "the front ends at 4 ms; the space at 2"
     assert target(*steep) == pytest.approx(50.0**0.5), "between the two members that differ most"
-    assert target(*steep, (7.0, 0.5), (6.0, 0.5)) < 5.0, "it was tried in vain"
+    in_vain = [(7.0, 0.5), (6.0, 0.5)]
+    assert target(*steep, *in_vain, tried_ms=(7.0, 6.0)) < 5.0, "it was tried in vain"
+    assert target(*steep, *in_vain) > 5.0, "networks by hand do not tell that there is no better one"
+    assert target(*steep, tried_ms=(9.9, 5.1)) > 5.0, "what lies next to a member fills no gap"
+    assert target(*steep, tried_ms=(10.0,)) == pytest.approx(10.0 / GAP_STEP), "a cut of the trial at its slow end"
+    assert target(*steep, tried_ms=(10.0,), running=1) == pytest.approx(10.0 / GAP_STEP**2), "and a cut of that one"
     assert target(*steep, running=1) != pytest.approx(target(*steep)), "workers fill different gaps"
 
 
 def test_a_front_without_a_gap_is_left_as_it_is() -> None:
     near = [(2.05 * (0.99 * MIN_GAP) ** number, 0.5 + 0.01 * number) for number in range(9)]
     assert gap_of_front(near, (20.0, 0.4), 2.0) is None
-    alike = [(2.05 * 1.5**number, 0.5 + 0.009 * number) for number in range(5)]
+    alike = [(2.05 * 1.5**number, 0.5 + 0.9 * MIN_GAP_HEIGHT * number) for number in range(5)]
     assert gap_of_front(alike, (20.0, 0.4), 2.0) is None
+
+
+def test_a_small_budget_ends_with_a_front_too() -> None:
+    assert divided(82, 3, most=6, repeats=1).gaps == 8, "eight, although 15 % of the epochs are four trials"
+    assert divided(60, 3, most=6).gaps == 6, "at most three tenths of the epochs"
+    assert divided(400, 3, most=6).gaps == 20
+
+
+def test_while_a_finalist_is_trained_only_slower_gaps_are_filled() -> None:
+    trained = [(10.0, 0.82), (4.0, 0.8), (3.0, 0.5)]
+    anywhere, slower = (gap_of_front(trained, (20.0, 0.4), 2.0, slower_than_ms=limit) for limit in (0.0, 4.0))
+    assert anywhere is not None and anywhere[1] < 4.0, "the steep part"
+    assert slower is not None and 4.0 < slower[0] < slower[1] < 10.0
+    assert gap_of_front(trained, (20.0, 0.4), 2.0, slower_than_ms=10.0) is None

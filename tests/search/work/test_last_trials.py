@@ -35,7 +35,7 @@ def study(store: Store) -> StudyEntry:
     return found
 
 
-def _worker(store: Store, study: StudyEntry, tmp_path: Path, sleep: Callable[[float], None], leaves: bool) -> Worker:
+def _worker(store: Store, study: StudyEntry, tmp_path: Path, sleep: Callable[[float], None]) -> Worker:
     optuna = quick_trials.optuna_study_of(f"sqlite:///{tmp_path / 'study.db'}", study, 0)
     return Worker(
         store,
@@ -45,7 +45,6 @@ def _worker(store: Store, study: StudyEntry, tmp_path: Path, sleep: Callable[[fl
         n_trials=2,
         deadline=None,
         say=say_nothing,
-        leaves=leaves,
         sleep=sleep,
     )
 
@@ -58,7 +57,7 @@ def test_a_worker_leaves_while_a_live_worker_of_its_machine_runs_the_last_trial(
     store: Store, study: StudyEntry, tmp_path: Path
 ) -> None:
     assert store.reserve(study, this_worker(), 2) is not None
-    assert _worker(store, study, tmp_path, _never, leaves=True).work() == LEFT
+    assert _worker(store, study, tmp_path, _never).work(leaves=True) == LEFT
     assert store.counted(study) == 1
 
 
@@ -74,7 +73,7 @@ def test_a_worker_leaves_another_machines_trial_only_after_a_new_heartbeat(
         if len(waited) == 3:
             store.heartbeat(attempt)
 
-    assert _worker(store, study, tmp_path, wait, leaves=True).work() == LEFT
+    assert _worker(store, study, tmp_path, wait).work(leaves=True) == LEFT
     assert len(waited) == 3
 
 
@@ -83,8 +82,8 @@ def test_a_worker_takes_up_what_another_hands_back_while_it_waits(
 ) -> None:
     attempt = store.reserve(study, ELSEWHERE, 2)
     assert attempt is not None
-    worker = _worker(store, study, tmp_path, lambda _: store.release(attempt), leaves=True)
-    assert worker.work() == "done"
+    worker = _worker(store, study, tmp_path, lambda _: store.release(attempt))
+    assert worker.work(leaves=True) == "done"
     assert store.counted(study) == 2
 
 
@@ -96,12 +95,12 @@ def test_a_worker_takes_up_the_trial_of_a_machine_that_has_died(
     def wait(_seconds: float) -> None:
         store.reconcile(study, lambda _: None, -STALE_AFTER_S)  # as if three minutes had passed
 
-    assert _worker(store, study, tmp_path, wait, leaves=True).work() == "done"
+    assert _worker(store, study, tmp_path, wait).work(leaves=True) == "done"
     assert store.counted(study) == 2
 
 
 def test_a_worker_outside_of_a_job_waits_for_the_last_trial(store: Store, study: StudyEntry, tmp_path: Path) -> None:
     attempt = store.reserve(study, this_worker(), 2)
     assert attempt is not None
-    assert _worker(store, study, tmp_path, lambda _: store.release(attempt), leaves=False).work() == "done"
+    assert _worker(store, study, tmp_path, lambda _: store.release(attempt)).work(leaves=False) == "done"
     assert store.counted(study) == 2
