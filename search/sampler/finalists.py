@@ -144,7 +144,6 @@ class FinalistChooser:
         ]
         slower_than_ms = 0.0 if beyond_finalists else max((ms for ms, _ in finalists), default=0.0)
         tried_ms = [self._ms(each) for each in records if self._counts(each) and not each.is_beside_trials]
-        tried_ms += [ms for ms, _ in finalists]
         others = len(running) - len(finalists)
         return gap_of_front([*trained, *finalists], self.worst, self.fastest_ms, tried_ms, others, slower_than_ms)
 
