@@ -161,5 +161,4 @@ def test_training_adds_up_from_band_to_band(problem: Problem, told: CandidatePre
     undivided = search(problem, told.sensitivity, divides=False)
     for other in (alone, undivided):
         assert sum(record.epochs for record in other) >= 0.9 * BUDGET
-        print(volume(other) / volume(whole))
         assert volume(other) < 0.95 * volume(whole)
