@@ -9,7 +9,7 @@ from pathlib import PurePath
 from search.store.base import Store, StudyEntry
 from search.store.url import StorageUrlError, mask, parse, sqlite_file
 from search.study.faults import DefinitionError
-from search.study.names import RETARGETED
+from search.study.names import RETARGETED, study_files
 from spaces.suggestion import did_you_mean
 
 
@@ -66,5 +66,7 @@ def find_study(store: Store, name: str) -> StudyEntry:
 def _advice(wanted: str, studies: Sequence[StudyEntry]) -> str:
     names = list(dict.fromkeys(study.name for study in studies))
     if not names:
-        return f"the database is empty; start it with `yolofront run --study {wanted}`"
+        files = [each for each in study_files() if wanted.startswith(f"{each}-")]  # `nas_head-my`: nas_head of my.yaml
+        begins = f"{max(files, key=len)} --data MY.yaml" if files and wanted not in study_files() else wanted
+        return f"the database is empty; start it with `yolofront run --study {begins}`"
     return did_you_mean(wanted, names, f"stored: {', '.join(names)}", cutoff=0.5)

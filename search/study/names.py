@@ -39,7 +39,7 @@ def find_yaml(name_or_path: str | Path) -> Path:
     for folder in _folders():
         if SAFE.fullmatch(text) and (folder / f"{text}.yaml").is_file():
             return folder / f"{text}.yaml"
-    raise DefinitionError(f"no study '{text}'; {did_you_mean(text, _names(), f'there are {_listed()}')}")
+    raise DefinitionError(f"no study '{text}'; {did_you_mean(text, study_files(), f'there are {_listed()}')}")
 
 
 def data_name(source: str) -> str:
@@ -111,9 +111,10 @@ def _folders() -> Iterable[Path]:
     return (here, INSTALLED) if here.is_dir() else (INSTALLED,)
 
 
-def _names() -> list[str]:
+def study_files() -> list[str]:
+    """Return the names of the study files of this project and of the folder `studies` here."""
     return sorted({path.stem for folder in _folders() for path in folder.glob("*.yaml")})
 
 
 def _listed() -> str:
-    return ", ".join(_names()) or "none here"
+    return ", ".join(study_files()) or "none here"

@@ -154,6 +154,8 @@ def test_a_study_is_found_by_name_generation_and_yaml() -> None:
     assert store.studies() == ()
     with pytest.raises(DefinitionError, match="the database is empty; start it with"):
         find_study(store, "nas_head")
+    with pytest.raises(DefinitionError, match=r"start it with `yolofront run --study nas_head --data MY\.yaml`"):
+        find_study(store, "nas_head-blood")
     objectives = plausible_study(0).study.objectives
     for name in ("nas_head", "nas_head", "channel_ratio-bccd", "channel_ratio-digits"):
         store.add_study(name, {}, objectives)
