@@ -129,7 +129,8 @@ class FinalistChooser:
     ) -> tuple[float, float] | None:
         """Return the latencies in ms that a network in the greatest gap of the front should have; None without a gap.
 
-        Only gaps on the slow side of a finalist are filled while it is trained: the others are left for its cuts.
+        The front is that of the search: parent, donors and trials. Controls are what it has to beat. Only gaps on the
+        slow side of a finalist are filled while it is trained: the others are left for its cuts.
 
         Args:
             records: The study's records.
@@ -137,13 +138,15 @@ class FinalistChooser:
             epochs: Epochs of a finalist's training.
             beyond_finalists: Whether gaps count as well that are left until a finalist is trained.
         """
-        trained = [(self._ms(each), self._reached(each)) for each in records if self._counts(each)]
+        trials = [each for each in records if self._counts(each) and not each.is_beside_trials]
+        rows = [each for each in records if self._counts(each) and each.name in (PARENT, *self.donors)]
+        trained = [(self._ms(each), self._reached(each)) for each in (*rows, *trials)]
         keys = {params_key(params) for params in running}
         finalists = [
             (line.ms, value) for line, value, _ in self._expected(records, epochs) if params_key(line.params) in keys
         ]
         slower_than_ms = 0.0 if beyond_finalists else max((ms for ms, _ in finalists), default=0.0)
-        tried_ms = [self._ms(each) for each in records if self._counts(each) and not each.is_beside_trials]
+        tried_ms = [self._ms(each) for each in trials]
         others = len(running) - len(finalists)
         return gap_of_front([*trained, *finalists], self.worst, self.fastest_ms, tried_ms, others, slower_than_ms)
 

@@ -234,10 +234,10 @@ def gap_of_front(
     member and the end of the space. It counts less if a trial lies in it already, and nothing after two.
 
     Args:
-        trained: Latency in ms and accuracy of each trained network, the parent's too.
+        trained: Latency in ms and accuracy of the parent and of the networks of the search.
         worst: The same of the reference point of the hypervolume.
         fastest_ms: Latency in ms beyond which no network is tried.
-        tried_ms: Latencies in ms of the trials; a network by hand in a gap does not tell that there is no better one.
+        tried_ms: Latencies in ms of the trials; a donor in a gap does not tell that there is no better network.
         running: Number of trials that run now; each is taken to fill the greatest gap that was left.
         slower_than_ms: Latency in ms of a network in `trained` beyond which no gap is filled now.
     """

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from objectives.base import Measurement
 from search.findings.training_effort import effort_text, training_effort
 from search.record.continuation import params_key
 from search.record.staircase import Staircase
@@ -201,26 +202,34 @@ def test_a_worker_waits_while_the_one_network_that_is_worth_it_is_trained(
 
 
 def test_the_gaps_that_cuts_of_a_finalist_will_fill_wait_for_its_training(problem: Problem) -> None:
-    spending = Spending(Budget(epochs=60), frozenset(), EPOCHS)
-    state = BudgetState(problem.store, problem.study, spending, CHOOSER)
-    ratios = (0.75, 0.5, 0.25)
-    for number, ratio in enumerate(ratios):
+    state = BudgetState(problem.store, problem.study, Spending(Budget(epochs=60), frozenset(), EPOCHS), CHOOSER)
+    for number, ratio in enumerate((0.75, 0.5, 0.25)):
         params = dict.fromkeys(problem.plan.parameters, ratio)
         problem.measure(params)
         record = replace(problem.record(number, params), checkpoint=f"{number}")
         problem.store.add(problem.study, replace(record, evaluations=(_score(0.5 + 0.1 * ratio),)), None)
-    gaps = state.spending.division(state.records())
-    assert state.turn([{}]) == Turn(None, is_finalist=False) and gaps.trials + gaps.bands <= len(ratios) + 1
-    finalist = state.records()[1]
-    faster, slower = state.band([{}]), state.band([finalist.params or {}])
+    assert state.turn([{}]) == Turn(None, is_finalist=False), "after the trials of the band and its finalist"
+    slowest, finalist, _ = state.records()
+    faster, slower = state.band([{}]), state.band([finalist.params])
     ms = finalist.value("latency_ms") or 0.0
     assert faster is not None and faster[1] < ms
     assert slower is None or slower[0] > ms
     attempt = problem.store.reserve(problem.study, WorkerId("here", 1, 0.0), 9)
     assert attempt is not None
-    attempt = problem.store.assign(attempt, len(ratios), state.records()[0].params or {})
+    attempt = problem.store.assign(attempt, 3, slowest.params)
     assert state.is_over(), "for now: the slowest network is trained, and all gaps are faster"
     problem.store.release(attempt)
+
+
+def test_a_control_fills_no_gap_of_the_search(finished: BudgetedSearch) -> None:
+    records = finished.state.records()
+    fastest = min(records, key=lambda each: each.value("latency_ms") or math.inf)
+    ms = (fastest.value("latency_ms") or 0.0) / 2
+    row = replace(fastest, number=None, name="control", measurements=(Measurement("latency_ms", ms, "ms"),))
+    chooser = replace(CHOOSER, fastest_ms=ms / 2, donors=frozenset({"by hand"}))
+    control, donor = (chooser.gap([*records, replace(row, name=name)], [], EPOCHS) for name in ("control", "by hand"))
+    assert control == chooser.gap(records, [], EPOCHS) and control is not None
+    assert donor != control, "a donor is a part of the search"
 
 
 def test_a_limit_on_latency_keeps_slower_networks_from_being_finalists(finished: BudgetedSearch) -> None:
