@@ -108,7 +108,7 @@ def test_the_last_lines_say_what_it_tells(finished: RepeatedStudy) -> None:
     before, ended, last = finished.printed.partition("the study is done")
     assert ended and noise.text() in last
     assert "; 1 repeated training" in " ".join(before.split()), "lines are broken at the width of the console"
-    assert before.index("training trial") < before.index(f"{pair(finished)[1].name}: map50_95")
+    assert before.index("training trial") < before.index(f"{pair(finished)[1].name}: mAP50-95")
 
 
 def test_the_same_start_and_the_same_seed_give_the_same_network(
