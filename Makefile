@@ -17,7 +17,7 @@ LENGTH = $(if $(findstring --n-trials,$(ARGS))$(findstring --budget,$(ARGS)),,--
 .PHONY: help run test check chaos docs install clean
 
 help:
-	@echo "make run    search the built-in study: a front of measured detectors, in 8 to 14 minutes on two cores"
+	@echo "make run    search the built-in study: a front of measured detectors, in 10 to 15 minutes on two cores"
 	@echo "            (STUDY=channel_ratio, MODEL=yolov5s.yaml, WORKERS=1, ARGS='--n-trials 20 -o recipe.epochs=5')"
 	@echo "make test   run the tests (ARGS='-k front')"
 	@echo "make check  lint and types"

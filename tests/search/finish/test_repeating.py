@@ -96,7 +96,9 @@ def test_a_study_with_a_budget_ends_with_a_trial_that_is_trained_once_more(finis
     assert (again.spec, again.origin, again.recipe) == (trial.spec, trial.origin, trial.recipe)
     assert (again.lineage, again.ancestors) == (trial.lineage, trial.ancestors)
     assert again.seed == trial.seed + 1000 and again.checkpoint != trial.checkpoint
-    assert again.value("latency_ms") == trial.value("latency_ms"), "measured once"
+    first, second = trial.measurement("latency_ms"), again.measurement("latency_ms")
+    assert first is not None and second is not None
+    assert first.contended or second.value == first.value, "measured once, unless other work ran meanwhile"
     assert again.constraints.keys() == trial.constraints.keys()
     assert [each.split for each in again.evaluations] == ["val", "test"]
     assert all(again.name not in front.members for front in finished.store.fronts(finished.study))
