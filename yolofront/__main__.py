@@ -28,7 +28,7 @@ OF_YOLO = {
     "checks": "`yolofront doctor` checks this machine",
     "cfg": "`yolofront run --study NAME --print-config` shows all values",
 }
-"""What takes the place of Ultralytics' commands."""
+"""Hints for commands of Ultralytics: the command of ours that does the same."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

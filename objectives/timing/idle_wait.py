@@ -1,4 +1,4 @@
-"""How long measurements wait for an idle machine, which a user can limit for a machine that is never idle."""
+"""Waits of measurements for an idle machine, and the limit that a user sets for a machine that is never idle."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from spaces.base import CandidateError
 
 @dataclass(frozen=True)
 class BatchTask:
-    """What is measured. It has plain values, because it is sent to a process of its own.
+    """Order to measure the batch size of a study. Its values are plain, because it is sent to a process of its own.
 
     Attributes:
         name: Name of the study.

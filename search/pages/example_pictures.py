@@ -1,4 +1,4 @@
-"""What two networks find on val, as a file beside the report: pictures with boxes, and confusion matrices."""
+"""Detections of two networks on val, in a file beside the report: pictures with boxes, and confusion matrices."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ExamplePicture:
 
 @dataclass(frozen=True)
 class Confusion:
-    """What each network took the objects of val for.
+    """Confusion matrices of two networks on val.
 
     Attributes:
         classes: Names of the classes.
@@ -71,13 +71,13 @@ class Confusion:
 
     @property
     def has_boxes(self) -> bool:
-        """Whether the networks find boxes; if not, they tell the class of a picture."""
+        """True if the networks find boxes, False if they tell the class of a picture."""
         return any(len(matrix) > len(self.classes) for matrix in self.counts)
 
 
 @dataclass(frozen=True)
 class ExamplePictures:
-    """What a report shows of two networks on val.
+    """Pictures and confusion matrices of two networks on val, as a report shows them.
 
     Attributes:
         names: The two records: the parent, then the candidate.

@@ -1,4 +1,4 @@
-"""What was imported while the garbage collector paused is not collected, and what came later is."""
+"""The garbage collector passes over objects of imports during which it paused, and collects later ones."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class RepeatedStudy:
         return printed.getvalue()
 
     def end_again(self, repeats: int | None) -> None:
-        """What a run does after its workers, of which the study needs none."""
+        """Do what a run does after its workers have ended; the study needs no worker."""
         request = replace(self.request, repeats=repeats)
         finish_study(self.store, RunEnd("done", "", 0, {}), StepRunner(request, console_to(io.StringIO())))
 

@@ -88,7 +88,7 @@ def test_a_worker_at_work_is_not_disturbed(store: Store, study: StudyEntry, tmp_
 def test_an_old_study_gets_its_pictures_with_the_next_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of two networks that were really trained; the data set is moved away afterwards."""
+    """Show two networks that were really trained; the data set is moved away afterwards."""
     runs, found = RunFolder(tmp_path / "runs"), plausible_study(trials=4)
     place = write_digits(tmp_path / "scenes", scenes={"train": 4, "val": 8, "test": 4})
     weights = {name: CheckpointStore(runs.checkpoints).put(load(TRAINED / name)) for name in ("parent", "taylor")}
